@@ -1,0 +1,1 @@
+//! The only place where Keyledger's secret bytes exist.

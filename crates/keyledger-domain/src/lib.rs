@@ -1,0 +1,1 @@
+//! Keyledger's rules, processes and views; pure.

@@ -1,0 +1,1 @@
+//! Keyledger's shell: endpoint, handler, store, projector, effects, resolver, scheduler.

@@ -1,0 +1,1 @@
+//! For Keyledger's tests only: specs, conformance suites, a nats-server harness.

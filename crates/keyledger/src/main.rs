@@ -1,0 +1,3 @@
+//! Keyledger.
+
+fn main() {}
