@@ -1,1 +1,37 @@
-//! Keyledger's rules, processes and views; pure.
+//! Every rule, process and view of Keyledger; pure.
+//!
+//! A [`Command`] is decided against the [`Ledger`] (the fold of every event ever written) and gives
+//! events or a [`Rejection`]; an event is written once as a [`Record`], named by the [`EventCid`] of its exact
+//! bytes and chained to its predecessor. Clock, random numbers, sockets and secrets never enter this
+//! crate: they come in as [`Facts`].
+//!
+//! *Invariant:* nothing here can see a clock, a socket, a random number or a secret; `decide` changes
+//! nothing, `evolve` never fails.
+
+pub mod account;
+pub mod algorithm;
+pub mod cid;
+pub mod command;
+pub mod event;
+pub mod key;
+pub mod ledger;
+pub mod name;
+pub mod operator;
+pub mod principal;
+pub mod record;
+pub mod rejection;
+pub mod stamp;
+pub mod text;
+pub mod time;
+pub mod user;
+
+pub use algorithm::{Algorithm, Purpose, Purposes};
+pub use cid::EventCid;
+pub use command::{Command, Target, Verb};
+pub use event::Event;
+pub use ledger::{Decision, Facts, Ledger, Made};
+pub use name::{Aggregate, Name};
+pub use record::Record;
+pub use rejection::Rejection;
+pub use stamp::{Role, Stamp, VerifiedBy};
+pub use time::Timestamp;

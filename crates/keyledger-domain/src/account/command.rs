@@ -1,0 +1,24 @@
+//! What can be asked of an account. Configuring, rotating and deleting come with later work.
+
+use crate::{
+    command::{body, commands},
+    name::Aggregate,
+    text::Title,
+};
+
+commands! { Aggregate::Account;
+    /// Create a NATS account with an online signing key, and push its JWT to the servers
+    "create" => Create,
+}
+
+body! { optional reason;
+    /// Create an account.
+    Create {
+        /// What people call it.
+        title: Option<Title>,
+        /// True if it imports this service, so that its users of role `service` can command their own keys.
+        imports_keyledger: Option<bool>,
+        /// True if its users may store in `JetStream`.
+        jetstream: Option<bool>,
+    }
+}

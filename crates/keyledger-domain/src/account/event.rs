@@ -1,0 +1,111 @@
+//! What can happen to an account.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{event::events, name::Name, stamp::Role, text::Title, time::Timestamp};
+
+events! {
+    /// It was created.
+    "account.v1.created" => Created(Created),
+    /// A user's JWTs issued until a moment are refused from now on.
+    "account.v1.revocation_added" => RevocationAdded(RevocationAdded),
+    /// Every server that answered holds this JWT.
+    "account.v1.confirmed" => Confirmed(Confirmed),
+    /// A server was found with another JWT, and was pushed to again.
+    "account.v1.drift_repaired" => DriftRepaired(DriftRepaired),
+}
+
+/// What an account is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// The servers' own account.
+    System,
+    /// The account that this service lives in.
+    Service,
+    /// An account whose users command this service.
+    Client,
+    /// An account that knows nothing of this service.
+    Plain,
+}
+
+/// A signing key of an account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SigningKey {
+    /// The key aggregate.
+    pub key: Name,
+    /// Its public nkey.
+    pub nkey: Box<str>,
+    /// The role that its users have, if it is scoped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// The permission template of the scope, in NATS's own JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<serde_json::Value>,
+}
+
+/// An account was created.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Created {
+    /// What people call it.
+    pub title: Title,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Its identity: a public nkey (`A…`).
+    pub nkey: Box<str>,
+    /// The key aggregate of the identity.
+    pub key: Name,
+    /// Its signing keys.
+    pub signing_keys: Vec<SigningKey>,
+    /// The `nats` object of its JWT without signing keys and revocations: limits, exports, imports.
+    pub claims: serde_json::Value,
+    /// The operator's signing key that signs its JWT.
+    pub issuer: Box<str>,
+    /// The `iat` of its JWT, in seconds.
+    pub issued_at: i64,
+}
+
+/// A user was put on the revocation list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevocationAdded {
+    /// The user.
+    pub user: Name,
+    /// Its public nkey.
+    pub nkey: Box<str>,
+    /// JWTs issued until this second are refused.
+    pub until: i64,
+    /// When the last JWT it refuses expires, in seconds; 0 if never. The entry may leave after that.
+    pub expires_at: i64,
+    /// The `iat` of the account's new JWT, in seconds: strictly more than the last one's.
+    pub issued_at: i64,
+}
+
+/// All servers hold the JWT.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmed {
+    /// The `iat` of the JWT.
+    pub issued_at: i64,
+    /// The servers that were seen to hold it, by name.
+    pub servers: Vec<Box<str>>,
+    /// Milliseconds from the decision until the last of them was seen to hold it.
+    pub took_ms: u64,
+    /// When that was.
+    pub confirmed_at: Timestamp,
+}
+
+/// A server was found with another JWT.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriftRepaired {
+    /// The server's name.
+    pub server: Box<str>,
+    /// The `jti` of what it held; none if it held nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Box<str>>,
+    /// The `iat` of what it was given.
+    pub issued_at: i64,
+}

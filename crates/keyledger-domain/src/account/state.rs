@@ -1,0 +1,107 @@
+//! The state of an account: the fold of its events.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Event, Purpose};
+use crate::{name::Name, stamp::Role, text::Title, time::Timestamp};
+
+/// A signing key as the state keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signing {
+    /// The key aggregate.
+    pub key: Name,
+    /// Its public nkey.
+    pub nkey: Box<str>,
+    /// The role of its users.
+    pub role: Option<Role>,
+    /// The JSON of its scope's template.
+    pub template: Option<Box<str>>,
+}
+
+/// An account as its history left it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// What people call it.
+    pub title: Title,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Its identity's public nkey.
+    pub nkey: Box<str>,
+    /// The key aggregate of the identity.
+    pub key: Name,
+    /// Its signing keys, oldest first.
+    pub signing_keys: Vec<Signing>,
+    /// The JSON of its JWT's `nats` object without signing keys and revocations.
+    pub claims: Box<str>,
+    /// The operator's signing key that signs its JWT.
+    pub issuer: Box<str>,
+    /// Refused users: nkey to the second until which their JWTs are refused.
+    pub revocations: BTreeMap<Box<str>, i64>,
+    /// The `iat` of its newest JWT.
+    pub issued_at: i64,
+    /// The `iat` of the newest JWT seen on every server.
+    pub confirmed: Option<i64>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When its newest JWT was decided.
+    pub changed_at: Timestamp,
+}
+
+impl Account {
+    /// The account as its first event makes it; nothing if that is not its creation.
+    #[must_use]
+    pub fn create(event: &Event, at: Timestamp) -> Option<Self> {
+        let Event::Created(created) = event else {
+            return None;
+        };
+        let created = created.clone();
+        let signing_keys = created.signing_keys.into_iter().map(|k| Signing {
+            key: k.key,
+            nkey: k.nkey,
+            role: k.role,
+            template: k.template.map(|t| t.to_string().into()),
+        });
+        Some(Self {
+            title: created.title,
+            purpose: created.purpose,
+            nkey: created.nkey,
+            key: created.key,
+            signing_keys: signing_keys.collect(),
+            claims: created.claims.to_string().into(),
+            issuer: created.issuer,
+            revocations: BTreeMap::new(),
+            issued_at: created.issued_at,
+            confirmed: None,
+            created_at: at,
+            changed_at: at,
+        })
+    }
+
+    /// Takes in what happened at `at`.
+    pub fn evolve(&mut self, event: &Event, at: Timestamp) {
+        match event {
+            Event::Created(_) | Event::DriftRepaired(_) => {}
+            Event::RevocationAdded(r) => {
+                let until = self.revocations.entry(r.nkey.clone()).or_insert(r.until);
+                *until = r.until.max(*until);
+                self.issued_at = r.issued_at;
+                self.changed_at = at;
+            }
+            Event::Confirmed(c) => self.confirmed = self.confirmed.max(Some(c.issued_at)),
+        }
+    }
+
+    /// The signing key that issues users of `role`, or unscoped ones.
+    #[must_use]
+    pub fn signing_key(&self, role: Option<Role>) -> Option<&Signing> {
+        self.signing_keys.iter().rev().find(|k| k.role == role)
+    }
+
+    /// The `iat` of its next JWT: now, and strictly more than the last one's.
+    #[must_use]
+    pub fn next_issued_at(&self, now: Timestamp) -> i64 {
+        now.seconds().max(self.issued_at + 1)
+    }
+}

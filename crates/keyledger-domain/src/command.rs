@@ -1,0 +1,267 @@
+//! Commands: what is asked for, parsed at the edge into types that cannot be wrong in themselves.
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    account, key,
+    name::{Aggregate, HistoryId},
+    operator, principal,
+    record::Why,
+    rejection::Rejection,
+    user,
+};
+
+/// The history a command is for.
+pub type Target = HistoryId;
+
+/// The largest payload of a command, in bytes.
+pub const MAX_COMMAND_BYTES: usize = 64 * 1024;
+
+/// What is asked of an aggregate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Of a key.
+    Key(key::Command),
+    /// Of a principal.
+    Principal(principal::Command),
+    /// Of the operator.
+    Operator(operator::Command),
+    /// Of an account.
+    Account(account::Command),
+    /// Of a user.
+    User(user::Command),
+}
+
+/// One verb of an aggregate: a row of the table of commands.
+#[derive(Debug, Clone, Copy)]
+pub struct Verb {
+    /// The aggregate it belongs to.
+    pub aggregate: Aggregate,
+    /// The subject token.
+    pub verb: &'static str,
+    /// What it does, in a sentence.
+    pub about: &'static str,
+    /// The JSON Schema of its payload.
+    pub schema: fn() -> schemars::Schema,
+}
+
+impl Command {
+    /// Every verb that can be sent, by aggregate.
+    pub fn verbs() -> impl Iterator<Item = Verb> {
+        [
+            key::Command::VERBS,
+            principal::Command::VERBS,
+            operator::Command::VERBS,
+            account::Command::VERBS,
+            user::Command::VERBS,
+        ]
+        .into_iter()
+        .flatten()
+        .copied()
+    }
+
+    /// Reads the payload of the command `verb` of `aggregate`. An empty payload is an empty object.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::UnknownVerb`], [`Rejection::PayloadTooLarge`] or [`Rejection::Malformed`], which names the field.
+    pub fn parse(
+        aggregate: Aggregate,
+        verb: &str,
+        payload: &[u8],
+    ) -> Result<(Self, Why), Rejection> {
+        Ok(match aggregate {
+            Aggregate::Key => {
+                let (command, why) = key::Command::parse(verb, payload)?;
+                (Self::Key(command), why)
+            }
+            Aggregate::Principal => {
+                let (command, why) = principal::Command::parse(verb, payload)?;
+                (Self::Principal(command), why)
+            }
+            Aggregate::Operator => {
+                let (command, why) = operator::Command::parse(verb, payload)?;
+                (Self::Operator(command), why)
+            }
+            Aggregate::Account => {
+                let (command, why) = account::Command::parse(verb, payload)?;
+                (Self::Account(command), why)
+            }
+            Aggregate::User => {
+                let (command, why) = user::Command::parse(verb, payload)?;
+                (Self::User(command), why)
+            }
+        })
+    }
+
+    /// The verb.
+    #[must_use]
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::Key(command) => command.verb(),
+            Self::Principal(command) => command.verb(),
+            Self::Operator(command) => command.verb(),
+            Self::Account(command) => command.verb(),
+            Self::User(command) => command.verb(),
+        }
+    }
+
+    /// The kind of aggregate it is for.
+    #[must_use]
+    pub const fn aggregate(&self) -> Aggregate {
+        match self {
+            Self::Key(_) => Aggregate::Key,
+            Self::Principal(_) => Aggregate::Principal,
+            Self::Operator(_) => Aggregate::Operator,
+            Self::Account(_) => Aggregate::Account,
+            Self::User(_) => Aggregate::User,
+        }
+    }
+}
+
+/// Reads a JSON payload strictly; a fault names its field.
+///
+/// # Errors
+///
+/// [`Rejection::PayloadTooLarge`] or [`Rejection::Malformed`].
+pub fn parse_payload<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Rejection> {
+    if payload.len() > MAX_COMMAND_BYTES {
+        return Err(Rejection::PayloadTooLarge {
+            bytes: payload.len(),
+            max: MAX_COMMAND_BYTES,
+        });
+    }
+    let blank = payload.iter().all(u8::is_ascii_whitespace);
+    let payload = if blank { &b"{}"[..] } else { payload };
+    let mut json = serde_json::Deserializer::from_slice(payload);
+    let malformed = |field: String, fault: String| Rejection::Malformed {
+        field: if field == "." {
+            "payload".to_owned()
+        } else {
+            field
+        },
+        fault,
+    };
+    let value = serde_path_to_error::deserialize(&mut json)
+        .map_err(|e| malformed(e.path().to_string(), e.inner().to_string()))?;
+    json.end()
+        .map_err(|e| malformed(".".to_owned(), e.to_string()))?;
+    Ok(value)
+}
+
+/// Makes the enum of an aggregate's commands with their verbs and schemas.
+///
+/// Every body is a struct with the fields `reason` and `ticket`; where the reason is required its type says so.
+macro_rules! commands {
+    ($aggregate:expr; $( $(#[doc = $doc:literal])* $verb:literal => $name:ident, )+) => {
+        /// What is asked for.
+        #[derive(Debug, Clone, PartialEq)]
+        #[allow(clippy::large_enum_variant)] // a command lives for one decision
+        pub enum Command {
+            $( $(#[doc = $doc])* $name($name), )+
+        }
+
+        impl Command {
+            /// Every verb, with its schema.
+            pub const VERBS: &'static [crate::command::Verb] = &[$(
+                crate::command::Verb {
+                    aggregate: $aggregate,
+                    verb: $verb,
+                    about: concat!($($doc),*),
+                    schema: || schemars::schema_for!($name),
+                },
+            )+];
+
+            /// The verb.
+            #[must_use]
+            pub const fn verb(&self) -> &'static str {
+                match self { $(Self::$name(_) => $verb,)+ }
+            }
+
+            /// Reads the payload of `verb`.
+            ///
+            /// # Errors
+            ///
+            /// See [`crate::Command::parse`].
+            pub fn parse(
+                verb: &str,
+                payload: &[u8],
+            ) -> Result<(Self, crate::record::Why), crate::rejection::Rejection> {
+                match verb {
+                    $($verb => {
+                        let body: $name = crate::command::parse_payload(payload)?;
+                        let why = crate::record::Why {
+                            reason: body.reason.clone().into(),
+                            ticket: body.ticket.clone(),
+                        };
+                        Ok((Self::$name(body), why))
+                    })+
+                    _ => Err(crate::rejection::Rejection::UnknownVerb {
+                        aggregate: $aggregate,
+                        verb: verb.chars().take(80).collect(),
+                    }),
+                }
+            }
+        }
+    };
+}
+pub(crate) use commands;
+
+/// Makes the struct of a command's body: its own fields, then `reason` and `ticket`.
+///
+/// A field that may be absent has the type `Option<…>`; an unknown field is refused.
+macro_rules! body {
+    (optional reason; $($rest:tt)+) => {
+        crate::command::body! { @ Option<crate::text::Reason>; $($rest)+ }
+    };
+    (required reason; $($rest:tt)+) => {
+        crate::command::body! { @ crate::text::Reason; $($rest)+ }
+    };
+    (@ $reason:ty; $(#[doc = $doc:literal])* $name:ident {
+        $( $(#[doc = $field_doc:literal])* $field:ident: $type:ty, )*
+    }) => {
+        $(#[doc = $doc])*
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $(
+                $(#[doc = $field_doc])*
+                #[serde(skip_serializing_if = "crate::command::is_absent")]
+                pub $field: $type,
+            )*
+            /// Why it is done.
+            #[serde(skip_serializing_if = "crate::command::is_absent")]
+            pub reason: $reason,
+            /// The ticket it is done under.
+            #[serde(skip_serializing_if = "crate::command::is_absent")]
+            pub ticket: Option<crate::text::Ticket>,
+        }
+    };
+}
+pub(crate) use body;
+
+/// True of an `Option` without a value, and of nothing else: what a body leaves out when written.
+pub(crate) fn is_absent<T: Absent>(value: &T) -> bool {
+    value.absent()
+}
+
+/// What can be left out of a body.
+pub(crate) trait Absent {
+    /// True if it is.
+    fn absent(&self) -> bool {
+        false
+    }
+}
+
+impl<T> Absent for Option<T> {
+    fn absent(&self) -> bool {
+        self.is_none()
+    }
+}
+
+impl Absent for String {}
+impl Absent for crate::name::Name {}
+impl<const MAX: usize> Absent for crate::text::Line<MAX> {}
+impl Absent for crate::algorithm::Algorithm {}
+impl Absent for key::RevocationReason {}
+impl Absent for principal::Kind {}

@@ -1,0 +1,134 @@
+//! Events: what happened, of every aggregate and every version ever written.
+
+use serde::Serialize;
+
+use crate::{account, key, name::Aggregate, operator, principal, user};
+
+/// What happened to an aggregate. Serialises as its body alone; the type's name stands beside it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+#[allow(clippy::large_enum_variant)] // an event lives as long as its command
+pub enum Event {
+    /// To a key.
+    Key(key::Event),
+    /// To a principal.
+    Principal(principal::Event),
+    /// To the operator.
+    Operator(operator::Event),
+    /// To an account.
+    Account(account::Event),
+    /// To a user.
+    User(user::Event),
+}
+
+/// Why stored bytes are not an event this version can read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// The bytes are no record at all: the ledger is damaged, or something else wrote into its stream.
+    #[error("it is no event record: {0}")]
+    Record(String),
+    /// A type this version does not know: it was written by a newer one. Upgrade this instance.
+    #[error("its type {0:?} is unknown here: it was written by a newer version; upgrade this one")]
+    Type(String),
+    /// A known type with a body that does not fit: the ledger is damaged.
+    #[error("its body does not fit {type_name}: {reason}")]
+    Body {
+        /// The type it says it is.
+        type_name: String,
+        /// What does not fit.
+        reason: String,
+    },
+}
+
+impl Event {
+    /// The versioned type, such as `key.v1.revoked`.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Key(event) => event.type_name(),
+            Self::Principal(event) => event.type_name(),
+            Self::Operator(event) => event.type_name(),
+            Self::Account(event) => event.type_name(),
+            Self::User(event) => event.type_name(),
+        }
+    }
+
+    /// The last token of its subject: the type without aggregate and version.
+    #[must_use]
+    pub fn past(&self) -> &'static str {
+        let name = self.type_name();
+        name.rsplit_once('.').map_or(name, |(_, past)| past)
+    }
+
+    /// The kind of aggregate it happened to.
+    #[must_use]
+    pub const fn aggregate(&self) -> Aggregate {
+        match self {
+            Self::Key(_) => Aggregate::Key,
+            Self::Principal(_) => Aggregate::Principal,
+            Self::Operator(_) => Aggregate::Operator,
+            Self::Account(_) => Aggregate::Account,
+            Self::User(_) => Aggregate::User,
+        }
+    }
+
+    /// Reads an event's body, lifting every older form to the newest.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`] if the type is unknown or the body does not fit it.
+    pub fn read(type_name: &str, body: &[u8]) -> Result<Self, Unreadable> {
+        let unknown = || Unreadable::Type(type_name.chars().take(80).collect());
+        let (aggregate, _) = type_name.split_once('.').ok_or_else(unknown)?;
+        Ok(match Aggregate::parse(aggregate).ok_or_else(unknown)? {
+            Aggregate::Key => Self::Key(key::Event::read(type_name, body)?),
+            Aggregate::Principal => Self::Principal(principal::Event::read(type_name, body)?),
+            Aggregate::Operator => Self::Operator(operator::Event::read(type_name, body)?),
+            Aggregate::Account => Self::Account(account::Event::read(type_name, body)?),
+            Aggregate::User => Self::User(user::Event::read(type_name, body)?),
+        })
+    }
+}
+
+/// Makes the enum of an aggregate's events with their stored types.
+///
+/// A type is never edited once released: add a `v2` beside it and lift the old one in `read`.
+macro_rules! events {
+    ($( $(#[doc = $doc:literal])* $type:literal => $name:ident($body:ty), )+) => {
+        /// What happened.
+        #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+        #[serde(untagged)]
+        #[allow(clippy::large_enum_variant)] // an event lives as long as its command
+        pub enum Event {
+            $( $(#[doc = $doc])* $name($body), )+
+        }
+
+        impl Event {
+            /// Every type that can be written, with what it means.
+            pub const TYPES: &'static [(&'static str, &'static str)] =
+                &[$(($type, concat!($($doc),*)),)+];
+
+            /// The versioned type.
+            #[must_use]
+            pub const fn type_name(&self) -> &'static str {
+                match self { $(Self::$name(_) => $type,)+ }
+            }
+
+            /// Reads a stored body.
+            ///
+            /// # Errors
+            ///
+            /// [`Unreadable`](crate::event::Unreadable) if the type is unknown or the body does not fit it.
+            pub fn read(type_name: &str, body: &[u8]) -> Result<Self, crate::event::Unreadable> {
+                use crate::event::Unreadable;
+                match type_name {
+                    $($type => serde_json::from_slice(body).map(Self::$name).map_err(|e| {
+                        Unreadable::Body { type_name: type_name.to_owned(), reason: e.to_string() }
+                    }),)+
+                    _ => Err(Unreadable::Type(type_name.chars().take(80).collect())),
+                }
+            }
+        }
+    };
+}
+pub(crate) use events;

@@ -1,0 +1,317 @@
+//! What can be asked of a key.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    algorithm::{Algorithm, Purposes},
+    command::{body, commands},
+    name::{Aggregate, Name},
+    text::{Labels, Note, Title},
+    time::Timestamp,
+};
+
+commands! { Aggregate::Key;
+    /// Generate a key whose secret half never leaves custody
+    "generate" => Generate,
+    /// Register a public key whose secret half is kept elsewhere
+    "register" => Register,
+    /// Activate a pre-active key: from now on it protects and processes
+    "activate" => Activate,
+    /// Suspend an active key: it protects nothing until it is resumed
+    "suspend" => Suspend,
+    /// Resume a suspended key
+    "resume" => Resume,
+    /// Deactivate a key at the end of its use: it still processes what it protected
+    "deactivate" => Deactivate,
+    /// Revoke a key for one of KMIP's reasons; a compromise makes it compromised, anything else deactivated
+    "revoke" => Revoke,
+    /// Rotate an active key to a new version; older versions only process
+    "rotate" => Rotate,
+    /// Destroy a key's material for good; its record stays
+    "destroy" => Destroy,
+    /// Archive a key that is no longer active
+    "archive" => Archive,
+    /// Recover an archived key
+    "recover" => Recover,
+    /// Describe a key: owner, classification, usage, handling, disposal, title, labels
+    "describe" => Describe,
+    /// Schedule a key's dates and its rotation period
+    "schedule" => Schedule,
+}
+
+/// How sensitive a key is.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Classification {
+    /// May be known to anyone.
+    Public,
+    /// For the organisation.
+    #[default]
+    Internal,
+    /// For those who need it.
+    Confidential,
+    /// For those named.
+    Restricted,
+}
+
+impl Classification {
+    /// All of them, least sensitive first.
+    pub const ALL: [Self; 4] = [
+        Self::Public,
+        Self::Internal,
+        Self::Confidential,
+        Self::Restricted,
+    ];
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Internal => "internal",
+            Self::Confidential => "confidential",
+            Self::Restricted => "restricted",
+        }
+    }
+}
+
+/// Why a key is revoked: KMIP 2.1 §11.48.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum RevocationReason {
+    /// No reason given.
+    Unspecified,
+    /// Somebody else has, or may have, the secret.
+    KeyCompromise,
+    /// The same of the authority that certified it.
+    CaCompromise,
+    /// Its owner's affiliation changed.
+    AffiliationChanged,
+    /// Another key took its place.
+    Superseded,
+    /// What it was for has ended.
+    CessationOfOperation,
+    /// Its owner's privilege was withdrawn.
+    PrivilegeWithdrawn,
+}
+
+impl RevocationReason {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Unspecified,
+        Self::KeyCompromise,
+        Self::CaCompromise,
+        Self::AffiliationChanged,
+        Self::Superseded,
+        Self::CessationOfOperation,
+        Self::PrivilegeWithdrawn,
+    ];
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::KeyCompromise => "key_compromise",
+            Self::CaCompromise => "ca_compromise",
+            Self::AffiliationChanged => "affiliation_changed",
+            Self::Superseded => "superseded",
+            Self::CessationOfOperation => "cessation_of_operation",
+            Self::PrivilegeWithdrawn => "privilege_withdrawn",
+        }
+    }
+
+    /// True where the key becomes compromised, not merely deactivated.
+    #[must_use]
+    pub const fn is_compromise(self) -> bool {
+        matches!(self, Self::KeyCompromise | Self::CaCompromise)
+    }
+}
+
+body! { optional reason;
+    /// Generate a key.
+    Generate {
+        /// The algorithm and length.
+        algorithm: Algorithm,
+        /// What it is for; the algorithm's usual purpose if absent.
+        purposes: Option<Purposes>,
+        /// The key above it in the hierarchy.
+        parent: Option<Name>,
+        /// Activate it at once.
+        activate: Option<bool>,
+        /// What people call it.
+        title: Option<Title>,
+        /// The principal that answers for it.
+        owner: Option<Name>,
+        /// How sensitive it is; `internal` if absent.
+        classification: Option<Classification>,
+        /// What it may be used for, in words.
+        usage: Option<Note>,
+        /// How it is to be handled.
+        handling: Option<Note>,
+        /// How it is to be disposed of.
+        disposal: Option<Note>,
+        /// Labels, by name; at most 32.
+        labels: Option<Labels>,
+        /// When it is to be activated; left pre-active until then.
+        activation_at: Option<Timestamp>,
+        /// The end of its originator-usage period; reckoned from activation by its class if absent.
+        protect_stop_at: Option<Timestamp>,
+        /// The end of its recipient-usage period.
+        process_stop_at: Option<Timestamp>,
+        /// Days of 86,400 seconds after which rotation falls due; its class's period if absent, 1 to 7,300.
+        rotation_period_days: Option<u16>,
+    }
+}
+
+body! { optional reason;
+    /// Register a public key.
+    Register {
+        /// The algorithm and length.
+        algorithm: Algorithm,
+        /// The public key: base64 of its DER `SubjectPublicKeyInfo`, or a PEM `PUBLIC KEY`.
+        public_key: String,
+        /// What it is for; the algorithm's usual purpose if absent.
+        purposes: Option<Purposes>,
+        /// The key above it in the hierarchy.
+        parent: Option<Name>,
+        /// Activate it at once.
+        activate: Option<bool>,
+        /// What people call it.
+        title: Option<Title>,
+        /// The principal that answers for it.
+        owner: Option<Name>,
+        /// How sensitive it is; `internal` if absent.
+        classification: Option<Classification>,
+        /// What it may be used for, in words.
+        usage: Option<Note>,
+        /// How it is to be handled.
+        handling: Option<Note>,
+        /// How it is to be disposed of.
+        disposal: Option<Note>,
+        /// Labels, by name; at most 32.
+        labels: Option<Labels>,
+        /// When it is to be activated; left pre-active until then.
+        activation_at: Option<Timestamp>,
+        /// The end of its originator-usage period; reckoned from activation by its class if absent.
+        protect_stop_at: Option<Timestamp>,
+        /// The end of its recipient-usage period.
+        process_stop_at: Option<Timestamp>,
+        /// Days of 86,400 seconds after which rotation falls due; its class's period if absent, 1 to 7,300.
+        rotation_period_days: Option<u16>,
+    }
+}
+
+body! { optional reason;
+    /// Activate a key.
+    Activate {}
+}
+
+body! { required reason;
+    /// Suspend a key.
+    Suspend {}
+}
+
+body! { optional reason;
+    /// Resume a suspended key.
+    Resume {}
+}
+
+body! { optional reason;
+    /// Deactivate a key.
+    Deactivate {}
+}
+
+body! { required reason;
+    /// Revoke a key.
+    Revoke {
+        /// Why, in KMIP's words.
+        revocation_reason: RevocationReason,
+        /// When the compromise happened, as far as is known; never in the future.
+        compromise_occurred_at: Option<Timestamp>,
+        /// When it was noticed; now if absent.
+        compromise_detected_at: Option<Timestamp>,
+    }
+}
+
+body! { optional reason;
+    /// Rotate a key to a new version.
+    Rotate {
+        /// The new version's public key, for a key whose secret half is kept elsewhere.
+        public_key: Option<String>,
+    }
+}
+
+body! { required reason;
+    /// Destroy a key.
+    Destroy {}
+}
+
+body! { optional reason;
+    /// Archive a key.
+    Archive {}
+}
+
+body! { required reason;
+    /// Recover an archived key.
+    Recover {}
+}
+
+body! { optional reason;
+    /// Describe a key: what is absent stays as it is.
+    Describe {
+        /// What people call it.
+        title: Option<Title>,
+        /// The principal that answers for it.
+        owner: Option<Name>,
+        /// How sensitive it is.
+        classification: Option<Classification>,
+        /// What it may be used for, in words.
+        usage: Option<Note>,
+        /// How it is to be handled.
+        handling: Option<Note>,
+        /// How it is to be disposed of.
+        disposal: Option<Note>,
+        /// Labels, by name; at most 32. They replace all there are.
+        labels: Option<Labels>,
+    }
+}
+
+body! { optional reason;
+    /// Schedule a key: what is absent stays as it is.
+    Schedule {
+        /// When it is to be activated; only while it is pre-active.
+        activation_at: Option<Timestamp>,
+        /// The end of its originator-usage period.
+        protect_stop_at: Option<Timestamp>,
+        /// The end of its recipient-usage period.
+        process_stop_at: Option<Timestamp>,
+        /// Days of 86,400 seconds after which rotation falls due, 1 to 7,300.
+        rotation_period_days: Option<u16>,
+    }
+}

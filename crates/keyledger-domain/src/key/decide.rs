@@ -1,0 +1,516 @@
+//! The rules of a key's life: the `match` is NIST SP 800-57 part 1 §7, read aloud.
+
+use super::{
+    Activated, Class, Command, Created, Custodian, Dates, Deactivated, Describe, Description,
+    Destroyed, Event, Generate, Key, MAX_PERIOD_DAYS, MAX_VERSIONS, Material, MaterialErased,
+    Nothing, Public, Register, Revoke, Revoked, Rotated, RotationDue, State, spki,
+};
+use crate::{
+    algorithm::{Algorithm, Purposes},
+    name::{Aggregate, HistoryId, Name},
+    rejection::Rejection,
+    time::Timestamp,
+};
+
+/// What a decision about a key must know from outside.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyFacts<'a> {
+    /// The time.
+    pub now: Timestamp,
+    /// The version that custody generated, for `generate` and `rotate`.
+    pub fresh: Option<&'a NewVersion>,
+}
+
+/// A version that custody generated: its public face, and where its sealed material lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewVersion {
+    /// What may be known of it.
+    pub public: Public,
+    /// Where its secret half lies, sealed.
+    pub material: Option<Material>,
+}
+
+/// Decides what a command does to the key `name`.
+///
+/// # Errors
+///
+/// A [`Rejection`] if a rule says no.
+pub fn decide(
+    name: &Name,
+    key: Option<&Key>,
+    command: &Command,
+    facts: KeyFacts<'_>,
+) -> Result<Vec<Event>, Rejection> {
+    use {Command as C, State as S};
+    let now = facts.now;
+    let id = || HistoryId::new(Aggregate::Key, name.clone());
+    let key = match (key, command) {
+        (None, C::Generate(generate)) => return generated(name, generate, facts),
+        (None, C::Register(register)) => return registered(register, now),
+        (None, _) => return Err(Rejection::NotFound(id())),
+        (Some(_), C::Generate(_) | C::Register(_)) => return Err(Rejection::NameTaken(id())),
+        (Some(key), _) => key,
+    };
+    Ok(match (key.state, command) {
+        (S::PreActive, C::Activate(_)) => vec![key.activated(now)],
+        (S::Active, C::Activate(_) | C::Resume(_)) => vec![], // already so: nothing to record
+        (S::Active, C::Suspend(_)) => vec![Event::Suspended(Nothing {})],
+        (S::Suspended, C::Suspend(_)) => vec![],
+        (S::Suspended, C::Resume(_)) => {
+            if let Some(value) = key.protect_stop_at.filter(|stop| *stop <= now) {
+                let rule = "its originator-usage period has ended, so it cannot be resumed";
+                return Err(Rejection::BadDate {
+                    field: "protect_stop_at",
+                    value,
+                    rule,
+                });
+            }
+            vec![Event::Resumed(Nothing {})]
+        }
+        (S::Active | S::Suspended, C::Deactivate(_)) => {
+            vec![Event::Deactivated(Deactivated {
+                deactivated_at: now,
+            })]
+        }
+        (S::Deactivated, C::Deactivate(_)) => vec![],
+        (state, C::Revoke(revoke)) => vec![revoked(state, revoke, now)?],
+        (S::Active, C::Rotate(rotate)) => {
+            vec![rotated(name, key, rotate.public_key.as_deref(), facts)?]
+        }
+        (S::PreActive | S::Deactivated | S::Compromised, C::Destroy(_)) => {
+            let entries = key.entries().map(Box::from).collect();
+            vec![Event::Destroyed(Destroyed {
+                destroyed_at: now,
+                entries,
+            })]
+        }
+        (S::Destroyed | S::DestroyedCompromised, C::Destroy(_)) => vec![],
+        (S::Deactivated | S::Compromised, C::Archive(_)) if key.archived => vec![],
+        (S::Deactivated | S::Compromised, C::Archive(_)) => vec![Event::Archived(Nothing {})],
+        (S::Deactivated | S::Compromised, C::Recover(_)) if key.archived => {
+            vec![Event::Recovered(Nothing {})]
+        }
+        (S::Deactivated | S::Compromised, C::Recover(_)) => vec![],
+        (_, C::Describe(describe)) => described(key, describe)?,
+        (S::PreActive | S::Active | S::Suspended, C::Schedule(schedule)) => {
+            let new = Dates {
+                activation_at: schedule.activation_at,
+                protect_stop_at: schedule.protect_stop_at,
+                process_stop_at: schedule.process_stop_at,
+                rotation_period_days: schedule.rotation_period_days,
+            };
+            scheduled(key, new, now)?
+        }
+        (state, command) => {
+            return Err(Rejection::NotAllowed {
+                state,
+                verb: command.verb(),
+            });
+        }
+    })
+}
+
+/// What the scheduler finds due at `now`. Nothing is due twice: the event moves the date.
+#[must_use]
+pub fn due(key: &Key, now: Timestamp) -> Vec<Event> {
+    let past = |at: Option<Timestamp>| at.filter(|at| *at <= now);
+    match key.state {
+        State::PreActive if past(key.activation_at).is_some() => vec![key.activated(now)],
+        State::Active | State::Suspended if past(key.protect_stop_at).is_some() => {
+            vec![Event::Deactivated(Deactivated {
+                deactivated_at: now,
+            })]
+        }
+        State::Active | State::Suspended if !key.rotation_overdue => past(key.rotation_due_at)
+            .map(|rotation_due_at| vec![Event::RotationDue(RotationDue { rotation_due_at })])
+            .unwrap_or_default(),
+        _ => vec![],
+    }
+}
+
+/// The next moment at which [`due`] finds something.
+#[must_use]
+pub fn next_due(key: &Key) -> Option<Timestamp> {
+    match key.state {
+        State::PreActive => key.activation_at,
+        State::Active | State::Suspended => {
+            let rotation = key.rotation_due_at.filter(|_| !key.rotation_overdue);
+            [key.protect_stop_at, rotation].into_iter().flatten().min()
+        }
+        _ => None,
+    }
+}
+
+/// The outcome of erasing a destroyed key's material; nothing if it stands in the ledger already.
+#[must_use]
+pub fn erased(key: &Key, now: Timestamp) -> Option<Event> {
+    (key.state.is_destroyed() && !key.erased).then(|| {
+        let entries = key.entries().map(Box::from).collect();
+        Event::MaterialErased(MaterialErased {
+            entries,
+            erased_at: now,
+        })
+    })
+}
+
+impl Key {
+    fn activated(&self, now: Timestamp) -> Event {
+        let period = i64::from(self.rotation_period_days);
+        Event::Activated(Activated {
+            activated_at: now,
+            protect_stop_at: self.protect_stop_at.unwrap_or_else(|| {
+                now.plus_days(i64::from(
+                    Class::of(self.algorithm, self.purposes).period_days(),
+                ))
+            }),
+            rotation_due_at: now.plus_days(period),
+        })
+    }
+}
+
+fn generated(name: &Name, g: &Generate, facts: KeyFacts<'_>) -> Result<Vec<Event>, Rejection> {
+    let fresh = facts.fresh.ok_or_else(|| Rejection::NoMaterial {
+        key: name.clone(),
+        why: "custody generated nothing",
+    })?;
+    let created = Created {
+        algorithm: g.algorithm,
+        purposes: purposes(g.algorithm, g.purposes)?,
+        custodian: Custodian::Software,
+        public: fresh.public.clone(),
+        material: fresh.material.clone(),
+        parent: g.parent.clone(),
+        description: Description {
+            title: g.title.clone(),
+            owner: g.owner.clone(),
+            classification: g.classification,
+            usage: g.usage.clone(),
+            handling: g.handling.clone(),
+            disposal: g.disposal.clone(),
+            labels: g.labels.clone(),
+        },
+        schedule: Dates {
+            activation_at: g.activation_at,
+            protect_stop_at: g.protect_stop_at,
+            process_stop_at: g.process_stop_at,
+            rotation_period_days: g.rotation_period_days,
+        },
+    };
+    created_events(created, g.activate, facts.now, Event::Generated)
+}
+
+fn registered(r: &Register, now: Timestamp) -> Result<Vec<Event>, Rejection> {
+    let created = Created {
+        algorithm: r.algorithm,
+        purposes: purposes(r.algorithm, r.purposes)?,
+        custodian: Custodian::External,
+        public: Public {
+            public_key: Some(spki::normalised(r.algorithm, &r.public_key)?.into()),
+            nkey: None,
+            check_value: None,
+        },
+        material: None,
+        parent: r.parent.clone(),
+        description: Description {
+            title: r.title.clone(),
+            owner: r.owner.clone(),
+            classification: r.classification,
+            usage: r.usage.clone(),
+            handling: r.handling.clone(),
+            disposal: r.disposal.clone(),
+            labels: r.labels.clone(),
+        },
+        schedule: Dates {
+            activation_at: r.activation_at,
+            protect_stop_at: r.protect_stop_at,
+            process_stop_at: r.process_stop_at,
+            rotation_period_days: r.rotation_period_days,
+        },
+    };
+    created_events(created, r.activate, now, Event::Registered)
+}
+
+/// A creation, and the activation with it if it is wanted or due at once.
+fn created_events(
+    mut created: Created,
+    activate: Option<bool>,
+    now: Timestamp,
+    event: fn(Created) -> Event,
+) -> Result<Vec<Event>, Rejection> {
+    let class = Class::of(created.algorithm, created.purposes);
+    created
+        .schedule
+        .rotation_period_days
+        .get_or_insert(class.period_days());
+    check_schedule(&created.schedule, now)?;
+    let due = created.schedule.activation_at.is_some_and(|at| at <= now);
+    let activation = created.schedule.activation_at;
+    if activate == Some(true)
+        && !due
+        && let Some(value) = activation
+    {
+        let rule = "it cannot be activated at once and later: leave out `activate` or the date";
+        return Err(Rejection::BadDate {
+            field: "activation_at",
+            value,
+            rule,
+        });
+    }
+    let created = event(created);
+    let mut events = vec![created];
+    if (due || activate == Some(true))
+        && let Some(key) = Key::create(&events[0], now)
+    {
+        events.push(key.activated(now));
+    }
+    Ok(events)
+}
+
+fn purposes(algorithm: Algorithm, wanted: Option<Purposes>) -> Result<Purposes, Rejection> {
+    let able = algorithm.able();
+    let purposes = wanted.unwrap_or(algorithm.usual());
+    if purposes.is_empty() {
+        let fault = format!("name at least one of {able}");
+        return Err(Rejection::BadValue {
+            field: "purposes",
+            fault,
+        });
+    }
+    if !purposes.within(able) {
+        return Err(Rejection::PurposeNotPossible {
+            algorithm,
+            purposes,
+            able,
+        });
+    }
+    Ok(purposes)
+}
+
+fn revoked(state: State, r: &Revoke, now: Timestamp) -> Result<Event, Rejection> {
+    let compromise = r.revocation_reason.is_compromise();
+    let allowed = match state {
+        State::PreActive | State::Active | State::Suspended => true,
+        // A compromise may be found later, also after destruction; other reasons add nothing then.
+        State::Deactivated | State::Destroyed => compromise,
+        State::Compromised | State::DestroyedCompromised => false,
+    };
+    if !allowed {
+        return Err(Rejection::NotAllowed {
+            state,
+            verb: "revoke",
+        });
+    }
+    for (field, date) in [
+        ("compromise_occurred_at", r.compromise_occurred_at),
+        ("compromise_detected_at", r.compromise_detected_at),
+    ] {
+        let Some(value) = date else { continue };
+        if !compromise {
+            let rule = "only a revocation for key_compromise or ca_compromise has such a date";
+            return Err(Rejection::BadDate { field, value, rule });
+        }
+        if value > now {
+            return Err(Rejection::BadDate {
+                field,
+                value,
+                rule: "it lies in the future",
+            });
+        }
+    }
+    let detected = compromise.then(|| r.compromise_detected_at.unwrap_or(now));
+    if let (Some(occurred), Some(detected)) = (r.compromise_occurred_at, detected)
+        && detected < occurred
+    {
+        let rule = "a compromise is not detected before it occurred";
+        let field = "compromise_detected_at";
+        return Err(Rejection::BadDate {
+            field,
+            value: detected,
+            rule,
+        });
+    }
+    Ok(Event::Revoked(Revoked {
+        revocation_reason: r.revocation_reason,
+        revoked_at: now,
+        compromise_occurred_at: r.compromise_occurred_at,
+        compromise_detected_at: detected,
+    }))
+}
+
+fn rotated(
+    name: &Name,
+    key: &Key,
+    public_key: Option<&str>,
+    facts: KeyFacts<'_>,
+) -> Result<Event, Rejection> {
+    if key.versions.len() >= MAX_VERSIONS {
+        return Err(Rejection::LimitReached {
+            what: "versions of a key",
+            max: MAX_VERSIONS,
+        });
+    }
+    let no_material = |why| Rejection::NoMaterial {
+        key: name.clone(),
+        why,
+    };
+    let (public, material) = match (key.custodian, public_key) {
+        (Custodian::Software, None) => {
+            let fresh = facts
+                .fresh
+                .ok_or_else(|| no_material("custody generated nothing"))?;
+            (fresh.public.clone(), fresh.material.clone())
+        }
+        (Custodian::Software, Some(_)) => {
+            let fault = "this key is generated in custody: leave the field out".to_owned();
+            return Err(Rejection::BadValue {
+                field: "public_key",
+                fault,
+            });
+        }
+        (Custodian::External, Some(text)) => {
+            let public_key = Some(spki::normalised(key.algorithm, text)?.into());
+            (
+                Public {
+                    public_key,
+                    nkey: None,
+                    check_value: None,
+                },
+                None,
+            )
+        }
+        (Custodian::External, None) => {
+            let fault = "this key is kept elsewhere: send the new version's public key".to_owned();
+            return Err(Rejection::BadValue {
+                field: "public_key",
+                fault,
+            });
+        }
+        (Custodian::Offline, _) => return Err(no_material("it is kept offline")),
+    };
+    if key
+        .versions
+        .iter()
+        .any(|v| v.public_key.is_some() && v.public_key == public.public_key)
+    {
+        let fault = "it is a version of this key already: a new version needs a new key".to_owned();
+        return Err(Rejection::BadValue {
+            field: "public_key",
+            fault,
+        });
+    }
+    let class = Class::of(key.algorithm, key.purposes);
+    Ok(Event::Rotated(Rotated {
+        version: key.versions.last().map_or(1, |v| v.number + 1),
+        public,
+        material,
+        rotated_at: facts.now,
+        protect_stop_at: facts.now.plus_days(i64::from(class.period_days())),
+        rotation_due_at: facts.now.plus_days(i64::from(key.rotation_period_days)),
+    }))
+}
+
+fn described(key: &Key, d: &Describe) -> Result<Vec<Event>, Rejection> {
+    let asked = Description {
+        title: d.title.clone(),
+        owner: d.owner.clone(),
+        classification: d.classification,
+        usage: d.usage.clone(),
+        handling: d.handling.clone(),
+        disposal: d.disposal.clone(),
+        labels: d.labels.clone(),
+    };
+    if asked == Description::default() {
+        return Err(Rejection::NothingToChange);
+    }
+    let event = Event::Described(asked);
+    let mut after = key.clone();
+    after.evolve(&event, key.created_at);
+    Ok(if after == *key { vec![] } else { vec![event] })
+}
+
+fn scheduled(key: &Key, new: Dates, now: Timestamp) -> Result<Vec<Event>, Rejection> {
+    if new == Dates::default() {
+        return Err(Rejection::NothingToChange);
+    }
+    if let (Some(value), true) = (new.activation_at, key.state != State::PreActive) {
+        let rule = "it is active already: only a pre-active key has an activation date";
+        return Err(Rejection::BadDate {
+            field: "activation_at",
+            value,
+            rule,
+        });
+    }
+    check_schedule(&new, now)?;
+    let event = Event::Scheduled(new);
+    let mut after = key.clone();
+    after.evolve(&event, key.created_at);
+    check_order(&after)?;
+    Ok(if after == *key { vec![] } else { vec![event] })
+}
+
+fn check_order(key: &Key) -> Result<(), Rejection> {
+    let dates = Dates {
+        activation_at: key.activation_at,
+        protect_stop_at: key.protect_stop_at,
+        process_stop_at: key.process_stop_at,
+        rotation_period_days: None,
+    };
+    ordered(&dates)
+}
+
+fn check_schedule(s: &Dates, now: Timestamp) -> Result<(), Rejection> {
+    if let Some(days) = s.rotation_period_days
+        && !(1..=MAX_PERIOD_DAYS).contains(&days)
+    {
+        return Err(Rejection::OutOfRange {
+            field: "rotation_period_days",
+            value: i64::from(days),
+            min: 1,
+            max: i64::from(MAX_PERIOD_DAYS),
+        });
+    }
+    let latest = now.plus_days(i64::from(MAX_PERIOD_DAYS));
+    for (field, date) in [
+        ("activation_at", s.activation_at),
+        ("protect_stop_at", s.protect_stop_at),
+    ] {
+        if let Some(value) = date.filter(|at| *at > latest) {
+            let rule = "it is more than 7,300 days (twenty years) away";
+            return Err(Rejection::BadDate { field, value, rule });
+        }
+    }
+    for (field, date) in [
+        ("protect_stop_at", s.protect_stop_at),
+        ("process_stop_at", s.process_stop_at),
+    ] {
+        if let Some(value) = date.filter(|at| *at <= now) {
+            let rule = "it is not in the future: to end the key now, deactivate it";
+            return Err(Rejection::BadDate { field, value, rule });
+        }
+    }
+    ordered(s)
+}
+
+fn ordered(s: &Dates) -> Result<(), Rejection> {
+    if let (Some(start), Some(value)) = (s.activation_at, s.protect_stop_at)
+        && value <= start
+    {
+        let rule = "it is not after activation_at";
+        return Err(Rejection::BadDate {
+            field: "protect_stop_at",
+            value,
+            rule,
+        });
+    }
+    if let (Some(stop), Some(value)) = (s.protect_stop_at, s.process_stop_at)
+        && value < stop
+    {
+        let rule = "it is before protect_stop_at: what is protected last could not be processed";
+        return Err(Rejection::BadDate {
+            field: "process_stop_at",
+            value,
+            rule,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,237 @@
+//! What can happen to a key.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Classification, RevocationReason};
+use crate::{
+    algorithm::{Algorithm, Purposes},
+    event::events,
+    name::Name,
+    text::{Labels, Note, Title},
+    time::Timestamp,
+};
+
+events! {
+    /// A key was generated in custody.
+    "key.v1.generated" => Generated(Created),
+    /// A public key was registered; its secret half is kept elsewhere.
+    "key.v1.registered" => Registered(Created),
+    /// It may protect and process from now on.
+    "key.v1.activated" => Activated(Activated),
+    /// It protects nothing until it is resumed.
+    "key.v1.suspended" => Suspended(Nothing),
+    /// It protects again.
+    "key.v1.resumed" => Resumed(Nothing),
+    /// It protects no more, and processes what it protected.
+    "key.v1.deactivated" => Deactivated(Deactivated),
+    /// It was revoked: a compromise makes it compromised, anything else deactivated.
+    "key.v1.revoked" => Revoked(Revoked),
+    /// It has a new version; older ones only process.
+    "key.v1.rotated" => Rotated(Rotated),
+    /// Its rotation period has ended and it was not rotated.
+    "key.v1.rotation_due" => RotationDue(RotationDue),
+    /// Its material is to be erased for good: the record of the intent.
+    "key.v1.destroyed" => Destroyed(Destroyed),
+    /// Its material was erased and looked for in vain.
+    "key.v1.material_erased" => MaterialErased(MaterialErased),
+    /// It was moved out of use into the archive.
+    "key.v1.archived" => Archived(Nothing),
+    /// It was taken out of the archive.
+    "key.v1.recovered" => Recovered(Nothing),
+    /// Its description changed: what is absent stayed as it was.
+    "key.v1.described" => Described(Description),
+    /// Its dates changed: what is absent stayed as it was.
+    "key.v1.scheduled" => Scheduled(Dates),
+}
+
+/// An event that says all by its type.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// Who holds a key's secret half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Custodian {
+    /// This service, sealed under the root key, in its material bucket.
+    Software,
+    /// Somebody else: only the public half is known here.
+    External,
+    /// A sealed file that is not on any server: the operator's identity key.
+    Offline,
+}
+
+/// Where the sealed secret half of a version lies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Material {
+    /// The entry in the material bucket.
+    pub entry: Box<str>,
+}
+
+/// The public face of a version: never anything secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Public {
+    /// Base64 of the DER `SubjectPublicKeyInfo`; absent of a symmetric key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<Box<str>>,
+    /// The public nkey, where the key serves NATS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nkey: Option<Box<str>>,
+    /// Eight bytes in hex that tell a symmetric key from another without telling anything of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_value: Option<Box<str>>,
+}
+
+/// A key came to be, pre-active.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Created {
+    /// The algorithm and length.
+    pub algorithm: Algorithm,
+    /// What it is for.
+    pub purposes: Purposes,
+    /// Who holds the secret half.
+    pub custodian: Custodian,
+    /// Version 1's public face.
+    pub public: Public,
+    /// Version 1's sealed material, where custody holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub material: Option<Material>,
+    /// The key above it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Name>,
+    /// Its description.
+    pub description: Description,
+    /// Its dates; the rotation period is always there.
+    pub schedule: Dates,
+}
+
+/// What people say of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Title>,
+    /// The principal that answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Name>,
+    /// How sensitive it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub classification: Option<Classification>,
+    /// What it may be used for, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Note>,
+    /// How it is to be handled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handling: Option<Note>,
+    /// How it is to be disposed of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disposal: Option<Note>,
+    /// All its labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Labels>,
+}
+
+/// A key's dates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dates {
+    /// When it is to be activated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation_at: Option<Timestamp>,
+    /// The end of its originator-usage period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protect_stop_at: Option<Timestamp>,
+    /// The end of its recipient-usage period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_stop_at: Option<Timestamp>,
+    /// Days after activation or the last rotation when rotation falls due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation_period_days: Option<u16>,
+}
+
+/// A key was activated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Activated {
+    /// When.
+    pub activated_at: Timestamp,
+    /// The end of its originator-usage period, reckoned now if it was not scheduled.
+    pub protect_stop_at: Timestamp,
+    /// When rotation falls due.
+    pub rotation_due_at: Timestamp,
+}
+
+/// A key was deactivated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deactivated {
+    /// When.
+    pub deactivated_at: Timestamp,
+}
+
+/// A key was revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revoked {
+    /// Why, in KMIP's words.
+    pub revocation_reason: RevocationReason,
+    /// When it was revoked.
+    pub revoked_at: Timestamp,
+    /// When the compromise happened, as far as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compromise_occurred_at: Option<Timestamp>,
+    /// When it was noticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compromise_detected_at: Option<Timestamp>,
+}
+
+/// A key has a new version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rotated {
+    /// The new version's number.
+    pub version: u32,
+    /// Its public face.
+    pub public: Public,
+    /// Its sealed material, where custody holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub material: Option<Material>,
+    /// When.
+    pub rotated_at: Timestamp,
+    /// The end of the new version's originator-usage period.
+    pub protect_stop_at: Timestamp,
+    /// When the next rotation falls due.
+    pub rotation_due_at: Timestamp,
+}
+
+/// A rotation fell due.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RotationDue {
+    /// When it fell due.
+    pub rotation_due_at: Timestamp,
+}
+
+/// A key is to be destroyed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Destroyed {
+    /// When.
+    pub destroyed_at: Timestamp,
+    /// The entries of the material bucket to erase.
+    pub entries: Vec<Box<str>>,
+}
+
+/// A key's material is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaterialErased {
+    /// The entries that were erased and looked for in vain.
+    pub entries: Vec<Box<str>>,
+    /// When that was seen.
+    pub erased_at: Timestamp,
+}

@@ -1,0 +1,14 @@
+//! The aggregate `key`: a cryptographic key through its whole life (NIST SP 800-57 part 1 §7, KMIP 2.1 §4.57).
+
+mod command;
+mod decide;
+mod event;
+mod period;
+pub mod spki;
+mod state;
+
+pub use command::*;
+pub use decide::{KeyFacts, NewVersion, decide, due, erased, next_due};
+pub use event::*;
+pub use period::{Class, MAX_PERIOD_DAYS, MAX_VERSIONS};
+pub use state::{Key, RevocationRecord, State, Version};

@@ -1,0 +1,55 @@
+//! Cryptoperiods: how long a key may protect when nobody says otherwise.
+
+use crate::algorithm::{Algorithm, Purpose, Purposes};
+
+/// The longest period that may be set, in days: twenty years, a root certificate's.
+pub const MAX_PERIOD_DAYS: u16 = 7_300;
+/// The most versions a key may have: daily rotation for more than ten years.
+pub const MAX_VERSIONS: usize = 4_096;
+
+/// What the key management plan goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// It certifies other keys.
+    Certificate,
+    /// It encrypts or wraps data.
+    Data,
+    /// Anything else: signatures, authentication, agreement.
+    Other,
+}
+
+impl Class {
+    /// The class of a key.
+    #[must_use]
+    pub const fn of(algorithm: Algorithm, purposes: Purposes) -> Self {
+        if purposes.has(Purpose::Certify) {
+            Self::Certificate
+        } else if algorithm.is_symmetric() {
+            Self::Data
+        } else {
+            Self::Other
+        }
+    }
+
+    /// Its default period in days: the plan says five years for certificates, two for other keys, and
+    /// three months for data keys. NIST SP 800-57 part 1 §5.3.6 allows 1–3 years for a signature key and
+    /// up to two for a data key, so only certificates are longer than its table.
+    #[must_use]
+    pub const fn period_days(self) -> u16 {
+        match self {
+            Self::Certificate => 5 * 365,
+            Self::Data => 90,
+            Self::Other => 2 * 365,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate",
+            Self::Data => "data",
+            Self::Other => "other",
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! Decisions: the one place where a command may look at, and write to, more than one history.
+
+use super::Ledger;
+use crate::{
+    account::{self, AccountFacts},
+    command::{Command, Target},
+    event::Event,
+    key::{self, KeyFacts, NewVersion},
+    name::{Aggregate, HistoryId, Name},
+    principal,
+    rejection::Rejection,
+    text::Title,
+    time::Timestamp,
+    user::{self, UserFacts},
+};
+
+/// What a decision must know from outside.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The time.
+    pub now: Timestamp,
+    /// What custody made for this command.
+    pub made: Made,
+}
+
+/// What custody made for a command.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Made {
+    /// Nothing was needed.
+    #[default]
+    Nothing,
+    /// A key or a new version of one.
+    Key(NewVersion),
+    /// A user's public nkey; its seed was sealed to the requester.
+    User(String),
+    /// An account's identity and signing keys.
+    Account(Box<AccountFacts>),
+}
+
+/// What a command comes to: events, the target's own first. None if it changes nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decision {
+    /// What is to be written, in order, all or nothing.
+    pub events: Vec<(HistoryId, Event)>,
+}
+
+/// The most events that one decision may write: what JetStream takes in one atomic batch.
+pub const MAX_EVENTS: usize = 1_000;
+
+impl Ledger {
+    /// Decides what a command does. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] if a rule says no.
+    pub fn decide(
+        &self,
+        target: &Target,
+        command: &Command,
+        facts: &Facts,
+    ) -> Result<Decision, Rejection> {
+        let name = &target.name;
+        let mut decision = Decision::default();
+        match command {
+            Command::Key(command) => {
+                self.check_key(name, command)?;
+                let fresh = match &facts.made {
+                    Made::Key(fresh) => Some(fresh),
+                    _ => None,
+                };
+                let key = self.key(name).map(|e| &e.state);
+                let facts = KeyFacts {
+                    now: facts.now,
+                    fresh,
+                };
+                decision.add(target, key::decide(name, key, command, facts)?, Event::Key);
+            }
+            Command::Principal(command) => {
+                self.check_principal(name, command)?;
+                let principal = self.principal(name).map(|e| &e.state);
+                let events = principal::decide(name, principal, command, facts.now)?;
+                let ends = events
+                    .iter()
+                    .any(|e| matches!(e, principal::Event::Offboarded(_)));
+                decision.add(target, events, Event::Principal);
+                if ends {
+                    self.revoke_users_of(name, facts.now, &mut decision)?;
+                }
+            }
+            Command::Operator(command) => {
+                let operator = self.operators.get(name).map(|e| &e.state);
+                let events = crate::operator::decide(name, operator, command)?;
+                decision.add(target, events, Event::Operator);
+            }
+            Command::Account(command) => {
+                let made = match &facts.made {
+                    Made::Account(made) => Some(&**made),
+                    _ => None,
+                };
+                let account = self.account(name).map(|e| &e.state);
+                let events = account::decide(name, account, command, made, facts.now)?;
+                decision.add(target, events, Event::Account);
+                if let Some(made) = made {
+                    self.trust_keys(name, made, facts.now, &mut decision)?;
+                }
+            }
+            Command::User(command) => {
+                self.decide_user(target, command, facts, &mut decision)?;
+            }
+        }
+        if decision.events.len() > MAX_EVENTS {
+            let what = "events of one command (revoke some of its users first)";
+            return Err(Rejection::LimitReached {
+                what,
+                max: MAX_EVENTS,
+            });
+        }
+        Ok(decision)
+    }
+
+    /// What the scheduler finds due of a key.
+    #[must_use]
+    pub fn decide_due(&self, name: &Name, now: Timestamp) -> Decision {
+        let target = HistoryId::new(Aggregate::Key, name.clone());
+        let mut decision = Decision::default();
+        // What NATS trust stands on is never ended by a clock; that its rotation is due is said.
+        let trust = self.trust_on(name).is_some();
+        let events = self
+            .key(name)
+            .map(|e| key::due(&e.state, now))
+            .unwrap_or_default();
+        let events = events
+            .into_iter()
+            .filter(|e| !trust || matches!(e, key::Event::RotationDue(_)))
+            .collect();
+        decision.add(&target, events, Event::Key);
+        decision
+    }
+
+    fn decide_user(
+        &self,
+        target: &Target,
+        command: &user::Command,
+        facts: &Facts,
+        decision: &mut Decision,
+    ) -> Result<(), Rejection> {
+        let name = &target.name;
+        let user = self.user(name).map(|e| &e.state);
+        let account = match (command, user) {
+            (user::Command::Issue(issue), _) => Some(&issue.account),
+            (user::Command::Revoke(_), Some(user)) => Some(&user.account),
+            _ => None,
+        };
+        if let user::Command::Issue(issue) = command {
+            if let Some(principal) = &issue.principal {
+                self.check_acting(principal)?;
+            }
+            if let Some(nkey) = &issue.nkey
+                && let Some(by) = self.user_of_nkey(nkey)
+            {
+                let fault =
+                    format!("it is user {by}'s already: every user needs an nkey of its own");
+                return Err(Rejection::BadValue {
+                    field: "nkey",
+                    fault,
+                });
+            }
+        }
+        let user_facts = UserFacts {
+            now: facts.now,
+            generated: match &facts.made {
+                Made::User(nkey) => Some(nkey),
+                _ => None,
+            },
+            account: account.and_then(|a| self.account(a)).map(|e| &e.state),
+        };
+        let events = user::decide(name, user, command, user_facts)?;
+        let revoked = events.iter().any(|e| matches!(e, user::Event::Revoked(_)));
+        decision.add(target, events, Event::User);
+        if revoked {
+            self.add_revocations(&[name], facts.now, decision);
+        }
+        Ok(())
+    }
+
+    fn check_key(&self, name: &Name, command: &key::Command) -> Result<(), Rejection> {
+        use key::Command as C;
+        let (owner, parent) = match command {
+            C::Generate(c) => (c.owner.as_ref(), c.parent.as_ref()),
+            C::Register(c) => (c.owner.as_ref(), c.parent.as_ref()),
+            C::Describe(c) => (c.owner.as_ref(), None),
+            _ => (None, None),
+        };
+        if let Some(owner) = owner {
+            self.check_acting(owner)?;
+        }
+        if let Some(parent) = parent
+            && self.key(parent).is_none()
+        {
+            return Err(Rejection::NotFound(HistoryId::new(
+                Aggregate::Key,
+                parent.clone(),
+            )));
+        }
+        let harmless = matches!(command, C::Describe(_) | C::Generate(_) | C::Register(_));
+        if let (Some(by), false) = (self.trust_on(name), harmless) {
+            return Err(Rejection::InUse {
+                what: HistoryId::new(Aggregate::Key, name.clone()),
+                by: format!(
+                    "{by}: NATS trust stands on it, and its life is the {}'s",
+                    by.aggregate
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    fn check_principal(&self, name: &Name, command: &principal::Command) -> Result<(), Rejection> {
+        use principal::Command as C;
+        let (unit, responsible) = match command {
+            C::Register(c) => (c.unit.as_ref(), c.responsible.as_ref()),
+            C::Describe(c) => (c.unit.as_ref(), c.responsible.as_ref()),
+            C::Offboard(_) => (None, None),
+        };
+        for (field, other, kind) in [
+            ("unit", unit, principal::Kind::Unit),
+            ("responsible", responsible, principal::Kind::Person),
+        ] {
+            let Some(other) = other else { continue };
+            let entry = self.check_acting(other)?;
+            if entry != kind {
+                let fault = format!("{other} is a {}, not a {}", entry.as_str(), kind.as_str());
+                return Err(Rejection::BadValue { field, fault });
+            }
+        }
+        if matches!(command, C::Offboard(_)) {
+            let what = || HistoryId::new(Aggregate::Principal, name.clone());
+            let mut owned: Vec<_> = self
+                .keys()
+                .filter(|(_, k)| k.state.owner.as_ref() == Some(name))
+                .filter(|(_, k)| {
+                    use key::State as S;
+                    matches!(k.state.state, S::PreActive | S::Active | S::Suspended)
+                })
+                .map(|(key, _)| key.as_str())
+                .collect();
+            if !owned.is_empty() {
+                owned.sort_unstable();
+                let count = owned.len();
+                owned.truncate(5);
+                let more = if count > 5 { ", …" } else { "" };
+                return Err(Rejection::InUse {
+                    what: what(),
+                    by: format!(
+                        "{count} keys it owns ({}{more}): give them to another with `describe`, or deactivate them",
+                        owned.join(", ")
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The kind of a principal that exists and still acts.
+    fn check_acting(&self, name: &Name) -> Result<principal::Kind, Rejection> {
+        let id = || HistoryId::new(Aggregate::Principal, name.clone());
+        let entry = self
+            .principal(name)
+            .ok_or_else(|| Rejection::NotFound(id()))?;
+        match entry.state.offboarded_at {
+            None => Ok(entry.state.kind),
+            Some(_) => Err(Rejection::Ended(id())),
+        }
+    }
+
+    fn revoke_users_of(
+        &self,
+        principal: &Name,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) -> Result<(), Rejection> {
+        let mut users: Vec<_> = self
+            .users()
+            .filter(|(_, u)| u.state.principal.as_ref() == Some(principal))
+            .filter(|(_, u)| u.state.revoked_at.is_none())
+            .collect();
+        users.sort_unstable_by_key(|(name, _)| *name);
+        for (name, entry) in &users {
+            let revoked = user::Revoked {
+                nkey: entry.state.nkey.clone(),
+                revoked_at: now,
+            };
+            let target = HistoryId::new(Aggregate::User, (*name).clone());
+            decision.add(&target, vec![user::Event::Revoked(revoked)], Event::User);
+        }
+        let names: Vec<_> = users.into_iter().map(|(name, _)| name).collect();
+        self.add_revocations(&names, now, decision);
+        Ok(())
+    }
+
+    /// Puts users on the revocation lists of their accounts; each list grows under rising `iat`s.
+    fn add_revocations(&self, users: &[&Name], now: Timestamp, decision: &mut Decision) {
+        let mut issued: std::collections::HashMap<&Name, i64> = std::collections::HashMap::new();
+        for name in users {
+            let Some(user) = self.user(name).map(|e| &e.state) else {
+                continue;
+            };
+            let Some(account) = self.account(&user.account).map(|e| &e.state) else {
+                continue;
+            };
+            let issued_at = issued
+                .entry(&user.account)
+                .and_modify(|at| *at += 1)
+                .or_insert_with(|| account.next_issued_at(now));
+            let event = account::Event::RevocationAdded(account::RevocationAdded {
+                user: (*name).clone(),
+                nkey: user.nkey.clone(),
+                // Also what was issued within this second, and under a clock that ran ahead.
+                until: now.seconds().max(user.issued_at),
+                expires_at: user.expires_at,
+                issued_at: *issued_at,
+            });
+            let target = HistoryId::new(Aggregate::Account, user.account.clone());
+            decision.add(&target, vec![event], Event::Account);
+        }
+    }
+
+    /// The key aggregates behind a new account.
+    fn trust_keys(
+        &self,
+        account: &Name,
+        made: &AccountFacts,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) -> Result<(), Rejection> {
+        let parent = Some(made.identity.key.clone());
+        let signing = made
+            .signing_made
+            .iter()
+            .map(|m| (m, parent.clone(), "signing key"));
+        for (made, parent, what) in [(&made.identity, None, "identity")]
+            .into_iter()
+            .chain(signing)
+        {
+            let target = HistoryId::new(Aggregate::Key, made.key.clone());
+            if self.head(&target).is_some() {
+                return Err(Rejection::NameTaken(target));
+            }
+            let title = Title::new(&format!("{what} of NATS account {account}"))
+                .expect("a name is a line of text");
+            decision.add(&target, made.events(title, parent, now), Event::Key);
+        }
+        Ok(())
+    }
+}
+
+impl Decision {
+    fn add<E>(&mut self, target: &HistoryId, events: Vec<E>, wrap: fn(E) -> Event) {
+        self.events
+            .extend(events.into_iter().map(|e| (target.clone(), wrap(e))));
+    }
+}

@@ -1,0 +1,252 @@
+//! Folding: one record after the other, each linked to the one before it in its history.
+
+use std::collections::HashMap;
+
+use super::{Entry, Head, Ledger, Remembered};
+use crate::{
+    account::{self, Account},
+    cid::EventCid,
+    event::Event,
+    key::{self, Key},
+    name::{HistoryId, Name},
+    operator::{self, Operator},
+    principal::Principal,
+    record::Record,
+    user::User,
+};
+
+/// What folding a record did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It was new.
+    New,
+    /// It had been folded before: the very same record.
+    Already,
+}
+
+/// Why a record cannot follow in its history. A reader stops there: the ledger is not what was written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChainBreak {
+    /// A revision is missing, or one stands twice.
+    #[error("{history}: revision {found} came where {expected} was expected")]
+    Revision {
+        /// Which history.
+        history: HistoryId,
+        /// The revision that should have come.
+        expected: u32,
+        /// The revision that came.
+        found: u32,
+    },
+    /// It names another predecessor than the one that is there.
+    #[error(
+        "{history}: revision {revision} does not follow the revision before it: prev is not its CID"
+    )]
+    Prev {
+        /// Which history.
+        history: HistoryId,
+        /// The revision that does not fit.
+        revision: u32,
+    },
+    /// A revision that was folded before came again, changed.
+    #[error("{history}: revision {revision} came again with other content")]
+    Altered {
+        /// Which history.
+        history: HistoryId,
+        /// The revision.
+        revision: u32,
+    },
+    /// A history begins with an event that creates nothing.
+    #[error("{history}: it begins with {type_name}, which creates nothing")]
+    Beginning {
+        /// Which history.
+        history: HistoryId,
+        /// The event it begins with.
+        type_name: &'static str,
+    },
+}
+
+impl Ledger {
+    /// Folds one record, named by `cid` and stored at `sequence`.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainBreak`] if it does not follow the record before it. Nothing was changed.
+    pub fn apply(
+        &mut self,
+        record: &Record,
+        cid: EventCid,
+        sequence: u64,
+    ) -> Result<Applied, ChainBreak> {
+        let history = &record.history;
+        let head = self.head(history);
+        let expected = head.map_or(1, |h| h.revision + 1);
+        if let Some(head) = head
+            && record.revision <= head.revision
+        {
+            let altered = record.revision == head.revision && cid != head.cid;
+            return if altered {
+                Err(ChainBreak::Altered {
+                    history: history.clone(),
+                    revision: record.revision,
+                })
+            } else {
+                Ok(Applied::Already)
+            };
+        }
+        if record.revision != expected {
+            return Err(ChainBreak::Revision {
+                history: history.clone(),
+                expected,
+                found: record.revision,
+            });
+        }
+        if record.prev != head.map(|h| h.cid) {
+            return Err(ChainBreak::Prev {
+                history: history.clone(),
+                revision: record.revision,
+            });
+        }
+        let next = Head {
+            revision: record.revision,
+            cid,
+            at: record.occurred_at,
+        };
+        let known = match &record.event {
+            Event::Key(event) => self.fold_key(record, event, next),
+            Event::Principal(event) => fold(
+                &mut self.principals,
+                &history.name,
+                next,
+                || Principal::create(event, record.occurred_at),
+                |p| p.evolve(event),
+            ),
+            Event::Operator(event) => self.fold_operator(record, event, next),
+            Event::Account(event) => self.fold_account(record, event, next),
+            Event::User(event) => {
+                if let crate::user::Event::Issued(issued) = event {
+                    self.user_nkeys
+                        .insert(issued.nkey.clone(), history.name.clone());
+                }
+                let create = || User::create(event);
+                fold(&mut self.users, &history.name, next, create, |u| {
+                    u.evolve(event)
+                })
+            }
+        };
+        if !known {
+            let type_name = record.event.type_name();
+            return Err(ChainBreak::Beginning {
+                history: history.clone(),
+                type_name,
+            });
+        }
+        self.events += 1;
+        self.remember(record, sequence);
+        Ok(Applied::New)
+    }
+
+    /// The first history of a command is the one it was for; later ones it only touched.
+    fn remember(&mut self, record: &Record, sequence: u64) {
+        let state = self.state(&record.history).unwrap_or_default();
+        let state = Self::STATES
+            .iter()
+            .position(|s| *s == state)
+            .unwrap_or_default();
+        let new = Remembered {
+            history: record.history.clone(),
+            revision: record.revision,
+            state: u8::try_from(state).unwrap_or_default(),
+            sequence,
+        };
+        let remembered = self
+            .commands
+            .entry(record.ids.command)
+            .or_insert_with(|| new.clone());
+        if remembered.history == new.history {
+            *remembered = new;
+        }
+    }
+
+    fn fold_key(&mut self, record: &Record, event: &key::Event, next: Head) -> bool {
+        let name = &record.history.name;
+        let next_due = |keys: &HashMap<Name, Box<Entry<Key>>>| {
+            keys.get(name).and_then(|entry| key::next_due(&entry.state))
+        };
+        let before = next_due(&self.keys);
+        let at = record.occurred_at;
+        let create = || Key::create(event, at);
+        let known = fold(&mut self.keys, name, next, create, |k| k.evolve(event, at));
+        let after = next_due(&self.keys);
+        if before != after {
+            if let Some(at) = before {
+                self.due.remove(&(at, name.clone()));
+            }
+            if let Some(at) = after {
+                self.due.insert((at, name.clone()));
+            }
+        }
+        known
+    }
+
+    fn fold_operator(&mut self, record: &Record, event: &operator::Event, next: Head) -> bool {
+        let key = match event {
+            operator::Event::Created(created) => Some(&created.key),
+            operator::Event::SigningKeyAdded(added) => Some(&added.key),
+            operator::Event::Described(_) => None,
+        };
+        if let Some(key) = key {
+            self.trust.insert(key.clone(), record.history.clone());
+        }
+        let create = || Operator::create(event, record.occurred_at);
+        fold(
+            &mut self.operators,
+            &record.history.name,
+            next,
+            create,
+            |o| o.evolve(event),
+        )
+    }
+
+    fn fold_account(&mut self, record: &Record, event: &account::Event, next: Head) -> bool {
+        if let account::Event::Created(created) = event {
+            let name = &record.history.name;
+            self.account_nkeys
+                .insert(created.nkey.clone(), name.clone());
+            for key in created
+                .signing_keys
+                .iter()
+                .map(|k| &k.key)
+                .chain([&created.key])
+            {
+                self.trust.insert(key.clone(), record.history.clone());
+            }
+        }
+        let at = record.occurred_at;
+        let create = || Account::create(event, at);
+        fold(
+            &mut self.accounts,
+            &record.history.name,
+            next,
+            create,
+            |a| a.evolve(event, at),
+        )
+    }
+}
+
+/// Creates or evolves one entry. False if the history does not exist and the event creates nothing.
+fn fold<S>(
+    entries: &mut HashMap<Name, Box<Entry<S>>>,
+    name: &Name,
+    head: Head,
+    create: impl FnOnce() -> Option<S>,
+    evolve: impl FnOnce(&mut S),
+) -> bool {
+    if let Some(entry) = entries.get_mut(name) {
+        evolve(&mut entry.state);
+        entry.head = head;
+        return true;
+    }
+    let Some(state) = create() else { return false };
+    entries.insert(name.clone(), Box::new(Entry { head, state }));
+    true
+}

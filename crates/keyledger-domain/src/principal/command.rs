@@ -1,0 +1,96 @@
+//! What can be asked of a principal.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    command::{body, commands},
+    name::{Aggregate, Name},
+    text::{Labels, Title},
+};
+
+commands! { Aggregate::Principal;
+    /// Register a person, service, workstation or unit
+    "register" => Register,
+    /// Describe a principal: title, e-mail address, unit, responsible person, labels
+    "describe" => Describe,
+    /// Offboard a principal: it acts no more, and its NATS users are revoked with it
+    "offboard" => Offboard,
+}
+
+/// What a principal is.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A human being.
+    Person,
+    /// A program.
+    Service,
+    /// A machine that people work at.
+    Workstation,
+    /// A part of the organisation.
+    Unit,
+}
+
+impl Kind {
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Person => "person",
+            Self::Service => "service",
+            Self::Workstation => "workstation",
+            Self::Unit => "unit",
+        }
+    }
+}
+
+body! { optional reason;
+    /// Register a principal.
+    Register {
+        /// What it is.
+        kind: Kind,
+        /// What people call it.
+        title: Title,
+        /// Where to write to.
+        email: Option<Title>,
+        /// The unit it belongs to: a principal of kind `unit`.
+        unit: Option<Name>,
+        /// The person who answers for it; required of a service.
+        responsible: Option<Name>,
+        /// Labels, by name; at most 32.
+        labels: Option<Labels>,
+    }
+}
+
+body! { optional reason;
+    /// Describe a principal: what is absent stays as it is.
+    Describe {
+        /// What people call it.
+        title: Option<Title>,
+        /// Where to write to.
+        email: Option<Title>,
+        /// The unit it belongs to.
+        unit: Option<Name>,
+        /// The person who answers for it.
+        responsible: Option<Name>,
+        /// Labels, by name; at most 32. They replace all there are.
+        labels: Option<Labels>,
+    }
+}
+
+body! { required reason;
+    /// Offboard a principal.
+    Offboard {}
+}

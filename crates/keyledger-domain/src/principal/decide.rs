@@ -1,0 +1,69 @@
+//! The rules of a principal's life.
+
+use super::{Command, Description, Event, Kind, Offboarded, Principal, Registered};
+use crate::{
+    name::{Aggregate, HistoryId, Name},
+    rejection::Rejection,
+    time::Timestamp,
+};
+
+/// Decides what a command does to the principal `name`.
+///
+/// # Errors
+///
+/// A [`Rejection`] if a rule says no.
+pub fn decide(
+    name: &Name,
+    principal: Option<&Principal>,
+    command: &Command,
+    now: Timestamp,
+) -> Result<Vec<Event>, Rejection> {
+    let id = || HistoryId::new(Aggregate::Principal, name.clone());
+    Ok(match (principal, command) {
+        (None, Command::Register(r)) => {
+            if r.kind == Kind::Service && r.responsible.is_none() {
+                let fault = "a service needs a person who answers for it".to_owned();
+                return Err(Rejection::BadValue {
+                    field: "responsible",
+                    fault,
+                });
+            }
+            let description = Description {
+                title: Some(r.title.clone()),
+                email: r.email.clone(),
+                unit: r.unit.clone(),
+                responsible: r.responsible.clone(),
+                labels: r.labels.clone(),
+            };
+            vec![Event::Registered(Registered {
+                kind: r.kind,
+                description,
+            })]
+        }
+        (None, _) => return Err(Rejection::NotFound(id())),
+        (Some(_), Command::Register(_)) => return Err(Rejection::NameTaken(id())),
+        (Some(p), Command::Offboard(_)) if p.offboarded_at.is_some() => vec![],
+        (Some(_), Command::Offboard(_)) => {
+            vec![Event::Offboarded(Offboarded { offboarded_at: now })]
+        }
+        (Some(p), Command::Describe(_)) if p.offboarded_at.is_some() => {
+            return Err(Rejection::Ended(id()));
+        }
+        (Some(p), Command::Describe(d)) => {
+            let asked = Description {
+                title: d.title.clone(),
+                email: d.email.clone(),
+                unit: d.unit.clone(),
+                responsible: d.responsible.clone(),
+                labels: d.labels.clone(),
+            };
+            if asked == Description::default() {
+                return Err(Rejection::NothingToChange);
+            }
+            let event = Event::Described(asked);
+            let mut after = p.clone();
+            after.evolve(&event);
+            if after == *p { vec![] } else { vec![event] }
+        }
+    })
+}

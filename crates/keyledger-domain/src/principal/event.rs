@@ -1,0 +1,59 @@
+//! What can happen to a principal.
+
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+use crate::{
+    event::events,
+    name::Name,
+    text::{Labels, Title},
+    time::Timestamp,
+};
+
+events! {
+    /// It was registered.
+    "principal.v1.registered" => Registered(Registered),
+    /// Its description changed: what is absent stayed as it was.
+    "principal.v1.described" => Described(Description),
+    /// It acts no more.
+    "principal.v1.offboarded" => Offboarded(Offboarded),
+}
+
+/// A principal was registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registered {
+    /// What it is.
+    pub kind: Kind,
+    /// Its description; the title is always there.
+    pub description: Description,
+}
+
+/// What people say of a principal.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Description {
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<Title>,
+    /// Where to write to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<Title>,
+    /// The unit it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Name>,
+    /// The person who answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub responsible: Option<Name>,
+    /// All its labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Labels>,
+}
+
+/// A principal was offboarded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offboarded {
+    /// When.
+    pub offboarded_at: Timestamp,
+}

@@ -1,0 +1,72 @@
+//! The state of a principal: the fold of its events.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Description, Event, Kind};
+use crate::{
+    name::Name,
+    text::{Labels, Title},
+    time::Timestamp,
+};
+
+/// A principal as its history left it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Principal {
+    /// What it is.
+    pub kind: Kind,
+    /// What people call it.
+    pub title: Option<Title>,
+    /// Where to write to.
+    pub email: Option<Title>,
+    /// The unit it belongs to.
+    pub unit: Option<Name>,
+    /// The person who answers for it.
+    pub responsible: Option<Name>,
+    /// Its labels.
+    pub labels: Labels,
+    /// When it was registered.
+    pub registered_at: Timestamp,
+    /// When it was offboarded.
+    pub offboarded_at: Option<Timestamp>,
+}
+
+impl Principal {
+    /// The principal as its first event makes it; nothing if that is not a registration.
+    #[must_use]
+    pub fn create(event: &Event, at: Timestamp) -> Option<Self> {
+        let Event::Registered(registered) = event else {
+            return None;
+        };
+        let mut principal = Self {
+            kind: registered.kind,
+            title: None,
+            email: None,
+            unit: None,
+            responsible: None,
+            labels: Labels::default(),
+            registered_at: at,
+            offboarded_at: None,
+        };
+        principal.describe(registered.description.clone());
+        Some(principal)
+    }
+
+    /// Takes in what happened.
+    pub fn evolve(&mut self, event: &Event) {
+        match event {
+            Event::Registered(_) => {}
+            Event::Described(description) => self.describe(description.clone()),
+            Event::Offboarded(o) => self.offboarded_at = Some(o.offboarded_at),
+        }
+    }
+
+    fn describe(&mut self, d: Description) {
+        self.title = d.title.or(self.title.take());
+        self.email = d.email.or(self.email.take());
+        self.unit = d.unit.or(self.unit.take());
+        self.responsible = d.responsible.or(self.responsible.take());
+        if let Some(labels) = d.labels {
+            self.labels = labels;
+        }
+    }
+}

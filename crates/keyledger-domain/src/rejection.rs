@@ -1,0 +1,276 @@
+//! Rejections: a rule says no. The caller's to fix, never retried unchanged.
+
+use crate::{
+    algorithm::{Algorithm, Purposes},
+    key::State,
+    name::{Aggregate, HistoryId, Name},
+    time::Timestamp,
+};
+
+/// Why a command or a query was refused. Nothing was written.
+///
+/// [`Rejection::reason`] is stable: programs match on it. The sentence is for people and may change.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// The payload is not the JSON that the verb's schema asks for.
+    #[error("field {field}: {fault}")]
+    Malformed {
+        /// The path of the field, or `payload`.
+        field: String,
+        /// What was found and what was expected.
+        fault: String,
+    },
+    /// The payload is larger than a command may be.
+    #[error("the payload has {bytes} bytes, and at most {max} are allowed")]
+    PayloadTooLarge {
+        /// How many there were.
+        bytes: usize,
+        /// How many may be.
+        max: usize,
+    },
+    /// The subject's last token is not a name.
+    #[error("{fault}")]
+    BadName {
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// A header of the command cannot be read.
+    #[error("header {header}: {fault}")]
+    BadHeader {
+        /// Which one.
+        header: &'static str,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// No aggregate has this verb.
+    #[error("{aggregate} has no command {verb:?}: `nats micro info keyledger` lists those it has")]
+    UnknownVerb {
+        /// The aggregate named.
+        aggregate: Aggregate,
+        /// The verb asked for.
+        verb: String,
+    },
+    /// nats-server did not say who sent it: the sender's account does not import the service with `share: true`.
+    #[error(
+        "nobody vouches for the sender: import the service with `share: true` and send to the imported subject"
+    )]
+    Unidentified,
+    /// The sender is known to nats-server but has no authority here.
+    #[error("the sender may not do this: {why}")]
+    Unauthorised {
+        /// Which authority is missing.
+        why: String,
+    },
+    /// The command's id was used before, for something else.
+    #[error("message id {id} was already used for {by}: a new command needs a new id")]
+    MessageIdReused {
+        /// The id.
+        id: uuid::Uuid,
+        /// The history that the first command with this id wrote to.
+        by: HistoryId,
+    },
+    /// There is no such aggregate.
+    #[error("there is no {0}")]
+    NotFound(HistoryId),
+    /// The name is taken, for ever: also by what was destroyed.
+    #[error("{0} exists already, and a name is never used again: choose another")]
+    NameTaken(HistoryId),
+    /// The state does not allow it.
+    #[error("a key that is {state} cannot {verb}")]
+    NotAllowed {
+        /// The state it is in.
+        state: State,
+        /// What was asked.
+        verb: &'static str,
+    },
+    /// The algorithm cannot do what the key would be for.
+    #[error("{algorithm} cannot {purposes}: it can {able}")]
+    PurposeNotPossible {
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// What was asked of it.
+        purposes: Purposes,
+        /// What it can do.
+        able: Purposes,
+    },
+    /// A date that contradicts another or the present.
+    #[error("{field} {value}: {rule}")]
+    BadDate {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: Timestamp,
+        /// The rule it breaks.
+        rule: &'static str,
+    },
+    /// A number out of its range.
+    #[error("{field} {value} is out of range: {min} to {max}")]
+    OutOfRange {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: i64,
+        /// The least allowed.
+        min: i64,
+        /// The most allowed.
+        max: i64,
+    },
+    /// A value that is well-formed and yet cannot be.
+    #[error("field {field}: {fault}")]
+    BadValue {
+        /// The field.
+        field: &'static str,
+        /// What is wrong, and what to write instead.
+        fault: String,
+    },
+    /// Something else stands on it.
+    #[error("{what} is in use by {by}")]
+    InUse {
+        /// What cannot go.
+        what: HistoryId,
+        /// What needs it.
+        by: String,
+    },
+    /// The key keeps its secret elsewhere or has none.
+    #[error("key {key} has no secret half here: {why}")]
+    NoMaterial {
+        /// The key.
+        key: Name,
+        /// Where it is instead.
+        why: &'static str,
+    },
+    /// A principal, account or user that has ended.
+    #[error("{0} is no longer active")]
+    Ended(HistoryId),
+    /// The command changes nothing.
+    #[error("nothing to change: name at least one field that is to be different")]
+    NothingToChange,
+    /// A limit on counts.
+    #[error("{what}: at most {max} are allowed")]
+    LimitReached {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        max: usize,
+    },
+}
+
+impl Rejection {
+    /// Every reason with its code and what to do: the table of the documents.
+    pub const TABLE: &'static [(&'static str, u16, &'static str)] = &[
+        (
+            "malformed",
+            400,
+            "the payload does not fit the verb's schema; the message names the field",
+        ),
+        ("payload_too_large", 413, "send at most 65,536 bytes"),
+        ("bad_name", 400, "a name is `[a-z0-9][a-z0-9_-]{0,62}`"),
+        (
+            "bad_header",
+            400,
+            "a `CIM-*` header is not a UUID, or is there twice",
+        ),
+        (
+            "unknown_verb",
+            404,
+            "`nats micro info keyledger` lists the commands",
+        ),
+        (
+            "unidentified",
+            401,
+            "import the service with `share: true`; nats-server then says who sends",
+        ),
+        (
+            "unauthorised",
+            403,
+            "use credentials of a role that may do it, issued by this organisation",
+        ),
+        (
+            "message_id_reused",
+            409,
+            "a new command needs a new `CIM-Message-Id`",
+        ),
+        (
+            "not_found",
+            404,
+            "check the name; `keyledger inventory` lists the keys",
+        ),
+        (
+            "name_taken",
+            409,
+            "choose another name; names are never used again",
+        ),
+        (
+            "not_allowed",
+            409,
+            "the state does not allow it; `keyledger key show NAME` says which it is",
+        ),
+        (
+            "purpose_not_possible",
+            422,
+            "choose purposes that the algorithm can serve",
+        ),
+        (
+            "bad_date",
+            422,
+            "correct the date; the message says the rule",
+        ),
+        (
+            "out_of_range",
+            422,
+            "correct the number; the message says the range",
+        ),
+        ("bad_value", 422, "correct the value; the message says how"),
+        ("in_use", 409, "first change what stands on it"),
+        ("no_material", 409, "act where the secret half is kept"),
+        (
+            "ended",
+            409,
+            "it was offboarded, revoked or suspended; use another",
+        ),
+        (
+            "nothing_to_change",
+            422,
+            "name at least one field that is to be different",
+        ),
+        ("limit_reached", 422, "remove some first"),
+    ];
+
+    /// The stable name of the rule.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Malformed { .. } => "malformed",
+            Self::PayloadTooLarge { .. } => "payload_too_large",
+            Self::BadName { .. } => "bad_name",
+            Self::BadHeader { .. } => "bad_header",
+            Self::UnknownVerb { .. } => "unknown_verb",
+            Self::Unidentified => "unidentified",
+            Self::Unauthorised { .. } => "unauthorised",
+            Self::MessageIdReused { .. } => "message_id_reused",
+            Self::NotFound(_) => "not_found",
+            Self::NameTaken(_) => "name_taken",
+            Self::NotAllowed { .. } => "not_allowed",
+            Self::PurposeNotPossible { .. } => "purpose_not_possible",
+            Self::BadDate { .. } => "bad_date",
+            Self::OutOfRange { .. } => "out_of_range",
+            Self::BadValue { .. } => "bad_value",
+            Self::InUse { .. } => "in_use",
+            Self::NoMaterial { .. } => "no_material",
+            Self::Ended(_) => "ended",
+            Self::NothingToChange => "nothing_to_change",
+            Self::LimitReached { .. } => "limit_reached",
+        }
+    }
+
+    /// Its code on the wire, 400 to 499.
+    #[must_use]
+    pub fn code(&self) -> u16 {
+        let reason = self.reason();
+        Self::TABLE
+            .iter()
+            .find(|row| row.0 == reason)
+            .map_or(400, |row| row.1)
+    }
+}

@@ -1,0 +1,92 @@
+//! Who did it, as verified: the principal that stands in every event.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// The roles of an importing account: each is a scoped signing key.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Commands everything.
+    Administrator,
+    /// Approves what others asked for.
+    Approver,
+    /// Reads everything, commands nothing.
+    Auditor,
+    /// A program: commands the keys that bear its name or stand in its tags.
+    Service,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Administrator,
+        Self::Approver,
+        Self::Auditor,
+        Self::Service,
+    ];
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Administrator => "administrator",
+            Self::Approver => "approver",
+            Self::Auditor => "auditor",
+            Self::Service => "service",
+        }
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// How an identity was verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerifiedBy {
+    /// nats-server's own stamp on a shared service import.
+    RequestInfo,
+    /// The subject it was published on, pinned by a scoped signing key.
+    Subject,
+    /// It is the service itself: its scheduler or an effect's outcome.
+    Service,
+    /// It is the offline trust bootstrap, under the operator's signature.
+    Genesis,
+}
+
+/// Who did it: authority goes by the nkeys, the names are for people.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Stamp {
+    /// The account's public nkey.
+    pub account: Arc<str>,
+    /// The user's public nkey.
+    pub user: Arc<str>,
+    /// The user's name, from its JWT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Arc<str>>,
+    /// The role whose signing key issued the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// The host it connected from, as nats-server saw it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Arc<str>>,
+    /// How this was verified.
+    pub verified_by: VerifiedBy,
+}

@@ -1,0 +1,146 @@
+//! Texts that people write, held to one line and a length.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::name::Name;
+
+/// One line of text of 1 to `MAX` bytes, without control characters.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Line<const MAX: usize>(Box<str>);
+
+/// A title: what people call it.
+pub type Title = Line<128>;
+/// Why somebody commanded something.
+pub type Reason = Line<500>;
+/// The ticket under which it was done.
+pub type Ticket = Line<64>;
+/// Acceptable usage, handling or disposal.
+pub type Note = Line<500>;
+
+/// Why a text is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotALine {
+    /// Nothing was there.
+    #[error("it is empty: write at least one visible character")]
+    Empty,
+    /// More than allowed.
+    #[error("it has {bytes} bytes, and at most {max} are allowed")]
+    TooLong {
+        /// How many there were.
+        bytes: usize,
+        /// How many may be.
+        max: usize,
+    },
+    /// A line break, a terminal escape, a direction override.
+    #[error("it holds a control character: write one line of plain text")]
+    Control,
+}
+
+impl<const MAX: usize> Line<MAX> {
+    /// Reads a line.
+    ///
+    /// # Errors
+    ///
+    /// [`NotALine`] if it is blank, longer than `MAX` bytes or holds control or direction characters.
+    pub fn new(text: &str) -> Result<Self, NotALine> {
+        let invisible = |c: char| {
+            c.is_control()
+                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        };
+        if text.trim().is_empty() {
+            Err(NotALine::Empty)
+        } else if text.len() > MAX {
+            Err(NotALine::TooLong {
+                bytes: text.len(),
+                max: MAX,
+            })
+        } else if text.chars().any(invisible) {
+            Err(NotALine::Control)
+        } else {
+            Ok(Self(text.into()))
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<const MAX: usize> fmt::Display for Line<MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl<const MAX: usize> fmt::Debug for Line<MAX> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+impl<const MAX: usize> std::str::FromStr for Line<MAX> {
+    type Err = NotALine;
+
+    fn from_str(text: &str) -> Result<Self, NotALine> {
+        Self::new(text)
+    }
+}
+
+impl<'de, const MAX: usize> Deserialize<'de> for Line<MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Self::new(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+impl<const MAX: usize> schemars::JsonSchema for Line<MAX> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        format!("Line{MAX}").into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "minLength": 1, "maxLength": MAX })
+    }
+}
+
+/// Labels: names with a line each, at most [`Labels::MAX`].
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
+#[serde(transparent)]
+pub struct Labels(Option<Box<BTreeMap<Name, Title>>>);
+
+impl Labels {
+    /// The most labels a thing may have.
+    pub const MAX: usize = 32;
+
+    /// The label `name`.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.0.as_ref()?.get(name).map(Title::as_str)
+    }
+
+    /// All labels, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&Name, &Title)> {
+        self.0.iter().flat_map(|map| map.iter())
+    }
+
+    /// True if there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.as_ref().is_none_or(|map| map.is_empty())
+    }
+}
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let map = Option::<BTreeMap<Name, Title>>::deserialize(deserializer)?.unwrap_or_default();
+        if map.len() > Self::MAX {
+            return Err(serde::de::Error::custom("at most 32 labels are allowed"));
+        }
+        Ok(Self((!map.is_empty()).then(|| Box::new(map))))
+    }
+}

@@ -1,0 +1,175 @@
+//! The rules of a user's life.
+
+use keyledger_claims::subject;
+
+use super::{
+    Command, DEFAULT_EXPIRES_DAYS, Event, Issue, Issued, MAX_EXPIRES_DAYS, MAX_GRANTS, Revoked,
+    User,
+};
+use crate::{
+    account::Account,
+    name::{Aggregate, HistoryId, Name},
+    rejection::Rejection,
+    stamp::Role,
+    time::Timestamp,
+};
+
+/// What a decision about a user must know from outside.
+#[derive(Debug, Clone, Copy)]
+pub struct UserFacts<'a> {
+    /// The time.
+    pub now: Timestamp,
+    /// The public nkey that custody generated, for an issue with `seal_to`.
+    pub generated: Option<&'a str>,
+    /// The account it belongs or will belong to.
+    pub account: Option<&'a Account>,
+}
+
+/// Decides what a command does to the user `name`.
+///
+/// # Errors
+///
+/// A [`Rejection`] if a rule says no.
+pub fn decide(
+    name: &Name,
+    user: Option<&User>,
+    command: &Command,
+    facts: UserFacts<'_>,
+) -> Result<Vec<Event>, Rejection> {
+    let id = || HistoryId::new(Aggregate::User, name.clone());
+    Ok(match (user, command) {
+        (None, Command::Issue(issue)) => vec![issued(issue, facts)?],
+        (None, Command::Revoke(_)) => return Err(Rejection::NotFound(id())),
+        (Some(_), Command::Issue(_)) => return Err(Rejection::NameTaken(id())),
+        (Some(user), Command::Revoke(_)) if user.revoked_at.is_some() => vec![],
+        (Some(user), Command::Revoke(_)) => {
+            vec![Event::Revoked(Revoked {
+                nkey: user.nkey.clone(),
+                revoked_at: facts.now,
+            })]
+        }
+    })
+}
+
+fn issued(issue: &Issue, facts: UserFacts<'_>) -> Result<Event, Rejection> {
+    let bad = |field, fault: &str| Rejection::BadValue {
+        field,
+        fault: fault.to_owned(),
+    };
+    let account = facts.account.ok_or_else(|| {
+        Rejection::NotFound(HistoryId::new(Aggregate::Account, issue.account.clone()))
+    })?;
+    let (nkey, generated) = match (&issue.nkey, &issue.seal_to) {
+        (Some(nkey), None) => {
+            check_nkey("nkey", nkey, 'U', "a public user nkey (`U…`)")?;
+            (nkey.as_str(), false)
+        }
+        (None, Some(seal_to)) => {
+            check_nkey("seal_to", seal_to, 'X', "a public curve key (`X…`)")?;
+            let generated = facts
+                .generated
+                .ok_or_else(|| bad("seal_to", "custody generated nothing"))?;
+            (generated, true)
+        }
+        _ => {
+            return Err(bad(
+                "nkey",
+                "give either `nkey`, or `seal_to` to have one generated",
+            ));
+        }
+    };
+    let signing = account
+        .signing_key(issue.role)
+        .ok_or_else(|| match issue.role {
+            Some(role) => bad(
+                "role",
+                &format!("account {} has no role {role}", issue.account),
+            ),
+            None => bad(
+                "role",
+                &format!("every user of account {} needs a role", issue.account),
+            ),
+        })?;
+    if issue.role.is_some() && (issue.publish.is_some() || issue.subscribe.is_some()) {
+        return Err(bad(
+            "publish",
+            "a role has its own permissions: leave it and `subscribe` out",
+        ));
+    }
+    if issue.role != Some(Role::Service) && issue.keys.as_ref().is_some_and(|k| !k.is_empty()) {
+        return Err(bad("keys", "only a user of role `service` is given keys"));
+    }
+    let days = issue.expires_days.unwrap_or(DEFAULT_EXPIRES_DAYS);
+    if !(1..=MAX_EXPIRES_DAYS).contains(&days) {
+        return Err(Rejection::OutOfRange {
+            field: "expires_days",
+            value: i64::from(days),
+            min: 1,
+            max: i64::from(MAX_EXPIRES_DAYS),
+        });
+    }
+    let keys = issue.keys.clone().unwrap_or_default();
+    if keys.len() > MAX_GRANTS {
+        return Err(Rejection::LimitReached {
+            what: "keys of a user",
+            max: MAX_GRANTS,
+        });
+    }
+    Ok(Event::Issued(Issued {
+        account: issue.account.clone(),
+        nkey: nkey.into(),
+        generated,
+        role: issue.role,
+        issuer: signing.nkey.clone(),
+        principal: issue.principal.clone(),
+        issued_at: facts.now.seconds(),
+        expires_at: facts.now.plus_days(i64::from(days)).seconds(),
+        keys,
+        publish: subjects("publish", issue.publish.as_deref())?,
+        subscribe: subjects("subscribe", issue.subscribe.as_deref())?,
+    }))
+}
+
+fn check_nkey(
+    field: &'static str,
+    nkey: &str,
+    letter: char,
+    expected: &str,
+) -> Result<(), Rejection> {
+    let fault = || Rejection::BadValue {
+        field,
+        fault: format!("it is not {expected}"),
+    };
+    if nkey.starts_with('S') {
+        let fault =
+            "that is a SEED: it was not stored; treat it as compromised, and send the public nkey"
+                .to_owned();
+        return Err(Rejection::BadValue { field, fault });
+    }
+    // The first letter is the prefix byte's; the crate checks length and checksum.
+    match nkeys::from_public_key(nkey) {
+        Ok(_) if nkey.starts_with(letter) => Ok(()),
+        _ => Err(fault()),
+    }
+}
+
+fn subjects(
+    field: &'static str,
+    asked: Option<&[String]>,
+) -> Result<Option<Vec<Box<str>>>, Rejection> {
+    let Some(asked) = asked else { return Ok(None) };
+    if asked.len() > MAX_GRANTS {
+        return Err(Rejection::LimitReached {
+            what: field,
+            max: MAX_GRANTS,
+        });
+    }
+    for subject in asked {
+        if subject.len() > 255 || subject.contains("{{") || !subject::is_valid(subject) {
+            let shown: String = subject.chars().take(80).collect();
+            let fault = format!("{shown:?} is not a NATS subject of at most 255 bytes");
+            return Err(Rejection::BadValue { field, fault });
+        }
+    }
+    Ok(Some(asked.iter().map(|s| s.as_str().into()).collect()))
+}

@@ -1,0 +1,11 @@
+//! The aggregate `user`: a NATS user with its creds.
+
+mod command;
+mod decide;
+mod event;
+mod state;
+
+pub use command::*;
+pub use decide::{UserFacts, decide};
+pub use event::*;
+pub use state::User;

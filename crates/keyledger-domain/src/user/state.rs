@@ -1,0 +1,90 @@
+//! The state of a user: the fold of its events.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Event, Issued};
+use crate::{name::Name, stamp::Role, time::Timestamp};
+
+/// A user as its history left it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// The account it belongs to.
+    pub account: Name,
+    /// Its public nkey.
+    pub nkey: Box<str>,
+    /// True if the seed was generated here and sealed to the requester.
+    pub generated: bool,
+    /// Its role.
+    pub role: Option<Role>,
+    /// The account's signing key that signed its JWT.
+    pub issuer: Box<str>,
+    /// The principal it stands for.
+    pub principal: Option<Name>,
+    /// The `iat` of its JWT.
+    pub issued_at: i64,
+    /// The `exp` of its JWT; 0 if never.
+    pub expires_at: i64,
+    /// Keys it may command besides its namesake.
+    pub keys: Vec<Name>,
+    /// Subjects it may publish to.
+    pub publish: Option<Vec<Box<str>>>,
+    /// Subjects it may subscribe to.
+    pub subscribe: Option<Vec<Box<str>>>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+    /// Milliseconds from its revocation until the last server refused it.
+    pub revocation_took_ms: Option<u64>,
+}
+
+impl User {
+    /// The user as its first event makes it; nothing if that is not its issue.
+    #[must_use]
+    pub fn create(event: &Event) -> Option<Self> {
+        let Event::Issued(issued) = event else {
+            return None;
+        };
+        let Issued {
+            account,
+            nkey,
+            generated,
+            role,
+            issuer,
+            principal,
+            issued_at,
+            expires_at,
+            keys,
+            publish,
+            subscribe,
+        } = issued.clone();
+        Some(Self {
+            account,
+            nkey,
+            generated,
+            role,
+            issuer,
+            principal,
+            issued_at,
+            expires_at,
+            keys,
+            publish,
+            subscribe,
+            revoked_at: None,
+            revocation_took_ms: None,
+        })
+    }
+
+    /// Takes in what happened.
+    pub fn evolve(&mut self, event: &Event) {
+        match event {
+            Event::Issued(_) => {}
+            Event::Revoked(r) => self.revoked_at = Some(r.revoked_at),
+            Event::RevocationConfirmed(c) => self.revocation_took_ms = Some(c.took_ms),
+        }
+    }
+
+    /// True if it may connect at `now`, as far as the ledger knows.
+    #[must_use]
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && (self.expires_at == 0 || now.seconds() < self.expires_at)
+    }
+}
