@@ -37,6 +37,31 @@ pub enum Made {
     Account(Box<AccountFacts>),
 }
 
+/// What the service itself reports: a date was reached, an effect is done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// A date of a key was reached.
+    Due(Name),
+    /// A destroyed key's material was erased and looked for in vain.
+    Erased(Name),
+    /// Every server that answered holds an account's JWT.
+    Confirmed {
+        /// The account.
+        account: Name,
+        /// What was seen.
+        confirmed: account::Confirmed,
+        /// The users whose revocation this confirms, with the milliseconds it took for each.
+        users: Vec<(Name, u64)>,
+    },
+    /// A server was found with another JWT, and was pushed to again.
+    DriftRepaired {
+        /// The account.
+        account: Name,
+        /// What was found and done.
+        repaired: account::DriftRepaired,
+    },
+}
+
 /// What a command comes to: events, the target's own first. None if it changes nothing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decision {
@@ -118,9 +143,58 @@ impl Ledger {
         Ok(decision)
     }
 
-    /// What the scheduler finds due of a key.
+    /// Decides what an outcome adds to the ledger: nothing if it stands there already.
     #[must_use]
-    pub fn decide_due(&self, name: &Name, now: Timestamp) -> Decision {
+    pub fn decide_outcome(&self, outcome: &Outcome, now: Timestamp) -> Decision {
+        let mut decision = Decision::default();
+        match outcome {
+            Outcome::Due(name) => return self.decide_due(name, now),
+            Outcome::Erased(name) => {
+                let event = self.key(name).and_then(|e| key::erased(&e.state, now));
+                let target = HistoryId::new(Aggregate::Key, name.clone());
+                decision.add(&target, event.into_iter().collect(), Event::Key);
+            }
+            Outcome::Confirmed {
+                account,
+                confirmed,
+                users,
+            } => {
+                let Some(state) = self.account(account).map(|e| &e.state) else {
+                    return decision;
+                };
+                if state.confirmed.is_some_and(|at| at >= confirmed.issued_at) {
+                    return decision;
+                }
+                let target = HistoryId::new(Aggregate::Account, account.clone());
+                let event = account::Event::Confirmed(confirmed.clone());
+                decision.add(&target, vec![event], Event::Account);
+                for (name, took_ms) in users {
+                    let open = self.user(name).is_some_and(|u| {
+                        u.state.revoked_at.is_some() && u.state.revocation_took_ms.is_none()
+                    });
+                    if open && decision.events.len() < MAX_EVENTS {
+                        let servers = confirmed.servers.clone();
+                        let took_ms = *took_ms;
+                        let event = user::RevocationConfirmed { took_ms, servers };
+                        let target = HistoryId::new(Aggregate::User, name.clone());
+                        let event = user::Event::RevocationConfirmed(event);
+                        decision.add(&target, vec![event], Event::User);
+                    }
+                }
+            }
+            Outcome::DriftRepaired { account, repaired } => {
+                if self.account(account).is_some() {
+                    let target = HistoryId::new(Aggregate::Account, account.clone());
+                    let event = account::Event::DriftRepaired(repaired.clone());
+                    decision.add(&target, vec![event], Event::Account);
+                }
+            }
+        }
+        decision
+    }
+
+    /// What the scheduler finds due of a key.
+    fn decide_due(&self, name: &Name, now: Timestamp) -> Decision {
         let target = HistoryId::new(Aggregate::Key, name.clone());
         let mut decision = Decision::default();
         // What NATS trust stands on is never ended by a clock; that its rotation is due is said.

@@ -10,7 +10,8 @@ use std::collections::{BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use decide::{Decision, Facts, Made};
+pub use authority::{Claimed, Known, SERVICE_VERBS};
+pub use decide::{Decision, Facts, MAX_EVENTS, Made, Outcome};
 pub use fold::{Applied, ChainBreak};
 pub use seal::Sealed;
 
@@ -34,6 +35,8 @@ pub struct Head {
     pub cid: EventCid,
     /// When it happened.
     pub at: Timestamp,
+    /// Its sequence in the stream: for compare-and-set only, never an identity. 0 if not stored yet.
+    pub sequence: u64,
 }
 
 /// An aggregate's state with the head of its history.
