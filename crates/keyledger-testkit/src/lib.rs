@@ -1,1 +1,26 @@
 //! For Keyledger's tests only: specs, conformance suites, a nats-server harness.
+//!
+//! The harness runs real programs and never a stand-in:
+//!
+//! - [`NatsServer`] and [`Cluster`] start nats-server on loopback, kill it with `-9` and start it again over the same
+//!   data; [`Config`] says with what, in operator mode with the files of `nats-config/`;
+//! - [`Nats`] runs the `nats` CLI away from the user's home;
+//! - [`Process`] guards any other program, [`run`] takes one to its end;
+//! - [`tools`] finds the programs, or fails the test with how to get them.
+//!
+//! Everything here fails by panicking, with the logs that explain it: a test has nobody to return an error to.
+
+mod cluster;
+mod config;
+mod nats;
+mod ports;
+mod process;
+mod server;
+pub mod tools;
+mod watchdog;
+
+pub use cluster::Cluster;
+pub use config::{CLUSTER_CONF, Config, KEYLEDGER_CONF};
+pub use nats::Nats;
+pub use process::{Process, Run, run};
+pub use server::NatsServer;

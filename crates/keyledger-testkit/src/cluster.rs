@@ -1,0 +1,209 @@
+//! Three real nats-servers in a cluster.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+
+use crate::config::{Config, Place, Routes};
+use crate::ports;
+use crate::process::POLL;
+use crate::server::{NatsServer, NotUp, PATIENCE};
+
+/// The smallest number of servers of which one may fail.
+const SERVERS: usize = 3;
+
+/// A cluster of three nats-servers on loopback, for streams with three replicas; gone when dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    servers: Vec<NatsServer>,
+}
+
+impl Cluster {
+    /// Starts three servers with the same configuration and waits until JetStream has a leader and all are healthy.
+    ///
+    /// # Panics
+    ///
+    /// As [`NatsServer::start`], and if no leader is elected within 30 s.
+    pub async fn start(config: Config) -> Self {
+        loop {
+            let mut servers: Vec<_> = places()
+                .map(|place| NatsServer::prepare(config.clone(), place))
+                .collect();
+            let launched: Result<Vec<()>, NotUp> =
+                join_all(servers.iter_mut().map(NatsServer::launch))
+                    .await
+                    .into_iter()
+                    .collect();
+            match launched {
+                Ok(_) => {
+                    let cluster = Self { servers };
+                    cluster.wait_for_leader().await;
+                    cluster.wait_until_healthy().await;
+                    return cluster;
+                }
+                Err(NotUp::PortTaken) => {}
+                Err(NotUp::Refused(log)) => panic!("a nats-server did not start\n{log}"),
+            }
+        }
+    }
+
+    /// Starts a cluster without authentication and with JetStream; see [`Config::simple_jetstream`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Cluster::start`].
+    pub async fn simple_jetstream(sync_always: bool) -> Self {
+        Self::start(Config::simple_jetstream(sync_always)).await
+    }
+
+    /// Starts a cluster in operator mode with the shipped `cluster.conf`; see [`Config::operator_mode`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Cluster::start`], and if `directory` holds no `trust.conf`.
+    pub async fn operator_mode(directory: &Path) -> Self {
+        Self::start(Config::operator_mode(directory)).await
+    }
+
+    /// Ends one server as a crash would (SIGKILL).
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not 0, 1 or 2.
+    pub fn kill9(&mut self, index: usize) {
+        self.servers[index].kill9();
+    }
+
+    /// Ends one server cleanly.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not 0, 1 or 2, or it does not end within 20 s.
+    pub async fn stop(&mut self, index: usize) {
+        self.servers[index].stop().await;
+    }
+
+    /// Starts one server again, at the same ports and with the same data, and waits until it accepts clients.
+    ///
+    /// It may take a while longer to catch up: see [`Cluster::wait_until_healthy`].
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not 0, 1 or 2, or it does not start; with its log.
+    pub async fn restart(&mut self, index: usize) {
+        self.servers[index].stop().await;
+        self.servers[index].launch_again().await;
+    }
+
+    /// Waits until the running servers agree on a JetStream leader that runs, and returns its index.
+    ///
+    /// # Panics
+    ///
+    /// If there is none within 30 s: two of three servers must run.
+    pub async fn wait_for_leader(&self) -> usize {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(leader) = self.leader().await {
+                return leader;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "no JetStream leader after {PATIENCE:?}\n{}",
+                self.logs()
+            );
+            tokio::time::sleep(10 * POLL).await; // three servers are asked each time
+        }
+    }
+
+    /// Waits until every running server is healthy: it has caught up with the leader.
+    ///
+    /// # Panics
+    ///
+    /// If one is not within 30 s; with its log.
+    pub async fn wait_until_healthy(&self) {
+        join_all(self.running().map(NatsServer::wait_until_healthy)).await;
+    }
+
+    /// The JetStream leader, if the running servers agree on one of them.
+    pub async fn leader(&self) -> Option<usize> {
+        let mut agreed = None;
+        for server in self.running() {
+            let jsz = server.monitor("/jsz").await;
+            let name = jsz["meta_cluster"]["leader"].as_str()?;
+            let index = self.servers.iter().position(|other| other.name() == name)?;
+            if agreed.is_some_and(|agreed| agreed != index) {
+                return None;
+            }
+            agreed = Some(index);
+        }
+        agreed.filter(|leader| self.servers[*leader].pid().is_some())
+    }
+
+    /// Connects without credentials to any running server; the client knows them all.
+    ///
+    /// # Panics
+    ///
+    /// If none accepts it.
+    pub async fn connect(&self) -> async_nats::Client {
+        let urls: Vec<async_nats::ServerAddr> = self
+            .servers
+            .iter()
+            .map(|server| server.url().parse().expect("the harness makes valid URLs"))
+            .collect();
+        async_nats::ConnectOptions::new()
+            .connection_timeout(Duration::from_secs(5))
+            .connect(urls)
+            .await
+            .unwrap_or_else(|error| {
+                panic!("cannot connect to the cluster: {error}\n{}", self.logs())
+            })
+    }
+
+    /// One server, to ask it anything.
+    ///
+    /// # Panics
+    ///
+    /// If `index` is not 0, 1 or 2.
+    #[must_use]
+    pub fn server(&self, index: usize) -> &NatsServer {
+        &self.servers[index]
+    }
+
+    /// All three servers, running or not.
+    #[must_use]
+    pub fn servers(&self) -> &[NatsServer] {
+        &self.servers
+    }
+
+    /// Where clients connect: the URLs of all servers, separated by commas.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let urls: Vec<_> = self.servers.iter().map(NatsServer::url).collect();
+        urls.join(",")
+    }
+
+    fn running(&self) -> impl Iterator<Item = &NatsServer> {
+        self.servers.iter().filter(|server| server.pid().is_some())
+    }
+
+    fn logs(&self) -> String {
+        let logs: Vec<_> = self
+            .servers
+            .iter()
+            .map(|server| format!("--- {}\n{}", server.name(), server.log()))
+            .collect();
+        logs.join("\n")
+    }
+}
+
+fn places() -> impl Iterator<Item = Place> {
+    let ports: Vec<u16> = (0..SERVERS).map(|_| ports::free()).collect();
+    ports.clone().into_iter().map(move |own_port| Place {
+        routes: Some(Routes {
+            own_port,
+            ports: ports.clone(),
+        }),
+        ..Place::alone()
+    })
+}
