@@ -110,6 +110,7 @@ impl Ledger {
             revision: record.revision,
             cid,
             at: record.occurred_at,
+            sequence,
         };
         let known = match &record.event {
             Event::Key(event) => self.fold_key(record, event, next),

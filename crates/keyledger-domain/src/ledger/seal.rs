@@ -58,6 +58,7 @@ impl Ledger {
                 revision: record.revision,
                 cid,
                 at: record.occurred_at,
+                sequence: 0,
             };
             heads.insert(record.history.clone(), head);
             sealed.push(Sealed { record, bytes, cid });
