@@ -101,6 +101,16 @@ impl<'de> Deserialize<'de> for EventCid {
     }
 }
 
+impl schemars::JsonSchema for EventCid {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "EventCid".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^bafkr4i[a-z2-7]{52}$" })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -106,6 +106,31 @@ impl Command {
         }
     }
 
+    /// True if the last event it writes to its own history can be the one called `past`: what tells a retry from
+    /// another command under a used id.
+    #[must_use]
+    pub fn writes(&self, past: &str) -> bool {
+        match (self.verb(), past) {
+            ("generate", "generated" | "activated")
+            | ("register", "registered" | "activated")
+            | ("activate", "activated")
+            | ("suspend", "suspended")
+            | ("resume", "resumed")
+            | ("deactivate", "deactivated")
+            | ("revoke", "revoked")
+            | ("rotate", "rotated")
+            | ("destroy", "destroyed")
+            | ("archive", "archived")
+            | ("recover", "recovered")
+            | ("describe", "described")
+            | ("schedule", "scheduled")
+            | ("offboard", "offboarded")
+            | ("create", "created")
+            | ("issue", "issued") => true,
+            _ => false,
+        }
+    }
+
     /// The kind of aggregate it is for.
     #[must_use]
     pub const fn aggregate(&self) -> Aggregate {

@@ -24,6 +24,7 @@ pub mod stamp;
 pub mod text;
 pub mod time;
 pub mod user;
+pub mod views;
 
 pub use algorithm::{Algorithm, Purpose, Purposes};
 pub use cid::EventCid;

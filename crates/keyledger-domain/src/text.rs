@@ -111,6 +111,7 @@ impl<const MAX: usize> schemars::JsonSchema for Line<MAX> {
 /// Labels: names with a line each, at most [`Labels::MAX`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
 #[serde(transparent)]
+#[allow(clippy::box_collection)] // eight bytes where there are none, in each of millions of keys
 pub struct Labels(Option<Box<BTreeMap<Name, Title>>>);
 
 impl Labels {

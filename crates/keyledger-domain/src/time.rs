@@ -31,6 +31,12 @@ impl Timestamp {
         })
     }
 
+    /// The moment `seconds` after 1970-01-01T00:00:00Z: what JWTs carry.
+    #[must_use]
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self::from_ms(seconds.saturating_mul(1000))
+    }
+
     /// Milliseconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn ms(self) -> i64 {

@@ -50,7 +50,7 @@ events! {
 pub struct Nothing {}
 
 /// Who holds a key's secret half.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Custodian {
     /// This service, sealed under the root key, in its material bucket.

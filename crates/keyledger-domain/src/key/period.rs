@@ -1,5 +1,7 @@
 //! Cryptoperiods: how long a key may protect when nobody says otherwise.
 
+use serde::{Deserialize, Serialize};
+
 use crate::algorithm::{Algorithm, Purpose, Purposes};
 
 /// The longest period that may be set, in days: twenty years, a root certificate's.
@@ -8,7 +10,8 @@ pub const MAX_PERIOD_DAYS: u16 = 7_300;
 pub const MAX_VERSIONS: usize = 4_096;
 
 /// What the key management plan goes by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Class {
     /// It certifies other keys.
     Certificate,

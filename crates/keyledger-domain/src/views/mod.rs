@@ -1,0 +1,18 @@
+//! Views: answers folded from the ledger, never stored, never the truth.
+//!
+//! Each is a pure function of a [`Ledger`](crate::Ledger) and a question; a question about the past is asked of the
+//! ledger as it was then.
+
+pub mod credentials;
+pub mod history;
+pub mod inventory;
+mod locate;
+pub mod page;
+pub mod principals;
+
+pub use credentials::{AccountRow, OperatorRow, UserRow, UserState};
+pub use history::{Change, TimelineEntry, timeline};
+pub use inventory::{InventoryRow, row};
+pub use locate::{InventoryPage, InventoryQuery, InventorySort, States, inventory};
+pub use page::{ListQuery, Page};
+pub use principals::PrincipalRow;
