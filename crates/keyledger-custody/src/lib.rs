@@ -1,1 +1,68 @@
 //! The only place where Keyledger's secret bytes exist.
+//!
+//! Everything secret is born here, is used here and leaves only sealed. The rest of Keyledger holds public
+//! keys ([`keyledger_domain::key::Public`]) and sealed material, which are both harmless to store and to print.
+//!
+//! ```text
+//! root key (RootKey: root.sealed under a passphrase, or a file of mode 0600)
+//!    └─ HKDF-SHA-256 ─► key-encryption key of a class (certificate, data, other)
+//!                          └─ AES-256-GCM ─► data key, random, one a key version
+//!                                              └─ AES-256-GCM ─► material, bound to name, version, purposes
+//! ```
+//!
+//! - [`RootKey`] and [`SealedRoot`]: where the topmost key comes from.
+//! - [`Custody`]: generates keys, signs, rewraps; the envelope's layout stands at [`Custody`].
+//! - [`NkeySigner`], [`Ed25519Signer`]: a signing key held open in memory.
+//! - [`UserSeed`], [`seal_to`], [`CurveKey`]: delivery of a secret to the one who may have it.
+//! - [`check_public`]: whether somebody else's public key is one.
+//!
+//! Every primitive is aws-lc's, RustCrypto's (Argon2id) or NaCl's (`crypto_box`, by way of `nkeys`); none is ours.
+//!
+//! *Invariant:* no type here that holds a secret has `Debug`, `Display`, `Clone` or `Serialize` of it; all wipe
+//! themselves when dropped; no error repeats a secret. Not promised: memory is not locked against swapping, since no
+//! safe crate offers that; run the service with swap off or encrypted.
+
+mod aead;
+mod custody;
+mod delivery;
+mod file;
+mod generate;
+mod kdf;
+mod mac;
+mod material;
+mod nkey;
+mod public;
+mod root;
+mod sealed_root;
+mod secret;
+mod sign;
+mod signer;
+mod user;
+
+pub use custody::Custody;
+pub use delivery::{CurveKey, Delivery, DeliveryError, seal_to};
+pub use file::{SecretFileError, read_secret_file, replace_secret_file, write_secret_file};
+pub use generate::{GenerateError, Generated};
+pub use mac::{MacKey, MacMismatch};
+pub use material::{MaterialContext, OpenError, root_of};
+pub use nkey::{NkeyKind, SeedError};
+pub use public::{CheckPublicError, check_public};
+pub use root::{NotARootId, RootId, RootKey, RootKeyError};
+pub use sealed_root::{KdfCost, SealedRoot, SealedRootError};
+pub use secret::{Passphrase, PassphraseError, Secret};
+pub use sign::SignError;
+pub use signer::{Ed25519Signer, NkeySigner};
+pub use user::{CredsError, UserSeed};
+
+/// The cryptographic provider could not do what cannot fail on a sound machine.
+///
+/// It is out of memory or of entropy: try again, and if it stays, look at the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the cryptographic provider failed; the machine may be out of memory")]
+pub struct ProviderFailure;
+
+impl From<aws_lc_rs::error::Unspecified> for ProviderFailure {
+    fn from(_: aws_lc_rs::error::Unspecified) -> Self {
+        Self
+    }
+}

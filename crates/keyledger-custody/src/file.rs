@@ -1,0 +1,148 @@
+//! Files that hold secrets: mode 0600, never written over, on disk before they count.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+
+/// The largest secret file that is read, in bytes: a creds file has 2 KiB, and nothing here comes near.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Why a secret file was not read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretFileError {
+    /// There is one already, and a secret is never written over: move it away if it is not needed.
+    #[error("{} exists already; move it away if nobody needs it", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is none: look at the path.
+    #[error("{} does not exist", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Others than its owner may read or write it: do what the message says, and think of who has read it.
+    #[error(
+        "{} has mode {mode:04o}: others can read it; `chmod 600 {}`, and replace the secret if they did",
+        path.display(),
+        path.display()
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It is a directory, a socket or larger than 1 MiB: it is not a secret of ours; look at the path.
+    #[error("{} is no file of at most {MAX_FILE_BYTES} bytes", path.display())]
+    NotASecretFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file system refused: the source says why.
+    #[error("{}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl SecretFileError {
+    fn of(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::AlreadyExists => Self::Exists { path },
+            io::ErrorKind::NotFound => Self::Missing { path },
+            _ => Self::Io { path, source },
+        }
+    }
+}
+
+/// Writes a new file that only its owner can read (mode 0600), and waits until it is on disk.
+///
+/// # Errors
+///
+/// [`SecretFileError::Exists`] if there is one already; it is left as it is. [`SecretFileError::Missing`] if the
+/// directory does not exist; [`SecretFileError::Io`] if the disk is full or refuses: nothing stays behind.
+pub fn write_secret_file(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
+    let failed = |source| SecretFileError::of(path, source);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if let Err(source) = written {
+        drop(fs::remove_file(path)); // half a secret is no secret; the first error counts
+        return Err(failed(source));
+    }
+    sync_directory_of(path).map_err(failed)
+}
+
+/// Writes a secret file in place of another, or anew: at any moment either the old or the new one is there, whole.
+///
+/// # Errors
+///
+/// [`SecretFileError::Missing`] if the directory does not exist; [`SecretFileError::Exists`] if an earlier replacement
+/// was cut off and left its `.new` file, which can be removed; [`SecretFileError::Io`] otherwise.
+pub fn replace_secret_file(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let fresh = path.with_file_name(name);
+    write_secret_file(&fresh, bytes)?;
+    fs::rename(&fresh, path)
+        .and_then(|()| sync_directory_of(path))
+        .map_err(|source| SecretFileError::of(path, source))
+}
+
+/// Reads a file that only its owner can read.
+///
+/// # Errors
+///
+/// [`SecretFileError::Missing`]; [`SecretFileError::Exposed`] if its group or anybody else may read or write it;
+/// [`SecretFileError::NotASecretFile`] if it is no ordinary file or larger than 1 MiB; [`SecretFileError::Io`].
+pub fn read_secret_file(path: &Path) -> Result<Secret, SecretFileError> {
+    let failed = |source| SecretFileError::of(path, source);
+    let mut file = File::open(path).map_err(failed)?;
+    // Asked of the open file, not of the path: nobody can exchange it in between.
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() || metadata.len() > MAX_FILE_BYTES {
+        return Err(SecretFileError::NotASecretFile {
+            path: path.to_owned(),
+        });
+    }
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(SecretFileError::Exposed {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    // Of full size from the start: a buffer that grows leaves copies behind.
+    let length = usize::try_from(metadata.len()).expect("at most 1 MiB");
+    let mut bytes = Zeroizing::new(vec![0; length]);
+    file.read_exact(&mut bytes).map_err(failed)?;
+    Ok(Secret::new(std::mem::take(&mut *bytes)))
+}
+
+/// A new name is on disk only when its directory is.
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    File::open(directory)?.sync_all()
+}

@@ -1,0 +1,267 @@
+//! `root.sealed`: a root key under a passphrase.
+
+use std::path::Path;
+
+use argon2::{Algorithm, Argon2, Block, Params, Version};
+use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::{
+    ProviderFailure, aead,
+    file::{SecretFileError, read_secret_file, replace_secret_file, write_secret_file},
+    root::{RootId, RootKey},
+    secret::{Key32, Passphrase},
+};
+
+/// A root key sealed under a passphrase, as it is stored in `root.sealed`.
+///
+/// ```json
+/// { "version": 1, "kind": "passphrase", "root": "16 hex digits, the root key's id",
+///   "kdf": { "name": "argon2id", "memory_kib": 262144, "passes": 3, "lanes": 4 },
+///   "salt": "base64, 16 bytes", "wrapped": "base64: nonce (12), ciphertext (32), tag (16)" }
+/// ```
+///
+/// Argon2id 1.3 (RFC 9106) makes an AES-256-GCM key of the passphrase; the associated data are
+/// `keyledger-root-sealed-v1` and the root key's id. The root key itself is random, so the passphrase can be changed without
+/// touching what the root key seals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealedRoot {
+    version: u8,
+    kind: Kind,
+    root: Box<str>,
+    kdf: KdfCost,
+    salt: Box<str>,
+    wrapped: Box<str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Passphrase,
+}
+
+/// What one guess at the passphrase costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KdfCost {
+    name: KdfName,
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum KdfName {
+    Argon2id,
+}
+
+/// Least memory in KiB: the second choice of RFC 9106 §4, 64 MiB with three passes.
+const MIN_MEMORY_KIB: u32 = 64 << 10;
+/// Most memory in KiB that a file can make us take: 4 GiB.
+const MAX_MEMORY_KIB: u32 = 4 << 20;
+const PASSES: std::ops::RangeInclusive<u32> = 3..=64;
+const LANES: std::ops::RangeInclusive<u32> = 1..=64;
+
+impl KdfCost {
+    /// The usual cost: 256 MiB, three passes, four lanes; about a second.
+    pub const USUAL: Self = Self {
+        name: KdfName::Argon2id,
+        memory_kib: 256 << 10,
+        passes: 3,
+        lanes: 4,
+    };
+    /// The least cost that is accepted: 64 MiB, three passes, four lanes (RFC 9106 §4, second choice).
+    pub const LEAST: Self = Self {
+        memory_kib: MIN_MEMORY_KIB,
+        ..Self::USUAL
+    };
+
+    /// Another cost: memory in KiB from 64 MiB to 4 GiB, 3 to 64 passes, 1 to 64 lanes.
+    ///
+    /// # Errors
+    ///
+    /// [`SealedRootError::Cost`] if it is outside of that.
+    pub fn new(memory_kib: u32, passes: u32, lanes: u32) -> Result<Self, SealedRootError> {
+        let cost = Self {
+            name: KdfName::Argon2id,
+            memory_kib,
+            passes,
+            lanes,
+        };
+        cost.params().map(|_| cost)
+    }
+
+    fn params(&self) -> Result<Params, SealedRootError> {
+        let memory = (MIN_MEMORY_KIB..=MAX_MEMORY_KIB).contains(&self.memory_kib);
+        if !memory || !PASSES.contains(&self.passes) || !LANES.contains(&self.lanes) {
+            return Err(SealedRootError::Cost);
+        }
+        Params::new(self.memory_kib, self.passes, self.lanes, Some(32))
+            .map_err(|_| SealedRootError::Cost)
+    }
+}
+
+/// Why a root key was not sealed, or not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealedRootError {
+    /// The passphrase is wrong; or, which nobody can tell apart, the file was changed: try again, or restore
+    /// `root.sealed` from its backup.
+    #[error("the passphrase is wrong, or the sealed root key was changed")]
+    WrongPassphrase,
+    /// It is no `root.sealed`: look at the path, or restore the file from its backup.
+    #[error("it is no sealed root key")]
+    NotASealedRoot,
+    /// A newer Keyledger sealed it: upgrade this one.
+    #[error("it is sealed in format {found}, and this version of Keyledger reads format 1")]
+    NewerFormat {
+        /// The format it is sealed in.
+        found: u8,
+    },
+    /// The cost of a guess is too low to protect or too high to bear: choose another; of a stored file, somebody changed it.
+    #[error("Argon2id takes 64 MiB to 4 GiB of memory, 3 to 64 passes and 1 to 64 lanes")]
+    Cost,
+    /// Argon2id does not get the memory that it needs: free some.
+    #[error("{memory_kib} KiB of memory are needed for the passphrase, and are not to be had")]
+    Memory {
+        /// How much it needs.
+        memory_kib: u32,
+    },
+    /// The file could not be read or written: the source says why.
+    #[error("the sealed root key file")]
+    File(#[from] SecretFileError),
+    /// See [`ProviderFailure`].
+    #[error(transparent)]
+    Provider(#[from] ProviderFailure),
+}
+
+impl SealedRoot {
+    /// Seals a root key under a passphrase.
+    ///
+    /// Blocks for about a second at the usual cost.
+    ///
+    /// # Errors
+    ///
+    /// [`SealedRootError::Memory`], [`SealedRootError::Provider`].
+    pub fn seal(
+        root: &RootKey,
+        passphrase: &Passphrase,
+        cost: KdfCost,
+    ) -> Result<Self, SealedRootError> {
+        let mut salt = [0; 16];
+        aws_lc_rs::rand::fill(&mut salt).map_err(ProviderFailure::from)?;
+        let kek = derive(passphrase, &salt, &cost)?;
+        let wrapped = aead::seal(&kek, &associated(root.id()), root.expose())?;
+        Ok(Self {
+            version: 1,
+            kind: Kind::Passphrase,
+            root: root.id().to_string().into(),
+            kdf: cost,
+            salt: BASE64.encode(&salt).into(),
+            wrapped: BASE64.encode(&wrapped).into(),
+        })
+    }
+
+    /// Opens the root key.
+    ///
+    /// Blocks for about a second at the usual cost.
+    ///
+    /// # Errors
+    ///
+    /// [`SealedRootError::WrongPassphrase`] if it is wrong or the sealed root was changed;
+    /// [`SealedRootError::NotASealedRoot`], [`SealedRootError::Cost`] if it cannot have been made here;
+    /// [`SealedRootError::Memory`].
+    pub fn open(&self, passphrase: &Passphrase) -> Result<RootKey, SealedRootError> {
+        let id = self.root()?;
+        let decode = |text: &str| BASE64.decode(text.as_bytes());
+        let salt = decode(&self.salt).map_err(|_| SealedRootError::NotASealedRoot)?;
+        let wrapped = decode(&self.wrapped).map_err(|_| SealedRootError::NotASealedRoot)?;
+        let kek = derive(passphrase, &salt, &self.kdf)?;
+        let root = aead::open(&kek, &associated(id), &wrapped)
+            .map_err(|_| SealedRootError::WrongPassphrase)?;
+        RootKey::from_bytes(root.expose())
+            .filter(|root| root.id() == id)
+            .ok_or(SealedRootError::NotASealedRoot)
+    }
+
+    /// Which root key is in it.
+    ///
+    /// # Errors
+    ///
+    /// [`SealedRootError::NotASealedRoot`] if it does not say.
+    pub fn root(&self) -> Result<RootId, SealedRootError> {
+        self.root
+            .parse()
+            .map_err(|_| SealedRootError::NotASealedRoot)
+    }
+
+    /// Reads it from a file of mode 0600.
+    ///
+    /// # Errors
+    ///
+    /// [`SealedRootError::File`]; [`SealedRootError::NotASealedRoot`] or [`SealedRootError::NewerFormat`] if something
+    /// else stands there.
+    pub fn read(path: &Path) -> Result<Self, SealedRootError> {
+        #[derive(Deserialize)]
+        struct Format {
+            version: u8,
+        }
+        let file = read_secret_file(path)?;
+        let format: Format =
+            serde_json::from_slice(file.expose()).map_err(|_| SealedRootError::NotASealedRoot)?;
+        if format.version != 1 {
+            return Err(SealedRootError::NewerFormat {
+                found: format.version,
+            });
+        }
+        serde_json::from_slice(file.expose()).map_err(|_| SealedRootError::NotASealedRoot)
+    }
+
+    /// Writes it to a new file of mode 0600.
+    ///
+    /// # Errors
+    ///
+    /// [`SealedRootError::File`] if there is one already or it cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), SealedRootError> {
+        Ok(write_secret_file(path, &self.to_bytes())?)
+    }
+
+    /// Writes it in place of another: at any moment either the old or the new one is there. For a new passphrase.
+    ///
+    /// # Errors
+    ///
+    /// [`SealedRootError::File`].
+    pub fn replace(&self, path: &Path) -> Result<(), SealedRootError> {
+        Ok(replace_secret_file(path, &self.to_bytes())?)
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).expect("texts and numbers are always JSON");
+        bytes.push(b'\n');
+        bytes
+    }
+}
+
+fn associated(root: RootId) -> Vec<u8> {
+    [b"keyledger-root-sealed-v1".as_slice(), &root.0].concat()
+}
+
+fn derive(passphrase: &Passphrase, salt: &[u8], cost: &KdfCost) -> Result<Key32, SealedRootError> {
+    let params = cost.params()?;
+    let mut memory = Zeroizing::new(Vec::new());
+    let blocks = params.block_count();
+    memory
+        .try_reserve_exact(blocks)
+        .map_err(|_| SealedRootError::Memory {
+            memory_kib: cost.memory_kib,
+        })?;
+    memory.resize(blocks, Block::default());
+    let mut key = Key32::default();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into_with_memory(passphrase.as_bytes(), salt, &mut *key, &mut memory[..])
+        .map_err(|_| SealedRootError::NotASealedRoot)?; // a salt of less than 8 bytes
+    Ok(key)
+}

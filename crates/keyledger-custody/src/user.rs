@@ -1,0 +1,151 @@
+//! A NATS user's seed, from its birth to its creds file.
+
+use std::{fmt, path::Path};
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use data_encoding::BASE64URL_NOPAD;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::{
+    ProviderFailure,
+    delivery::{Delivery, DeliveryError, seal_to},
+    file::{SecretFileError, write_secret_file},
+    generate::raw,
+    nkey::NkeyKind,
+    secret::{Key32, Secret, key32},
+    signer::NkeySigner,
+};
+
+/// The seed of a NATS user that is being issued. It is stored nowhere: it goes to the user, sealed, and is wiped.
+pub struct UserSeed {
+    seed: Key32,
+    public_nkey: String,
+}
+
+/// Why no creds were made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CredsError {
+    /// That is no JWT: pass the user JWT as it was signed.
+    #[error("it is no JWT: three parts of base64url with dots between")]
+    NotAJwt,
+    /// The JWT is about another user: sign one for this seed's public nkey.
+    #[error("the JWT is for {subject}, and the seed is {public_nkey}'s")]
+    OtherUser {
+        /// Whom the JWT is for.
+        subject: String,
+        /// Whose seed it is.
+        public_nkey: String,
+    },
+    /// They could not be sealed: the source says why.
+    #[error("sealing the creds to their recipient")]
+    Delivery(#[from] DeliveryError),
+    /// They could not be written: the source says why.
+    #[error("writing the creds file")]
+    File(#[from] SecretFileError),
+}
+
+impl UserSeed {
+    /// Makes a new one.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderFailure`] if the system gives no random numbers.
+    pub fn generate() -> Result<Self, ProviderFailure> {
+        let seed = key32(Secret::random(32)?.expose()).ok_or(ProviderFailure)?;
+        let pair = Ed25519KeyPair::from_seed_unchecked(&*seed).map_err(|_| ProviderFailure)?;
+        let public_nkey = NkeyKind::User.public(&raw(pair.public_key().as_ref())?);
+        Ok(Self { seed, public_nkey })
+    }
+
+    /// The public nkey, `U…`.
+    #[must_use]
+    pub fn public_nkey(&self) -> &str {
+        &self.public_nkey
+    }
+
+    /// Opens it to sign with, as a NATS client signs the server's nonce.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderFailure`].
+    pub fn signer(&self) -> Result<NkeySigner, ProviderFailure> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&*self.seed).map_err(|_| ProviderFailure)?;
+        Ok(NkeySigner::new(NkeyKind::User, pair))
+    }
+
+    /// Makes a creds file of the seed and its JWT, and seals it to the holder of a curve nkey (`X…`).
+    ///
+    /// # Errors
+    ///
+    /// [`CredsError::NotAJwt`], [`CredsError::OtherUser`]; [`CredsError::Delivery`] if `recipient` is no curve nkey.
+    pub fn seal_creds(&self, jwt: &str, recipient: &str) -> Result<Delivery, CredsError> {
+        Ok(seal_to(recipient, self.creds(jwt)?.expose())?)
+    }
+
+    /// Writes a creds file *in clear*, new and of mode 0600: for one who sits at this very machine.
+    ///
+    /// # Errors
+    ///
+    /// [`CredsError::NotAJwt`], [`CredsError::OtherUser`]; [`CredsError::File`] if there is such a file already or it
+    /// cannot be written.
+    pub fn write_creds(&self, jwt: &str, path: &Path) -> Result<(), CredsError> {
+        Ok(write_secret_file(path, self.creds(jwt)?.expose())?)
+    }
+
+    /// The creds file, byte for byte as nsc writes it (`FormatUserConfig` of nats-io/jwt).
+    fn creds(&self, jwt: &str) -> Result<Secret, CredsError> {
+        let subject = subject(jwt).ok_or(CredsError::NotAJwt)?;
+        if subject != self.public_nkey {
+            return Err(CredsError::OtherUser {
+                subject: subject.chars().take(80).collect(), // from outside: shown back shortened
+                public_nkey: self.public_nkey.clone(),
+            });
+        }
+        let seed = NkeyKind::User.seed(&self.seed);
+        let parts = [HEAD, jwt.as_bytes(), BETWEEN, seed.expose(), FOOT];
+        // Of full size from the start: a buffer that grows leaves copies behind.
+        let length = parts.iter().map(|part| part.len()).sum();
+        let mut creds = Zeroizing::new(Vec::with_capacity(length));
+        parts.iter().for_each(|part| creds.extend_from_slice(part));
+        Ok(Secret::new(std::mem::take(&mut *creds)))
+    }
+}
+
+impl fmt::Debug for UserSeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UserSeed({})", self.public_nkey)
+    }
+}
+
+const HEAD: &[u8] = b"-----BEGIN NATS USER JWT-----\n";
+const BETWEEN: &[u8] = b"
+------END NATS USER JWT------
+
+************************* IMPORTANT *************************
+NKEY Seed printed below can be used to sign and prove identity.
+NKEYs are sensitive and should be treated as secrets.
+
+-----BEGIN USER NKEY SEED-----
+";
+const FOOT: &[u8] = b"
+------END USER NKEY SEED------
+
+*************************************************************
+";
+
+/// Whom a JWT is for. Its signature is not checked: who signs JWTs knows what it signed.
+fn subject(jwt: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        sub: String,
+    }
+    let [header, claims, signature] = jwt.split('.').collect::<Vec<_>>().try_into().ok()?;
+    BASE64URL_NOPAD.decode(header.as_bytes()).ok()?;
+    BASE64URL_NOPAD.decode(signature.as_bytes()).ok()?;
+    let claims = BASE64URL_NOPAD.decode(claims.as_bytes()).ok()?;
+    serde_json::from_slice::<Claims>(&claims)
+        .ok()
+        .map(|c| c.sub)
+}
