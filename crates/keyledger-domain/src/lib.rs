@@ -24,13 +24,14 @@ pub mod stamp;
 pub mod text;
 pub mod time;
 pub mod user;
+pub mod verify;
 pub mod views;
 
 pub use algorithm::{Algorithm, Purpose, Purposes};
 pub use cid::EventCid;
 pub use command::{Command, Target, Verb};
 pub use event::Event;
-pub use ledger::{Decision, Facts, Ledger, Made};
+pub use ledger::{Decision, Facts, LEDGER_SIGNING_KEY, Ledger, Made};
 pub use name::{Aggregate, Name};
 pub use record::Record;
 pub use rejection::Rejection;
