@@ -110,25 +110,25 @@ impl Command {
     /// another command under a used id.
     #[must_use]
     pub fn writes(&self, past: &str) -> bool {
-        match (self.verb(), past) {
+        matches!(
+            (self.verb(), past),
             ("generate", "generated" | "activated")
-            | ("register", "registered" | "activated")
-            | ("activate", "activated")
-            | ("suspend", "suspended")
-            | ("resume", "resumed")
-            | ("deactivate", "deactivated")
-            | ("revoke", "revoked")
-            | ("rotate", "rotated")
-            | ("destroy", "destroyed")
-            | ("archive", "archived")
-            | ("recover", "recovered")
-            | ("describe", "described")
-            | ("schedule", "scheduled")
-            | ("offboard", "offboarded")
-            | ("create", "created")
-            | ("issue", "issued") => true,
-            _ => false,
-        }
+                | ("register", "registered" | "activated")
+                | ("activate", "activated")
+                | ("suspend", "suspended")
+                | ("resume", "resumed")
+                | ("deactivate", "deactivated")
+                | ("revoke", "revoked")
+                | ("rotate", "rotated")
+                | ("destroy", "destroyed")
+                | ("archive", "archived")
+                | ("recover", "recovered")
+                | ("describe", "described")
+                | ("schedule", "scheduled")
+                | ("offboard", "offboarded")
+                | ("create", "created")
+                | ("issue", "issued")
+        )
     }
 
     /// The kind of aggregate it is for.

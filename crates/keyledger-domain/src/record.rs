@@ -130,8 +130,14 @@ impl Record {
     pub fn read(stored: &[u8]) -> Result<Self, Unreadable> {
         let stored: Stored<'_, &RawValue> =
             serde_json::from_slice(stored).map_err(|e| Unreadable::Record(e.to_string()))?;
+        let event = Event::read(&stored.type_name, stored.data.get().as_bytes())?;
+        if event.aggregate() != stored.aggregate {
+            let (type_name, aggregate) = (event.type_name(), stored.aggregate);
+            let fault = format!("{type_name} cannot happen to a thing of kind {aggregate}");
+            return Err(Unreadable::Record(fault));
+        }
         Ok(Self {
-            event: Event::read(&stored.type_name, stored.data.get().as_bytes())?,
+            event,
             id: stored.id,
             history: HistoryId::new(stored.aggregate, stored.aggregate_id),
             revision: stored.revision,

@@ -77,7 +77,7 @@ pub enum Rejection {
     #[error("{0} exists already, and a name is never used again: choose another")]
     NameTaken(HistoryId),
     /// The state does not allow it.
-    #[error("a key that is {state} cannot {verb}")]
+    #[error("a key that is {state} does not allow `{verb}`")]
     NotAllowed {
         /// The state it is in.
         state: State,

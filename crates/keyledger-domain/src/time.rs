@@ -49,6 +49,12 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// The moment `ms` milliseconds later.
+    #[must_use]
+    pub const fn plus_ms(self, ms: i64) -> Self {
+        Self::from_ms(self.0.saturating_add(ms))
+    }
+
     /// The moment `days` days of 86,400 seconds later.
     #[must_use]
     pub const fn plus_days(self, days: i64) -> Self {

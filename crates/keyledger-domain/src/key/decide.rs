@@ -24,6 +24,8 @@ pub struct KeyFacts<'a> {
 /// A version that custody generated: its public face, and where its sealed material lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewVersion {
+    /// The number that custody bound its material to.
+    pub version: u32,
     /// What may be known of it.
     pub public: Public,
     /// Where its secret half lies, sealed.
@@ -52,19 +54,15 @@ pub fn decide(
         (Some(key), _) => key,
     };
     Ok(match (key.state, command) {
-        (S::PreActive, C::Activate(_)) => vec![key.activated(now)],
+        (S::PreActive, C::Activate(_)) => {
+            check_not_over(key, now)?;
+            vec![key.activated(now)]
+        }
         (S::Active, C::Activate(_) | C::Resume(_)) => vec![], // already so: nothing to record
         (S::Active, C::Suspend(_)) => vec![Event::Suspended(Nothing {})],
         (S::Suspended, C::Suspend(_)) => vec![],
         (S::Suspended, C::Resume(_)) => {
-            if let Some(value) = key.protect_stop_at.filter(|stop| *stop <= now) {
-                let rule = "its originator-usage period has ended, so it cannot be resumed";
-                return Err(Rejection::BadDate {
-                    field: "protect_stop_at",
-                    value,
-                    rule,
-                });
-            }
+            check_not_over(key, now)?;
             vec![Event::Resumed(Nothing {})]
         }
         (S::Active | S::Suspended, C::Deactivate(_)) => {
@@ -73,6 +71,7 @@ pub fn decide(
             })]
         }
         (S::Deactivated, C::Deactivate(_)) => vec![],
+        (_, C::Revoke(revoke)) if is_revoked_so(key, revoke) => vec![],
         (state, C::Revoke(revoke)) => vec![revoked(state, revoke, now)?],
         (S::Active, C::Rotate(rotate)) => {
             vec![rotated(name, key, rotate.public_key.as_deref(), facts)?]
@@ -111,15 +110,28 @@ pub fn decide(
 }
 
 /// What the scheduler finds due at `now`. Nothing is due twice: the event moves the date.
+///
+/// `ends` is false of a key that NATS trust or the ledger stands on: such a key is never ended by a clock, which would
+/// cut everybody off; that its rotation is due is said.
 #[must_use]
-pub fn due(key: &Key, now: Timestamp) -> Vec<Event> {
+pub fn due(key: &Key, ends: bool, now: Timestamp) -> Vec<Event> {
     let past = |at: Option<Timestamp>| at.filter(|at| *at <= now);
+    let deactivated = || {
+        Event::Deactivated(Deactivated {
+            deactivated_at: now,
+        })
+    };
     match key.state {
-        State::PreActive if past(key.activation_at).is_some() => vec![key.activated(now)],
-        State::Active | State::Suspended if past(key.protect_stop_at).is_some() => {
-            vec![Event::Deactivated(Deactivated {
-                deactivated_at: now,
-            })]
+        State::PreActive if past(key.activation_at).is_some() => {
+            let activated = key.activated(now);
+            // Nobody looked for so long that its whole period is over: it never protects.
+            let over = ends && past(Some(key.protect_stop(now))).is_some();
+            std::iter::once(activated)
+                .chain(over.then(deactivated))
+                .collect()
+        }
+        State::Active | State::Suspended if ends && past(key.protect_stop_at).is_some() => {
+            vec![deactivated()]
         }
         State::Active | State::Suspended if !key.rotation_overdue => past(key.rotation_due_at)
             .map(|rotation_due_at| vec![Event::RotationDue(RotationDue { rotation_due_at })])
@@ -130,12 +142,13 @@ pub fn due(key: &Key, now: Timestamp) -> Vec<Event> {
 
 /// The next moment at which [`due`] finds something.
 #[must_use]
-pub fn next_due(key: &Key) -> Option<Timestamp> {
+pub fn next_due(key: &Key, ends: bool) -> Option<Timestamp> {
     match key.state {
         State::PreActive => key.activation_at,
         State::Active | State::Suspended => {
             let rotation = key.rotation_due_at.filter(|_| !key.rotation_overdue);
-            [key.protect_stop_at, rotation].into_iter().flatten().min()
+            let stop = key.protect_stop_at.filter(|_| ends);
+            [stop, rotation].into_iter().flatten().min()
         }
         _ => None,
     }
@@ -155,16 +168,18 @@ pub fn erased(key: &Key, now: Timestamp) -> Option<Event> {
 
 impl Key {
     fn activated(&self, now: Timestamp) -> Event {
-        let period = i64::from(self.rotation_period_days);
         Event::Activated(Activated {
             activated_at: now,
-            protect_stop_at: self.protect_stop_at.unwrap_or_else(|| {
-                now.plus_days(i64::from(
-                    Class::of(self.algorithm, self.purposes).period_days(),
-                ))
-            }),
-            rotation_due_at: now.plus_days(period),
+            protect_stop_at: self.protect_stop(now),
+            rotation_due_at: now.plus_days(i64::from(self.rotation_period_days)),
         })
+    }
+
+    /// The end of its originator-usage period if it is activated at `now`: never after its recipient-usage period.
+    fn protect_stop(&self, now: Timestamp) -> Timestamp {
+        let usual = now.plus_days(Class::protect_days(self.rotation_period_days));
+        let usual = self.process_stop_at.map_or(usual, |stop| stop.min(usual));
+        self.protect_stop_at.unwrap_or(usual)
     }
 }
 
@@ -286,12 +301,44 @@ fn purposes(algorithm: Algorithm, wanted: Option<Purposes>) -> Result<Purposes, 
     Ok(purposes)
 }
 
+/// What is over cannot begin, nor begin again: T4 and T10 are for the originator-usage period.
+fn check_not_over(key: &Key, now: Timestamp) -> Result<(), Rejection> {
+    for (field, date, rule) in [
+        (
+            "protect_stop_at",
+            key.protect_stop_at,
+            "its originator-usage period has ended: `schedule` a later end first",
+        ),
+        (
+            "process_stop_at",
+            key.process_stop_at,
+            "its recipient-usage period has ended: `schedule` a later end first",
+        ),
+    ] {
+        if let Some(value) = date.filter(|stop| *stop <= now) {
+            return Err(Rejection::BadDate { field, value, rule });
+        }
+    }
+    Ok(())
+}
+
+/// True if the revocation stands there already, and the command knows nothing new.
+fn is_revoked_so(key: &Key, r: &Revoke) -> bool {
+    let known = |said: Option<Timestamp>, stands| said.is_none() || said == stands;
+    key.revocation.as_ref().is_some_and(|stands| {
+        stands.reason == r.revocation_reason
+            && known(r.compromise_occurred_at, stands.compromise_occurred_at)
+            && known(r.compromise_detected_at, stands.compromise_detected_at)
+    })
+}
+
 fn revoked(state: State, r: &Revoke, now: Timestamp) -> Result<Event, Rejection> {
     let compromise = r.revocation_reason.is_compromise();
     let allowed = match state {
-        State::PreActive | State::Active | State::Suspended => true,
+        State::Active | State::Suspended => true,
+        // KMIP has no way from pre-active to deactivated: what was never used is destroyed.
         // A compromise may be found later, also after destruction; other reasons add nothing then.
-        State::Deactivated | State::Destroyed => compromise,
+        State::PreActive | State::Deactivated | State::Destroyed => compromise,
         State::Compromised | State::DestroyedCompromised => false,
     };
     if !allowed {
@@ -355,9 +402,11 @@ fn rotated(
     };
     let (public, material) = match (key.custodian, public_key) {
         (Custodian::Software, None) => {
+            let next = key.versions.last().map_or(1, |v| v.number + 1);
             let fresh = facts
                 .fresh
-                .ok_or_else(|| no_material("custody generated nothing"))?;
+                .filter(|fresh| fresh.version == next)
+                .ok_or_else(|| no_material("custody generated nothing for the next version"))?;
             (fresh.public.clone(), fresh.material.clone())
         }
         (Custodian::Software, Some(_)) => {
@@ -398,14 +447,32 @@ fn rotated(
             fault,
         });
     }
-    let class = Class::of(key.algorithm, key.purposes);
+    if public.nkey.is_none() && key.newest().is_some_and(|v| v.nkey.is_some()) {
+        return Err(no_material(
+            "custody generated no nkey, and this key serves NATS",
+        ));
+    }
+    let now = facts.now;
+    // As KMIP 2.1 re-keys: the new version's periods are as long as the old one's were.
+    let since = key.rotated_at.or(key.activated_at);
+    let protect_stop_at = match (since, key.protect_stop_at) {
+        (Some(since), Some(stop)) if stop > since => now.plus_ms(stop.ms() - since.ms()),
+        _ => now.plus_days(Class::protect_days(key.rotation_period_days)),
+    };
+    let process_stop_at = match (key.protect_stop_at, key.process_stop_at) {
+        (Some(protect), Some(process)) => {
+            Some(protect_stop_at.plus_ms(process.ms() - protect.ms()))
+        }
+        _ => None,
+    };
     Ok(Event::Rotated(Rotated {
         version: key.versions.last().map_or(1, |v| v.number + 1),
         public,
         material,
-        rotated_at: facts.now,
-        protect_stop_at: facts.now.plus_days(i64::from(class.period_days())),
-        rotation_due_at: facts.now.plus_days(i64::from(key.rotation_period_days)),
+        rotated_at: now,
+        protect_stop_at,
+        process_stop_at,
+        rotation_due_at: now.plus_days(i64::from(key.rotation_period_days)),
     }))
 }
 
@@ -445,6 +512,15 @@ fn scheduled(key: &Key, new: Dates, now: Timestamp) -> Result<Vec<Event>, Reject
     let mut after = key.clone();
     after.evolve(&event, key.created_at);
     check_order(&after)?;
+    if let (Some(_), None) = (new.rotation_period_days, new.protect_stop_at)
+        && let (Some(due), Some(value)) = (after.rotation_due_at, after.protect_stop_at)
+        && due >= value
+    {
+        let rule =
+            "the key would end before its rotation falls due: send a later protect_stop_at too";
+        let field = "protect_stop_at";
+        return Err(Rejection::BadDate { field, value, rule });
+    }
     Ok(if after == *key { vec![] } else { vec![event] })
 }
 
@@ -501,6 +577,13 @@ fn ordered(s: &Dates) -> Result<(), Rejection> {
             value,
             rule,
         });
+    }
+    if let (Some(start), Some(value)) = (s.activation_at, s.process_stop_at)
+        && value <= start
+    {
+        let rule = "it is not after activation_at";
+        let field = "process_stop_at";
+        return Err(Rejection::BadDate { field, value, rule });
     }
     if let (Some(stop), Some(value)) = (s.protect_stop_at, s.process_stop_at)
         && value < stop

@@ -204,6 +204,9 @@ pub struct Rotated {
     pub rotated_at: Timestamp,
     /// The end of the new version's originator-usage period.
     pub protect_stop_at: Timestamp,
+    /// The end of the key's recipient-usage period, moved along where one was set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_stop_at: Option<Timestamp>,
     /// When the next rotation falls due.
     pub rotation_due_at: Timestamp,
 }

@@ -46,6 +46,18 @@ impl Class {
         }
     }
 
+    /// The default end of the originator-usage period, in days from activation, of a key that is rotated every
+    /// `rotation_period_days`: a quarter of that period later, and at most a year.
+    ///
+    /// A key can be rotated only while it is active, so it must not end on the very day its rotation falls due.
+    /// With the plan's periods that is 112 days for data keys and two and a half years for others, within the two and
+    /// three years of NIST SP 800-57 part 1 §5.3.6.
+    #[must_use]
+    pub fn protect_days(rotation_period_days: u16) -> i64 {
+        let period = i64::from(rotation_period_days);
+        period + (period / 4).clamp(1, 365)
+    }
+
     /// Its name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

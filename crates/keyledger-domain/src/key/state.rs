@@ -245,6 +245,10 @@ impl Key {
                 self.end();
             }
             Event::Revoked(r) => {
+                // What was never active, or is so no more, does not end now.
+                if matches!(self.state, State::Active | State::Suspended) {
+                    self.deactivated_at = Some(r.revoked_at);
+                }
                 self.state = match (
                     r.revocation_reason.is_compromise(),
                     self.state.is_destroyed(),
@@ -259,7 +263,6 @@ impl Key {
                     compromise_occurred_at: r.compromise_occurred_at,
                     compromise_detected_at: r.compromise_detected_at,
                 }));
-                self.deactivated_at.get_or_insert(r.revoked_at);
                 self.end();
             }
             Event::Rotated(r) => {
@@ -267,6 +270,7 @@ impl Key {
                 self.add_version(r.version, r.public.clone(), entry, at);
                 self.rotated_at = Some(r.rotated_at);
                 self.protect_stop_at = Some(r.protect_stop_at);
+                self.process_stop_at = r.process_stop_at.or(self.process_stop_at);
                 self.rotation_due_at = Some(r.rotation_due_at);
                 self.rotation_overdue = false;
             }
@@ -277,6 +281,7 @@ impl Key {
                     _ => State::Destroyed,
                 };
                 self.destroyed_at = Some(d.destroyed_at);
+                self.archived = false; // nothing is left to lie there
                 self.end();
             }
             Event::MaterialErased(_) => self.erased = true,

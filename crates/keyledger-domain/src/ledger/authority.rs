@@ -82,10 +82,12 @@ impl Ledger {
             (Role::Administrator, _) => Ok(()),
             (Role::Service, Command::Key(command)) => {
                 let verb = command.verb();
-                let own = *target == known.user
+                let named = *target == known.user
                     || self
                         .user(&known.user)
                         .is_some_and(|u| u.state.keys.contains(target));
+                // Whatever it is called: what NATS trust or the ledger stands on is no program's.
+                let own = named && self.ends(target);
                 match (own, SERVICE_VERBS.contains(&verb)) {
                     (true, true) => Ok(()),
                     (false, _) => refuse(format!("service {} has no key {target}", known.user)),

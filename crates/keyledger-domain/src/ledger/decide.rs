@@ -1,8 +1,8 @@
 //! Decisions: the one place where a command may look at, and write to, more than one history.
 
-use super::Ledger;
+use super::{LEDGER_SIGNING_KEY, Ledger};
 use crate::{
-    account::{self, AccountFacts},
+    account::{self, AccountFacts, Purpose},
     command::{Command, Target},
     event::Event,
     key::{self, KeyFacts, NewVersion},
@@ -31,8 +31,8 @@ pub enum Made {
     Nothing,
     /// A key or a new version of one.
     Key(NewVersion),
-    /// A user's public nkey; its seed was sealed to the requester.
-    User(String),
+    /// A user's public nkey; its seed was sealed to the requester, with a JWT issued at this moment.
+    User(String, Timestamp),
     /// An account's identity and signing keys.
     Account(Box<AccountFacts>),
 }
@@ -85,6 +85,11 @@ impl Ledger {
         facts: &Facts,
     ) -> Result<Decision, Rejection> {
         let name = &target.name;
+        // A clock that was set back must not date what is decided before what it follows.
+        let facts = &Facts {
+            now: self.head(target).map_or(facts.now, |h| h.at.max(facts.now)),
+            ..facts.clone()
+        };
         let mut decision = Decision::default();
         match command {
             Command::Key(command) => {
@@ -197,16 +202,10 @@ impl Ledger {
     fn decide_due(&self, name: &Name, now: Timestamp) -> Decision {
         let target = HistoryId::new(Aggregate::Key, name.clone());
         let mut decision = Decision::default();
-        // What NATS trust stands on is never ended by a clock; that its rotation is due is said.
-        let trust = self.trust_on(name).is_some();
         let events = self
             .key(name)
-            .map(|e| key::due(&e.state, now))
+            .map(|e| key::due(&e.state, self.ends(name), now))
             .unwrap_or_default();
-        let events = events
-            .into_iter()
-            .filter(|e| !trust || matches!(e, key::Event::RotationDue(_)))
-            .collect();
         decision.add(&target, events, Event::Key);
         decision
     }
@@ -226,6 +225,17 @@ impl Ledger {
             _ => None,
         };
         if let user::Command::Issue(issue) = command {
+            let purpose = self.account(&issue.account).map(|e| e.state.purpose);
+            if matches!(purpose, Some(Purpose::System | Purpose::Service)) {
+                let fault = format!(
+                    "account {} is this service's own: nobody else connects to it",
+                    issue.account
+                );
+                return Err(Rejection::BadValue {
+                    field: "account",
+                    fault,
+                });
+            }
             if let Some(principal) = &issue.principal {
                 self.check_acting(principal)?;
             }
@@ -241,9 +251,12 @@ impl Ledger {
             }
         }
         let user_facts = UserFacts {
-            now: facts.now,
+            now: match facts.made {
+                Made::User(_, at) => at.min(facts.now),
+                _ => facts.now,
+            },
             generated: match &facts.made {
-                Made::User(nkey) => Some(nkey),
+                Made::User(nkey, _) => Some(nkey),
                 _ => None,
             },
             account: account.and_then(|a| self.account(a)).map(|e| &e.state),
@@ -268,13 +281,23 @@ impl Ledger {
         if let Some(owner) = owner {
             self.check_acting(owner)?;
         }
-        if let Some(parent) = parent
-            && self.key(parent).is_none()
-        {
-            return Err(Rejection::NotFound(HistoryId::new(
-                Aggregate::Key,
-                parent.clone(),
-            )));
+        if let Some(parent) = parent {
+            let id = HistoryId::new(Aggregate::Key, parent.clone());
+            match self.key(parent).map(|e| e.state.state) {
+                None => return Err(Rejection::NotFound(id)),
+                Some(key::State::PreActive | key::State::Active | key::State::Suspended) => {}
+                Some(_) => return Err(Rejection::Ended(id)),
+            }
+        }
+        let kept = matches!(
+            command,
+            C::Describe(_) | C::Generate(_) | C::Register(_) | C::Rotate(_) | C::Schedule(_)
+        );
+        if name.as_str() == LEDGER_SIGNING_KEY && !kept {
+            return Err(Rejection::InUse {
+                what: HistoryId::new(Aggregate::Key, name.clone()),
+                by: "the ledger: every event is signed with it; rotate it instead".to_owned(),
+            });
         }
         let harmless = matches!(command, C::Describe(_) | C::Generate(_) | C::Register(_));
         if let (Some(by), false) = (self.trust_on(name), harmless) {
@@ -307,6 +330,13 @@ impl Ledger {
                 return Err(Rejection::BadValue { field, fault });
             }
         }
+        if unit.is_some_and(|unit| self.units_above(unit).any(|above| above == name)) {
+            let fault = format!("{name} would belong to itself");
+            return Err(Rejection::BadValue {
+                field: "unit",
+                fault,
+            });
+        }
         if matches!(command, C::Offboard(_)) {
             let what = || HistoryId::new(Aggregate::Principal, name.clone());
             let mut owned: Vec<_> = self
@@ -333,6 +363,11 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    /// `unit` and the units it belongs to, one within the other.
+    fn units_above<'a>(&'a self, unit: &'a Name) -> impl Iterator<Item = &'a Name> {
+        std::iter::successors(Some(unit), |name| self.principal(name)?.state.unit.as_ref())
     }
 
     /// The kind of a principal that exists and still acts.

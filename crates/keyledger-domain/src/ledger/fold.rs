@@ -12,7 +12,7 @@ use crate::{
     operator::{self, Operator},
     principal::Principal,
     record::Record,
-    user::User,
+    user::{self, User},
 };
 
 /// What folding a record did.
@@ -123,16 +123,7 @@ impl Ledger {
             ),
             Event::Operator(event) => self.fold_operator(record, event, next),
             Event::Account(event) => self.fold_account(record, event, next),
-            Event::User(event) => {
-                if let crate::user::Event::Issued(issued) = event {
-                    self.user_nkeys
-                        .insert(issued.nkey.clone(), history.name.clone());
-                }
-                let create = || User::create(event);
-                fold(&mut self.users, &history.name, next, create, |u| {
-                    u.evolve(event)
-                })
-            }
+            Event::User(event) => self.fold_user(record, event, next),
         };
         if !known {
             let type_name = record.event.type_name();
@@ -169,68 +160,75 @@ impl Ledger {
     }
 
     fn fold_key(&mut self, record: &Record, event: &key::Event, next: Head) -> bool {
-        let name = &record.history.name;
-        let next_due = |keys: &HashMap<Name, Box<Entry<Key>>>| {
-            keys.get(name).and_then(|entry| key::next_due(&entry.state))
-        };
-        let before = next_due(&self.keys);
-        let at = record.occurred_at;
-        let create = || Key::create(event, at);
-        let known = fold(&mut self.keys, name, next, create, |k| k.evolve(event, at));
-        let after = next_due(&self.keys);
-        if before != after {
-            if let Some(at) = before {
-                self.due.remove(&(at, name.clone()));
-            }
-            if let Some(at) = after {
-                self.due.insert((at, name.clone()));
+        let (name, at) = (&record.history.name, record.occurred_at);
+        self.reindexing(name, |ledger| {
+            let create = || Key::create(event, at);
+            fold(&mut ledger.keys, name, next, create, |k| {
+                k.evolve(event, at)
+            })
+        })
+    }
+
+    fn fold_operator(&mut self, record: &Record, event: &operator::Event, next: Head) -> bool {
+        let (name, at) = (&record.history.name, record.occurred_at);
+        let create = || Operator::create(event, at);
+        let known = fold(&mut self.operators, name, next, create, |o| o.evolve(event));
+        match event {
+            operator::Event::Created(created) if known => self.trust(&created.key, record),
+            operator::Event::SigningKeyAdded(added) if known => self.trust(&added.key, record),
+            _ => {}
+        }
+        known
+    }
+
+    fn fold_account(&mut self, record: &Record, event: &account::Event, next: Head) -> bool {
+        let (name, at) = (&record.history.name, record.occurred_at);
+        let create = || Account::create(event, at);
+        let known = fold(&mut self.accounts, name, next, create, |a| {
+            a.evolve(event, at)
+        });
+        if let (account::Event::Created(created), true) = (event, known) {
+            self.account_nkeys
+                .insert(created.nkey.clone(), name.clone());
+            self.trust(&created.key, record);
+            for signing in &created.signing_keys {
+                self.trust(&signing.key, record);
             }
         }
         known
     }
 
-    fn fold_operator(&mut self, record: &Record, event: &operator::Event, next: Head) -> bool {
-        let key = match event {
-            operator::Event::Created(created) => Some(&created.key),
-            operator::Event::SigningKeyAdded(added) => Some(&added.key),
-            operator::Event::Described(_) => None,
-        };
-        if let Some(key) = key {
-            self.trust.insert(key.clone(), record.history.clone());
+    fn fold_user(&mut self, record: &Record, event: &user::Event, next: Head) -> bool {
+        let name = &record.history.name;
+        let create = || User::create(event);
+        let known = fold(&mut self.users, name, next, create, |u| u.evolve(event));
+        if let (user::Event::Issued(issued), true) = (event, known) {
+            self.user_nkeys.insert(issued.nkey.clone(), name.clone());
         }
-        let create = || Operator::create(event, record.occurred_at);
-        fold(
-            &mut self.operators,
-            &record.history.name,
-            next,
-            create,
-            |o| o.evolve(event),
-        )
+        known
     }
 
-    fn fold_account(&mut self, record: &Record, event: &account::Event, next: Head) -> bool {
-        if let account::Event::Created(created) = event {
-            let name = &record.history.name;
-            self.account_nkeys
-                .insert(created.nkey.clone(), name.clone());
-            for key in created
-                .signing_keys
-                .iter()
-                .map(|k| &k.key)
-                .chain([&created.key])
-            {
-                self.trust.insert(key.clone(), record.history.clone());
+    /// NATS trust of the record's history stands on `key` from now on: no clock ends it.
+    fn trust(&mut self, key: &Name, record: &Record) {
+        self.reindexing(key, |ledger| {
+            ledger.trust.insert(key.clone(), record.history.clone());
+        });
+    }
+
+    /// Changes something about a key, and keeps the index of what falls due in step.
+    fn reindexing<T>(&mut self, key: &Name, change: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.next_due_of(key);
+        let changed = change(self);
+        let after = self.next_due_of(key);
+        if before != after {
+            if let Some(at) = before {
+                self.due.remove(&(at, key.clone()));
+            }
+            if let Some(at) = after {
+                self.due.insert((at, key.clone()));
             }
         }
-        let at = record.occurred_at;
-        let create = || Account::create(event, at);
-        fold(
-            &mut self.accounts,
-            &record.history.name,
-            next,
-            create,
-            |a| a.evolve(event, at),
-        )
+        changed
     }
 }
 

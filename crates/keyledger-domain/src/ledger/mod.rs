@@ -18,7 +18,7 @@ pub use seal::Sealed;
 use crate::{
     account::Account,
     cid::EventCid,
-    key::Key,
+    key::{self, Key},
     name::{Aggregate, HistoryId, Name},
     operator::Operator,
     principal::Principal,
@@ -238,6 +238,18 @@ impl Ledger {
             .iter()
             .take_while(move |(at, _)| *at <= now)
             .map(|(_, name)| name)
+    }
+
+    /// The next moment at which something falls due of the key `name`.
+    #[must_use]
+    pub fn next_due_of(&self, name: &Name) -> Option<Timestamp> {
+        let key = self.key(name)?;
+        key::next_due(&key.state, self.ends(name))
+    }
+
+    /// False of a key that no clock may end, since NATS trust or the ledger itself stands on it.
+    pub(crate) fn ends(&self, name: &Name) -> bool {
+        self.trust_on(name).is_none() && name.as_str() != LEDGER_SIGNING_KEY
     }
 
     /// The next moment at which something falls due.

@@ -158,6 +158,11 @@ fn subjects(
     asked: Option<&[String]>,
 ) -> Result<Option<Vec<Box<str>>>, Rejection> {
     let Some(asked) = asked else { return Ok(None) };
+    if asked.is_empty() {
+        // nats-server reads an empty list as everything.
+        let fault = "name at least one subject, or leave the field out for all".to_owned();
+        return Err(Rejection::BadValue { field, fault });
+    }
     if asked.len() > MAX_GRANTS {
         return Err(Rejection::LimitReached {
             what: field,
