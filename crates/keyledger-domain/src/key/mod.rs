@@ -1,6 +1,7 @@
 //! The aggregate `key`: a cryptographic key through its whole life (NIST SP 800-57 part 1 §7, KMIP 2.1 §4.57).
 
 mod command;
+mod dates;
 mod decide;
 mod event;
 mod period;

@@ -1,6 +1,7 @@
 //! The ledger in memory: the fold of every event ever written, and the decisions made against it.
 
 mod authority;
+mod checks;
 mod decide;
 mod fold;
 mod seal;
