@@ -33,6 +33,7 @@ pub mod seed;
 pub mod signer;
 pub mod subject;
 pub mod user;
+pub mod validate;
 
 pub use account::{AccountBody, AccountClaims, SigningKey, UserScope};
 pub use activation::{ActivationBody, ActivationClaims};
@@ -47,3 +48,4 @@ pub use rules::IssuerError;
 pub use seed::{Seed, SeedError};
 pub use signer::{KeyPairSigner, SignError, Signer};
 pub use user::{UserBody, UserClaims, UserPermissionLimits};
+pub use validate::{Issue, Problem};
