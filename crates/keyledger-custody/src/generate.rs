@@ -136,7 +136,7 @@ impl Custody {
 
 fn ed25519() -> Result<(Public, Secret), ProviderFailure> {
     let pair = Ed25519KeyPair::generate()?;
-    let pkcs8 = pair.to_pkcs8()?;
+    let pkcs8 = pair.to_pkcs8v1()?; // version 2 is what OpenSSL and others do not read
     Ok((spki(pair.public_key())?, Secret::copy_of(pkcs8.as_ref())))
 }
 
@@ -183,4 +183,39 @@ fn spki(key: &impl AsDer<PublicKeyX509Der<'static>>) -> Result<Public, ProviderF
 
 pub(crate) fn raw(key: &[u8]) -> Result<[u8; 32], ProviderFailure> {
     key.try_into().map_err(|_| ProviderFailure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex32(text: &str) -> Key32 {
+        key32(&HEXLOWER.decode(text.as_bytes()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn rfc_7748_section_6_1_alice() {
+        let seed = hex32("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a");
+        assert_eq!(
+            HEXLOWER.encode(x25519(&seed).unwrap().as_ref()),
+            "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"
+        );
+    }
+
+    #[test]
+    fn rfc_8032_section_7_1_test_1() {
+        let seed = hex32("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60");
+        let pair = Ed25519KeyPair::from_seed_unchecked(&*seed).unwrap();
+        assert_eq!(
+            HEXLOWER.encode(pair.public_key().as_ref()),
+            "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+        );
+        assert_eq!(
+            HEXLOWER.encode(pair.sign(b"").as_ref()),
+            concat!(
+                "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155",
+                "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"
+            )
+        );
+    }
 }

@@ -51,7 +51,7 @@ pub enum OpenError {
     #[error("it does not belong to this key, version and purpose, or was changed")]
     Refused,
     /// It is another kind of key than was asked for: ask for what it is.
-    #[error("it is the material of a {found}, not of a {expected}")]
+    #[error("it is the material of another kind: {found}, not {expected}")]
     OtherKind {
         /// What was asked for.
         expected: &'static str,
