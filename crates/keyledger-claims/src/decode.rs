@@ -1,9 +1,12 @@
 //! A signed token to claims.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nkeys::KeyPair;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::claims::{Body, Claims, VERSION};
 use crate::encode::MAX_TOKEN_BYTES;
@@ -49,6 +52,9 @@ pub fn decode<B: Body>(token: &str) -> Result<Claims<B>, DecodeError> {
     Ok(claims)
 }
 
+/// Flattened into a struct, keeps serde from reading the struct from an array too.
+type ObjectOnly = BTreeMap<String, IgnoredAny>;
+
 fn bytes_of(text: &str, part: Part) -> Result<Vec<u8>, DecodeError> {
     URL_SAFE_NO_PAD
         .decode(text)
@@ -56,16 +62,17 @@ fn bytes_of(text: &str, part: Part) -> Result<Vec<u8>, DecodeError> {
 }
 
 fn check_header(json: &[u8]) -> Result<(), DecodeError> {
-    #[derive(Deserialize)]
+    #[derive(Deserialize, Default)]
     #[serde(default)]
-    #[derive(Default)]
     struct Header {
         #[serde(deserialize_with = "zero")]
         typ: String,
         #[serde(deserialize_with = "zero")]
         alg: String,
+        #[serde(flatten)]
+        _rest: ObjectOnly,
     }
-    let Header { typ, alg } = serde_json::from_slice(json).map_err(DecodeError::Header)?;
+    let Header { typ, alg, .. } = serde_json::from_slice(json).map_err(DecodeError::Header)?;
     if !typ.eq_ignore_ascii_case("JWT") {
         return Err(DecodeError::NotJwt { typ });
     }
@@ -87,6 +94,8 @@ fn check_type<B: Body>(json: &[u8]) -> Result<(), DecodeError> {
         kind: String,
         #[serde(deserialize_with = "zero")]
         nats: Marks,
+        #[serde(flatten)]
+        _rest: ObjectOnly,
     }
     #[derive(Deserialize, Default)]
     #[serde(default)]
@@ -95,6 +104,8 @@ fn check_type<B: Body>(json: &[u8]) -> Result<(), DecodeError> {
         kind: String,
         #[serde(deserialize_with = "zero")]
         version: i64,
+        #[serde(flatten)]
+        _rest: ObjectOnly,
     }
     let Some(expected) = B::TYPE else {
         return Ok(());

@@ -3,5 +3,9 @@
 //! `data/` is made by `generate/` (`go run . generate ../data`): each `NAME.jwt` with `NAME.json`, what Go reads
 //! in it. Set `KEYLEDGER_JUDGE_DIR` to write our own tokens for `go run . judge DIR`.
 
+mod bad_input;
 mod go;
+mod nats_jwt;
+mod ours;
 mod support;
+mod validation;
