@@ -3,6 +3,11 @@
 //! `data/` is made by `generate/` (`go run . generate ../data`): each `NAME.jwt` with `NAME.json`, what Go reads
 //! in it. Set `KEYLEDGER_JUDGE_DIR` to write our own tokens for `go run . judge DIR`.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy counts helpers of tests as outside tests"
+)]
+
 mod bad_input;
 mod go;
 mod nats_jwt;

@@ -45,6 +45,14 @@ func judge(dir string) {
 			log.Printf("%s: %s, other bytes\n  ours %s\n  Go's %s", name, claims.ClaimType(), ours, theirs)
 		}
 	}
+	for _, path := range must(filepath.Glob(filepath.Join(dir, "*.creds"))) {
+		ours := must(os.ReadFile(path))
+		pair := must(jwt.ParseDecoratedUserNKey(ours))
+		theirs := must(jwt.FormatUserConfig(must(jwt.ParseDecoratedJWT(ours)), must(pair.Seed())))
+		same := bytes.Equal(ours, theirs)
+		failed = failed || !same
+		log.Printf("%s: same bytes: %v", filepath.Base(path), same)
+	}
 	if failed {
 		os.Exit(1)
 	}
