@@ -43,7 +43,8 @@ pub(crate) fn open(key: &Key32, associated: &[u8], sealed: &[u8]) -> Result<Secr
         .open_in_place(Nonce::from(nonce), Aad::from(associated), &mut buffer)
         .map_err(|_| DoesNotOpen)?
         .len();
-    Ok(Secret::copy_of(&buffer[..length]))
+    buffer.truncate(length);
+    Ok(Secret::new(std::mem::take(&mut *buffer)))
 }
 
 #[cfg(test)]

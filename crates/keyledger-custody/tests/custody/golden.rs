@@ -1,6 +1,6 @@
 //! What was once sealed stays readable: material and a sealed root key of format 1, made on the day the format was.
 //!
-//! `make_golden` wrote them. If a test here fails, the code is wrong, not the files: a new format gets new files
+//! `make_golden` wrote them, and Python's `cryptography` read them by the tables in the documentation alone. If a test here fails, the code is wrong, not the files: a new format gets new files
 //! beside these.
 
 use std::{fs, path::PathBuf};

@@ -4,7 +4,8 @@ use std::{error::Error, fmt::Debug};
 
 use data_encoding::{BASE64, HEXLOWER};
 use keyledger_custody::{
-    CurveKey, KdfCost, MacKey, NkeyKind, Passphrase, RootKey, SealedRoot, Secret, UserSeed, seal_to,
+    CurveKey, Custody, Ed25519Signer, KdfCost, MacKey, NkeyKind, NkeySigner, Passphrase, RootKey,
+    SealedRoot, Secret, UserSeed, seal_to,
 };
 use nkeys::KeyPair;
 
@@ -32,6 +33,17 @@ never! {
     Secret: serde::Serialize, Passphrase: serde::Serialize, RootKey: serde::Serialize,
     CurveKey: serde::Serialize, UserSeed: serde::Serialize,
 }
+
+/// A service shares these between its threads.
+const fn shared<T: Send + Sync>() {}
+const _: () = {
+    shared::<Custody>();
+    shared::<NkeySigner>();
+    shared::<Ed25519Signer>();
+    shared::<MacKey>();
+    shared::<UserSeed>();
+    shared::<CurveKey>();
+};
 
 /// The ways in which secret bytes may show in a text.
 fn shapes(secret: &[u8]) -> Vec<String> {
