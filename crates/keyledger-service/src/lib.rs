@@ -1,1 +1,25 @@
-//! Keyledger's shell: endpoint, handler, store, projector, effects, resolver, scheduler.
+//! Keyledger's shell: endpoint → handler → store, then views and effects.
+//!
+//! *Invariant:* an acknowledgement is given only for what is durable; an effect is asked for by an event and may run
+//! twice; no rule is decided here.
+
+mod clock;
+mod durability;
+mod effects;
+mod endpoint;
+pub mod handler;
+mod identity;
+pub mod material;
+mod prepare;
+mod service;
+mod shared;
+mod signers;
+mod snapshot;
+pub mod store;
+pub mod trust;
+
+pub use durability::Durability;
+pub use endpoint::EndpointError;
+pub use service::{Options, Service, StartError};
+pub use signers::{LedgerSigner, SignerError, Signers};
+pub use snapshot::Snapshot;

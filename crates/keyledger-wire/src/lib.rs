@@ -1,1 +1,15 @@
-//! Keyledger's subjects, headers, requests and replies, and the Rust client for CIM services.
+//! Every subject, header, stream and bucket of Keyledger, defined once; requests and replies; and the thin Rust
+//! client for CIM services.
+//!
+//! *Invariant:* nothing else in the project spells a subject, a header, a stream's or a bucket's name.
+
+pub mod client;
+pub mod header;
+pub mod query;
+pub mod reply;
+pub mod subject;
+pub mod table;
+
+pub use client::{Client, CommandError, Ids, QueryError};
+pub use reply::{Acknowledgement, Refusal, Sealed, Status};
+pub use subject::{Prefix, SERVICE_NAME, SERVICE_VERSION};

@@ -1,0 +1,162 @@
+//! The durability gate: commands are refused while a server would lose acknowledged writes.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use keyledger_wire::{query::ServerStatus, subject::system};
+use parking_lot::RwLock;
+use serde::Deserialize;
+use tokio::time::{Instant, timeout_at};
+
+/// How long the servers are given to answer.
+const COLLECT: Duration = Duration::from_millis(400);
+/// How often they are asked again; also at each reconnect.
+const EVERY: Duration = Duration::from_secs(15);
+
+/// What the servers say of how they store.
+#[derive(Debug, Clone, Default)]
+pub struct Durability {
+    state: Arc<RwLock<State>>,
+    accept_data_loss: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+struct State {
+    servers: Vec<ServerStatus>,
+    fault: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    server: Option<Server>,
+    data: Option<Varz>,
+}
+
+#[derive(Deserialize)]
+struct Server {
+    name: String,
+    #[serde(default)]
+    ver: String,
+}
+
+#[derive(Deserialize)]
+struct Varz {
+    #[serde(default)]
+    jetstream: Option<Jetstream>,
+}
+
+#[derive(Deserialize)]
+struct Jetstream {
+    config: Option<JetstreamConfig>,
+}
+
+#[derive(Deserialize)]
+struct JetstreamConfig {
+    #[serde(default)]
+    sync_always: bool,
+}
+
+impl Durability {
+    /// A gate that is shut until the servers were asked; or, with `accept_data_loss`, always open.
+    #[must_use]
+    pub fn new(accept_data_loss: bool) -> Self {
+        let fault = Some("the servers were not asked yet".to_owned());
+        let state = State { servers: Vec::new(), fault };
+        Self { state: Arc::new(RwLock::new(state)), accept_data_loss }
+    }
+
+    /// Why no command may be taken; nothing if all is durable, or loss was accepted.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        if self.accept_data_loss { None } else { self.state.read().fault.clone() }
+    }
+
+    /// True if every acknowledged write survives power loss.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.state.read().fault.is_none()
+    }
+
+    /// `durable`, or what is wrong.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let fault = self.state.read().fault.clone();
+        match (fault, self.accept_data_loss) {
+            (None, _) => "durable".to_owned(),
+            (Some(fault), false) => fault,
+            (Some(fault), true) => format!("DATA LOSS ACCEPTED: {fault}"),
+        }
+    }
+
+    /// The servers that answered last.
+    #[must_use]
+    pub fn servers(&self) -> Vec<ServerStatus> {
+        self.state.read().servers.clone()
+    }
+
+    /// Asks every server now.
+    pub async fn check(&self, system: &async_nats::Client) {
+        let state = match ask(system).await {
+            Ok(servers) => State { fault: judge(&servers), servers },
+            Err(said) => State {
+                servers: Vec::new(),
+                fault: Some(format!("the servers do not say how they store: {said}")),
+            },
+        };
+        let before = std::mem::replace(&mut *self.state.write(), state.clone()).fault;
+        if let Some(fault) = state.fault
+            && before.as_ref() != Some(&fault)
+        {
+            tracing::error!(%fault, accepted = self.accept_data_loss, "not durable");
+        }
+    }
+
+    /// Asks again and again, for ever.
+    pub async fn watch(self, system: async_nats::Client) {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            self.check(&system).await;
+        }
+    }
+}
+
+async fn ask(system: &async_nats::Client) -> Result<Vec<ServerStatus>, String> {
+    let inbox = system.new_inbox();
+    let mut replies = system.subscribe(inbox.clone()).await.map_err(|e| e.to_string())?;
+    system
+        .publish_with_reply(system::VARZ, inbox, "".into())
+        .await
+        .map_err(|e| e.to_string())?;
+    let end = Instant::now() + COLLECT;
+    let mut servers = Vec::new();
+    while let Ok(Some(message)) = timeout_at(end, replies.next()).await {
+        if message.payload.is_empty() {
+            return Err("nobody answers in the system account".to_owned());
+        }
+        let reply: Reply = serde_json::from_slice(&message.payload).map_err(|e| e.to_string())?;
+        let Some(server) = reply.server else { continue };
+        let jetstream = reply.data.and_then(|varz| varz.jetstream).and_then(|js| js.config);
+        servers.push(ServerStatus {
+            name: server.name,
+            version: server.ver,
+            sync_always: jetstream.map(|config| config.sync_always),
+        });
+    }
+    servers.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(servers)
+}
+
+fn judge(servers: &[ServerStatus]) -> Option<String> {
+    let storing: Vec<_> = servers.iter().filter(|s| s.sync_always.is_some()).collect();
+    if storing.is_empty() {
+        return Some("no server with JetStream says how it stores".to_owned());
+    }
+    let lax: Vec<_> =
+        storing.iter().filter(|s| s.sync_always == Some(false)).map(|s| s.name.as_str()).collect();
+    (!lax.is_empty()).then(|| {
+        format!(
+            "server {} does not sync writes to disk before it acknowledges them: set `jetstream {{ sync_interval: always }}` there",
+            lax.join(", ")
+        )
+    })
+}

@@ -1,0 +1,139 @@
+//! A command on its way from a message to the handler and back.
+
+use async_nats::{HeaderMap, Message};
+use keyledger_domain::{
+    Command, Name, Rejection,
+    command::Target,
+    record::Ids,
+};
+use keyledger_wire::{Acknowledgement, Prefix, Status, header};
+use uuid::Uuid;
+
+use super::reply::{Answer, Refused, ok, refuse};
+use crate::{handler::Order, identity, prepare, shared::Shared};
+
+/// Answers a command.
+pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
+    let ids = match ids(message.headers.as_ref()) {
+        Ok(ids) => ids,
+        Err(rejection) => return refuse(rejection.into(), None),
+    };
+    match carry_out(shared, message, ids).await {
+        Ok(acknowledgement) => ok(&acknowledgement),
+        Err(refused) => refuse(refused, Some(ids)),
+    }
+}
+
+async fn carry_out(
+    shared: &Shared,
+    message: &Message,
+    ids: Ids,
+) -> Result<Acknowledgement, Refused> {
+    let (target, command, why) = parse(&shared.prefix, message)?;
+    let now = (shared.clock)();
+    let info = request_info(message);
+    let principal = {
+        let ledger = shared.live.ledger.read();
+        let (known, stamp) = identity::identify(&ledger, info, now)?;
+        ledger.authorise(&known, &target.name, &command)?;
+        stamp
+    };
+    shared.ready()?;
+    let prepared = prepare::prepare(shared, &target, &command, ids.command, now).await?;
+    let order = Order {
+        target,
+        command,
+        why,
+        ids,
+        principal,
+        made: prepared.made.clone(),
+    };
+    let done = match shared.handler.order(order.clone()).await {
+        Ok(done) => done,
+        Err(failure) => {
+            prepared.forget(shared, &failure).await;
+            return Err(failure.into());
+        }
+    };
+    if !done.fresh {
+        prepared.discard(shared).await;
+    }
+    let delivery = prepare::deliver(shared, &order, &done, prepared).await?;
+    Ok(Acknowledgement {
+        status: Status::Accepted,
+        command_id: ids.command,
+        correlation_id: ids.correlation,
+        id: done.history.name.to_string(),
+        revision: done.revision,
+        cid: done.cid,
+        state: done.state.to_owned(),
+        durable: shared.durability.is_durable(),
+        jwt: delivery.jwt,
+        creds: delivery.creds,
+    })
+}
+
+fn parse(
+    prefix: &Prefix,
+    message: &Message,
+) -> Result<(Target, Command, keyledger_domain::record::Why), Rejection> {
+    let subject = Prefix::outer(&message.subject).unwrap_or(&message.subject);
+    let bad = |fault: String| Rejection::BadName { fault };
+    let (aggregate, verb, name) = prefix
+        .split_command(subject)
+        .ok_or_else(|| bad("the subject is not {prefix}.commands.{aggregate}.{verb}.{name}".to_owned()))?;
+    let name = Name::new(name).map_err(|e| bad(e.to_string()))?;
+    let (command, why) = Command::parse(aggregate, verb, &message.payload)?;
+    Ok((Target::new(aggregate, name), command, why))
+}
+
+/// nats-server's stamp. It stands there once; a second one would be somebody's forgery.
+pub(super) fn request_info(message: &Message) -> Option<&str> {
+    let headers = message.headers.as_ref()?;
+    let mut stamps = headers.get_all(header::REQUEST_INFO);
+    match (stamps.next(), stamps.next()) {
+        (Some(stamp), None) => Some(stamp.as_str()),
+        _ => None,
+    }
+}
+
+/// The ids of a command: from its headers, in either spelling, or made here.
+fn ids(headers: Option<&HeaderMap>) -> Result<Ids, Rejection> {
+    let mut found = [None; 3];
+    let names = [header::MESSAGE_ID, header::CORRELATION_ID, header::CAUSATION_ID];
+    for (slot, name) in found.iter_mut().zip(names) {
+        let older = header::OLDER.iter().filter(|(_, new)| *new == name).map(|(old, _)| *old);
+        for spelling in std::iter::once(name).chain(older) {
+            let bad = |fault: &str| Rejection::BadHeader { header: name, fault: fault.to_owned() };
+            let mut values = headers.iter().flat_map(|h| h.get_all(spelling));
+            let Some(value) = values.next() else { continue };
+            if values.next().is_some() {
+                return Err(bad("it is there twice"));
+            }
+            let id = Uuid::try_parse(value.as_str())
+                .ok()
+                .filter(|id| !id.is_nil())
+                .ok_or_else(|| bad("it is not a UUID, such as 01997c3e-8a4b-7cc3-9b1e-5f6d2a7c8e90"))?;
+            if slot.is_none() {
+                *slot = Some(id);
+            }
+        }
+    }
+    let [command, correlation, causation] = found;
+    let command = command.unwrap_or_else(Uuid::now_v7);
+    Ok(Ids {
+        command,
+        correlation: correlation.unwrap_or(command),
+        causation: causation.unwrap_or(command),
+    })
+}
+
+impl Shared {
+    /// Refuses while commands cannot be taken.
+    pub(super) fn ready(&self) -> Result<(), Refused> {
+        if let Some(said) = self.live.broken() {
+            return Err(Refused::Fault("ledger_broken", said));
+        }
+        self.durability.refusal().map_or(Ok(()), |said| Err(Refused::Fault("not_durable", said)))
+    }
+}

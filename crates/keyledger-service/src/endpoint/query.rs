@@ -1,0 +1,253 @@
+//! Questions to the views.
+
+use std::collections::BTreeMap;
+
+use async_nats::Message;
+use keyledger_domain::{
+    EventCid, Ledger, Name, Record, Rejection, Timestamp,
+    command::parse_payload,
+    name::{Aggregate, HistoryId},
+    verify::{SignedHead, StoredEvent as Exported, export},
+    views::{self, InventoryQuery, ListQuery},
+};
+use keyledger_wire::{
+    Prefix, SERVICE_VERSION,
+    query::{EventsPage, EventsQuery, Nothing, Rebuilt, ServiceStatus},
+};
+
+use super::{
+    command::request_info,
+    reply::{Answer, Refused, ok, refuse},
+};
+use crate::{
+    identity,
+    shared::Shared,
+    store::{ReadError, StoredEvent},
+};
+
+/// The most bytes of an answer: a message of NATS's default size, less its frame.
+const MAX_ANSWER_BYTES: usize = 900 * 1024;
+/// Events of a page when nobody says, and at most.
+const EVENTS_PAGE: (u16, u16) = (200, 500);
+/// The longest history that is answered whole.
+const MAX_HISTORY: usize = 10_000;
+
+/// Answers a question.
+pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
+    let subject = Prefix::outer(&message.subject).unwrap_or(&message.subject);
+    let tail = shared.prefix.split_query(subject).unwrap_or_default();
+    match ask(shared, message, tail).await {
+        Ok(answer) if answer.0.len() > MAX_ANSWER_BYTES => {
+            let what = "bytes of an answer (ask for fewer rows with `limit`)";
+            refuse(Rejection::LimitReached { what, max: MAX_ANSWER_BYTES }.into(), None)
+        }
+        Ok(answer) => answer,
+        Err(refused) => refuse(refused, None),
+    }
+}
+
+async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, Refused> {
+    let now = (shared.clock)();
+    identity::identify(&shared.live.ledger.read(), request_info(message), now)?;
+    let payload = &message.payload;
+    let tokens: Vec<_> = tail.split('.').collect();
+    Ok(match tokens[..] {
+        ["inventory", "locate"] => {
+            let query: InventoryQuery = parse_payload(payload)?;
+            match query.at {
+                Some(at) => ok(&views::inventory(&as_of(shared, at).await?, &query, at)?),
+                None => ok(&views::inventory(&shared.live.ledger.read(), &query, now)?),
+            }
+        }
+        ["inventory", "show", name] => {
+            let _: Nothing = parse_payload(payload)?;
+            let id = HistoryId::new(Aggregate::Key, parse_name(name)?);
+            let row = views::row(&shared.live.ledger.read(), &id.name);
+            ok(&row.ok_or(Rejection::NotFound(id))?)
+        }
+        ["history", aggregate, name] => {
+            let _: Nothing = parse_payload(payload)?;
+            let aggregate = Aggregate::parse(aggregate).ok_or_else(|| Rejection::BadName {
+                fault: "the aggregate is one of key, principal, operator, account, user".to_owned(),
+            })?;
+            let id = HistoryId::new(aggregate, parse_name(name)?);
+            ok(&views::timeline(&history(shared, &id).await?).map_err(|e| broken(&e))?)
+        }
+        ["principals"] => {
+            let query: ListQuery = parse_payload(payload)?;
+            ok(&views::principals::principals(&shared.live.ledger.read(), &query)?)
+        }
+        ["accounts"] => {
+            let query: ListQuery = parse_payload(payload)?;
+            ok(&views::credentials::accounts(&shared.live.ledger.read(), &query)?)
+        }
+        ["credentials", account] => {
+            let query: ListQuery = parse_payload(payload)?;
+            let account = parse_name(account)?;
+            ok(&views::credentials::users(&shared.live.ledger.read(), &account, &query, now)?)
+        }
+        ["ledger", "head"] => {
+            let _: Nothing = parse_payload(payload)?;
+            ok(&head(shared, now))
+        }
+        ["ledger", "events"] => ok(&events(shared, parse_payload(payload)?).await?),
+        ["status"] => {
+            let _: Nothing = parse_payload(payload)?;
+            ok(&status(shared, now).await?)
+        }
+        _ => {
+            let fault = "no view answers on this subject: see `nats micro info keyledger`";
+            return Err(Rejection::BadName { fault: fault.to_owned() }.into());
+        }
+    })
+}
+
+/// Rebuilds a view from the ledger, compares it with the live one, and swaps.
+pub(super) async fn rebuild(shared: &Shared, message: &Message) -> Answer {
+    match rebuild_now(shared, message).await {
+        Ok(rebuilt) => ok(&rebuilt),
+        Err(refused) => refuse(refused, None),
+    }
+}
+
+async fn rebuild_now(shared: &Shared, message: &Message) -> Result<Rebuilt, Refused> {
+    let now = (shared.clock)();
+    let (known, _) = identity::identify(&shared.live.ledger.read(), request_info(message), now)?;
+    if known.role != keyledger_domain::Role::Administrator {
+        let why = format!("the role {} does not give rebuild", known.role);
+        return Err(Rejection::Unauthorised { why }.into());
+    }
+    let subject = Prefix::outer(&message.subject).unwrap_or(&message.subject);
+    if !subject.ends_with(".inventory") {
+        let fault = "the view that can be rebuilt is `inventory`".to_owned();
+        return Err(Rejection::BadName { fault }.into());
+    }
+    let rebuilt = shared.handler.rebuild().await?;
+    Ok(Rebuilt { events: rebuilt.events, keys: rebuilt.keys, equal: rebuilt.equal })
+}
+
+fn parse_name(text: &str) -> Result<Name, Rejection> {
+    Name::new(text).map_err(|e| Rejection::BadName { fault: e.to_string() })
+}
+
+fn unreadable(error: &ReadError) -> Refused {
+    Refused::Fault("store_unavailable", error.to_string())
+}
+
+fn broken(error: &dyn std::fmt::Display) -> Refused {
+    Refused::Fault("ledger_broken", error.to_string())
+}
+
+/// The ledger as it was at a past moment: folded anew from the stream.
+async fn as_of(shared: &Shared, at: Timestamp) -> Result<Ledger, Refused> {
+    let mut ledger = Ledger::new();
+    let last = shared.live.position().sequence;
+    let mut after = 0;
+    while after < last {
+        let events = shared.store.read(after, 5_000).await.map_err(|e| unreadable(&e))?;
+        let Some(newest) = events.last() else { break };
+        after = newest.sequence;
+        for event in events {
+            let record = Record::read(&event.payload).map_err(|e| broken(&e))?;
+            // Dates never fall within a history, so what came later is left out of each history's end only.
+            if record.occurred_at <= at {
+                let cid = EventCid::of(&event.payload);
+                ledger.apply(&record, cid, event.sequence).map_err(|e| broken(&e))?;
+            }
+        }
+    }
+    Ok(ledger)
+}
+
+async fn history(
+    shared: &Shared,
+    id: &HistoryId,
+) -> Result<Vec<(Record, EventCid, u64)>, Refused> {
+    let head = shared.live.ledger.read().head(id);
+    let head = head.ok_or_else(|| Rejection::NotFound(id.clone()))?;
+    let count = usize::try_from(head.revision).unwrap_or(usize::MAX).min(MAX_HISTORY);
+    let filter = shared.prefix.history(id);
+    let events = shared.store.history(filter, count).await.map_err(|e| unreadable(&e))?;
+    let read = |event: StoredEvent| {
+        let record = Record::read(&event.payload).map_err(|e| broken(&e))?;
+        Ok((record, EventCid::of(&event.payload), event.sequence))
+    };
+    events.into_iter().map(read).collect()
+}
+
+fn head(shared: &Shared, now: Timestamp) -> SignedHead {
+    let position = shared.live.position();
+    let signer = &shared.ledger_signer;
+    let head = SignedHead::unsigned(
+        shared.prefix.as_str(),
+        &position.digest,
+        position.sequence,
+        now,
+        signer.nkey(),
+    );
+    let signature = signer.sign(&head.message());
+    head.with_signature(&signature)
+}
+
+/// Stored events, exactly as they are, in lines of the export's form.
+async fn events(shared: &Shared, query: EventsQuery) -> Result<EventsPage, Refused> {
+    let (usual, most) = EVENTS_PAGE;
+    let limit = query.limit.unwrap_or(usual);
+    if !(1..=most).contains(&limit) {
+        return Err(Rejection::OutOfRange {
+            field: "limit",
+            value: i64::from(limit),
+            min: 1,
+            max: i64::from(most),
+        }
+        .into());
+    }
+    let events = shared.store.read(query.after, usize::from(limit)).await;
+    let mut lines = Vec::new();
+    let mut bytes = 0;
+    for event in events.map_err(|e| unreadable(&e))? {
+        let line = export::write_line(&export::Line::Event(exported(event)));
+        bytes += line.len() * 2;
+        if bytes > MAX_ANSWER_BYTES && !lines.is_empty() {
+            break;
+        }
+        lines.push(line);
+    }
+    Ok(EventsPage { lines })
+}
+
+fn exported(event: StoredEvent) -> Exported {
+    Exported {
+        sequence: event.sequence,
+        subject: event.subject,
+        headers: event.headers.into_iter().collect::<BTreeMap<_, _>>(),
+        payload: event.payload.to_vec(),
+    }
+}
+
+async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refused> {
+    let position = shared.live.position();
+    let clock_ahead_ms = crate::clock::ahead_ms(&shared.nats, &shared.prefix, &shared.clock).await;
+    let soon = InventoryQuery { expiring_days: Some(30), limit: Some(1), ..InventoryQuery::default() };
+    let ledger = shared.live.ledger.read();
+    let expiring = views::inventory(&ledger, &soon, now)?.total;
+    let unconfirmed = ledger
+        .accounts()
+        .filter(|(_, a)| a.state.confirmed != Some(a.state.issued_at))
+        .map(|(name, _)| name.to_string());
+    let info = shared.nats.server_info();
+    Ok(ServiceStatus {
+        instance: shared.instance.get().cloned().unwrap_or_default(),
+        version: SERVICE_VERSION.to_owned(),
+        prefix: shared.prefix.to_string(),
+        server: format!("{} {}", info.server_name, info.version),
+        clock_ahead_ms,
+        events: position.digest.events(),
+        sequence: position.sequence,
+        keys: ledger.keys().count(),
+        durability: shared.durability.describe(),
+        servers: shared.durability.servers(),
+        unconfirmed_accounts: unconfirmed.collect(),
+        expiring_within_30_days: expiring,
+    })
+}

@@ -1,0 +1,72 @@
+//! Answers: an acknowledgement, a view, or a refusal with its reason.
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use keyledger_domain::{Rejection, record::Ids};
+use keyledger_wire::{Refusal, Status, header, reply::FAULTS};
+use serde::Serialize;
+
+use crate::handler::Failure;
+
+/// What is sent back.
+pub(super) type Answer = (Bytes, HeaderMap);
+
+/// Why a request was refused: by a rule, or by the world.
+pub(crate) enum Refused {
+    /// A rule said no.
+    Rejected(Rejection),
+    /// The world failed: a reason of [`FAULTS`], and what happened.
+    Fault(&'static str, String),
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        let said = failure.to_string();
+        match failure {
+            Failure::Rejected(rejection) => Self::Rejected(rejection),
+            Failure::Unavailable(_) => Self::Fault("store_unavailable", said),
+            Failure::Full(_) => Self::Fault("store_full", said),
+            Failure::Broken(_) => Self::Fault("ledger_broken", said),
+            Failure::Stopping => Self::Fault("not_ready", said),
+        }
+    }
+}
+
+/// A JSON answer.
+pub(super) fn ok<T: Serialize>(value: &T) -> Answer {
+    let payload = serde_json::to_vec(value).expect("answers are JSON with text keys");
+    (payload.into(), HeaderMap::new())
+}
+
+/// A refusal.
+pub(super) fn refuse(refused: Refused, ids: Option<Ids>) -> Answer {
+    let (reason, code, message) = match refused {
+        Refused::Rejected(rejection) => {
+            (rejection.reason(), rejection.code(), rejection.to_string())
+        }
+        Refused::Fault(reason, said) => {
+            let code = FAULTS.iter().find(|row| row.0 == reason).map_or(500, |row| row.1);
+            (reason, code, said)
+        }
+    };
+    let mut headers = HeaderMap::new();
+    // A header is one line.
+    let line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    headers.insert(header::SERVICE_ERROR, line.as_str());
+    headers.insert(header::SERVICE_ERROR_CODE, code.to_string());
+    let refusal = Refusal {
+        status: Status::Rejected,
+        command_id: ids.map(|ids| ids.command),
+        correlation_id: ids.map(|ids| ids.correlation),
+        reason: reason.to_owned(),
+        message,
+        code,
+    };
+    (ok(&refusal).0, headers)
+}

@@ -1,0 +1,225 @@
+//! Gathering: what waits is decided, sealed, signed and sent together.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
+use futures::{FutureExt, future::BoxFuture};
+use keyledger_domain::{
+    Ledger, Rejection, Timestamp,
+    ledger::{Decision, Remembered, Sealed},
+    record::{Ids, Record, Why},
+};
+use keyledger_wire::{Prefix, header};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::{Batch, Done, Engine, Failure, Order, Signer, Waiting, Work, Written, done, facts};
+use crate::store::{Append, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Store};
+
+impl Engine {
+    /// Takes from those that wait as many as fit a batch; answers those that need none.
+    pub(super) fn decide_waiting(&mut self) -> Option<Batch> {
+        let live = Arc::clone(&self.live);
+        let ledger = live.ledger.read();
+        let now = (self.parts.clock)();
+        let mut batch = Batch { works: Vec::new(), histories: Vec::new(), ids: Vec::new() };
+        let (mut events, mut bytes) = (0, 0);
+        let mut later = Vec::new();
+        while let Some(waiting) = self.waiting.pop_front() {
+            if events >= MAX_BATCH_EVENTS || bytes >= MAX_BATCH_BYTES {
+                later.push(waiting);
+                break;
+            }
+            let Some((waiting, decision, ids)) = self.decide(&ledger, waiting, now, &mut later)
+            else {
+                continue;
+            };
+            let touches_busy = decision.events.iter().any(|(history, _)| self.busy.contains(history));
+            if touches_busy || events + decision.events.len() > MAX_BATCH_EVENTS {
+                later.push(waiting);
+                continue;
+            }
+            for (history, _) in &decision.events {
+                if self.busy.insert(history.clone()) {
+                    let sequence = ledger.head(history).map_or(0, |head| head.sequence);
+                    batch.histories.push((history.clone(), sequence));
+                }
+            }
+            self.busy_ids.insert(ids.command);
+            batch.ids.push(ids.command);
+            let sealed = seal(&ledger, &waiting, decision, ids, now);
+            events += sealed.len();
+            bytes += sealed.iter().map(|s| s.bytes.len() + 512).sum::<usize>();
+            batch.works.push((waiting, sealed));
+        }
+        for waiting in later.into_iter().rev() {
+            self.waiting.push_front(waiting);
+        }
+        (!batch.works.is_empty()).then_some(batch)
+    }
+
+    /// Decides one piece of work; answers it at once where nothing is to be written.
+    fn decide(
+        &self,
+        ledger: &Ledger,
+        waiting: Waiting,
+        now: Timestamp,
+        later: &mut Vec<Waiting>,
+    ) -> Option<(Waiting, Decision, Ids)> {
+        match waiting.work {
+            Work::Outcome(ref outcome, _) => {
+                let decision = ledger.decide_outcome(outcome, now);
+                let ids = Ids::root(Uuid::now_v7());
+                (!decision.events.is_empty()).then_some((waiting, decision, ids))
+            }
+            // Never among those that wait.
+            Work::Rest(_) => None,
+            Work::Order(order, reply) => {
+                if self.busy_ids.contains(&order.ids.command) || self.busy.contains(&order.target) {
+                    let since = waiting.since;
+                    later.push(Waiting { work: Work::Order(order, reply), since });
+                    return None;
+                }
+                if let Some(remembered) = ledger.remembered(&order.ids.command) {
+                    self.answer_again(remembered.clone(), *order, reply);
+                    return None;
+                }
+                let facts = facts(now, order.made.clone());
+                let ids = order.ids;
+                match ledger.decide(&order.target, &order.command, &facts) {
+                    Ok(decision) if decision.events.is_empty() => {
+                        let _ = reply.send(done(ledger, &order.target, false));
+                        None
+                    }
+                    Ok(decision) => {
+                        let since = waiting.since;
+                        let waiting = Waiting { work: Work::Order(order, reply), since };
+                        Some((waiting, decision, ids))
+                    }
+                    Err(rejection) => {
+                        let _ = reply.send(Err(rejection.into()));
+                        None
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers a command that was done before as it was answered then.
+    fn answer_again(
+        &self,
+        remembered: Remembered,
+        order: Order,
+        reply: oneshot::Sender<Result<Done, Failure>>,
+    ) {
+        let store = Arc::clone(&self.parts.store);
+        tokio::spawn(async move {
+            let _ = reply.send(read_again(&*store, &remembered, &order).await);
+        });
+    }
+
+    pub(super) fn append(&self, batch: Batch) -> BoxFuture<'static, Written> {
+        let store = Arc::clone(&self.parts.store);
+        let signer = Arc::clone(&self.parts.signer);
+        let prefix = self.parts.prefix.clone();
+        // A task of its own: signing a batch takes milliseconds, in which the next one is gathered.
+        let task = tokio::spawn(async move {
+            let mut expected: HashMap<_, _> = batch.histories.iter().cloned().collect();
+            let sealed = batch.works.iter().flat_map(|(_, sealed)| sealed);
+            let appends = sealed
+                .map(|event| {
+                    // Compare-and-set stands on the first event of each history; the others follow it.
+                    let history = &event.record.history;
+                    let expected = expected.remove(history);
+                    let expected = expected.map(|sequence| (prefix.history(history), sequence));
+                    to_append(event, expected, &prefix, &*signer)
+                })
+                .collect();
+            let result = store.append(appends).await;
+            (batch, result)
+        });
+        async move { task.await.expect("appending does not panic") }.boxed()
+    }
+}
+
+/// The records of a decision.
+fn seal(
+    ledger: &Ledger,
+    waiting: &Waiting,
+    decision: Decision,
+    ids: Ids,
+    now: Timestamp,
+) -> Vec<Sealed> {
+    let none = Why::default();
+    let (principal, why) = match &waiting.work {
+        Work::Order(order, _) => (&order.principal, &order.why),
+        Work::Outcome(_, principal) => (principal, &none),
+        Work::Rest(_) => return Vec::new(),
+    };
+    ledger.seal(decision, ids, principal, why, now, Uuid::now_v7)
+}
+
+/// What is stored of an event: its bytes, and headers that say what they are and who signed them.
+fn to_append(
+    event: &Sealed,
+    expected: Option<(String, u64)>,
+    prefix: &Prefix,
+    signer: &dyn Signer,
+) -> Append {
+    let Record { id, history, ids, event: body, .. } = &event.record;
+    let signature = signer.sign(&event.cid.to_bytes());
+    Append {
+        subject: prefix.event(history, body.past()),
+        expected,
+        headers: vec![
+            (header::NATS_MSG_ID, id.to_string()),
+            (header::CORRELATION_ID, ids.correlation.to_string()),
+            (header::CAUSATION_ID, ids.causation.to_string()),
+            (header::EVENT_TYPE, body.type_name().to_owned()),
+            (header::AGGREGATE_ID, history.name.to_string()),
+            (header::SCHEMA_VERSION, header::SCHEMA_VERSION_NOW.to_owned()),
+            (header::CID, event.cid.to_string()),
+            (header::SIGNATURE, BASE64URL_NOPAD.encode(&signature)),
+            (header::SIGNER, signer.nkey().to_owned()),
+        ],
+        payload: Bytes::copy_from_slice(&event.bytes),
+    }
+}
+
+/// Reads the event that a command wrote, so that its retry gets the same answer.
+async fn read_again(
+    store: &dyn Store,
+    remembered: &Remembered,
+    order: &Order,
+) -> Result<Done, Failure> {
+    let reused = || Rejection::MessageIdReused {
+        id: order.ids.command,
+        by: remembered.history.clone(),
+    };
+    if remembered.history != order.target {
+        return Err(reused().into());
+    }
+    let events = store
+        .read(remembered.sequence - 1, 1)
+        .await
+        .map_err(|e| Failure::Unavailable(e.to_string()))?;
+    let event = events.first().ok_or_else(|| {
+        Failure::Broken(format!("sequence {} is not there any more", remembered.sequence))
+    })?;
+    let record = Record::read(&event.payload).map_err(|e| Failure::Broken(e.to_string()))?;
+    if record.ids.command != order.ids.command {
+        let said = format!("sequence {} holds another event than before", remembered.sequence);
+        return Err(Failure::Broken(said));
+    }
+    if !order.command.writes(record.event.past()) {
+        return Err(reused().into());
+    }
+    Ok(Done {
+        history: record.history,
+        revision: record.revision,
+        cid: keyledger_domain::EventCid::of(&event.payload),
+        state: remembered.state(),
+        fresh: false,
+    })
+}

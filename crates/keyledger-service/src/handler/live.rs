@@ -1,0 +1,100 @@
+//! The ledger as it stands, shared by the handler, the views and the effects.
+
+use std::collections::HashMap;
+
+use keyledger_domain::{EventCid, Ledger, verify::HeadDigest};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+
+/// How far the stream was folded, in its own order.
+#[derive(Debug, Clone, Default)]
+pub struct Position {
+    /// The sequence of the last event.
+    pub sequence: u64,
+    /// How many events there were, and the digest over their CIDs.
+    pub digest: HeadDigest,
+}
+
+/// The fold, and how far it has come.
+///
+/// The handler alone writes. The fold may be ahead of the position: own events are folded when they are acknowledged,
+/// and counted when they come by in the stream.
+#[derive(Debug)]
+pub struct Live {
+    /// The fold.
+    pub ledger: RwLock<Ledger>,
+    position: RwLock<Position>,
+    /// The CID of the event at the position.
+    newest: RwLock<Option<EventCid>>,
+    sequence: watch::Sender<u64>,
+    broken: RwLock<Option<String>>,
+    /// Own events that were folded and have not come by yet: they need not be read again.
+    pub(super) own: Mutex<HashMap<u64, EventCid>>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self::new(Ledger::new(), Position::default())
+    }
+}
+
+impl Live {
+    /// A fold that has come as far as `position`.
+    #[must_use]
+    pub fn new(ledger: Ledger, position: Position) -> Self {
+        let sequence = watch::Sender::new(position.sequence);
+        Self {
+            ledger: RwLock::new(ledger),
+            position: RwLock::new(position),
+            newest: RwLock::default(),
+            sequence,
+            broken: RwLock::default(),
+            own: Mutex::default(),
+        }
+    }
+
+    /// A fold from a snapshot; `newest` is the CID of the event at its position.
+    pub(crate) fn from_snapshot(ledger: Ledger, position: Position, newest: EventCid) -> Self {
+        let live = Self::new(ledger, position);
+        *live.newest.write() = Some(newest);
+        live
+    }
+
+    /// The position with the CID of its event; nothing before the first event.
+    pub(crate) fn newest(&self) -> Option<(Position, EventCid)> {
+        let position = self.position.read();
+        Some((position.clone(), (*self.newest.read())?))
+    }
+
+    /// How far the stream was folded.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.position.read().clone()
+    }
+
+    /// Waits until the stream was folded up to `sequence`.
+    pub async fn reached(&self, sequence: u64) {
+        let mut reached = self.sequence.subscribe();
+        // The sender lives as long as `self`.
+        let _ = reached.wait_for(|at| *at >= sequence).await;
+    }
+
+    /// Why nothing is accepted any more; nothing if all is well.
+    #[must_use]
+    pub fn broken(&self) -> Option<String> {
+        self.broken.read().clone()
+    }
+
+    pub(super) fn set_broken(&self, said: &str) {
+        *self.broken.write() = Some(said.to_owned());
+    }
+
+    pub(super) fn advance(&self, sequence: u64, cid: &EventCid) {
+        let mut position = self.position.write();
+        position.sequence = sequence;
+        position.digest.push(cid);
+        *self.newest.write() = Some(*cid);
+        drop(position);
+        self.sequence.send_replace(sequence);
+    }
+}

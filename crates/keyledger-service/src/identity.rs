@@ -1,0 +1,50 @@
+//! Who sent a request: nats-server's own stamp, read and looked up in the ledger.
+
+use std::sync::Arc;
+
+use keyledger_domain::{
+    Ledger, Rejection, Stamp, Timestamp, VerifiedBy,
+    ledger::{Claimed, Known},
+};
+use serde::Deserialize;
+
+/// The stamp that nats-server puts on a shared service import. The client-chosen `name` in it is not even read.
+#[derive(Debug, Deserialize)]
+struct RequestInfo {
+    acc: Option<String>,
+    user: Option<String>,
+    #[serde(default)]
+    issuer_key: Option<String>,
+    #[serde(default)]
+    host: Option<String>,
+}
+
+/// Finds who sent it, by the nkeys in the stamp.
+///
+/// # Errors
+///
+/// [`Rejection::Unidentified`] without a full stamp, [`Rejection::Unauthorised`] for one the ledger does not know.
+pub fn identify(
+    ledger: &Ledger,
+    request_info: Option<&str>,
+    now: Timestamp,
+) -> Result<(Known, Arc<Stamp>), Rejection> {
+    let info: RequestInfo = request_info
+        .and_then(|text| serde_json::from_str(text).ok())
+        .ok_or(Rejection::Unidentified)?;
+    let (Some(account), Some(user)) = (info.acc, info.user) else {
+        return Err(Rejection::Unidentified);
+    };
+    let issuer = info.issuer_key.unwrap_or_default();
+    let claimed = Claimed { account: &account, user: &user, issuer: &issuer };
+    let known = ledger.identify(claimed, now)?;
+    let stamp = Stamp {
+        account: account.into(),
+        user: user.into(),
+        name: Some(known.user.as_str().into()),
+        role: Some(known.role),
+        host: info.host.map(|host| host.chars().take(255).collect::<String>().into()),
+        verified_by: VerifiedBy::RequestInfo,
+    };
+    Ok((known, Arc::new(stamp)))
+}

@@ -1,0 +1,251 @@
+//! What custody makes for a command before it is decided; and what is delivered after.
+//!
+//! Material is written before the event that names it. If the event does not come, the material is erased.
+
+use std::sync::Arc;
+
+use data_encoding::BASE64;
+use keyledger_custody::{MaterialContext, UserSeed, check_public};
+use keyledger_domain::{
+    Algorithm, Command, Facts, Made, Name, Purposes, Rejection, Timestamp,
+    command::Target,
+    key::{self, Custodian, Material, NewVersion, Public, spki},
+    user,
+};
+use keyledger_wire::Sealed;
+use uuid::Uuid;
+
+use crate::{
+    endpoint::Refused,
+    handler::{Done, Failure, Order},
+    shared::Shared,
+    trust,
+};
+
+/// What was made for a command.
+pub(crate) struct Prepared {
+    /// The facts for the decision.
+    pub(crate) made: Made,
+    /// Entries written for it.
+    entries: Vec<String>,
+    /// The creds, sealed to the requester.
+    creds: Option<Sealed>,
+}
+
+/// What goes back to the requester beside the acknowledgement.
+#[derive(Default)]
+pub(crate) struct Delivery {
+    pub(crate) jwt: Option<String>,
+    pub(crate) creds: Option<Sealed>,
+}
+
+impl Prepared {
+    const fn nothing() -> Self {
+        Self { made: Made::Nothing, entries: Vec::new(), creds: None }
+    }
+
+    /// Erases what was made for nothing.
+    pub(crate) async fn discard(&self, shared: &Shared) {
+        for entry in &self.entries {
+            if let Err(error) = shared.materials.erase(entry).await {
+                tracing::warn!(%error, %entry, "unused material was not erased");
+            }
+        }
+    }
+
+    /// Erases what was made for a command that certainly wrote nothing.
+    pub(crate) async fn forget(&self, shared: &Shared, failure: &Failure) {
+        // Where nobody knows whether the event is stored, the material that it names must stay.
+        if matches!(failure, Failure::Rejected(_) | Failure::Full(_)) {
+            self.discard(shared).await;
+        }
+    }
+}
+
+/// Makes what a command needs from custody. A command that would be rejected anyway gets nothing made.
+pub(crate) async fn prepare(
+    shared: &Shared,
+    target: &Target,
+    command: &Command,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<Prepared, Refused> {
+    let name = &target.name;
+    if shared.live.ledger.read().remembered(&id).is_some() {
+        return Ok(Prepared::nothing());
+    }
+    match command {
+        Command::Key(key::Command::Generate(generate)) => {
+            let purposes = generate.purposes.unwrap_or(generate.algorithm.usual());
+            try_out(shared, target, command, now, Made::Key(placeholder(1)))?;
+            version(shared, name, 1, generate.algorithm, purposes).await
+        }
+        Command::Key(key::Command::Register(register)) => {
+            check_point(register.algorithm, &register.public_key)?;
+            Ok(Prepared::nothing())
+        }
+        Command::Key(key::Command::Rotate(rotate)) => {
+            let key = shared.live.ledger.read().key(name).map(|e| {
+                let next = e.state.versions.last().map_or(1, |v| v.number + 1);
+                (e.state.algorithm, e.state.purposes, e.state.custodian, next)
+            });
+            let Some((algorithm, purposes, custodian, next)) = key else {
+                return Ok(Prepared::nothing());
+            };
+            if let Some(public_key) = &rotate.public_key {
+                check_point(algorithm, public_key)?;
+            }
+            if custodian != Custodian::Software {
+                return Ok(Prepared::nothing());
+            }
+            try_out(shared, target, command, now, Made::Key(placeholder(next)))?;
+            version(shared, name, next, algorithm, purposes).await
+        }
+        Command::User(user::Command::Issue(issue)) => {
+            let Some(seal_to) = &issue.seal_to else { return Ok(Prepared::nothing()) };
+            creds(shared, target, command, seal_to, id, now).await
+        }
+        _ => Ok(Prepared::nothing()),
+    }
+}
+
+/// What goes to the requester beside the acknowledgement: for an issue, the JWT or the sealed creds.
+pub(crate) async fn deliver(
+    shared: &Shared,
+    order: &Order,
+    done: &Done,
+    prepared: Prepared,
+) -> Result<Delivery, Refused> {
+    let Command::User(user::Command::Issue(issue)) = &order.command else {
+        return Ok(Delivery::default());
+    };
+    if issue.seal_to.is_none() {
+        let jwt = jwt(shared, &done.history.name).await?;
+        return Ok(Delivery { jwt: Some(jwt), creds: None });
+    }
+    if done.fresh {
+        return Ok(Delivery { jwt: None, creds: prepared.creds });
+    }
+    // A retry: what was sealed then lies in the bucket.
+    let entry = creds_entry(order.ids.command);
+    let stored = shared.materials.read(&entry).await.map_err(|e| custody_failed(&e))?;
+    let stored = stored.ok_or_else(|| {
+        Refused::Fault(
+            "custody_failed",
+            "the sealed creds are gone: revoke the user and issue another".to_owned(),
+        )
+    })?;
+    let creds = serde_json::from_slice(&stored).map_err(|e| custody_failed(&e))?;
+    Ok(Delivery { jwt: None, creds: Some(creds) })
+}
+
+/// Decides against the ledger as it is now, with made-up facts: a command that would be rejected costs nothing.
+fn try_out(
+    shared: &Shared,
+    target: &Target,
+    command: &Command,
+    now: Timestamp,
+    made: Made,
+) -> Result<(), Refused> {
+    let decision = shared.live.ledger.read().decide(target, command, &Facts { now, made });
+    decision.map(|_| ()).map_err(Refused::from)
+}
+
+fn placeholder(version: u32) -> NewVersion {
+    let public = Public { public_key: None, nkey: None, check_value: None };
+    NewVersion { version, public, material: None }
+}
+
+/// Generates a version, and writes its sealed material under a name that nobody else can have.
+async fn version(
+    shared: &Shared,
+    name: &Name,
+    number: u32,
+    algorithm: Algorithm,
+    purposes: Purposes,
+) -> Result<Prepared, Refused> {
+    let custody = Arc::clone(&shared.custody);
+    let context = MaterialContext { key: name.clone(), version: number, purposes };
+    let generated = tokio::task::spawn_blocking(move || custody.generate(algorithm, &context))
+        .await
+        .map_err(|e| custody_failed(&e))?
+        .map_err(|e| custody_failed(&e))?;
+    let entry = entry(name, number);
+    shared.materials.put(&entry, generated.sealed).await.map_err(|e| custody_failed(&e))?;
+    let material = Some(Material { entry: entry.as_str().into() });
+    let made = NewVersion { version: number, public: generated.public, material };
+    Ok(Prepared { made: Made::Key(made), entries: vec![entry], creds: None })
+}
+
+/// Generates a user and seals its creds to the requester; the seed is never anywhere in clear.
+async fn creds(
+    shared: &Shared,
+    target: &Target,
+    command: &Command,
+    seal_to: &str,
+    id: Uuid,
+    now: Timestamp,
+) -> Result<Prepared, Refused> {
+    let seed = UserSeed::generate().map_err(|e| custody_failed(&e))?;
+    let made = Made::User(seed.public_nkey().to_owned(), now);
+    let facts = Facts { now, made: made.clone() };
+    let decision = shared.live.ledger.read().decide(target, command, &facts)?;
+    let issued = decision.events.iter().find_map(|(_, event)| match event {
+        keyledger_domain::Event::User(event) => user::User::create(event),
+        _ => None,
+    });
+    let Some(user) = issued else { return Ok(Prepared::nothing()) };
+    let jwt = sign_user(shared, &target.name, &user).await?;
+    let delivery = seed.seal_creds(&jwt, seal_to).map_err(|e| Rejection::BadValue {
+        field: "seal_to",
+        fault: e.to_string(),
+    })?;
+    let creds =
+        Sealed { sender: delivery.sender, sealed: BASE64.encode(&delivery.ciphertext) };
+    let entry = creds_entry(id);
+    let stored = serde_json::to_vec(&creds).map_err(|e| custody_failed(&e))?;
+    shared.materials.put(&entry, stored).await.map_err(|e| custody_failed(&e))?;
+    Ok(Prepared { made, entries: vec![entry], creds: Some(creds) })
+}
+
+/// The JWT of a user in the ledger: a function of its events and its account's signing key.
+async fn jwt(shared: &Shared, name: &Name) -> Result<String, Refused> {
+    let user = shared.live.ledger.read().user(name).map(|e| e.state.clone());
+    let user = user.ok_or_else(|| Refused::Fault("not_ready", format!("user {name} is not folded")))?;
+    sign_user(shared, name, &user).await
+}
+
+async fn sign_user(shared: &Shared, name: &Name, user: &user::User) -> Result<String, Refused> {
+    let (account, key) = {
+        let ledger = shared.live.ledger.read();
+        let account = ledger.account(&user.account).map(|e| e.state.clone());
+        let account = account.ok_or_else(|| custody_failed(&"its account is not folded"))?;
+        let key = account.signing_keys.iter().find(|k| k.nkey == user.issuer);
+        let key = key.ok_or_else(|| custody_failed(&"its issuer is not a key of its account"))?;
+        let key = key.key.clone();
+        (account, key)
+    };
+    let signer = shared.signers.signer(&key).await.map_err(|e| custody_failed(&e))?;
+    trust::user_jwt(name, user, &account, &signer).map_err(|e| custody_failed(&e))
+}
+
+/// A public key's form is the domain's to check; that its point lies on its curve is custody's.
+fn check_point(algorithm: Algorithm, text: &str) -> Result<(), Rejection> {
+    let bad = |fault: String| Rejection::BadValue { field: "public_key", fault };
+    let der = spki::normalised(algorithm, text)?;
+    let der = BASE64.decode(der.as_bytes()).map_err(|e| bad(e.to_string()))?;
+    check_public(algorithm, &der).map_err(|e| bad(e.to_string()))
+}
+
+fn entry(name: &Name, version: u32) -> String {
+    format!("{name}.{version}.{}", Uuid::now_v7().simple())
+}
+
+fn creds_entry(id: Uuid) -> String {
+    format!("creds.{}", id.simple())
+}
+
+fn custody_failed(said: &dyn std::fmt::Display) -> Refused {
+    tracing::error!(%said, "custody failed");
+    Refused::Fault("custody_failed", said.to_string())
+}

@@ -1,0 +1,283 @@
+//! A running instance: everything joined together, started and stopped in order.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use async_nats::ConnectOptions;
+use keyledger_custody::Custody;
+use keyledger_domain::{Stamp, Timestamp, VerifiedBy, ledger::LEDGER_SIGNING_KEY, name::Name};
+use keyledger_wire::Prefix;
+use tokio::{sync::mpsc, task::JoinSet};
+
+use crate::{
+    durability::Durability,
+    effects,
+    endpoint::{EndpointError, Endpoints},
+    handler::{Clock, Handler, Live, LoadError, Parts, Signer},
+    material::{MaterialBucket, MaterialError, Materials},
+    shared::Shared,
+    signers::{LedgerSigner, SignerError, Signers},
+    snapshot::Snapshot,
+    store::{JetStreamStore, OpenError, Store},
+    trust::Resolver,
+};
+
+/// How long commands under way are given to finish when the service stops.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How often a snapshot is written, if enough has changed.
+const SNAPSHOT_EVERY: Duration = Duration::from_secs(600);
+/// How many new events are worth a snapshot.
+const SNAPSHOT_EVENTS: u64 = 20_000;
+
+/// What an instance is started with.
+pub struct Options {
+    /// The server's address.
+    pub url: String,
+    /// The creds of the service's own user.
+    pub service_creds: PathBuf,
+    /// The creds of its user in the system account.
+    pub system_creds: PathBuf,
+    /// A file of certificates of authorities to trust, beside the system's.
+    pub tls_ca: Option<PathBuf>,
+    /// A client certificate and its key.
+    pub tls_client: Option<(PathBuf, PathBuf)>,
+    /// The prefix of all subjects.
+    pub prefix: Prefix,
+    /// Custody, unsealed.
+    pub custody: Arc<Custody>,
+    /// Where to keep a snapshot; nowhere if absent.
+    pub snapshot: Option<PathBuf>,
+    /// Take commands although a server may lose acknowledged writes.
+    pub accept_data_loss: bool,
+    /// The time; the system's if absent.
+    pub clock: Option<Clock>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Why an instance did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The server refuses or does not answer: check the address and the creds.
+    #[error("cannot connect to {url} with {creds}: {said}")]
+    Connect {
+        /// The address.
+        url: String,
+        /// The creds file.
+        creds: PathBuf,
+        /// What NATS says.
+        said: String,
+    },
+    /// The ledger's stream cannot be used.
+    #[error(transparent)]
+    Stream(#[from] OpenError),
+    /// The ledger cannot be folded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The material bucket cannot be used.
+    #[error(transparent)]
+    Material(#[from] MaterialError),
+    /// The ledger holds no trust: run `keyledger setup`, which writes the genesis events.
+    #[error("the ledger is empty: run `keyledger setup` with the directory that `keyledger init` wrote")]
+    NoGenesis,
+    /// The ledger is signed by a key that custody here cannot open: another organisation's, or the wrong root key.
+    #[error("this instance cannot sign this ledger; is it the right root key, and the right stream?")]
+    Signer(#[from] SignerError),
+    /// The endpoints cannot be opened.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+}
+
+/// A running instance.
+pub struct Service {
+    shared: Arc<Shared>,
+    endpoints: Endpoints,
+    effects: JoinSet<()>,
+    background: JoinSet<()>,
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service").field("prefix", &self.shared.prefix).finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    /// Connects, folds the ledger, and serves.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; each says what to do.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let nats = connect(&options, &options.service_creds, "keyledger").await?;
+        let system = connect(&options, &options.system_creds, "keyledger-system").await?;
+        let prefix = options.prefix.clone();
+        let clock = options.clock.clone().unwrap_or_else(system_clock);
+        let durability = Durability::new(options.accept_data_loss);
+        durability.check(&system).await;
+        let store: Arc<dyn Store> = Arc::new(JetStreamStore::open(nats.clone(), &prefix).await?);
+        let materials: Arc<dyn Materials> =
+            Arc::new(MaterialBucket::open(nats.clone(), &prefix).await?);
+        let custody = Arc::clone(&options.custody);
+        let snapshot = options
+            .snapshot
+            .as_ref()
+            .map(|path| Arc::new(Snapshot::new(path.clone(), custody.mac_key("snapshot"))));
+        let live = match &snapshot {
+            Some(snapshot) => snapshot.load(&*store).await,
+            None => None,
+        };
+        let live = Arc::new(live.unwrap_or_default());
+        let signers =
+            Arc::new(Signers::new(Arc::clone(&custody), Arc::clone(&materials), Arc::clone(&live)));
+        // The ledger says which key signs it, so it is folded before anything can be written.
+        Handler::fold(&*store, &live).await?;
+        if live.ledger.read().operator().is_none() {
+            return Err(StartError::NoGenesis);
+        }
+        let signing_key = Name::new(LEDGER_SIGNING_KEY).expect("the constant is a name");
+        let ledger_signer: Arc<dyn Signer> =
+            Arc::new(LedgerSigner(signers.signer(&signing_key).await?));
+        let (news, inbox) = mpsc::unbounded_channel();
+        let parts = Parts {
+            store: Arc::clone(&store),
+            prefix: prefix.clone(),
+            signer: Arc::clone(&ledger_signer),
+            clock: Arc::clone(&clock),
+            news,
+        };
+        let handler = Handler::start(parts, Arc::clone(&live)).await?;
+        let principal = own_stamp(&live);
+        let resolver = Resolver::start(
+            system.clone(),
+            handler.clone(),
+            Arc::clone(&signers),
+            Arc::clone(&clock),
+            Arc::clone(&principal),
+        );
+        let shared = Arc::new(Shared {
+            prefix,
+            clock,
+            nats: nats.clone(),
+            live,
+            handler,
+            store,
+            materials,
+            custody,
+            signers,
+            ledger_signer,
+            durability: durability.clone(),
+            instance: std::sync::OnceLock::new(),
+        });
+        let effects = effects::start(&shared, inbox, &principal, resolver);
+        let mut background = JoinSet::new();
+        background.spawn(durability.watch(system));
+        if let Some(snapshot) = &snapshot {
+            background.spawn(keep(Arc::clone(snapshot), Arc::clone(&shared.live)));
+        }
+        let endpoints = Endpoints::open(&nats, &shared).await?;
+        let _ = shared.instance.set(endpoints.instance().await);
+        Ok(Self { shared, endpoints, effects, background, snapshot })
+    }
+
+    /// The ledger as it stands.
+    #[must_use]
+    pub fn live(&self) -> &Arc<Live> {
+        &self.shared.live
+    }
+
+    /// Whether commands are acknowledged durably, in words.
+    #[must_use]
+    pub fn durability(&self) -> String {
+        self.shared.durability.describe()
+    }
+
+    /// Takes no more requests, finishes those under way, writes a snapshot, and ends.
+    pub async fn stop(mut self) {
+        self.endpoints.close().await;
+        // Answers that were made go out; what waits longer is asked again under its id.
+        let _ = tokio::time::timeout(DRAIN, self.shared.nats.drain()).await;
+        self.effects.shutdown().await;
+        self.background.shutdown().await;
+        if let Some(snapshot) = self.snapshot
+            && let Err(error) = snapshot.save(&self.shared.live)
+        {
+            tracing::warn!(%error, "no snapshot was written; the next start reads the whole ledger");
+        }
+    }
+}
+
+/// The `custom_inbox_prefix` is what the permissions name.
+async fn connect(
+    options: &Options,
+    creds: &PathBuf,
+    name: &str,
+) -> Result<async_nats::Client, StartError> {
+    let refused = |said: String| StartError::Connect {
+        url: options.url.clone(),
+        creds: creds.clone(),
+        said,
+    };
+    let mut connect = ConnectOptions::with_credentials_file(creds)
+        .await
+        .map_err(|e| refused(e.to_string()))?
+        .name(name)
+        .custom_inbox_prefix("_INBOX")
+        .ping_interval(Duration::from_secs(10))
+        .event_callback(move |event| async move {
+            match event {
+                async_nats::Event::Connected => tracing::info!("connected"),
+                async_nats::Event::Disconnected => tracing::warn!("disconnected"),
+                other => tracing::warn!(event = %other, "NATS says"),
+            }
+        });
+    if let Some(ca) = &options.tls_ca {
+        connect = connect.add_root_certificates(ca.clone()).require_tls(true);
+    }
+    if let Some((certificate, key)) = &options.tls_client {
+        connect = connect.add_client_certificate(certificate.clone(), key.clone());
+    }
+    connect.connect(&options.url).await.map_err(|e| refused(e.to_string()))
+}
+
+fn system_clock() -> Clock {
+    Arc::new(|| Timestamp::from_ms(jiff::Timestamp::now().as_millisecond()))
+}
+
+/// The stamp of what the service itself records.
+fn own_stamp(live: &Live) -> Arc<Stamp> {
+    let ledger = live.ledger.read();
+    let user = ledger.users().find(|(name, _)| name.as_str() == "service");
+    let account = user.and_then(|(_, user)| ledger.account(&user.state.account));
+    Arc::new(Stamp {
+        account: account.map(|a| (*a.state.nkey).into()).unwrap_or_default(),
+        user: user.map(|(_, u)| (*u.state.nkey).into()).unwrap_or_default(),
+        name: Some("service".into()),
+        role: None,
+        host: None,
+        verified_by: VerifiedBy::Service,
+    })
+}
+
+/// Writes a snapshot now and then, where enough has changed.
+async fn keep(snapshot: Arc<Snapshot>, live: Arc<Live>) {
+    let mut saved = live.position().digest.events();
+    loop {
+        tokio::time::sleep(SNAPSHOT_EVERY).await;
+        let events = live.position().digest.events();
+        if events < saved + SNAPSHOT_EVENTS {
+            continue;
+        }
+        let (snapshot, live) = (Arc::clone(&snapshot), Arc::clone(&live));
+        match tokio::task::spawn_blocking(move || snapshot.save(&live)).await {
+            Ok(Ok(())) => saved = events,
+            Ok(Err(error)) => tracing::warn!(%error, "no snapshot was written"),
+            Err(error) => tracing::warn!(%error, "no snapshot was written"),
+        }
+    }
+}

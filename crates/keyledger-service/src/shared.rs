@@ -1,0 +1,30 @@
+//! What every request and every effect needs.
+
+use std::sync::Arc;
+
+use keyledger_custody::Custody;
+use keyledger_wire::Prefix;
+
+use crate::{
+    durability::Durability,
+    handler::{Clock, Handler, Live, Signer},
+    material::Materials,
+    signers::Signers,
+    store::Store,
+};
+
+/// The parts of a running instance.
+pub(crate) struct Shared {
+    pub(crate) prefix: Prefix,
+    pub(crate) clock: Clock,
+    pub(crate) nats: async_nats::Client,
+    pub(crate) live: Arc<Live>,
+    pub(crate) handler: Handler,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) materials: Arc<dyn Materials>,
+    pub(crate) custody: Arc<Custody>,
+    pub(crate) signers: Arc<Signers>,
+    pub(crate) ledger_signer: Arc<dyn Signer>,
+    pub(crate) durability: Durability,
+    pub(crate) instance: std::sync::OnceLock<String>,
+}

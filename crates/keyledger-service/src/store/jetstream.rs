@@ -1,0 +1,319 @@
+//! The store in a JetStream stream.
+
+use std::time::Duration;
+
+use async_nats::{HeaderMap, jetstream, jetstream::consumer::pull};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use keyledger_wire::{Prefix, header};
+use serde::Deserialize;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::{Append, AppendError, Pending, ReadError, Store, StoredEvent};
+
+/// How long an append is waited for. A lost batch is abandoned by the server after 10 s.
+const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long reading is waited for.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// JetStream's code for a compare-and-set that failed.
+const WRONG_LAST_SEQUENCE: u64 = 10_071;
+/// JetStream's codes for a store that is full: resources, storage, stream limits.
+const FULL: [u64; 4] = [10_023, 10_047, 10_077, 10_122];
+
+/// The ledger's stream.
+#[derive(Debug, Clone)]
+pub struct JetStreamStore {
+    client: async_nats::Client,
+    context: jetstream::Context,
+    stream: String,
+}
+
+/// Why the ledger's stream cannot be used. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// It is not there. It is never made by the service: a stream whose encryption key is missing looks the same.
+    #[error("stream {stream} is not there: run `keyledger setup` once; if it was there before, do NOT create it anew, but look for its storage or encryption key")]
+    Missing {
+        /// Its name.
+        stream: String,
+    },
+    /// A setting would let history be lost or changed.
+    #[error("stream {stream} has {setting} = {found}, and needs {needed}: {remedy}")]
+    Setting {
+        /// Its name.
+        stream: String,
+        /// The setting.
+        setting: &'static str,
+        /// What it is.
+        found: String,
+        /// What it must be.
+        needed: &'static str,
+        /// How to mend it.
+        remedy: &'static str,
+    },
+    /// JetStream does not answer.
+    #[error("JetStream does not answer: {0}")]
+    Unreachable(String),
+}
+
+#[derive(Deserialize)]
+struct ApiReply {
+    #[serde(default)]
+    seq: u64,
+    error: Option<ApiFault>,
+}
+
+#[derive(Deserialize)]
+struct ApiFault {
+    #[serde(default)]
+    code: u16,
+    #[serde(default)]
+    err_code: u64,
+    #[serde(default)]
+    description: String,
+}
+
+impl JetStreamStore {
+    /// The settings of the ledger's stream.
+    #[must_use]
+    pub fn config(prefix: &Prefix, replicas: usize) -> jetstream::stream::Config {
+        jetstream::stream::Config {
+            name: prefix.events_stream(),
+            description: Some("The ledger: never deleted, never changed".to_owned()),
+            subjects: vec![prefix.events()],
+            storage: jetstream::stream::StorageType::File,
+            num_replicas: replicas,
+            deny_delete: true,
+            deny_purge: true,
+            allow_direct: true,
+            allow_atomic_publish: true,
+            compression: Some(jetstream::stream::Compression::S2),
+            ..jetstream::stream::Config::default()
+        }
+    }
+
+    /// Opens the stream of `prefix` and checks its settings.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]; the stream is never made or changed here.
+    pub async fn open(client: async_nats::Client, prefix: &Prefix) -> Result<Self, OpenError> {
+        let mut context = jetstream::new(client.clone());
+        context.set_timeout(Duration::from_secs(5));
+        let name = prefix.events_stream();
+        let mut stream = context.get_stream(&name).await.map_err(|e| missing(&name, &e))?;
+        let info = stream.info().await.map_err(|e| OpenError::Unreachable(e.to_string()))?;
+        check(&info.config, prefix)?;
+        Ok(Self { client, context, stream: name })
+    }
+
+    async fn publish(&self, append: Append) -> Result<u64, AppendError> {
+        let headers = headers(&append);
+        let request = async_nats::Request::new()
+            .payload(append.payload)
+            .headers(headers)
+            .timeout(Some(APPEND_TIMEOUT));
+        let reply = self.client.send_request(append.subject, request).await;
+        let reply = reply.map_err(|e| AppendError::Unacknowledged(e.to_string()))?;
+        read_ack(&reply.payload).map(|ack| ack.seq)
+    }
+
+    async fn publish_batch(&self, batch: Vec<Append>) -> Result<u64, AppendError> {
+        let count = batch.len() as u64;
+        let id = Uuid::now_v7().simple().to_string();
+        let lost = |e: &dyn std::fmt::Display| AppendError::Unacknowledged(e.to_string());
+        for (place, append) in (1u64..).zip(batch) {
+            let mut headers = headers(&append);
+            headers.insert(header::BATCH_ID, id.as_str());
+            headers.insert(header::BATCH_SEQUENCE, place.to_string());
+            if place < count {
+                let Append { subject, payload, .. } = append;
+                let sent = self.client.publish_with_headers(subject, headers, payload).await;
+                sent.map_err(|e| lost(&e))?;
+                continue;
+            }
+            headers.insert(header::BATCH_COMMIT, "1");
+            let request = async_nats::Request::new()
+                .payload(append.payload)
+                .headers(headers)
+                .timeout(Some(APPEND_TIMEOUT));
+            let reply = self.client.send_request(append.subject, request).await;
+            let ack = read_ack(&reply.map_err(|e| lost(&e))?.payload)?;
+            return Ok(ack.seq + 1 - count);
+        }
+        Err(AppendError::Refused("a batch of no events".to_owned()))
+    }
+
+    async fn stream(&self) -> Result<jetstream::stream::Stream, ReadError> {
+        self.context.get_stream(&self.stream).await.map_err(|e| ReadError(e.to_string()))
+    }
+}
+
+impl Store for JetStreamStore {
+    fn append(&self, mut batch: Vec<Append>) -> Pending<'_, Result<u64, AppendError>> {
+        Box::pin(async move {
+            match (batch.len(), batch.pop()) {
+                // A lone event needs no batch: the server's fixed cost for one is some 2.5 ms.
+                (1, Some(append)) => self.publish(append).await,
+                (_, Some(last)) => {
+                    batch.push(last);
+                    self.publish_batch(batch).await
+                }
+                (_, None) => Err(AppendError::Refused("a batch of no events".to_owned())),
+            }
+        })
+    }
+
+    fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>> {
+        Box::pin(async move {
+            let mut stream = self.stream().await?;
+            let info = stream.info().await.map_err(|e| ReadError(e.to_string()))?;
+            Ok(info.state.last_sequence)
+        })
+    }
+
+    fn read(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
+        Box::pin(async move {
+            let last = self.last_sequence().await?;
+            if after >= last {
+                return Ok(Vec::new());
+            }
+            let wanted = usize::try_from(last - after).unwrap_or(usize::MAX).min(limit);
+            let tail = self.tail(after).await?;
+            let read = tail.take(wanted).try_collect();
+            timeout(READ_TIMEOUT, read)
+                .await
+                .map_err(|_| ReadError("no event came within 30 s".to_owned()))?
+        })
+    }
+
+    fn history(
+        &self,
+        filter: String,
+        count: usize,
+    ) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
+        Box::pin(async move {
+            let config = pull::OrderedConfig {
+                filter_subject: filter,
+                ..pull::OrderedConfig::default()
+            };
+            let stream = self.stream().await?;
+            let consumer =
+                stream.create_consumer(config).await.map_err(|e| ReadError(e.to_string()))?;
+            let messages = consumer.messages().await.map_err(|e| ReadError(e.to_string()))?;
+            let read = messages
+                .take(count)
+                .map(|m| m.map_err(|e| ReadError(e.to_string())).and_then(stored))
+                .try_collect();
+            timeout(READ_TIMEOUT, read)
+                .await
+                .map_err(|_| ReadError("the history did not come within 30 s".to_owned()))?
+        })
+    }
+
+    fn tail(
+        &self,
+        after: u64,
+    ) -> Pending<'_, Result<BoxStream<'static, Result<StoredEvent, ReadError>>, ReadError>> {
+        Box::pin(async move {
+            let config = pull::OrderedConfig {
+                deliver_policy: jetstream::consumer::DeliverPolicy::ByStartSequence {
+                    start_sequence: after + 1,
+                },
+                ..pull::OrderedConfig::default()
+            };
+            let stream = self.stream().await?;
+            let consumer = stream.create_consumer(config).await.map_err(|e| ReadError(e.to_string()))?;
+            let messages = consumer.messages().await.map_err(|e| ReadError(e.to_string()))?;
+            Ok(messages.map(|m| m.map_err(|e| ReadError(e.to_string())).and_then(stored)).boxed())
+        })
+    }
+}
+
+fn stored(message: jetstream::Message) -> Result<StoredEvent, ReadError> {
+    let sequence = message.info().map_err(|e| ReadError(e.to_string()))?.stream_sequence;
+    let (message, _) = message.split();
+    let headers = message.headers.iter().flat_map(HeaderMap::iter).flat_map(|(name, values)| {
+        values.iter().map(|value| (name.to_string(), value.to_string()))
+    });
+    Ok(StoredEvent {
+        sequence,
+        headers: headers.collect(),
+        subject: message.subject.to_string(),
+        payload: message.payload,
+    })
+}
+
+fn headers(append: &Append) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &append.headers {
+        headers.insert(*name, value.as_str());
+    }
+    if let Some((filter, sequence)) = &append.expected {
+        headers.insert(header::EXPECTED_LAST, sequence.to_string());
+        headers.insert(header::EXPECTED_LAST_SUBJECT, filter.as_str());
+    }
+    headers
+}
+
+fn read_ack(payload: &Bytes) -> Result<ApiReply, AppendError> {
+    let reply: ApiReply = serde_json::from_slice(payload)
+        .map_err(|e| AppendError::Unacknowledged(format!("no acknowledgement can be read: {e}")))?;
+    let Some(fault) = &reply.error else { return Ok(reply) };
+    let said = format!("{} ({})", fault.description, fault.err_code);
+    Err(match fault.err_code {
+        WRONG_LAST_SEQUENCE => AppendError::Conflict,
+        code if FULL.contains(&code) => AppendError::Full(said),
+        // The server failed on its way: it may or may not have stored.
+        _ if fault.code >= 500 => AppendError::Unacknowledged(said),
+        _ => AppendError::Refused(said),
+    })
+}
+
+fn missing(stream: &str, error: &jetstream::context::GetStreamError) -> OpenError {
+    use jetstream::context::GetStreamErrorKind as Kind;
+    match error.kind() {
+        Kind::JetStream(e) if e.code() == 404 => OpenError::Missing { stream: stream.to_owned() },
+        _ => OpenError::Unreachable(error.to_string()),
+    }
+}
+
+/// Holds a stream's settings against what the ledger needs.
+fn check(config: &jetstream::stream::Config, prefix: &Prefix) -> Result<(), OpenError> {
+    use jetstream::stream::{RetentionPolicy, StorageType};
+    const ANEW: &str = "export the ledger, create the stream anew with `keyledger setup`, import it";
+    const EDIT: &str = "`nats stream edit` with the setup creds";
+    let expected = vec![prefix.events()];
+    let rules: [(&'static str, bool, String, &'static str, &'static str); 11] = [
+        ("subjects", config.subjects == expected, format!("{:?}", config.subjects), "those of this prefix", "start the service with the prefix of this stream"),
+        ("storage", config.storage == StorageType::File, format!("{:?}", config.storage), "file", ANEW),
+        ("retention", config.retention == RetentionPolicy::Limits, format!("{:?}", config.retention), "limits", ANEW),
+        ("deny_delete", config.deny_delete, config.deny_delete.to_string(), "true", EDIT),
+        ("deny_purge", config.deny_purge, config.deny_purge.to_string(), "true", EDIT),
+        ("max_age", config.max_age.is_zero(), format!("{:?}", config.max_age), "none", EDIT),
+        ("max_messages", config.max_messages <= 0, config.max_messages.to_string(), "none", EDIT),
+        ("max_bytes", config.max_bytes <= 0, config.max_bytes.to_string(), "none", EDIT),
+        ("max_messages_per_subject", config.max_messages_per_subject <= 0, config.max_messages_per_subject.to_string(), "none", EDIT),
+        ("allow_direct", config.allow_direct, config.allow_direct.to_string(), "true", EDIT),
+        ("allow_atomic_publish", config.allow_atomic_publish, config.allow_atomic_publish.to_string(), "true", EDIT),
+    ];
+    for (setting, fits, found, needed, remedy) in rules {
+        if !fits {
+            let stream = config.name.clone();
+            return Err(OpenError::Setting { stream, setting, found, needed, remedy });
+        }
+    }
+    let lax = config.persist_mode == Some(async_nats::jetstream::stream::PersistenceMode::Async);
+    if config.sealed || config.no_ack || lax {
+        return Err(OpenError::Setting {
+            stream: config.name.clone(),
+            setting: "sealed, no_ack or persist_mode: async",
+            found: "true".to_owned(),
+            needed: "false",
+            remedy: ANEW,
+        });
+    }
+    Ok(())
+}

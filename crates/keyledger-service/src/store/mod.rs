@@ -1,0 +1,91 @@
+//! The store: an append-only log of events with compare-and-set on histories.
+//!
+//! *Invariant:* what was acknowledged is stored and never changes; a batch is stored whole or not at all.
+
+mod jetstream;
+mod memory;
+
+use std::{future::Future, pin::Pin};
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+
+pub use jetstream::{JetStreamStore, OpenError};
+pub use memory::MemoryStore;
+
+/// The most events that one batch may hold: JetStream's own limit (err 10199 above it).
+pub const MAX_BATCH_EVENTS: usize = 1_000;
+/// The most bytes that one batch should hold: an atomic batch is staged in the server's memory.
+pub const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// A future of a store's.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// An event to append.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// Its subject.
+    pub subject: String,
+    /// The filter of its history, and the sequence that the newest event there must have (0: none yet).
+    /// Absent where an earlier event of the same batch belongs to the same history.
+    pub expected: Option<(String, u64)>,
+    /// Its headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// Its exact bytes.
+    pub payload: Bytes,
+}
+
+/// An event as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Its place in the log. For reading on, never an identity.
+    pub sequence: u64,
+    /// Its subject.
+    pub subject: String,
+    /// Its headers.
+    pub headers: Vec<(String, String)>,
+    /// Its exact bytes.
+    pub payload: Bytes,
+}
+
+/// Why events were not appended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// Someone else wrote first: nothing was stored. Fold what came and decide again.
+    #[error("another event came first in one of the histories")]
+    Conflict,
+    /// No answer: stored or not, nobody knows. Read on until it is known, then decide again under the same ids.
+    #[error("the store did not acknowledge: {0}")]
+    Unacknowledged(String),
+    /// The disk or a limit is full: nothing was stored. Make room.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// The store refuses: nothing was stored. An administrator must act on what it says.
+    #[error("the store refuses: {0}")]
+    Refused(String),
+}
+
+/// Why events could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the store cannot be read: {0}")]
+pub struct ReadError(pub String);
+
+/// An append-only log of events.
+pub trait Store: Send + Sync + 'static {
+    /// Appends a batch of 1 to [`MAX_BATCH_EVENTS`] events, whole or not at all, and gives the first's sequence; the
+    /// others follow without gaps. Acknowledged only once durable.
+    fn append(&self, batch: Vec<Append>) -> Pending<'_, Result<u64, AppendError>>;
+
+    /// The sequence of the newest event; 0 if there is none.
+    fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>>;
+
+    /// Reads up to `limit` events with sequences above `after`, in order.
+    fn read(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>>;
+
+    /// Reads the first `count` events of one history, in order; `filter` is its subject filter.
+    fn history(&self, filter: String, count: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>>;
+
+    /// Every event above `after`, in order, and then those that come, without end.
+    fn tail(&self, after: u64) -> Pending<'_, Result<BoxStream<'static, Result<StoredEvent, ReadError>>, ReadError>>;
+}

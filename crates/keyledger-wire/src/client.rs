@@ -1,0 +1,318 @@
+//! The client for CIM services: commands and questions with types, safe to retry.
+
+use std::time::Duration;
+
+use async_nats::{HeaderMap, RequestErrorKind};
+use bytes::Bytes;
+use keyledger_domain::{Name, key, name::Aggregate, principal, user};
+use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+use crate::{Acknowledgement, Prefix, Refusal, header};
+
+pub use keyledger_domain::record::Ids;
+
+/// How often a command is sent before the client gives up.
+const TRIES: u32 = 5;
+/// How long the first answer is waited for; each try waits as long.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The pause before the second try; it doubles.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a command was not acknowledged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The service refused it: see the reason.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Nobody serves: start the service, or import it into this account.
+    #[error("nobody answers on {subject}: is the service up, and does this account import it?")]
+    NobodyServes {
+        /// The subject.
+        subject: String,
+    },
+    /// No answer came: done or not, nobody knows. Send it again under the same id.
+    #[error(
+        "no answer on {subject}: send it again with message id {id}; or this user may not publish there"
+    )]
+    NoAnswer {
+        /// The subject.
+        subject: String,
+        /// The command's id.
+        id: Uuid,
+    },
+    /// The connection is gone.
+    #[error("the request could not be sent on {subject}")]
+    NotSent {
+        /// The subject.
+        subject: String,
+        /// What NATS says.
+        #[source]
+        source: async_nats::RequestError,
+    },
+    /// The answer is not what this client understands: one of the two is older.
+    #[error("the answer on {subject} cannot be read by this version")]
+    Unreadable {
+        /// The subject.
+        subject: String,
+        /// What does not fit.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// Why a question was not answered.
+pub type QueryError = CommandError;
+
+/// A client of Keyledger: cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Client {
+    nats: async_nats::Client,
+    prefix: Prefix,
+}
+
+impl Client {
+    /// A client that sends over `nats`, to the service under `prefix`.
+    #[must_use]
+    pub const fn new(nats: async_nats::Client, prefix: Prefix) -> Self {
+        Self { nats, prefix }
+    }
+
+    /// Generates a key.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`]; see the table of rejections in `subjects.md`.
+    pub async fn generate(
+        &self,
+        name: &Name,
+        body: &key::Generate,
+        ids: Ids,
+    ) -> Result<Acknowledgement, CommandError> {
+        self.command(Aggregate::Key, "generate", name, body, ids)
+            .await
+    }
+
+    /// Registers a public key whose secret half is kept elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub async fn register_key(
+        &self,
+        name: &Name,
+        body: &key::Register,
+        ids: Ids,
+    ) -> Result<Acknowledgement, CommandError> {
+        self.command(Aggregate::Key, "register", name, body, ids)
+            .await
+    }
+
+    /// Rotates a key to a new version.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub async fn rotate(
+        &self,
+        name: &Name,
+        body: &key::Rotate,
+        ids: Ids,
+    ) -> Result<Acknowledgement, CommandError> {
+        self.command(Aggregate::Key, "rotate", name, body, ids)
+            .await
+    }
+
+    /// Revokes a key.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub async fn revoke(
+        &self,
+        name: &Name,
+        body: &key::Revoke,
+        ids: Ids,
+    ) -> Result<Acknowledgement, CommandError> {
+        self.command(Aggregate::Key, "revoke", name, body, ids)
+            .await
+    }
+
+    /// Registers a principal.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub async fn register_principal(
+        &self,
+        name: &Name,
+        body: &principal::Register,
+        ids: Ids,
+    ) -> Result<Acknowledgement, CommandError> {
+        self.command(Aggregate::Principal, "register", name, body, ids)
+            .await
+    }
+
+    /// Issues a NATS user.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub async fn issue_user(
+        &self,
+        name: &Name,
+        body: &user::Issue,
+        ids: Ids,
+    ) -> Result<Acknowledgement, CommandError> {
+        self.command(Aggregate::User, "issue", name, body, ids)
+            .await
+    }
+
+    /// Revokes a NATS user.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub async fn revoke_user(
+        &self,
+        name: &Name,
+        body: &user::Revoke,
+        ids: Ids,
+    ) -> Result<Acknowledgement, CommandError> {
+        self.command(Aggregate::User, "revoke", name, body, ids)
+            .await
+    }
+
+    /// Sends any command. A try without an answer is repeated under the same id, which makes that harmless.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub async fn command<B: Serialize + Sync>(
+        &self,
+        aggregate: Aggregate,
+        verb: &str,
+        name: &Name,
+        body: &B,
+        ids: Ids,
+    ) -> Result<Acknowledgement, CommandError> {
+        let subject = self.prefix.command(aggregate.as_str(), verb, name.as_str());
+        let payload = serde_json::to_vec(body).expect("a command's body is JSON with text keys");
+        self.command_raw(subject, payload.into(), ids).await
+    }
+
+    /// Sends a command that is JSON already.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`].
+    pub async fn command_raw(
+        &self,
+        subject: String,
+        payload: Bytes,
+        ids: Ids,
+    ) -> Result<Acknowledgement, CommandError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::MESSAGE_ID, ids.command.to_string());
+        headers.insert(header::CORRELATION_ID, ids.correlation.to_string());
+        headers.insert(header::CAUSATION_ID, ids.causation.to_string());
+        let mut pause = PAUSE;
+        let mut tried = 1;
+        loop {
+            let error = match self
+                .request(&subject, Some(headers.clone()), payload.clone())
+                .await
+            {
+                Ok(reply) => return read(&subject, &reply),
+                Err(error) => error,
+            };
+            let again = match &error {
+                CommandError::Refused(refusal) => refusal.is_worth_retrying(),
+                CommandError::NoAnswer { .. } | CommandError::NobodyServes { .. } => true,
+                _ => false,
+            };
+            if !again || tried == TRIES {
+                return Err(match error {
+                    CommandError::NoAnswer { subject, .. } => CommandError::NoAnswer {
+                        subject,
+                        id: ids.command,
+                    },
+                    other => other,
+                });
+            }
+            tried += 1;
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+    }
+
+    /// Asks a question: `tail` is what stands behind `{prefix}.queries.`.
+    ///
+    /// # Errors
+    ///
+    /// [`QueryError`].
+    pub async fn query<Q: Serialize + Sync, A: DeserializeOwned>(
+        &self,
+        tail: &str,
+        question: &Q,
+    ) -> Result<A, QueryError> {
+        let payload = serde_json::to_vec(question).expect("a question is JSON with text keys");
+        let subject = self.prefix.query(tail);
+        let reply = self.request(&subject, None, payload.into()).await?;
+        read(&subject, &reply)
+    }
+
+    /// The connection.
+    #[must_use]
+    pub const fn nats(&self) -> &async_nats::Client {
+        &self.nats
+    }
+
+    /// The prefix.
+    #[must_use]
+    pub const fn prefix(&self) -> &Prefix {
+        &self.prefix
+    }
+
+    async fn request(
+        &self,
+        subject: &str,
+        headers: Option<HeaderMap>,
+        payload: Bytes,
+    ) -> Result<Bytes, CommandError> {
+        let mut request = async_nats::Request::new()
+            .payload(payload)
+            .timeout(Some(TIMEOUT));
+        if let Some(headers) = headers {
+            request = request.headers(headers);
+        }
+        let reply = self.nats.send_request(subject.to_owned(), request).await;
+        let reply = reply.map_err(|source| {
+            let subject = subject.to_owned();
+            match source.kind() {
+                RequestErrorKind::TimedOut => CommandError::NoAnswer {
+                    subject,
+                    id: Uuid::nil(),
+                },
+                RequestErrorKind::NoResponders => CommandError::NobodyServes { subject },
+                _ => CommandError::NotSent { subject, source },
+            }
+        })?;
+        let refused = reply
+            .headers
+            .as_ref()
+            .is_some_and(|h| h.get(header::SERVICE_ERROR_CODE).is_some());
+        if refused {
+            return Err(read::<Refusal>(subject, &reply.payload)?.into());
+        }
+        Ok(reply.payload)
+    }
+}
+
+fn read<T: DeserializeOwned>(subject: &str, payload: &[u8]) -> Result<T, CommandError> {
+    serde_json::from_slice(payload).map_err(|source| CommandError::Unreadable {
+        subject: subject.to_owned(),
+        source,
+    })
+}

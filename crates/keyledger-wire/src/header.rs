@@ -1,0 +1,46 @@
+//! Headers of commands, events and replies.
+
+/// On a command: its own id, a UUID. A second command with the same id is the same command, for ever.
+pub const MESSAGE_ID: &str = "CIM-Message-Id";
+/// On commands and events: the conversation.
+pub const CORRELATION_ID: &str = "CIM-Correlation-Id";
+/// On commands and events: what caused it.
+pub const CAUSATION_ID: &str = "CIM-Causation-Id";
+/// Older names of the three, accepted and never sent.
+pub const OLDER: [(&str, &str); 3] = [
+    ("X-Message-ID", MESSAGE_ID),
+    ("X-Correlation-ID", CORRELATION_ID),
+    ("X-Causation-ID", CAUSATION_ID),
+];
+/// On events: the versioned type, such as `key.v1.revoked`.
+pub const EVENT_TYPE: &str = "CIM-Event-Type";
+/// On events: the aggregate's name.
+pub const AGGREGATE_ID: &str = "CIM-Aggregate-Id";
+/// On events: the version of the record's own form.
+pub const SCHEMA_VERSION: &str = "CIM-Schema-Version";
+/// What [`SCHEMA_VERSION`] says today.
+pub const SCHEMA_VERSION_NOW: &str = "1";
+/// On events: the event's id; JetStream drops a second one within its window.
+pub const NATS_MSG_ID: &str = "Nats-Msg-Id";
+/// On events: the CID of the exact stored bytes.
+pub const CID: &str = "Keyledger-Cid";
+/// On events: the signature over the CID's 36 bytes, base64url without padding.
+pub const SIGNATURE: &str = "Keyledger-Signature";
+/// On events: the public nkey that signed.
+pub const SIGNER: &str = "Keyledger-Signer";
+/// nats-server's own stamp on a shared service import: who sent it.
+pub const REQUEST_INFO: &str = "Nats-Request-Info";
+/// On a refusal: a sentence.
+pub const SERVICE_ERROR: &str = "Nats-Service-Error";
+/// On a refusal: 400–499 a rejection, 500–599 an error.
+pub const SERVICE_ERROR_CODE: &str = "Nats-Service-Error-Code";
+/// Compare-and-set: the sequence that the newest event of a history must have.
+pub const EXPECTED_LAST: &str = "Nats-Expected-Last-Subject-Sequence";
+/// Compare-and-set: the history, as a subject filter.
+pub const EXPECTED_LAST_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
+/// Atomic batch: its id.
+pub const BATCH_ID: &str = "Nats-Batch-Id";
+/// Atomic batch: the message's place, from 1.
+pub const BATCH_SEQUENCE: &str = "Nats-Batch-Sequence";
+/// Atomic batch: on the last message, `1`.
+pub const BATCH_COMMIT: &str = "Nats-Batch-Commit";

@@ -1,0 +1,149 @@
+//! Questions and answers that are not the domain's own views.
+
+use serde::{Deserialize, Serialize};
+
+/// Asks for stored events, in stream order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventsQuery {
+    /// Only events after this sequence.
+    #[serde(default)]
+    pub after: u64,
+    /// At most so many, 1 to 500; 200 if absent. Fewer come where they would not fit a message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u16>,
+}
+
+/// Stored events, as lines of the export's form.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsPage {
+    /// A line each; none at the end of the ledger.
+    pub lines: Vec<String>,
+}
+
+/// A view was rebuilt from the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rebuilt {
+    /// How many events were folded.
+    pub events: u64,
+    /// How many keys it has.
+    pub keys: usize,
+    /// True if it equals the live one, which it replaced.
+    pub equal: bool,
+}
+
+/// How an instance is: what `keyledger doctor` shows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// The instance's own id in `nats micro`.
+    pub instance: String,
+    /// Its version.
+    pub version: String,
+    /// Its prefix.
+    pub prefix: String,
+    /// The server's name and version it is connected to.
+    pub server: String,
+    /// Milliseconds that its clock is ahead of the server's; nothing if the server did not say.
+    pub clock_ahead_ms: Option<i64>,
+    /// Events folded.
+    pub events: u64,
+    /// The last sequence folded in order.
+    pub sequence: u64,
+    /// Keys in the inventory.
+    pub keys: usize,
+    /// Whether commands are acknowledged durably; else what is wrong.
+    pub durability: String,
+    /// Each server that answered: name, version, `sync_always`.
+    pub servers: Vec<ServerStatus>,
+    /// Each account whose JWT is not confirmed on every server.
+    pub unconfirmed_accounts: Vec<String>,
+    /// Keys whose protect-stop or rotation falls within 30 days.
+    pub expiring_within_30_days: usize,
+}
+
+/// How a server is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Whether it syncs each write to disk; nothing if it has no JetStream.
+    pub sync_always: Option<bool>,
+}
+
+/// A row of the table of questions.
+#[derive(Debug, Clone, Copy)]
+pub struct Question {
+    /// The endpoint's name.
+    pub name: &'static str,
+    /// The subject behind `{prefix}.queries.`.
+    pub tail: &'static str,
+    /// What it answers, in a sentence.
+    pub about: &'static str,
+    /// The JSON Schema of its payload.
+    pub schema: fn() -> schemars::Schema,
+}
+
+/// A question without a payload.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// Every question.
+pub const QUESTIONS: &[Question] = &[
+    Question {
+        name: "inventory-locate",
+        tail: "inventory.locate",
+        about: "Locate keys by any attribute, page by page, now or as of a past moment",
+        schema: || schemars::schema_for!(keyledger_domain::views::InventoryQuery),
+    },
+    Question {
+        name: "inventory-show",
+        tail: "inventory.show.*",
+        about: "One key of the inventory",
+        schema: || schemars::schema_for!(Nothing),
+    },
+    Question {
+        name: "history",
+        tail: "history.*.*",
+        about: "The timeline of one aggregate: who, when, why, and what changed",
+        schema: || schemars::schema_for!(Nothing),
+    },
+    Question {
+        name: "principals",
+        tail: "principals",
+        about: "All principals",
+        schema: || schemars::schema_for!(keyledger_domain::views::ListQuery),
+    },
+    Question {
+        name: "accounts",
+        tail: "accounts",
+        about: "All NATS accounts with their signing keys",
+        schema: || schemars::schema_for!(keyledger_domain::views::ListQuery),
+    },
+    Question {
+        name: "credentials",
+        tail: "credentials.*",
+        about: "The users of one account",
+        schema: || schemars::schema_for!(keyledger_domain::views::ListQuery),
+    },
+    Question {
+        name: "ledger-head",
+        tail: "ledger.head",
+        about: "The signed head of the ledger: count, sequence and digest of all events",
+        schema: || schemars::schema_for!(Nothing),
+    },
+    Question {
+        name: "ledger-events",
+        tail: "ledger.events",
+        about: "Stored events, exactly as they are stored, page by page",
+        schema: || schemars::schema_for!(EventsQuery),
+    },
+    Question {
+        name: "status",
+        tail: "status",
+        about: "How this instance and its servers are",
+        schema: || schemars::schema_for!(Nothing),
+    },
+];

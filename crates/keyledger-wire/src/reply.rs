@@ -1,0 +1,113 @@
+//! What comes back: an acknowledgement or a refusal.
+
+use keyledger_domain::EventCid;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It is done, durably.
+    Accepted,
+    /// A rule said no, or the world failed: nothing was written.
+    Rejected,
+}
+
+/// A command was accepted: what it wrote survives power loss.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// `accepted`.
+    pub status: Status,
+    /// The command's id.
+    pub command_id: Uuid,
+    /// The conversation.
+    pub correlation_id: Uuid,
+    /// The aggregate's name.
+    pub id: String,
+    /// The last revision it wrote; the newest one if it changed nothing.
+    pub revision: u32,
+    /// The CID of that revision.
+    pub cid: EventCid,
+    /// The state it left.
+    pub state: String,
+    /// False only where an administrator started the service with `--accept-data-loss`.
+    pub durable: bool,
+    /// The user's JWT, where one was issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<String>,
+    /// The user's creds, sealed to the requester, where they were generated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creds: Option<Sealed>,
+}
+
+/// Something secret, sealed to a public curve key (an nkey `X…`): only its holder can open it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed {
+    /// The sender's public curve key, made for this one message.
+    pub sender: String,
+    /// Base64 of the sealed bytes, in NATS's `xkv1` form.
+    pub sealed: String,
+}
+
+/// A command or a question was refused: nothing was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{reason}: {message}")]
+pub struct Refusal {
+    /// `rejected`.
+    pub status: Status,
+    /// The command's id, where it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_id: Option<Uuid>,
+    /// The conversation, where it could be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<Uuid>,
+    /// The stable name of the rule or of the fault.
+    pub reason: String,
+    /// What is wrong and what to do, in a sentence.
+    pub message: String,
+    /// 400–499 the caller's to fix, 500–599 the world's.
+    pub code: u16,
+}
+
+impl Refusal {
+    /// True where trying again, under the same id, may help.
+    #[must_use]
+    pub const fn is_worth_retrying(&self) -> bool {
+        self.code >= 500
+    }
+}
+
+/// The faults of the world that a caller can meet, with their code and what to do: the second part of the table.
+pub const FAULTS: &[(&str, u16, &str)] = &[
+    (
+        "not_durable",
+        503,
+        "a server would lose acknowledged writes: set `sync_interval: always` on the server named",
+    ),
+    (
+        "not_ready",
+        503,
+        "the service is starting, or reads what another instance wrote: try again",
+    ),
+    (
+        "store_unavailable",
+        503,
+        "JetStream did not acknowledge: try again with the same `CIM-Message-Id`",
+    ),
+    (
+        "store_full",
+        507,
+        "the disk or the stream's limit is full: make room",
+    ),
+    (
+        "custody_failed",
+        500,
+        "the secret could not be made, sealed or opened: see the service's log",
+    ),
+    (
+        "ledger_broken",
+        500,
+        "the stream is not what was written: run `keyledger ledger verify`",
+    ),
+];

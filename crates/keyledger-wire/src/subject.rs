@@ -1,0 +1,197 @@
+//! Subjects, streams and buckets, all under one prefix.
+
+use std::{fmt, str::FromStr};
+
+use keyledger_domain::{
+    Name,
+    name::{Aggregate, HistoryId},
+};
+
+/// The name of the micro service: `nats micro info keyledger`.
+pub const SERVICE_NAME: &str = "keyledger";
+/// Its version.
+pub const SERVICE_VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The queue group in which instances share the load.
+pub const QUEUE_GROUP: &str = "keyledger";
+/// What stands before every subject the service listens on: only the export reaches these.
+pub const INNER: &str = "svc";
+
+/// What all subjects begin with: `keys`, or names joined by dots such as `acme.security.keys`.
+///
+/// One prefix is one ledger, with streams and buckets of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Prefix(String);
+
+/// Why a text is not a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is not a prefix: join names of a-z, 0-9, '_' and '-' by dots, like acme.security.keys"
+)]
+pub struct NotAPrefix(String);
+
+impl Default for Prefix {
+    fn default() -> Self {
+        Self("keys".to_owned())
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = NotAPrefix;
+
+    fn from_str(text: &str) -> Result<Self, NotAPrefix> {
+        let fits = text.len() <= 100
+            && !text.starts_with("svc.")
+            && text != INNER
+            && text.split('.').all(|token| Name::new(token).is_ok());
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotAPrefix(text.chars().take(80).collect()))
+        }
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl Prefix {
+    /// Its text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Where a command is sent: `keys.commands.key.revoke.orders-db`.
+    #[must_use]
+    pub fn command(&self, aggregate: &str, verb: &str, name: &str) -> String {
+        format!("{self}.commands.{aggregate}.{verb}.{name}")
+    }
+
+    /// Where a question is sent: `keys.queries.inventory.locate`.
+    #[must_use]
+    pub fn query(&self, tail: &str) -> String {
+        format!("{self}.queries.{tail}")
+    }
+
+    /// All commands.
+    #[must_use]
+    pub fn commands(&self) -> String {
+        format!("{self}.commands.>")
+    }
+
+    /// All questions.
+    #[must_use]
+    pub fn queries(&self) -> String {
+        format!("{self}.queries.>")
+    }
+
+    /// What the service listens on for the subject that others send to.
+    #[must_use]
+    pub fn inner(subject: &str) -> String {
+        format!("{INNER}.{subject}")
+    }
+
+    /// The subject others send to, of one the service listens on.
+    #[must_use]
+    pub fn outer(subject: &str) -> Option<&str> {
+        subject.strip_prefix(INNER)?.strip_prefix('.')
+    }
+
+    /// An event: `keys.events.key.orders-db.revoked`.
+    #[must_use]
+    pub fn event(&self, history: &HistoryId, past: &str) -> String {
+        format!(
+            "{self}.events.{}.{}.{past}",
+            history.aggregate, history.name
+        )
+    }
+
+    /// A whole history: `keys.events.key.orders-db.>`.
+    #[must_use]
+    pub fn history(&self, history: &HistoryId) -> String {
+        format!("{self}.events.{}.{}.>", history.aggregate, history.name)
+    }
+
+    /// Every event: `keys.events.>`.
+    #[must_use]
+    pub fn events(&self) -> String {
+        format!("{self}.events.>")
+    }
+
+    /// Splits a command's subject into aggregate, verb and name; `None` if it is not one.
+    #[must_use]
+    pub fn split_command<'a>(&self, subject: &'a str) -> Option<(Aggregate, &'a str, &'a str)> {
+        let tail = subject.strip_prefix(&self.0)?.strip_prefix(".commands.")?;
+        let (aggregate, tail) = tail.split_once('.')?;
+        let (verb, name) = tail.split_once('.')?;
+        Some((Aggregate::parse(aggregate)?, verb, name))
+    }
+
+    /// Splits a question's subject behind `.queries.`.
+    #[must_use]
+    pub fn split_query<'a>(&self, subject: &'a str) -> Option<&'a str> {
+        subject.strip_prefix(&self.0)?.strip_prefix(".queries.")
+    }
+
+    /// The stream that is the ledger: `KEYS_EVENTS`.
+    #[must_use]
+    pub fn events_stream(&self) -> String {
+        self.stored("EVENTS")
+    }
+
+    /// The bucket of sealed material: `KEYS_MATERIAL`.
+    #[must_use]
+    pub fn material_bucket(&self) -> String {
+        self.stored("MATERIAL")
+    }
+
+    /// The bucket of the inventory view: `KEYS_INVENTORY`.
+    #[must_use]
+    pub fn inventory_bucket(&self) -> String {
+        self.stored("INVENTORY")
+    }
+
+    /// The stream behind a bucket.
+    #[must_use]
+    pub fn bucket_stream(bucket: &str) -> String {
+        format!("KV_{bucket}")
+    }
+
+    /// The subject of an entry in a bucket.
+    #[must_use]
+    pub fn bucket_entry(bucket: &str, entry: &str) -> String {
+        format!("$KV.{bucket}.{entry}")
+    }
+
+    /// `ACME_SECURITY_KEYS_EVENTS`: the prefix in capitals. A dot becomes one stroke and a stroke two, so that
+    /// no two prefixes share a stream.
+    fn stored(&self, what: &str) -> String {
+        let prefix = self
+            .0
+            .to_ascii_uppercase()
+            .replace('_', "__")
+            .replace('.', "_");
+        format!("{prefix}_{what}")
+    }
+}
+
+/// What the service publishes to, and asks of, the system account.
+pub mod system {
+    /// Push an account's JWT.
+    pub const CLAIMS_UPDATE: &str = "$SYS.REQ.CLAIMS.UPDATE";
+    /// Every server's figures: `sync_always` is among them.
+    pub const VARZ: &str = "$SYS.REQ.SERVER.PING.VARZ";
+    /// Every server's JetStream.
+    pub const JSZ: &str = "$SYS.REQ.SERVER.PING.JSZ";
+    /// A server has started.
+    pub const SERVER_EVENTS: &str = "$SYS.SERVER.*.STATSZ";
+
+    /// What an account's JWT is on each server.
+    #[must_use]
+    pub fn claims_lookup(account: &str) -> String {
+        format!("$SYS.REQ.ACCOUNT.{account}.CLAIMS.LOOKUP")
+    }
+}
