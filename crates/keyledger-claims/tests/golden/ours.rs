@@ -106,6 +106,10 @@ fn our_account_is_valid() {
 #[test]
 fn a_scoped_user_brings_nothing_of_its_own() {
     let claims = UserClaims::scoped(public(User, 3), public(Account, 2), IAT);
+    let mut account = AccountClaims::new(public(Account, 2), IAT);
+    let scope = UserScope::new(public(Account, 4), "all");
+    account.nats.signing_keys.push(SigningKey::scoped(scope));
+    round_trip("account-scoped", &account, &signer(Operator, 1));
     let token = round_trip::<UserBody>("user-scoped", &claims, &signer(Account, 4));
     let json: serde_json::Value = serde_json::from_str(&payload(&token)).unwrap();
     let fields: Vec<&String> = json["nats"].as_object().unwrap().keys().collect();
