@@ -24,7 +24,7 @@ struct RequestInfo {
 /// # Errors
 ///
 /// [`Rejection::Unidentified`] without a full stamp, [`Rejection::Unauthorised`] for one the ledger does not know.
-pub fn identify(
+pub(crate) fn identify(
     ledger: &Ledger,
     request_info: Option<&str>,
     now: Timestamp,

@@ -184,6 +184,8 @@ pub mod system {
     pub const CLAIMS_UPDATE: &str = "$SYS.REQ.CLAIMS.UPDATE";
     /// Every server's figures: `sync_always` is among them.
     pub const VARZ: &str = "$SYS.REQ.SERVER.PING.VARZ";
+    /// Which servers there are.
+    pub const PING: &str = "$SYS.REQ.SERVER.PING";
     /// Every server's JetStream.
     pub const JSZ: &str = "$SYS.REQ.SERVER.PING.JSZ";
     /// A server has started.
