@@ -228,13 +228,21 @@ impl fmt::Display for Purposes {
 
 impl Serialize for Purposes {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.iter())
+        if serializer.is_human_readable() {
+            serializer.collect_seq(self.iter())
+        } else {
+            serializer.serialize_u8(self.0)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Purposes {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Vec::<Purpose>::deserialize(deserializer).map(|list| Self::of(&list))
+        if deserializer.is_human_readable() {
+            Vec::<Purpose>::deserialize(deserializer).map(|list| Self::of(&list))
+        } else {
+            u8::deserialize(deserializer).map(Self)
+        }
     }
 }
 

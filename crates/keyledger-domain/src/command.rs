@@ -167,6 +167,11 @@ pub fn parse_payload<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Rejection
         },
         fault,
     };
+    // serde would take a list for a struct, field by field: that is guessing.
+    if payload.trim_ascii_start().first() != Some(&b'{') {
+        let fault = "a JSON object is expected, like {\"reason\":\"…\"}".to_owned();
+        return Err(malformed(".".to_owned(), fault));
+    }
     let value = serde_path_to_error::deserialize(&mut json)
         .map_err(|e| malformed(e.path().to_string(), e.inner().to_string()))?;
     json.end()
@@ -192,7 +197,7 @@ macro_rules! commands {
                 crate::command::Verb {
                     aggregate: $aggregate,
                     verb: $verb,
-                    about: concat!($($doc),*),
+                    about: concat!($($doc),*).trim_ascii_start(),
                     schema: || schemars::schema_for!($name),
                 },
             )+];

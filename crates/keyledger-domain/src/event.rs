@@ -106,7 +106,7 @@ macro_rules! events {
         impl Event {
             /// Every type that can be written, with what it means.
             pub const TYPES: &'static [(&'static str, &'static str)] =
-                &[$(($type, concat!($($doc),*)),)+];
+                &[$(($type, concat!($($doc),*).trim_ascii_start()),)+];
 
             /// The versioned type.
             #[must_use]

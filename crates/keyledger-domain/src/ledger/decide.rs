@@ -239,7 +239,7 @@ impl Ledger {
             if let Some(principal) = &issue.principal {
                 self.check_acting(principal)?;
             }
-            if let Some(nkey) = &issue.nkey
+            if let (Some(nkey), None) = (&issue.nkey, user)
                 && let Some(by) = self.user_of_nkey(nkey)
             {
                 let fault =

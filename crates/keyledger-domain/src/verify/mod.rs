@@ -34,7 +34,7 @@ use signers::Signers;
 
 use crate::{
     cid::EventCid,
-    ledger::{Applied, ChainBreak, Ledger},
+    ledger::{Applied, Ledger},
     record::Record,
     time::Timestamp,
 };
@@ -225,15 +225,20 @@ impl Verifier {
         {
             return Err(Fault::Backdated { before: head.at });
         }
+        let expected = head.map_or(1, |h| h.revision + 1);
+        if record.revision != expected {
+            let (history, found) = (&record.history, record.revision);
+            let fault = format!("{history}: revision {found} came where {expected} was expected");
+            return Err(Fault::Reordered(fault));
+        }
         self.signers
             .check_event(stored, &record, cid, &self.ledger)?;
         match self.ledger.apply(&record, cid, stored.sequence) {
             Ok(Applied::New) => {}
+            // Its revision was looked at above.
             Ok(Applied::Already) => {
-                let fault = format!("{} is at a later revision already", record.history);
-                return Err(Fault::Reordered(fault));
+                return Err(Fault::Unchained("it was folded before".to_owned()));
             }
-            Err(e @ ChainBreak::Revision { .. }) => return Err(Fault::Reordered(e.to_string())),
             Err(e) => return Err(Fault::Unchained(e.to_string())),
         }
         self.histories += usize::from(head.is_none());

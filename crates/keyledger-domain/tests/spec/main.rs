@@ -1,0 +1,22 @@
+//! Given what happened, when a command comes, then this is written or refused: the rules, each by its name.
+
+#![allow(clippy::unwrap_used)] // a test has nobody to return an error to
+
+mod account;
+mod authority;
+mod corpus;
+mod fold;
+mod key;
+mod key_dates;
+mod key_table;
+mod operator;
+mod principal;
+mod rejection;
+mod schema;
+mod user;
+mod verify;
+mod verify_export;
+mod views;
+
+#[path = "../support/mod.rs"]
+mod support;

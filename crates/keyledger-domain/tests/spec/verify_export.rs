@@ -1,0 +1,117 @@
+//! The export: JSON lines that are verified as they are read.
+
+use keyledger_domain::verify::{
+    Options, StoredEvent,
+    export::{ExportError, Line, NotALine, Reader, parse_line, write_line},
+};
+
+use super::verify::{head_of, world};
+
+fn export() -> Vec<String> {
+    let events = world().stored();
+    let head = Line::Head(head_of(&events, 2));
+    let header = Line::Header {
+        prefix: "keys".to_owned(),
+    };
+    let events = events.into_iter().map(Line::Event);
+    std::iter::once(header)
+        .chain(events)
+        .chain([head])
+        .map(|line| write_line(&line))
+        .collect()
+}
+
+fn read(lines: &[String]) -> Result<u64, ExportError> {
+    let mut reader = Reader::new(Options::default());
+    lines.iter().try_for_each(|line| reader.take(line))?;
+    reader.finish().map(|report| report.events)
+}
+
+#[test]
+fn an_export_verifies() {
+    let lines = export();
+    assert!(lines[0].starts_with(r#"{"format":"keyledger-export","version":1,"prefix":"keys"}"#));
+    assert!(lines.iter().all(|line| !line.contains('\n')));
+    assert_eq!(read(&lines), Ok(lines.len() as u64 - 2));
+}
+
+#[test]
+fn an_export_without_its_end_is_unfinished() {
+    let lines = export();
+    for length in [0, 1, lines.len() - 1] {
+        let line = length as u64;
+        assert_eq!(
+            read(&lines[..length]),
+            Err(ExportError::Unfinished { line })
+        );
+    }
+}
+
+#[test]
+fn lines_stand_in_order() {
+    let lines = export();
+    let order = |lines: &[String]| matches!(read(lines), Err(ExportError::Order { .. }));
+    assert!(order(&lines[1..]), "no header");
+    assert!(
+        order(&[lines.clone(), lines.clone()].concat()),
+        "something after the head"
+    );
+    assert!(order(&[&lines[..1], &lines].concat()), "two headers");
+}
+
+#[test]
+fn an_altered_line_is_named_by_its_event() {
+    let mut lines = export();
+    let at = lines.len() - 2;
+    lines[at] = lines[at].replace("because", "perhaps");
+    let Err(ExportError::Broken(broken)) = read(&lines) else {
+        panic!("it verifies")
+    };
+    assert_eq!(
+        (broken.sequence, broken.fault.reason()),
+        (at as u64, "altered")
+    );
+}
+
+#[test]
+fn another_format_and_a_newer_version_are_named() {
+    for text in [
+        r#"{"format":"keyledger-export","version":2,"prefix":"keys","more":1}"#,
+        r#"{"format":"other","version":1}"#,
+    ] {
+        assert!(
+            matches!(parse_line(text), Err(NotALine::Unknown { .. })),
+            "{text}"
+        );
+    }
+    for text in [
+        "",
+        "{}",
+        "[]",
+        "7",
+        r#"{"sequence":1,"subject":"a","headers":{}}"#,
+        r#"{"head":{}}"#,
+    ] {
+        assert!(
+            matches!(parse_line(text), Err(NotALine::Malformed(_))),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn every_payload_comes_back_byte_by_byte() {
+    for payload in [
+        &b"{\"a\": \"\\u00e4\\n\"}"[..],
+        "ä\u{2028}\u{1F511}".as_bytes(),
+        &[0xff, 0, 1],
+    ] {
+        let line = Line::Event(StoredEvent {
+            sequence: 1,
+            subject: "keys.events.key.a.generated".to_owned(),
+            headers: [("Keyledger-Cid".to_owned(), "b".to_owned())].into(),
+            payload: payload.to_vec(),
+        });
+        assert_eq!(parse_line(&write_line(&line)), Ok(line));
+    }
+}

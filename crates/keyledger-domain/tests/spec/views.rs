@@ -1,0 +1,371 @@
+//! What the views answer.
+
+use keyledger_domain::{
+    Timestamp,
+    command::parse_payload,
+    views::{
+        InventoryPage, InventoryQuery, ListQuery, Page, UserState, credentials, inventory,
+        principals, row, timeline,
+    },
+};
+use serde_json::{Value, json};
+
+use crate::support::{
+    BEGINNING, Step, World, active, generate, given, issue, key, name, please, revoke, revoke_user,
+};
+
+fn ask(world: &World, question: &Value) -> InventoryPage {
+    let query: InventoryQuery = parse_payload(question.to_string().as_bytes()).unwrap();
+    inventory(&world.ledger, &query, world.now).unwrap()
+}
+
+fn names(page: &InventoryPage) -> Vec<&str> {
+    page.rows.iter().map(|r| r.name.as_str()).collect()
+}
+
+/// Keys with all there is to ask for, besides those of the organisation.
+fn world() -> World {
+    let described = json!({
+        "classification": "restricted", "owner": "ann", "labels": { "env": "prod", "tier": "1" },
+    });
+    given([
+        crate::support::person("ann"),
+        generate("orders-a"),
+        active("orders-b"),
+        key("describe", "orders-b", described),
+        active("orders-c"),
+        revoke("orders-c", "key_compromise"),
+        please("archive", "orders-c"),
+        key(
+            "generate",
+            "data",
+            json!({ "algorithm": "aes-256", "parent": "orders-b", "activate": true }),
+        ),
+    ])
+    .world()
+}
+
+#[test]
+fn every_condition_must_hold() {
+    let world = world();
+    for (question, expected) in [
+        (json!({ "name": "data" }), vec!["data"]),
+        (json!({ "name": "nowhere" }), vec![]),
+        (
+            json!({ "prefix": "orders-" }),
+            vec!["orders-a", "orders-b", "orders-c"],
+        ),
+        (
+            json!({ "prefix": "orders-", "state": "active" }),
+            vec!["orders-b"],
+        ),
+        (
+            json!({ "state": ["pre-active", "compromised"] }),
+            vec!["orders-a", "orders-c"],
+        ),
+        (json!({ "state": [] }), vec![]),
+        (json!({ "algorithm": "aes-256" }), vec!["data"]),
+        (json!({ "purpose": "encrypt" }), vec!["data"]),
+        (json!({ "owner": "ann" }), vec!["orders-b"]),
+        (
+            json!({ "classification": "restricted", "prefix": "o" }),
+            vec!["operator-acme", "orders-b"],
+        ),
+        (json!({ "custodian": "offline" }), vec!["operator-acme"]),
+        (json!({ "parent": "orders-b" }), vec!["data"]),
+        (json!({ "class": "data" }), vec!["data"]),
+        (json!({ "label": { "env": "prod" } }), vec!["orders-b"]),
+        (json!({ "label": { "env": "prod", "tier": "2" } }), vec![]),
+        (json!({ "archived": true }), vec!["orders-c"]),
+        (json!({ "expiring_days": 89 }), vec![]),
+        (json!({ "expiring_days": 90 }), vec!["data"]),
+    ] {
+        assert_eq!(names(&ask(&world, &question)), expected, "{question}");
+    }
+    let all = ask(&world, &json!({}));
+    assert_eq!(all.total, world.ledger.keys().count());
+    assert_eq!(all.next, None);
+}
+
+#[test]
+fn a_question_is_refused_by_the_field_that_is_wrong() {
+    for (question, field) in [
+        (json!({ "stat": "active" }), "stat"),
+        (json!({ "state": "enabled" }), "state"),
+        (json!({ "state": 7 }), "state"),
+        (json!({ "sort": "size" }), "sort"),
+    ] {
+        let no = parse_payload::<InventoryQuery>(question.to_string().as_bytes()).unwrap_err();
+        assert!(
+            no.to_string().starts_with(&format!("field {field}")),
+            "{no}"
+        );
+    }
+    let world = world();
+    for (question, reason) in [
+        (json!({ "limit": 0 }), "out_of_range"),
+        (json!({ "limit": 501 }), "out_of_range"),
+        (json!({ "expiring_days": 7_301 }), "out_of_range"),
+        (json!({ "after": "created_at:asc:0:k" }), "bad_value"),
+        (
+            json!({ "after": "nonsense", "sort": "created_at" }),
+            "bad_value",
+        ),
+    ] {
+        let query = parse_payload(question.to_string().as_bytes()).unwrap();
+        let no = inventory(&world.ledger, &query, world.now).unwrap_err();
+        assert_eq!(no.reason(), reason, "{question}");
+    }
+}
+
+/// Every page of a question, with a change to the inventory between each two.
+fn pages(world: &mut World, question: &Value, mut between: impl FnMut(&mut World)) -> Vec<String> {
+    let mut question = question.clone();
+    let mut all = Vec::new();
+    loop {
+        let page = ask(world, &question);
+        all.extend(page.rows.iter().map(|r| r.name.to_string()));
+        let Some(next) = page.next else { return all };
+        question["after"] = json!(next);
+        between(world);
+    }
+}
+
+#[test]
+fn in_every_order_the_pages_hold_every_key_once() {
+    for sort in [
+        "name",
+        "created_at",
+        "protect_stop_at",
+        "rotation_due_at",
+        "changed_at",
+    ] {
+        for desc in [false, true] {
+            let mut world = world();
+            let question = json!({ "sort": sort, "desc": desc, "limit": 2 });
+            let whole = ask(&world, &json!({ "sort": sort, "desc": desc }));
+            assert_eq!(
+                pages(&mut world, &question, |_| ()),
+                names(&whole),
+                "{sort} {desc}"
+            );
+            let mut sorted = names(&whole);
+            sorted.sort_unstable();
+            sorted.dedup();
+            assert_eq!(sorted.len(), whole.total);
+        }
+    }
+}
+
+#[test]
+fn keys_without_such_a_date_come_last_either_way() {
+    for desc in [false, true] {
+        let page = ask(
+            &world(),
+            &json!({ "sort": "rotation_due_at", "desc": desc, "prefix": "o" }),
+        );
+        let dated: Vec<_> = page
+            .rows
+            .iter()
+            .map(|r| r.rotation_due_at.is_some())
+            .collect();
+        assert!(dated.is_sorted_by(|a, b| a >= b), "{dated:?}");
+    }
+}
+
+#[test]
+fn pages_stay_in_step_while_keys_come_and_go() {
+    let mut world = world();
+    let before = names(&ask(&world, &json!({}))).join(" ");
+    let mut n = 0;
+    let found = pages(&mut world, &json!({ "limit": 3 }), |world| {
+        n += 1;
+        world.run(&generate(&format!("a-new-{n}"))).unwrap();
+        world.run(&please("activate", "orders-a")).unwrap();
+    });
+    assert_eq!(found.join(" "), before);
+}
+
+#[test]
+fn a_row_is_flat_json_without_empty_fields() {
+    let world = world();
+    let row = row(&world.ledger, &name("orders-c")).unwrap();
+    let json = serde_json::to_value(&row).unwrap();
+    assert_eq!(json["state"], "compromised");
+    assert_eq!(json["custodian"], "software");
+    assert_eq!(json["revocation"]["reason"], "key_compromise");
+    assert_eq!(json["created_at"], "2026-01-01T00:00:00.000Z");
+    assert_eq!(
+        (&json["version"], &json["versions"]),
+        (&json!(1), &json!(1))
+    );
+    assert!(
+        json.as_object().unwrap().values().all(|v| !v.is_null()),
+        "{json}"
+    );
+    assert!(json.get("owner").is_none() && json.get("labels").is_none());
+    assert_eq!(
+        serde_json::from_value::<keyledger_domain::views::InventoryRow>(json).unwrap(),
+        row
+    );
+}
+
+#[test]
+fn a_timeline_says_who_why_and_what_changed() {
+    let mut world = given([active("k")]).world();
+    let why = json!({ "reason": "left the company", "ticket": "SEC-1", "owner": "ann" });
+    world.run(&crate::support::person("ann")).unwrap();
+    world.run(&Step::Later(1)).unwrap();
+    world.run(&key("describe", "k", why)).unwrap();
+    let records: Vec<_> = world
+        .records()
+        .into_iter()
+        .filter(|r| r.0.history.name == name("k"))
+        .collect();
+    let timeline = timeline(&records).unwrap();
+    assert_eq!(
+        timeline.iter().map(|e| &*e.event).collect::<Vec<_>>(),
+        ["generated", "activated", "described"]
+    );
+    let changed =
+        |at: usize| -> Vec<_> { timeline[at].changes.iter().map(|c| &*c.field).collect() };
+    assert!(changed(0).contains(&"algorithm"));
+    assert_eq!(
+        changed(1),
+        [
+            "activated_at",
+            "protect_stop_at",
+            "rotation_due_at",
+            "state"
+        ]
+    );
+    assert_eq!(changed(2), ["owner"]);
+    let last = serde_json::to_value(&timeline[2]).unwrap();
+    assert_eq!(
+        last["changes"],
+        json!([{ "field": "owner", "from": null, "to": "ann" }])
+    );
+    assert_eq!(
+        (&last["reason"], &last["ticket"]),
+        (&json!("left the company"), &json!("SEC-1"))
+    );
+    assert_eq!(last["who"]["verified_by"], "request_info");
+    assert_eq!(last["cid"], records[2].1.to_string());
+    assert_eq!(last["at"], "2026-01-02T00:00:00.000Z");
+}
+
+#[test]
+fn a_timeline_of_every_kind_is_told() {
+    let user = issue("orders", "staff", json!({ "role": "service" }));
+    let world = given([user, revoke_user("orders")]).world();
+    let timeline = timeline(&world.records()).unwrap();
+    assert_eq!(timeline.len(), world.written.len());
+    let change = |event: &str, field: &str| {
+        let entry = timeline.iter().rfind(|e| e.event == event).unwrap();
+        entry
+            .changes
+            .iter()
+            .find(|c| c.field == field)
+            .map(|c| (c.from.clone(), c.to.clone()))
+    };
+    assert_eq!(
+        change("revoked", "state"),
+        Some((json!("issued"), json!("revoked")))
+    );
+    assert_eq!(
+        change("revocation_added", "revocations"),
+        Some((json!(0), json!(1)))
+    );
+    assert!(change("created", "nkey").is_some());
+}
+
+#[test]
+fn a_timeline_with_a_gap_is_not_told() {
+    let mut records = given([active("k")]).world().records();
+    records.remove(0);
+    assert!(timeline(&records).is_err());
+}
+
+#[test]
+fn users_are_issued_expired_or_revoked() {
+    let user = |id, days: u16| {
+        issue(
+            id,
+            "staff",
+            json!({ "role": "service", "expires_days": days }),
+        )
+    };
+    let world = given([
+        user("a", 1),
+        user("b", 9),
+        user("c", 9),
+        revoke_user("c"),
+        Step::Later(1),
+    ])
+    .world();
+    let all = ListQuery::default();
+    let page = credentials::users(&world.ledger, &name("staff"), &all, world.now).unwrap();
+    let found: Vec<_> = page
+        .rows
+        .iter()
+        .map(|u| (u.name.as_str(), u.state))
+        .collect();
+    let expected = [
+        ("a", UserState::Expired),
+        ("b", UserState::Issued),
+        ("c", UserState::Revoked),
+        ("root", UserState::Issued),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(page.rows[0].expires_at, Some(BEGINNING.plus_days(1)));
+    let nowhere = credentials::users(&world.ledger, &name("nowhere"), &all, world.now);
+    assert_eq!(nowhere.unwrap_err().reason(), "not_found");
+}
+
+#[test]
+fn accounts_and_the_operator_show_their_signing_keys() {
+    let world = World::organisation();
+    let accounts = credentials::accounts(&world.ledger, &ListQuery::default()).unwrap();
+    let found: Vec<_> = accounts
+        .rows
+        .iter()
+        .map(|a| (a.name.as_str(), a.signing_keys.len()))
+        .collect();
+    assert_eq!(found, [("keys", 1), ("staff", 2), ("sys", 1)]);
+    assert!(!accounts.rows[0].confirmed);
+    assert_eq!(accounts.rows[0].issued_at, BEGINNING);
+    let operator = credentials::operator(&world.ledger).unwrap();
+    assert_eq!(
+        (operator.name.as_str(), operator.title.as_str()),
+        ("acme", "Acme")
+    );
+}
+
+#[test]
+fn lists_by_name_come_in_pages() {
+    let people = ["ann", "bob", "cyd"].map(crate::support::person);
+    let world = given(people).world();
+    let ask = |after: Option<&str>| -> Page<_> {
+        let query = ListQuery {
+            limit: Some(2),
+            after: after.map(name),
+        };
+        principals::principals(&world.ledger, &query).unwrap()
+    };
+    let first = ask(None);
+    assert_eq!(
+        (first.rows.len(), first.total, first.next.as_deref()),
+        (2, 3, Some("bob"))
+    );
+    let second = ask(Some("bob"));
+    assert_eq!((second.rows[0].name.as_str(), second.next), ("cyd", None));
+    assert_eq!(ask(Some("bo")).rows[0].name.as_str(), "bob");
+}
+
+#[test]
+fn a_moment_is_written_to_the_millisecond() {
+    assert_eq!(
+        Timestamp::from_ms(1).to_string(),
+        "1970-01-01T00:00:00.001Z"
+    );
+}
