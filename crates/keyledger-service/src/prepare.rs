@@ -9,7 +9,9 @@ use keyledger_custody::{MaterialContext, UserSeed, check_public};
 use keyledger_domain::{
     Algorithm, Command, Facts, Made, Name, Purposes, Rejection, Timestamp,
     command::Target,
+    account,
     key::{self, Custodian, Material, NewVersion, Public, spki},
+    name::Aggregate,
     user,
 };
 use keyledger_wire::Sealed;
@@ -105,6 +107,7 @@ pub(crate) async fn prepare(
             let Some(seal_to) = &issue.seal_to else { return Ok(Prepared::nothing()) };
             creds(shared, target, command, seal_to, id, now).await
         }
+        Command::Account(account::Command::Create(create)) => account(shared, name, create, now).await,
         _ => Ok(Prepared::nothing()),
     }
 }
@@ -175,6 +178,31 @@ async fn version(
     let material = Some(Material { entry: entry.as_str().into() });
     let made = NewVersion { version: number, public: generated.public, material };
     Ok(Prepared { made: Made::Key(made), entries: vec![entry], creds: None })
+}
+
+/// Makes a new account's keys, and writes their sealed seeds.
+async fn account(
+    shared: &Shared,
+    name: &Name,
+    create: &account::Create,
+    now: Timestamp,
+) -> Result<Prepared, Refused> {
+    let target = Target::new(Aggregate::Account, name.clone());
+    if shared.live.ledger.read().head(&target).is_some() {
+        return Err(Rejection::NameTaken(target).into());
+    }
+    let Shared { live, custody, signers, prefix, .. } = shared;
+    let made = trust::new_account(name, create, &live.ledger, custody, signers, prefix, now).await;
+    let made = made.map_err(|e| match e {
+        trust::NewAccountError::Rejected(rejection) => rejection.into(),
+        trust::NewAccountError::Failed(said) => custody_failed(&said),
+    })?;
+    let mut entries = Vec::new();
+    for (entry, sealed) in made.materials {
+        shared.materials.put(&entry, sealed).await.map_err(|e| custody_failed(&e))?;
+        entries.push(entry);
+    }
+    Ok(Prepared { made: Made::Account(Box::new(made.facts)), entries, creds: None })
 }
 
 /// Generates a user and seals its creds to the requester; the seed is never anywhere in clear.

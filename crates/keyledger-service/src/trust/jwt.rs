@@ -1,86 +1,162 @@
-//! JWTs as a view: claims folded from events, signed by the key that the events name.
-//!
-//! A JWT is a function of the ledger: every instance makes the very same bytes.
+//! JWTs as views: claims folded from the ledger, signed by a key of custody's. Pure and deterministic.
 
 use keyledger_claims::{
-    AccountBody, AccountClaims, EncodeError, Issue, SignError, Signer, SigningKey, UserClaims,
-    UserPermissionLimits, UserScope, encode,
+    AccountBody, AccountClaims, EncodeError, SigningKey, UserClaims, UserPermissionLimits,
+    UserScope, encode, signer::SignError, user::ResponsePermission,
 };
 use keyledger_custody::NkeySigner;
 use keyledger_domain::{
-    Name,
-    account::{Account, Signing},
+    Name, Role,
+    account::{Account, Purpose, Signing},
     user::User,
 };
 
-/// Why no JWT was made.
+/// How long the service may take for an answer, in nanoseconds: half as much again as the handler's patience.
+const ANSWER_WITHIN_NS: i64 = 30_000_000_000;
+
+/// Why there is no JWT.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwtError {
-    /// What the ledger holds of the account is not NATS's JSON: it was written by something else.
-    #[error("the claims in the ledger are not NATS's: {0}")]
-    Claims(#[from] serde_json::Error),
-    /// nats-server would refuse the account with all its users. It was not pushed.
-    #[error("the account is invalid and was not pushed: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Invalid(Vec<Issue>),
-    /// It was not signed.
-    #[error(transparent)]
-    Encode(#[from] EncodeError),
+    /// The ledger holds claims that cannot be read: run `keyledger ledger verify`, and upgrade if a newer version wrote them.
+    #[error("the claims of account {account} in the ledger cannot be read: {said}")]
+    Claims {
+        /// The account's nkey.
+        account: Box<str>,
+        /// What is wrong.
+        said: String,
+    },
+    /// The claims would not do what they say: nats-server would refuse the account, or every user of it.
+    #[error("the claims of {subject} are refused before they are signed: {said}")]
+    Invalid {
+        /// Whom they are about.
+        subject: String,
+        /// What is wrong.
+        said: String,
+    },
+    /// The ledger names another issuer: open that key.
+    #[error("{subject} is signed by {expected}, and this key is {found}")]
+    OtherIssuer {
+        /// Whom the claims are about.
+        subject: String,
+        /// Whose signature it needs.
+        expected: String,
+        /// Whose key was given.
+        found: String,
+    },
+    /// They were not signed: the source says why.
+    #[error("the claims of {subject} were not signed")]
+    Encode {
+        /// Whom they are about.
+        subject: String,
+        /// Why.
+        #[source]
+        source: EncodeError,
+    },
 }
 
-/// The claims of an account's newest JWT.
+/// Signs claims with a key of custody's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ClaimsSigner<'a>(pub(super) &'a NkeySigner);
+
+impl keyledger_claims::Signer for ClaimsSigner<'_> {
+    fn public_nkey(&self) -> &str {
+        self.0.public_nkey()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
+        Ok(self.0.sign(message))
+    }
+}
+
+/// The claims of an account, as its history left it.
 ///
 /// # Errors
 ///
-/// [`JwtError::Claims`] or [`JwtError::Invalid`].
+/// [`JwtError::Claims`] if what stands in the ledger is not an account's claims.
 pub fn account_claims(account: &Account) -> Result<AccountClaims, JwtError> {
-    let mut body: AccountBody = serde_json::from_str(&account.claims)?;
+    let unreadable = |e: serde_json::Error| JwtError::Claims {
+        account: account.nkey.clone(),
+        said: e.to_string(),
+    };
+    let mut body: AccountBody = serde_json::from_str(&account.claims).map_err(unreadable)?;
     for key in &account.signing_keys {
-        body.signing_keys.push(signing_key(key)?);
+        body.signing_keys.push(signing_key(key).map_err(unreadable)?);
     }
-    for (nkey, until) in &account.revocations {
-        body.revocations.insert(nkey.to_string(), *until);
-    }
+    let revocations = account.revocations.iter();
+    body.revocations.extend(revocations.map(|(nkey, until)| (nkey.to_string(), *until)));
     let mut claims = AccountClaims::with_body(&*account.nkey, account.issued_at, body);
-    claims.name = account.title.to_string();
-    let blocking: Vec<_> =
-        claims.validate().into_iter().filter(Issue::is_blocking).collect();
-    if blocking.is_empty() { Ok(claims) } else { Err(JwtError::Invalid(blocking)) }
+    account.title.as_str().clone_into(&mut claims.name);
+    Ok(claims)
 }
 
-/// An account's newest JWT.
+fn signing_key(key: &Signing) -> Result<SigningKey, serde_json::Error> {
+    let Some(role) = key.role else { return Ok(SigningKey::Plain(key.nkey.to_string())) };
+    let mut scope = UserScope::new(&*key.nkey, role.as_str());
+    if let Some(template) = &key.template {
+        scope.template = serde_json::from_str::<UserPermissionLimits>(template)?;
+    }
+    Ok(SigningKey::scoped(scope))
+}
+
+/// The JWT of an account, signed by the operator's signing key that the ledger names.
 ///
 /// # Errors
 ///
-/// [`JwtError`].
+/// [`JwtError`]; nothing that nats-server would refuse, or take otherwise than it says, is signed.
 pub fn account_jwt(account: &Account, signer: &NkeySigner) -> Result<String, JwtError> {
-    Ok(encode(&account_claims(account)?, &ByCustody(signer))?)
+    let claims = account_claims(account)?;
+    check_issuer(&account.nkey, &account.issuer, signer)?;
+    let issues: Vec<_> = claims.validate().iter().filter(|i| i.is_blocking()).map(text).collect();
+    if !issues.is_empty() {
+        return Err(invalid(&account.nkey, issues));
+    }
+    encode(&claims, &ClaimsSigner(signer)).map_err(encode_error(&account.nkey))
 }
 
-/// The claims of a user's JWT.
+/// The claims of a user.
 #[must_use]
 pub fn user_claims(name: &Name, user: &User, account: &Account) -> UserClaims {
     let mut claims = if user.role.is_some() {
         UserClaims::scoped(&*user.nkey, &*account.nkey, user.issued_at)
     } else {
-        let mut claims = UserClaims::new(&*user.nkey, user.issued_at);
-        claims.nats.issuer_account = account.nkey.to_string();
-        let list = |subjects: &[Box<str>]| subjects.iter().map(ToString::to_string).collect();
-        if let Some(publish) = &user.publish {
-            claims.nats.limits.publish.allow = list(publish);
-        }
-        if let Some(subscribe) = &user.subscribe {
-            claims.nats.limits.subscribe.allow = list(subscribe);
-        }
-        claims
+        unscoped(user, account)
     };
-    claims.name = name.to_string();
+    name.as_str().clone_into(&mut claims.name);
     claims.exp = user.expires_at;
-    claims.nats.tags = user.keys.iter().map(|key| format!("key:{key}")).collect();
+    if user.role == Some(Role::Service) {
+        claims.nats.tags = user.keys.iter().map(|key| format!("key:{key}")).collect();
+    }
     claims
 }
 
-/// A user's JWT.
+fn unscoped(user: &User, account: &Account) -> UserClaims {
+    let mut claims = UserClaims::new(&*user.nkey, user.issued_at);
+    account.nkey.as_ref().clone_into(&mut claims.nats.issuer_account);
+    let limits = &mut claims.nats.limits;
+    let allowed = |subjects: &Option<Vec<Box<str>>>| {
+        let subjects = subjects.iter().flatten();
+        subjects.map(|subject| subject.to_string()).collect::<Vec<_>>()
+    };
+    limits.publish.allow = allowed(&user.publish);
+    limits.subscribe.allow = allowed(&user.subscribe);
+    // An empty list would allow everything, and what was asked for is nothing.
+    let none = |subjects: &Option<Vec<Box<str>>>| subjects.as_ref().is_some_and(Vec::is_empty);
+    if none(&user.publish) {
+        limits.publish.deny = vec![">".to_owned()];
+    }
+    if none(&user.subscribe) {
+        limits.subscribe.deny = vec![">".to_owned()];
+    }
+    // Users of the service's own account answer requests, once each.
+    if account.purpose == Purpose::Service {
+        limits.resp =
+            Some(ResponsePermission { max: 1, ttl: ANSWER_WITHIN_NS, ..Default::default() });
+    }
+    claims
+}
+
+/// The JWT of a user, signed by the account's signing key that the ledger names.
 ///
 /// # Errors
 ///
@@ -91,30 +167,35 @@ pub fn user_jwt(
     account: &Account,
     signer: &NkeySigner,
 ) -> Result<String, JwtError> {
-    Ok(encode(&user_claims(name, user, account), &ByCustody(signer))?)
+    let claims = user_claims(name, user, account);
+    check_issuer(&user.nkey, &user.issuer, signer)?;
+    let issues: Vec<_> = claims.nats.validate().iter().filter(|i| i.is_blocking()).map(text).collect();
+    if !issues.is_empty() {
+        return Err(invalid(&user.nkey, issues));
+    }
+    encode(&claims, &ClaimsSigner(signer)).map_err(encode_error(&user.nkey))
 }
 
-fn signing_key(key: &Signing) -> Result<SigningKey, JwtError> {
-    let Some(role) = key.role else {
-        return Ok(SigningKey::Plain(key.nkey.to_string()));
-    };
-    let mut scope = UserScope::new(&*key.nkey, role.as_str());
-    if let Some(template) = &key.template {
-        scope.template = serde_json::from_str::<UserPermissionLimits>(template)?;
-    }
-    Ok(SigningKey::scoped(scope))
+fn text(issue: &keyledger_claims::validate::Issue) -> String {
+    issue.to_string()
 }
 
-/// A key that custody holds, as the codec asks for one.
-#[derive(Debug)]
-pub struct ByCustody<'a>(pub &'a NkeySigner);
+fn invalid(subject: &str, issues: Vec<String>) -> JwtError {
+    JwtError::Invalid { subject: subject.to_owned(), said: issues.join("; ") }
+}
 
-impl Signer for ByCustody<'_> {
-    fn public_nkey(&self) -> &str {
-        self.0.public_nkey()
+fn check_issuer(subject: &str, expected: &str, signer: &NkeySigner) -> Result<(), JwtError> {
+    if signer.public_nkey() == expected {
+        return Ok(());
     }
+    Err(JwtError::OtherIssuer {
+        subject: subject.to_owned(),
+        expected: expected.to_owned(),
+        found: signer.public_nkey().to_owned(),
+    })
+}
 
-    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
-        Ok(self.0.sign(message))
-    }
+fn encode_error(subject: &str) -> impl FnOnce(EncodeError) -> JwtError {
+    let subject = subject.to_owned();
+    move |source| JwtError::Encode { subject, source }
 }

@@ -1,7 +1,37 @@
-//! NATS trust: the organisation's bootstrap, JWTs as a view of the ledger, and their way to the servers.
+//! NATS trust: from the bootstrap of an organisation to JWTs that live servers enforce.
+//!
+//! ```text
+//! initialise ─► a directory: creds, JWTs, trust.conf, sealed keys, genesis.jsonl      offline
+//! setup      ─► streams, buckets, sealed material and the genesis events, once        with the setup creds
+//! Resolver   ─► account JWTs, pushed and confirmed on every server                    for as long as it serves
+//! ```
+//!
+//! An organisation has four accounts of its own: `sys` (the servers'), `keys` (this service), `views` (the inventory
+//! bucket, for everybody to read) and `admin` (people).
+//!
+//! Why `views` is an account by itself: `nats kv watch` makes a push consumer, and whoever makes one chooses the
+//! subject it delivers to, *in the account of the bucket*. In `keys` that could be an event's subject, and an auditor
+//! could write into the ledger. In `views` there is nothing to be had but the view.
+//!
+//! *Invariant:* a JWT is a function of the ledger's fold and its issuer's key; nothing else decides what is in it.
 
+mod bootstrap;
+mod draft;
+mod files;
+mod genesis;
 mod jwt;
+mod names;
+mod new_account;
+mod readme;
 mod resolver;
+mod setup;
+pub mod templates;
 
-pub use jwt::{ByCustody, JwtError, account_claims, account_jwt, user_claims, user_jwt};
+pub use bootstrap::{InitError, InitOptions, Root, initialise};
+pub use draft::DraftError;
+pub use files::{OpenError, Organisation, RootError, RootKind};
+pub use jwt::{JwtError, account_claims, account_jwt, user_claims, user_jwt};
+pub use names::{ADMIN, SERVICE, SYSTEM, VIEWS, service_account, views_account};
 pub use resolver::Resolver;
+pub use setup::{SetupError, SetupReport, ensure_inventory, setup};
+pub(crate) use new_account::{NewAccountError, new_account};

@@ -1,0 +1,243 @@
+//! `keyledger init`: an organisation's trust, made offline and written into a directory.
+
+use std::path::PathBuf;
+
+use keyledger_claims::EncodeError;
+use keyledger_custody::{
+    CredsError, Custody, GenerateError, KdfCost, Passphrase, ProviderFailure, RootKey,
+    RootKeyError, SealedRoot, SealedRootError, SignError, UserSeed,
+};
+use keyledger_domain::{
+    EventCid, Ledger, Timestamp,
+    ledger::ChainBreak,
+    text::{NotALine, Title},
+    verify::{StoredEvent, export},
+};
+use keyledger_wire::Prefix;
+
+use super::{
+    draft::{Draft, DraftError},
+    files::{Organisation, RootKind, VERSION, file},
+    genesis::{Genesis, USERS, UserPlan},
+    jwt::{JwtError, account_jwt, user_jwt},
+    names::{self, ADMIN, SERVICE, SYSTEM, VIEWS, name},
+    readme, templates,
+};
+
+/// What an organisation is made of.
+#[expect(missing_debug_implementations, reason = "a passphrase is in it")]
+pub struct InitOptions {
+    /// What people call it.
+    pub title: String,
+    /// What all subjects begin with.
+    pub prefix: Prefix,
+    /// The directory to write: absent or empty.
+    pub directory: PathBuf,
+    /// How the root key is kept.
+    pub root: Root,
+    /// The time.
+    pub now: Timestamp,
+    /// Where clients will connect.
+    pub url: String,
+}
+
+/// How a root key is to be kept.
+#[expect(missing_debug_implementations, reason = "a passphrase is in it")]
+pub enum Root {
+    /// Sealed under a passphrase, at this cost of a guess.
+    Passphrase(Passphrase, KdfCost),
+    /// In clear in a local file: whoever reads it has every key. For development only.
+    LocalFile,
+}
+
+/// Why no organisation was made. Nothing stays behind.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InitError {
+    /// The directory was not written: the source says why.
+    #[error("writing the organisation's directory")]
+    Directory(#[from] DraftError),
+    /// The title is no line of text.
+    #[error("the title")]
+    Title(#[from] NotALine),
+    /// The address is none: write it like `nats://127.0.0.1:4222`.
+    #[error("{url:?} is not a NATS address: write it like nats://127.0.0.1:4222")]
+    Url {
+        /// What was given.
+        url: String,
+    },
+    /// The root key was not made.
+    #[error("making the root key")]
+    Root(#[from] RootKeyError),
+    /// The root key was not sealed.
+    #[error("sealing the root key")]
+    Seal(#[from] SealedRootError),
+    /// A key was not made.
+    #[error("making a key")]
+    Generate(#[from] GenerateError),
+    /// A key that was just made does not open: a fault of ours, report it.
+    #[error("opening a key that was just made")]
+    Sign(#[from] SignError),
+    /// See [`ProviderFailure`].
+    #[error(transparent)]
+    Provider(#[from] ProviderFailure),
+    /// An activation or the operator's JWT was not signed: a fault of ours, report it.
+    #[error("signing the trust")]
+    Encode(#[from] EncodeError),
+    /// A JWT would be refused: a fault of ours, report it.
+    #[error("making a JWT")]
+    Jwt(#[from] JwtError),
+    /// A creds file was not written.
+    #[error("writing creds")]
+    Creds(#[from] CredsError),
+    /// The genesis events do not fold: a fault of ours, report it.
+    #[error("the genesis events contradict each other")]
+    Fold(#[from] ChainBreak),
+    /// The genesis events do not verify: a fault of ours, report it.
+    #[error("the genesis events do not verify")]
+    Verify(#[from] export::ExportError),
+}
+
+/// Makes an organisation: operator, accounts, first users, and the first entries of its ledger. Needs no server.
+///
+/// The directory appears whole (mode 0700, files 0600), or not at all. Blocks for about a second where the root key
+/// is sealed under a passphrase.
+///
+/// # Errors
+///
+/// [`InitError`]; nothing stays behind.
+pub fn initialise(options: InitOptions) -> Result<Organisation, InitError> {
+    let title = Title::new(&options.title)?;
+    if options.url.parse::<async_nats::ServerAddr>().is_err() {
+        return Err(InitError::Url { url: options.url });
+    }
+    let InitOptions { prefix, directory, root, now, url, .. } = options;
+    let draft = Draft::begin(&directory)?;
+    let (custody, root) = open_custody(&draft, root)?;
+    let genesis = Genesis::make(&custody, &prefix, title.clone(), now)?;
+    let written = genesis.write(&prefix, now)?;
+
+    let account = |known: &str| {
+        let entry = written.ledger.account(&name(known));
+        entry.expect("the bootstrap made it").state.nkey.to_string()
+    };
+    let organisation = Organisation {
+        version: VERSION,
+        title: title.to_string(),
+        prefix: prefix.to_string(),
+        url,
+        created_at: now,
+        root,
+        operator: genesis.operator_nkey().to_owned(),
+        system_account: account(SYSTEM),
+        service_account: account(SERVICE),
+        views_account: account(VIEWS),
+        admin_account: account(ADMIN),
+        genesis: first_cid(&written.events),
+        directory: draft.target().to_owned(),
+    };
+    write_keys(&draft, &genesis)?;
+    draft.write(file::GENESIS, &written.text)?;
+    write_jwts(&draft, &genesis, &written.ledger)?;
+    for plan in &USERS {
+        write_creds(&draft, &genesis, &written.ledger, plan)?;
+        if let Some(text) = context(&organisation, &genesis, plan) {
+            draft.write(&file::context(plan.name), text)?;
+        }
+    }
+    draft.write(file::README, readme::text(&organisation))?;
+    let mut json = serde_json::to_vec_pretty(&organisation).expect("it has only text keys");
+    json.push(b'\n');
+    draft.write(file::ORGANISATION, json)?;
+    draft.publish()?;
+    Ok(organisation)
+}
+
+fn open_custody(draft: &Draft, root: Root) -> Result<(Custody, RootKind), InitError> {
+    match root {
+        Root::Passphrase(passphrase, cost) => {
+            let root = RootKey::generate()?;
+            SealedRoot::seal(&root, &passphrase, cost)?.write(&draft.place(file::ROOT_SEALED)?)?;
+            Ok((Custody::open(root), RootKind::Passphrase))
+        }
+        Root::LocalFile => {
+            let root = RootKey::generate_file(&draft.place(file::ROOT_CLEAR)?)?;
+            Ok((Custody::open(root), RootKind::LocalFile))
+        }
+    }
+}
+
+/// The sealed keys: the operator's identity apart, all others to be uploaded.
+fn write_keys(draft: &Draft, genesis: &Genesis) -> Result<(), InitError> {
+    for key in genesis.keys() {
+        let file = match &key.made.material {
+            Some(material) => file::material(&material.entry),
+            None => file::OPERATOR_IDENTITY.to_owned(),
+        };
+        draft.write(&file, &key.sealed)?;
+    }
+    Ok(())
+}
+
+/// The JWTs, one a file, and what servers are told of them.
+fn write_jwts(draft: &Draft, genesis: &Genesis, ledger: &Ledger) -> Result<(), InitError> {
+    let (_, operator) = ledger.operator().expect("the bootstrap made it");
+    let operator = &operator.state;
+    draft.write(&file::jwt("operator"), &*operator.jwt)?;
+    let mut conf = format!(
+        "# The trust of {}: written by `keyledger init`, included by keyledger.conf.\n\
+         # Accounts are preloaded for the first start only; newer JWTs on the server's disk stay.\n\
+         operator: \"{}\"\n\
+         system_account: {}\n\
+         resolver_preload: {{\n",
+        operator.title, operator.jwt, operator.system_account
+    );
+    for known in [SYSTEM, SERVICE, VIEWS, ADMIN] {
+        let account = &ledger.account(&name(known)).expect("the bootstrap made it").state;
+        let jwt = account_jwt(account, genesis.operator_signing())?;
+        draft.write(&file::jwt(known), &jwt)?;
+        conf += &format!("    # {known}\n    {}: \"{jwt}\"\n", account.nkey);
+    }
+    conf += "}\n";
+    Ok(draft.write(file::TRUST_CONF, conf)?)
+}
+
+fn write_creds(
+    draft: &Draft,
+    genesis: &Genesis,
+    ledger: &Ledger,
+    plan: &UserPlan,
+) -> Result<(), InitError> {
+    let user_name = name(plan.name);
+    let user = &ledger.user(&user_name).expect("the bootstrap made it").state;
+    let account = &ledger.account(&user.account).expect("the bootstrap made it").state;
+    let jwt = user_jwt(&user_name, user, account, genesis.signing(plan.account, plan.role))?;
+    let seed: &UserSeed = genesis.seed(plan.name);
+    Ok(seed.write_creds(&jwt, &draft.place(&file::creds(plan.name))?)?)
+}
+
+/// A context of the `nats` CLI, for those who use it.
+fn context(organisation: &Organisation, genesis: &Genesis, plan: &UserPlan) -> Option<String> {
+    let prefix = organisation.prefix();
+    let mut context = serde_json::json!({
+        "description": format!("{}: {}", organisation.title, plan.about),
+        "url": organisation.url,
+        "creds": organisation.creds(plan.name),
+    });
+    match plan.account {
+        names::ADMIN => {
+            let deliver = templates::deliver_prefix(&prefix, &organisation.admin_account);
+            let user = genesis.seed(plan.name).public_nkey();
+            context["jetstream_api_prefix"] = templates::views_api(&prefix).into();
+            context["inbox_prefix"] = format!("{deliver}.{user}").into();
+        }
+        names::SYSTEM => {}
+        _ => return None,
+    }
+    Some(format!("{context:#}\n"))
+}
+
+fn first_cid(events: &[StoredEvent]) -> String {
+    let first = events.first().expect("the bootstrap writes events");
+    EventCid::of(&first.payload).to_string()
+}

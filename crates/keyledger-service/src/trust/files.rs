@@ -1,0 +1,246 @@
+//! The organisation's directory, read back.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use keyledger_custody::{Passphrase, RootKey, RootKeyError, SealedRoot, SealedRootError};
+use keyledger_domain::Timestamp;
+use keyledger_wire::Prefix;
+use serde::{Deserialize, Serialize};
+
+/// What `init` made of an organisation, and where: everything public that `serve`, `up` and `setup` need.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Organisation {
+    /// The form of this file.
+    pub(super) version: u32,
+    /// What people call it.
+    pub title: String,
+    /// What all subjects begin with.
+    pub(super) prefix: String,
+    /// Where clients connect.
+    pub url: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// How its root key is kept.
+    pub root: RootKind,
+    /// The operator's identity (`O…`): pin it when you verify the ledger.
+    pub operator: String,
+    /// The servers' own account (`A…`).
+    pub system_account: String,
+    /// The account that the service lives in.
+    pub service_account: String,
+    /// The account of the inventory bucket.
+    pub views_account: String,
+    /// The account of the administrators.
+    pub admin_account: String,
+    /// The CID of the first genesis event.
+    pub genesis: String,
+    /// Where it lies; not in the file, so that the directory can be moved.
+    #[serde(skip)]
+    pub(super) directory: PathBuf,
+}
+
+/// How a root key is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RootKind {
+    /// Sealed under a passphrase.
+    Passphrase,
+    /// In clear in a local file: for development only.
+    LocalFile,
+}
+
+/// The form of `keyledger.json` that is written.
+pub(super) const VERSION: u32 = 1;
+
+/// The files in an organisation's directory.
+pub(super) mod file {
+    pub(crate) const ORGANISATION: &str = "keyledger.json";
+    pub(crate) const README: &str = "README.txt";
+    pub(crate) const GENESIS: &str = "genesis.jsonl";
+    pub(crate) const TRUST_CONF: &str = "server/trust.conf";
+    pub(crate) const ROOT_SEALED: &str = "sealed/root.sealed";
+    pub(crate) const ROOT_CLEAR: &str = "sealed/root.key";
+    pub(crate) const OPERATOR_IDENTITY: &str = "offline/operator-identity.sealed";
+    pub(crate) const MATERIAL: &str = "material";
+    pub(crate) const SET_UP: &str = "set-up.json";
+
+    pub(crate) fn creds(user: &str) -> String {
+        format!("creds/{user}.creds")
+    }
+
+    pub(crate) fn jwt(of: &str) -> String {
+        format!("jwt/{of}.jwt")
+    }
+
+    pub(crate) fn context(user: &str) -> String {
+        format!("contexts/nats/context/keyledger-{user}.json")
+    }
+
+    pub(crate) fn material(entry: &str) -> String {
+        format!("{MATERIAL}/{entry}.sealed")
+    }
+}
+
+/// Why a directory is not an organisation's.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There is none: make one.
+    #[error("{} is no organisation's directory: `keyledger init` makes one", directory.display())]
+    Missing {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// Its file cannot be read: the source says why.
+    #[error("{}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the file system says.
+        #[source]
+        source: io::Error,
+    },
+    /// Its file is damaged: restore it from a backup.
+    #[error("{} is not what `keyledger init` wrote: {said}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        said: String,
+    },
+    /// A newer Keyledger made it: upgrade this one.
+    #[error("{} has form {found}, and this version of Keyledger reads form {VERSION}", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The form found.
+        found: u64,
+    },
+}
+
+/// Why the root key was not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RootError {
+    /// It is sealed under a passphrase: give it.
+    #[error("the root key is sealed: give the passphrase")]
+    NoPassphrase,
+    /// It was not opened: the source says why.
+    #[error("the sealed root key")]
+    Sealed(#[from] SealedRootError),
+    /// It was not read: the source says why.
+    #[error("the root key in its local file")]
+    File(#[from] RootKeyError),
+}
+
+impl Organisation {
+    /// Reads an organisation's directory.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub fn open(directory: &Path) -> Result<Self, OpenError> {
+        let path = directory.join(file::ORGANISATION);
+        let io = |source| OpenError::Io { path: path.clone(), source };
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(OpenError::Missing { directory: directory.to_owned() });
+            }
+            Err(source) => return Err(io(source)),
+        };
+        let damaged = |e: &dyn std::fmt::Display| OpenError::Damaged {
+            path: path.clone(),
+            said: e.to_string(),
+        };
+        let value: serde_json::Value = serde_json::from_slice(&text).map_err(|e| damaged(&e))?;
+        match value.get("version").and_then(serde_json::Value::as_u64) {
+            Some(found) if found > u64::from(VERSION) => {
+                return Err(OpenError::Newer { path: path.clone(), found });
+            }
+            _ => {}
+        }
+        let mut organisation: Self = serde_json::from_value(value).map_err(|e| damaged(&e))?;
+        organisation.prefix.parse::<Prefix>().map_err(|e| damaged(&e))?;
+        organisation.directory = directory.canonicalize().map_err(io)?;
+        Ok(organisation)
+    }
+
+    /// What all subjects begin with.
+    #[must_use]
+    pub fn prefix(&self) -> Prefix {
+        self.prefix.parse().expect("it was read as a prefix")
+    }
+
+    /// Opens the root key; the passphrase is not looked at where it lies in a local file.
+    ///
+    /// Blocks for about a second where there is a passphrase.
+    ///
+    /// # Errors
+    ///
+    /// [`RootError`].
+    pub fn root_key(&self, passphrase: Option<&Passphrase>) -> Result<RootKey, RootError> {
+        match (self.root, passphrase) {
+            (RootKind::LocalFile, _) => Ok(RootKey::from_file(&self.root_file())?),
+            (RootKind::Passphrase, None) => Err(RootError::NoPassphrase),
+            (RootKind::Passphrase, Some(passphrase)) => {
+                Ok(SealedRoot::read(&self.root_file())?.open(passphrase)?)
+            }
+        }
+    }
+
+    /// Its directory, absolute.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The root key's file, sealed or in clear.
+    #[must_use]
+    pub fn root_file(&self) -> PathBuf {
+        self.directory.join(match self.root {
+            RootKind::Passphrase => file::ROOT_SEALED,
+            RootKind::LocalFile => file::ROOT_CLEAR,
+        })
+    }
+
+    /// The creds of `service`, `setup`, `system` or `admin`.
+    #[must_use]
+    pub fn creds(&self, user: &str) -> PathBuf {
+        self.directory.join(file::creds(user))
+    }
+
+    /// The `nats` CLI's context of `admin` or `system`.
+    #[must_use]
+    pub fn context(&self, user: &str) -> PathBuf {
+        self.directory.join(file::context(user))
+    }
+
+    /// What `XDG_CONFIG_HOME` is to be for the `nats` CLI to find the contexts.
+    #[must_use]
+    pub fn contexts(&self) -> PathBuf {
+        self.directory.join("contexts")
+    }
+
+    /// What a server's configuration includes.
+    #[must_use]
+    pub fn trust_conf(&self) -> PathBuf {
+        self.directory.join(file::TRUST_CONF)
+    }
+
+    /// The first entries of the ledger, in the form of an export.
+    #[must_use]
+    pub fn genesis_file(&self) -> PathBuf {
+        self.directory.join(file::GENESIS)
+    }
+
+    /// The operator identity's sealed key: to be taken away from here.
+    #[must_use]
+    pub fn operator_identity(&self) -> PathBuf {
+        self.directory.join(file::OPERATOR_IDENTITY)
+    }
+}

@@ -1,0 +1,153 @@
+//! What a new account is made of: its keys from custody, its claims from the templates.
+
+use std::sync::Arc;
+
+use keyledger_claims::{
+    AccountBody,
+    account::{Import, JetStreamLimits},
+};
+use keyledger_custody::{Custody, MaterialContext, NkeyKind, NkeySigner};
+use keyledger_domain::{
+    Ledger, Name, Purpose, Purposes, Rejection, Role, Timestamp,
+    account::{self, Account, AccountFacts, Create, NkeyMade, SigningKey},
+    key::Material,
+};
+use keyledger_wire::Prefix;
+use parking_lot::RwLock;
+use uuid::Uuid;
+
+use super::{
+    jwt::ClaimsSigner,
+    names::{service_account, views_account},
+    templates::{Exporter, client_imports, role_template},
+};
+use crate::signers::Signers;
+
+/// A new account: the facts for the decision, and the sealed seeds to store before it.
+#[derive(Debug)]
+pub struct NewAccount {
+    /// What the decision must know.
+    pub facts: AccountFacts,
+    /// Entries of the material bucket with their sealed seeds.
+    pub materials: Vec<(String, Vec<u8>)>,
+}
+
+/// Why no account was made ready.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NewAccountError {
+    /// A rule says no.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// Custody or the ledger does not give what it needs.
+    #[error("{0}")]
+    Failed(String),
+}
+
+fn failed(said: impl std::fmt::Display) -> NewAccountError {
+    NewAccountError::Failed(said.to_string())
+}
+
+/// Makes a new account's keys and claims.
+///
+/// An account that imports this service has a scoped key for the role `service`, and an unscoped one for users that
+/// know nothing of this service: whoever that one issued commands nothing here.
+///
+/// # Errors
+///
+/// [`NewAccountError`].
+pub async fn new_account(
+    name: &Name,
+    create: &Create,
+    ledger: &RwLock<Ledger>,
+    custody: &Custody,
+    signers: &Signers,
+    prefix: &Prefix,
+    now: Timestamp,
+) -> Result<NewAccount, NewAccountError> {
+    let client = create.imports_keyledger.unwrap_or(false);
+    let mut materials = Vec::new();
+    let identity = make(custody, key_name(name, "")?, &mut materials)?;
+    let roles: &[Option<Role>] = if client { &[None, Some(Role::Service)] } else { &[None] };
+    let (mut signing_keys, mut signing_made) = (Vec::new(), Vec::new());
+    for role in roles {
+        let suffix = role.map_or("-signing-1".to_owned(), |role| format!("-{role}"));
+        let made = make(custody, key_name(name, &suffix)?, &mut materials)?;
+        let template = role.map(|role| serde_json::to_value(role_template(prefix, role)));
+        signing_keys.push(SigningKey {
+            key: made.key.clone(),
+            nkey: made.public.nkey.clone().unwrap_or_default(),
+            role: *role,
+            template: template.transpose().map_err(failed)?,
+        });
+        signing_made.push(made);
+    }
+    let nkey = identity.public.nkey.clone().unwrap_or_default();
+    let mut body = AccountBody::new();
+    if client {
+        body.imports = imports(&nkey, ledger, signers, prefix, now).await?;
+    }
+    if create.jetstream.unwrap_or(false) {
+        body.limits.jetstream = JetStreamLimits::unlimited();
+    }
+    let issuer = {
+        let ledger = ledger.read();
+        let operator = ledger.operator().and_then(|(_, o)| o.state.signing_keys.last());
+        operator.ok_or_else(|| failed("the operator has no signing key"))?.nkey.clone()
+    };
+    let purpose = if client { account::Purpose::Client } else { account::Purpose::Plain };
+    let claims = serde_json::to_value(&body).map_err(failed)?;
+    let facts = AccountFacts { identity, signing_keys, signing_made, purpose, claims, issuer };
+    Ok(NewAccount { facts, materials })
+}
+
+/// The imports of an account whose users command this service.
+async fn imports(
+    nkey: &str,
+    ledger: &RwLock<Ledger>,
+    signers: &Signers,
+    prefix: &Prefix,
+    now: Timestamp,
+) -> Result<Vec<Import>, NewAccountError> {
+    let (service, views) = {
+        let ledger = ledger.read();
+        (service_account(&ledger).cloned(), views_account(&ledger).cloned())
+    };
+    let (service, service_signer) = exporter(service, signers).await?;
+    let (views, views_signer) = exporter(views, signers).await?;
+    let service = Exporter { nkey: &service.nkey, signer: &ClaimsSigner(&service_signer) };
+    let views = Exporter { nkey: &views.nkey, signer: &ClaimsSigner(&views_signer) };
+    client_imports(prefix, nkey, service, views, now.seconds()).map_err(failed)
+}
+
+async fn exporter(
+    account: Option<Account>,
+    signers: &Signers,
+) -> Result<(Account, Arc<NkeySigner>), NewAccountError> {
+    let account = account.ok_or_else(|| failed("an account of the bootstrap is missing"))?;
+    let key = account.signing_key(None).ok_or_else(|| failed("an account cannot sign"))?;
+    let signer = signers.signer(&key.key).await.map_err(failed)?;
+    Ok((account, signer))
+}
+
+/// The name of a key behind an account.
+fn key_name(account: &Name, suffix: &str) -> Result<Name, Rejection> {
+    let fault = "an account's name has at most 40 characters: its keys are named after it";
+    Name::new(&format!("nats-account-{account}{suffix}"))
+        .map_err(|_| Rejection::BadName { fault: fault.to_owned() })
+}
+
+fn make(
+    custody: &Custody,
+    key: Name,
+    materials: &mut Vec<(String, Vec<u8>)>,
+) -> Result<NkeyMade, NewAccountError> {
+    let purposes = Purposes::of(&[Purpose::Certify]);
+    let context = MaterialContext { key: key.clone(), version: 1, purposes };
+    let generated = custody.generate_nkey(NkeyKind::Account, &context).map_err(failed)?;
+    // A name that no other attempt has: what is made for a rejected command is erased.
+    let entry = format!("{key}.1.{}", Uuid::now_v7().simple());
+    let material = Some(Material { entry: entry.as_str().into() });
+    materials.push((entry, generated.sealed));
+    Ok(NkeyMade { key, public: generated.public, material })
+}

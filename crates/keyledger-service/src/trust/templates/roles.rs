@@ -1,0 +1,74 @@
+//! What each role may do: the template of its scoped signing key.
+
+use keyledger_claims::UserPermissionLimits;
+use keyledger_domain::{Role, ledger::SERVICE_VERBS};
+use keyledger_wire::Prefix;
+
+use super::sharing::{DISCOVERY, views_api};
+
+/// The permissions of a role in a client account. nats-server enforces them; what may be published is the authority.
+#[must_use]
+pub fn role_template(prefix: &Prefix, role: Role) -> UserPermissionLimits {
+    let mut template = UserPermissionLimits::unlimited();
+    let (publish, subscribe) = match role {
+        Role::Administrator => (administrator(prefix), reads(prefix)),
+        Role::Approver => (approver(prefix), reads(prefix)),
+        Role::Auditor => (questions(prefix), reads(prefix)),
+        Role::Service => (service(prefix), service_reads(prefix)),
+    };
+    template.publish.allow = publish;
+    template.subscribe.allow = subscribe;
+    template
+}
+
+fn administrator(prefix: &Prefix) -> Vec<String> {
+    let mut publish = questions(prefix);
+    publish.push(prefix.commands());
+    publish
+}
+
+/// Approves what others asked for: requests come with later work.
+fn approver(prefix: &Prefix) -> Vec<String> {
+    let mut publish = questions(prefix);
+    publish.push(format!("{prefix}.commands.request.>"));
+    publish
+}
+
+/// Every question, `nats micro`, and `nats kv` on the inventory bucket.
+fn questions(prefix: &Prefix) -> Vec<String> {
+    let stream = Prefix::bucket_stream(&prefix.inventory_bucket());
+    vec![
+        prefix.queries(),
+        DISCOVERY.to_owned(),
+        format!("{}.>", views_api(prefix)),
+        format!("$JS.FC.{stream}.>"),
+    ]
+}
+
+/// Every event, inboxes as NATS clients make them, and the user's own ones for `nats kv watch`.
+fn reads(prefix: &Prefix) -> Vec<String> {
+    let deliver = super::deliver_prefix(prefix, "{{account-subject()}}");
+    vec![prefix.events(), "_INBOX.>".to_owned(), format!("{deliver}.{{{{subject()}}}}.>")]
+}
+
+/// A program commands the keys that bear its name or stand in its tags.
+fn service(prefix: &Prefix) -> Vec<String> {
+    let mut publish = Vec::new();
+    for key in OWN_KEYS {
+        publish.extend(SERVICE_VERBS.map(|verb| prefix.command("key", verb, key)));
+    }
+    publish.push(prefix.query("inventory.>"));
+    publish.push(prefix.query("history.key.*"));
+    publish
+}
+
+fn service_reads(prefix: &Prefix) -> Vec<String> {
+    let mut subscribe: Vec<_> =
+        OWN_KEYS.iter().map(|key| format!("{prefix}.events.key.{key}.>")).collect();
+    subscribe.push("_INBOX.>".to_owned());
+    subscribe
+}
+
+/// The namesake, and each key that a tag `key:…` names; without such a tag nats-server drops the subject.
+const OWN_KEYS: [&str; 2] = ["{{name()}}", "{{tag(key)}}"];
+

@@ -1,0 +1,89 @@
+//! What the organisation's own users may do.
+
+use keyledger_wire::{Prefix, subject::system};
+
+use super::sharing::{DISCOVERY, views_api};
+
+/// Subjects to publish and to subscribe to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grants {
+    /// To publish to.
+    pub publish: Vec<String>,
+    /// To subscribe to.
+    pub subscribe: Vec<String>,
+}
+
+/// What the running service may do. It cannot create, change, delete or purge the ledger's stream, nor delete a
+/// message of it.
+///
+/// Answers to requests are allowed besides, since its account's users answer them.
+#[must_use]
+pub fn service_grants(prefix: &Prefix) -> Grants {
+    let events = prefix.events_stream();
+    let material = Prefix::bucket_stream(&prefix.material_bucket());
+    let inventory = Prefix::bucket_stream(&prefix.inventory_bucket());
+    let api = views_api(prefix);
+    let mut publish = vec![
+        prefix.events(),
+        Prefix::bucket_entry(&prefix.material_bucket(), ">"),
+        Prefix::bucket_entry(&prefix.inventory_bucket(), ">"),
+        // Of the ledger: reading, by consumers that vanish with their reader.
+        format!("$JS.API.CONSUMER.CREATE.{events}"),
+        format!("$JS.API.CONSUMER.CREATE.{events}.>"),
+        format!("$JS.API.CONSUMER.DELETE.{events}.*"),
+        format!("$JS.API.CONSUMER.MSG.NEXT.{events}.*"),
+        format!("$JS.API.CONSUMER.INFO.{events}.*"),
+        // Of the material: erasing one entry, which is what destroying a key means.
+        format!("$JS.API.STREAM.MSG.DELETE.{material}"),
+        // Of the inventory: a view in memory, lost with the server and made anew.
+        format!("{api}.STREAM.CREATE.{inventory}"),
+        format!("{api}.STREAM.PURGE.{inventory}"),
+        format!("{api}.STREAM.INFO.{inventory}"),
+        format!("{api}.DIRECT.GET.{inventory}.>"),
+    ];
+    for stream in [&events, &material] {
+        publish.push(format!("$JS.API.STREAM.INFO.{stream}"));
+        publish.push(format!("$JS.API.STREAM.MSG.GET.{stream}"));
+        publish.push(format!("$JS.API.DIRECT.GET.{stream}"));
+        publish.push(format!("$JS.API.DIRECT.GET.{stream}.>"));
+    }
+    let subscribe =
+        vec![format!("{}.>", Prefix::inner(prefix.as_str())), DISCOVERY.to_owned(), inboxes()];
+    Grants { publish, subscribe }
+}
+
+/// What `keyledger setup` and `keyledger doctor` may do: everything with streams. Kept away from the running service.
+#[must_use]
+pub fn setup_grants(prefix: &Prefix) -> Grants {
+    let publish = vec![
+        prefix.events(),
+        Prefix::bucket_entry(&prefix.material_bucket(), ">"),
+        Prefix::bucket_entry(&prefix.inventory_bucket(), ">"),
+        "$JS.API.>".to_owned(),
+        format!("{}.>", views_api(prefix)),
+    ];
+    Grants { publish, subscribe: vec![inboxes()] }
+}
+
+/// What the service may do in the system account: push and look up account JWTs, ask servers for their figures.
+/// Whoever has this is root of the organisation's NATS.
+#[must_use]
+pub fn system_grants() -> Grants {
+    let publish = [
+        system::CLAIMS_UPDATE,
+        "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP",
+        "$SYS.REQ.SERVER.PING",
+        "$SYS.REQ.SERVER.PING.*",
+        "$SYS.REQ.SERVER.*.VARZ",
+        "$SYS.REQ.SERVER.*.JSZ",
+    ];
+    let subscribe = ["$SYS.SERVER.>", "$SYS.ACCOUNT.>"];
+    Grants {
+        publish: publish.map(str::to_owned).to_vec(),
+        subscribe: subscribe.map(str::to_owned).into_iter().chain([inboxes()]).collect(),
+    }
+}
+
+fn inboxes() -> String {
+    "_INBOX.>".to_owned()
+}
