@@ -106,14 +106,14 @@ impl Command {
         }
     }
 
-    /// True if the last event it writes to its own history can be the one called `past`: what tells a retry from
-    /// another command under a used id.
+    /// True if the first event it writes to its own history is the one called `past`: what tells a retry from another
+    /// command under a used id.
     #[must_use]
     pub fn writes(&self, past: &str) -> bool {
         matches!(
             (self.verb(), past),
-            ("generate", "generated" | "activated")
-                | ("register", "registered" | "activated")
+            ("generate", "generated")
+                | ("register", "registered")
                 | ("activate", "activated")
                 | ("suspend", "suspended")
                 | ("resume", "resumed")

@@ -61,14 +61,24 @@ impl Durability {
     #[must_use]
     pub fn new(accept_data_loss: bool) -> Self {
         let fault = Some("the servers were not asked yet".to_owned());
-        let state = State { servers: Vec::new(), fault };
-        Self { state: Arc::new(RwLock::new(state)), accept_data_loss }
+        let state = State {
+            servers: Vec::new(),
+            fault,
+        };
+        Self {
+            state: Arc::new(RwLock::new(state)),
+            accept_data_loss,
+        }
     }
 
     /// Why no command may be taken; nothing if all is durable, or loss was accepted.
     #[must_use]
     pub fn refusal(&self) -> Option<String> {
-        if self.accept_data_loss { None } else { self.state.read().fault.clone() }
+        if self.accept_data_loss {
+            None
+        } else {
+            self.state.read().fault.clone()
+        }
     }
 
     /// True if every acknowledged write survives power loss.
@@ -97,7 +107,10 @@ impl Durability {
     /// Asks every server now.
     pub async fn check(&self, system: &async_nats::Client) {
         let state = match ask(system).await {
-            Ok(servers) => State { fault: judge(&servers), servers },
+            Ok(servers) => State {
+                fault: judge(&servers),
+                servers,
+            },
             Err(said) => State {
                 servers: Vec::new(),
                 fault: Some(format!("the servers do not say how they store: {said}")),
@@ -122,7 +135,10 @@ impl Durability {
 
 async fn ask(system: &async_nats::Client) -> Result<Vec<ServerStatus>, String> {
     let inbox = system.new_inbox();
-    let mut replies = system.subscribe(inbox.clone()).await.map_err(|e| e.to_string())?;
+    let mut replies = system
+        .subscribe(inbox.clone())
+        .await
+        .map_err(|e| e.to_string())?;
     system
         .publish_with_reply(system::VARZ, inbox, "".into())
         .await
@@ -135,7 +151,10 @@ async fn ask(system: &async_nats::Client) -> Result<Vec<ServerStatus>, String> {
         }
         let reply: Reply = serde_json::from_slice(&message.payload).map_err(|e| e.to_string())?;
         let Some(server) = reply.server else { continue };
-        let jetstream = reply.data.and_then(|varz| varz.jetstream).and_then(|js| js.config);
+        let jetstream = reply
+            .data
+            .and_then(|varz| varz.jetstream)
+            .and_then(|js| js.config);
         servers.push(ServerStatus {
             name: server.name,
             version: server.ver,
@@ -151,8 +170,11 @@ fn judge(servers: &[ServerStatus]) -> Option<String> {
     if storing.is_empty() {
         return Some("no server with JetStream says how it stores".to_owned());
     }
-    let lax: Vec<_> =
-        storing.iter().filter(|s| s.sync_always == Some(false)).map(|s| s.name.as_str()).collect();
+    let lax: Vec<_> = storing
+        .iter()
+        .filter(|s| s.sync_always == Some(false))
+        .map(|s| s.name.as_str())
+        .collect();
     (!lax.is_empty()).then(|| {
         format!(
             "server {} does not sync writes to disk before it acknowledges them: set `jetstream {{ sync_interval: always }}` there",

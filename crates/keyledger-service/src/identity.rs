@@ -36,14 +36,20 @@ pub(crate) fn identify(
         return Err(Rejection::Unidentified);
     };
     let issuer = info.issuer_key.unwrap_or_default();
-    let claimed = Claimed { account: &account, user: &user, issuer: &issuer };
+    let claimed = Claimed {
+        account: &account,
+        user: &user,
+        issuer: &issuer,
+    };
     let known = ledger.identify(claimed, now)?;
     let stamp = Stamp {
         account: account.into(),
         user: user.into(),
         name: Some(known.user.as_str().into()),
         role: Some(known.role),
-        host: info.host.map(|host| host.chars().take(255).collect::<String>().into()),
+        host: info
+            .host
+            .map(|host| host.chars().take(255).collect::<String>().into()),
         verified_by: VerifiedBy::RequestInfo,
     };
     Ok((known, Arc::new(stamp)))

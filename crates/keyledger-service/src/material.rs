@@ -50,9 +50,15 @@ impl MaterialBucket {
         let bucket = prefix.material_bucket();
         let stream = Prefix::bucket_stream(&bucket);
         context.get_stream(&stream).await.map_err(|e| {
-            MaterialError(format!("stream {stream} cannot be used ({e}): run `keyledger setup` once"))
+            MaterialError(format!(
+                "stream {stream} cannot be used ({e}): run `keyledger setup` once"
+            ))
         })?;
-        Ok(Self { client, context, bucket })
+        Ok(Self {
+            client,
+            context,
+            bucket,
+        })
     }
 
     /// The newest message of an entry: its sequence and bytes. A delete marker counts as nothing.
@@ -60,7 +66,10 @@ impl MaterialBucket {
         let stream = Prefix::bucket_stream(&self.bucket);
         let stream = self.context.get_stream_no_info(&stream).await;
         let stream = stream.map_err(|e| MaterialError(e.to_string()))?;
-        match stream.direct_get_last_for_subject(Prefix::bucket_entry(&self.bucket, entry)).await {
+        match stream
+            .direct_get_last_for_subject(Prefix::bucket_entry(&self.bucket, entry))
+            .await
+        {
             Ok(message) => Ok(Some((message.sequence, message.payload.to_vec()))),
             Err(e) if e.kind() == jetstream::stream::DirectGetErrorKind::NotFound => Ok(None),
             Err(e) => Err(MaterialError(e.to_string())),
@@ -85,13 +94,16 @@ impl Materials for MaterialBucket {
     fn put(&self, entry: &str, sealed: Vec<u8>) -> Pending<'_, Result<(), MaterialError>> {
         let subject = Prefix::bucket_entry(&self.bucket, entry);
         Box::pin(async move {
-            let request =
-                async_nats::Request::new().payload(Bytes::from(sealed)).timeout(Some(TIMEOUT));
+            let request = async_nats::Request::new()
+                .payload(Bytes::from(sealed))
+                .timeout(Some(TIMEOUT));
             let reply = self.client.send_request(subject, request).await;
             let reply = reply.map_err(|e| MaterialError(e.to_string()))?;
             let reply: ApiReply = serde_json::from_slice(&reply.payload)
                 .map_err(|e| MaterialError(format!("no acknowledgement can be read: {e}")))?;
-            reply.error.map_or(Ok(()), |fault| Err(MaterialError(fault.description)))
+            reply
+                .error
+                .map_or(Ok(()), |fault| Err(MaterialError(fault.description)))
         })
     }
 
@@ -108,8 +120,9 @@ impl Materials for MaterialBucket {
                 // Without `no_erase` the server overwrites the bytes before it forgets them.
                 let request = serde_json::json!({ "seq": sequence }).to_string();
                 let subject = format!("$JS.API.STREAM.MSG.DELETE.{stream}");
-                let request =
-                    async_nats::Request::new().payload(request.into()).timeout(Some(TIMEOUT));
+                let request = async_nats::Request::new()
+                    .payload(request.into())
+                    .timeout(Some(TIMEOUT));
                 let reply = self.client.send_request(subject, request).await;
                 let reply = reply.map_err(|e| MaterialError(e.to_string()))?;
                 let reply: ApiReply = serde_json::from_slice(&reply.payload)

@@ -7,9 +7,8 @@ use std::sync::Arc;
 use data_encoding::BASE64;
 use keyledger_custody::{MaterialContext, UserSeed, check_public};
 use keyledger_domain::{
-    Algorithm, Command, Facts, Made, Name, Purposes, Rejection, Timestamp,
+    Algorithm, Command, Facts, Made, Name, Purposes, Rejection, Timestamp, account,
     command::Target,
-    account,
     key::{self, Custodian, Material, NewVersion, Public, spki},
     name::Aggregate,
     user,
@@ -43,7 +42,11 @@ pub(crate) struct Delivery {
 
 impl Prepared {
     const fn nothing() -> Self {
-        Self { made: Made::Nothing, entries: Vec::new(), creds: None }
+        Self {
+            made: Made::Nothing,
+            entries: Vec::new(),
+            creds: None,
+        }
     }
 
     /// Erases what was made for nothing.
@@ -104,10 +107,14 @@ pub(crate) async fn prepare(
             version(shared, name, next, algorithm, purposes).await
         }
         Command::User(user::Command::Issue(issue)) => {
-            let Some(seal_to) = &issue.seal_to else { return Ok(Prepared::nothing()) };
+            let Some(seal_to) = &issue.seal_to else {
+                return Ok(Prepared::nothing());
+            };
             creds(shared, target, command, seal_to, id, now).await
         }
-        Command::Account(account::Command::Create(create)) => account(shared, name, create, now).await,
+        Command::Account(account::Command::Create(create)) => {
+            account(shared, name, create, now).await
+        }
         _ => Ok(Prepared::nothing()),
     }
 }
@@ -124,14 +131,24 @@ pub(crate) async fn deliver(
     };
     if issue.seal_to.is_none() {
         let jwt = jwt(shared, &done.history.name).await?;
-        return Ok(Delivery { jwt: Some(jwt), creds: None });
+        return Ok(Delivery {
+            jwt: Some(jwt),
+            creds: None,
+        });
     }
     if done.fresh {
-        return Ok(Delivery { jwt: None, creds: prepared.creds });
+        return Ok(Delivery {
+            jwt: None,
+            creds: prepared.creds,
+        });
     }
     // A retry: what was sealed then lies in the bucket.
     let entry = creds_entry(order.ids.command);
-    let stored = shared.materials.read(&entry).await.map_err(|e| custody_failed(&e))?;
+    let stored = shared
+        .materials
+        .read(&entry)
+        .await
+        .map_err(|e| custody_failed(&e))?;
     let stored = stored.ok_or_else(|| {
         Refused::Fault(
             "custody_failed",
@@ -139,7 +156,10 @@ pub(crate) async fn deliver(
         )
     })?;
     let creds = serde_json::from_slice(&stored).map_err(|e| custody_failed(&e))?;
-    Ok(Delivery { jwt: None, creds: Some(creds) })
+    Ok(Delivery {
+        jwt: None,
+        creds: Some(creds),
+    })
 }
 
 /// Decides against the ledger as it is now, with made-up facts: a command that would be rejected costs nothing.
@@ -150,13 +170,25 @@ fn try_out(
     now: Timestamp,
     made: Made,
 ) -> Result<(), Refused> {
-    let decision = shared.live.ledger.read().decide(target, command, &Facts { now, made });
+    let decision = shared
+        .live
+        .ledger
+        .read()
+        .decide(target, command, &Facts { now, made });
     decision.map(|_| ()).map_err(Refused::from)
 }
 
 fn placeholder(version: u32) -> NewVersion {
-    let public = Public { public_key: None, nkey: None, check_value: None };
-    NewVersion { version, public, material: None }
+    let public = Public {
+        public_key: None,
+        nkey: None,
+        check_value: None,
+    };
+    NewVersion {
+        version,
+        public,
+        material: None,
+    }
 }
 
 /// Generates a version, and writes its sealed material under a name that nobody else can have.
@@ -168,16 +200,34 @@ async fn version(
     purposes: Purposes,
 ) -> Result<Prepared, Refused> {
     let custody = Arc::clone(&shared.custody);
-    let context = MaterialContext { key: name.clone(), version: number, purposes };
+    let context = MaterialContext {
+        key: name.clone(),
+        version: number,
+        purposes,
+    };
     let generated = tokio::task::spawn_blocking(move || custody.generate(algorithm, &context))
         .await
         .map_err(|e| custody_failed(&e))?
         .map_err(|e| custody_failed(&e))?;
     let entry = entry(name, number);
-    shared.materials.put(&entry, generated.sealed).await.map_err(|e| custody_failed(&e))?;
-    let material = Some(Material { entry: entry.as_str().into() });
-    let made = NewVersion { version: number, public: generated.public, material };
-    Ok(Prepared { made: Made::Key(made), entries: vec![entry], creds: None })
+    shared
+        .materials
+        .put(&entry, generated.sealed)
+        .await
+        .map_err(|e| custody_failed(&e))?;
+    let material = Some(Material {
+        entry: entry.as_str().into(),
+    });
+    let made = NewVersion {
+        version: number,
+        public: generated.public,
+        material,
+    };
+    Ok(Prepared {
+        made: Made::Key(made),
+        entries: vec![entry],
+        creds: None,
+    })
 }
 
 /// Makes a new account's keys, and writes their sealed seeds.
@@ -191,7 +241,13 @@ async fn account(
     if shared.live.ledger.read().head(&target).is_some() {
         return Err(Rejection::NameTaken(target).into());
     }
-    let Shared { live, custody, signers, prefix, .. } = shared;
+    let Shared {
+        live,
+        custody,
+        signers,
+        prefix,
+        ..
+    } = shared;
     let made = trust::new_account(name, create, &live.ledger, custody, signers, prefix, now).await;
     let made = made.map_err(|e| match e {
         trust::NewAccountError::Rejected(rejection) => rejection.into(),
@@ -199,10 +255,18 @@ async fn account(
     })?;
     let mut entries = Vec::new();
     for (entry, sealed) in made.materials {
-        shared.materials.put(&entry, sealed).await.map_err(|e| custody_failed(&e))?;
+        shared
+            .materials
+            .put(&entry, sealed)
+            .await
+            .map_err(|e| custody_failed(&e))?;
         entries.push(entry);
     }
-    Ok(Prepared { made: Made::Account(Box::new(made.facts)), entries, creds: None })
+    Ok(Prepared {
+        made: Made::Account(Box::new(made.facts)),
+        entries,
+        creds: None,
+    })
 }
 
 /// Generates a user and seals its creds to the requester; the seed is never anywhere in clear.
@@ -216,30 +280,53 @@ async fn creds(
 ) -> Result<Prepared, Refused> {
     let seed = UserSeed::generate().map_err(|e| custody_failed(&e))?;
     let made = Made::User(seed.public_nkey().to_owned(), now);
-    let facts = Facts { now, made: made.clone() };
+    let facts = Facts {
+        now,
+        made: made.clone(),
+    };
     let decision = shared.live.ledger.read().decide(target, command, &facts)?;
     let issued = decision.events.iter().find_map(|(_, event)| match event {
         keyledger_domain::Event::User(event) => user::User::create(event),
         _ => None,
     });
-    let Some(user) = issued else { return Ok(Prepared::nothing()) };
+    let Some(user) = issued else {
+        return Ok(Prepared::nothing());
+    };
     let jwt = sign_user(shared, &target.name, &user).await?;
-    let delivery = seed.seal_creds(&jwt, seal_to).map_err(|e| Rejection::BadValue {
-        field: "seal_to",
-        fault: e.to_string(),
-    })?;
-    let creds =
-        Sealed { sender: delivery.sender, sealed: BASE64.encode(&delivery.ciphertext) };
+    let delivery = seed
+        .seal_creds(&jwt, seal_to)
+        .map_err(|e| Rejection::BadValue {
+            field: "seal_to",
+            fault: e.to_string(),
+        })?;
+    let creds = Sealed {
+        sender: delivery.sender,
+        sealed: BASE64.encode(&delivery.ciphertext),
+    };
     let entry = creds_entry(id);
     let stored = serde_json::to_vec(&creds).map_err(|e| custody_failed(&e))?;
-    shared.materials.put(&entry, stored).await.map_err(|e| custody_failed(&e))?;
-    Ok(Prepared { made, entries: vec![entry], creds: Some(creds) })
+    shared
+        .materials
+        .put(&entry, stored)
+        .await
+        .map_err(|e| custody_failed(&e))?;
+    Ok(Prepared {
+        made,
+        entries: vec![entry],
+        creds: Some(creds),
+    })
 }
 
 /// The JWT of a user in the ledger: a function of its events and its account's signing key.
 async fn jwt(shared: &Shared, name: &Name) -> Result<String, Refused> {
-    let user = shared.live.ledger.read().user(name).map(|e| e.state.clone());
-    let user = user.ok_or_else(|| Refused::Fault("not_ready", format!("user {name} is not folded")))?;
+    let user = shared
+        .live
+        .ledger
+        .read()
+        .user(name)
+        .map(|e| e.state.clone());
+    let user =
+        user.ok_or_else(|| Refused::Fault("not_ready", format!("user {name} is not folded")))?;
     sign_user(shared, name, &user).await
 }
 
@@ -253,15 +340,24 @@ async fn sign_user(shared: &Shared, name: &Name, user: &user::User) -> Result<St
         let key = key.key.clone();
         (account, key)
     };
-    let signer = shared.signers.signer(&key).await.map_err(|e| custody_failed(&e))?;
+    let signer = shared
+        .signers
+        .signer(&key)
+        .await
+        .map_err(|e| custody_failed(&e))?;
     trust::user_jwt(name, user, &account, &signer).map_err(|e| custody_failed(&e))
 }
 
 /// A public key's form is the domain's to check; that its point lies on its curve is custody's.
 fn check_point(algorithm: Algorithm, text: &str) -> Result<(), Rejection> {
-    let bad = |fault: String| Rejection::BadValue { field: "public_key", fault };
+    let bad = |fault: String| Rejection::BadValue {
+        field: "public_key",
+        fault,
+    };
     let der = spki::normalised(algorithm, text)?;
-    let der = BASE64.decode(der.as_bytes()).map_err(|e| bad(e.to_string()))?;
+    let der = BASE64
+        .decode(der.as_bytes())
+        .map_err(|e| bad(e.to_string()))?;
     check_public(algorithm, &der).map_err(|e| bad(e.to_string()))
 }
 

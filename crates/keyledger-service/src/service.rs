@@ -54,7 +54,9 @@ pub struct Options {
 
 impl std::fmt::Debug for Options {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -82,10 +84,14 @@ pub enum StartError {
     #[error(transparent)]
     Material(#[from] MaterialError),
     /// The ledger holds no trust: run `keyledger setup`, which writes the genesis events.
-    #[error("the ledger is empty: run `keyledger setup` with the directory that `keyledger init` wrote")]
+    #[error(
+        "the ledger is empty: run `keyledger setup` with the directory that `keyledger init` wrote"
+    )]
     NoGenesis,
     /// The ledger is signed by a key that custody here cannot open: another organisation's, or the wrong root key.
-    #[error("this instance cannot sign this ledger; is it the right root key, and the right stream?")]
+    #[error(
+        "this instance cannot sign this ledger; is it the right root key, and the right stream?"
+    )]
     Signer(#[from] SignerError),
     /// The endpoints cannot be opened.
     #[error(transparent)]
@@ -103,7 +109,9 @@ pub struct Service {
 
 impl std::fmt::Debug for Service {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Service").field("prefix", &self.shared.prefix).finish_non_exhaustive()
+        f.debug_struct("Service")
+            .field("prefix", &self.shared.prefix)
+            .finish_non_exhaustive()
     }
 }
 
@@ -133,8 +141,11 @@ impl Service {
             None => None,
         };
         let live = Arc::new(live.unwrap_or_default());
-        let signers =
-            Arc::new(Signers::new(Arc::clone(&custody), Arc::clone(&materials), Arc::clone(&live)));
+        let signers = Arc::new(Signers::new(
+            Arc::clone(&custody),
+            Arc::clone(&materials),
+            Arc::clone(&live),
+        ));
         // The ledger says which key signs it, so it is folded before anything can be written.
         Handler::fold(&*store, &live).await?;
         if live.ledger.read().operator().is_none() {
@@ -182,7 +193,13 @@ impl Service {
         }
         let endpoints = Endpoints::open(&nats, &shared).await?;
         let _ = shared.instance.set(endpoints.instance().await);
-        Ok(Self { shared, endpoints, effects, background, snapshot })
+        Ok(Self {
+            shared,
+            endpoints,
+            effects,
+            background,
+            snapshot,
+        })
     }
 
     /// The ledger as it stands.
@@ -242,7 +259,10 @@ async fn connect(
     if let Some((certificate, key)) = &options.tls_client {
         connect = connect.add_client_certificate(certificate.clone(), key.clone());
     }
-    connect.connect(&options.url).await.map_err(|e| refused(e.to_string()))
+    connect
+        .connect(&options.url)
+        .await
+        .map_err(|e| refused(e.to_string()))
 }
 
 fn system_clock() -> Clock {
@@ -256,7 +276,9 @@ fn own_stamp(live: &Live) -> Arc<Stamp> {
     let account = user.and_then(|(_, user)| ledger.account(&user.state.account));
     Arc::new(Stamp {
         account: account.map(|a| (*a.state.nkey).into()).unwrap_or_default(),
-        user: user.map(|(_, u)| (*u.state.nkey).into()).unwrap_or_default(),
+        user: user
+            .map(|(_, u)| (*u.state.nkey).into())
+            .unwrap_or_default(),
         name: Some("service".into()),
         role: None,
         host: None,

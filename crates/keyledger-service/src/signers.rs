@@ -39,7 +39,12 @@ impl Signers {
     /// Opens keys of `live` from `materials` with `custody`.
     #[must_use]
     pub fn new(custody: Arc<Custody>, materials: Arc<dyn Materials>, live: Arc<Live>) -> Self {
-        Self { custody, materials, live, open: Mutex::default() }
+        Self {
+            custody,
+            materials,
+            live,
+            open: Mutex::default(),
+        }
     }
 
     /// The newest version of the key `name`, ready to sign.
@@ -48,10 +53,15 @@ impl Signers {
     ///
     /// [`SignerError`] if it is not in the ledger, not kept here, or does not open.
     pub async fn signer(&self, name: &Name) -> Result<Arc<NkeySigner>, SignerError> {
-        let refuse = |why: String| SignerError { key: name.clone(), why };
+        let refuse = |why: String| SignerError {
+            key: name.clone(),
+            why,
+        };
         let (entry, context) = {
             let ledger = self.live.ledger.read();
-            let key = ledger.key(name).ok_or_else(|| refuse("it is not in the ledger".to_owned()))?;
+            let key = ledger
+                .key(name)
+                .ok_or_else(|| refuse("it is not in the ledger".to_owned()))?;
             let version = key
                 .state
                 .newest()
@@ -70,11 +80,17 @@ impl Signers {
         if let Some(signer) = self.open.lock().get(&*entry) {
             return Ok(Arc::clone(signer));
         }
-        let sealed = self.materials.read(&entry).await.map_err(|e| refuse(e.to_string()))?;
+        let sealed = self
+            .materials
+            .read(&entry)
+            .await
+            .map_err(|e| refuse(e.to_string()))?;
         let sealed = sealed.ok_or_else(|| refuse(format!("entry {entry} is gone")))?;
         let signer = self.custody.open_signer(&sealed, &context);
         let signer = Arc::new(signer.map_err(|e| refuse(e.to_string()))?);
-        self.open.lock().insert(entry.to_string(), Arc::clone(&signer));
+        self.open
+            .lock()
+            .insert(entry.to_string(), Arc::clone(&signer));
         Ok(signer)
     }
 }

@@ -26,7 +26,9 @@ pub struct Snapshot {
 
 impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Snapshot").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Snapshot")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -52,14 +54,17 @@ impl Snapshot {
     ///
     /// What the file system says.
     pub fn save(&self, live: &Live) -> std::io::Result<()> {
-        let Some((position, cid)) = live.newest() else { return Ok(()) };
+        let Some((position, cid)) = live.newest() else {
+            return Ok(());
+        };
         let content = Content {
             sequence: position.sequence,
             cid,
             digest: position.digest,
             ledger: &*live.ledger.read(),
         };
-        let mut bytes = postcard::to_extend(&content, MAGIC.to_vec()).map_err(std::io::Error::other)?;
+        let mut bytes =
+            postcard::to_extend(&content, MAGIC.to_vec()).map_err(std::io::Error::other)?;
         let tag = self.key.tag(&bytes);
         bytes.extend_from_slice(&tag);
         let beside = self.path.with_extension("new");
@@ -83,19 +88,33 @@ impl Snapshot {
     }
 
     async fn read(&self, bytes: &[u8], store: &dyn Store) -> Result<Live, String> {
-        let split = bytes.len().checked_sub(TAG_BYTES).ok_or("it is too short")?;
+        let split = bytes
+            .len()
+            .checked_sub(TAG_BYTES)
+            .ok_or("it is too short")?;
         let (signed, tag) = bytes.split_at(split);
         self.key.verify(signed, tag).map_err(|e| e.to_string())?;
-        let body = signed.strip_prefix(MAGIC).ok_or("it is of another version")?;
+        let body = signed
+            .strip_prefix(MAGIC)
+            .ok_or("it is of another version")?;
         let content: Content<Ledger> = postcard::from_bytes(body).map_err(|e| e.to_string())?;
-        let at = store.read(content.sequence - 1, 1).await.map_err(|e| e.to_string())?;
-        let same = at
-            .first()
-            .is_some_and(|e| e.sequence == content.sequence && EventCid::of(&e.payload) == content.cid);
+        let at = store
+            .read(content.sequence - 1, 1)
+            .await
+            .map_err(|e| e.to_string())?;
+        let same = at.first().is_some_and(|e| {
+            e.sequence == content.sequence && EventCid::of(&e.payload) == content.cid
+        });
         if !same {
-            return Err(format!("the stream holds another event at {}", content.sequence));
+            return Err(format!(
+                "the stream holds another event at {}",
+                content.sequence
+            ));
         }
-        let position = Position { sequence: content.sequence, digest: content.digest };
+        let position = Position {
+            sequence: content.sequence,
+            digest: content.digest,
+        };
         Ok(Live::from_snapshot(content.ledger, position, content.cid))
     }
 }
@@ -103,7 +122,12 @@ impl Snapshot {
 fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
     let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }

@@ -149,14 +149,20 @@ impl Ledger {
             revision: record.revision,
             state: u8::try_from(state).unwrap_or_default(),
             sequence,
+            count: 1,
         };
-        let remembered = self
-            .commands
+        self.commands
             .entry(record.ids.command)
-            .or_insert_with(|| new.clone());
-        if remembered.history == new.history {
-            *remembered = new;
-        }
+            .and_modify(|before| {
+                if before.history == new.history {
+                    let count = before.count.saturating_add(1);
+                    *before = Remembered {
+                        count,
+                        ..new.clone()
+                    };
+                }
+            })
+            .or_insert(new);
     }
 
     fn fold_key(&mut self, record: &Record, event: &key::Event, next: Head) -> bool {

@@ -66,6 +66,8 @@ pub struct Remembered {
     pub state: u8,
     /// The stream sequence of that revision, where the event can be read again.
     pub sequence: u64,
+    /// How many events it wrote there, one behind the other: the first says what the command was.
+    pub count: u8,
 }
 
 /// The fold of every event, by aggregate; a pure function of the events in their order.

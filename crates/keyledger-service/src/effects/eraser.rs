@@ -27,7 +27,10 @@ pub(super) async fn run(
         };
         for name in due {
             if erase(&shared, &name).await {
-                shared.handler.outcome(Outcome::Erased(name), Arc::clone(&principal)).await;
+                shared
+                    .handler
+                    .outcome(Outcome::Erased(name), Arc::clone(&principal))
+                    .await;
             }
         }
     }
@@ -35,14 +38,18 @@ pub(super) async fn run(
 
 fn left_over(shared: &Shared) -> Vec<Name> {
     let ledger = shared.live.ledger.read();
-    let open = ledger.keys().filter(|(_, k)| k.state.state.is_destroyed() && !k.state.erased);
+    let open = ledger
+        .keys()
+        .filter(|(_, k)| k.state.state.is_destroyed() && !k.state.erased);
     open.map(|(name, _)| name.clone()).collect()
 }
 
 async fn erase(shared: &Shared, name: &Name) -> bool {
     let entries: Vec<String> = {
         let ledger = shared.live.ledger.read();
-        let Some(key) = ledger.key(name) else { return false };
+        let Some(key) = ledger.key(name) else {
+            return false;
+        };
         if !key.state.state.is_destroyed() {
             return false;
         }

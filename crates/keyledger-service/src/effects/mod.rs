@@ -24,7 +24,11 @@ pub(crate) fn start(
     let (projector, project) = Projector::new(shared);
     let (to_erase, erase) = mpsc::unbounded_channel();
     tasks.spawn(project);
-    tasks.spawn(eraser::run(Arc::clone(shared), erase, Arc::clone(principal)));
+    tasks.spawn(eraser::run(
+        Arc::clone(shared),
+        erase,
+        Arc::clone(principal),
+    ));
     tasks.spawn(scheduler::run(Arc::clone(shared), Arc::clone(principal)));
     tasks.spawn(dispatch(news, projector, to_erase, resolver));
     tasks

@@ -3,12 +3,7 @@
 //! Only a view: it lags under load, puts several changes of a key into one entry, and is written anew at the start
 //! and after a lost connection, since the bucket is in the server's memory.
 
-use std::{
-    collections::HashSet,
-    future::Future,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashSet, future::Future, sync::Arc, time::Duration};
 
 use async_nats::connection::State as Connection;
 use keyledger_domain::{Name, views};
@@ -35,7 +30,10 @@ pub(crate) struct Projector {
 impl Projector {
     /// A projector, and the task that writes.
     pub(crate) fn new(shared: &Arc<Shared>) -> (Self, impl Future<Output = ()> + use<>) {
-        let projector = Self { changed: Arc::default(), notify: Arc::default() };
+        let projector = Self {
+            changed: Arc::default(),
+            notify: Arc::default(),
+        };
         (projector.clone(), projector.run(Arc::clone(shared)))
     }
 
@@ -56,8 +54,13 @@ impl Projector {
                 continue;
             }
             if std::mem::take(&mut whole) {
-                let all: Vec<Name> =
-                    shared.live.ledger.read().keys().map(|(name, _)| name.clone()).collect();
+                let all: Vec<Name> = shared
+                    .live
+                    .ledger
+                    .read()
+                    .keys()
+                    .map(|(name, _)| name.clone())
+                    .collect();
                 self.changed.lock().extend(all);
             }
             let names: Vec<Name> = {
@@ -88,7 +91,11 @@ async fn write(shared: &Shared, bucket: &str, names: &[Name]) -> Result<(), Stri
         let Some(row) = row else { continue };
         let payload = serde_json::to_vec(&row).map_err(|e| e.to_string())?;
         let subject = Prefix::bucket_entry(bucket, name.as_str());
-        shared.nats.publish(subject, payload.into()).await.map_err(|e| e.to_string())?;
+        shared
+            .nats
+            .publish(subject, payload.into())
+            .await
+            .map_err(|e| e.to_string())?;
     }
     shared.nats.flush().await.map_err(|e| e.to_string())
 }

@@ -31,10 +31,19 @@ pub(super) async fn run(shared: Arc<Shared>, principal: Arc<Stamp>) {
         match ahead_ms(&shared.nats, &shared.prefix, &shared.clock).await {
             Some(ahead) if ahead.abs() <= MAX_SKEW_MS => {
                 said = false;
-                let due: Vec<Name> =
-                    shared.live.ledger.read().due(now).take(AT_ONCE).cloned().collect();
+                let due: Vec<Name> = shared
+                    .live
+                    .ledger
+                    .read()
+                    .due(now)
+                    .take(AT_ONCE)
+                    .cloned()
+                    .collect();
                 for name in due {
-                    shared.handler.outcome(Outcome::Due(name), Arc::clone(&principal)).await;
+                    shared
+                        .handler
+                        .outcome(Outcome::Due(name), Arc::clone(&principal))
+                        .await;
                 }
             }
             ahead => {

@@ -1,11 +1,7 @@
 //! A command on its way from a message to the handler and back.
 
 use async_nats::{HeaderMap, Message};
-use keyledger_domain::{
-    Command, Name, Rejection,
-    command::Target,
-    record::Ids,
-};
+use keyledger_domain::{Command, Name, Rejection, command::Target, record::Ids};
 use keyledger_wire::{Acknowledgement, Prefix, Status, header};
 use uuid::Uuid;
 
@@ -79,9 +75,9 @@ fn parse(
 ) -> Result<(Target, Command, keyledger_domain::record::Why), Rejection> {
     let subject = Prefix::outer(&message.subject).unwrap_or(&message.subject);
     let bad = |fault: String| Rejection::BadName { fault };
-    let (aggregate, verb, name) = prefix
-        .split_command(subject)
-        .ok_or_else(|| bad("the subject is not {prefix}.commands.{aggregate}.{verb}.{name}".to_owned()))?;
+    let (aggregate, verb, name) = prefix.split_command(subject).ok_or_else(|| {
+        bad("the subject is not {prefix}.commands.{aggregate}.{verb}.{name}".to_owned())
+    })?;
     let name = Name::new(name).map_err(|e| bad(e.to_string()))?;
     let (command, why) = Command::parse(aggregate, verb, &message.payload)?;
     Ok((Target::new(aggregate, name), command, why))
@@ -100,11 +96,21 @@ pub(super) fn request_info(message: &Message) -> Option<&str> {
 /// The ids of a command: from its headers, in either spelling, or made here.
 fn ids(headers: Option<&HeaderMap>) -> Result<Ids, Rejection> {
     let mut found = [None; 3];
-    let names = [header::MESSAGE_ID, header::CORRELATION_ID, header::CAUSATION_ID];
+    let names = [
+        header::MESSAGE_ID,
+        header::CORRELATION_ID,
+        header::CAUSATION_ID,
+    ];
     for (slot, name) in found.iter_mut().zip(names) {
-        let older = header::OLDER.iter().filter(|(_, new)| *new == name).map(|(old, _)| *old);
+        let older = header::OLDER
+            .iter()
+            .filter(|(_, new)| *new == name)
+            .map(|(old, _)| *old);
         for spelling in std::iter::once(name).chain(older) {
-            let bad = |fault: &str| Rejection::BadHeader { header: name, fault: fault.to_owned() };
+            let bad = |fault: &str| Rejection::BadHeader {
+                header: name,
+                fault: fault.to_owned(),
+            };
             let mut values = headers.iter().flat_map(|h| h.get_all(spelling));
             let Some(value) = values.next() else { continue };
             if values.next().is_some() {
@@ -113,7 +119,9 @@ fn ids(headers: Option<&HeaderMap>) -> Result<Ids, Rejection> {
             let id = Uuid::try_parse(value.as_str())
                 .ok()
                 .filter(|id| !id.is_nil())
-                .ok_or_else(|| bad("it is not a UUID, such as 01997c3e-8a4b-7cc3-9b1e-5f6d2a7c8e90"))?;
+                .ok_or_else(|| {
+                    bad("it is not a UUID, such as 01997c3e-8a4b-7cc3-9b1e-5f6d2a7c8e90")
+                })?;
             if slot.is_none() {
                 *slot = Some(id);
             }
@@ -134,6 +142,8 @@ impl Shared {
         if let Some(said) = self.live.broken() {
             return Err(Refused::Fault("ledger_broken", said));
         }
-        self.durability.refusal().map_or(Ok(()), |said| Err(Refused::Fault("not_durable", said)))
+        self.durability
+            .refusal()
+            .map_or(Ok(()), |said| Err(Refused::Fault("not_durable", said)))
     }
 }

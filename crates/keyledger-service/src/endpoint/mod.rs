@@ -44,7 +44,10 @@ impl Endpoints {
         let micro = nats
             .service_builder()
             .description("A key management service: commands become immutable events in JetStream")
-            .metadata(HashMap::from([("prefix".to_owned(), shared.prefix.to_string())]))
+            .metadata(HashMap::from([(
+                "prefix".to_owned(),
+                shared.prefix.to_string(),
+            )]))
             .queue_group(QUEUE_GROUP)
             .start(SERVICE_NAME, SERVICE_VERSION)
             .await
@@ -52,14 +55,33 @@ impl Endpoints {
         let mut tasks = JoinSet::new();
         let slots = Arc::new(Semaphore::new(MAX_AT_ONCE));
         for verb in Command::verbs() {
-            let endpoint = open_command(&micro, &shared.prefix, verb).await.map_err(fault)?;
-            tasks.spawn(serve(endpoint, Arc::clone(shared), Arc::clone(&slots), Kind::Command));
+            let endpoint = open_command(&micro, &shared.prefix, verb)
+                .await
+                .map_err(fault)?;
+            tasks.spawn(serve(
+                endpoint,
+                Arc::clone(shared),
+                Arc::clone(&slots),
+                Kind::Command,
+            ));
         }
         let rebuild = open_rebuild(&micro, &shared.prefix).await.map_err(fault)?;
-        tasks.spawn(serve(rebuild, Arc::clone(shared), Arc::clone(&slots), Kind::Rebuild));
+        tasks.spawn(serve(
+            rebuild,
+            Arc::clone(shared),
+            Arc::clone(&slots),
+            Kind::Rebuild,
+        ));
         for question in QUESTIONS {
-            let endpoint = open_question(&micro, &shared.prefix, question).await.map_err(fault)?;
-            tasks.spawn(serve(endpoint, Arc::clone(shared), Arc::clone(&slots), Kind::Question));
+            let endpoint = open_question(&micro, &shared.prefix, question)
+                .await
+                .map_err(fault)?;
+            tasks.spawn(serve(
+                endpoint,
+                Arc::clone(shared),
+                Arc::clone(&slots),
+                Kind::Question,
+            ));
         }
         Ok(Self { micro, tasks })
     }
@@ -108,7 +130,14 @@ async fn open_question(
     question: &Question,
 ) -> Result<Endpoint, async_nats::Error> {
     let outer = prefix.query(question.tail);
-    open(micro, question.name, &outer, question.about, &(question.schema)()).await
+    open(
+        micro,
+        question.name,
+        &outer,
+        question.about,
+        &(question.schema)(),
+    )
+    .await
 }
 
 /// An endpoint listens on the inner subject, which only the export reaches; its metadata name the outer one.
@@ -124,13 +153,20 @@ async fn open(
         ("about".to_owned(), about.to_owned()),
         ("schema".to_owned(), schema.as_value().to_string()),
     ]);
-    micro.endpoint_builder().name(name).metadata(metadata).add(Prefix::inner(outer)).await
+    micro
+        .endpoint_builder()
+        .name(name)
+        .metadata(metadata)
+        .add(Prefix::inner(outer))
+        .await
 }
 
 /// Takes requests and works on each in a task of its own: one slow request holds up no other.
 async fn serve(mut endpoint: Endpoint, shared: Arc<Shared>, slots: Arc<Semaphore>, kind: Kind) {
     while let Some(request) = endpoint.next().await {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            return;
+        };
         let shared = Arc::clone(&shared);
         // Not in the endpoint's set: what was taken is finished, also while the service stops.
         tokio::spawn(async move {

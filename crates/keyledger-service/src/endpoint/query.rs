@@ -39,7 +39,14 @@ pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
     match ask(shared, message, tail).await {
         Ok(answer) if answer.0.len() > MAX_ANSWER_BYTES => {
             let what = "bytes of an answer (ask for fewer rows with `limit`)";
-            refuse(Rejection::LimitReached { what, max: MAX_ANSWER_BYTES }.into(), None)
+            refuse(
+                Rejection::LimitReached {
+                    what,
+                    max: MAX_ANSWER_BYTES,
+                }
+                .into(),
+                None,
+            )
         }
         Ok(answer) => answer,
         Err(refused) => refuse(refused, None),
@@ -75,16 +82,27 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         }
         ["principals"] => {
             let query: ListQuery = parse_payload(payload)?;
-            ok(&views::principals::principals(&shared.live.ledger.read(), &query)?)
+            ok(&views::principals::principals(
+                &shared.live.ledger.read(),
+                &query,
+            )?)
         }
         ["accounts"] => {
             let query: ListQuery = parse_payload(payload)?;
-            ok(&views::credentials::accounts(&shared.live.ledger.read(), &query)?)
+            ok(&views::credentials::accounts(
+                &shared.live.ledger.read(),
+                &query,
+            )?)
         }
         ["credentials", account] => {
             let query: ListQuery = parse_payload(payload)?;
             let account = parse_name(account)?;
-            ok(&views::credentials::users(&shared.live.ledger.read(), &account, &query, now)?)
+            ok(&views::credentials::users(
+                &shared.live.ledger.read(),
+                &account,
+                &query,
+                now,
+            )?)
         }
         ["ledger", "head"] => {
             let _: Nothing = parse_payload(payload)?;
@@ -97,7 +115,10 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         }
         _ => {
             let fault = "no view answers on this subject: see `nats micro info keyledger`";
-            return Err(Rejection::BadName { fault: fault.to_owned() }.into());
+            return Err(Rejection::BadName {
+                fault: fault.to_owned(),
+            }
+            .into());
         }
     })
 }
@@ -123,11 +144,17 @@ async fn rebuild_now(shared: &Shared, message: &Message) -> Result<Rebuilt, Refu
         return Err(Rejection::BadName { fault }.into());
     }
     let rebuilt = shared.handler.rebuild().await?;
-    Ok(Rebuilt { events: rebuilt.events, keys: rebuilt.keys, equal: rebuilt.equal })
+    Ok(Rebuilt {
+        events: rebuilt.events,
+        keys: rebuilt.keys,
+        equal: rebuilt.equal,
+    })
 }
 
 fn parse_name(text: &str) -> Result<Name, Rejection> {
-    Name::new(text).map_err(|e| Rejection::BadName { fault: e.to_string() })
+    Name::new(text).map_err(|e| Rejection::BadName {
+        fault: e.to_string(),
+    })
 }
 
 fn unreadable(error: &ReadError) -> Refused {
@@ -144,7 +171,11 @@ async fn as_of(shared: &Shared, at: Timestamp) -> Result<Ledger, Refused> {
     let last = shared.live.position().sequence;
     let mut after = 0;
     while after < last {
-        let events = shared.store.read(after, 5_000).await.map_err(|e| unreadable(&e))?;
+        let events = shared
+            .store
+            .read(after, 5_000)
+            .await
+            .map_err(|e| unreadable(&e))?;
         let Some(newest) = events.last() else { break };
         after = newest.sequence;
         for event in events {
@@ -152,22 +183,27 @@ async fn as_of(shared: &Shared, at: Timestamp) -> Result<Ledger, Refused> {
             // Dates never fall within a history, so what came later is left out of each history's end only.
             if record.occurred_at <= at {
                 let cid = EventCid::of(&event.payload);
-                ledger.apply(&record, cid, event.sequence).map_err(|e| broken(&e))?;
+                ledger
+                    .apply(&record, cid, event.sequence)
+                    .map_err(|e| broken(&e))?;
             }
         }
     }
     Ok(ledger)
 }
 
-async fn history(
-    shared: &Shared,
-    id: &HistoryId,
-) -> Result<Vec<(Record, EventCid, u64)>, Refused> {
+async fn history(shared: &Shared, id: &HistoryId) -> Result<Vec<(Record, EventCid, u64)>, Refused> {
     let head = shared.live.ledger.read().head(id);
     let head = head.ok_or_else(|| Rejection::NotFound(id.clone()))?;
-    let count = usize::try_from(head.revision).unwrap_or(usize::MAX).min(MAX_HISTORY);
+    let count = usize::try_from(head.revision)
+        .unwrap_or(usize::MAX)
+        .min(MAX_HISTORY);
     let filter = shared.prefix.history(id);
-    let events = shared.store.history(filter, count).await.map_err(|e| unreadable(&e))?;
+    let events = shared
+        .store
+        .history(filter, count)
+        .await
+        .map_err(|e| unreadable(&e))?;
     let read = |event: StoredEvent| {
         let record = Record::read(&event.payload).map_err(|e| broken(&e))?;
         Ok((record, EventCid::of(&event.payload), event.sequence))
@@ -228,7 +264,11 @@ fn exported(event: StoredEvent) -> Exported {
 async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refused> {
     let position = shared.live.position();
     let clock_ahead_ms = crate::clock::ahead_ms(&shared.nats, &shared.prefix, &shared.clock).await;
-    let soon = InventoryQuery { expiring_days: Some(30), limit: Some(1), ..InventoryQuery::default() };
+    let soon = InventoryQuery {
+        expiring_days: Some(30),
+        limit: Some(1),
+        ..InventoryQuery::default()
+    };
     let ledger = shared.live.ledger.read();
     let expiring = views::inventory(&ledger, &soon, now)?.total;
     let unconfirmed = ledger

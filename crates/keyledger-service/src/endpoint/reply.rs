@@ -51,13 +51,19 @@ pub(super) fn refuse(refused: Refused, ids: Option<Ids>) -> Answer {
             (rejection.reason(), rejection.code(), rejection.to_string())
         }
         Refused::Fault(reason, said) => {
-            let code = FAULTS.iter().find(|row| row.0 == reason).map_or(500, |row| row.1);
+            let code = FAULTS
+                .iter()
+                .find(|row| row.0 == reason)
+                .map_or(500, |row| row.1);
             (reason, code, said)
         }
     };
     let mut headers = HeaderMap::new();
     // A header is one line.
-    let line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line: String = message
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     headers.insert(header::SERVICE_ERROR, line.as_str());
     headers.insert(header::SERVICE_ERROR_CODE, code.to_string());
     let refusal = Refusal {

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{Batch, Done, Engine, Failure, Order, Signer, Waiting, Work, Written, done, facts};
-use crate::store::{Append, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Store};
+use crate::store::{Append, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Store, StoredEvent};
 
 impl Engine {
     /// Takes from those that wait as many as fit a batch; answers those that need none.
@@ -23,7 +23,11 @@ impl Engine {
         let live = Arc::clone(&self.live);
         let ledger = live.ledger.read();
         let now = (self.parts.clock)();
-        let mut batch = Batch { works: Vec::new(), histories: Vec::new(), ids: Vec::new() };
+        let mut batch = Batch {
+            works: Vec::new(),
+            histories: Vec::new(),
+            ids: Vec::new(),
+        };
         let (mut events, mut bytes) = (0, 0);
         let mut later = Vec::new();
         while let Some(waiting) = self.waiting.pop_front() {
@@ -35,7 +39,10 @@ impl Engine {
             else {
                 continue;
             };
-            let touches_busy = decision.events.iter().any(|(history, _)| self.busy.contains(history));
+            let touches_busy = decision
+                .events
+                .iter()
+                .any(|(history, _)| self.busy.contains(history));
             if touches_busy || events + decision.events.len() > MAX_BATCH_EVENTS {
                 later.push(waiting);
                 continue;
@@ -78,7 +85,10 @@ impl Engine {
             Work::Order(order, reply) => {
                 if self.busy_ids.contains(&order.ids.command) || self.busy.contains(&order.target) {
                     let since = waiting.since;
-                    later.push(Waiting { work: Work::Order(order, reply), since });
+                    later.push(Waiting {
+                        work: Work::Order(order, reply),
+                        since,
+                    });
                     return None;
                 }
                 if let Some(remembered) = ledger.remembered(&order.ids.command) {
@@ -94,7 +104,10 @@ impl Engine {
                     }
                     Ok(decision) => {
                         let since = waiting.since;
-                        let waiting = Waiting { work: Work::Order(order, reply), since };
+                        let waiting = Waiting {
+                            work: Work::Order(order, reply),
+                            since,
+                        };
                         Some((waiting, decision, ids))
                     }
                     Err(rejection) => {
@@ -167,7 +180,13 @@ fn to_append(
     prefix: &Prefix,
     signer: &dyn Signer,
 ) -> Append {
-    let Record { id, history, ids, event: body, .. } = &event.record;
+    let Record {
+        id,
+        history,
+        ids,
+        event: body,
+        ..
+    } = &event.record;
     let signature = signer.sign(&event.cid.to_bytes());
     Append {
         subject: prefix.event(history, body.past()),
@@ -178,7 +197,10 @@ fn to_append(
             (header::CAUSATION_ID, ids.causation.to_string()),
             (header::EVENT_TYPE, body.type_name().to_owned()),
             (header::AGGREGATE_ID, history.name.to_string()),
-            (header::SCHEMA_VERSION, header::SCHEMA_VERSION_NOW.to_owned()),
+            (
+                header::SCHEMA_VERSION,
+                header::SCHEMA_VERSION_NOW.to_owned(),
+            ),
             (header::CID, event.cid.to_string()),
             (header::SIGNATURE, BASE64URL_NOPAD.encode(&signature)),
             (header::SIGNER, signer.nkey().to_owned()),
@@ -200,19 +222,32 @@ async fn read_again(
     if remembered.history != order.target {
         return Err(reused().into());
     }
+    let count = usize::from(remembered.count);
+    let before = remembered
+        .sequence
+        .saturating_sub(u64::from(remembered.count));
     let events = store
-        .read(remembered.sequence - 1, 1)
+        .read(before, count)
         .await
         .map_err(|e| Failure::Unavailable(e.to_string()))?;
-    let event = events.first().ok_or_else(|| {
-        Failure::Broken(format!("sequence {} is not there any more", remembered.sequence))
-    })?;
-    let record = Record::read(&event.payload).map_err(|e| Failure::Broken(e.to_string()))?;
-    if record.ids.command != order.ids.command {
-        let said = format!("sequence {} holds another event than before", remembered.sequence);
-        return Err(Failure::Broken(said));
+    let gone = || {
+        let said = format!(
+            "sequence {} does not hold what it held",
+            remembered.sequence
+        );
+        Failure::Broken(said)
+    };
+    let (Some(first), Some(event)) = (events.first(), events.get(count - 1)) else {
+        return Err(gone());
+    };
+    let read = |event: &StoredEvent| {
+        Record::read(&event.payload).map_err(|e| Failure::Broken(e.to_string()))
+    };
+    let (first, record) = (read(first)?, read(event)?);
+    if first.ids.command != order.ids.command || record.ids.command != order.ids.command {
+        return Err(gone());
     }
-    if !order.command.writes(record.event.past()) {
+    if !order.command.writes(first.event.past()) {
         return Err(reused().into());
     }
     Ok(Done {

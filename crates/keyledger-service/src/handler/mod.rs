@@ -249,9 +249,14 @@ impl Handler {
     /// [`Failure::Unavailable`] if the stream cannot be read, [`Failure::Broken`] if it is not a ledger.
     pub async fn rebuild(&self) -> Result<Rebuilt, Failure> {
         let anew = Live::default();
-        tail::load(&*self.store, &anew).await.map_err(|e| Failure::from_load(&e))?;
+        tail::load(&*self.store, &anew)
+            .await
+            .map_err(|e| Failure::from_load(&e))?;
         let (reply, answer) = oneshot::channel();
-        self.works.send(Work::Rest(reply)).await.map_err(|_| Failure::Stopping)?;
+        self.works
+            .send(Work::Rest(reply))
+            .await
+            .map_err(|_| Failure::Stopping)?;
         let resting = answer.await.map_err(|_| Failure::Stopping)?;
         tail::load_until(&*self.store, &anew, resting.sequence)
             .await
@@ -261,7 +266,11 @@ impl Handler {
         if !equal {
             tracing::error!("the live inventory was not what the ledger says; it is replaced");
         }
-        let rebuilt = Rebuilt { events: ledger.events(), keys: ledger.keys().count(), equal };
+        let rebuilt = Rebuilt {
+            events: ledger.events(),
+            keys: ledger.keys().count(),
+            equal,
+        };
         resting.resume.send(ledger).map_err(|_| Failure::Stopping)?;
         Ok(rebuilt)
     }
@@ -334,7 +343,10 @@ impl Engine {
     fn take(&mut self, work: Work) {
         match work {
             Work::Rest(reply) => self.resting = Some(reply),
-            work => self.waiting.push_back(Waiting { work, since: Instant::now() }),
+            work => self.waiting.push_back(Waiting {
+                work,
+                since: Instant::now(),
+            }),
         }
     }
 
@@ -436,8 +448,10 @@ impl Engine {
 
     /// Tells those who waited too long.
     fn expire(&mut self) {
-        let (old, young): (VecDeque<_>, VecDeque<_>) =
-            self.waiting.drain(..).partition(|waiting| waiting.since.elapsed() >= PATIENCE);
+        let (old, young): (VecDeque<_>, VecDeque<_>) = self
+            .waiting
+            .drain(..)
+            .partition(|waiting| waiting.since.elapsed() >= PATIENCE);
         self.waiting = young;
         for waiting in old {
             if let Work::Order(_, reply) = waiting.work {
@@ -449,7 +463,11 @@ impl Engine {
     /// An event came from the stream: folded here or elsewhere.
     fn tailed(&mut self, tailed: Tailed) {
         match tailed {
-            Tailed::Event { sequence, cid, record } => {
+            Tailed::Event {
+                sequence,
+                cid,
+                record,
+            } => {
                 if let Some(record) = record {
                     let applied = self.live.ledger.write().apply(&record, cid, sequence);
                     match applied {
@@ -499,7 +517,9 @@ impl Engine {
             return;
         }
         while !self.waiting.is_empty() && self.batches.len() < MAX_BATCHES {
-            let Some(batch) = self.decide_waiting() else { return };
+            let Some(batch) = self.decide_waiting() else {
+                return;
+            };
             self.batches.push(self.append(batch));
         }
     }
@@ -515,14 +535,18 @@ impl Failure {
 }
 
 /// Decides what the answer to a command is when all of it is folded.
-fn done(
-    ledger: &Ledger,
-    target: &Target,
-    fresh: bool,
-) -> Result<Done, Failure> {
-    let head = ledger.head(target).ok_or_else(|| Rejection::NotFound(target.clone()))?;
+fn done(ledger: &Ledger, target: &Target, fresh: bool) -> Result<Done, Failure> {
+    let head = ledger
+        .head(target)
+        .ok_or_else(|| Rejection::NotFound(target.clone()))?;
     let state = ledger.state(target).unwrap_or_default();
-    Ok(Done { history: target.clone(), revision: head.revision, cid: head.cid, state, fresh })
+    Ok(Done {
+        history: target.clone(),
+        revision: head.revision,
+        cid: head.cid,
+        state,
+        fresh,
+    })
 }
 
 fn refuse(batch: Batch, failure: &Failure) {

@@ -33,7 +33,11 @@ pub enum LoadError {
 /// What came from the stream.
 pub(super) enum Tailed {
     /// An event; without its record if it is one of our own, folded already.
-    Event { sequence: u64, cid: EventCid, record: Option<Box<Record>> },
+    Event {
+        sequence: u64,
+        cid: EventCid,
+        record: Option<Box<Record>>,
+    },
     /// An event that cannot be read.
     Broken(String),
 }
@@ -44,17 +48,16 @@ pub(super) async fn load(store: &dyn Store, live: &Live) -> Result<(), LoadError
     let after = live.position().sequence;
     if last < after {
         let said = format!("the stream ends at {last}, and a snapshot knows {after}");
-        return Err(LoadError::Broken { sequence: last, said });
+        return Err(LoadError::Broken {
+            sequence: last,
+            said,
+        });
     }
     load_until(store, live, last).await
 }
 
 /// Folds what is stored after the fold's position, up to the sequence `last`.
-pub(super) async fn load_until(
-    store: &dyn Store,
-    live: &Live,
-    last: u64,
-) -> Result<(), LoadError> {
+pub(super) async fn load_until(store: &dyn Store, live: &Live, last: u64) -> Result<(), LoadError> {
     let mut after = live.position().sequence;
     let mut read = 0_u64;
     while after < last {
@@ -119,12 +122,24 @@ pub(super) async fn follow(store: Arc<dyn Store>, live: Arc<Live>, out: mpsc::Se
 fn read(live: &Live, event: &StoredEvent) -> Tailed {
     let sequence = event.sequence;
     if let Some(cid) = live.own.lock().get(&sequence) {
-        return Tailed::Event { sequence, cid: *cid, record: None };
+        return Tailed::Event {
+            sequence,
+            cid: *cid,
+            record: None,
+        };
     }
-    let record = check_cid(event)
-        .and_then(|cid| Ok((cid, Record::read(&event.payload).map_err(|e| e.to_string())?)));
+    let record = check_cid(event).and_then(|cid| {
+        Ok((
+            cid,
+            Record::read(&event.payload).map_err(|e| e.to_string())?,
+        ))
+    });
     match record {
-        Ok((cid, record)) => Tailed::Event { sequence, cid, record: Some(Box::new(record)) },
+        Ok((cid, record)) => Tailed::Event {
+            sequence,
+            cid,
+            record: Some(Box::new(record)),
+        },
         Err(said) => Tailed::Broken(format!("sequence {sequence}: {said}")),
     }
 }

@@ -34,7 +34,9 @@ pub struct JetStreamStore {
 #[non_exhaustive]
 pub enum OpenError {
     /// It is not there. It is never made by the service: a stream whose encryption key is missing looks the same.
-    #[error("stream {stream} is not there: run `keyledger setup` once; if it was there before, do NOT create it anew, but look for its storage or encryption key")]
+    #[error(
+        "stream {stream} is not there: run `keyledger setup` once; if it was there before, do NOT create it anew, but look for its storage or encryption key"
+    )]
     Missing {
         /// Its name.
         stream: String,
@@ -103,10 +105,20 @@ impl JetStreamStore {
         let mut context = jetstream::new(client.clone());
         context.set_timeout(Duration::from_secs(5));
         let name = prefix.events_stream();
-        let mut stream = context.get_stream(&name).await.map_err(|e| missing(&name, &e))?;
-        let info = stream.info().await.map_err(|e| OpenError::Unreachable(e.to_string()))?;
+        let mut stream = context
+            .get_stream(&name)
+            .await
+            .map_err(|e| missing(&name, &e))?;
+        let info = stream
+            .info()
+            .await
+            .map_err(|e| OpenError::Unreachable(e.to_string()))?;
         check(&info.config, prefix)?;
-        Ok(Self { client, context, stream: name })
+        Ok(Self {
+            client,
+            context,
+            stream: name,
+        })
     }
 
     async fn publish(&self, append: Append) -> Result<u64, AppendError> {
@@ -129,8 +141,13 @@ impl JetStreamStore {
             headers.insert(header::BATCH_ID, id.as_str());
             headers.insert(header::BATCH_SEQUENCE, place.to_string());
             if place < count {
-                let Append { subject, payload, .. } = append;
-                let sent = self.client.publish_with_headers(subject, headers, payload).await;
+                let Append {
+                    subject, payload, ..
+                } = append;
+                let sent = self
+                    .client
+                    .publish_with_headers(subject, headers, payload)
+                    .await;
                 sent.map_err(|e| lost(&e))?;
                 continue;
             }
@@ -147,7 +164,10 @@ impl JetStreamStore {
     }
 
     async fn stream(&self) -> Result<jetstream::stream::Stream, ReadError> {
-        self.context.get_stream(&self.stream).await.map_err(|e| ReadError(e.to_string()))
+        self.context
+            .get_stream(&self.stream)
+            .await
+            .map_err(|e| ReadError(e.to_string()))
     }
 }
 
@@ -180,7 +200,9 @@ impl Store for JetStreamStore {
             if after >= last {
                 return Ok(Vec::new());
             }
-            let wanted = usize::try_from(last - after).unwrap_or(usize::MAX).min(limit);
+            let wanted = usize::try_from(last - after)
+                .unwrap_or(usize::MAX)
+                .min(limit);
             let tail = self.tail(after).await?;
             let read = tail.take(wanted).try_collect();
             timeout(READ_TIMEOUT, read)
@@ -200,9 +222,14 @@ impl Store for JetStreamStore {
                 ..pull::OrderedConfig::default()
             };
             let stream = self.stream().await?;
-            let consumer =
-                stream.create_consumer(config).await.map_err(|e| ReadError(e.to_string()))?;
-            let messages = consumer.messages().await.map_err(|e| ReadError(e.to_string()))?;
+            let consumer = stream
+                .create_consumer(config)
+                .await
+                .map_err(|e| ReadError(e.to_string()))?;
+            let messages = consumer
+                .messages()
+                .await
+                .map_err(|e| ReadError(e.to_string()))?;
             let read = messages
                 .take(count)
                 .map(|m| m.map_err(|e| ReadError(e.to_string())).and_then(stored))
@@ -225,19 +252,36 @@ impl Store for JetStreamStore {
                 ..pull::OrderedConfig::default()
             };
             let stream = self.stream().await?;
-            let consumer = stream.create_consumer(config).await.map_err(|e| ReadError(e.to_string()))?;
-            let messages = consumer.messages().await.map_err(|e| ReadError(e.to_string()))?;
-            Ok(messages.map(|m| m.map_err(|e| ReadError(e.to_string())).and_then(stored)).boxed())
+            let consumer = stream
+                .create_consumer(config)
+                .await
+                .map_err(|e| ReadError(e.to_string()))?;
+            let messages = consumer
+                .messages()
+                .await
+                .map_err(|e| ReadError(e.to_string()))?;
+            Ok(messages
+                .map(|m| m.map_err(|e| ReadError(e.to_string())).and_then(stored))
+                .boxed())
         })
     }
 }
 
 fn stored(message: jetstream::Message) -> Result<StoredEvent, ReadError> {
-    let sequence = message.info().map_err(|e| ReadError(e.to_string()))?.stream_sequence;
+    let sequence = message
+        .info()
+        .map_err(|e| ReadError(e.to_string()))?
+        .stream_sequence;
     let (message, _) = message.split();
-    let headers = message.headers.iter().flat_map(HeaderMap::iter).flat_map(|(name, values)| {
-        values.iter().map(|value| (name.to_string(), value.to_string()))
-    });
+    let headers = message
+        .headers
+        .iter()
+        .flat_map(HeaderMap::iter)
+        .flat_map(|(name, values)| {
+            values
+                .iter()
+                .map(|value| (name.to_string(), value.to_string()))
+        });
     Ok(StoredEvent {
         sequence,
         headers: headers.collect(),
@@ -261,7 +305,9 @@ fn headers(append: &Append) -> HeaderMap {
 fn read_ack(payload: &Bytes) -> Result<ApiReply, AppendError> {
     let reply: ApiReply = serde_json::from_slice(payload)
         .map_err(|e| AppendError::Unacknowledged(format!("no acknowledgement can be read: {e}")))?;
-    let Some(fault) = &reply.error else { return Ok(reply) };
+    let Some(fault) = &reply.error else {
+        return Ok(reply);
+    };
     let said = format!("{} ({})", fault.description, fault.err_code);
     Err(match fault.err_code {
         WRONG_LAST_SEQUENCE => AppendError::Conflict,
@@ -275,7 +321,9 @@ fn read_ack(payload: &Bytes) -> Result<ApiReply, AppendError> {
 fn missing(stream: &str, error: &jetstream::context::GetStreamError) -> OpenError {
     use jetstream::context::GetStreamErrorKind as Kind;
     match error.kind() {
-        Kind::JetStream(e) if e.code() == 404 => OpenError::Missing { stream: stream.to_owned() },
+        Kind::JetStream(e) if e.code() == 404 => OpenError::Missing {
+            stream: stream.to_owned(),
+        },
         _ => OpenError::Unreachable(error.to_string()),
     }
 }
@@ -283,26 +331,99 @@ fn missing(stream: &str, error: &jetstream::context::GetStreamError) -> OpenErro
 /// Holds a stream's settings against what the ledger needs.
 fn check(config: &jetstream::stream::Config, prefix: &Prefix) -> Result<(), OpenError> {
     use jetstream::stream::{RetentionPolicy, StorageType};
-    const ANEW: &str = "export the ledger, create the stream anew with `keyledger setup`, import it";
+    const ANEW: &str =
+        "export the ledger, create the stream anew with `keyledger setup`, import it";
     const EDIT: &str = "`nats stream edit` with the setup creds";
     let expected = vec![prefix.events()];
     let rules: [(&'static str, bool, String, &'static str, &'static str); 11] = [
-        ("subjects", config.subjects == expected, format!("{:?}", config.subjects), "those of this prefix", "start the service with the prefix of this stream"),
-        ("storage", config.storage == StorageType::File, format!("{:?}", config.storage), "file", ANEW),
-        ("retention", config.retention == RetentionPolicy::Limits, format!("{:?}", config.retention), "limits", ANEW),
-        ("deny_delete", config.deny_delete, config.deny_delete.to_string(), "true", EDIT),
-        ("deny_purge", config.deny_purge, config.deny_purge.to_string(), "true", EDIT),
-        ("max_age", config.max_age.is_zero(), format!("{:?}", config.max_age), "none", EDIT),
-        ("max_messages", config.max_messages <= 0, config.max_messages.to_string(), "none", EDIT),
-        ("max_bytes", config.max_bytes <= 0, config.max_bytes.to_string(), "none", EDIT),
-        ("max_messages_per_subject", config.max_messages_per_subject <= 0, config.max_messages_per_subject.to_string(), "none", EDIT),
-        ("allow_direct", config.allow_direct, config.allow_direct.to_string(), "true", EDIT),
-        ("allow_atomic_publish", config.allow_atomic_publish, config.allow_atomic_publish.to_string(), "true", EDIT),
+        (
+            "subjects",
+            config.subjects == expected,
+            format!("{:?}", config.subjects),
+            "those of this prefix",
+            "start the service with the prefix of this stream",
+        ),
+        (
+            "storage",
+            config.storage == StorageType::File,
+            format!("{:?}", config.storage),
+            "file",
+            ANEW,
+        ),
+        (
+            "retention",
+            config.retention == RetentionPolicy::Limits,
+            format!("{:?}", config.retention),
+            "limits",
+            ANEW,
+        ),
+        (
+            "deny_delete",
+            config.deny_delete,
+            config.deny_delete.to_string(),
+            "true",
+            EDIT,
+        ),
+        (
+            "deny_purge",
+            config.deny_purge,
+            config.deny_purge.to_string(),
+            "true",
+            EDIT,
+        ),
+        (
+            "max_age",
+            config.max_age.is_zero(),
+            format!("{:?}", config.max_age),
+            "none",
+            EDIT,
+        ),
+        (
+            "max_messages",
+            config.max_messages <= 0,
+            config.max_messages.to_string(),
+            "none",
+            EDIT,
+        ),
+        (
+            "max_bytes",
+            config.max_bytes <= 0,
+            config.max_bytes.to_string(),
+            "none",
+            EDIT,
+        ),
+        (
+            "max_messages_per_subject",
+            config.max_messages_per_subject <= 0,
+            config.max_messages_per_subject.to_string(),
+            "none",
+            EDIT,
+        ),
+        (
+            "allow_direct",
+            config.allow_direct,
+            config.allow_direct.to_string(),
+            "true",
+            EDIT,
+        ),
+        (
+            "allow_atomic_publish",
+            config.allow_atomic_publish,
+            config.allow_atomic_publish.to_string(),
+            "true",
+            EDIT,
+        ),
     ];
     for (setting, fits, found, needed, remedy) in rules {
         if !fits {
             let stream = config.name.clone();
-            return Err(OpenError::Setting { stream, setting, found, needed, remedy });
+            return Err(OpenError::Setting {
+                stream,
+                setting,
+                found,
+                needed,
+                remedy,
+            });
         }
     }
     let lax = config.persist_mode == Some(async_nats::jetstream::stream::PersistenceMode::Async);

@@ -18,7 +18,10 @@ pub struct MemoryStore {
 
 impl Default for MemoryStore {
     fn default() -> Self {
-        Self { events: Arc::default(), count: Arc::new(watch::Sender::new(0)) }
+        Self {
+            events: Arc::default(),
+            count: Arc::new(watch::Sender::new(0)),
+        }
     }
 }
 
@@ -31,7 +34,10 @@ impl MemoryStore {
 
     fn append_now(&self, batch: Vec<Append>) -> Result<u64, AppendError> {
         if batch.is_empty() || batch.len() > MAX_BATCH_EVENTS {
-            return Err(AppendError::Refused(format!("a batch of {} events", batch.len())));
+            return Err(AppendError::Refused(format!(
+                "a batch of {} events",
+                batch.len()
+            )));
         }
         let mut events = self.events.lock();
         for (filter, expected) in batch.iter().filter_map(|a| a.expected.as_ref()) {
@@ -43,9 +49,20 @@ impl MemoryStore {
         }
         let first = events.len() as u64 + 1;
         for (sequence, append) in (first..).zip(batch) {
-            let headers = append.headers.into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
-            let Append { subject, payload, .. } = append;
-            events.push(StoredEvent { sequence, subject, headers, payload });
+            let headers = append
+                .headers
+                .into_iter()
+                .map(|(k, v)| (k.to_owned(), v))
+                .collect();
+            let Append {
+                subject, payload, ..
+            } = append;
+            events.push(StoredEvent {
+                sequence,
+                subject,
+                headers,
+                payload,
+            });
         }
         self.count.send_replace(events.len() as u64);
         Ok(first)
@@ -53,7 +70,9 @@ impl MemoryStore {
 
     fn read_now(&self, after: u64, limit: usize) -> Vec<StoredEvent> {
         let events = self.events.lock();
-        let from = usize::try_from(after).unwrap_or(usize::MAX).min(events.len());
+        let from = usize::try_from(after)
+            .unwrap_or(usize::MAX)
+            .min(events.len());
         events[from..].iter().take(limit).cloned().collect()
     }
 
@@ -97,12 +116,18 @@ impl Store for MemoryStore {
         after: u64,
     ) -> Pending<'_, Result<BoxStream<'static, Result<StoredEvent, ReadError>>, ReadError>> {
         let (store, count) = (self.clone(), self.count.subscribe());
-        let tail = stream::unfold((store, count, after), |(store, mut count, after)| async move {
-            count.wait_for(|count| *count > after).await.ok()?;
-            let events = store.read_now(after, 1_000);
-            let last = events.last()?.sequence;
-            Some((stream::iter(events.into_iter().map(Ok)), (store, count, last)))
-        });
+        let tail = stream::unfold(
+            (store, count, after),
+            |(store, mut count, after)| async move {
+                count.wait_for(|count| *count > after).await.ok()?;
+                let events = store.read_now(after, 1_000);
+                let last = events.last()?.sequence;
+                Some((
+                    stream::iter(events.into_iter().map(Ok)),
+                    (store, count, last),
+                ))
+            },
+        );
         Box::pin(async move { Ok(tail.flatten().boxed()) })
     }
 }

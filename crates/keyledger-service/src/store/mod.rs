@@ -84,8 +84,15 @@ pub trait Store: Send + Sync + 'static {
     fn read(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>>;
 
     /// Reads the first `count` events of one history, in order; `filter` is its subject filter.
-    fn history(&self, filter: String, count: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>>;
+    fn history(
+        &self,
+        filter: String,
+        count: usize,
+    ) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>>;
 
     /// Every event above `after`, in order, and then those that come, without end.
-    fn tail(&self, after: u64) -> Pending<'_, Result<BoxStream<'static, Result<StoredEvent, ReadError>>, ReadError>>;
+    fn tail(
+        &self,
+        after: u64,
+    ) -> Pending<'_, Result<BoxStream<'static, Result<StoredEvent, ReadError>>, ReadError>>;
 }

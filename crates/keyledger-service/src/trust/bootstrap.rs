@@ -111,7 +111,14 @@ pub fn initialise(options: InitOptions) -> Result<Organisation, InitError> {
     if options.url.parse::<async_nats::ServerAddr>().is_err() {
         return Err(InitError::Url { url: options.url });
     }
-    let InitOptions { prefix, directory, root, now, url, .. } = options;
+    let InitOptions {
+        prefix,
+        directory,
+        root,
+        now,
+        url,
+        ..
+    } = options;
     let draft = Draft::begin(&directory)?;
     let (custody, root) = open_custody(&draft, root)?;
     let genesis = Genesis::make(&custody, &prefix, title.clone(), now)?;
@@ -193,7 +200,10 @@ fn write_jwts(draft: &Draft, genesis: &Genesis, ledger: &Ledger) -> Result<(), I
         operator.title, operator.jwt, operator.system_account
     );
     for known in [SYSTEM, SERVICE, VIEWS, ADMIN] {
-        let account = &ledger.account(&name(known)).expect("the bootstrap made it").state;
+        let account = &ledger
+            .account(&name(known))
+            .expect("the bootstrap made it")
+            .state;
         let jwt = account_jwt(account, genesis.operator_signing())?;
         draft.write(&file::jwt(known), &jwt)?;
         conf += &format!("    # {known}\n    {}: \"{jwt}\"\n", account.nkey);
@@ -209,9 +219,20 @@ fn write_creds(
     plan: &UserPlan,
 ) -> Result<(), InitError> {
     let user_name = name(plan.name);
-    let user = &ledger.user(&user_name).expect("the bootstrap made it").state;
-    let account = &ledger.account(&user.account).expect("the bootstrap made it").state;
-    let jwt = user_jwt(&user_name, user, account, genesis.signing(plan.account, plan.role))?;
+    let user = &ledger
+        .user(&user_name)
+        .expect("the bootstrap made it")
+        .state;
+    let account = &ledger
+        .account(&user.account)
+        .expect("the bootstrap made it")
+        .state;
+    let jwt = user_jwt(
+        &user_name,
+        user,
+        account,
+        genesis.signing(plan.account, plan.role),
+    )?;
     let seed: &UserSeed = genesis.seed(plan.name);
     Ok(seed.write_creds(&jwt, &draft.place(&file::creds(plan.name))?)?)
 }

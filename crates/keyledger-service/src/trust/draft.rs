@@ -57,7 +57,9 @@ impl Draft {
     /// Begins one, mode 0700. Missing parents of `target` are made.
     pub(super) fn begin(target: &Path) -> Result<Self, DraftError> {
         let target = std::path::absolute(target).map_err(failed(target))?;
-        let no_place = || DraftError::NoPlace { path: target.clone() };
+        let no_place = || DraftError::NoPlace {
+            path: target.clone(),
+        };
         let name = target.file_name().ok_or_else(no_place)?;
         let parent = target.parent().ok_or_else(no_place)?;
         fs::create_dir_all(parent).map_err(failed(parent))?;
@@ -67,7 +69,11 @@ impl Draft {
         let sibling = format!(".{}.{}", name.to_string_lossy(), Uuid::now_v7().simple());
         let at = target.with_file_name(sibling);
         make_private(&at)?;
-        Ok(Self { at, target, published: false })
+        Ok(Self {
+            at,
+            target,
+            published: false,
+        })
     }
 
     /// Where it will be.
@@ -78,8 +84,11 @@ impl Draft {
     /// Where a file is until then. Its directory, one deep, is made.
     pub(super) fn place(&self, file: &str) -> Result<PathBuf, DraftError> {
         let path = self.at.join(file);
-        let parents: Vec<_> =
-            path.ancestors().skip(1).take_while(|parent| *parent != self.at).collect();
+        let parents: Vec<_> = path
+            .ancestors()
+            .skip(1)
+            .take_while(|parent| *parent != self.at)
+            .collect();
         for parent in parents.into_iter().rev() {
             if !parent.is_dir() {
                 make_private(parent)?;
@@ -116,20 +125,30 @@ impl Drop for Draft {
 }
 
 fn make_private(path: &Path) -> Result<(), DraftError> {
-    DirBuilder::new().mode(0o700).create(path).map_err(failed(path))
+    DirBuilder::new()
+        .mode(0o700)
+        .create(path)
+        .map_err(failed(path))
 }
 
 fn check_empty(path: &Path) -> Result<(), DraftError> {
-    let not_empty = || DraftError::NotEmpty { path: path.to_owned() };
+    let not_empty = || DraftError::NotEmpty {
+        path: path.to_owned(),
+    };
     match fs::read_dir(path) {
         Ok(mut entries) => entries.next().map_or(Ok(()), |_| Err(not_empty())),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::NotADirectory => Err(not_empty()),
-        Err(source) => Err(DraftError::Io { path: path.to_owned(), source }),
+        Err(source) => Err(DraftError::Io {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
 /// A new name is on disk only when its directory is. [`write_secret_file`] did that for the files.
 fn sync(directory: &Path) -> Result<(), DraftError> {
-    File::open(directory).and_then(|d| d.sync_all()).map_err(failed(directory))
+    File::open(directory)
+        .and_then(|d| d.sync_all())
+        .map_err(failed(directory))
 }

@@ -145,11 +145,16 @@ impl Organisation {
     /// [`OpenError`].
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let path = directory.join(file::ORGANISATION);
-        let io = |source| OpenError::Io { path: path.clone(), source };
+        let io = |source| OpenError::Io {
+            path: path.clone(),
+            source,
+        };
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Err(OpenError::Missing { directory: directory.to_owned() });
+                return Err(OpenError::Missing {
+                    directory: directory.to_owned(),
+                });
             }
             Err(source) => return Err(io(source)),
         };
@@ -160,12 +165,18 @@ impl Organisation {
         let value: serde_json::Value = serde_json::from_slice(&text).map_err(|e| damaged(&e))?;
         match value.get("version").and_then(serde_json::Value::as_u64) {
             Some(found) if found > u64::from(VERSION) => {
-                return Err(OpenError::Newer { path: path.clone(), found });
+                return Err(OpenError::Newer {
+                    path: path.clone(),
+                    found,
+                });
             }
             _ => {}
         }
         let mut organisation: Self = serde_json::from_value(value).map_err(|e| damaged(&e))?;
-        organisation.prefix.parse::<Prefix>().map_err(|e| damaged(&e))?;
+        organisation
+            .prefix
+            .parse::<Prefix>()
+            .map_err(|e| damaged(&e))?;
         organisation.directory = directory.canonicalize().map_err(io)?;
         Ok(organisation)
     }

@@ -3,11 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use data_encoding::BASE64URL_NOPAD;
-use keyledger_claims::{
-    AccountBody, OperatorClaims,
-    account::JetStreamLimits,
-    encode,
-};
+use keyledger_claims::{AccountBody, OperatorClaims, account::JetStreamLimits, encode};
 use keyledger_custody::{Custody, MaterialContext, NkeyKind, NkeySigner, UserSeed};
 use keyledger_domain::{
     Aggregate, Decision, Event, LEDGER_SIGNING_KEY, Ledger, Name, Purpose as KeyPurpose, Purposes,
@@ -87,19 +83,44 @@ pub(super) struct Key {
 }
 
 impl Key {
-    fn make(custody: &Custody, key: &Name, kind: NkeyKind, offline: bool) -> Result<Self, InitError> {
+    fn make(
+        custody: &Custody,
+        key: &Name,
+        kind: NkeyKind,
+        offline: bool,
+    ) -> Result<Self, InitError> {
         let purposes = Purposes::of(&[KeyPurpose::Certify]);
-        let context = MaterialContext { key: key.clone(), version: 1, purposes };
+        let context = MaterialContext {
+            key: key.clone(),
+            version: 1,
+            purposes,
+        };
         let generated = custody.generate_nkey(kind, &context)?;
         let signer = custody.open_signer(&generated.sealed, &context)?;
         let entry = format!("{key}.1");
-        let material = (!offline).then(|| Material { entry: entry.into() });
-        let made = NkeyMade { key: key.clone(), public: generated.public, material };
-        Ok(Self { made, sealed: generated.sealed, signer, title: String::new(), parent: None })
+        let material = (!offline).then(|| Material {
+            entry: entry.into(),
+        });
+        let made = NkeyMade {
+            key: key.clone(),
+            public: generated.public,
+            material,
+        };
+        Ok(Self {
+            made,
+            sealed: generated.sealed,
+            signer,
+            title: String::new(),
+            parent: None,
+        })
     }
 
     fn titled(self, title: String, parent: Option<&Self>) -> Self {
-        Self { title, parent: parent.map(|p| p.made.key.clone()), ..self }
+        Self {
+            title,
+            parent: parent.map(|p| p.made.key.clone()),
+            ..self
+        }
     }
 
     fn nkey(&self) -> &str {
@@ -110,7 +131,9 @@ impl Key {
         let title = Title::new(&self.title).expect("the titles of the bootstrap are lines of text");
         let history = HistoryId::new(Aggregate::Key, self.made.key.clone());
         let events = self.made.events(title, self.parent.clone(), now);
-        events.into_iter().map(move |event| (history.clone(), Event::Key(event)))
+        events
+            .into_iter()
+            .map(move |event| (history.clone(), Event::Key(event)))
     }
 }
 
@@ -136,15 +159,26 @@ impl AccountKeys {
             let key = make(&names::signing_of(account, *role))?;
             signing.push((*role, key.titled(title("signing key"), Some(&identity))));
         }
-        Ok(Self { name: account, purpose, identity, signing })
+        Ok(Self {
+            name: account,
+            purpose,
+            identity,
+            signing,
+        })
     }
 
     fn exporter<'a>(&'a self, signer: &'a ClaimsSigner<'a>) -> Exporter<'a> {
-        Exporter { nkey: self.identity.nkey(), signer }
+        Exporter {
+            nkey: self.identity.nkey(),
+            signer,
+        }
     }
 
     fn first_signer(&self) -> &NkeySigner {
-        let (_, key) = self.signing.first().expect("every account has a signing key");
+        let (_, key) = self
+            .signing
+            .first()
+            .expect("every account has a signing key");
         &key.signer
     }
 
@@ -204,7 +238,10 @@ impl Genesis {
         };
         let identity = operator(names::OPERATOR, true, "identity")?;
         let signing = operator(names::OPERATOR_SIGNING, false, "signing key")?;
-        let signing = Key { parent: Some(identity.made.key.clone()), ..signing };
+        let signing = Key {
+            parent: Some(identity.made.key.clone()),
+            ..signing
+        };
         // A user's nkey: it vouches for nobody, whatever it is put into.
         let ledger = Key::make(custody, &name(LEDGER_SIGNING_KEY), NkeyKind::User, false)?
             .titled("signing key of the ledger".to_owned(), Some(&identity));
@@ -220,8 +257,14 @@ impl Genesis {
         for plan in &USERS {
             seeds.insert(plan.name, UserSeed::generate()?);
         }
-        let mut genesis =
-            Self { identity, signing, ledger, accounts, seeds, events: Vec::new() };
+        let mut genesis = Self {
+            identity,
+            signing,
+            ledger,
+            accounts,
+            seeds,
+            events: Vec::new(),
+        };
         genesis.events = genesis.tell(prefix, title, now)?;
         Ok(genesis)
     }
@@ -251,7 +294,12 @@ impl Genesis {
         events.push((operator, Event::Operator(added)));
         events.extend(self.ledger.events(now));
         for account in &self.accounts {
-            for key in account.signing.iter().map(|(_, key)| key).chain([&account.identity]) {
+            for key in account
+                .signing
+                .iter()
+                .map(|(_, key)| key)
+                .chain([&account.identity])
+            {
                 events.extend(key.events(now));
             }
             let history = HistoryId::new(Aggregate::Account, name(account.name));
@@ -269,7 +317,10 @@ impl Genesis {
         let mut claims = OperatorClaims::new(self.identity.nkey(), now.seconds());
         title.as_str().clone_into(&mut claims.name);
         claims.nats.signing_keys = vec![self.signing.nkey().to_owned()];
-        self.account(SYSTEM).identity.nkey().clone_into(&mut claims.nats.system_account);
+        self.account(SYSTEM)
+            .identity
+            .nkey()
+            .clone_into(&mut claims.nats.system_account);
         claims.nats.strict_signing_key_usage = true;
         Ok(encode(&claims, &ClaimsSigner(&self.identity.signer))?)
     }
@@ -282,8 +333,10 @@ impl Genesis {
         now: Timestamp,
     ) -> Result<AccountBody, InitError> {
         let (service, views) = (self.account(SERVICE), self.account(VIEWS));
-        let (service_signer, views_signer) =
-            (ClaimsSigner(service.first_signer()), ClaimsSigner(views.first_signer()));
+        let (service_signer, views_signer) = (
+            ClaimsSigner(service.first_signer()),
+            ClaimsSigner(views.first_signer()),
+        );
         let (nkey, at) = (account.identity.nkey(), now.seconds());
         let mut body = AccountBody::new();
         match account.name {
@@ -323,7 +376,9 @@ impl Genesis {
             Some(Grants { publish, subscribe }) => (Some(boxed(publish)), Some(boxed(subscribe))),
             None => (None, None),
         };
-        let expires_at = plan.expires_days.map_or(0, |days| now.plus_days(days).seconds());
+        let expires_at = plan
+            .expires_days
+            .map_or(0, |days| now.plus_days(days).seconds());
         Event::User(user::Event::Issued(user::Issued {
             account: name(plan.account),
             nkey: self.seed(plan.name).public_nkey().into(),
@@ -351,8 +406,13 @@ impl Genesis {
             verified_by: VerifiedBy::Genesis,
         });
         let reason = Reason::new("trust bootstrap").expect("it is a line of text");
-        let why = Why { reason: Some(reason), ticket: None };
-        let decision = Decision { events: self.events.clone() };
+        let why = Why {
+            reason: Some(reason),
+            ticket: None,
+        };
+        let decision = Decision {
+            events: self.events.clone(),
+        };
         let ids = Ids::root(Uuid::now_v7());
         let mut ledger = Ledger::new();
         let sealed = ledger.seal(decision, ids, &stamp, &why, now, Uuid::now_v7);
@@ -372,12 +432,21 @@ impl Genesis {
         );
         let signature = self.identity.signer.sign(&head.message());
         let head = head.with_signature(&signature);
-        let mut lines = vec![export::Line::Header { prefix: prefix.to_string() }];
+        let mut lines = vec![export::Line::Header {
+            prefix: prefix.to_string(),
+        }];
         lines.extend(events.iter().cloned().map(export::Line::Event));
         lines.push(export::Line::Head(head));
-        let text: String = lines.iter().map(|line| export::write_line(line) + "\n").collect();
+        let text: String = lines
+            .iter()
+            .map(|line| export::write_line(line) + "\n")
+            .collect();
         check(&text, prefix, self.operator_nkey())?;
-        Ok(Written { ledger, events, text })
+        Ok(Written {
+            ledger,
+            events,
+            text,
+        })
     }
 
     fn store(&self, event: &Sealed, sequence: u64, prefix: &Prefix) -> StoredEvent {
@@ -389,7 +458,10 @@ impl Genesis {
             (header::CAUSATION_ID, record.ids.causation.to_string()),
             (header::EVENT_TYPE, record.event.type_name().to_owned()),
             (header::AGGREGATE_ID, record.history.name.to_string()),
-            (header::SCHEMA_VERSION, header::SCHEMA_VERSION_NOW.to_owned()),
+            (
+                header::SCHEMA_VERSION,
+                header::SCHEMA_VERSION_NOW.to_owned(),
+            ),
             (header::CID, event.cid.to_string()),
             (header::SIGNATURE, BASE64URL_NOPAD.encode(&signature)),
             (header::SIGNER, self.operator_nkey().to_owned()),
@@ -397,7 +469,10 @@ impl Genesis {
         StoredEvent {
             sequence,
             subject: prefix.event(&record.history, record.event.past()),
-            headers: headers.into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+            headers: headers
+                .into_iter()
+                .map(|(k, v)| (k.to_owned(), v))
+                .collect(),
             payload: event.bytes.clone(),
         }
     }
@@ -413,15 +488,23 @@ impl Genesis {
     /// Every key with sealed material.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
         let accounts = self.accounts.iter().flat_map(|account| {
-            account.signing.iter().map(|(_, key)| key).chain([&account.identity])
+            account
+                .signing
+                .iter()
+                .map(|(_, key)| key)
+                .chain([&account.identity])
         });
-        [&self.identity, &self.signing, &self.ledger].into_iter().chain(accounts)
+        [&self.identity, &self.signing, &self.ledger]
+            .into_iter()
+            .chain(accounts)
     }
 
     /// The key that signs an account's users of a role.
     pub(super) fn signing(&self, account: &str, role: Option<Role>) -> &NkeySigner {
         let mut signing = self.account(account).signing.iter();
-        let (_, key) = signing.find(|(of, _)| *of == role).expect("the plan names its keys");
+        let (_, key) = signing
+            .find(|(of, _)| *of == role)
+            .expect("the plan names its keys");
         &key.signer
     }
 
@@ -431,12 +514,18 @@ impl Genesis {
 
     fn account(&self, known: &str) -> &AccountKeys {
         let mut accounts = self.accounts.iter();
-        accounts.find(|a| a.name == known).expect("the bootstrap makes it")
+        accounts
+            .find(|a| a.name == known)
+            .expect("the bootstrap makes it")
     }
 }
 
 /// Verifies an export of genesis events against the operator.
-pub(super) fn check(text: &str, prefix: &Prefix, operator: &str) -> Result<(), export::ExportError> {
+pub(super) fn check(
+    text: &str,
+    prefix: &Prefix,
+    operator: &str,
+) -> Result<(), export::ExportError> {
     let mut reader = export::Reader::new(Options {
         prefix: Some(prefix.to_string()),
         expected_operator: Some(operator.to_owned()),

@@ -81,17 +81,21 @@ pub fn account_claims(account: &Account) -> Result<AccountClaims, JwtError> {
     };
     let mut body: AccountBody = serde_json::from_str(&account.claims).map_err(unreadable)?;
     for key in &account.signing_keys {
-        body.signing_keys.push(signing_key(key).map_err(unreadable)?);
+        body.signing_keys
+            .push(signing_key(key).map_err(unreadable)?);
     }
     let revocations = account.revocations.iter();
-    body.revocations.extend(revocations.map(|(nkey, until)| (nkey.to_string(), *until)));
+    body.revocations
+        .extend(revocations.map(|(nkey, until)| (nkey.to_string(), *until)));
     let mut claims = AccountClaims::with_body(&*account.nkey, account.issued_at, body);
     account.title.as_str().clone_into(&mut claims.name);
     Ok(claims)
 }
 
 fn signing_key(key: &Signing) -> Result<SigningKey, serde_json::Error> {
-    let Some(role) = key.role else { return Ok(SigningKey::Plain(key.nkey.to_string())) };
+    let Some(role) = key.role else {
+        return Ok(SigningKey::Plain(key.nkey.to_string()));
+    };
     let mut scope = UserScope::new(&*key.nkey, role.as_str());
     if let Some(template) = &key.template {
         scope.template = serde_json::from_str::<UserPermissionLimits>(template)?;
@@ -107,7 +111,12 @@ fn signing_key(key: &Signing) -> Result<SigningKey, serde_json::Error> {
 pub fn account_jwt(account: &Account, signer: &NkeySigner) -> Result<String, JwtError> {
     let claims = account_claims(account)?;
     check_issuer(&account.nkey, &account.issuer, signer)?;
-    let issues: Vec<_> = claims.validate().iter().filter(|i| i.is_blocking()).map(text).collect();
+    let issues: Vec<_> = claims
+        .validate()
+        .iter()
+        .filter(|i| i.is_blocking())
+        .map(text)
+        .collect();
     if !issues.is_empty() {
         return Err(invalid(&account.nkey, issues));
     }
@@ -132,11 +141,16 @@ pub fn user_claims(name: &Name, user: &User, account: &Account) -> UserClaims {
 
 fn unscoped(user: &User, account: &Account) -> UserClaims {
     let mut claims = UserClaims::new(&*user.nkey, user.issued_at);
-    account.nkey.as_ref().clone_into(&mut claims.nats.issuer_account);
+    account
+        .nkey
+        .as_ref()
+        .clone_into(&mut claims.nats.issuer_account);
     let limits = &mut claims.nats.limits;
     let allowed = |subjects: &Option<Vec<Box<str>>>| {
         let subjects = subjects.iter().flatten();
-        subjects.map(|subject| subject.to_string()).collect::<Vec<_>>()
+        subjects
+            .map(|subject| subject.to_string())
+            .collect::<Vec<_>>()
     };
     limits.publish.allow = allowed(&user.publish);
     limits.subscribe.allow = allowed(&user.subscribe);
@@ -150,8 +164,11 @@ fn unscoped(user: &User, account: &Account) -> UserClaims {
     }
     // Users of the service's own account answer requests, once each.
     if account.purpose == Purpose::Service {
-        limits.resp =
-            Some(ResponsePermission { max: 1, ttl: ANSWER_WITHIN_NS, ..Default::default() });
+        limits.resp = Some(ResponsePermission {
+            max: 1,
+            ttl: ANSWER_WITHIN_NS,
+            ..Default::default()
+        });
     }
     claims
 }
@@ -169,7 +186,13 @@ pub fn user_jwt(
 ) -> Result<String, JwtError> {
     let claims = user_claims(name, user, account);
     check_issuer(&user.nkey, &user.issuer, signer)?;
-    let issues: Vec<_> = claims.nats.validate().iter().filter(|i| i.is_blocking()).map(text).collect();
+    let issues: Vec<_> = claims
+        .nats
+        .validate()
+        .iter()
+        .filter(|i| i.is_blocking())
+        .map(text)
+        .collect();
     if !issues.is_empty() {
         return Err(invalid(&user.nkey, issues));
     }
@@ -181,7 +204,10 @@ fn text(issue: &keyledger_claims::validate::Issue) -> String {
 }
 
 fn invalid(subject: &str, issues: Vec<String>) -> JwtError {
-    JwtError::Invalid { subject: subject.to_owned(), said: issues.join("; ") }
+    JwtError::Invalid {
+        subject: subject.to_owned(),
+        said: issues.join("; "),
+    }
 }
 
 fn check_issuer(subject: &str, expected: &str, signer: &NkeySigner) -> Result<(), JwtError> {

@@ -32,6 +32,6 @@ pub use draft::DraftError;
 pub use files::{OpenError, Organisation, RootError, RootKind};
 pub use jwt::{JwtError, account_claims, account_jwt, user_claims, user_jwt};
 pub use names::{ADMIN, SERVICE, SYSTEM, VIEWS, service_account, views_account};
+pub(crate) use new_account::{NewAccountError, new_account};
 pub use resolver::Resolver;
 pub use setup::{SetupError, SetupReport, ensure_inventory, setup};
-pub(crate) use new_account::{NewAccountError, new_account};

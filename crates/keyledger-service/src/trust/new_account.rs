@@ -25,17 +25,16 @@ use crate::signers::Signers;
 
 /// A new account: the facts for the decision, and the sealed seeds to store before it.
 #[derive(Debug)]
-pub struct NewAccount {
+pub(crate) struct NewAccount {
     /// What the decision must know.
-    pub facts: AccountFacts,
+    pub(crate) facts: AccountFacts,
     /// Entries of the material bucket with their sealed seeds.
-    pub materials: Vec<(String, Vec<u8>)>,
+    pub(crate) materials: Vec<(String, Vec<u8>)>,
 }
 
 /// Why no account was made ready.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum NewAccountError {
+pub(crate) enum NewAccountError {
     /// A rule says no.
     #[error(transparent)]
     Rejected(#[from] Rejection),
@@ -56,7 +55,7 @@ fn failed(said: impl std::fmt::Display) -> NewAccountError {
 /// # Errors
 ///
 /// [`NewAccountError`].
-pub async fn new_account(
+pub(crate) async fn new_account(
     name: &Name,
     create: &Create,
     ledger: &RwLock<Ledger>,
@@ -68,7 +67,11 @@ pub async fn new_account(
     let client = create.imports_keyledger.unwrap_or(false);
     let mut materials = Vec::new();
     let identity = make(custody, key_name(name, "")?, &mut materials)?;
-    let roles: &[Option<Role>] = if client { &[None, Some(Role::Service)] } else { &[None] };
+    let roles: &[Option<Role>] = if client {
+        &[None, Some(Role::Service)]
+    } else {
+        &[None]
+    };
     let (mut signing_keys, mut signing_made) = (Vec::new(), Vec::new());
     for role in roles {
         let suffix = role.map_or("-signing-1".to_owned(), |role| format!("-{role}"));
@@ -92,12 +95,28 @@ pub async fn new_account(
     }
     let issuer = {
         let ledger = ledger.read();
-        let operator = ledger.operator().and_then(|(_, o)| o.state.signing_keys.last());
-        operator.ok_or_else(|| failed("the operator has no signing key"))?.nkey.clone()
+        let operator = ledger
+            .operator()
+            .and_then(|(_, o)| o.state.signing_keys.last());
+        operator
+            .ok_or_else(|| failed("the operator has no signing key"))?
+            .nkey
+            .clone()
     };
-    let purpose = if client { account::Purpose::Client } else { account::Purpose::Plain };
+    let purpose = if client {
+        account::Purpose::Client
+    } else {
+        account::Purpose::Plain
+    };
     let claims = serde_json::to_value(&body).map_err(failed)?;
-    let facts = AccountFacts { identity, signing_keys, signing_made, purpose, claims, issuer };
+    let facts = AccountFacts {
+        identity,
+        signing_keys,
+        signing_made,
+        purpose,
+        claims,
+        issuer,
+    };
     Ok(NewAccount { facts, materials })
 }
 
@@ -111,12 +130,21 @@ async fn imports(
 ) -> Result<Vec<Import>, NewAccountError> {
     let (service, views) = {
         let ledger = ledger.read();
-        (service_account(&ledger).cloned(), views_account(&ledger).cloned())
+        (
+            service_account(&ledger).cloned(),
+            views_account(&ledger).cloned(),
+        )
     };
     let (service, service_signer) = exporter(service, signers).await?;
     let (views, views_signer) = exporter(views, signers).await?;
-    let service = Exporter { nkey: &service.nkey, signer: &ClaimsSigner(&service_signer) };
-    let views = Exporter { nkey: &views.nkey, signer: &ClaimsSigner(&views_signer) };
+    let service = Exporter {
+        nkey: &service.nkey,
+        signer: &ClaimsSigner(&service_signer),
+    };
+    let views = Exporter {
+        nkey: &views.nkey,
+        signer: &ClaimsSigner(&views_signer),
+    };
     client_imports(prefix, nkey, service, views, now.seconds()).map_err(failed)
 }
 
@@ -125,7 +153,9 @@ async fn exporter(
     signers: &Signers,
 ) -> Result<(Account, Arc<NkeySigner>), NewAccountError> {
     let account = account.ok_or_else(|| failed("an account of the bootstrap is missing"))?;
-    let key = account.signing_key(None).ok_or_else(|| failed("an account cannot sign"))?;
+    let key = account
+        .signing_key(None)
+        .ok_or_else(|| failed("an account cannot sign"))?;
     let signer = signers.signer(&key.key).await.map_err(failed)?;
     Ok((account, signer))
 }
@@ -133,8 +163,9 @@ async fn exporter(
 /// The name of a key behind an account.
 fn key_name(account: &Name, suffix: &str) -> Result<Name, Rejection> {
     let fault = "an account's name has at most 40 characters: its keys are named after it";
-    Name::new(&format!("nats-account-{account}{suffix}"))
-        .map_err(|_| Rejection::BadName { fault: fault.to_owned() })
+    Name::new(&format!("nats-account-{account}{suffix}")).map_err(|_| Rejection::BadName {
+        fault: fault.to_owned(),
+    })
 }
 
 fn make(
@@ -143,11 +174,23 @@ fn make(
     materials: &mut Vec<(String, Vec<u8>)>,
 ) -> Result<NkeyMade, NewAccountError> {
     let purposes = Purposes::of(&[Purpose::Certify]);
-    let context = MaterialContext { key: key.clone(), version: 1, purposes };
-    let generated = custody.generate_nkey(NkeyKind::Account, &context).map_err(failed)?;
+    let context = MaterialContext {
+        key: key.clone(),
+        version: 1,
+        purposes,
+    };
+    let generated = custody
+        .generate_nkey(NkeyKind::Account, &context)
+        .map_err(failed)?;
     // A name that no other attempt has: what is made for a rejected command is erased.
     let entry = format!("{key}.1.{}", Uuid::now_v7().simple());
-    let material = Some(Material { entry: entry.as_str().into() });
+    let material = Some(Material {
+        entry: entry.as_str().into(),
+    });
     materials.push((entry, generated.sealed));
-    Ok(NkeyMade { key, public: generated.public, material })
+    Ok(NkeyMade {
+        key,
+        public: generated.public,
+        material,
+    })
 }

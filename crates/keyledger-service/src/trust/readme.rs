@@ -4,7 +4,12 @@ use super::files::{Organisation, RootKind};
 
 /// The text for this organisation.
 pub(super) fn text(organisation: &Organisation) -> String {
-    let Organisation { title, operator, url, .. } = organisation;
+    let Organisation {
+        title,
+        operator,
+        url,
+        ..
+    } = organisation;
     let (root, advice) = match organisation.root {
         RootKind::Passphrase => (
             "sealed/root.sealed   the root key, sealed under the passphrase",

@@ -97,7 +97,10 @@ impl Resolver {
         tasks.spawn(push_changed(Arc::clone(&pusher), inbox));
         tasks.spawn(watch_servers(Arc::clone(&pusher), changed.clone()));
         tasks.spawn(reconcile(pusher, changed.clone()));
-        Self { changed, _tasks: tasks }
+        Self {
+            changed,
+            _tasks: tasks,
+        }
     }
 
     /// Says that an account's JWT changed.
@@ -125,7 +128,9 @@ async fn watch_servers(pusher: Arc<Pusher>, changed: mpsc::UnboundedSender<Name>
             continue;
         };
         while let Some(message) = events.next().await {
-            let Ok(answer) = serde_json::from_slice::<Answer>(&message.payload) else { continue };
+            let Ok(answer) = serde_json::from_slice::<Answer>(&message.payload) else {
+                continue;
+            };
             let Server { id, name } = answer.server;
             if pusher.servers.lock().insert(id, name.clone()).is_none() {
                 tracing::info!(server = %name, "a server has started");
@@ -160,7 +165,9 @@ impl Pusher {
         loop {
             match self.converge_once(name).await {
                 Ok(true) => return,
-                Ok(false) => tracing::warn!(account = %name, "not every server holds the newest JWT yet"),
+                Ok(false) => {
+                    tracing::warn!(account = %name, "not every server holds the newest JWT yet")
+                }
                 Err(said) => tracing::error!(account = %name, %said, "the JWT was not pushed"),
             }
             tokio::time::sleep(pause).await;
@@ -178,7 +185,9 @@ impl Pusher {
             let ledger = self.handler.live().ledger.read();
             ledger.account(name).map(|e| e.state.clone())
         };
-        let Some(account) = account else { return Ok(true) };
+        let Some(account) = account else {
+            return Ok(true);
+        };
         let jwt = self.jwt(&account).await?;
         let confirmed = account.confirmed == Some(account.issued_at);
         // A fresh JWT is pushed at once; one that was confirmed is looked up first.
@@ -203,7 +212,9 @@ impl Pusher {
             let (_, operator) = ledger.operator().ok_or("the ledger has no operator")?;
             let keys = &operator.state.signing_keys;
             let key = keys.iter().find(|k| k.nkey == account.issuer);
-            key.ok_or("its issuer is not a signing key of the operator")?.key.clone()
+            key.ok_or("its issuer is not a signing key of the operator")?
+                .key
+                .clone()
         };
         let signer = self.signers.signer(&key).await.map_err(|e| e.to_string())?;
         account_jwt(account, &signer).map_err(|e| e.to_string())
@@ -211,9 +222,13 @@ impl Pusher {
 
     /// What the servers say to a push is not believed; that nobody takes it is.
     async fn push(&self, jwt: &str) -> Result<(), String> {
-        let request =
-            async_nats::Request::new().payload(jwt.to_owned().into()).timeout(Some(ANSWER));
-        let reply = self.system.send_request(system::CLAIMS_UPDATE, request).await;
+        let request = async_nats::Request::new()
+            .payload(jwt.to_owned().into())
+            .timeout(Some(ANSWER));
+        let reply = self
+            .system
+            .send_request(system::CLAIMS_UPDATE, request)
+            .await;
         reply.map(|_| ()).map_err(|e| e.to_string())
     }
 
@@ -229,7 +244,9 @@ impl Pusher {
 
     /// Asks all servers which they are.
     async fn find_servers(&self) {
-        let Ok(answers) = self.scatter(system::PING, 0).await else { return };
+        let Ok(answers) = self.scatter(system::PING, 0).await else {
+            return;
+        };
         let found: BTreeMap<_, _> = answers
             .iter()
             .filter_map(|answer| serde_json::from_slice::<Answer>(answer).ok())
@@ -243,14 +260,22 @@ impl Pusher {
     /// Asks all servers at once, and gathers `count` answers; or, if that is 0, all that come in time.
     async fn scatter(&self, subject: &str, count: usize) -> Result<Vec<Vec<u8>>, String> {
         let inbox = self.system.new_inbox();
-        let mut replies: Subscriber =
-            self.system.subscribe(inbox.clone()).await.map_err(|e| e.to_string())?;
-        let sent = self.system.publish_with_reply(subject.to_owned(), inbox, "".into()).await;
+        let mut replies: Subscriber = self
+            .system
+            .subscribe(inbox.clone())
+            .await
+            .map_err(|e| e.to_string())?;
+        let sent = self
+            .system
+            .publish_with_reply(subject.to_owned(), inbox, "".into())
+            .await;
         sent.map_err(|e| e.to_string())?;
         let end = Instant::now() + if count == 0 { GATHER } else { ANSWER };
         let mut answers = Vec::new();
         while count == 0 || answers.len() < count {
-            let Ok(Some(message)) = timeout_at(end, replies.next()).await else { break };
+            let Ok(Some(message)) = timeout_at(end, replies.next()).await else {
+                break;
+            };
             answers.push(message.payload.to_vec());
         }
         Ok(answers)
@@ -269,7 +294,8 @@ impl Pusher {
                     // Only what this JWT holds: a later revocation waits for its own.
                     && account.revocations.contains_key(&u.state.nkey)
             });
-            open.filter_map(|(user, u)| Some((user.clone(), since(u.state.revoked_at?)))).collect()
+            open.filter_map(|(user, u)| Some((user.clone(), since(u.state.revoked_at?))))
+                .collect()
         };
         let confirmed = Confirmed {
             issued_at: account.issued_at,
@@ -277,8 +303,14 @@ impl Pusher {
             took_ms: since(account.changed_at),
             confirmed_at: now,
         };
-        let outcome = Outcome::Confirmed { account: name.clone(), confirmed, users };
-        self.handler.outcome(outcome, Arc::clone(&self.principal)).await;
+        let outcome = Outcome::Confirmed {
+            account: name.clone(),
+            confirmed,
+            users,
+        };
+        self.handler
+            .outcome(outcome, Arc::clone(&self.principal))
+            .await;
     }
 
     async fn report_drift(&self, name: &Name, account: &Account) {
@@ -289,11 +321,20 @@ impl Pusher {
             found: None,
             issued_at: account.issued_at,
         };
-        let outcome = Outcome::DriftRepaired { account: name.clone(), repaired };
-        self.handler.outcome(outcome, Arc::clone(&self.principal)).await;
+        let outcome = Outcome::DriftRepaired {
+            account: name.clone(),
+            repaired,
+        };
+        self.handler
+            .outcome(outcome, Arc::clone(&self.principal))
+            .await;
     }
 
     fn server_names(&self) -> Vec<Box<str>> {
-        self.servers.lock().values().map(|name| name.as_str().into()).collect()
+        self.servers
+            .lock()
+            .values()
+            .map(|name| name.as_str().into())
+            .collect()
     }
 }

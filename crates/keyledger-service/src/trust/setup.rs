@@ -139,7 +139,10 @@ pub async fn setup(
     let marker = organisation.directory().join(file::SET_UP);
     if !is_there(&context, &events.name).await? {
         if marker.exists() {
-            return Err(SetupError::Vanished { stream: events.name, marker });
+            return Err(SetupError::Vanished {
+                stream: events.name,
+                marker,
+            });
         }
         make(&context, events, &mut report).await?;
     }
@@ -148,7 +151,9 @@ pub async fn setup(
         make(&context, material, &mut report).await?;
     }
     if ensure_inventory(client, &prefix, replicas).await? {
-        report.made.push(Prefix::bucket_stream(&prefix.inventory_bucket()));
+        report
+            .made
+            .push(Prefix::bucket_stream(&prefix.inventory_bucket()));
     }
 
     let store = JetStreamStore::open(client.clone(), &prefix).await?;
@@ -238,7 +243,9 @@ async fn is_written(
     genesis: &[StoredEvent],
 ) -> Result<bool, SetupError> {
     let stored = store.read(0, 1).await?;
-    let Some(first) = stored.first() else { return Ok(false) };
+    let Some(first) = stored.first() else {
+        return Ok(false);
+    };
     let found = EventCid::of(&first.payload);
     let expected = genesis.first().map(|event| EventCid::of(&event.payload));
     if Some(found) == expected && first.sequence == 1 {
@@ -256,7 +263,10 @@ fn read_genesis(organisation: &Organisation) -> Result<Vec<StoredEvent>, SetupEr
     let path = organisation.genesis_file();
     let bytes = read_secret_file(&path)?;
     let text = String::from_utf8_lossy(bytes.expose());
-    let bad = |source| SetupError::Genesis { path: path.clone(), source };
+    let bad = |source| SetupError::Genesis {
+        path: path.clone(),
+        source,
+    };
     genesis::check(&text, &organisation.prefix(), &organisation.operator).map_err(bad)?;
     let mut events = Vec::new();
     for (line, text) in (1..).zip(text.lines()) {
@@ -274,8 +284,13 @@ fn appends(genesis: &[StoredEvent], prefix: &Prefix) -> Vec<Append> {
     let mut begun = std::collections::HashSet::new();
     let append = |event: &StoredEvent| {
         // `keys.events.key.orders-db.generated` without its last token is the history.
-        let history = event.subject.rsplit_once('.').map_or("", |(history, _)| history);
-        let expected = begun.insert(history.to_owned()).then(|| (format!("{history}.>"), 0));
+        let history = event
+            .subject
+            .rsplit_once('.')
+            .map_or("", |(history, _)| history);
+        let expected = begun
+            .insert(history.to_owned())
+            .then(|| (format!("{history}.>"), 0));
         Append {
             subject: event.subject.clone(),
             expected,
@@ -286,7 +301,11 @@ fn appends(genesis: &[StoredEvent], prefix: &Prefix) -> Vec<Append> {
             payload: Bytes::copy_from_slice(&event.payload),
         }
     };
-    debug_assert!(genesis.iter().all(|e| e.subject.starts_with(prefix.as_str())));
+    debug_assert!(
+        genesis
+            .iter()
+            .all(|e| e.subject.starts_with(prefix.as_str()))
+    );
     genesis.iter().map(append).collect()
 }
 
@@ -326,7 +345,10 @@ async fn upload(
 
 /// Entries of the material bucket, with the files they are in.
 fn sealed_files(directory: &Path) -> Result<Vec<(String, PathBuf)>, SetupError> {
-    let failed = |source| SetupError::Io { path: directory.to_owned(), source };
+    let failed = |source| SetupError::Io {
+        path: directory.to_owned(),
+        source,
+    };
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
@@ -341,7 +363,10 @@ fn sealed_files(directory: &Path) -> Result<Vec<(String, PathBuf)>, SetupError> 
 
 /// Remembers that the ledger's stream was there once.
 fn mark(marker: &Path, organisation: &Organisation) -> Result<(), SetupError> {
-    let text = format!("{:#}\n", serde_json::json!({ "genesis": organisation.genesis }));
+    let text = format!(
+        "{:#}\n",
+        serde_json::json!({ "genesis": organisation.genesis })
+    );
     match write_secret_file(marker, text.as_bytes()) {
         Ok(()) | Err(SecretFileError::Exists { .. }) => Ok(()),
         Err(error) => Err(error.into()),

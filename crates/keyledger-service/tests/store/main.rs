@@ -1,12 +1,16 @@
 //! Every store keeps every promise: one suite, run against each of them.
 
-
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt, future::join_all};
-use keyledger_domain::{Name, name::{Aggregate, HistoryId}};
-use keyledger_service::store::{Append, AppendError, JetStreamStore, MemoryStore, OpenError, Store};
+use keyledger_domain::{
+    Name,
+    name::{Aggregate, HistoryId},
+};
+use keyledger_service::store::{
+    Append, AppendError, JetStreamStore, MemoryStore, OpenError, Store,
+};
 use keyledger_testkit::NatsServer;
 use keyledger_wire::Prefix;
 
@@ -42,7 +46,10 @@ async fn keeps_its_promises(store: Arc<dyn Store>) {
     assert!(store.read(0, 10).await.unwrap().is_empty());
 
     // A lone event, then its history moved on: the same expectation is a conflict and stores nothing.
-    assert_eq!(store.append(vec![event("a", Some(0), "a1")]).await.unwrap(), 1);
+    assert_eq!(
+        store.append(vec![event("a", Some(0), "a1")]).await.unwrap(),
+        1
+    );
     let late = store.append(vec![event("a", Some(0), "late")]).await;
     assert!(matches!(late, Err(AppendError::Conflict)), "{late:?}");
     assert_eq!(store.last_sequence().await.unwrap(), 1);
@@ -58,22 +65,39 @@ async fn keeps_its_promises(store: Arc<dyn Store>) {
     assert_eq!(store.last_sequence().await.unwrap(), 5);
 
     // One stale expectation refuses the whole batch.
-    let stale = vec![event("d", Some(0), "d1"), event("a", Some(1), "stale"), event("e", Some(0), "e1")];
+    let stale = vec![
+        event("d", Some(0), "d1"),
+        event("a", Some(1), "stale"),
+        event("e", Some(0), "e1"),
+    ];
     let stale = store.append(stale).await;
     assert!(matches!(stale, Err(AppendError::Conflict)), "{stale:?}");
     assert_eq!(store.last_sequence().await.unwrap(), 5);
 
     // The exact bytes and headers come back, in order, from anywhere.
     let all = store.read(0, 100).await.unwrap();
-    let texts: Vec<_> = all.iter().map(|e| String::from_utf8_lossy(&e.payload).into_owned()).collect();
+    let texts: Vec<_> = all
+        .iter()
+        .map(|e| String::from_utf8_lossy(&e.payload).into_owned())
+        .collect();
     assert_eq!(texts, ["a1", "a2", "b1", "b2", "c1"]);
-    assert_eq!(all.iter().map(|e| e.sequence).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
-    assert!(all[2].headers.contains(&("X-Test".to_owned(), "b1".to_owned())));
+    assert_eq!(
+        all.iter().map(|e| e.sequence).collect::<Vec<_>>(),
+        [1, 2, 3, 4, 5]
+    );
+    assert!(
+        all[2]
+            .headers
+            .contains(&("X-Test".to_owned(), "b1".to_owned()))
+    );
     assert_eq!(store.read(3, 1).await.unwrap()[0].sequence, 4);
 
     // One history.
     let history = HistoryId::new(Aggregate::Key, Name::new("b").unwrap());
-    let b = store.history(Prefix::default().history(&history), 2).await.unwrap();
+    let b = store
+        .history(Prefix::default().history(&history), 2)
+        .await
+        .unwrap();
     assert_eq!(b.iter().map(|e| e.sequence).collect::<Vec<_>>(), [3, 4]);
 
     // The tail: what is there, and then what comes.
@@ -85,20 +109,42 @@ async fn keeps_its_promises(store: Arc<dyn Store>) {
     // Of many who append to one history with the same expectation, one wins.
     let racers = (0..32).map(|i| {
         let store = Arc::clone(&store);
-        async move { store.append(vec![event("race", Some(0), &format!("r{i}"))]).await.is_ok() }
+        async move {
+            store
+                .append(vec![event("race", Some(0), &format!("r{i}"))])
+                .await
+                .is_ok()
+        }
     });
-    let won = join_all(racers).await.into_iter().filter(|won| *won).count();
+    let won = join_all(racers)
+        .await
+        .into_iter()
+        .filter(|won| *won)
+        .count();
     assert_eq!(won, 1);
 
     // The largest batch, and one more.
     let last = store.last_sequence().await.unwrap();
-    let many: Vec<_> = (0..1_000).map(|i| event(&format!("m{i}"), Some(0), "m")).collect();
+    let many: Vec<_> = (0..1_000)
+        .map(|i| event(&format!("m{i}"), Some(0), "m"))
+        .collect();
     assert_eq!(store.append(many).await.unwrap(), last + 1);
-    let more: Vec<_> = (0..1_001).map(|i| event(&format!("n{i}"), Some(0), "n")).collect();
+    let more: Vec<_> = (0..1_001)
+        .map(|i| event(&format!("n{i}"), Some(0), "n"))
+        .collect();
     let more = store.append(more).await;
-    assert!(matches!(more, Err(AppendError::Refused(_) | AppendError::Unacknowledged(_))), "{more:?}");
+    assert!(
+        matches!(
+            more,
+            Err(AppendError::Refused(_) | AppendError::Unacknowledged(_))
+        ),
+        "{more:?}"
+    );
     assert_eq!(store.last_sequence().await.unwrap(), last + 1_000);
-    assert!(matches!(store.append(vec![]).await, Err(AppendError::Refused(_))));
+    assert!(matches!(
+        store.append(vec![]).await,
+        Err(AppendError::Refused(_))
+    ));
 }
 
 #[tokio::test]
@@ -115,11 +161,15 @@ async fn the_store_in_jetstream() {
 #[tokio::test]
 async fn what_was_acknowledged_survives_kill_9() {
     let (mut server, store) = jetstream().await;
-    let batch = (0..50).map(|i| event(&format!("k{i}"), Some(0), "k")).collect();
+    let batch = (0..50)
+        .map(|i| event(&format!("k{i}"), Some(0), "k"))
+        .collect();
     store.append(batch).await.unwrap();
     server.kill9();
     server.restart().await;
-    let store = JetStreamStore::open(server.connect().await, &Prefix::default()).await.unwrap();
+    let store = JetStreamStore::open(server.connect().await, &Prefix::default())
+        .await
+        .unwrap();
     assert_eq!(store.read(0, 100).await.unwrap().len(), 50);
 }
 
@@ -127,19 +177,26 @@ async fn what_was_acknowledged_survives_kill_9() {
 async fn a_missing_stream_is_not_made() {
     let server = NatsServer::simple_jetstream(true).await;
     let opened = JetStreamStore::open(server.connect().await, &Prefix::default()).await;
-    assert!(matches!(opened, Err(OpenError::Missing { .. })), "{opened:?}");
+    assert!(
+        matches!(opened, Err(OpenError::Missing { .. })),
+        "{opened:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_stream_with_a_wrong_setting_is_refused_with_the_remedy() {
     type Spoil = fn(&mut async_nats::jetstream::stream::Config);
     let spoils: [(&str, Spoil); 6] = [
-        ("max_age", |c| c.max_age = std::time::Duration::from_secs(60)),
+        ("max_age", |c| {
+            c.max_age = std::time::Duration::from_secs(60)
+        }),
         ("deny_purge", |c| c.deny_purge = false),
         ("deny_delete", |c| c.deny_delete = false),
         ("max_messages", |c| c.max_messages = 10),
         ("allow_atomic_publish", |c| c.allow_atomic_publish = false),
-        ("storage", |c| c.storage = async_nats::jetstream::stream::StorageType::Memory),
+        ("storage", |c| {
+            c.storage = async_nats::jetstream::stream::StorageType::Memory
+        }),
     ];
     let server = NatsServer::simple_jetstream(true).await;
     let prefix = Prefix::default();
@@ -161,5 +218,8 @@ async fn another_prefix_is_refused_on_this_stream() {
     let (server, _) = jetstream().await;
     let other: Prefix = "acme.keys".parse().unwrap();
     let opened = JetStreamStore::open(server.connect().await, &other).await;
-    assert!(matches!(opened, Err(OpenError::Missing { .. })), "{opened:?}");
+    assert!(
+        matches!(opened, Err(OpenError::Missing { .. })),
+        "{opened:?}"
+    );
 }

@@ -48,7 +48,11 @@ fn questions(prefix: &Prefix) -> Vec<String> {
 /// Every event, inboxes as NATS clients make them, and the user's own ones for `nats kv watch`.
 fn reads(prefix: &Prefix) -> Vec<String> {
     let deliver = super::deliver_prefix(prefix, "{{account-subject()}}");
-    vec![prefix.events(), "_INBOX.>".to_owned(), format!("{deliver}.{{{{subject()}}}}.>")]
+    vec![
+        prefix.events(),
+        "_INBOX.>".to_owned(),
+        format!("{deliver}.{{{{subject()}}}}.>"),
+    ]
 }
 
 /// A program commands the keys that bear its name or stand in its tags.
@@ -63,12 +67,13 @@ fn service(prefix: &Prefix) -> Vec<String> {
 }
 
 fn service_reads(prefix: &Prefix) -> Vec<String> {
-    let mut subscribe: Vec<_> =
-        OWN_KEYS.iter().map(|key| format!("{prefix}.events.key.{key}.>")).collect();
+    let mut subscribe: Vec<_> = OWN_KEYS
+        .iter()
+        .map(|key| format!("{prefix}.events.key.{key}.>"))
+        .collect();
     subscribe.push("_INBOX.>".to_owned());
     subscribe
 }
 
 /// The namesake, and each key that a tag `key:…` names; without such a tag nats-server drops the subject.
 const OWN_KEYS: [&str; 2] = ["{{name()}}", "{{tag(key)}}"];
-

@@ -42,8 +42,16 @@ pub fn deliver_prefix(prefix: &Prefix, account: &str) -> String {
 #[must_use]
 pub fn service_exports(prefix: &Prefix) -> Vec<Export> {
     vec![
-        service("commands", &Prefix::inner(&prefix.commands()), ResponseType::Singleton),
-        service("queries", &Prefix::inner(&prefix.queries()), ResponseType::Singleton),
+        service(
+            "commands",
+            &Prefix::inner(&prefix.commands()),
+            ResponseType::Singleton,
+        ),
+        service(
+            "queries",
+            &Prefix::inner(&prefix.queries()),
+            ResponseType::Singleton,
+        ),
         // Every instance answers.
         service("discovery", DISCOVERY, ResponseType::Stream),
         stream("events", &prefix.events()),
@@ -60,7 +68,10 @@ pub fn views_exports(prefix: &Prefix) -> Vec<Export> {
         .chain(bucket.reading())
         .map(|(name, subject)| service(name, &subject, ResponseType::Singleton))
         .collect();
-    exports.push(stream("inventory-deliver", &format!("{}.>", deliver_prefix(prefix, "*"))));
+    exports.push(stream(
+        "inventory-deliver",
+        &format!("{}.>", deliver_prefix(prefix, "*")),
+    ));
     exports
 }
 
@@ -76,12 +87,28 @@ pub fn client_imports(
     views: Exporter<'_>,
     issued_at: i64,
 ) -> Result<Vec<Import>, EncodeError> {
-    let service = Grant { exporter: service, account, issued_at };
-    let views = Grant { exporter: views, account, issued_at };
+    let service = Grant {
+        exporter: service,
+        account,
+        issued_at,
+    };
+    let views = Grant {
+        exporter: views,
+        account,
+        issued_at,
+    };
     let mut imports = vec![
         // Shared: nats-server tells the service who sends them.
-        shared(service.service("commands", &Prefix::inner(&prefix.commands()), &prefix.commands())?),
-        shared(service.service("queries", &Prefix::inner(&prefix.queries()), &prefix.queries())?),
+        shared(service.service(
+            "commands",
+            &Prefix::inner(&prefix.commands()),
+            &prefix.commands(),
+        )?),
+        shared(service.service(
+            "queries",
+            &Prefix::inner(&prefix.queries()),
+            &prefix.queries(),
+        )?),
         service.service("discovery", DISCOVERY, DISCOVERY)?,
         service.stream("events", &prefix.events())?,
     ];
@@ -106,7 +133,11 @@ pub fn service_imports(
     views: Exporter<'_>,
     issued_at: i64,
 ) -> Result<Vec<Import>, EncodeError> {
-    let grant = Grant { exporter: views, account, issued_at };
+    let grant = Grant {
+        exporter: views,
+        account,
+        issued_at,
+    };
     let bucket = Bucket::of(prefix);
     let [info, direct, ..] = bucket.reading();
     let subjects = bucket.writing().into_iter().chain([info, direct]);
@@ -125,7 +156,11 @@ struct Bucket {
 impl Bucket {
     fn of(prefix: &Prefix) -> Self {
         let bucket = prefix.inventory_bucket();
-        Self { stream: Prefix::bucket_stream(&bucket), api: views_api(prefix), bucket }
+        Self {
+            stream: Prefix::bucket_stream(&bucket),
+            api: views_api(prefix),
+            bucket,
+        }
     }
 
     /// What it takes to make and write it.
@@ -133,7 +168,10 @@ impl Bucket {
         let Self { bucket, stream, .. } = self;
         [
             ("inventory-put", Prefix::bucket_entry(bucket, ">")),
-            ("inventory-create", format!("$JS.API.STREAM.CREATE.{stream}")),
+            (
+                "inventory-create",
+                format!("$JS.API.STREAM.CREATE.{stream}"),
+            ),
             ("inventory-purge", format!("$JS.API.STREAM.PURGE.{stream}")),
         ]
     }
@@ -144,8 +182,14 @@ impl Bucket {
         [
             ("inventory-info", format!("$JS.API.STREAM.INFO.{stream}")),
             ("inventory-get", format!("$JS.API.DIRECT.GET.{stream}.>")),
-            ("inventory-watch", format!("$JS.API.CONSUMER.CREATE.{stream}.>")),
-            ("inventory-unwatch", format!("$JS.API.CONSUMER.DELETE.{stream}.*")),
+            (
+                "inventory-watch",
+                format!("$JS.API.CONSUMER.CREATE.{stream}.>"),
+            ),
+            (
+                "inventory-unwatch",
+                format!("$JS.API.CONSUMER.DELETE.{stream}.*"),
+            ),
             ("inventory-flow", format!("$JS.FC.{stream}.>")),
         ]
     }
@@ -184,13 +228,19 @@ impl Grant<'_> {
     ) -> Result<Import, EncodeError> {
         let mut claims = ActivationClaims::new(self.account, subject, kind, self.issued_at);
         name.clone_into(&mut claims.name);
-        self.exporter.nkey.clone_into(&mut claims.nats.issuer_account);
+        self.exporter
+            .nkey
+            .clone_into(&mut claims.nats.issuer_account);
         Ok(Import {
             name: name.to_owned(),
             subject: subject.to_owned(),
             account: self.exporter.nkey.to_owned(),
             token: encode(&claims, self.exporter.signer)?,
-            local_subject: if local == subject { String::new() } else { local_subject(local) },
+            local_subject: if local == subject {
+                String::new()
+            } else {
+                local_subject(local)
+            },
             kind,
             ..Import::default()
         })
@@ -212,7 +262,10 @@ fn local_subject(subject: &str) -> String {
 }
 
 fn shared(import: Import) -> Import {
-    Import { share: true, ..import }
+    Import {
+        share: true,
+        ..import
+    }
 }
 
 fn service(name: &str, subject: &str, response_type: ResponseType) -> Export {

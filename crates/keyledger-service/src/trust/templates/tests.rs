@@ -1,6 +1,201 @@
-use keyledger_claims::{AccountBody, AccountClaims, KeyPairSigner, Signer as _, subject};
+use keyledger_claims::{
+    AccountBody, AccountClaims, KeyPairSigner, Signer as _, account::Import, subject,
+};
 use keyledger_domain::{Role, ledger::SERVICE_VERBS};
 use keyledger_wire::Prefix;
 use nkeys::KeyPair;
 
 use super::*;
+
+fn prefixes() -> [Prefix; 2] {
+    ["keys", "acme.security.keys"].map(|prefix| prefix.parse().unwrap())
+}
+
+fn pair() -> KeyPairSigner {
+    KeyPairSigner::new(KeyPair::new_account())
+}
+
+/// The account claims of a client, and of the service.
+fn importing(prefix: &Prefix) -> [AccountClaims; 2] {
+    let (service, views, client) = (pair(), pair(), pair());
+    let exporter = |of| Exporter {
+        nkey: KeyPairSigner::public_nkey(of),
+        signer: of,
+    };
+    let nkey = client.public_nkey();
+    let to_client = client_imports(
+        prefix,
+        nkey,
+        exporter(&service),
+        exporter(&views),
+        1_700_000_000,
+    )
+    .unwrap();
+    let to_service = service_imports(prefix, nkey, exporter(&views), 1_700_000_000).unwrap();
+    [to_client, to_service].map(|imports| {
+        AccountClaims::with_body(
+            nkey,
+            1,
+            AccountBody {
+                imports,
+                ..AccountBody::new()
+            },
+        )
+    })
+}
+
+fn local(import: &Import) -> &str {
+    if import.local_subject.is_empty() {
+        &import.subject
+    } else {
+        &import.local_subject
+    }
+}
+
+#[test]
+fn exports_are_private_and_never_overlap() {
+    for prefix in prefixes() {
+        for exports in [service_exports(&prefix), views_exports(&prefix)] {
+            assert!(exports.iter().all(|export| export.token_req));
+            for (at, one) in exports.iter().enumerate() {
+                for other in &exports[at + 1..] {
+                    assert!(
+                        !subject::overlaps(&one.subject, &other.subject),
+                        "{one:?} {other:?}"
+                    );
+                }
+            }
+            let body = AccountBody {
+                exports,
+                ..AccountBody::new()
+            };
+            assert!(body.validate().is_empty(), "{:?}", body.validate());
+        }
+    }
+}
+
+#[test]
+fn imports_hold_against_their_activations() {
+    for prefix in prefixes() {
+        for claims in importing(&prefix) {
+            assert!(claims.validate().is_empty(), "{:?}", claims.validate());
+        }
+    }
+}
+
+#[test]
+fn every_import_is_of_something_exported() {
+    for prefix in prefixes() {
+        let mut exports = service_exports(&prefix);
+        exports.extend(views_exports(&prefix));
+        for import in importing(&prefix)
+            .into_iter()
+            .flat_map(|claims| claims.nats.imports)
+        {
+            let found = exports.iter().any(|export| {
+                export.kind == import.kind && subject::covers(&export.subject, &import.subject)
+            });
+            assert!(found, "{import:?}");
+        }
+    }
+}
+
+#[test]
+fn only_commands_and_questions_tell_who_sends_them() {
+    let prefix = Prefix::default();
+    let [client, _] = importing(&prefix);
+    let shared: Vec<_> = client
+        .nats
+        .imports
+        .iter()
+        .filter(|i| i.share)
+        .map(local)
+        .collect();
+    assert_eq!(shared, ["keys.commands.>", "keys.queries.>"]);
+}
+
+#[test]
+fn a_client_may_neither_make_write_nor_purge_the_inventory() {
+    for prefix in prefixes() {
+        let [client, _] = importing(&prefix);
+        for import in &client.nats.imports {
+            let subject = &import.subject;
+            assert!(!subject.starts_with("$KV."), "{subject}");
+            for forbidden in ["$JS.API.STREAM.CREATE.x", "$JS.API.STREAM.PURGE.x"] {
+                let verb = forbidden.strip_suffix('x').unwrap();
+                assert!(!subject.starts_with(verb), "{subject}");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_an_administrator_commands_everything() {
+    let prefix = Prefix::default();
+    let commands = |role| {
+        let publish = role_template(&prefix, role).publish.allow;
+        let commands: Vec<_> = publish
+            .into_iter()
+            .filter(|s| s.starts_with("keys.commands."))
+            .collect();
+        commands
+    };
+    assert_eq!(commands(Role::Administrator), ["keys.commands.>"]);
+    assert_eq!(commands(Role::Approver), ["keys.commands.request.>"]);
+    assert!(commands(Role::Auditor).is_empty());
+    let service = commands(Role::Service);
+    assert_eq!(service.len(), 2 * SERVICE_VERBS.len());
+    assert!(service.contains(&"keys.commands.key.rotate.{{name()}}".to_owned()));
+    assert!(service.contains(&"keys.commands.key.rotate.{{tag(key)}}".to_owned()));
+    assert!(
+        !service
+            .iter()
+            .any(|s| s.contains(".destroy.") || s.contains(".revoke."))
+    );
+}
+
+#[test]
+fn no_role_reaches_the_material() {
+    for prefix in prefixes() {
+        let material = prefix.material_bucket();
+        for role in Role::ALL {
+            let template = role_template(&prefix, role);
+            let subjects = template
+                .publish
+                .allow
+                .iter()
+                .chain(&template.subscribe.allow);
+            for subject in subjects {
+                assert!(
+                    !subject.contains(&material) && subject != ">",
+                    "{role}: {subject}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_service_can_neither_change_nor_shorten_the_ledger() {
+    for prefix in prefixes() {
+        let stream = prefix.events_stream();
+        let publish = service_grants(&prefix).publish;
+        for what in [
+            "CREATE",
+            "UPDATE",
+            "DELETE",
+            "PURGE",
+            "MSG.DELETE",
+            "RESTORE",
+        ] {
+            let subject = format!("$JS.API.STREAM.{what}.{stream}");
+            let may = publish
+                .iter()
+                .find(|allowed| subject::covers(allowed, &subject));
+            assert_eq!(may, None, "{subject}");
+        }
+        let material = Prefix::bucket_stream(&prefix.material_bucket());
+        let may = |what: &str| publish.contains(&format!("$JS.API.STREAM.{what}.{material}"));
+        assert!(may("MSG.DELETE") && !may("DELETE") && !may("UPDATE") && !may("PURGE"));
+    }
+}

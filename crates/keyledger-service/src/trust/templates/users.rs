@@ -47,8 +47,11 @@ pub fn service_grants(prefix: &Prefix) -> Grants {
         publish.push(format!("$JS.API.DIRECT.GET.{stream}"));
         publish.push(format!("$JS.API.DIRECT.GET.{stream}.>"));
     }
-    let subscribe =
-        vec![format!("{}.>", Prefix::inner(prefix.as_str())), DISCOVERY.to_owned(), inboxes()];
+    let subscribe = vec![
+        format!("{}.>", Prefix::inner(prefix.as_str())),
+        DISCOVERY.to_owned(),
+        inboxes(),
+    ];
     Grants { publish, subscribe }
 }
 
@@ -62,7 +65,10 @@ pub fn setup_grants(prefix: &Prefix) -> Grants {
         "$JS.API.>".to_owned(),
         format!("{}.>", views_api(prefix)),
     ];
-    Grants { publish, subscribe: vec![inboxes()] }
+    Grants {
+        publish,
+        subscribe: vec![inboxes()],
+    }
 }
 
 /// What the service may do in the system account: push and look up account JWTs, ask servers for their figures.
@@ -80,7 +86,11 @@ pub fn system_grants() -> Grants {
     let subscribe = ["$SYS.SERVER.>", "$SYS.ACCOUNT.>"];
     Grants {
         publish: publish.map(str::to_owned).to_vec(),
-        subscribe: subscribe.map(str::to_owned).into_iter().chain([inboxes()]).collect(),
+        subscribe: subscribe
+            .map(str::to_owned)
+            .into_iter()
+            .chain([inboxes()])
+            .collect(),
     }
 }
 

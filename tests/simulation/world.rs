@@ -1,0 +1,244 @@
+//! The simulated world.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::stream::BoxStream;
+use keyledger_domain::{
+    Command, Made, Name, Stamp, Timestamp, VerifiedBy,
+    command::Target,
+    name::Aggregate,
+    record::{Ids, Why},
+};
+use keyledger_service::{
+    handler::{Handler, Live, Order, Parts, Signer},
+    store::{Append, AppendError, MemoryStore, Pending, ReadError, Store, StoredEvent},
+};
+use keyledger_wire::Prefix;
+use parking_lot::Mutex;
+use uuid::Uuid;
+
+/// Repeatable numbers (`SplitMix64`, Steele et al. 2014): the seed is the bug report.
+#[derive(Clone)]
+pub struct Random(Arc<Mutex<u64>>);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(Arc::new(Mutex::new(seed)))
+    }
+
+    pub fn fork(&self) -> Self {
+        Self::new(self.next())
+    }
+
+    pub fn next(&self) -> u64 {
+        let mut state = self.0.lock();
+        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = *state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&self, end: u64) -> u64 {
+        self.next() % end
+    }
+}
+
+/// A store that misbehaves as the world does, over one that keeps its promises.
+#[derive(Clone)]
+pub struct Unreliable {
+    inner: MemoryStore,
+    random: Random,
+    calm: Arc<AtomicBool>,
+}
+
+impl Store for Unreliable {
+    fn append(&self, batch: Vec<Append>) -> Pending<'_, Result<u64, AppendError>> {
+        Box::pin(async move {
+            if self.calm.load(Ordering::Relaxed) {
+                return self.inner.append(batch).await;
+            }
+            let (fate, delay) = (self.random.below(10), self.random.below(30));
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+            match fate {
+                // The message is lost on its way.
+                0 => Err(AppendError::Unacknowledged("lost".to_owned())),
+                // The acknowledgement is lost on its way back.
+                1 => {
+                    let _ = self.inner.append(batch).await;
+                    Err(AppendError::Unacknowledged("ack lost".to_owned()))
+                }
+                // The acknowledgement is given up; the message arrives later.
+                2 => {
+                    let inner = self.inner.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                        let _ = inner.append(batch).await;
+                    });
+                    Err(AppendError::Unacknowledged("late".to_owned()))
+                }
+                _ => self.inner.append(batch).await,
+            }
+        })
+    }
+
+    fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>> {
+        Box::pin(async move {
+            if !self.calm.load(Ordering::Relaxed) && self.random.below(10) == 0 {
+                return Err(ReadError("away".to_owned()));
+            }
+            self.inner.last_sequence().await
+        })
+    }
+
+    fn read(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
+        self.inner.read(after, limit)
+    }
+
+    fn history(
+        &self,
+        filter: String,
+        count: usize,
+    ) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
+        self.inner.history(filter, count)
+    }
+
+    fn tail(
+        &self,
+        after: u64,
+    ) -> Pending<'_, Result<BoxStream<'static, Result<StoredEvent, ReadError>>, ReadError>> {
+        self.inner.tail(after)
+    }
+}
+
+/// Signs with a key of its own.
+struct TestSigner {
+    nkey: String,
+    pair: nkeys::KeyPair,
+}
+
+impl Signer for TestSigner {
+    fn nkey(&self) -> &str {
+        &self.nkey
+    }
+
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        let signature = self.pair.sign(message).expect("it has a secret half");
+        signature
+            .try_into()
+            .expect("Ed25519 signatures have 64 bytes")
+    }
+}
+
+/// One store, any number of instances.
+pub struct World {
+    pub store: Unreliable,
+    random: Random,
+}
+
+impl World {
+    pub fn new(random: Random) -> Self {
+        let calm = Arc::new(AtomicBool::new(false));
+        Self {
+            store: Unreliable {
+                inner: MemoryStore::new(),
+                random: random.fork(),
+                calm,
+            },
+            random,
+        }
+    }
+
+    /// From now on the store behaves.
+    pub fn calm(&self) {
+        self.store.calm.store(true, Ordering::Relaxed);
+    }
+
+    /// A new instance, with a clock that is off and jumps.
+    pub async fn instance(&self) -> Handler {
+        let pair = nkeys::KeyPair::new_account();
+        let random = self.random.fork();
+        let (news, _) = tokio::sync::mpsc::unbounded_channel();
+        let store: Arc<dyn Store> = Arc::new(self.store.clone());
+        let parts = Parts {
+            store,
+            prefix: Prefix::default(),
+            signer: Arc::new(TestSigner {
+                nkey: pair.public_key(),
+                pair,
+            }),
+            clock: Arc::new(move || {
+                let jump = i64::try_from(random.below(20_000)).expect("small") - 10_000;
+                Timestamp::from_ms(1_800_000_000_000 + jump)
+            }),
+            news,
+        };
+        // The first start may meet a store that is away.
+        loop {
+            let parts = Parts {
+                store: Arc::clone(&parts.store),
+                prefix: parts.prefix.clone(),
+                signer: Arc::clone(&parts.signer),
+                clock: Arc::clone(&parts.clock),
+                news: parts.news.clone(),
+            };
+            if let Ok(handler) = Handler::start(parts, Arc::new(Live::default())).await {
+                return handler;
+            }
+        }
+    }
+}
+
+/// A random command for one of twelve keys.
+pub fn order(random: &Random, place: u64) -> Order {
+    let name = Name::new(&format!("key-{}", random.below(12))).expect("it is a name");
+    let (verb, payload) = match random.below(8) {
+        0..=2 => ("register", register(random, place)),
+        3 => ("activate", "{}".to_owned()),
+        4 => ("suspend", r#"{"reason":"simulated"}"#.to_owned()),
+        5 => ("resume", "{}".to_owned()),
+        6 => ("describe", format!(r#"{{"title":"title {place}"}}"#)),
+        _ => (
+            "revoke",
+            r#"{"reason":"simulated","revocation_reason":"superseded"}"#.to_owned(),
+        ),
+    };
+    let (command, why): (Command, Why) =
+        Command::parse(Aggregate::Key, verb, payload.as_bytes()).expect("it is well-formed");
+    let id = Uuid::from_u128((u128::from(random.next()) << 64) | u128::from(place) | 1);
+    let principal = Stamp {
+        account: "A".into(),
+        user: "U".into(),
+        name: None,
+        role: None,
+        host: None,
+        verified_by: VerifiedBy::Service,
+    };
+    Order {
+        target: Target::new(Aggregate::Key, name),
+        command,
+        why,
+        ids: Ids::root(id),
+        principal: Arc::new(principal),
+        made: Made::Nothing,
+    }
+}
+
+/// An Ed25519 public key that nobody has the other half of.
+fn register(random: &Random, place: u64) -> String {
+    let mut der = data_encoding::HEXLOWER
+        .decode(b"302a300506032b6570032100")
+        .expect("hex");
+    for _ in 0..4 {
+        der.extend_from_slice(&random.next().to_le_bytes());
+    }
+    let public_key = data_encoding::BASE64.encode(&der);
+    let activate = place % 2 == 0;
+    format!(r#"{{"algorithm":"ed25519","public_key":"{public_key}","activate":{activate}}}"#)
+}
