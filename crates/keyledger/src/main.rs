@@ -1,3 +1,51 @@
-//! Keyledger.
+//! The `keyledger` program: `up`, `init`, `serve`, and the administrator's commands.
+//!
+//! *Invariant:* no rule is decided and no secret is kept here; a command is asked of the service, and what a person
+//! sees is made of what it answers.
 
-fn main() {}
+mod args;
+mod cli;
+mod connect;
+mod context;
+mod exit;
+mod output;
+mod place;
+mod table;
+mod when;
+
+use std::{io, process::ExitCode};
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let json = cli.is_json();
+    log(&cli);
+    let done = tokio::runtime::Runtime::new()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| {
+            let mut stdout = io::stdout();
+            let done = runtime.block_on(cli.run(&mut output::Output::standard(&mut stdout, json)));
+            runtime.shutdown_background(); // a prompt that nobody answers would hold it up
+            done
+        });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::report(&error, json, &mut io::stdout(), &mut io::stderr()),
+    }
+}
+
+fn log(cli: &cli::Cli) {
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(cli.log_filter()));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    if cli.log_json {
+        log.json().init();
+    } else {
+        log.with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+            .init();
+    }
+}

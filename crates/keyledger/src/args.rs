@@ -1,0 +1,259 @@
+//! Arguments that several commands share, parsed into the domain's own types.
+
+use std::{io::Read, path::Path, str::FromStr};
+
+use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use keyledger_domain::{
+    Algorithm, Name, Purpose, Purposes, Role,
+    key::{Class, Classification, Custodian, RevocationReason, State},
+    principal::Kind,
+    record::Ids,
+    text::{Labels, Reason, Ticket, Title},
+};
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::exit::{Exit, Failure};
+
+/// What is recorded with a command.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Record")]
+pub(crate) struct Why {
+    /// Why it is done
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<Reason>,
+    #[command(flatten)]
+    pub(crate) under: Under,
+}
+
+/// What is recorded with a command that needs a reason.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Record")]
+pub(crate) struct Reasoned {
+    /// Why it is done
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Reason,
+    #[command(flatten)]
+    pub(crate) under: Under,
+}
+
+/// Under what a command is done.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Record")]
+pub(crate) struct Under {
+    /// The ticket it is done under
+    #[arg(long, value_name = "TICKET")]
+    pub(crate) ticket: Option<Ticket>,
+    /// The command's own id: a repeated command with the same id is done once
+    #[arg(long, value_name = "UUID")]
+    message_id: Option<Uuid>,
+}
+
+impl Under {
+    /// The command's ids: its own as given or made, and the same for the conversation it begins.
+    pub(crate) fn ids(&self) -> Ids {
+        Ids::root(self.message_id.unwrap_or_else(Uuid::now_v7))
+    }
+}
+
+/// A parser of one of `names`, each the wire's name of a value. Where a name has a `_`, `-` will do too.
+fn choice<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    let value = |name: &'static str| {
+        let value = PossibleValue::new(name);
+        if name.contains('_') {
+            value.alias(name.replace('_', "-"))
+        } else {
+            value
+        }
+    };
+    let values: Vec<_> = names.into_iter().map(value).collect();
+    PossibleValuesParser::new(values).try_map(|name| {
+        serde_json::from_value(serde_json::Value::String(name.replace('-', "_")))
+            .or_else(|_| serde_json::from_value(serde_json::Value::String(name)))
+    })
+}
+
+/// An algorithm.
+pub(crate) fn algorithm() -> impl TypedValueParser<Value = Algorithm> {
+    choice(Algorithm::ALL.map(Algorithm::as_str))
+}
+
+/// A purpose.
+pub(crate) fn purpose() -> impl TypedValueParser<Value = Purpose> {
+    choice(Purpose::ALL.map(Purpose::as_str))
+}
+
+/// A classification.
+pub(crate) fn classification() -> impl TypedValueParser<Value = Classification> {
+    choice(Classification::ALL.map(Classification::as_str))
+}
+
+/// A reason of KMIP's to revoke.
+pub(crate) fn revocation_reason() -> impl TypedValueParser<Value = RevocationReason> {
+    choice(RevocationReason::ALL.map(RevocationReason::as_str))
+}
+
+/// A state of a key.
+pub(crate) fn state() -> impl TypedValueParser<Value = State> {
+    choice(State::ALL.map(State::as_str))
+}
+
+/// A role.
+pub(crate) fn role() -> impl TypedValueParser<Value = Role> {
+    choice(Role::ALL.map(Role::as_str))
+}
+
+/// A kind of principal.
+pub(crate) fn kind() -> impl TypedValueParser<Value = Kind> {
+    let all = [Kind::Person, Kind::Service, Kind::Workstation, Kind::Unit];
+    choice(all.map(Kind::as_str))
+}
+
+/// A custodian.
+pub(crate) fn custodian() -> impl TypedValueParser<Value = Custodian> {
+    choice(["software", "external", "offline"])
+}
+
+/// A class of the key management plan.
+pub(crate) fn class() -> impl TypedValueParser<Value = Class> {
+    choice([Class::Certificate, Class::Data, Class::Other].map(Class::as_str))
+}
+
+/// A label, `name=value`.
+#[derive(Debug, Clone)]
+pub(crate) struct Label {
+    /// Its name.
+    pub(crate) name: Name,
+    /// Its value.
+    pub(crate) value: Title,
+}
+
+impl FromStr for Label {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text.split_once('=').ok_or("write it as name=value")?;
+        let name = Name::new(name).map_err(|e| e.to_string())?;
+        let value = Title::new(value).map_err(|e| format!("the value: {e}"))?;
+        Ok(Self { name, value })
+    }
+}
+
+/// The labels of a body; nothing if none was given.
+pub(crate) fn labels(given: &[Label]) -> anyhow::Result<Option<Labels>> {
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let map = given
+        .iter()
+        .map(|l| (l.name.to_string(), l.value.as_str().into()));
+    let map = serde_json::Value::Object(map.collect());
+    let labels = serde_json::from_value(map)
+        .map_err(|e| Failure::new(Exit::Usage, format!("--label: {e}")))?;
+    Ok(Some(labels))
+}
+
+/// The purposes of a body; nothing if none was given.
+pub(crate) fn purposes(given: &[Purpose]) -> Option<Purposes> {
+    (!given.is_empty()).then(|| Purposes::of(given))
+}
+
+/// A public key from a file, or from standard input for `-`: PEM as it is, DER as base64.
+pub(crate) fn public_key(path: &Path) -> anyhow::Result<String> {
+    /// The largest public key that makes sense; a private key of RSA would be larger than its public half.
+    const MAX_BYTES: u64 = 64 * 1024;
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().take(MAX_BYTES).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes))
+    };
+    read.with_context(|| format!("the public key {}", path.display()))?;
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(der) => return Ok(STANDARD.encode(der.as_bytes())),
+    };
+    if text.contains("PRIVATE KEY") {
+        let problem = format!(
+            "{} holds a private key, and nothing was sent",
+            path.display()
+        );
+        return Err(Failure::new(Exit::Usage, problem)
+            .remedy("give its public half: openssl pkey -in FILE -pubout")
+            .into());
+    }
+    Ok(text.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{ffi::OsStr, fs};
+
+    fn parses<T>(parser: impl TypedValueParser<Value = T>, text: &str) -> Option<T> {
+        parser
+            .parse_ref(&clap::Command::new("x"), None, OsStr::new(text))
+            .ok()
+    }
+
+    #[test]
+    fn every_value_of_every_vocabulary_parses() {
+        for name in ["software", "external", "offline"] {
+            assert!(parses(custodian(), name).is_some(), "{name}");
+        }
+        for algorithm_name in Algorithm::ALL.map(Algorithm::as_str) {
+            assert!(
+                parses(algorithm(), algorithm_name).is_some(),
+                "{algorithm_name}"
+            );
+        }
+        for state_name in State::ALL.map(State::as_str) {
+            assert!(parses(state(), state_name).is_some(), "{state_name}");
+        }
+        for why in RevocationReason::ALL.map(RevocationReason::as_str) {
+            assert!(parses(revocation_reason(), why).is_some(), "{why}");
+            assert!(
+                parses(revocation_reason(), &why.replace('_', "-")).is_some(),
+                "{why}"
+            );
+        }
+        assert_eq!(parses(kind(), "workstation"), Some(Kind::Workstation));
+        assert_eq!(parses(class(), "data"), Some(Class::Data));
+        assert_eq!(parses(role(), "auditor"), Some(Role::Auditor));
+        assert_eq!(parses(purpose(), "derive"), Some(Purpose::Derive));
+        assert_eq!(
+            parses(classification(), "restricted"),
+            Some(Classification::Restricted)
+        );
+        assert!(parses(algorithm(), "rsa-1024").is_none());
+    }
+
+    #[test]
+    fn labels_are_names_with_values() {
+        let given: Vec<Label> = ["env=prod", "team=a=b"]
+            .iter()
+            .map(|l| l.parse().unwrap())
+            .collect();
+        let labels = labels(&given).unwrap().unwrap();
+        assert_eq!(labels.value("env"), Some("prod"));
+        assert_eq!(labels.value("team"), Some("a=b"));
+        for bad in ["env", "=prod", "Env=prod", "env="] {
+            assert!(bad.parse::<Label>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_private_key_is_not_sent() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), "-----BEGIN PRIVATE KEY-----\nMC4C\n").unwrap();
+        let error = public_key(file.path()).unwrap_err();
+        assert!(error.to_string().contains("holds a private key"), "{error}");
+        fs::write(file.path(), [0x30, 0x2a, 0xff]).unwrap();
+        assert_eq!(public_key(file.path()).unwrap(), "MCr/");
+    }
+}

@@ -1,0 +1,353 @@
+//! `keyledger doctor`: is everything as it should be?
+
+use std::{fmt, time::Instant};
+
+use anstyle::Style;
+use keyledger_wire::{
+    SERVICE_VERSION,
+    query::{Nothing, ServerStatus, ServiceStatus},
+};
+use serde::Serialize;
+
+use crate::{
+    cli::stream,
+    connect::{Connection, Session},
+    exit::{Exit, Failure},
+    output::{self, Output},
+};
+
+/// The first nats-server with atomic batches, which the ledger is written with.
+pub(crate) const LEAST_SERVER: (u32, u32) = (2, 12);
+/// Clocks apart by more are worth a look, in milliseconds: dates in events come from the service's.
+const CLOCK_WARN_MS: u64 = 500;
+/// Clocks apart by more make JWTs that servers find to be from the future.
+const CLOCK_FAIL_MS: u64 = 10_000;
+
+/// Examine connection, servers, durability, stream, clocks and what expires
+///
+/// Each line is ok, warn or fail, with what to do. Exits with 1 if anything fails.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  keyledger doctor\n  keyledger doctor --json")]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// What was found of one thing.
+#[derive(Debug, Serialize)]
+pub(super) struct Finding {
+    level: Level,
+    what: String,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Ok,
+    Warn,
+    Fail,
+}
+
+impl Finding {
+    pub(super) fn ok(what: &str, found: impl fmt::Display) -> Self {
+        Self {
+            level: Level::Ok,
+            what: what.to_owned(),
+            found: found.to_string(),
+            remedy: None,
+        }
+    }
+
+    fn warn(what: &str, found: impl fmt::Display, remedy: &str) -> Self {
+        let remedy = Some(remedy.to_owned());
+        Self {
+            level: Level::Warn,
+            what: what.to_owned(),
+            found: found.to_string(),
+            remedy,
+        }
+    }
+
+    pub(super) fn fail(what: &str, found: impl fmt::Display, remedy: &str) -> Self {
+        Self {
+            level: Level::Fail,
+            ..Self::warn(what, found, remedy)
+        }
+    }
+}
+
+impl Doctor {
+    pub(crate) async fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let findings = self.examine().await;
+        if out.is_json() {
+            out.json(&findings)?
+        } else {
+            print(&findings, out)?
+        }
+        let failed = findings.iter().filter(|f| f.level == Level::Fail).count();
+        if failed == 0 {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Exit::Error,
+            format!("{failed} of {} checks failed", findings.len()),
+        )
+        .into())
+    }
+
+    async fn examine(&self) -> Vec<Finding> {
+        let session = match self.connection.open().await {
+            Ok(session) => session,
+            Err(error) => {
+                let remedy = "is nats-server up there, and are these its creds? --server, --creds, --context, --dir";
+                return vec![Finding::fail("connection", format!("{error:#}"), remedy)];
+            }
+        };
+        let mut findings = connection(&session);
+        let asked = Instant::now();
+        match session
+            .query::<_, ServiceStatus>("status", &Nothing {})
+            .await
+        {
+            Ok(status) => {
+                let ms = asked.elapsed().as_secs_f64() * 1e3;
+                findings.push(Finding::ok("answer", format!("within {ms:.1} ms")));
+                findings.extend(judge(&status));
+            }
+            Err(error) => {
+                let remedy =
+                    "start it with `keyledger up` or `keyledger serve`; an account must import it";
+                findings.push(Finding::fail("service", format!("{error:#}"), remedy));
+            }
+        }
+        findings.push(stream::examine(&session).await);
+        findings
+    }
+}
+
+fn connection(session: &Session) -> Vec<Finding> {
+    let info = session.client().nats().server_info();
+    let found = format!("{} ({}:{})", info.server_name, info.host, info.port);
+    vec![
+        Finding::ok("connection", found),
+        version(&info.server_name, &info.version),
+    ]
+}
+
+fn version(server: &str, version: &str) -> Finding {
+    let what = format!("nats-server {server}");
+    let (major, minor) = LEAST_SERVER;
+    match parse_version(version) {
+        Some(found) if found >= LEAST_SERVER => Finding::ok(&what, version),
+        _ => {
+            let remedy = format!(
+                "upgrade it to {major}.{minor} or later: the ledger is written in atomic batches"
+            );
+            Finding::fail(&what, version, &remedy)
+        }
+    }
+}
+
+/// Major and minor of `2.15.1`.
+pub(crate) fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.trim().trim_start_matches('v').split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// What an instance says of itself.
+fn judge(status: &ServiceStatus) -> Vec<Finding> {
+    let mut findings = vec![service(status)];
+    findings.push(if status.durability == "durable" {
+        Finding::ok("durability", "acknowledged means on disk")
+    } else {
+        let remedy = "set `jetstream { sync_interval: always }` on the server, and restart it";
+        Finding::fail("durability", &status.durability, remedy)
+    });
+    findings.extend(status.servers.iter().flat_map(server));
+    findings.push(clocks(status.clock_ahead_ms));
+    findings.push(if status.unconfirmed_accounts.is_empty() {
+        Finding::ok("account JWTs", "confirmed on every server")
+    } else {
+        let accounts = status.unconfirmed_accounts.join(", ");
+        let remedy = "the service goes on pushing: look for a server that is down or unreachable";
+        Finding::warn(
+            "account JWTs",
+            format!("not confirmed on every server: {accounts}"),
+            remedy,
+        )
+    });
+    findings.push(match status.expiring_within_30_days {
+        0 => Finding::ok(
+            "keys",
+            format!("{}; none falls due within 30 days", status.keys),
+        ),
+        due => {
+            let remedy =
+                "`keyledger inventory --expiring 30d` shows which; rotate or deactivate them";
+            Finding::warn(
+                "keys",
+                format!("{due} of {} fall due within 30 days", status.keys),
+                remedy,
+            )
+        }
+    });
+    findings
+}
+
+fn service(status: &ServiceStatus) -> Finding {
+    let ServiceStatus {
+        instance,
+        version,
+        prefix,
+        events,
+        sequence,
+        ..
+    } = status;
+    let found = format!("{version}, prefix {prefix}, {events} events, instance {instance}");
+    if version != SERVICE_VERSION {
+        let remedy =
+            format!("this keyledger is {SERVICE_VERSION}: use the same version on both sides");
+        return Finding::warn("service", found, &remedy);
+    }
+    if events != sequence {
+        let remedy = "events are missing in the stream: `keyledger ledger verify`";
+        return Finding::fail(
+            "service",
+            format!("{found}, but the last sequence is {sequence}"),
+            remedy,
+        );
+    }
+    Finding::ok("service", found)
+}
+
+fn server(server: &ServerStatus) -> Vec<Finding> {
+    let what = format!("sync_always {}", server.name);
+    let syncs = match server.sync_always {
+        Some(true) => Finding::ok(&what, "each write is on disk before it is acknowledged"),
+        Some(false) => {
+            let remedy = "set `jetstream { sync_interval: always }` there, and restart it";
+            Finding::fail(
+                &what,
+                "off: acknowledged writes can be lost with the power",
+                remedy,
+            )
+        }
+        None => Finding::ok(&what, "stores nothing"),
+    };
+    vec![version(&server.name, &server.version), syncs]
+}
+
+fn clocks(ahead_ms: Option<i64>) -> Finding {
+    let Some(ahead_ms) = ahead_ms else {
+        let remedy = "the server did not say its time: try again";
+        return Finding::warn("clocks", "unknown", remedy);
+    };
+    let found = format!("the service's is {ahead_ms} ms ahead of the server's");
+    let remedy = "run an NTP client on both machines";
+    match ahead_ms.unsigned_abs() {
+        apart if apart > CLOCK_FAIL_MS => Finding::fail("clocks", found, remedy),
+        apart if apart > CLOCK_WARN_MS => Finding::warn("clocks", found, remedy),
+        _ => Finding::ok("clocks", found),
+    }
+}
+
+fn print(findings: &[Finding], out: &mut Output<'_>) -> std::io::Result<()> {
+    let mut said: Vec<String> = Vec::new();
+    for Finding {
+        level,
+        what,
+        found,
+        remedy,
+    } in findings
+    {
+        let (word, style) = match level {
+            Level::Ok => ("ok  ", output::good()),
+            Level::Warn => ("warn", output::warning()),
+            Level::Fail => ("fail", output::fault()),
+        };
+        let line = format!("{word}  {what}: {found}");
+        if said.contains(&line) {
+            continue; // the server connected to is one of those that answered
+        }
+        out.styled(
+            if *level == Level::Ok {
+                Style::new()
+            } else {
+                style
+            },
+            &line,
+        )?;
+        if let Some(remedy) = remedy {
+            out.line(format!("      → {remedy}"))?;
+        }
+        said.push(line);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> ServiceStatus {
+        ServiceStatus {
+            instance: "I1".to_owned(),
+            version: SERVICE_VERSION.to_owned(),
+            prefix: "keys".to_owned(),
+            server: "a 2.15.1".to_owned(),
+            clock_ahead_ms: Some(1),
+            events: 23,
+            sequence: 23,
+            keys: 4,
+            durability: "durable".to_owned(),
+            servers: vec![ServerStatus {
+                name: "a".to_owned(),
+                version: "2.15.1".to_owned(),
+                sync_always: Some(true),
+            }],
+            unconfirmed_accounts: Vec::new(),
+            expiring_within_30_days: 0,
+        }
+    }
+
+    fn printed(status: &ServiceStatus) -> String {
+        let mut text = Vec::new();
+        let mut out = Output::fixed(&mut text, None, crate::when::now());
+        print(&judge(status), &mut out).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn a_healthy_service_is_all_ok() {
+        assert!(judge(&status()).iter().all(|f| f.level == Level::Ok));
+        assert_eq!(
+            printed(&status()),
+            include_str!("../../tests/golden/doctor-ok.txt")
+        );
+    }
+
+    #[test]
+    fn every_fault_is_named_with_a_remedy() {
+        let mut sick = status();
+        sick.durability = "server a does not sync".to_owned();
+        sick.servers[0].sync_always = Some(false);
+        sick.servers[0].version = "2.9.10".to_owned();
+        sick.clock_ahead_ms = Some(-60_000);
+        sick.unconfirmed_accounts = vec!["orders".to_owned()];
+        sick.expiring_within_30_days = 2;
+        sick.sequence = 24;
+        assert_eq!(
+            printed(&sick),
+            include_str!("../../tests/golden/doctor-sick.txt")
+        );
+    }
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(parse_version("2.15.1").unwrap() > parse_version("v2.9.25-RC.1").unwrap());
+        assert_eq!(parse_version("new"), None);
+    }
+}

@@ -1,0 +1,143 @@
+//! The timeline of one aggregate, as people read it.
+
+use anyhow::Context as _;
+use keyledger_domain::{
+    Name, Stamp,
+    name::Aggregate,
+    views::{Change, TimelineEntry},
+};
+use keyledger_wire::query::Nothing;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    connect::Session,
+    output::{Output, faint},
+    when,
+};
+
+/// Asks for the history of `name` and prints it.
+pub(crate) async fn run(
+    session: &Session,
+    out: &mut Output<'_>,
+    aggregate: Aggregate,
+    name: &Name,
+) -> anyhow::Result<()> {
+    let entries = of(session, aggregate, name).await?;
+    if out.is_json() {
+        out.json(&entries)?;
+    } else {
+        entries.iter().try_for_each(|entry| print(entry, out))?;
+    }
+    Ok(())
+}
+
+/// Asks for the history of `name`.
+pub(crate) async fn of(
+    session: &Session,
+    aggregate: Aggregate,
+    name: &Name,
+) -> anyhow::Result<Vec<TimelineEntry>> {
+    let tail = format!("history.{aggregate}.{name}");
+    session
+        .query(&tail, &Nothing {})
+        .await
+        .with_context(|| format!("the history of {aggregate} {name}"))
+}
+
+/// Who did it: `alice (administrator) from 10.0.0.7`.
+pub(crate) fn who(stamp: &Stamp) -> String {
+    let name = stamp.name.as_deref().unwrap_or(&stamp.user);
+    let role = stamp
+        .role
+        .map(|role| format!(" ({role})"))
+        .unwrap_or_default();
+    let host = stamp
+        .host
+        .as_deref()
+        .map(|host| format!(" from {host}"))
+        .unwrap_or_default();
+    format!("{name}{role}{host}")
+}
+
+/// The name on the wire of a value that is a word there.
+pub(crate) fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+fn print(entry: &TimelineEntry, out: &mut Output<'_>) -> std::io::Result<()> {
+    let at = when::moment(entry.at);
+    let ago = when::relative(entry.at, out.now());
+    out.line(format!(
+        "{:>3}  {at}  {}  by {}  ({ago})",
+        entry.revision,
+        entry.event,
+        who(&entry.who)
+    ))?;
+    let mut detail = |what: &str, text: &str| out.line(format!("       {what}: {text}"));
+    if let Some(reason) = &entry.reason {
+        detail("reason", reason.as_str())?;
+    }
+    if let Some(ticket) = &entry.ticket {
+        detail("ticket", ticket.as_str())?;
+    }
+    for Change { field, from, to } in &entry.changes {
+        match (from, to) {
+            (Value::Null, to) => detail(field, &value(to))?,
+            (from, Value::Null) => detail(field, &format!("{} → gone", value(from)))?,
+            (from, to) => detail(field, &format!("{} → {}", value(from), value(to)))?,
+        }
+    }
+    out.styled(
+        faint(),
+        &format!("       {} at sequence {}", entry.cid, entry.sequence),
+    )
+}
+
+fn value(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(self::value).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => {
+            let field = |(name, value): (&String, &Value)| format!("{name}={}", self::value(value));
+            fields.iter().map(field).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_history_is_printed_as_in_the_golden_file() {
+        let entries: Vec<TimelineEntry> = serde_json::from_value(json!([{
+            "revision": 4, "at": "2026-11-22T10:00:00.123Z", "event": "revoked", "type": "key.v1.revoked",
+            "who": { "account": "AX", "user": "UX", "name": "alice", "role": "administrator",
+                     "host": "10.0.0.7", "verified_by": "request_info" },
+            "reason": "laptop stolen", "ticket": "SEC-1123",
+            "changes": [ { "field": "state", "from": "active", "to": "compromised" },
+                         { "field": "revocation", "from": null, "to": { "reason": "key_compromise" } },
+                         { "field": "rotation_due_at", "from": "2027-01-01T00:00:00.000Z", "to": null } ],
+            "cid": "bafkr4ibpdgzdp3zuhiknhxdz4f4rysatutowxvywsfgmbyfbkyvc3snbjm",
+            "sequence": 23, "id": "01997c00-0000-7000-8000-000000000001",
+            "command_id": "01997c00-0000-7000-8000-000000000002",
+            "correlation_id": "01997c00-0000-7000-8000-000000000002",
+            "causation_id": "01997c00-0000-7000-8000-000000000002" }]))
+        .unwrap();
+        let mut text = Vec::new();
+        let mut out = Output::fixed(
+            &mut text,
+            None,
+            when::parse_moment("2026-11-22T12:00:00Z").unwrap(),
+        );
+        print(&entries[0], &mut out).unwrap();
+        let expected = include_str!("../../tests/golden/history.txt");
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
+    }
+}

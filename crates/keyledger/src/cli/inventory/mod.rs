@@ -1,0 +1,216 @@
+//! `keyledger inventory`: which keys there are, and how they are.
+
+mod rebuild;
+mod rows;
+mod watch;
+
+use anyhow::Context as _;
+use keyledger_domain::{
+    Algorithm, Name, Purpose, Timestamp,
+    key::{Class, Classification, Custodian, State},
+    views::{InventoryPage, InventoryQuery, InventorySort, States},
+};
+
+use crate::{
+    args::{self, Label},
+    connect::{Connection, Session},
+    output::Output,
+    when,
+};
+
+/// Locate keys: which there are, in what state, and what falls due.
+///
+/// Every condition given must hold.
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  keyledger inventory
+  keyledger inventory --state active --algorithm ed25519 --owner ada
+  keyledger inventory --expiring 30d --sort rotation_due_at
+  keyledger inventory --at 2026-11-21T00:00:00Z
+  keyledger inventory --watch"
+)]
+pub(crate) struct Inventory {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    rebuild: Option<Verb>,
+    #[command(flatten)]
+    locate: Locate,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Rebuild(rebuild::Rebuild),
+}
+
+#[derive(Debug, clap::Args)]
+struct Locate {
+    /// The key with this name
+    name: Option<Name>,
+    /// Keys whose names begin so
+    #[arg(long, value_name = "TEXT")]
+    begins: Option<Name>,
+    /// Keys in this state, or in one of several
+    #[arg(long, value_delimiter = ',', value_parser = args::state())]
+    state: Vec<State>,
+    /// Keys of this algorithm
+    #[arg(long, value_parser = args::algorithm())]
+    algorithm: Option<Algorithm>,
+    /// Keys that serve this purpose, perhaps among others
+    #[arg(long, value_parser = args::purpose())]
+    purpose: Option<Purpose>,
+    /// Keys that this principal answers for
+    #[arg(long, value_name = "PRINCIPAL")]
+    owner: Option<Name>,
+    /// Keys of this classification
+    #[arg(long, value_parser = args::classification())]
+    classification: Option<Classification>,
+    /// Keys whose secret half is held by this custodian
+    #[arg(long, value_parser = args::custodian())]
+    custodian: Option<Custodian>,
+    /// Keys directly below this one
+    #[arg(long, value_name = "KEY")]
+    parent: Option<Name>,
+    /// Keys of this class of the key management plan
+    #[arg(long, value_parser = args::class())]
+    class: Option<Class>,
+    /// Keys with this label; may be given again
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    labels: Vec<Label>,
+    /// Keys in the archive (true), or those that are not (false)
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    archived: Option<bool>,
+    /// Keys in use whose protect-stop or rotation falls due within this time, or is overdue
+    #[arg(long, value_name = "DAYS", value_parser = when::parse_days)]
+    expiring: Option<u16>,
+    /// The inventory as it was then: 2026-11-21, 2026-11-21T10:00:00Z or -7d
+    #[arg(long, value_name = "TIME", value_parser = when::parse_moment, allow_hyphen_values = true, conflicts_with = "watch")]
+    at: Option<Timestamp>,
+    /// By what to sort: name, created_at, protect_stop_at, rotation_due_at, changed_at; -FIELD turns it round
+    #[arg(long, value_name = "FIELD", value_parser = Sort::parse, allow_hyphen_values = true)]
+    sort: Option<Sort>,
+    /// At most so many keys, 1 to 500; 100 unless said otherwise
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=500), conflicts_with = "all")]
+    limit: Option<u16>,
+    /// Every key, page after page
+    #[arg(long)]
+    all: bool,
+    /// Stay, and print each change as it happens
+    #[arg(long)]
+    watch: bool,
+}
+
+/// An order, forwards or backwards.
+#[derive(Debug, Clone, Copy)]
+struct Sort {
+    by: InventorySort,
+    desc: bool,
+}
+
+impl Sort {
+    fn parse(text: &str) -> Result<Self, String> {
+        let (desc, field) = text
+            .strip_prefix('-')
+            .map_or((false, text), |field| (true, field));
+        let by = match field.replace('-', "_").as_str() {
+            "name" => InventorySort::Name,
+            "created_at" | "created" => InventorySort::CreatedAt,
+            "protect_stop_at" => InventorySort::ProtectStopAt,
+            "rotation_due_at" => InventorySort::RotationDueAt,
+            "changed_at" | "changed" => InventorySort::ChangedAt,
+            _ => {
+                return Err(
+                    "use name, created_at, protect_stop_at, rotation_due_at or changed_at"
+                        .to_owned(),
+                );
+            }
+        };
+        Ok(Self { by, desc })
+    }
+}
+
+impl Inventory {
+    pub(crate) async fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let session = self.connection.open().await?;
+        if let Some(Verb::Rebuild(rebuild)) = self.rebuild {
+            return rebuild.run(&session, out).await;
+        }
+        let query = self.locate.query();
+        if self.locate.watch {
+            return watch::run(&session, out, query).await;
+        }
+        let page = locate(&session, query.clone(), self.locate.all).await?;
+        if let Some(at) = query.at {
+            out.set_now(at);
+        }
+        if out.is_json() {
+            out.json(&page)?
+        } else {
+            rows::print(&page, out)?
+        }
+        Ok(())
+    }
+}
+
+impl Locate {
+    fn query(&self) -> InventoryQuery {
+        let labels = self
+            .labels
+            .iter()
+            .map(|l| (l.name.clone(), l.value.clone()));
+        let sort = self.sort;
+        InventoryQuery {
+            name: self.name.clone(),
+            prefix: self.begins.clone(),
+            state: (!self.state.is_empty()).then(|| States(self.state.clone())),
+            algorithm: self.algorithm,
+            purpose: self.purpose,
+            owner: self.owner.clone(),
+            classification: self.classification,
+            custodian: self.custodian,
+            parent: self.parent.clone(),
+            class: self.class,
+            label: (!self.labels.is_empty()).then(|| labels.collect()),
+            archived: self.archived,
+            expiring_days: self.expiring,
+            sort: sort.map(|sort| sort.by),
+            desc: sort.map(|sort| sort.desc),
+            limit: self.limit,
+            after: None,
+            at: self.at,
+        }
+    }
+}
+
+/// One page; or with `all` every row in one.
+async fn locate(
+    session: &Session,
+    mut query: InventoryQuery,
+    all: bool,
+) -> anyhow::Result<InventoryPage> {
+    if all {
+        query.limit = Some(keyledger_domain::views::page::MAX_PAGE);
+    }
+    let mut whole: InventoryPage = session
+        .query("inventory.locate", &query)
+        .await
+        .context("locating keys")?;
+    while all && whole.next.is_some() {
+        query.after = whole.next.take();
+        let page: InventoryPage = session
+            .query("inventory.locate", &query)
+            .await
+            .context("locating more keys")?;
+        whole.rows.extend(page.rows);
+        whole.next = page.next;
+    }
+    Ok(whole)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    pub(crate) use super::rows::tests::rows;
+}

@@ -1,0 +1,140 @@
+//! Commands that move a key through its states.
+
+use keyledger_domain::{
+    Name, Timestamp,
+    key::{self, RevocationReason},
+};
+
+use crate::{
+    args::{self, Reasoned, Why},
+    cli::order,
+    when,
+};
+
+/// Activate a pre-active key: from now on it protects and processes
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  keyledger key activate orders-db")]
+pub(crate) struct Activate {
+    /// The key's name
+    name: Name,
+    #[command(flatten)]
+    why: Why,
+}
+
+order!(Activate: Key "activate" => "activated", key::Activate, |this| key::Activate {
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});
+
+/// Suspend an active key: it protects nothing until it is resumed
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  keyledger key suspend orders-db --reason 'looked at by security' --ticket SEC-7"
+)]
+pub(crate) struct Suspend {
+    /// The key's name
+    name: Name,
+    #[command(flatten)]
+    why: Reasoned,
+}
+
+order!(Suspend: Key "suspend" => "suspended", key::Suspend, |this| key::Suspend {
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});
+
+/// Resume a suspended key
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  keyledger key resume orders-db --ticket SEC-7")]
+pub(crate) struct Resume {
+    /// The key's name
+    name: Name,
+    #[command(flatten)]
+    why: Why,
+}
+
+order!(Resume: Key "resume" => "resumed", key::Resume, |this| key::Resume {
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});
+
+/// Deactivate a key at the end of its use: it still processes what it protected
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  keyledger key deactivate orders-db --reason 'moved to orders-db2'"
+)]
+pub(crate) struct Deactivate {
+    /// The key's name
+    name: Name,
+    #[command(flatten)]
+    why: Why,
+}
+
+order!(Deactivate: Key "deactivate" => "deactivated", key::Deactivate, |this| key::Deactivate {
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});
+
+/// Revoke a key: it stops protecting at once, everywhere
+///
+/// A compromise (key_compromise, ca_compromise) makes it compromised, any other reason deactivated.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  keyledger key revoke orders-db --revocation-reason key_compromise --reason 'laptop stolen' \
+--compromise-occurred-at 2026-11-20 --ticket SEC-1123")]
+pub(crate) struct Revoke {
+    /// The key's name
+    name: Name,
+    /// Why, in KMIP's words
+    #[arg(long, value_parser = args::revocation_reason())]
+    revocation_reason: RevocationReason,
+    /// When the compromise happened, as far as is known
+    #[arg(long, value_name = "TIME", value_parser = when::parse_moment, allow_hyphen_values = true)]
+    compromise_occurred_at: Option<Timestamp>,
+    /// When it was noticed [default: now]
+    #[arg(long, value_name = "TIME", value_parser = when::parse_moment, allow_hyphen_values = true)]
+    compromise_detected_at: Option<Timestamp>,
+    #[command(flatten)]
+    why: Reasoned,
+}
+
+order!(Revoke: Key "revoke" => "revoked", key::Revoke, |this| key::Revoke {
+    revocation_reason: this.revocation_reason,
+    compromise_occurred_at: this.compromise_occurred_at,
+    compromise_detected_at: this.compromise_detected_at,
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});
+
+/// Archive a key that is no longer active
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  keyledger key archive orders-db")]
+pub(crate) struct Archive {
+    /// The key's name
+    name: Name,
+    #[command(flatten)]
+    why: Why,
+}
+
+order!(Archive: Key "archive" => "archived", key::Archive, |this| key::Archive {
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});
+
+/// Recover an archived key
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  keyledger key recover orders-db --reason 'a court asks for old invoices'"
+)]
+pub(crate) struct Recover {
+    /// The key's name
+    name: Name,
+    #[command(flatten)]
+    why: Reasoned,
+}
+
+order!(Recover: Key "recover" => "recovered", key::Recover, |this| key::Recover {
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});

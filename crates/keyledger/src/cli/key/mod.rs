@@ -1,0 +1,76 @@
+//! `keyledger key`: the life of a key, command by command.
+
+mod attributes;
+mod destroy;
+mod generate;
+mod lifecycle;
+mod show;
+
+#[cfg(test)]
+pub(crate) use lifecycle::Revoke;
+
+use crate::{
+    cli::send,
+    connect::{Connection, Session},
+    output::Output,
+};
+
+/// Generate keys, and see them through their lives.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger key generate orders-db --algorithm ed25519 --activate
+  keyledger key revoke orders-db --revocation-reason key_compromise --reason 'laptop stolen'
+  keyledger key history orders-db")]
+pub(crate) struct Key {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Generate(generate::Generate),
+    Register(generate::Register),
+    Activate(lifecycle::Activate),
+    Suspend(lifecycle::Suspend),
+    Resume(lifecycle::Resume),
+    Deactivate(lifecycle::Deactivate),
+    Revoke(lifecycle::Revoke),
+    Rotate(generate::Rotate),
+    Destroy(destroy::Destroy),
+    Archive(lifecycle::Archive),
+    Recover(lifecycle::Recover),
+    Describe(attributes::Describe),
+    Schedule(attributes::Schedule),
+    Show(show::Show),
+    History(show::History),
+}
+
+impl Key {
+    pub(crate) async fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
+        if let Verb::Destroy(destroy) = &self.verb {
+            destroy.confirm()?;
+        }
+        let session = self.connection.open().await?;
+        let session: &Session = &session;
+        match self.verb {
+            Verb::Generate(verb) => send(session, out, verb).await,
+            Verb::Register(verb) => send(session, out, verb).await,
+            Verb::Activate(verb) => send(session, out, verb).await,
+            Verb::Suspend(verb) => send(session, out, verb).await,
+            Verb::Resume(verb) => send(session, out, verb).await,
+            Verb::Deactivate(verb) => send(session, out, verb).await,
+            Verb::Revoke(verb) => send(session, out, verb).await,
+            Verb::Rotate(verb) => send(session, out, verb).await,
+            Verb::Destroy(verb) => send(session, out, verb).await,
+            Verb::Archive(verb) => send(session, out, verb).await,
+            Verb::Recover(verb) => send(session, out, verb).await,
+            Verb::Describe(verb) => send(session, out, verb).await,
+            Verb::Schedule(verb) => send(session, out, verb).await,
+            Verb::Show(show) => show.run(session, out).await,
+            Verb::History(history) => history.run(session, out).await,
+        }
+    }
+}

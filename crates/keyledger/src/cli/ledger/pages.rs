@@ -1,0 +1,85 @@
+//! The whole ledger, asked for page by page.
+
+use std::collections::VecDeque;
+
+use anyhow::Context as _;
+use keyledger_domain::verify::SignedHead;
+use keyledger_wire::query::{EventsPage, EventsQuery, Nothing};
+
+use crate::connect::Session;
+
+/// Events of a page: what the service gives at most.
+const PAGE: u16 = 500;
+
+/// The signed head: how many events there are now.
+pub(super) async fn head(session: &Session) -> anyhow::Result<SignedHead> {
+    session
+        .query("ledger.head", &Nothing {})
+        .await
+        .context("asking for the signed head")
+}
+
+/// The lines of some events after `after`, in the export's form.
+pub(super) async fn lines(
+    session: &Session,
+    after: u64,
+    limit: u16,
+) -> anyhow::Result<Vec<String>> {
+    let query = EventsQuery {
+        after,
+        limit: Some(limit),
+    };
+    let page: EventsPage = session
+        .query("ledger.events", &query)
+        .await
+        .with_context(|| format!("asking for the events after sequence {after}"))?;
+    Ok(page.lines)
+}
+
+/// The lines of a ledger's first events, one after the other.
+pub(super) struct Lines<'a> {
+    session: &'a Session,
+    waiting: VecDeque<String>,
+    after: u64,
+    left: u64,
+}
+
+impl<'a> Lines<'a> {
+    /// As many as `head` covers; what was written later is left for the next time.
+    pub(super) fn covered_by(head: &SignedHead, session: &'a Session) -> Self {
+        Self {
+            session,
+            waiting: VecDeque::new(),
+            after: 0,
+            left: head.events,
+        }
+    }
+
+    /// The next line; nothing at the end, even if it comes before its time.
+    pub(super) async fn next(&mut self) -> anyhow::Result<Option<String>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        if self.waiting.is_empty() {
+            self.waiting = lines(self.session, self.after, PAGE).await?.into();
+        }
+        let Some(line) = self.waiting.pop_front() else {
+            return Ok(None);
+        };
+        if self.waiting.is_empty() {
+            self.after = sequence(&line)?;
+        }
+        self.left -= 1;
+        Ok(Some(line))
+    }
+}
+
+/// The sequence in a line: where the next page begins.
+fn sequence(line: &str) -> anyhow::Result<u64> {
+    #[derive(serde::Deserialize)]
+    struct Line {
+        sequence: u64,
+    }
+    let line: Line = serde_json::from_str(line).context("an event's line cannot be read")?;
+    Ok(line.sequence)
+}

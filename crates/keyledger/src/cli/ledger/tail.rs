@@ -1,0 +1,92 @@
+//! Events as they come.
+
+use std::collections::HashSet;
+
+use anyhow::Context as _;
+use futures::StreamExt as _;
+use keyledger_domain::{
+    Record,
+    verify::export::{Line, parse_line},
+};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::pages;
+use crate::{
+    cli::history,
+    connect::{self, Session},
+    output::Output,
+    when,
+};
+
+/// Print events as they come, until interrupted
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger ledger tail
+  keyledger ledger tail --last 100 --json | jq .type")]
+pub(super) struct Tail {
+    /// Begin with so many that are there already
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=500))]
+    last: u16,
+}
+
+impl Tail {
+    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        // Listening begins first, so that no event falls between the two; what comes twice is left out.
+        let mut events = session
+            .subscribe(session.client().prefix().events())
+            .await?;
+        let mut printed = HashSet::new();
+        if self.last > 0 {
+            let head = pages::head(session).await?;
+            let after = head.sequence.saturating_sub(self.last.into());
+            for line in pages::lines(session, after, self.last).await? {
+                if let Line::Event(stored) = parse_line(&line)? {
+                    printed.insert(print(&stored.payload, out)?);
+                }
+            }
+        }
+        loop {
+            let message = tokio::select! {
+                message = events.next() => message.context("the connection was lost")?,
+                said = session.denied() => return Err(connect::denied(&said).into()),
+                _ = tokio::signal::ctrl_c() => return Ok(()),
+            };
+            let record = Record::read(&message.payload)
+                .context("an event cannot be read by this version")?;
+            if !printed.remove(&record.id) {
+                print(&message.payload, out)?;
+            }
+        }
+    }
+}
+
+/// Prints an event on one line, and gives its id.
+fn print(payload: &[u8], out: &mut Output<'_>) -> anyhow::Result<Uuid> {
+    let record = Record::read(payload).context("an event cannot be read by this version")?;
+    if out.is_json() {
+        let exact: &RawValue = serde_json::from_slice(payload)?;
+        out.json_line(&exact)?;
+        return Ok(record.id);
+    }
+    let reason = record
+        .why
+        .reason
+        .as_ref()
+        .map(|reason| format!(": {reason}"))
+        .unwrap_or_default();
+    let ticket = record
+        .why
+        .ticket
+        .as_ref()
+        .map(|ticket| format!(" [{ticket}]"))
+        .unwrap_or_default();
+    let (at, past) = (when::moment(record.occurred_at), record.event.past());
+    let (history, revision) = (&record.history, record.revision);
+    let who = history::who(&record.principal);
+    out.line(format!(
+        "{at}  {history}  {past} (revision {revision})  by {who}{reason}{ticket}"
+    ))?;
+    Ok(record.id)
+}

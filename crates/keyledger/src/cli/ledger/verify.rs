@@ -1,0 +1,217 @@
+//! Verifying a ledger: an export offline, or the live one event by event.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use keyledger_domain::verify::{
+    Broken, Options, Report, SignedHead, Verifier,
+    export::{ExportError, Line, Reader, parse_line},
+};
+use serde_json::json;
+
+use super::{
+    pages::{self, Lines},
+    progress::Progress,
+};
+use crate::{
+    connect::Connection,
+    exit::{Exit, Failure},
+    output::{Output, faint, good},
+    place,
+    table::{Cell, Table},
+    when,
+};
+
+/// Verify the ledger: chain, CIDs, signatures, revisions without gaps
+///
+/// With FILE, offline on an export; without, every event of the live ledger. Exits with 5 and names the first
+/// broken event if one was removed, altered, reordered or inserted again.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger ledger verify
+  keyledger ledger verify ledger.jsonl --operator OABC
+  keyledger ledger verify today.jsonl --earlier yesterday.jsonl")]
+pub(super) struct Verify {
+    /// An export; - reads standard input
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The operator's public nkey, which the ledger must begin with; that of --dir where it is given
+    #[arg(long, value_name = "NKEY")]
+    operator: Option<String>,
+    /// An export that was kept from earlier: the ledger must still begin with what it covers; may be given again
+    #[arg(long, value_name = "FILE")]
+    earlier: Vec<PathBuf>,
+}
+
+impl Verify {
+    pub(super) async fn run(
+        self,
+        connection: &Connection,
+        out: &mut Output<'_>,
+    ) -> anyhow::Result<()> {
+        let mut options = Options {
+            expected_operator: self.operator,
+            ..Options::default()
+        };
+        for path in &self.earlier {
+            options.earlier_heads.push(head_of(path)?);
+        }
+        let (verified, pinned) = if let Some(file) = self.file {
+            if let (None, Some(dir)) = (&options.expected_operator, connection.named_dir()) {
+                options.expected_operator = Some(place::organisation(dir)?.operator);
+            }
+            let pinned = options.expected_operator.is_some();
+            (offline(&file, options)?, pinned)
+        } else {
+            online(connection, options).await?
+        };
+        match verified {
+            Ok(report) => print(&report, pinned, out),
+            Err(error) => Err(broken(&error, out)?),
+        }
+    }
+}
+
+/// Reads an export line by line.
+fn offline(path: &Path, options: Options) -> anyhow::Result<Result<Report, ExportError>> {
+    let mut reader = Reader::new(options);
+    let mut progress = Progress::new("verified", None);
+    for line in lines(path)? {
+        let line = line.with_context(|| format!("reading {}", path.display()))?;
+        if let Err(error) = reader.take(&line) {
+            return Ok(Err(error));
+        }
+        progress.step();
+    }
+    Ok(reader.finish())
+}
+
+/// Asks for every event; tells whether the operator was known from elsewhere too.
+async fn online(
+    connection: &Connection,
+    mut options: Options,
+) -> anyhow::Result<(Result<Report, ExportError>, bool)> {
+    let session = connection.open().await?;
+    if let (None, Some(dir)) = (&options.expected_operator, session.dir()) {
+        options.expected_operator = Some(place::organisation(dir)?.operator);
+    }
+    let pinned = options.expected_operator.is_some();
+    let head = pages::head(&session).await?;
+    options.prefix = Some(session.client().prefix().to_string());
+    let mut progress = Progress::new("verified", Some(head.events));
+    let mut verifier = Verifier::new(options);
+    let mut lines = Lines::covered_by(&head, &session);
+    while let Some(line) = lines.next().await? {
+        let Line::Event(stored) = parse_line(&line).context("an event cannot be read")? else {
+            anyhow::bail!("the service answered with something else than an event");
+        };
+        if let Err(broken) = verifier.take(&stored) {
+            return Ok((Err(broken.into()), pinned));
+        }
+        progress.step();
+    }
+    Ok((verifier.finish(Some(&head)).map_err(Into::into), pinned))
+}
+
+fn lines(path: &Path) -> anyhow::Result<Box<dyn Iterator<Item = io::Result<String>>>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin().lines()));
+    }
+    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    Ok(Box::new(BufReader::new(file).lines()))
+}
+
+/// The signed head at the end of an export.
+fn head_of(path: &Path) -> anyhow::Result<SignedHead> {
+    let mut last = None;
+    for line in lines(path)? {
+        last = Some(line.with_context(|| format!("reading {}", path.display()))?);
+    }
+    match last.as_deref().map(parse_line) {
+        Some(Ok(Line::Head(head))) => Ok(head),
+        _ => {
+            let problem = format!("{} does not end with a signed head", path.display());
+            Err(Failure::new(Exit::Usage, problem)
+                .remedy("give a whole export")
+                .into())
+        }
+    }
+}
+
+fn print(report: &Report, pinned: bool, out: &mut Output<'_>) -> anyhow::Result<()> {
+    if out.is_json() {
+        let mut value = serde_json::to_value(report)?;
+        value["verified"] = json!(true);
+        value["operator_pinned"] = json!(pinned);
+        out.json(&value)?;
+        return Ok(());
+    }
+    let Report {
+        events, histories, ..
+    } = report;
+    out.styled(
+        good(),
+        &format!("verified {events} events in {histories} histories"),
+    )?;
+    let mut table = Table::new(&["", ""]);
+    let mut line = |what: &str, text: String| table.row([Cell::styled(what, faint()), text.into()]);
+    if let (Some(first), Some(last)) = (report.first_at, report.last_at) {
+        line(
+            "from",
+            format!("{} to {}", when::moment(first), when::moment(last)),
+        );
+    }
+    let known = if pinned {
+        "as expected"
+    } else {
+        "as the ledger itself says: compare it, or give --operator"
+    };
+    line("operator", format!("{}  ({known})", report.operator));
+    for (signer, count) in &report.signers {
+        line("signer", format!("{signer}  {count} events"));
+    }
+    line("digest", report.digest.clone());
+    line(
+        "end",
+        "a signed head vouches that nothing is missing".to_owned(),
+    );
+    out.table(&table)?;
+    Ok(())
+}
+
+/// Says what is broken to programs, and makes the failure that says it to people.
+fn broken(error: &ExportError, out: &mut Output<'_>) -> anyhow::Result<anyhow::Error> {
+    if out.is_json() {
+        let value = match error {
+            ExportError::Broken(Broken {
+                sequence,
+                subject,
+                cid,
+                fault,
+            }) => json!({
+                "verified": false, "fault": fault.reason(), "message": fault.to_string(),
+                "sequence": sequence, "subject": subject, "cid": cid,
+            }),
+            other => json!({
+                "verified": false, "fault": "not_an_export", "message": said(other),
+            }),
+        };
+        out.json(&value)?;
+    }
+    let problem = match error {
+        ExportError::Broken(broken) => format!("the ledger is broken at {broken}"),
+        other => format!("this is no whole export: {}", said(other)),
+    };
+    Ok(Failure::new(Exit::Unverified, problem)
+        .remedy("keep this file; compare it with another export or with the live ledger")
+        .into())
+}
+
+fn said(error: &ExportError) -> String {
+    format!("{:#}", anyhow::Error::from(error.clone()))
+}

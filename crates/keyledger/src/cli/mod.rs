@@ -1,0 +1,97 @@
+//! The commands: a file each, or a folder for a group.
+
+mod account;
+mod completions;
+mod doctor;
+mod history;
+mod init;
+mod inventory;
+mod key;
+mod ledger;
+mod pages;
+mod principal;
+mod root;
+mod send;
+mod serve;
+mod setup;
+mod shell;
+mod signals;
+mod stream;
+mod subjects;
+mod up;
+mod user;
+
+use crate::{exit, output::Output};
+
+pub(crate) use send::{Order, order, send};
+
+/// A key management service that lives on NATS.
+///
+/// Commands become immutable, signed events in JetStream; the inventory, NATS credentials and everything else are
+/// folded from them.
+#[derive(Debug, clap::Parser)]
+#[command(name = "keyledger", version, arg_required_else_help = true, after_help = exit::HELP)]
+pub(crate) struct Cli {
+    /// Print JSON, for programs
+    #[arg(long, global = true, help_heading = "Output")]
+    json: bool,
+    /// Write log lines as JSON; RUST_LOG says which lines
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) log_json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Up(Box<up::Up>),
+    Key(Box<key::Key>),
+    Principal(Box<principal::Principal>),
+    Account(Box<account::Account>),
+    User(Box<user::User>),
+    Inventory(Box<inventory::Inventory>),
+    Ledger(Box<ledger::Ledger>),
+    Doctor(Box<doctor::Doctor>),
+    Init(Box<init::Init>),
+    Setup(Box<setup::Setup>),
+    Serve(Box<serve::Serve>),
+    Completions(completions::Completions),
+    Subjects(subjects::Subjects),
+    #[command(name = up::Guard::NAME, hide = true)]
+    Guard(up::Guard),
+}
+
+impl Cli {
+    /// True if programs read the output.
+    pub(crate) const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Which log lines are written when `RUST_LOG` does not say.
+    pub(crate) const fn log_filter(&self) -> &'static str {
+        match self.command {
+            Command::Up(_) | Command::Serve(_) => "info,async_nats=warn",
+            _ => "error",
+        }
+    }
+
+    /// Does what was asked for.
+    pub(crate) async fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
+        match self.command {
+            Command::Up(up) => up.run(out).await,
+            Command::Key(key) => key.run(out).await,
+            Command::Principal(principal) => principal.run(out).await,
+            Command::Account(account) => account.run(out).await,
+            Command::User(user) => user.run(out).await,
+            Command::Inventory(inventory) => inventory.run(out).await,
+            Command::Ledger(ledger) => ledger.run(out).await,
+            Command::Doctor(doctor) => doctor.run(out).await,
+            Command::Init(init) => init.run(out),
+            Command::Setup(setup) => setup.run(out).await,
+            Command::Serve(serve) => serve.run(out).await,
+            Command::Completions(completions) => completions.run(out),
+            Command::Subjects(subjects) => subjects.run(out),
+            Command::Guard(guard) => guard.run(),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! `keyledger principal`: persons, services, workstations and units.
+
+use anyhow::Context as _;
+use keyledger_domain::{
+    Name,
+    name::Aggregate,
+    principal::{self, Kind},
+    text::Title,
+    views::PrincipalRow,
+};
+
+use crate::{
+    args::{self, Label, Reasoned, Why},
+    cli::{history, order, pages, send},
+    connect::Connection,
+    output::{Output, faint},
+    table::{Cell, Table},
+    when,
+};
+
+/// Register who owns keys and who acts.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger principal register ada --kind person --title 'Ada Lovelace' --email ada@example.org
+  keyledger principal list")]
+pub(crate) struct Principal {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Register(Register),
+    Describe(Describe),
+    Offboard(Offboard),
+    /// List all principals
+    #[command(after_help = "Example:\n  keyledger principal list")]
+    List,
+    /// Show a principal's history: who did what, when and why, and what it changed
+    #[command(after_help = "Example:\n  keyledger principal history ada")]
+    History {
+        /// The principal's name
+        name: Name,
+    },
+}
+
+/// Register a person, service, workstation or unit
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger principal register ada --kind person --title 'Ada Lovelace' --email ada@example.org
+  keyledger principal register orders --kind service --title 'Order service' --responsible ada")]
+struct Register {
+    /// The principal's name: chosen once, never used again
+    name: Name,
+    /// What it is
+    #[arg(long, value_parser = args::kind())]
+    kind: Kind,
+    /// What people call it
+    #[arg(long)]
+    title: Title,
+    #[command(flatten)]
+    description: Description,
+    #[command(flatten)]
+    why: Why,
+}
+
+#[derive(Debug, clap::Args)]
+struct Description {
+    /// Where to write to
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<Title>,
+    /// The unit it belongs to
+    #[arg(long, value_name = "PRINCIPAL")]
+    unit: Option<Name>,
+    /// The person who answers for it; required of a service
+    #[arg(long, value_name = "PRINCIPAL")]
+    responsible: Option<Name>,
+    /// A label; may be given again. Labels given replace all there are
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    labels: Vec<Label>,
+}
+
+order!(Register: Principal "register" => "registered", principal::Register, |this| principal::Register {
+    kind: this.kind,
+    title: this.title,
+    labels: args::labels(&this.description.labels)?,
+    email: this.description.email,
+    unit: this.description.unit,
+    responsible: this.description.responsible,
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});
+
+/// Describe a principal: title, e-mail address, unit, responsible person, labels
+///
+/// What is not given stays as it is.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  keyledger principal describe orders --responsible grace --ticket HR-4"
+)]
+struct Describe {
+    /// The principal's name
+    name: Name,
+    /// What people call it
+    #[arg(long)]
+    title: Option<Title>,
+    #[command(flatten)]
+    description: Description,
+    #[command(flatten)]
+    why: Why,
+}
+
+order!(Describe: Principal "describe" => "described", principal::Describe, |this| principal::Describe {
+    title: this.title,
+    labels: args::labels(&this.description.labels)?,
+    email: this.description.email,
+    unit: this.description.unit,
+    responsible: this.description.responsible,
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});
+
+/// Offboard a principal: it acts no more, and its NATS users are revoked with it
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  keyledger principal offboard ada --reason 'left the company' --ticket HR-9"
+)]
+struct Offboard {
+    /// The principal's name
+    name: Name,
+    #[command(flatten)]
+    why: Reasoned,
+}
+
+order!(Offboard: Principal "offboard" => "offboarded", principal::Offboard, |this| principal::Offboard {
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});
+
+impl Principal {
+    pub(crate) async fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let session = self.connection.open().await?;
+        match self.verb {
+            Verb::Register(verb) => send(&session, out, verb).await,
+            Verb::Describe(verb) => send(&session, out, verb).await,
+            Verb::Offboard(verb) => send(&session, out, verb).await,
+            Verb::List => {
+                let rows: Vec<PrincipalRow> = pages::every(&session, "principals")
+                    .await
+                    .context("listing principals")?;
+                if out.is_json() {
+                    out.json(&rows)?
+                } else {
+                    print(&rows, out)?
+                }
+                Ok(())
+            }
+            Verb::History { name } => {
+                history::run(&session, out, Aggregate::Principal, &name).await
+            }
+        }
+    }
+}
+
+fn print(rows: &[PrincipalRow], out: &mut Output<'_>) -> std::io::Result<()> {
+    let mut table = Table::new(&[
+        "NAME",
+        "KIND",
+        "TITLE",
+        "E-MAIL",
+        "UNIT",
+        "RESPONSIBLE",
+        "STATE",
+        "SINCE",
+    ]);
+    for row in rows {
+        let since = row.offboarded_at.unwrap_or(row.registered_at);
+        let state = match row.offboarded_at {
+            Some(_) => Cell::styled(&row.state, faint()),
+            None => row.state.as_str().into(),
+        };
+        table.row([
+            row.name.to_string().into(),
+            row.kind.as_str().into(),
+            row.title.as_ref().map_or("", Title::as_str).into(),
+            row.email.as_ref().map_or("", Title::as_str).into(),
+            row.unit.as_ref().map_or("", Name::as_str).into(),
+            row.responsible.as_ref().map_or("", Name::as_str).into(),
+            state,
+            when::dated(since, out.now()).into(),
+        ]);
+    }
+    out.table(&table)
+}

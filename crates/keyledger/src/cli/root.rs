@@ -1,0 +1,80 @@
+//! The root key: where its passphrase comes from. Never from the command line.
+
+use std::{
+    io::{self, IsTerminal as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context as _;
+use keyledger_custody::{Custody, Passphrase};
+use keyledger_service::trust::{Organisation, RootKind};
+
+use crate::exit::{Exit, Failure};
+
+/// How the root key is unsealed.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Root key")]
+pub(super) struct Unseal {
+    /// The file of the root key's passphrase, mode 0600; asked for at the terminal unless given
+    #[arg(long, value_name = "FILE", env = "KEYLEDGER_PASSPHRASE_FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+impl Unseal {
+    /// Unseals custody. Blocks for about a second where there is a passphrase.
+    pub(super) fn custody(&self, organisation: &Organisation) -> anyhow::Result<Arc<Custody>> {
+        let passphrase = match organisation.root {
+            RootKind::LocalFile => None,
+            RootKind::Passphrase => Some(self.passphrase()?),
+        };
+        let root = organisation
+            .root_key(passphrase.as_ref())
+            .context("unsealing the root key")?;
+        Ok(Arc::new(Custody::open(root)))
+    }
+
+    fn passphrase(&self) -> anyhow::Result<Passphrase> {
+        match &self.passphrase_file {
+            Some(file) => from_file(file),
+            None => ask("Passphrase of the root key: "),
+        }
+    }
+}
+
+/// A passphrase from a file.
+pub(super) fn from_file(file: &Path) -> anyhow::Result<Passphrase> {
+    Passphrase::from_file(file).with_context(|| format!("the passphrase file {}", file.display()))
+}
+
+/// A new passphrase, asked for twice.
+pub(super) fn ask_twice() -> anyhow::Result<Passphrase> {
+    let read = |prompt: &str| -> anyhow::Result<_> {
+        check_terminal()?;
+        Ok(rpassword::prompt_password(prompt)?)
+    };
+    let first = read("New passphrase of the root key: ")?;
+    if first != read("The same again: ")? {
+        return Err(Failure::new(Exit::Usage, "the two passphrases differ").into());
+    }
+    Ok(Passphrase::new(first)?)
+}
+
+fn ask(prompt: &str) -> anyhow::Result<Passphrase> {
+    check_terminal()?;
+    Ok(Passphrase::new(rpassword::prompt_password(prompt)?)?)
+}
+
+fn check_terminal() -> anyhow::Result<()> {
+    if io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Usage,
+        "there is no terminal to ask for the passphrase at",
+    )
+    .remedy(
+        "give --passphrase-file FILE, or KEYLEDGER_PASSPHRASE_FILE=FILE; the file has mode 0600",
+    )
+    .into())
+}

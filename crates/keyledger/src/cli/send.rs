@@ -1,0 +1,149 @@
+//! Sending a command and saying what became of it.
+
+use anyhow::Context as _;
+use keyledger_domain::{Name, name::Aggregate, record::Ids};
+use keyledger_wire::Acknowledgement;
+use serde::Serialize;
+
+use crate::{
+    connect::Session,
+    output::{Output, warning},
+};
+
+/// A subcommand that sends one command.
+pub(crate) trait Order {
+    /// The kind of aggregate.
+    const AGGREGATE: Aggregate;
+    /// The verb.
+    const VERB: &'static str;
+    /// What the aggregate is afterwards, in a word.
+    const PAST: &'static str;
+    /// The command's body.
+    type Body: Serialize + Send + Sync;
+
+    /// Whom it is for.
+    fn name(&self) -> &Name;
+    /// The command's ids.
+    fn ids(&self) -> Ids;
+    /// Its body, from the arguments.
+    fn body(self) -> anyhow::Result<Self::Body>;
+}
+
+/// Sends a command and prints one line of what became of it, or the acknowledgement.
+pub(crate) async fn send<O: Order>(
+    session: &Session,
+    out: &mut Output<'_>,
+    order: O,
+) -> anyhow::Result<()> {
+    let acknowledgement = order_of(session, order).await?;
+    print::<O>(out, &acknowledgement)
+}
+
+/// Sends a command.
+pub(crate) async fn order_of<O: Order>(
+    session: &Session,
+    order: O,
+) -> anyhow::Result<Acknowledgement> {
+    let (name, ids) = (order.name().clone(), order.ids());
+    let body = order.body()?;
+    session
+        .command(O::AGGREGATE, O::VERB, &name, &body, ids)
+        .await
+        .with_context(|| format!("{} {} {name}", O::VERB, O::AGGREGATE))
+}
+
+/// Prints an acknowledgement.
+pub(crate) fn print<O: Order>(
+    out: &mut Output<'_>,
+    acknowledgement: &Acknowledgement,
+) -> anyhow::Result<()> {
+    if out.is_json() {
+        out.json(acknowledgement)?;
+        return Ok(());
+    }
+    let Acknowledgement {
+        id,
+        revision,
+        state,
+        durable,
+        ..
+    } = acknowledgement;
+    out.line(format!("{} {id} at revision {revision} ({state})", O::PAST))?;
+    if !durable {
+        out.styled(
+            warning(),
+            "NOT DURABLE: this service was started with --accept-data-loss",
+        )?;
+    }
+    Ok(())
+}
+
+/// Makes a subcommand of its arguments an order: its verb, its past, its body.
+macro_rules! order {
+    ($type:ty: $aggregate:ident $verb:literal => $past:literal, $body:ty, |$this:ident| $made:expr) => {
+        impl crate::cli::Order for $type {
+            const AGGREGATE: keyledger_domain::name::Aggregate =
+                keyledger_domain::name::Aggregate::$aggregate;
+            const VERB: &'static str = $verb;
+            const PAST: &'static str = $past;
+            type Body = $body;
+
+            fn name(&self) -> &keyledger_domain::Name {
+                &self.name
+            }
+
+            fn ids(&self) -> keyledger_domain::record::Ids {
+                self.why.under.ids()
+            }
+
+            fn body(self) -> anyhow::Result<$body> {
+                let $this = self;
+                Ok($made)
+            }
+        }
+    };
+}
+pub(crate) use order;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keyledger_domain::{EventCid, Timestamp};
+    use keyledger_wire::Status;
+    use uuid::Uuid;
+
+    fn said(durable: bool) -> String {
+        let acknowledgement = Acknowledgement {
+            status: Status::Accepted,
+            command_id: Uuid::nil(),
+            correlation_id: Uuid::nil(),
+            id: "orders-db".to_owned(),
+            revision: 4,
+            cid: EventCid::of(b"{}"),
+            state: "compromised".to_owned(),
+            durable,
+            jwt: None,
+            creds: None,
+        };
+        let mut text = Vec::new();
+        let mut out = Output::fixed(&mut text, None, Timestamp::from_ms(0));
+        print::<crate::cli::key::Revoke>(&mut out, &acknowledgement).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn an_acknowledgement_is_one_line() {
+        assert_eq!(
+            said(true),
+            "revoked orders-db at revision 4 (compromised)\n"
+        );
+    }
+
+    #[test]
+    fn what_may_be_lost_is_said_to_be() {
+        assert!(
+            said(false)
+                .ends_with("\nNOT DURABLE: this service was started with --accept-data-loss\n")
+        );
+    }
+}

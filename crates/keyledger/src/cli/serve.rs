@@ -1,0 +1,103 @@
+//! `keyledger serve`: the service alone, against any NATS.
+
+use std::path::PathBuf;
+
+use keyledger_service::{Options, Service, StartError};
+use serde_json::json;
+
+use super::{root::Unseal, setup::Server, signals::Signals};
+use crate::{
+    connect::DEFAULT_DIR,
+    exit::{Exit, Failure},
+    output::{Output, warning},
+    place,
+};
+
+/// Serve against any NATS: the shape for production
+///
+/// Several instances share the load. Ctrl-C or SIGTERM stops in order: what was taken is finished.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger serve --dir /etc/keyledger --passphrase-file /run/secrets/keyledger
+  keyledger serve --dir /etc/keyledger --url tls://nats.acme.example:4222 --tlsca ca.pem --log-json")]
+pub(crate) struct Serve {
+    /// The directory of `keyledger init`: keyledger.json, sealed/ and, unless named, creds/
+    #[arg(long, value_name = "DIR", env = "KEYLEDGER_DIR", default_value = DEFAULT_DIR)]
+    dir: PathBuf,
+    #[command(flatten)]
+    server: Server,
+    /// The creds of the service's own user
+    #[arg(long, value_name = "FILE")]
+    creds: Option<PathBuf>,
+    /// The creds of the service's user in the system account
+    #[arg(long, value_name = "FILE")]
+    system_creds: Option<PathBuf>,
+    #[command(flatten)]
+    unseal: Unseal,
+    /// Where to keep a snapshot for a fast start; in --dir unless given
+    #[arg(long, value_name = "FILE")]
+    snapshot: Option<PathBuf>,
+    /// Take commands although a server may lose acknowledged writes; every acknowledgement says so
+    #[arg(long)]
+    accept_data_loss: bool,
+}
+
+impl Serve {
+    pub(crate) async fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let organisation = place::organisation(&self.dir)?;
+        // Before signals are taken over: Ctrl-C must end a prompt.
+        let custody = self.unseal.custody(&organisation)?;
+        let mut signals = Signals::listen()?;
+        let url = self.server.url.unwrap_or_else(|| organisation.url.clone());
+        let options = Options {
+            url: url.clone(),
+            service_creds: self.creds.unwrap_or_else(|| organisation.creds("service")),
+            system_creds: self
+                .system_creds
+                .unwrap_or_else(|| organisation.creds("system")),
+            tls_ca: self.server.tlsca,
+            tls_client: self.server.tlscert.zip(self.server.tlskey),
+            prefix: organisation.prefix(),
+            custody,
+            snapshot: Some(
+                self.snapshot
+                    .unwrap_or_else(|| organisation.directory().join("snapshot")),
+            ),
+            accept_data_loss: self.accept_data_loss,
+            clock: None,
+        };
+        let service = tokio::select! {
+            started = Service::start(options) => started.map_err(unstarted)?,
+            _ = signals.next() => return Ok(()),
+        };
+        if out.is_json() {
+            let prefix = organisation.prefix().to_string();
+            out.json_line(&json!({ "serving": true, "url": url, "prefix": prefix, "durability": service.durability() }))?;
+        } else {
+            out.line(format!(
+                "serving {} at {url} under {}",
+                organisation.title,
+                organisation.prefix()
+            ))?;
+            if self.accept_data_loss {
+                out.styled(warning(), &service.durability())?;
+            }
+        }
+        let signal = signals.next().await;
+        tracing::info!(signal, "stopping");
+        service.stop().await;
+        Ok(())
+    }
+}
+
+/// Where nobody answers, that is told from everything else.
+pub(super) fn unstarted(error: StartError) -> anyhow::Error {
+    if matches!(error, StartError::Connect { .. }) {
+        let problem = format!("{:#}", anyhow::Error::from(error));
+        return Failure::new(Exit::Unreachable, problem)
+            .remedy("is nats-server up there with this organisation's server/trust.conf?")
+            .into();
+    }
+    anyhow::Error::from(error).context("starting the service")
+}

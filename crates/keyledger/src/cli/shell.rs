@@ -1,0 +1,77 @@
+//! Command lines to be copied and pasted.
+
+use std::{env, ffi::OsStr, path::PathBuf};
+
+/// `text` as one word of a shell.
+pub(crate) fn quoted(text: &str) -> String {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !text.is_empty() && text.chars().all(harmless) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// How to call this very program: by its name where `PATH` finds it, else by its whole path.
+pub(super) fn keyledger() -> String {
+    let name = "keyledger";
+    match env::current_exe().and_then(|exe| exe.canonicalize()) {
+        Ok(exe)
+            if on_path(name).and_then(|found| found.canonicalize().ok()) == Some(exe.clone()) =>
+        {
+            name.to_owned()
+        }
+        Ok(exe) => quoted(&exe.display().to_string()),
+        Err(_) => name.to_owned(),
+    }
+}
+
+/// How to call the `nats` CLI: `$KEYLEDGER_NATS`, by its name where `PATH` finds it, or `.tools/bin/nats`.
+pub(super) fn nats() -> String {
+    let name = "nats";
+    let whole = |path: PathBuf| quoted(&path.display().to_string());
+    if on_path(name).is_some() {
+        return name.to_owned();
+    }
+    let named = env::var_os("KEYLEDGER_NATS")
+        .map(PathBuf::from)
+        .filter(|path| path.is_file());
+    named
+        .or_else(|| in_tools(name))
+        .map_or(name.to_owned(), whole)
+}
+
+/// The first file `name` on `PATH`.
+pub(super) fn on_path(name: &str) -> Option<PathBuf> {
+    all_on_path(name).into_iter().next()
+}
+
+/// Every file `name` on `PATH`.
+pub(super) fn all_on_path(name: &str) -> Vec<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .map(|dir| dir.join(name))
+        .filter(|file| file.is_file())
+        .collect()
+}
+
+/// What `./dev` installed into `.tools/bin` of the repository: above this program, or above where we are.
+pub(super) fn in_tools(name: impl AsRef<OsStr>) -> Option<PathBuf> {
+    let name = name.as_ref();
+    let starts = [env::current_exe().ok(), env::current_dir().ok()];
+    let mut above = starts.iter().flatten().flat_map(|start| start.ancestors());
+    above.find_map(|dir| Some(dir.join(".tools/bin").join(name)).filter(|file| file.is_file()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_word_of_a_shell_stays_one() {
+        assert_eq!(quoted("/srv/key-ledger_1.0"), "/srv/key-ledger_1.0");
+        assert_eq!(quoted("/srv/my keys"), "'/srv/my keys'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("$HOME"), "'$HOME'");
+    }
+}

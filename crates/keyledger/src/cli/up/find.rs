@@ -1,0 +1,68 @@
+//! Finding a nats-server that is recent enough.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    cli::{
+        doctor::{LEAST_SERVER, parse_version},
+        shell,
+    },
+    exit::{Exit, Failure},
+};
+
+const NAME: &str = "nats-server";
+const VARIABLE: &str = "KEYLEDGER_NATS_SERVER";
+
+/// The one that the variable names, the first recent enough one on `PATH`, or what `./dev` installed.
+pub(super) fn nats_server() -> anyhow::Result<PathBuf> {
+    if let Some(named) = env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
+        let path = PathBuf::from(named);
+        return match version(&path) {
+            Some(_) => Ok(path),
+            None => {
+                let problem = format!(
+                    "{VARIABLE} names {}, which is no nats-server",
+                    path.display()
+                );
+                Err(Failure::new(Exit::Usage, problem)
+                    .remedy("correct it, or unset it")
+                    .into())
+            }
+        };
+    }
+    let mut too_old = Vec::new();
+    for path in shell::all_on_path(NAME)
+        .into_iter()
+        .chain(shell::in_tools(NAME))
+    {
+        match version(&path) {
+            Some(found) if found >= LEAST_SERVER => return Ok(path),
+            Some((major, minor)) => too_old.push(format!("{} is {major}.{minor}", path.display())),
+            None => {}
+        }
+    }
+    Err(missing(&too_old).into())
+}
+
+fn missing(too_old: &[String]) -> Failure {
+    let (major, minor) = LEAST_SERVER;
+    let old = if too_old.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", too_old.join(", "))
+    };
+    Failure::new(Exit::Error, format!("there is no nats-server of version {major}.{minor} or later{old}")).remedy(
+        "in the repository `./dev up` installs one; else put one on PATH: https://github.com/nats-io/nats-server/releases, \
+         `brew install nats-server`, or `go install github.com/nats-io/nats-server/v2@latest`",
+    )
+}
+
+fn version(program: &Path) -> Option<(u32, u32)> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    parse_version(text.trim().strip_prefix("nats-server:")?)
+}

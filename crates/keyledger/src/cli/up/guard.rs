@@ -1,0 +1,61 @@
+//! A program that ends with its parent, however that ends.
+
+use std::{ffi::OsString, os::unix::process::CommandExt as _, process::Command};
+
+use anyhow::Context as _;
+
+/// Becomes another program, which the kernel ends when `keyledger up` ends: also by `kill -9`
+///
+/// Only for `keyledger up` itself. Elsewhere than on Linux it becomes the program and nothing more.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Guard {
+    /// The process that must live
+    parent: i32,
+    /// The program and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    program: Vec<OsString>,
+}
+
+impl Guard {
+    /// The subcommand's name.
+    pub(crate) const NAME: &str = "become-guarded";
+
+    /// The command line that becomes `program`, ended when this process is.
+    pub(super) fn command(program: &std::path::Path) -> anyhow::Result<tokio::process::Command> {
+        let this = std::env::current_exe().context("finding this program")?;
+        let mut command = tokio::process::Command::new(this);
+        command
+            .arg(Self::NAME)
+            .arg(std::process::id().to_string())
+            .arg("--")
+            .arg(program);
+        Ok(command)
+    }
+
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        end_with(self.parent)?;
+        let (program, arguments) = self
+            .program
+            .split_first()
+            .context("a program is required")?;
+        let error = Command::new(program).args(arguments).exec();
+        Err(error).with_context(|| format!("becoming {}", program.display()))
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn end_with(parent: i32) -> anyhow::Result<()> {
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    // It may have ended before the line above.
+    anyhow::ensure!(
+        getppid().is_some_and(|pid| pid.as_raw_nonzero().get() == parent),
+        "the parent has ended"
+    );
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn end_with(_: i32) -> anyhow::Result<()> {
+    Ok(())
+}

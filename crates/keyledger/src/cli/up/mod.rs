@@ -1,0 +1,109 @@
+//! `keyledger up`: the embedded default, a nats-server and the service on it.
+
+mod child;
+mod find;
+mod guard;
+mod organisation;
+mod welcome;
+
+use std::{path::PathBuf, sync::Arc};
+
+use anyhow::Context as _;
+use keyledger_custody::Custody;
+use keyledger_domain::text::Title;
+use keyledger_service::{
+    Options, Service,
+    trust::{Organisation, setup},
+};
+use keyledger_wire::Prefix;
+
+use self::child::NatsServer;
+use super::{root::Unseal, serve, signals::Signals};
+use crate::{connect::DEFAULT_DIR, output::Output};
+
+pub(super) use guard::Guard;
+
+/// Start Keyledger with a nats-server of its own, and everything that takes
+///
+/// The first start makes an organisation for development (its root key lies in clear in a local file); further starts
+/// go on where the last one ended. Ctrl-C stops both, the service first.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger up
+  keyledger up --dir /srv/keyledger --port 4333 --prefix acme.security.keys
+
+nats-server, 2.12 or later, is the one that KEYLEDGER_NATS_SERVER names, else the first on PATH that is recent
+enough, else .tools/bin/nats-server, where ./dev of the repository installs it. Its log is DIR/server/nats-server.log.")]
+pub(crate) struct Up {
+    /// The directory for everything; made if it is not there
+    #[arg(long, value_name = "DIR", env = "KEYLEDGER_DIR", default_value = DEFAULT_DIR)]
+    dir: PathBuf,
+    /// The port on loopback; on the first start 4222 where it is free, else any; later the same
+    #[arg(long)]
+    port: Option<u16>,
+    /// What all subjects begin with; on the first start keys unless given, later the same
+    #[arg(long, env = "KEYLEDGER_PREFIX")]
+    prefix: Option<Prefix>,
+    /// What people call the organisation that the first start makes
+    #[arg(long, value_name = "TITLE")]
+    organisation: Option<Title>,
+    #[command(flatten)]
+    unseal: Unseal,
+}
+
+impl Up {
+    pub(crate) async fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let program = find::nats_server()?;
+        let organisation = organisation::open_or_make(&self, out)?;
+        let _lock = organisation::lock(&organisation)?;
+        // Before signals are taken over: Ctrl-C must end a prompt.
+        let custody = self.unseal.custody(&organisation)?;
+        let mut signals = Signals::listen()?;
+        let mut server = NatsServer::start(program, &organisation)?;
+        let mut service = None;
+        let ended = tokio::select! {
+            ended = serve_on(&mut server, &organisation, custody, &mut service, out) => ended,
+            signal = signals.next() => {
+                tracing::info!(signal, "stopping");
+                Ok(())
+            }
+        };
+        if let Some(service) = service {
+            service.stop().await;
+        }
+        server.stop().await;
+        ended
+    }
+}
+
+/// Serves until it is cancelled, or something cannot be started.
+async fn serve_on(
+    server: &mut NatsServer,
+    organisation: &Organisation,
+    custody: Arc<Custody>,
+    service: &mut Option<Service>,
+    out: &mut Output<'_>,
+) -> anyhow::Result<()> {
+    let nats = server.ready(&organisation.creds("setup")).await?;
+    setup(&nats, organisation, 1)
+        .await
+        .context("making the streams")?;
+    drop(nats);
+    let options = Options {
+        url: organisation.url.clone(),
+        service_creds: organisation.creds("service"),
+        system_creds: organisation.creds("system"),
+        tls_ca: None,
+        tls_client: None,
+        prefix: organisation.prefix(),
+        custody,
+        snapshot: Some(organisation.directory().join("snapshot")),
+        accept_data_loss: false,
+        clock: None,
+    };
+    *service = Some(Service::start(options).await.map_err(serve::unstarted)?);
+    welcome::print(organisation, out)?;
+    server.supervise().await;
+    Ok(())
+}

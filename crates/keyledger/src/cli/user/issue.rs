@@ -1,0 +1,254 @@
+//! Issuing a user: its creds come sealed, are opened here, and go into a file that only its owner can read.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use keyledger_custody::{CurveKey, Delivery, write_secret_file};
+use keyledger_domain::{Name, Role, name::Aggregate, user};
+use keyledger_wire::{Acknowledgement, Sealed};
+
+use crate::{
+    args::{self, Why},
+    connect::Session,
+    exit::{Exit, Failure},
+    output::Output,
+};
+
+/// Issue a NATS user: with a generated nkey, sealed to this command, or for a public nkey of your own
+///
+/// The creds go into the file that --out names, readable by you only; they are never printed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger user issue ada-laptop --account admin --role administrator --principal ada --out ada.creds
+  keyledger user issue orders --account orders --role service --keys orders-db,orders-sig --out orders.creds
+  keyledger user issue sensor --account plant --publish 'plant.temp.>' --subscribe '_INBOX.>' --out sensor.creds
+  keyledger user issue vault --account orders --nkey UABC --out vault.jwt")]
+pub(crate) struct Issue {
+    /// The user's name: chosen once, never used again
+    name: Name,
+    /// The account it belongs to
+    #[arg(long)]
+    account: Name,
+    /// Its role, where the account imports this service
+    #[arg(long, value_parser = args::role())]
+    role: Option<Role>,
+    /// Its public nkey, if you keep the seed: the JWT is printed, or written to --out
+    #[arg(long, value_name = "NKEY")]
+    nkey: Option<String>,
+    /// The file to write the creds to; it must not exist
+    #[arg(long, value_name = "FILE", required_unless_present = "nkey")]
+    out: Option<PathBuf>,
+    /// The principal it stands for
+    #[arg(long)]
+    principal: Option<Name>,
+    /// Days until it expires, 1 to 365; 90 unless said otherwise
+    #[arg(long, value_name = "DAYS", value_parser = crate::when::parse_days)]
+    expires_days: Option<u16>,
+    /// Keys that a user of role `service` may command besides its namesake
+    #[arg(long, value_name = "KEY", value_delimiter = ',')]
+    keys: Vec<Name>,
+    /// A subject it may publish to, if it has no role; may be given again; everything unless given
+    #[arg(long, value_name = "SUBJECT")]
+    publish: Vec<String>,
+    /// A subject it may subscribe to, if it has no role; may be given again; everything unless given
+    #[arg(long, value_name = "SUBJECT")]
+    subscribe: Vec<String>,
+    #[command(flatten)]
+    why: Why,
+}
+
+impl Issue {
+    /// Finds out before anything is issued whether what comes can be kept.
+    pub(super) fn check_out(&self) -> anyhow::Result<()> {
+        let Some(out) = &self.out else { return Ok(()) };
+        let refuse = |problem: String, remedy: &str| {
+            Err(Failure::new(Exit::Usage, problem).remedy(remedy).into())
+        };
+        if fs::symlink_metadata(out).is_ok() {
+            let problem = format!("{} exists already, and nothing was issued", out.display());
+            return refuse(
+                problem,
+                "name another file with --out, or move it away if nobody needs it",
+            );
+        }
+        let parent = match out.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        if !parent.is_dir() {
+            let problem = format!(
+                "there is no directory {}, and nothing was issued",
+                parent.display()
+            );
+            return refuse(problem, "make it first");
+        }
+        Ok(())
+    }
+
+    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let curve = CurveKey::generate()?;
+        let ids = self.why.under.ids();
+        let generated = self.nkey.is_none();
+        let body = user::Issue {
+            account: self.account,
+            seal_to: generated.then(|| curve.public_nkey().to_owned()),
+            nkey: self.nkey,
+            role: self.role,
+            principal: self.principal,
+            expires_days: self.expires_days,
+            keys: some(self.keys),
+            publish: some(self.publish),
+            subscribe: some(self.subscribe),
+            reason: self.why.reason,
+            ticket: self.why.under.ticket,
+        };
+        let done = session
+            .command(Aggregate::User, "issue", &self.name, &body, ids)
+            .await
+            .with_context(|| format!("issuing user {}", self.name))?;
+        let file = self.out.as_deref();
+        let written = if generated {
+            let file = file.expect("clap requires --out without --nkey");
+            open(&curve, &done, file)?;
+            Some(file)
+        } else {
+            write_jwt(&done, file)?
+        };
+        print(&done, written, out)
+    }
+}
+
+fn some<T>(given: Vec<T>) -> Option<Vec<T>> {
+    (!given.is_empty()).then_some(given)
+}
+
+/// Opens the sealed creds and writes them to a new file of mode 0600.
+fn open(curve: &CurveKey, done: &Acknowledgement, file: &Path) -> anyhow::Result<()> {
+    let lost = |problem: &str| {
+        let problem = format!("user {} was issued, but {problem}", done.id);
+        Failure::new(Exit::Error, problem).remedy(format!(
+            "nobody has its seed: `keyledger user revoke {} --reason 'creds lost'`, and issue one under another name",
+            done.id
+        ))
+    };
+    let Some(Sealed { sender, sealed }) = &done.creds else {
+        return Err(
+            lost("its creds were not delivered: they are, once, with the first answer").into(),
+        );
+    };
+    let ciphertext = STANDARD
+        .decode(sealed)
+        .map_err(|_| lost("its creds are not base64"))?;
+    let delivery = Delivery {
+        sender: sender.clone(),
+        ciphertext,
+    };
+    let creds = curve
+        .open(&delivery)
+        .map_err(|e| lost(&format!("its creds cannot be opened: {e}")))?;
+    write_secret_file(file, creds.expose()).map_err(|e| {
+        lost(&format!(
+            "its creds cannot be written: {}",
+            anyhow::Error::from(e)
+        ))
+        .into()
+    })
+}
+
+/// Writes the JWT where it was asked for; it is no secret.
+fn write_jwt<'a>(
+    done: &Acknowledgement,
+    file: Option<&'a Path>,
+) -> anyhow::Result<Option<&'a Path>> {
+    let (Some(file), Some(jwt)) = (file, &done.jwt) else {
+        return Ok(None);
+    };
+    let mut new =
+        fs::File::create_new(file).with_context(|| format!("writing {}", file.display()))?;
+    new.write_all(jwt.as_bytes())
+        .and_then(|()| new.write_all(b"\n"))?;
+    Ok(Some(file))
+}
+
+fn print(done: &Acknowledgement, file: Option<&Path>, out: &mut Output<'_>) -> anyhow::Result<()> {
+    if out.is_json() {
+        out.json(done)?;
+        return Ok(());
+    }
+    match (file, &done.jwt) {
+        (None, Some(jwt)) => out.line(jwt)?,
+        (Some(file), _) => {
+            out.line(format!(
+                "issued {} at revision {}: {}",
+                done.id,
+                done.revision,
+                file.display()
+            ))?;
+        }
+        (None, None) => out.line(format!("issued {} at revision {}", done.id, done.revision))?,
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keyledger_custody::seal_to;
+    use keyledger_domain::EventCid;
+    use keyledger_wire::Status;
+    use std::os::unix::fs::PermissionsExt as _;
+    use uuid::Uuid;
+
+    fn acknowledged(creds: Option<Sealed>) -> Acknowledgement {
+        Acknowledgement {
+            status: Status::Accepted,
+            command_id: Uuid::nil(),
+            correlation_id: Uuid::nil(),
+            id: "orders".to_owned(),
+            revision: 1,
+            cid: EventCid::of(b"{}"),
+            state: "issued".to_owned(),
+            durable: true,
+            jwt: None,
+            creds,
+        }
+    }
+
+    #[test]
+    fn sealed_creds_go_into_a_file_for_its_owner_only() {
+        let curve = CurveKey::generate().unwrap();
+        let sealed = seal_to(curve.public_nkey(), b"the creds").unwrap();
+        let sealed = Sealed {
+            sender: sealed.sender,
+            sealed: STANDARD.encode(sealed.ciphertext),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("orders.creds");
+        let done = acknowledged(Some(sealed));
+        open(&curve, &done, &file).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"the creds");
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o7777,
+            0o600
+        );
+        let mut text = Vec::new();
+        let mut out = Output::fixed(&mut text, None, crate::when::now());
+        print(&done, Some(&file), &mut out).unwrap();
+        assert!(!String::from_utf8(text).unwrap().contains("the creds"));
+        let again = open(&curve, &done, &file).unwrap_err();
+        assert!(again.to_string().contains("exists already"), "{again}");
+    }
+
+    #[test]
+    fn creds_that_did_not_come_are_said_to_be_lost() {
+        let curve = CurveKey::generate().unwrap();
+        let error = open(&curve, &acknowledged(None), Path::new("/nowhere")).unwrap_err();
+        assert!(error.to_string().contains("were not delivered"), "{error}");
+    }
+}

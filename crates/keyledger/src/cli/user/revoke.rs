@@ -1,0 +1,124 @@
+//! Revoking a user, and waiting until every server refuses it.
+
+use anyhow::Context as _;
+use futures::StreamExt as _;
+use keyledger_domain::{
+    Event, Name, Record,
+    name::{Aggregate, HistoryId},
+    user,
+};
+use serde::Serialize;
+
+use crate::{
+    args::Reasoned,
+    cli::{history, order, send},
+    connect::{self, Session},
+    exit::{Exit, Failure},
+    output::Output,
+};
+
+/// Revoke a NATS user: its connections are cut and it cannot connect again
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger user revoke orders --reason 'laptop stolen' --ticket SEC-1123
+  keyledger user revoke orders --reason 'laptop stolen' --wait")]
+pub(crate) struct Revoke {
+    /// The user's name
+    name: Name,
+    /// Wait until every server refuses it, and print how long that took
+    #[arg(long)]
+    wait: bool,
+    #[command(flatten)]
+    why: Reasoned,
+}
+
+order!(Revoke: User "revoke" => "revoked", user::Revoke, |this| user::Revoke {
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});
+
+/// That a revocation was confirmed.
+#[derive(Serialize)]
+struct Confirmed {
+    /// Milliseconds until the last server refused it.
+    took_ms: u64,
+    /// The servers.
+    servers: Vec<String>,
+}
+
+impl Revoke {
+    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        if !self.wait {
+            return send::send(session, out, self).await;
+        }
+        let name = self.name.clone();
+        let id = HistoryId::new(Aggregate::User, name.clone());
+        let subject = session.client().prefix().event(&id, "revocation_confirmed");
+        // Listened for before it is asked for: it comes within milliseconds.
+        let mut events = session.subscribe(subject).await?;
+        let done = send::order_of(session, self).await?;
+        let confirmed = tokio::select! {
+            confirmed = wait(&mut events) => confirmed?,
+            said = session.denied() => return Err(connect::denied(&said).into()),
+            () = tokio::time::sleep(session.patience()) => {
+                // Perhaps it had been confirmed before, or the event was missed while the connection was lost.
+                earlier(session, &name).await?.ok_or_else(|| unconfirmed(&name))?
+            }
+        };
+        if out.is_json() {
+            let mut value = serde_json::to_value(&done)?;
+            value["confirmed"] = serde_json::to_value(&confirmed)?;
+            out.json(&value)?;
+            return Ok(());
+        }
+        send::print::<Self>(out, &done)?;
+        let Confirmed { took_ms, servers } = confirmed;
+        let servers = if servers.is_empty() {
+            "every server".to_owned()
+        } else {
+            servers.join(", ")
+        };
+        out.line(format!("refused by {servers} after {took_ms} ms"))?;
+        Ok(())
+    }
+}
+
+async fn wait(events: &mut async_nats::Subscriber) -> anyhow::Result<Confirmed> {
+    let message = events
+        .next()
+        .await
+        .context("the connection was lost while waiting")?;
+    let record =
+        Record::read(&message.payload).context("the event cannot be read by this version")?;
+    match record.event {
+        Event::User(user::Event::RevocationConfirmed(confirmed)) => Ok(Confirmed {
+            took_ms: confirmed.took_ms,
+            servers: confirmed.servers.iter().map(ToString::to_string).collect(),
+        }),
+        other => anyhow::bail!("{} came instead of a confirmation", other.type_name()),
+    }
+}
+
+async fn earlier(session: &Session, name: &Name) -> anyhow::Result<Option<Confirmed>> {
+    let entries = history::of(session, Aggregate::User, name).await?;
+    let took = entries
+        .iter()
+        .filter(|entry| entry.event == "revocation_confirmed")
+        .flat_map(|entry| &entry.changes)
+        .find(|change| change.field == "revocation_took_ms")
+        .and_then(|change| change.to.as_u64());
+    Ok(took.map(|took_ms| Confirmed {
+        took_ms,
+        servers: Vec::new(),
+    }))
+}
+
+fn unconfirmed(name: &Name) -> Failure {
+    let problem = format!(
+        "user {name} is revoked, and not every server has confirmed yet that it refuses it"
+    );
+    Failure::new(Exit::Error, problem).remedy(
+        "the service goes on pushing; `keyledger doctor` shows which account is unconfirmed",
+    )
+}

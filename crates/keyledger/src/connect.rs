@@ -1,0 +1,400 @@
+//! Connecting: flags, environment, contexts of the `nats` CLI, and the directory of `keyledger up`.
+
+use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use async_nats::{
+    ConnectErrorKind, ConnectOptions, Event, HeaderMap, RequestErrorKind, ServerAddr, ServerError,
+};
+use keyledger_domain::name::Aggregate;
+use keyledger_domain::{Name, record::Ids};
+use keyledger_wire::{Acknowledgement, Client, CommandError, Prefix, Refusal, header};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::watch;
+
+use crate::{
+    context::Context,
+    exit::{Exit, Failure},
+    place, when,
+};
+
+/// Where `keyledger up` and `keyledger init` put everything when nobody says.
+pub(crate) const DEFAULT_DIR: &str = ".keyledger";
+/// After so many refusals in a row the connection is given up: async-nats would try for ever.
+const MAX_RECONNECTS: usize = 3;
+/// A server that can be reached answers within this.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// Where to connect, and as whom.
+///
+/// Without --context, --server or --creds, the administrator's context in the directory of `keyledger up` is taken,
+/// else the context that `nats context select` chose.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct Connection {
+    /// A context of the nats CLI, by name or file
+    #[arg(long, global = true, value_name = "NAME|FILE")]
+    context: Option<String>,
+    /// Servers, joined by commas
+    #[arg(long, global = true, value_name = "URL", env = "NATS_URL")]
+    server: Option<String>,
+    /// The creds file to connect with
+    #[arg(long, global = true, value_name = "FILE", env = "NATS_CREDS")]
+    creds: Option<PathBuf>,
+    /// The CA that the server's certificate must come from
+    #[arg(long, global = true, value_name = "FILE", env = "NATS_CA")]
+    tlsca: Option<PathBuf>,
+    /// The client's certificate
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "NATS_CERT",
+        requires = "tlskey"
+    )]
+    tlscert: Option<PathBuf>,
+    /// The key of the client's certificate
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "NATS_KEY",
+        requires = "tlscert"
+    )]
+    tlskey: Option<PathBuf>,
+    /// What all subjects begin with [default: that of --dir, else keys]
+    #[arg(long, global = true, value_name = "PREFIX", env = "KEYLEDGER_PREFIX")]
+    prefix: Option<Prefix>,
+    /// How long an answer is waited for
+    #[arg(long, global = true, value_name = "DURATION", default_value = "15s", value_parser = when::parse_duration)]
+    timeout: Duration,
+    /// The directory of `keyledger up` or `keyledger init` [default: ./.keyledger where it exists]
+    #[arg(long, global = true, value_name = "DIR", env = "KEYLEDGER_DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// A connection, with what it takes to say clearly why nothing comes.
+#[derive(Debug)]
+pub(crate) struct Session {
+    client: Client,
+    denied: watch::Receiver<Option<String>>,
+    patience: Duration,
+    dir: Option<PathBuf>,
+}
+
+impl Connection {
+    /// Connects.
+    pub(crate) async fn open(&self) -> anyhow::Result<Session> {
+        let dir = self.dir();
+        let context = self.resolve(dir.as_deref())?;
+        let prefix = match (&self.prefix, &dir) {
+            (Some(prefix), _) => prefix.clone(),
+            (None, Some(dir)) => place::organisation(dir)?.prefix(),
+            (None, None) => Prefix::default(),
+        };
+        let (told, denied) = watch::channel(None);
+        let nats = connect(&context, Arc::new(told), &denied, self.timeout.min(CONNECT)).await?;
+        Ok(Session {
+            client: Client::new(nats, prefix),
+            denied,
+            patience: self.timeout,
+            dir,
+        })
+    }
+
+    /// The directory to look for an administrator's context in: named, or the default one where it is.
+    fn dir(&self) -> Option<PathBuf> {
+        let named_otherwise =
+            self.context.is_some() || self.server.is_some() || self.creds.is_some();
+        let default =
+            || Some(PathBuf::from(DEFAULT_DIR)).filter(|d| d.is_dir() && !named_otherwise);
+        self.dir.clone().or_else(default)
+    }
+
+    /// The directory that was named, if one was.
+    pub(crate) fn named_dir(&self) -> Option<&std::path::Path> {
+        self.dir.as_deref()
+    }
+
+    /// The context to start from, with what the flags say put over it.
+    fn resolve(&self, dir: Option<&std::path::Path>) -> anyhow::Result<Context> {
+        let mut context = match (&self.context, dir) {
+            (Some(name), _) => Context::load(name)?,
+            (None, Some(dir)) => Context::read(&place::administrator_context(dir)?)?,
+            (None, None) if self.server.is_none() && self.creds.is_none() => {
+                Context::selected()?.unwrap_or_default()
+            }
+            (None, None) => Context::default(),
+        };
+        if let Some(server) = &self.server {
+            context.url.clone_from(server);
+        }
+        for (flag, field) in [
+            (&self.creds, &mut context.creds),
+            (&self.tlsca, &mut context.ca),
+            (&self.tlscert, &mut context.cert),
+            (&self.tlskey, &mut context.key),
+        ] {
+            if let Some(path) = flag {
+                *field = path.display().to_string();
+            }
+        }
+        if context.url.is_empty() {
+            context.url = "nats://127.0.0.1:4222".to_owned();
+        }
+        Ok(context)
+    }
+}
+
+/// Connects as `context` says, for one who need not know what the server forbids.
+pub(crate) async fn plain(
+    context: &Context,
+    within: Duration,
+) -> anyhow::Result<async_nats::Client> {
+    let (told, denied) = watch::channel(None);
+    connect(context, Arc::new(told), &denied, within).await
+}
+
+/// Connects as `context` says; `told` learns what the server forbids.
+async fn connect(
+    context: &Context,
+    told: Arc<watch::Sender<Option<String>>>,
+    denied: &watch::Receiver<Option<String>>,
+    within: Duration,
+) -> anyhow::Result<async_nats::Client> {
+    let mut options = ConnectOptions::new()
+        .name("keyledger")
+        .connection_timeout(within)
+        .max_reconnects(MAX_RECONNECTS)
+        .event_callback(move |event| {
+            let told = Arc::clone(&told);
+            async move {
+                if let Some(text) = forbidden(&event) {
+                    told.send_replace(Some(text));
+                }
+                tracing::debug!(%event, "connection");
+            }
+        });
+    if !context.creds.is_empty() {
+        options = options
+            .credentials_file(&context.creds)
+            .await
+            .map_err(|source| {
+                let problem = format!("the creds file {} cannot be read: {source}", context.creds);
+                Failure::new(Exit::Error, problem)
+            })?;
+    } else if !context.nkey.is_empty() {
+        let seed = tokio::fs::read_to_string(&context.nkey).await;
+        let seed = seed.with_context(|| format!("the nkey file {}", context.nkey))?;
+        options = options.nkey(seed.trim().to_owned());
+    }
+    if !context.ca.is_empty() {
+        options = options.add_root_certificates(context.ca.clone().into());
+    }
+    if !context.cert.is_empty() {
+        options =
+            options.add_client_certificate(context.cert.clone().into(), context.key.clone().into());
+    }
+    if !context.inbox_prefix.is_empty() {
+        options = options.custom_inbox_prefix(&context.inbox_prefix);
+    }
+    if context.tls_first {
+        options = options.tls_first();
+    }
+    let servers = addresses(&context.url)?;
+    options
+        .connect(servers)
+        .await
+        .map_err(|source| unconnected(&context.url, &source, denied).into())
+}
+
+fn addresses(urls: &str) -> anyhow::Result<Vec<ServerAddr>> {
+    let parse = |url: &str| {
+        let url = url.trim();
+        url.parse::<ServerAddr>().map_err(|source| {
+            Failure::new(Exit::Usage, format!("{url:?} is no server's URL: {source}"))
+                .remedy("write nats://host:4222 or tls://host:4222")
+        })
+    };
+    Ok(urls.split(',').map(parse).collect::<Result<_, _>>()?)
+}
+
+/// What the server says it will not let this user do, or be.
+fn forbidden(event: &Event) -> Option<String> {
+    match event {
+        Event::ServerError(ServerError::AuthorizationViolation) => {
+            Some("the server refuses these credentials".to_owned())
+        }
+        Event::ServerError(ServerError::Other(text)) => {
+            let said = text.to_ascii_lowercase();
+            let forbids = [
+                "permissions violation",
+                "authentication",
+                "authorization",
+                "account",
+            ];
+            forbids
+                .iter()
+                .any(|f| said.contains(f))
+                .then(|| format!("the server says: {text}"))
+        }
+        _ => None,
+    }
+}
+
+fn unconnected(
+    url: &str,
+    source: &async_nats::ConnectError,
+    denied: &watch::Receiver<Option<String>>,
+) -> Failure {
+    let refused = matches!(
+        source.kind(),
+        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication
+    );
+    if refused || denied.borrow().is_some() {
+        return Failure::new(Exit::Rejected, format!("{url} refuses these credentials"))
+            .remedy("they may be revoked, expired or another organisation's; name others with --creds, --context or --dir");
+    }
+    let failure = Failure::new(
+        Exit::Unreachable,
+        format!("{url} cannot be reached: {source}"),
+    );
+    match source.kind() {
+        ConnectErrorKind::Tls => failure.remedy("give the CA with --tlsca, a client certificate with --tlscert and --tlskey"),
+        _ => failure.remedy("is nats-server up there? `keyledger up` starts one; --server, --context and --dir name another"),
+    }
+}
+
+impl Session {
+    /// The client.
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The directory that the context came from, if it did.
+    pub(crate) fn dir(&self) -> Option<&std::path::Path> {
+        self.dir.as_deref()
+    }
+
+    /// How long an answer is waited for.
+    pub(crate) const fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Sends a command.
+    pub(crate) async fn command<B: Serialize + Sync>(
+        &self,
+        aggregate: Aggregate,
+        verb: &str,
+        name: &Name,
+        body: &B,
+        ids: Ids,
+    ) -> anyhow::Result<Acknowledgement> {
+        let subject = || {
+            self.client
+                .prefix()
+                .command(aggregate.as_str(), verb, name.as_str())
+        };
+        let sent = self.client.command(aggregate, verb, name, body, ids);
+        self.answer(sent, || CommandError::NoAnswer {
+            subject: subject(),
+            id: ids.command,
+        })
+        .await
+    }
+
+    /// Asks a question.
+    pub(crate) async fn query<Q: Serialize + Sync, A: DeserializeOwned>(
+        &self,
+        tail: &str,
+        question: &Q,
+    ) -> anyhow::Result<A> {
+        let asked = self.client.query(tail, question);
+        let none = || CommandError::NoAnswer {
+            subject: self.client.prefix().query(tail),
+            id: uuid::Uuid::nil(),
+        };
+        self.answer(asked, none).await
+    }
+
+    /// Sends an empty request to a subject whose answer is neither an acknowledgement nor a view.
+    pub(crate) async fn request<A: DeserializeOwned>(&self, subject: &str) -> anyhow::Result<A> {
+        let none = || CommandError::NoAnswer {
+            subject: subject.to_owned(),
+            id: uuid::Uuid::nil(),
+        };
+        let asked = async {
+            let request = async_nats::Request::new().timeout(Some(self.patience));
+            let reply = self
+                .client
+                .nats()
+                .send_request(subject.to_owned(), request)
+                .await;
+            reply.map_err(|source| match source.kind() {
+                RequestErrorKind::NoResponders => CommandError::NobodyServes {
+                    subject: subject.to_owned(),
+                },
+                RequestErrorKind::TimedOut => none(),
+                _ => CommandError::NotSent {
+                    subject: subject.to_owned(),
+                    source,
+                },
+            })
+        };
+        let reply = self.answer(asked, none).await?;
+        let unreadable = |source| CommandError::Unreadable {
+            subject: subject.to_owned(),
+            source,
+        };
+        let refused = |h: &HeaderMap| h.get(header::SERVICE_ERROR_CODE).is_some();
+        if reply.headers.as_ref().is_some_and(refused) {
+            let refusal: Refusal = serde_json::from_slice(&reply.payload).map_err(unreadable)?;
+            return Err(CommandError::from(refusal).into());
+        }
+        Ok(serde_json::from_slice(&reply.payload).map_err(unreadable)?)
+    }
+
+    /// Waits for `answer`, for a violation, or for nothing any longer.
+    async fn answer<T>(
+        &self,
+        answer: impl Future<Output = Result<T, CommandError>>,
+        none: impl Fn() -> CommandError,
+    ) -> anyhow::Result<T> {
+        tokio::select! {
+            biased;
+            answer = answer => answer.map_err(Into::into),
+            said = self.denied() => Err(denied(&said).into()),
+            () = tokio::time::sleep(self.patience) => Err(none().into()),
+        }
+    }
+
+    /// Listens on a subject.
+    pub(crate) async fn subscribe(
+        &self,
+        subject: String,
+    ) -> anyhow::Result<async_nats::Subscriber> {
+        let nats = self.client.nats();
+        let subscriber = nats.subscribe(subject.clone()).await;
+        let subscriber = subscriber.with_context(|| format!("listening on {subject}"))?;
+        nats.flush()
+            .await
+            .with_context(|| format!("listening on {subject}"))?;
+        Ok(subscriber)
+    }
+
+    /// What the server forbade, as soon as it does.
+    pub(crate) async fn denied(&self) -> String {
+        let mut denied = self.denied.clone();
+        match denied.wait_for(Option::is_some).await {
+            Ok(said) => said.clone().unwrap_or_default(),
+            Err(_) => std::future::pending().await, // the connection is gone, and says so elsewhere
+        }
+    }
+}
+
+/// The failure of a user who may not do what it asked.
+pub(crate) fn denied(said: &str) -> Failure {
+    Failure::new(Exit::Rejected, said).remedy(
+        "this user's role does not allow it; use an administrator's creds, or have the role issued",
+    )
+}

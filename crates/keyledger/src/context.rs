@@ -1,0 +1,205 @@
+//! Contexts of the `nats` CLI: where to connect and as whom, in a JSON file.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use serde::Deserialize;
+
+use crate::exit::{Exit, Failure};
+
+/// What a context file says, as far as it concerns us; the `nats` CLI writes more.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Context {
+    /// Server URLs, joined by commas.
+    pub(crate) url: String,
+    /// The creds file.
+    pub(crate) creds: String,
+    /// The file of an nkey's seed.
+    pub(crate) nkey: String,
+    /// The CA that the server's certificate must come from.
+    pub(crate) ca: String,
+    /// The client's certificate.
+    pub(crate) cert: String,
+    /// Its key.
+    pub(crate) key: String,
+    /// True if the server speaks TLS from the first byte.
+    pub(crate) tls_first: bool,
+    /// The prefix of the JetStream API, where it is imported.
+    pub(crate) jetstream_api_prefix: String,
+    /// What this user's inboxes begin with.
+    pub(crate) inbox_prefix: String,
+    /// Log-ins that Keyledger does not take: it needs to know who asks by a JWT.
+    user: String,
+    token: String,
+    nsc: String,
+    user_jwt: String,
+}
+
+impl Context {
+    /// A context that says only where, and as whom.
+    pub(crate) fn new(url: &str, creds: &Path) -> Self {
+        Self {
+            url: url.to_owned(),
+            creds: creds.display().to_string(),
+            ..Self::default()
+        }
+    }
+
+    /// Reads a context by its file, or by its name in `$XDG_CONFIG_HOME/nats/context/`.
+    pub(crate) fn load(name_or_file: &str) -> anyhow::Result<Self> {
+        let is_file = name_or_file.contains('/') || Path::new(name_or_file).is_file();
+        let path = if is_file {
+            PathBuf::from(name_or_file)
+        } else {
+            named(name_or_file)?
+        };
+        Self::read(&path)
+    }
+
+    /// The context that `nats context select` chose, if there is one.
+    pub(crate) fn selected() -> anyhow::Result<Option<Self>> {
+        let Ok(text) = fs::read_to_string(config_home()?.join("nats/context.txt")) else {
+            return Ok(None);
+        };
+        match text.trim() {
+            "" => Ok(None),
+            name => Self::load(name).map(Some),
+        }
+    }
+
+    /// Reads a context file.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = fs::read_to_string(path).map_err(|source| {
+            let problem = format!("the context {} cannot be read: {source}", path.display());
+            Failure::new(Exit::Usage, problem)
+                .remedy("`nats context ls` lists the contexts there are")
+        })?;
+        let context: Self = serde_json::from_str(&text).with_context(|| {
+            format!(
+                "the context {} is not what the nats CLI writes",
+                path.display()
+            )
+        })?;
+        context.expanded(path)
+    }
+
+    /// With `~` written out; refused if it logs in by something that says nothing of who asks.
+    fn expanded(mut self, path: &Path) -> anyhow::Result<Self> {
+        for (what, value) in [
+            ("user", &self.user),
+            ("token", &self.token),
+            ("nsc", &self.nsc),
+            ("user_jwt", &self.user_jwt),
+        ] {
+            if !value.is_empty() && self.creds.is_empty() {
+                let problem = format!("the context {} logs in by `{what}`", path.display());
+                return Err(Failure::new(Exit::Usage, problem)
+                    .remedy("use a context with `creds`: Keyledger knows who asks by a JWT")
+                    .into());
+            }
+        }
+        for file in [
+            &mut self.creds,
+            &mut self.nkey,
+            &mut self.ca,
+            &mut self.cert,
+            &mut self.key,
+        ] {
+            if let Some(rest) = file.strip_prefix("~/") {
+                let home = home()?.join(rest);
+                *file = home.display().to_string();
+            }
+        }
+        Ok(self)
+    }
+}
+
+fn named(name: &str) -> anyhow::Result<PathBuf> {
+    Ok(config_home()?
+        .join("nats/context")
+        .join(format!("{name}.json")))
+}
+
+fn config_home() -> anyhow::Result<PathBuf> {
+    match set("XDG_CONFIG_HOME") {
+        Some(path) => Ok(path.into()),
+        None => Ok(home()?.join(".config")),
+    }
+}
+
+fn home() -> anyhow::Result<PathBuf> {
+    let home = set("HOME").ok_or_else(|| {
+        Failure::new(Exit::Usage, "there is no $HOME to look for contexts in")
+            .remedy("name the context's file: --context FILE")
+    })?;
+    Ok(home.into())
+}
+
+fn set(variable: &str) -> Option<OsString> {
+    env::var_os(variable).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_context_of_the_nats_cli_is_read() {
+        // As `nats context save` 0.3 writes it.
+        let file = write(
+            r#"{ "description": "test", "url": "nats://a:4222,nats://b:4222", "socks_proxy": "",
+                 "token": "", "user": "", "password": "", "creds": "/x/ada.creds", "nkey": "", "cert": "/x/c.pem",
+                 "key": "/x/k.pem", "ca": "/x/ca.pem", "nsc": "", "jetstream_domain": "",
+                 "jetstream_api_prefix": "JS.keys.API", "jetstream_event_prefix": "", "inbox_prefix": "_INBOX.ada",
+                 "user_jwt": "", "color_scheme": "", "tls_first": false }"#,
+        );
+        let context = Context::load(file.path().to_str().unwrap()).unwrap();
+        let expected = Context {
+            url: "nats://a:4222,nats://b:4222".to_owned(),
+            creds: "/x/ada.creds".to_owned(),
+            ca: "/x/ca.pem".to_owned(),
+            cert: "/x/c.pem".to_owned(),
+            key: "/x/k.pem".to_owned(),
+            jetstream_api_prefix: "JS.keys.API".to_owned(),
+            inbox_prefix: "_INBOX.ada".to_owned(),
+            ..Context::default()
+        };
+        assert_eq!(context, expected);
+    }
+
+    #[test]
+    fn a_home_is_written_out() {
+        let context = Context::read(write(r#"{"creds": "~/ada.creds"}"#).path()).unwrap();
+        assert_eq!(Path::new(&context.creds), home().unwrap().join("ada.creds"));
+    }
+
+    #[test]
+    fn a_login_that_names_nobody_is_refused() {
+        let error = Context::read(write(r#"{"url": "", "user": "ada"}"#).path()).unwrap_err();
+        assert!(error.to_string().contains("logs in by `user`"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_or_broken_context_says_so() {
+        let error = Context::load("/nowhere/ada.json").unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("/nowhere/ada.json cannot be read"),
+            "{error}"
+        );
+        assert!(Context::read(write("url: x").path()).is_err());
+    }
+}

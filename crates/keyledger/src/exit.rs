@@ -1,0 +1,200 @@
+//! How a command ends: its exit code, what it says, and what to do about it.
+
+use std::{fmt, io::Write, process::ExitCode};
+
+use keyledger_domain::Rejection;
+use keyledger_wire::{CommandError, Refusal, reply};
+
+/// The part of `--help` about exit codes.
+pub(crate) const HELP: &str = "\
+Exit codes:
+  0  done
+  1  an error: the world failed, or `doctor` found a fault
+  2  the command line is wrong
+  3  refused by a rule: a rejection, missing permissions, refused credentials; trying again does not help
+  4  unreachable: nobody answers; trying again may help
+  5  verification failed: the ledger is not what was written";
+
+/// An exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// The world failed.
+    Error = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// A rule said no.
+    Rejected = 3,
+    /// Nobody answers.
+    Unreachable = 4,
+    /// A ledger does not verify.
+    Unverified = 5,
+}
+
+/// Why a command ended, where no other error says it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Failure {
+    /// How to exit.
+    pub(crate) exit: Exit,
+    message: String,
+    remedy: Option<String>,
+}
+
+impl Failure {
+    /// A failure that says `message`.
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+            remedy: None,
+        }
+    }
+
+    /// With what to do about it.
+    pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+}
+
+/// Says on `err`, and with `json` on `out` for programs too, why a command ended; gives the exit code.
+pub(crate) fn report(
+    error: &anyhow::Error,
+    json: bool,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> ExitCode {
+    if is_broken_pipe(error) {
+        return ExitCode::SUCCESS; // whoever read has read enough
+    }
+    // A terminal or a log that is gone cannot be told so.
+    if json && let Some(refusal) = refusal(error) {
+        let text = serde_json::to_string_pretty(refusal).expect("a refusal has only text keys");
+        drop(writeln!(out, "{text}"));
+    }
+    drop(writeln!(
+        err,
+        "error: {}",
+        crate::output::plain(&format!("{error:#}"))
+    ));
+    if let Some(remedy) = remedy(error) {
+        drop(writeln!(err, " help: {}", crate::output::plain(&remedy)));
+    }
+    ExitCode::from(code(error) as u8)
+}
+
+/// The exit code of an error.
+pub(crate) fn code(error: &anyhow::Error) -> Exit {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return failure.exit;
+    }
+    match error.downcast_ref::<CommandError>() {
+        Some(CommandError::Refused(refusal)) if refusal.is_worth_retrying() => Exit::Error,
+        Some(CommandError::Refused(_)) => Exit::Rejected,
+        Some(
+            CommandError::NobodyServes { .. }
+            | CommandError::NoAnswer { .. }
+            | CommandError::NotSent { .. },
+        ) => Exit::Unreachable,
+        _ => Exit::Error,
+    }
+}
+
+fn remedy(error: &anyhow::Error) -> Option<String> {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return failure.remedy.clone();
+    }
+    match error.downcast_ref::<CommandError>()? {
+        CommandError::Refused(refusal) => advice(&refusal.reason).map(str::to_owned),
+        CommandError::NobodyServes { .. } => Some(
+            "start the service with `keyledger up` or `keyledger serve`; `keyledger doctor` shows what answers"
+                .to_owned(),
+        ),
+        CommandError::NoAnswer { id, .. } if !id.is_nil() => {
+            Some(format!("repeat the command with --message-id {id}: it is never done twice"))
+        }
+        _ => None,
+    }
+}
+
+/// What to do about a refusal, from the table in `subjects.md`.
+fn advice(reason: &str) -> Option<&'static str> {
+    let mut rows = Rejection::TABLE.iter().chain(reply::FAULTS);
+    rows.find(|row| row.0 == reason).map(|row| row.2)
+}
+
+fn refusal(error: &anyhow::Error) -> Option<&Refusal> {
+    match error.downcast_ref::<CommandError>()? {
+        CommandError::Refused(refusal) => Some(refusal),
+        _ => None,
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
+    error.chain().any(|e| e.downcast_ref().is_some_and(broken))
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", *self as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+    use keyledger_wire::Status;
+
+    fn refused(reason: &str, code: u16) -> anyhow::Error {
+        let refusal = Refusal {
+            status: Status::Rejected,
+            command_id: None,
+            correlation_id: None,
+            reason: reason.to_owned(),
+            message: "key orders-db is compromised".to_owned(),
+            code,
+        };
+        Err::<(), _>(CommandError::from(refusal))
+            .context("activating key orders-db")
+            .unwrap_err()
+    }
+
+    #[test]
+    fn every_end_has_its_code() {
+        assert_eq!(code(&refused("not_allowed", 409)), Exit::Rejected);
+        assert_eq!(code(&refused("not_ready", 503)), Exit::Error);
+        let subject = "keys.queries.status".to_owned();
+        assert_eq!(
+            code(&CommandError::NobodyServes { subject }.into()),
+            Exit::Unreachable
+        );
+        assert_eq!(
+            code(&Failure::new(Exit::Unverified, "altered").into()),
+            Exit::Unverified
+        );
+        assert_eq!(code(&anyhow::anyhow!("disk")), Exit::Error);
+    }
+
+    #[test]
+    fn a_refusal_is_said_to_people_and_to_programs() {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        report(&refused("not_allowed", 409), true, &mut out, &mut err);
+        let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(json["reason"], "not_allowed");
+        assert_eq!(
+            String::from_utf8(err).unwrap(),
+            "error: activating key orders-db: not_allowed: key orders-db is compromised\n \
+             help: the state does not allow it; `keyledger key show NAME` says which it is\n"
+        );
+    }
+
+    #[test]
+    fn a_reader_that_has_enough_is_no_error() {
+        let gone = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        let mut err = Vec::new();
+        report(&gone.into(), false, &mut Vec::new(), &mut err);
+        assert!(err.is_empty());
+    }
+}

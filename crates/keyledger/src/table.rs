@@ -1,0 +1,194 @@
+//! Tables for people: aligned columns without lines, cut to the terminal.
+
+use anstyle::Style;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::output::plain;
+
+/// What stands between two columns.
+const GAP: usize = 2;
+/// A column is never cut below this: less says nothing.
+const LEAST: usize = 6;
+
+/// Rows under headings. A column that is empty in every row is left out.
+#[derive(Debug)]
+pub(crate) struct Table {
+    heads: Vec<&'static str>,
+    rows: Vec<Vec<Cell>>,
+}
+
+/// A text with its style.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cell {
+    text: String,
+    style: Style,
+}
+
+impl Cell {
+    /// `text` in `style`.
+    pub(crate) fn styled(text: impl Into<String>, style: Style) -> Self {
+        Self {
+            text: plain(&text.into()).replace('\n', " "),
+            style,
+        }
+    }
+
+    /// True if there is nothing in it.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+}
+
+impl<T: ToString> From<T> for Cell {
+    fn from(value: T) -> Self {
+        Self::styled(value.to_string(), Style::new())
+    }
+}
+
+impl Table {
+    /// A table without rows.
+    pub(crate) fn new(heads: &[&'static str]) -> Self {
+        Self {
+            heads: heads.to_vec(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row, a cell a heading.
+    pub(crate) fn row<const N: usize>(&mut self, cells: [Cell; N]) {
+        debug_assert_eq!(N, self.heads.len(), "a cell a heading");
+        self.rows.push(cells.into());
+    }
+
+    /// Its text: widths cut to `width`, where there is one; colours if they are wanted.
+    pub(crate) fn render(&self, width: Option<usize>, colour: bool) -> String {
+        let shown: Vec<usize> = (0..self.heads.len()).filter(|c| self.has(*c)).collect();
+        let widths = self.widths(&shown, width);
+        let mut text = String::new();
+        if self.heads.iter().any(|head| !head.is_empty()) {
+            let bold = Style::new().bold();
+            let head = |c: usize| Cell {
+                text: self.heads[c].to_owned(),
+                style: bold,
+            };
+            line(&mut text, shown.iter().map(|c| head(*c)), &widths, colour);
+        }
+        for row in &self.rows {
+            line(
+                &mut text,
+                shown.iter().map(|c| row[*c].clone()),
+                &widths,
+                colour,
+            );
+        }
+        text
+    }
+
+    fn has(&self, column: usize) -> bool {
+        self.rows.is_empty() || self.rows.iter().any(|row| !row[column].text.is_empty())
+    }
+
+    fn widths(&self, shown: &[usize], limit: Option<usize>) -> Vec<usize> {
+        let natural = |column: &usize| {
+            let cells = self.rows.iter().map(|row| row[*column].text.width());
+            cells
+                .chain([self.heads[*column].width()])
+                .max()
+                .unwrap_or_default()
+        };
+        let mut widths: Vec<usize> = shown.iter().map(natural).collect();
+        let gaps = GAP * widths.len().saturating_sub(1);
+        let Some(limit) = limit else { return widths };
+        // The widest gives way first; of equals the one further right.
+        while widths.iter().sum::<usize>() + gaps > limit {
+            let widest = widths
+                .iter_mut()
+                .filter(|w| **w > LEAST)
+                .max_by_key(|w| **w);
+            let Some(widest) = widest else { break };
+            *widest -= 1;
+        }
+        widths
+    }
+}
+
+fn line(text: &mut String, cells: impl Iterator<Item = Cell>, widths: &[usize], colour: bool) {
+    let start = text.len();
+    for (cell, width) in cells.zip(widths) {
+        let Cell {
+            text: content,
+            style,
+        } = cell;
+        let content = cut(&content, *width);
+        let padding = " ".repeat(width - content.width() + GAP);
+        if colour && !content.is_empty() && style != Style::new() {
+            text.push_str(&format!("{style}{content}{style:#}"));
+        } else {
+            text.push_str(&content);
+        }
+        text.push_str(&padding);
+    }
+    text.truncate(start + text[start..].trim_end_matches(' ').len());
+    text.push('\n');
+}
+
+/// `text` within `width` columns, with `…` where it was cut.
+fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut room = width.saturating_sub(1);
+    let fits = |c: &char| {
+        let needed = c.width().unwrap_or(0);
+        let fits = needed <= room;
+        room = room.saturating_sub(needed);
+        fits
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new(&["NAME", "OWNER", "TITLE"]);
+        table.row(["orders-db".into(), "".into(), "The orders’ database".into()]);
+        table.row(["käse".into(), "".into(), "日本".into()]);
+        table
+    }
+
+    #[test]
+    fn an_empty_column_is_left_out() {
+        let expected = "NAME       TITLE\norders-db  The orders’ database\nkäse       日本\n";
+        assert_eq!(table().render(None, false), expected);
+    }
+
+    #[test]
+    fn the_widest_column_is_cut_to_the_terminal() {
+        let expected = "NAME       TITLE\norders-db  The orde…\nkäse       日本\n";
+        assert_eq!(table().render(Some(20), false), expected);
+        for line in table().render(Some(10), false).lines() {
+            assert!(line.width() <= LEAST * 2 + GAP);
+        }
+    }
+
+    #[test]
+    fn wide_letters_count_twice() {
+        assert_eq!(cut("日本語", 5), "日本…");
+        assert_eq!(cut("日本語", 4), "日…");
+    }
+
+    #[test]
+    fn colours_take_no_room() {
+        let mut table = Table::new(&["A", "B"]);
+        table.row([
+            Cell::styled("x", anstyle::AnsiColor::Red.on_default()),
+            "y".into(),
+        ]);
+        assert_eq!(
+            table.render(None, true),
+            "\u{1b}[1mA\u{1b}[0m  \u{1b}[1mB\u{1b}[0m\n\u{1b}[31mx\u{1b}[0m  y\n"
+        );
+    }
+}
