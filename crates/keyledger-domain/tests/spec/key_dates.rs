@@ -226,3 +226,18 @@ fn a_clock_that_is_set_back_dates_nothing_before_what_it_follows() {
     assert_eq!(key.activated_at, Some(day(100)));
     assert_eq!(key.deactivated_at, Some(day(100)));
 }
+
+#[test]
+fn what_has_ended_falls_due_no_more() {
+    for end in [
+        please("deactivate", "k"),
+        crate::support::revoke("k", "key_compromise"),
+    ] {
+        let then = given([active("k")]).when(end);
+        assert_eq!(then.world.key("k").rotation_due_at, None);
+        assert_eq!(
+            then.world.ledger.next_due_of(&crate::support::name("k")),
+            None
+        );
+    }
+}

@@ -1,11 +1,14 @@
 //! Verification finds what was done to a ledger, and names the first event that is not as it was.
 
 use keyledger_domain::{
-    EventCid, Record, Timestamp,
+    Aggregate, Event, EventCid, Record, Timestamp, VerifiedBy, key, operator,
+    record::Why,
     verify::{Broken, Fault, HeadDigest, Options, Report, SignedHead, StoredEvent, Verifier},
 };
 
-use crate::support::{World, active, given, key_pair, ledger_key, please, revoke, stored};
+use crate::support::{
+    World, active, given, history, key_pair, ledger_key, please, revoke, stamp, stored,
+};
 
 /// A ledger with a rotation of its signing key in the middle.
 pub(crate) fn world() -> World {
@@ -381,6 +384,73 @@ fn a_backdated_event_is_found_even_if_it_is_signed() {
     breaks(&events, events.len() as u64, "backdated");
 }
 
+/// Changes the record of an event, and gives it a CID and a signature that fit.
+fn forged(
+    event: &StoredEvent,
+    pair: &nkeys::KeyPair,
+    change: impl FnOnce(&mut Record),
+) -> StoredEvent {
+    let mut event = event.clone();
+    let mut record = Record::read(&event.payload).unwrap();
+    change(&mut record);
+    event.payload = record.to_bytes();
+    let cid = EventCid::of(&event.payload).to_string();
+    event.headers.insert("Keyledger-Cid".into(), cid);
+    resigned(&event, pair)
+}
+
+#[test]
+fn an_event_that_links_to_another_past_is_found_even_if_it_is_signed() {
+    let mut events = world().stored();
+    let at = place(&events, "key.a.suspended");
+    events[at] = forged(&events[at], &ledger_key(1), |r| {
+        r.prev = Some(EventCid::of(b"{}"))
+    });
+    breaks(&events, at as u64 + 1, "unchained");
+}
+
+#[test]
+fn an_operator_that_did_not_sign_the_bootstrap_is_refused() {
+    let mut events = world().stored();
+    let at = place(&events, "operator.acme.created");
+    let other = key_pair(nkeys::KeyPairType::Operator, 5).public_key();
+    let operator = key_pair(nkeys::KeyPairType::Operator, 1);
+    events[at] = forged(&events[at], &operator, |record| {
+        if let Event::Operator(operator::Event::Created(created)) = &mut record.event {
+            created.nkey = other.into();
+        }
+    });
+    let broken = breaks(&events, at as u64 + 1, "unknown_signer");
+    assert!(broken.to_string().contains("another nkey"), "{broken}");
+}
+
+#[test]
+fn a_compromised_signing_key_signs_nothing_more() {
+    let mut world = world();
+    let now = world.now;
+    // No command can do this; a ledger in which it stands ends there.
+    let revoked = key::Event::Revoked(key::Revoked {
+        revocation_reason: key::RevocationReason::KeyCompromise,
+        revoked_at: now,
+        compromise_occurred_at: None,
+        compromise_detected_at: None,
+    });
+    let id = history(Aggregate::Key, keyledger_domain::LEDGER_SIGNING_KEY);
+    let decision = crate::support::decision([(id, Event::Key(revoked))]);
+    world.write(decision, &stamp(VerifiedBy::RequestInfo), &Why::default());
+    assert!(verify(&world.stored(), None).is_ok());
+    world.run(&active("late")).unwrap();
+    let broken = breaks(
+        &world.stored(),
+        world.written.len() as u64 - 1,
+        "unknown_signer",
+    );
+    assert!(
+        broken.to_string().contains("compromised before"),
+        "{broken}"
+    );
+}
+
 #[test]
 fn the_digest_is_the_documented_one() {
     let cid = EventCid::of(b"{}");
@@ -389,4 +459,7 @@ fn the_digest_is_the_documented_one() {
     digest.push(&cid);
     let expected = blake3::hash(&[&[0; 32][..], cid.digest()].concat());
     assert_eq!((digest.events(), digest.bytes()), (1, expected.as_bytes()));
+    digest.push(&cid);
+    let expected = blake3::hash(&[&expected.as_bytes()[..], cid.digest()].concat());
+    assert_eq!((digest.events(), digest.bytes()), (2, expected.as_bytes()));
 }
