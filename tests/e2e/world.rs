@@ -16,19 +16,19 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 /// A world of its own for one test.
-pub struct World {
-    pub server: NatsServer,
-    pub organisation: Organisation,
+pub(crate) struct World {
+    pub(crate) server: NatsServer,
+    pub(crate) organisation: Organisation,
     folder: TempDir,
 }
 
 impl World {
     /// A server with an organisation set up on it; nobody serves yet.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with_prefix("keys").await
     }
 
-    pub async fn with_prefix(prefix: &str) -> Self {
+    pub(crate) async fn with_prefix(prefix: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let organisation = initialise(InitOptions {
             title: "Test organisation".to_owned(),
@@ -49,12 +49,12 @@ impl World {
         world
     }
 
-    pub async fn set_up(&self) {
+    pub(crate) async fn set_up(&self) {
         let client = self.connect(&self.organisation.creds("setup")).await;
         setup(&client, &self.organisation, 1).await.unwrap();
     }
 
-    pub fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> Options {
         Options {
             url: self.server.url(),
             service_creds: self.organisation.creds("service"),
@@ -70,15 +70,15 @@ impl World {
     }
 
     /// A new instance.
-    pub async fn serve(&self) -> Service {
+    pub(crate) async fn serve(&self) -> Service {
         self.try_serve().await.unwrap()
     }
 
-    pub async fn try_serve(&self) -> Result<Service, StartError> {
+    pub(crate) async fn try_serve(&self) -> Result<Service, StartError> {
         Service::start(self.options()).await
     }
 
-    pub async fn connect(&self, creds: &PathBuf) -> async_nats::Client {
+    pub(crate) async fn connect(&self, creds: &PathBuf) -> async_nats::Client {
         ConnectOptions::with_credentials_file(creds)
             .await
             .unwrap()
@@ -88,7 +88,7 @@ impl World {
     }
 
     /// The first administrator.
-    pub async fn administrator(&self) -> Admin {
+    pub(crate) async fn administrator(&self) -> Admin {
         let nats = self.connect(&self.organisation.creds("admin")).await;
         Admin {
             client: Client::new(nats, self.organisation.prefix()),
@@ -96,25 +96,25 @@ impl World {
     }
 
     /// A path in the world's own directory.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
 
 /// Somebody who sends commands, as JSON.
 #[derive(Clone)]
-pub struct Admin {
-    pub client: Client,
+pub(crate) struct Admin {
+    pub(crate) client: Client,
 }
 
 impl Admin {
     /// Sends `{aggregate}.{verb}` for `name`; an acknowledgement or a refusal as JSON.
-    pub async fn send(&self, verb: &str, name: &str, body: Value) -> Result<Value, Value> {
+    pub(crate) async fn send(&self, verb: &str, name: &str, body: Value) -> Result<Value, Value> {
         self.send_as(verb, name, body, Ids::root(Uuid::now_v7()))
             .await
     }
 
-    pub async fn send_as(
+    pub(crate) async fn send_as(
         &self,
         verb: &str,
         name: &str,
@@ -133,18 +133,18 @@ impl Admin {
         }
     }
 
-    pub async fn ask(&self, tail: &str, question: Value) -> Value {
+    pub(crate) async fn ask(&self, tail: &str, question: Value) -> Value {
         self.client.query(tail, &question).await.unwrap()
     }
 
-    pub async fn key(&self, name: &str) -> Value {
+    pub(crate) async fn key(&self, name: &str) -> Value {
         self.ask(&format!("inventory.show.{name}"), serde_json::json!({}))
             .await
     }
 }
 
 /// The time.
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap();
@@ -152,7 +152,7 @@ pub fn now() -> Timestamp {
 }
 
 /// Tries until it is true, for at most ten seconds.
-pub async fn eventually<F: Future<Output = bool>>(what: &str, mut is_true: impl FnMut() -> F) {
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut is_true: impl FnMut() -> F) {
     for _ in 0..200 {
         if is_true().await {
             return;
@@ -162,6 +162,6 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut is_true: impl 
     panic!("it did not come to pass within 10 s: {what}");
 }
 
-pub fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }

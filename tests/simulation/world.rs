@@ -25,18 +25,18 @@ use uuid::Uuid;
 
 /// Repeatable numbers (`SplitMix64`, Steele et al. 2014): the seed is the bug report.
 #[derive(Clone)]
-pub struct Random(Arc<Mutex<u64>>);
+pub(crate) struct Random(Arc<Mutex<u64>>);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(Arc::new(Mutex::new(seed)))
     }
 
-    pub fn fork(&self) -> Self {
+    pub(crate) fn fork(&self) -> Self {
         Self::new(self.next())
     }
 
-    pub fn next(&self) -> u64 {
+    pub(crate) fn next(&self) -> u64 {
         let mut state = self.0.lock();
         *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = *state;
@@ -45,14 +45,14 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub fn below(&self, end: u64) -> u64 {
+    pub(crate) fn below(&self, end: u64) -> u64 {
         self.next() % end
     }
 }
 
 /// A store that misbehaves as the world does, over one that keeps its promises.
 #[derive(Clone)]
-pub struct Unreliable {
+pub(crate) struct Unreliable {
     inner: MemoryStore,
     random: Random,
     calm: Arc<AtomicBool>,
@@ -137,13 +137,13 @@ impl Signer for TestSigner {
 }
 
 /// One store, any number of instances.
-pub struct World {
-    pub store: Unreliable,
+pub(crate) struct World {
+    pub(crate) store: Unreliable,
     random: Random,
 }
 
 impl World {
-    pub fn new(random: Random) -> Self {
+    pub(crate) fn new(random: Random) -> Self {
         let calm = Arc::new(AtomicBool::new(false));
         Self {
             store: Unreliable {
@@ -156,12 +156,12 @@ impl World {
     }
 
     /// From now on the store behaves.
-    pub fn calm(&self) {
+    pub(crate) fn calm(&self) {
         self.store.calm.store(true, Ordering::Relaxed);
     }
 
     /// A new instance, with a clock that is off and jumps.
-    pub async fn instance(&self) -> Handler {
+    pub(crate) async fn instance(&self) -> Handler {
         let pair = nkeys::KeyPair::new_account();
         let random = self.random.fork();
         let (news, _) = tokio::sync::mpsc::unbounded_channel();
@@ -196,7 +196,7 @@ impl World {
 }
 
 /// A random command for one of twelve keys.
-pub fn order(random: &Random, place: u64) -> Order {
+pub(crate) fn order(random: &Random, place: u64) -> Order {
     let name = Name::new(&format!("key-{}", random.below(12))).expect("it is a name");
     let (verb, payload) = match random.below(8) {
         0..=2 => ("register", register(random, place)),

@@ -1,0 +1,213 @@
+//! How many commands a second, how soon, and how fast a revocation reaches a live connection. See the README for the
+//! command.
+//!
+//! A real nats-server with `sync_interval: always`, one instance of the service, and the load, all on this machine.
+//! Every command counted was acknowledged durably.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use async_nats::{ConnectOptions, Event};
+use keyledger_custody::Custody;
+use keyledger_domain::Timestamp;
+use keyledger_service::{
+    Options, Service,
+    trust::{InitOptions, Organisation, Root, initialise, setup},
+};
+use keyledger_testkit::NatsServer;
+use keyledger_wire::{Client, Ids, Prefix};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// How long each load is put on.
+const SECONDS: u64 = 10;
+/// How often, so that the spread is seen.
+const RUNS: usize = 3;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let organisation = initialise(InitOptions {
+        title: "Benchmark".to_owned(),
+        prefix: Prefix::default(),
+        directory: folder.path().join("organisation"),
+        root: Root::LocalFile,
+        now: Timestamp::from_ms(jiff::Timestamp::now().as_millisecond()),
+        url: "nats://127.0.0.1:4222".to_owned(),
+    })?;
+    let conf = organisation.trust_conf();
+    let server = NatsServer::operator_mode(conf.parent().context("it lies in a folder")?).await;
+    let by_setup = connect(&server, &organisation, "setup").await?;
+    setup(&by_setup, &organisation, 1).await?;
+    let service = Service::start(Options {
+        url: server.url(),
+        service_creds: organisation.creds("service"),
+        system_creds: organisation.creds("system"),
+        tls_ca: None,
+        tls_client: None,
+        prefix: Prefix::default(),
+        custody: Arc::new(Custody::open(organisation.root_key(None)?)),
+        snapshot: None,
+        accept_data_loss: false,
+        clock: None,
+    })
+    .await?;
+    anyhow::ensure!(service.durability() == "durable", "{}", service.durability());
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        let nats = connect(&server, &organisation, "admin").await?;
+        clients.push(Client::new(nats, Prefix::default()));
+    }
+
+    for run in 1..=RUNS {
+        let mut took = lone(&clients[0], 1_000, run).await?;
+        println!("lone command, run {run}: {}", spread(&mut took));
+    }
+    for in_flight in [64, 1_024] {
+        for run in 1..=RUNS {
+            let (rate, mut took) = crowd(&clients, in_flight, run).await?;
+            println!("{in_flight} in flight, run {run}: {rate:.0} commands/s, {}", spread(&mut took));
+        }
+    }
+    for run in 1..=RUNS {
+        let mut took = revocations(&server, &clients[0], 50, run).await?;
+        println!("revoke to dropped connection, run {run}: {}", spread(&mut took));
+    }
+    service.stop().await;
+    Ok(())
+}
+
+async fn connect(
+    server: &NatsServer,
+    organisation: &Organisation,
+    user: &str,
+) -> Result<async_nats::Client> {
+    let options = ConnectOptions::with_credentials_file(organisation.creds(user)).await?;
+    Ok(options.connect(server.url()).await?)
+}
+
+/// The median, the 99th percentile and the worst of what was measured.
+fn spread(took: &mut [Duration]) -> String {
+    took.sort_unstable();
+    let at = |part: f64| {
+        let place = (took.len() as f64 * part) as usize;
+        took.get(place.min(took.len().saturating_sub(1))).map_or(0.0, |d| d.as_secs_f64() * 1e3)
+    };
+    format!("p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms (n = {})", at(0.5), at(0.99), at(1.0), took.len())
+}
+
+/// The commands of one key's life, one event each.
+fn life(key: &str, place: u64) -> [(String, String); 6] {
+    let mut der = vec![0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+    for part in 0..4 {
+        der.extend_from_slice(&(place.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ part).to_le_bytes());
+    }
+    let public_key = data_encoding::BASE64.encode(&der);
+    let register = format!(
+        r#"{{"algorithm":"ed25519","public_key":"{public_key}","title":"benchmark","classification":"internal"}}"#
+    );
+    [
+        ("register", register),
+        ("activate", "{}".to_owned()),
+        ("describe", r#"{"usage":"to be measured"}"#.to_owned()),
+        ("suspend", r#"{"reason":"benchmark"}"#.to_owned()),
+        ("resume", "{}".to_owned()),
+        ("deactivate", "{}".to_owned()),
+    ]
+    .map(|(verb, payload)| (format!("keys.commands.key.{verb}.{key}"), payload))
+}
+
+async fn send(client: &Client, subject: String, payload: String) -> Result<Duration> {
+    let start = Instant::now();
+    client.command_raw(subject, payload.into(), Ids::root(Uuid::now_v7())).await?;
+    Ok(start.elapsed())
+}
+
+async fn lone(client: &Client, commands: usize, run: usize) -> Result<Vec<Duration>> {
+    let mut took = Vec::with_capacity(commands);
+    for place in 0.. {
+        for (subject, payload) in life(&format!("lone-{run}-{place}"), place) {
+            took.push(send(client, subject, payload).await?);
+        }
+        if took.len() >= commands {
+            break;
+        }
+    }
+    Ok(took)
+}
+
+/// `in_flight` senders, each with a key of its own at a time.
+async fn crowd(clients: &[Client], in_flight: usize, run: usize) -> Result<(f64, Vec<Duration>)> {
+    let done = Arc::new(AtomicU64::new(0));
+    let start = Instant::now();
+    let end = start + Duration::from_secs(SECONDS);
+    let senders = (0..in_flight).map(|sender| {
+        let (client, done) = (clients[sender % clients.len()].clone(), Arc::clone(&done));
+        tokio::spawn(async move {
+            let mut took = Vec::new();
+            for place in 0.. {
+                let key = format!("crowd-{in_flight}-{run}-{sender}-{place}");
+                for (subject, payload) in life(&key, place) {
+                    took.push(send(&client, subject, payload).await?);
+                    done.fetch_add(1, Ordering::Relaxed);
+                    if Instant::now() > end {
+                        return Ok::<_, anyhow::Error>(took);
+                    }
+                }
+            }
+            Ok(took)
+        })
+    });
+    let mut took = Vec::new();
+    for sender in senders.collect::<Vec<_>>() {
+        took.extend(sender.await??);
+    }
+    let rate = done.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64();
+    Ok((rate, took))
+}
+
+/// From sending the command to the moment at which the user's live connection is gone.
+async fn revocations(
+    server: &NatsServer,
+    client: &Client,
+    users: usize,
+    run: usize,
+) -> Result<Vec<Duration>> {
+    let mut took = Vec::new();
+    for place in 0..users {
+        let user = format!("user-{run}-{place}");
+        let pair = Arc::new(nkeys::KeyPair::new_user());
+        let issue = format!(r#"{{"account":"admin","role":"auditor","nkey":"{}"}}"#, pair.public_key());
+        let subject = format!("keys.commands.user.issue.{user}");
+        let issued = client.command_raw(subject, issue.into(), Ids::root(Uuid::now_v7())).await?;
+        let jwt = issued.jwt.context("a JWT was issued")?;
+        let (gone, mut events) = mpsc::unbounded_channel();
+        let connection = ConnectOptions::with_jwt(jwt, move |nonce| {
+            let pair = Arc::clone(&pair);
+            async move { pair.sign(&nonce).map_err(async_nats::AuthError::new) }
+        })
+        .max_reconnects(1)
+        .event_callback(move |event| {
+            if matches!(event, Event::Disconnected) {
+                let _ = gone.send(Instant::now());
+            }
+            async {}
+        })
+        .connect(server.url())
+        .await?;
+        connection.flush().await?;
+        let start = Instant::now();
+        let subject = format!("keys.commands.user.revoke.{user}");
+        let reason = r#"{"reason":"benchmark"}"#.to_owned();
+        client.command_raw(subject, reason.into(), Ids::root(Uuid::now_v7())).await?;
+        let at = tokio::time::timeout(Duration::from_secs(5), events.recv()).await?;
+        took.push(at.context("the connection was dropped")? - start);
+    }
+    Ok(took)
+}
