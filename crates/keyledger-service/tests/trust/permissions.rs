@@ -276,14 +276,7 @@ async fn the_written_contexts_work_with_the_nats_cli() {
     events
         .wait_for_line("keys.events.key.x.generated", Duration::from_secs(10))
         .await;
-    let system = nats.run([
-        "--context",
-        "keyledger-system",
-        "server",
-        "ping",
-        "--count",
-        "1",
-    ]);
+    let system = nats.run(["--context", "keyledger-system", "server", "ping", "1"]);
     let _ = system.await.expect_success();
 }
 
