@@ -11,7 +11,12 @@ use tokio::sync::mpsc;
 use crate::world::{Admin, World, eventually};
 
 /// Issues a user with a generated seed, and writes its creds.
-async fn issue(world: &World, admin: &Admin, name: &str, body: Value) -> std::path::PathBuf {
+pub(crate) async fn issue(
+    world: &World,
+    admin: &Admin,
+    name: &str,
+    body: Value,
+) -> std::path::PathBuf {
     let curve = CurveKey::generate().unwrap();
     let mut body = body;
     body["seal_to"] = json!(curve.public_nkey());

@@ -1,15 +1,24 @@
 //! A real nats-server in operator mode, an organisation, and instances of the service on it.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use async_nats::ConnectOptions;
-use keyledger_custody::Custody;
-use keyledger_domain::{Name, Timestamp};
+use async_nats::{ConnectOptions, HeaderMap, RequestErrorKind};
+use bytes::Bytes;
+use keyledger_custody::{Custody, MaterialContext, NkeySigner};
+use keyledger_domain::{
+    Name, Purpose, Purposes, Timestamp,
+    verify::{self, SignedHead, StoredEvent, Verifier},
+};
 use keyledger_service::{
     Options, Service, StartError,
+    store::{JetStreamStore, Store},
     trust::{InitOptions, Organisation, Root, initialise, setup},
 };
-use keyledger_testkit::NatsServer;
+use keyledger_testkit::{Config, NatsServer};
 use keyledger_wire::{Client, Ids};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -29,24 +38,35 @@ impl World {
     }
 
     pub(crate) async fn with_prefix(prefix: &str) -> Self {
+        Self::with(prefix, |config| config).await
+    }
+
+    /// A world whose server is configured otherwise than the shipped files say.
+    pub(crate) async fn with_config(change: impl FnOnce(Config) -> Config) -> Self {
+        Self::with("keys", change).await
+    }
+
+    async fn with(prefix: &str, change: impl FnOnce(Config) -> Config) -> Self {
+        let world = Self::bare(prefix, change).await;
+        world.set_up().await;
+        world
+    }
+
+    /// A world in which nobody ran `setup`: no stream, no bucket.
+    pub(crate) async fn bare(prefix: &str, change: impl FnOnce(Config) -> Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let organisation = initialise(InitOptions {
-            title: "Test organisation".to_owned(),
-            prefix: prefix.parse().unwrap(),
-            directory: folder.path().join("organisation"),
-            root: Root::LocalFile,
-            now: now(),
-            url: "nats://127.0.0.1:4222".to_owned(),
-        })
-        .unwrap();
-        let server = NatsServer::operator_mode(organisation.trust_conf().parent().unwrap()).await;
-        let world = Self {
+        let organisation = organisation(&folder.path().join("organisation"), prefix);
+        let server = NatsServer::start(change(config(&organisation))).await;
+        Self {
             server,
             organisation,
             folder,
-        };
-        world.set_up().await;
-        world
+        }
+    }
+
+    /// What the server was started with, unless it was told otherwise.
+    pub(crate) fn config(&self) -> Config {
+        config(&self.organisation)
     }
 
     pub(crate) async fn set_up(&self) {
@@ -74,6 +94,13 @@ impl World {
         self.try_serve().await.unwrap()
     }
 
+    /// A new instance with other options.
+    pub(crate) async fn serve_with(&self, change: impl FnOnce(&mut Options)) -> Service {
+        let mut options = self.options();
+        change(&mut options);
+        Service::start(options).await.unwrap()
+    }
+
     pub(crate) async fn try_serve(&self) -> Result<Service, StartError> {
         Service::start(self.options()).await
     }
@@ -85,6 +112,80 @@ impl World {
             .connect(self.server.url())
             .await
             .unwrap()
+    }
+
+    /// The ledger's store, as whoever has the setup creds reaches it, past the service.
+    pub(crate) async fn store(&self) -> JetStreamStore {
+        let client = self.connect(&self.organisation.creds("setup")).await;
+        JetStreamStore::open(client, &self.organisation.prefix())
+            .await
+            .unwrap()
+    }
+
+    /// The sequence of the last event that is stored.
+    pub(crate) async fn last(&self) -> u64 {
+        self.store().await.last_sequence().await.unwrap()
+    }
+
+    /// The same once the service has recorded what it does by itself: that every account is on every server.
+    pub(crate) async fn settled(&self, admin: &Admin) -> u64 {
+        eventually("every account is confirmed", || async {
+            let status = admin.ask("status", serde_json::json!({})).await;
+            status["unconfirmed_accounts"] == serde_json::json!([])
+        })
+        .await;
+        self.last().await
+    }
+
+    /// Every event that is stored, in the form in which it is verified.
+    pub(crate) async fn stored(&self) -> Vec<StoredEvent> {
+        let stored = self.store().await.read(0, 1_000_000).await.unwrap();
+        let exported = stored.into_iter().map(|event| StoredEvent {
+            sequence: event.sequence,
+            subject: event.subject,
+            headers: event.headers.into_iter().collect(),
+            payload: event.payload.to_vec(),
+        });
+        exported.collect()
+    }
+
+    /// Verifies the whole ledger offline, with the operator pinned and against the head that the service signs.
+    pub(crate) async fn verify(&self, admin: &Admin) -> verify::Report {
+        let head = admin.head().await;
+        let mut verifier = Verifier::new(self.pinned());
+        for event in self
+            .stored()
+            .await
+            .iter()
+            .take(usize::try_from(head.events).unwrap())
+        {
+            verifier.take(event).unwrap_or_else(|e| panic!("{e}"));
+        }
+        verifier
+            .finish(Some(&head))
+            .unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// What somebody who verifies knows from elsewhere.
+    pub(crate) fn pinned(&self) -> verify::Options {
+        verify::Options {
+            prefix: Some(self.organisation.prefix().to_string()),
+            expected_operator: Some(self.organisation.operator.clone()),
+            earlier_heads: Vec::new(),
+        }
+    }
+
+    /// A signing key of the bootstrap, as a thief of the root key and the directory would open it.
+    pub(crate) fn steal(&self, key: &str) -> NkeySigner {
+        let directory = self.organisation.directory().join("material");
+        let sealed = std::fs::read(directory.join(format!("{key}.1.sealed"))).unwrap();
+        let context = MaterialContext {
+            key: name(key),
+            version: 1,
+            purposes: Purposes::of(&[Purpose::Certify]),
+        };
+        let custody = Custody::open(self.organisation.root_key(None).unwrap());
+        custody.open_signer(&sealed, &context).unwrap()
     }
 
     /// The first administrator.
@@ -137,10 +238,50 @@ impl Admin {
         self.client.query(tail, &question).await.unwrap()
     }
 
+    /// The signed head of the ledger.
+    pub(crate) async fn head(&self) -> SignedHead {
+        let nothing = serde_json::json!({});
+        self.client.query("ledger.head", &nothing).await.unwrap()
+    }
+
     pub(crate) async fn key(&self, name: &str) -> Value {
         self.ask(&format!("inventory.show.{name}"), serde_json::json!({}))
             .await
     }
+}
+
+/// Sends a request as it is, past every client; an error says why nothing came back, a timeout also that the server
+/// does not let it through.
+pub(crate) async fn send_raw(
+    client: &async_nats::Client,
+    subject: &str,
+    headers: HeaderMap,
+    payload: impl Into<Bytes>,
+) -> Result<Value, RequestErrorKind> {
+    let request = async_nats::Request::new()
+        .headers(headers)
+        .payload(payload.into())
+        .timeout(Some(Duration::from_millis(700)));
+    let reply = client.send_request(subject.to_owned(), request).await;
+    let reply = reply.map_err(|e| e.kind())?;
+    Ok(serde_json::from_slice(&reply.payload).unwrap())
+}
+
+/// What `keyledger init` makes, in `directory`.
+pub(crate) fn organisation(directory: &Path, prefix: &str) -> Organisation {
+    initialise(InitOptions {
+        title: "Test organisation".to_owned(),
+        prefix: prefix.parse().unwrap(),
+        directory: directory.to_owned(),
+        root: Root::LocalFile,
+        now: now(),
+        url: "nats://127.0.0.1:4222".to_owned(),
+    })
+    .unwrap()
+}
+
+fn config(organisation: &Organisation) -> Config {
+    Config::operator_mode(organisation.trust_conf().parent().unwrap())
 }
 
 /// The time.
@@ -152,7 +293,10 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// Tries until it is true, for at most ten seconds.
-pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut is_true: impl FnMut() -> F) {
+pub(crate) async fn eventually<F: Future<Output = bool>>(
+    what: &str,
+    mut is_true: impl FnMut() -> F,
+) {
     for _ in 0..200 {
         if is_true().await {
             return;
