@@ -2,4 +2,5 @@
 
 mod directory;
 mod permissions;
+mod resolver;
 mod support;

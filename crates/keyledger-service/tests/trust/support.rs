@@ -9,17 +9,19 @@ use keyledger_testkit::{Nats, NatsServer};
 use keyledger_wire::Prefix;
 use tempfile::TempDir;
 
-pub(crate) struct World {
-    pub(crate) organisation: Organisation,
-    pub(crate) server: NatsServer,
-    home: TempDir,
-}
-
+/// The time.
 pub(crate) fn now() -> Timestamp {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap();
     Timestamp::from_ms(i64::try_from(now.as_millis()).unwrap())
+}
+
+/// An organisation and a server.
+pub(crate) struct World {
+    pub(crate) organisation: Organisation,
+    pub(crate) server: NatsServer,
+    home: TempDir,
 }
 
 pub(crate) fn options(directory: PathBuf) -> InitOptions {
