@@ -160,7 +160,8 @@ pub fn parse_payload<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Rejection
     let payload = if blank { &b"{}"[..] } else { payload };
     let mut json = serde_json::Deserializer::from_slice(payload);
     let malformed = |field: String, fault: String| Rejection::Malformed {
-        field: if field == "." {
+        // `.` is the whole, and `?` what broke off before it could be placed.
+        field: if field == "." || field == "?" {
             "payload".to_owned()
         } else {
             field
