@@ -1,7 +1,10 @@
 //! End to end: a real nats-server in operator mode, real JWTs, real messages.
 
+mod crash;
 mod credentials;
+mod durability;
 mod forgery;
 mod life;
 mod limits;
+mod load;
 mod world;

@@ -1,0 +1,99 @@
+//! An acknowledgement says what is durable, or there is none.
+
+use keyledger_testkit::Config;
+use serde_json::json;
+
+use crate::world::{World, eventually, send_raw};
+
+/// A server that acknowledges what a power cut takes away.
+fn lax(config: Config) -> Config {
+    config.replace("sync_interval: always", "sync_interval: \"2m\"")
+}
+
+const GENERATE: &str = r#"{"algorithm":"ed25519"}"#;
+const SUBJECT: &str = "keys.commands.key.generate.a";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_command_is_taken_while_a_server_would_lose_it() {
+    let mut world = World::with_config(lax).await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    assert!(
+        service.durability().contains("sync_interval: always"),
+        "{}",
+        service.durability()
+    );
+    let last = world.settled(&admin).await;
+    let nats = admin.client.nats();
+    let reply = send_raw(nats, SUBJECT, Default::default(), GENERATE)
+        .await
+        .unwrap();
+    assert_eq!(reply["reason"], "not_durable", "{reply}");
+    assert_eq!(reply["code"], 503);
+    let message = reply["message"].as_str().unwrap();
+    assert!(message.contains(world.server.name()), "{message}");
+    // Asking is free.
+    let status = admin.ask("status", json!({})).await;
+    assert_eq!(status["servers"][0]["sync_always"], false);
+    let inventory = admin.ask("inventory.locate", json!({})).await;
+    assert!(inventory["total"].as_u64().unwrap() > 0);
+    assert_eq!(world.last().await, last);
+
+    // The server is mended: the gate opens by itself.
+    world.server.restart_with(world.config()).await;
+    eventually("commands are taken again", || async {
+        let reply = send_raw(nats, SUBJECT, Default::default(), GENERATE).await;
+        reply.is_ok_and(|r| r["status"] == "accepted" && r["durable"] == true)
+    })
+    .await;
+    assert_eq!(service.durability(), "durable");
+    assert_eq!(world.last().await, last + 1);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_accepts_data_loss_is_told_that_nothing_is_durable() {
+    let world = World::with_config(lax).await;
+    let service = world
+        .serve_with(|options| options.accept_data_loss = true)
+        .await;
+    let admin = world.administrator().await;
+    assert!(service.durability().starts_with("DATA LOSS ACCEPTED"));
+    let done = admin
+        .send("key.generate", "a", json!({"algorithm": "ed25519"}))
+        .await;
+    let done = done.unwrap();
+    assert_eq!(done["status"], "accepted");
+    assert_eq!(done["durable"], false);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_comes_back_lax_gets_no_command_more() {
+    let mut world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    admin
+        .send("key.generate", "a", json!({"algorithm": "ed25519"}))
+        .await
+        .unwrap();
+    let last = world.settled(&admin).await;
+    world.server.restart_with(lax(world.config())).await;
+    // Not one command slips through before the server was asked how it stores.
+    eventually("the server was asked", || async {
+        let reply = send_raw(
+            admin.client.nats(),
+            "keys.commands.key.activate.a",
+            Default::default(),
+            "{}",
+        )
+        .await;
+        if let Ok(reply) = &reply {
+            assert_eq!(reply["reason"], "not_durable", "{reply}");
+        }
+        reply.is_ok() && service.durability().contains("sync_interval: always")
+    })
+    .await;
+    assert_eq!(world.last().await, last);
+    service.stop().await;
+}
