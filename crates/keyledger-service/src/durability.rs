@@ -6,17 +6,23 @@ use futures::StreamExt;
 use keyledger_wire::{query::ServerStatus, subject::system};
 use parking_lot::RwLock;
 use serde::Deserialize;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout, timeout_at},
+};
 
 /// How long the servers are given to answer.
 const COLLECT: Duration = Duration::from_millis(400);
 /// How often they are asked again; also at each reconnect.
 const EVERY: Duration = Duration::from_secs(15);
+/// How often while the gate is shut: it opens by itself.
+const WHILE_SHUT: Duration = Duration::from_secs(1);
 
 /// What the servers say of how they store.
 #[derive(Debug, Clone, Default)]
 pub struct Durability {
     state: Arc<RwLock<State>>,
+    ask_again: Arc<Notify>,
     accept_data_loss: bool,
 }
 
@@ -24,6 +30,8 @@ pub struct Durability {
 struct State {
     servers: Vec<ServerStatus>,
     fault: Option<String>,
+    /// How often the connection was lost.
+    losses: u64,
 }
 
 #[derive(Deserialize)]
@@ -62,11 +70,12 @@ impl Durability {
     pub fn new(accept_data_loss: bool) -> Self {
         let fault = Some("the servers were not asked yet".to_owned());
         let state = State {
-            servers: Vec::new(),
             fault,
+            ..State::default()
         };
         Self {
             state: Arc::new(RwLock::new(state)),
+            ask_again: Arc::default(),
             accept_data_loss,
         }
     }
@@ -106,28 +115,47 @@ impl Durability {
 
     /// Asks every server now.
     pub async fn check(&self, system: &async_nats::Client) {
-        let state = match ask(system).await {
-            Ok(servers) => State {
-                fault: judge(&servers),
-                servers,
-            },
-            Err(said) => State {
-                servers: Vec::new(),
-                fault: Some(format!("the servers do not say how they store: {said}")),
-            },
+        let losses = self.state.read().losses;
+        let (servers, fault) = match ask(system).await {
+            Ok(servers) => (servers.clone(), judge(&servers)),
+            Err(said) => {
+                let fault = format!("the servers do not say how they store: {said}");
+                (Vec::new(), Some(fault))
+            }
         };
-        let before = std::mem::replace(&mut *self.state.write(), state.clone()).fault;
-        if let Some(fault) = state.fault
-            && before.as_ref() != Some(&fault)
+        let mut state = self.state.write();
+        if state.losses != losses {
+            // Asked before the connection was lost: what was said then says nothing of now.
+            return self.ask_again.notify_one();
+        }
+        if let Some(fault) = &fault
+            && state.fault.as_ref() != Some(fault)
         {
             tracing::error!(%fault, accepted = self.accept_data_loss, "not durable");
         }
+        state.servers = servers;
+        state.fault = fault;
+    }
+
+    /// The connection is lost: what comes back may be another server, or the same with other settings. Shuts the gate
+    /// until it was asked.
+    pub fn disconnected(&self) {
+        let fault = "the connection was lost, and the servers were not asked since".to_owned();
+        let mut state = self.state.write();
+        state.losses += 1;
+        state.fault = Some(fault);
+    }
+
+    /// The connection is back: asks at once.
+    pub fn reconnected(&self) {
+        self.ask_again.notify_one();
     }
 
     /// Asks again and again, for ever.
     pub async fn watch(self, system: async_nats::Client) {
         loop {
-            tokio::time::sleep(EVERY).await;
+            let pause = if self.is_durable() { EVERY } else { WHILE_SHUT };
+            let _ = timeout(pause, self.ask_again.notified()).await;
             self.check(&system).await;
         }
     }

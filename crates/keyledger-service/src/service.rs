@@ -122,11 +122,12 @@ impl Service {
     ///
     /// [`StartError`]; each says what to do.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let nats = connect(&options, &options.service_creds, "keyledger").await?;
-        let system = connect(&options, &options.system_creds, "keyledger-system").await?;
+        let durability = Durability::new(options.accept_data_loss);
+        let nats = connect(&options, &options.service_creds, "keyledger", &durability).await?;
+        let system = &options.system_creds;
+        let system = connect(&options, system, "keyledger-system", &durability).await?;
         let prefix = options.prefix.clone();
         let clock = options.clock.clone().unwrap_or_else(system_clock);
-        let durability = Durability::new(options.accept_data_loss);
         durability.check(&system).await;
         let store: Arc<dyn Store> = Arc::new(JetStreamStore::open(nats.clone(), &prefix).await?);
         let materials: Arc<dyn Materials> =
@@ -234,7 +235,9 @@ async fn connect(
     options: &Options,
     creds: &PathBuf,
     name: &str,
+    durability: &Durability,
 ) -> Result<async_nats::Client, StartError> {
+    let durability = durability.clone();
     let refused = |said: String| StartError::Connect {
         url: options.url.clone(),
         creds: creds.clone(),
@@ -246,12 +249,19 @@ async fn connect(
         .name(name)
         .custom_inbox_prefix("_INBOX")
         .ping_interval(Duration::from_secs(10))
-        .event_callback(move |event| async move {
+        .event_callback(move |event| {
             match event {
-                async_nats::Event::Connected => tracing::info!("connected"),
-                async_nats::Event::Disconnected => tracing::warn!("disconnected"),
+                async_nats::Event::Connected => {
+                    tracing::info!("connected");
+                    durability.reconnected();
+                }
+                async_nats::Event::Disconnected => {
+                    tracing::warn!("disconnected");
+                    durability.disconnected();
+                }
                 other => tracing::warn!(event = %other, "NATS says"),
             }
+            async {}
         });
     if let Some(ca) = &options.tls_ca {
         connect = connect.add_root_certificates(ca.clone()).require_tls(true);
