@@ -1,21 +1,18 @@
 //! Connecting: flags, environment, contexts of the `nats` CLI, and the directory of `keyledger up`.
 
-use std::{future::Future, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use async_nats::{
-    ConnectErrorKind, ConnectOptions, Event, HeaderMap, RequestErrorKind, ServerAddr, ServerError,
-};
-use keyledger_domain::name::Aggregate;
-use keyledger_domain::{Name, record::Ids};
-use keyledger_wire::{Acknowledgement, Client, CommandError, Prefix, Refusal, header};
-use serde::{Serialize, de::DeserializeOwned};
+use async_nats::{ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError};
+use keyledger_wire::{Client, Prefix};
 use tokio::sync::watch;
 
 use crate::{
     context::Context,
     exit::{Exit, Failure},
-    place, when,
+    place,
+    session::Session,
+    when,
 };
 
 /// Where `keyledger up` and `keyledger init` put everything when nobody says.
@@ -73,15 +70,6 @@ pub(crate) struct Connection {
     dir: Option<PathBuf>,
 }
 
-/// A connection, with what it takes to say clearly why nothing comes.
-#[derive(Debug)]
-pub(crate) struct Session {
-    client: Client,
-    denied: watch::Receiver<Option<String>>,
-    patience: Duration,
-    dir: Option<PathBuf>,
-}
-
 impl Connection {
     /// Connects.
     pub(crate) async fn open(&self) -> anyhow::Result<Session> {
@@ -94,12 +82,12 @@ impl Connection {
         };
         let (told, denied) = watch::channel(None);
         let nats = connect(&context, Arc::new(told), &denied, self.timeout.min(CONNECT)).await?;
-        Ok(Session {
-            client: Client::new(nats, prefix),
+        Ok(Session::new(
+            Client::new(nats, prefix),
             denied,
-            patience: self.timeout,
+            self.timeout,
             dir,
-        })
+        ))
     }
 
     /// The directory to look for an administrator's context in: named, or the default one where it is.
@@ -128,6 +116,11 @@ impl Connection {
         };
         if let Some(server) = &self.server {
             context.url.clone_from(server);
+        }
+        if self.creds.is_some() {
+            // These are another user's, and would be refused.
+            context.inbox_prefix.clear();
+            context.jetstream_api_prefix.clear();
         }
         for (flag, field) in [
             (&self.creds, &mut context.creds),
@@ -263,138 +256,4 @@ fn unconnected(
         ConnectErrorKind::Tls => failure.remedy("give the CA with --tlsca, a client certificate with --tlscert and --tlskey"),
         _ => failure.remedy("is nats-server up there? `keyledger up` starts one; --server, --context and --dir name another"),
     }
-}
-
-impl Session {
-    /// The client.
-    pub(crate) const fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// The directory that the context came from, if it did.
-    pub(crate) fn dir(&self) -> Option<&std::path::Path> {
-        self.dir.as_deref()
-    }
-
-    /// How long an answer is waited for.
-    pub(crate) const fn patience(&self) -> Duration {
-        self.patience
-    }
-
-    /// Sends a command.
-    pub(crate) async fn command<B: Serialize + Sync>(
-        &self,
-        aggregate: Aggregate,
-        verb: &str,
-        name: &Name,
-        body: &B,
-        ids: Ids,
-    ) -> anyhow::Result<Acknowledgement> {
-        let subject = || {
-            self.client
-                .prefix()
-                .command(aggregate.as_str(), verb, name.as_str())
-        };
-        let sent = self.client.command(aggregate, verb, name, body, ids);
-        self.answer(sent, || CommandError::NoAnswer {
-            subject: subject(),
-            id: ids.command,
-        })
-        .await
-    }
-
-    /// Asks a question.
-    pub(crate) async fn query<Q: Serialize + Sync, A: DeserializeOwned>(
-        &self,
-        tail: &str,
-        question: &Q,
-    ) -> anyhow::Result<A> {
-        let asked = self.client.query(tail, question);
-        let none = || CommandError::NoAnswer {
-            subject: self.client.prefix().query(tail),
-            id: uuid::Uuid::nil(),
-        };
-        self.answer(asked, none).await
-    }
-
-    /// Sends an empty request to a subject whose answer is neither an acknowledgement nor a view.
-    pub(crate) async fn request<A: DeserializeOwned>(&self, subject: &str) -> anyhow::Result<A> {
-        let none = || CommandError::NoAnswer {
-            subject: subject.to_owned(),
-            id: uuid::Uuid::nil(),
-        };
-        let asked = async {
-            let request = async_nats::Request::new().timeout(Some(self.patience));
-            let reply = self
-                .client
-                .nats()
-                .send_request(subject.to_owned(), request)
-                .await;
-            reply.map_err(|source| match source.kind() {
-                RequestErrorKind::NoResponders => CommandError::NobodyServes {
-                    subject: subject.to_owned(),
-                },
-                RequestErrorKind::TimedOut => none(),
-                _ => CommandError::NotSent {
-                    subject: subject.to_owned(),
-                    source,
-                },
-            })
-        };
-        let reply = self.answer(asked, none).await?;
-        let unreadable = |source| CommandError::Unreadable {
-            subject: subject.to_owned(),
-            source,
-        };
-        let refused = |h: &HeaderMap| h.get(header::SERVICE_ERROR_CODE).is_some();
-        if reply.headers.as_ref().is_some_and(refused) {
-            let refusal: Refusal = serde_json::from_slice(&reply.payload).map_err(unreadable)?;
-            return Err(CommandError::from(refusal).into());
-        }
-        Ok(serde_json::from_slice(&reply.payload).map_err(unreadable)?)
-    }
-
-    /// Waits for `answer`, for a violation, or for nothing any longer.
-    async fn answer<T>(
-        &self,
-        answer: impl Future<Output = Result<T, CommandError>>,
-        none: impl Fn() -> CommandError,
-    ) -> anyhow::Result<T> {
-        tokio::select! {
-            biased;
-            answer = answer => answer.map_err(Into::into),
-            said = self.denied() => Err(denied(&said).into()),
-            () = tokio::time::sleep(self.patience) => Err(none().into()),
-        }
-    }
-
-    /// Listens on a subject.
-    pub(crate) async fn subscribe(
-        &self,
-        subject: String,
-    ) -> anyhow::Result<async_nats::Subscriber> {
-        let nats = self.client.nats();
-        let subscriber = nats.subscribe(subject.clone()).await;
-        let subscriber = subscriber.with_context(|| format!("listening on {subject}"))?;
-        nats.flush()
-            .await
-            .with_context(|| format!("listening on {subject}"))?;
-        Ok(subscriber)
-    }
-
-    /// What the server forbade, as soon as it does.
-    pub(crate) async fn denied(&self) -> String {
-        let mut denied = self.denied.clone();
-        match denied.wait_for(Option::is_some).await {
-            Ok(said) => said.clone().unwrap_or_default(),
-            Err(_) => std::future::pending().await, // the connection is gone, and says so elsewhere
-        }
-    }
-}
-
-/// The failure of a user who may not do what it asked.
-pub(crate) fn denied(said: &str) -> Failure {
-    Failure::new(Exit::Rejected, said).remedy(
-        "this user's role does not allow it; use an administrator's creds, or have the role issued",
-    )
 }

@@ -8,8 +8,11 @@ mod cli;
 mod connect;
 mod context;
 mod exit;
+#[cfg(test)]
+mod golden;
 mod output;
 mod place;
+mod session;
 mod table;
 mod when;
 

@@ -9,11 +9,17 @@ use crate::output::plain;
 const GAP: usize = 2;
 /// A column is never cut below this: less says nothing.
 const LEAST: usize = 6;
+/// The soft column is cut to this before another one is touched: most names are still told apart.
+const SOFT: usize = 16;
 
 /// Rows under headings. A column that is empty in every row is left out.
 #[derive(Debug)]
 pub(crate) struct Table {
     heads: Vec<&'static str>,
+    /// Columns to leave out where there is no room, the first first.
+    dispensable: Vec<&'static str>,
+    /// The column to cut before all others.
+    soft: Option<&'static str>,
     rows: Vec<Vec<Cell>>,
 }
 
@@ -50,8 +56,17 @@ impl Table {
     pub(crate) fn new(heads: &[&'static str]) -> Self {
         Self {
             heads: heads.to_vec(),
+            dispensable: Vec::new(),
+            soft: None,
             rows: Vec::new(),
         }
+    }
+
+    /// Where there is no room: which column is cut first, and which are left out, the first first.
+    pub(crate) fn narrowing(mut self, soft: &'static str, dispensable: &[&'static str]) -> Self {
+        self.soft = Some(soft);
+        self.dispensable = dispensable.to_vec();
+        self
     }
 
     /// Adds a row, a cell a heading.
@@ -62,8 +77,7 @@ impl Table {
 
     /// Its text: widths cut to `width`, where there is one; colours if they are wanted.
     pub(crate) fn render(&self, width: Option<usize>, colour: bool) -> String {
-        let shown: Vec<usize> = (0..self.heads.len()).filter(|c| self.has(*c)).collect();
-        let widths = self.widths(&shown, width);
+        let (shown, widths) = self.layout(width);
         let mut text = String::new();
         if self.heads.iter().any(|head| !head.is_empty()) {
             let bold = Style::new().bold();
@@ -88,27 +102,48 @@ impl Table {
         self.rows.is_empty() || self.rows.iter().any(|row| !row[column].text.is_empty())
     }
 
-    fn widths(&self, shown: &[usize], limit: Option<usize>) -> Vec<usize> {
-        let natural = |column: &usize| {
-            let cells = self.rows.iter().map(|row| row[*column].text.width());
-            cells
-                .chain([self.heads[*column].width()])
-                .max()
-                .unwrap_or_default()
+    fn width(&self, column: usize) -> usize {
+        let cells = self.rows.iter().map(|row| row[column].text.width());
+        cells
+            .chain([self.heads[column].width()])
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// Which columns are shown, and how wide.
+    fn layout(&self, limit: Option<usize>) -> (Vec<usize>, Vec<usize>) {
+        let mut shown: Vec<usize> = (0..self.heads.len()).filter(|c| self.has(*c)).collect();
+        let soft = |column: usize| self.soft == Some(self.heads[column]);
+        let Some(limit) = limit else {
+            let widths = shown.iter().map(|c| self.width(*c)).collect();
+            return (shown, widths);
         };
-        let mut widths: Vec<usize> = shown.iter().map(natural).collect();
-        let gaps = GAP * widths.len().saturating_sub(1);
-        let Some(limit) = limit else { return widths };
-        // The widest gives way first; of equals the one further right.
-        while widths.iter().sum::<usize>() + gaps > limit {
-            let widest = widths
-                .iter_mut()
-                .filter(|w| **w > LEAST)
-                .max_by_key(|w| **w);
-            let Some(widest) = widest else { break };
-            *widest -= 1;
+        // What the columns need at least, if only the soft one is cut.
+        let needed = |shown: &[usize]| {
+            let least = |c: &usize| {
+                let width = self.width(*c);
+                if soft(*c) { width.min(SOFT) } else { width }
+            };
+            shown.iter().map(least).sum::<usize>() + GAP * shown.len().saturating_sub(1)
+        };
+        for head in &self.dispensable {
+            if needed(&shown) > limit {
+                shown.retain(|column| self.heads[*column] != *head);
+            }
         }
-        widths
+        let mut widths: Vec<usize> = shown.iter().map(|c| self.width(*c)).collect();
+        let gaps = GAP * shown.len().saturating_sub(1);
+        while widths.iter().sum::<usize>() + gaps > limit {
+            let at = shown.iter().position(|c| soft(*c));
+            let at = at.filter(|at| widths[*at] > SOFT).or_else(|| {
+                // Then the widest gives way; of equals the one further right.
+                let cuttable = (0..widths.len()).filter(|at| widths[*at] > LEAST);
+                cuttable.max_by_key(|at| widths[*at])
+            });
+            let Some(at) = at else { break };
+            widths[at] -= 1;
+        }
+        (shown, widths)
     }
 }
 
@@ -171,6 +206,18 @@ mod tests {
         for line in table().render(Some(10), false).lines() {
             assert!(line.width() <= LEAST * 2 + GAP);
         }
+    }
+
+    #[test]
+    fn columns_that_can_be_done_without_go_first() {
+        let mut table = Table::new(&["NAME", "STATE", "VERSION"]).narrowing("NAME", &["VERSION"]);
+        table.row(["a-name-of-twenty-one".into(), "active".into(), "v1".into()]);
+        let whole = "NAME                  STATE   VERSION\na-name-of-twenty-one  active  v1\n";
+        assert_eq!(table.render(Some(37), false), whole);
+        let cut = "NAME                STATE   VERSION\na-name-of-twenty-…  active  v1\n";
+        assert_eq!(table.render(Some(35), false), cut);
+        let without = "NAME                  STATE\na-name-of-twenty-one  active\n";
+        assert_eq!(table.render(Some(32), false), without);
     }
 
     #[test]

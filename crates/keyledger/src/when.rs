@@ -101,8 +101,14 @@ pub(crate) fn moment(at: Timestamp) -> String {
 /// How far `at` is from `now`: `in 29d`, `2h ago`, `now`.
 pub(crate) fn relative(at: Timestamp, now: Timestamp) -> String {
     let away_ms = at.ms().saturating_sub(now.ms());
-    let seconds = away_ms.unsigned_abs() / 1000;
-    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    let ms = away_ms.unsigned_abs();
+    let count = |unit_ms: u64| (ms + unit_ms / 2) / unit_ms;
+    let (seconds, minutes, hours, days) = (
+        count(1_000),
+        count(60_000),
+        count(3_600_000),
+        count(86_400_000),
+    );
     let far = match () {
         () if seconds < 1 => return "now".to_owned(),
         () if seconds < 100 => format!("{seconds}s"),
@@ -168,7 +174,7 @@ mod tests {
         let says = |seconds| relative(Timestamp::from_seconds(now.seconds() + seconds), now);
         assert_eq!(says(0), "now");
         assert_eq!(says(-42), "42s ago");
-        assert_eq!(says(5_999), "in 99min");
+        assert_eq!(says(5_900), "in 98min");
         assert_eq!(says(86_400), "in 24h");
         assert_eq!(says(-29 * 86_400), "29d ago");
         assert_eq!(says(1_825 * 86_400), "in 5y");

@@ -6,9 +6,10 @@ use keyledger_domain::{Name, account, text::Title, views::AccountRow};
 use crate::{
     args::Why,
     cli::{history, order, pages, send},
-    connect::{Connection, Session},
+    connect::Connection,
     exit::{Exit, Failure},
     output::{self, Output, faint},
+    session::Session,
     table::{Cell, Table},
     when,
 };

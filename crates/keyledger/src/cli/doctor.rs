@@ -11,9 +11,10 @@ use serde::Serialize;
 
 use crate::{
     cli::stream,
-    connect::{Connection, Session},
+    connect::Connection,
     exit::{Exit, Failure},
     output::{self, Output},
+    session::Session,
 };
 
 /// The first nats-server with atomic batches, which the ledger is written with.
@@ -245,11 +246,13 @@ fn clocks(ahead_ms: Option<i64>) -> Finding {
         let remedy = "the server did not say its time: try again";
         return Finding::warn("clocks", "unknown", remedy);
     };
-    let found = format!("the service's is {ahead_ms} ms ahead of the server's");
+    let apart = ahead_ms.unsigned_abs();
+    let side = if ahead_ms < 0 { "behind" } else { "ahead of" };
+    let found = format!("the service's is {apart} ms {side} the server's");
     let remedy = "run an NTP client on both machines";
-    match ahead_ms.unsigned_abs() {
-        apart if apart > CLOCK_FAIL_MS => Finding::fail("clocks", found, remedy),
-        apart if apart > CLOCK_WARN_MS => Finding::warn("clocks", found, remedy),
+    match apart {
+        CLOCK_FAIL_MS.. => Finding::fail("clocks", found, remedy),
+        CLOCK_WARN_MS.. => Finding::warn("clocks", found, remedy),
         _ => Finding::ok("clocks", found),
     }
 }
@@ -323,10 +326,7 @@ mod tests {
     #[test]
     fn a_healthy_service_is_all_ok() {
         assert!(judge(&status()).iter().all(|f| f.level == Level::Ok));
-        assert_eq!(
-            printed(&status()),
-            include_str!("../../tests/golden/doctor-ok.txt")
-        );
+        crate::golden::assert("doctor-ok.txt", printed(&status()).as_bytes());
     }
 
     #[test]
@@ -339,10 +339,7 @@ mod tests {
         sick.unconfirmed_accounts = vec!["orders".to_owned()];
         sick.expiring_within_30_days = 2;
         sick.sequence = 24;
-        assert_eq!(
-            printed(&sick),
-            include_str!("../../tests/golden/doctor-sick.txt")
-        );
+        crate::golden::assert("doctor-sick.txt", printed(&sick).as_bytes());
     }
 
     #[test]

@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    connect::Session,
     output::{Output, faint},
+    session::Session,
     when,
 };
 
@@ -86,6 +86,8 @@ fn print(entry: &TimelineEntry, out: &mut Output<'_>) -> std::io::Result<()> {
     }
     for Change { field, from, to } in &entry.changes {
         match (from, to) {
+            // Of a new key: what it is not says nothing.
+            (Value::Null, Value::Bool(false)) => {}
             (Value::Null, to) => detail(field, &value(to))?,
             (from, Value::Null) => detail(field, &format!("{} → gone", value(from)))?,
             (from, to) => detail(field, &format!("{} → {}", value(from), value(to)))?,
@@ -137,7 +139,6 @@ mod tests {
             when::parse_moment("2026-11-22T12:00:00Z").unwrap(),
         );
         print(&entries[0], &mut out).unwrap();
-        let expected = include_str!("../../tests/golden/history.txt");
-        assert_eq!(String::from_utf8(text).unwrap(), expected);
+        crate::golden::assert("history.txt", &text);
     }
 }

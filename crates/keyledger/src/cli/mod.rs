@@ -71,7 +71,8 @@ impl Cli {
     pub(crate) const fn log_filter(&self) -> &'static str {
         match self.command {
             Command::Up(_) | Command::Serve(_) => "info,async_nats=warn",
-            _ => "error",
+            // What the connection has to say, the commands say better.
+            _ => "error,async_nats=off",
         }
     }
 
@@ -95,3 +96,6 @@ impl Cli {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

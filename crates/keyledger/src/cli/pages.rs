@@ -6,7 +6,7 @@ use keyledger_domain::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::connect::Session;
+use crate::session::Session;
 
 /// Every row of a list that is ordered by name.
 pub(crate) async fn every<R: DeserializeOwned>(

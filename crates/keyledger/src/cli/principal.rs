@@ -167,6 +167,9 @@ impl Principal {
 }
 
 fn print(rows: &[PrincipalRow], out: &mut Output<'_>) -> std::io::Result<()> {
+    if rows.is_empty() {
+        return out.styled(faint(), "no principals");
+    }
     let mut table = Table::new(&[
         "NAME",
         "KIND",

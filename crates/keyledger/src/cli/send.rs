@@ -6,8 +6,8 @@ use keyledger_wire::Acknowledgement;
 use serde::Serialize;
 
 use crate::{
-    connect::Session,
     output::{Output, warning},
+    session::Session,
 };
 
 /// A subcommand that sends one command.

@@ -3,11 +3,7 @@
 use keyledger_service::store::JetStreamStore;
 
 use super::doctor::Finding;
-use crate::{
-    connect::{self, Session},
-    context::Context,
-    place,
-};
+use crate::{connect, context::Context, place, session::Session};
 
 /// Holds the stream's settings against what the ledger needs. Only the setup creds may ask for them, so without
 /// those the service's own check at its start must do.

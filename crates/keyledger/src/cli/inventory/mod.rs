@@ -13,8 +13,9 @@ use keyledger_domain::{
 
 use crate::{
     args::{self, Label},
-    connect::{Connection, Session},
+    connect::Connection,
     output::Output,
+    session::Session,
     when,
 };
 

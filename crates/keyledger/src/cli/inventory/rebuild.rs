@@ -4,9 +4,9 @@ use anyhow::Context as _;
 use keyledger_wire::query::Rebuilt;
 
 use crate::{
-    connect::Session,
     exit::{Exit, Failure},
     output::Output,
+    session::Session,
 };
 
 /// Rebuild the inventory from the ledger, compare it with the live one, and swap

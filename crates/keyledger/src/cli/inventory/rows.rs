@@ -33,19 +33,22 @@ pub(super) fn print(page: &InventoryPage, out: &mut Output<'_>) -> std::io::Resu
 
 /// The rows under headings.
 pub(super) fn table(rows: &[InventoryRow], now: Timestamp) -> Table {
-    let heads = [
+    let mut table = Table::new(&[
         "NAME",
         "STATE",
+        "ARCHIVED",
         "ALGORITHM",
         "VERSION",
         "OWNER",
         "PROTECTS UNTIL",
         "ROTATION DUE",
         "CHANGED",
-    ];
-    let mut table = Table::new(&heads);
+    ])
+    .narrowing(
+        "NAME",
+        &["ARCHIVED", "VERSION", "ALGORITHM", "OWNER", "CHANGED"],
+    );
     for row in rows {
-        let archived = if row.archived { ", archived" } else { "" };
         // A date in the past of a key that is no longer in use is history, no alarm.
         let in_use = matches!(
             row.state,
@@ -53,7 +56,8 @@ pub(super) fn table(rows: &[InventoryRow], now: Timestamp) -> Table {
         );
         table.row([
             row.name.to_string().into(),
-            Cell::styled(format!("{}{archived}", row.state), output::state(row.state)),
+            Cell::styled(row.state.as_str(), output::state(row.state)),
+            if row.archived { "yes" } else { "" }.into(),
             row.algorithm.into(),
             format!("v{}", row.version).into(),
             row.owner.as_ref().map_or("", Name::as_str).into(),
@@ -103,16 +107,13 @@ pub(crate) mod tests {
 
     #[test]
     fn the_inventory_is_printed_as_in_the_golden_file() {
-        assert_eq!(
-            printed(None),
-            include_str!("../../../tests/golden/inventory.txt")
-        );
+        crate::golden::assert("inventory.txt", printed(None).as_bytes());
     }
 
     #[test]
     fn it_fits_a_terminal_of_80_columns() {
         let text = printed(Some(80));
-        assert_eq!(text, include_str!("../../../tests/golden/inventory-80.txt"));
+        crate::golden::assert("inventory-80.txt", text.as_bytes());
         assert!(
             text.lines().all(|line| line.chars().count() <= 80),
             "{text}"

@@ -12,8 +12,8 @@ use serde::Serialize;
 use super::{locate, rows};
 use crate::{
     cli::history,
-    connect::{self, Session},
     output::{self, Output},
+    session::{self, Session},
     when,
 };
 
@@ -50,7 +50,7 @@ pub(super) async fn run(
     loop {
         let message = tokio::select! {
             message = events.next() => message.context("the connection was lost")?,
-            said = session.denied() => return Err(connect::denied(&said).into()),
+            said = session.denied() => return Err(session::denied(&said).into()),
             _ = tokio::signal::ctrl_c() => return Ok(()),
         };
         let record =

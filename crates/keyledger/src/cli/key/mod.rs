@@ -9,11 +9,7 @@ mod show;
 #[cfg(test)]
 pub(crate) use lifecycle::Revoke;
 
-use crate::{
-    cli::send,
-    connect::{Connection, Session},
-    output::Output,
-};
+use crate::{cli::send, connect::Connection, output::Output, session::Session};
 
 /// Generate keys, and see them through their lives.
 #[derive(Debug, clap::Args)]

@@ -7,8 +7,8 @@ use keyledger_wire::query::Nothing;
 
 use crate::{
     cli::history,
-    connect::Session,
     output::{self, Output},
+    session::Session,
     table::{Cell, Table},
     when,
 };
@@ -148,7 +148,6 @@ mod tests {
         let mut text = Vec::new();
         let mut out = Output::fixed(&mut text, None, when::parse_moment("2026-11-22").unwrap());
         print(&rows()[1], &mut out).unwrap();
-        let expected = include_str!("../../../tests/golden/key-show.txt");
-        assert_eq!(String::from_utf8(text).unwrap(), expected);
+        crate::golden::assert("key-show.txt", &text);
     }
 }

@@ -15,9 +15,10 @@ use super::{
     progress::Progress,
 };
 use crate::{
-    connect::{Connection, Session},
+    connect::Connection,
     exit::{Exit, Failure},
     output::Output,
+    session::Session,
 };
 
 /// Export the whole ledger, with a signed head, as JSON lines

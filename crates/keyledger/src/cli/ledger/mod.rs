@@ -1,6 +1,7 @@
 //! `keyledger ledger`: the events themselves.
 
 mod export;
+mod indent;
 mod pages;
 mod progress;
 mod show;

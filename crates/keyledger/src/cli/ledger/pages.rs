@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use keyledger_domain::verify::SignedHead;
 use keyledger_wire::query::{EventsPage, EventsQuery, Nothing};
 
-use crate::connect::Session;
+use crate::session::Session;
 
 /// Events of a page: what the service gives at most.
 const PAGE: u16 = 500;

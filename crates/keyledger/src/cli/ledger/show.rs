@@ -10,11 +10,11 @@ use keyledger_domain::{
 };
 use serde_json::{Value, json};
 
-use super::pages;
+use super::{indent::indented, pages};
 use crate::{
-    connect::Session,
     exit::{Exit, Failure},
     output::{Output, faint},
+    session::Session,
     table::{Cell, Table},
 };
 
@@ -64,8 +64,8 @@ fn is_at(line: &Line, sequence: u64) -> bool {
 }
 
 fn print(stored: &StoredEvent, out: &mut Output<'_>) -> anyhow::Result<()> {
-    let payload = serde_json::from_slice::<Value>(&stored.payload);
     if out.is_json() {
+        let payload = serde_json::from_slice::<Value>(&stored.payload);
         let payload = payload.unwrap_or_else(|_| json!(String::from_utf8_lossy(&stored.payload)));
         out.json(&json!({
             "sequence": stored.sequence, "subject": stored.subject,
@@ -81,10 +81,7 @@ fn print(stored: &StoredEvent, out: &mut Output<'_>) -> anyhow::Result<()> {
         line(name, value.clone());
     }
     out.table(&table)?;
-    match payload {
-        Ok(value) => out.json(&value)?,
-        Err(_) => out.line(String::from_utf8_lossy(&stored.payload))?,
-    }
+    out.line(indented(&String::from_utf8_lossy(&stored.payload)))?;
     Ok(())
 }
 

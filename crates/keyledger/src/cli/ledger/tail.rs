@@ -14,8 +14,8 @@ use uuid::Uuid;
 use super::pages;
 use crate::{
     cli::history,
-    connect::{self, Session},
     output::Output,
+    session::{self, Session},
     when,
 };
 
@@ -50,7 +50,7 @@ impl Tail {
         loop {
             let message = tokio::select! {
                 message = events.next() => message.context("the connection was lost")?,
-                said = session.denied() => return Err(connect::denied(&said).into()),
+                said = session.denied() => return Err(session::denied(&said).into()),
                 _ = tokio::signal::ctrl_c() => return Ok(()),
             };
             let record = Record::read(&message.payload)

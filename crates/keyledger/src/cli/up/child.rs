@@ -103,13 +103,17 @@ impl NatsServer {
             if begun.elapsed() > WELL {
                 pause = shortest;
             }
-            tracing::error!(%ended, ?pause, log = %log(&self.directory).display(), "nats-server ended; starting it again");
-            sleep(pause).await;
-            pause = longest.min(pause * 2);
-            match spawn(&self.program, &self.directory) {
-                Ok(child) => self.child = child,
-                Err(error) => tracing::error!("{error:#}"),
-            }
+            let log = log(&self.directory);
+            tracing::error!(%ended, log = %log.display(), "nats-server ended; starting it again");
+            self.child = loop {
+                sleep(pause).await;
+                pause = longest.min(pause * 2);
+                match spawn(&self.program, &self.directory) {
+                    Ok(child) => break child,
+                    Err(error) => tracing::error!("nats-server does not start: {error:#}"),
+                }
+            };
+            tracing::warn!("nats-server was started again");
         }
     }
 

@@ -1,6 +1,11 @@
 //! A program that ends with its parent, however that ends.
 
-use std::{ffi::OsString, os::unix::process::CommandExt as _, process::Command};
+use std::{
+    ffi::OsString,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::Context as _;
 
@@ -21,8 +26,8 @@ impl Guard {
     pub(crate) const NAME: &str = "become-guarded";
 
     /// The command line that becomes `program`, ended when this process is.
-    pub(super) fn command(program: &std::path::Path) -> anyhow::Result<tokio::process::Command> {
-        let this = std::env::current_exe().context("finding this program")?;
+    pub(super) fn command(program: &Path) -> anyhow::Result<tokio::process::Command> {
+        let this = this_program().context("finding this program")?;
         let mut command = tokio::process::Command::new(this);
         command
             .arg(Self::NAME)
@@ -41,6 +46,15 @@ impl Guard {
         let error = Command::new(program).args(arguments).exec();
         Err(error).with_context(|| format!("becoming {}", program.display()))
     }
+}
+
+/// This very program, even if a newer one was installed in its place since it was started.
+fn this_program() -> std::io::Result<PathBuf> {
+    let running = Path::new("/proc/self/exe");
+    if running.exists() {
+        return Ok(running.to_owned());
+    }
+    std::env::current_exe()
 }
 
 #[cfg(target_os = "linux")]

@@ -102,8 +102,11 @@ async fn serve_on(
         accept_data_loss: false,
         clock: None,
     };
-    *service = Some(Service::start(options).await.map_err(serve::unstarted)?);
-    welcome::print(organisation, out)?;
+    let started = Service::start(options).await.map_err(serve::unstarted)?;
+    let started = service.insert(started);
+    // Made first and printed then: a terminal that does not read must not hold up the ledger.
+    let tries = welcome::tries(organisation, &started.live().ledger.read());
+    welcome::print(organisation, &tries, out)?;
     server.supervise().await;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What `up` says once it serves: three commands that work as they are printed.
 
+use keyledger_domain::{Ledger, Name};
 use keyledger_service::trust::Organisation;
 use serde_json::json;
 
@@ -9,7 +10,11 @@ use crate::{
     place,
 };
 
-pub(super) fn print(organisation: &Organisation, out: &mut Output<'_>) -> anyhow::Result<()> {
+pub(super) fn print(
+    organisation: &Organisation,
+    tries: &[String],
+    out: &mut Output<'_>,
+) -> anyhow::Result<()> {
     let Organisation { url, title, .. } = organisation;
     let (dir, prefix) = (organisation.directory(), organisation.prefix());
     let context = organisation.context(place::ADMINISTRATOR);
@@ -27,13 +32,17 @@ pub(super) fn print(organisation: &Organisation, out: &mut Output<'_>) -> anyhow
             dir.display()
         ),
     )?;
-    for line in tries(organisation) {
+    for line in tries {
         out.line(line)?;
     }
     Ok(())
 }
 
-fn tries(organisation: &Organisation) -> Vec<String> {
+/// The commands to try.
+pub(super) fn tries(organisation: &Organisation, ledger: &Ledger) -> Vec<String> {
+    // Names are never used again: on a later start others are free.
+    let key = free("orders-db", |name| ledger.key(name).is_some());
+    let user = free("orders", |name| ledger.user(name).is_some());
     let dir = quoted(&organisation.directory().display().to_string());
     let context = quoted(
         &organisation
@@ -44,7 +53,7 @@ fn tries(organisation: &Organisation) -> Vec<String> {
     let (nats, keyledger) = (shell::nats(), shell::keyledger());
     let generate = organisation
         .prefix()
-        .command("key", "generate", "orders-db");
+        .command("key", "generate", key.as_str());
     vec![
         String::new(),
         "Three things to try in another terminal:".to_owned(),
@@ -59,9 +68,31 @@ fn tries(organisation: &Organisation) -> Vec<String> {
         String::new(),
         "  # Issue NATS credentials for a service".to_owned(),
         format!(
-            "  {keyledger} user issue orders --account admin --role service --out orders.creds --dir {dir}"
+            "  {keyledger} user issue {user} --account admin --role service --out {user}.creds --dir {dir}"
         ),
         String::new(),
         "Ctrl-C stops both.".to_owned(),
     ]
+}
+
+/// `wanted`, or with the first number behind it that is not taken.
+fn free(wanted: &str, taken: impl Fn(&Name) -> bool) -> Name {
+    let numbered = (2..).map(|number| format!("{wanted}-{number}"));
+    let names = std::iter::once(wanted.to_owned()).chain(numbered);
+    let mut names = names.map(|name| Name::new(&name).expect("a short name with a number"));
+    names
+        .find(|name| !taken(name))
+        .expect("numbers have no end")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_taken_is_not_offered() {
+        assert_eq!(free("orders", |_| false).as_str(), "orders");
+        let taken = |name: &Name| ["orders", "orders-2"].contains(&name.as_str());
+        assert_eq!(free("orders", taken).as_str(), "orders-3");
+    }
 }

@@ -14,9 +14,9 @@ use keyledger_wire::{Acknowledgement, Sealed};
 
 use crate::{
     args::{self, Why},
-    connect::Session,
     exit::{Exit, Failure},
     output::Output,
+    session::Session,
 };
 
 /// Issue a NATS user: with a generated nkey, sealed to this command, or for a public nkey of your own

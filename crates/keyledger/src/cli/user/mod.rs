@@ -70,6 +70,9 @@ impl User {
 }
 
 fn print(rows: &[UserRow], out: &mut Output<'_>) -> std::io::Result<()> {
+    if rows.is_empty() {
+        return out.styled(output::faint(), "no users");
+    }
     let now = out.now();
     let mut table = Table::new(&[
         "NAME",

@@ -12,9 +12,9 @@ use serde::Serialize;
 use crate::{
     args::Reasoned,
     cli::{history, order, send},
-    connect::{self, Session},
     exit::{Exit, Failure},
     output::Output,
+    session::{self, Session},
 };
 
 /// Revoke a NATS user: its connections are cut and it cannot connect again
@@ -60,7 +60,7 @@ impl Revoke {
         let done = send::order_of(session, self).await?;
         let confirmed = tokio::select! {
             confirmed = wait(&mut events) => confirmed?,
-            said = session.denied() => return Err(connect::denied(&said).into()),
+            said = session.denied() => return Err(session::denied(&said).into()),
             () = tokio::time::sleep(session.patience()) => {
                 // Perhaps it had been confirmed before, or the event was missed while the connection was lost.
                 earlier(session, &name).await?.ok_or_else(|| unconfirmed(&name))?

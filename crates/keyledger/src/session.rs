@@ -1,0 +1,186 @@
+//! A session: commands and questions over one connection, each with a clear end.
+
+use std::{
+    future::Future,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use async_nats::{HeaderMap, RequestError, RequestErrorKind};
+use keyledger_domain::{Name, name::Aggregate, record::Ids};
+use keyledger_wire::{Acknowledgement, Client, CommandError, Refusal, header};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::exit::{Exit, Failure};
+
+/// A connection, with what it takes to say clearly why nothing comes.
+#[derive(Debug)]
+pub(crate) struct Session {
+    client: Client,
+    denied: watch::Receiver<Option<String>>,
+    patience: Duration,
+    dir: Option<PathBuf>,
+}
+
+impl Session {
+    /// A session over a connection; `denied` tells what the server forbids.
+    pub(crate) const fn new(
+        client: Client,
+        denied: watch::Receiver<Option<String>>,
+        patience: Duration,
+        dir: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            client,
+            denied,
+            patience,
+            dir,
+        }
+    }
+
+    /// The client.
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The directory that the context came from, if it did.
+    pub(crate) fn dir(&self) -> Option<&Path> {
+        self.dir.as_deref()
+    }
+
+    /// How long an answer is waited for.
+    pub(crate) const fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Sends a command.
+    pub(crate) async fn command<B: Serialize + Sync>(
+        &self,
+        aggregate: Aggregate,
+        verb: &str,
+        name: &Name,
+        body: &B,
+        ids: Ids,
+    ) -> anyhow::Result<Acknowledgement> {
+        let subject = || {
+            self.client
+                .prefix()
+                .command(aggregate.as_str(), verb, name.as_str())
+        };
+        let sent = self.client.command(aggregate, verb, name, body, ids);
+        self.answer(sent, || CommandError::NoAnswer {
+            subject: subject(),
+            id: ids.command,
+        })
+        .await
+    }
+
+    /// Asks a question.
+    pub(crate) async fn query<Q: Serialize + Sync, A: DeserializeOwned>(
+        &self,
+        tail: &str,
+        question: &Q,
+    ) -> anyhow::Result<A> {
+        let subject = self.client.prefix().query(tail);
+        let asked = self.client.query(tail, question);
+        let answer = self.answer(asked, || no_answer(&subject)).await;
+        answer.map_err(|error| unanswered(&subject, error))
+    }
+
+    /// Sends an empty request to a subject whose answer is neither an acknowledgement nor a view.
+    pub(crate) async fn request<A: DeserializeOwned>(&self, subject: &str) -> anyhow::Result<A> {
+        let request = async_nats::Request::new().timeout(Some(self.patience));
+        let nats = self.client.nats();
+        let asked = async {
+            let reply = nats.send_request(subject.to_owned(), request).await;
+            reply.map_err(|source| unsent(subject, source))
+        };
+        let reply = self.answer(asked, || no_answer(subject)).await;
+        let reply = reply.map_err(|error| unanswered(subject, error))?;
+        let unreadable = |source| CommandError::Unreadable {
+            subject: subject.to_owned(),
+            source,
+        };
+        let refused = |h: &HeaderMap| h.get(header::SERVICE_ERROR_CODE).is_some();
+        if reply.headers.as_ref().is_some_and(refused) {
+            let refusal: Refusal = serde_json::from_slice(&reply.payload).map_err(unreadable)?;
+            return Err(CommandError::from(refusal).into());
+        }
+        Ok(serde_json::from_slice(&reply.payload).map_err(unreadable)?)
+    }
+
+    /// Waits for `answer`, for a violation, or for nothing any longer.
+    async fn answer<T>(
+        &self,
+        answer: impl Future<Output = Result<T, CommandError>>,
+        none: impl FnOnce() -> CommandError,
+    ) -> anyhow::Result<T> {
+        tokio::select! {
+            biased;
+            answer = answer => answer.map_err(Into::into),
+            said = self.denied() => Err(denied(&said).into()),
+            () = tokio::time::sleep(self.patience) => Err(none().into()),
+        }
+    }
+
+    /// Listens on a subject.
+    pub(crate) async fn subscribe(
+        &self,
+        subject: String,
+    ) -> anyhow::Result<async_nats::Subscriber> {
+        let nats = self.client.nats();
+        let subscriber = nats.subscribe(subject.clone()).await;
+        let subscriber = subscriber.with_context(|| format!("listening on {subject}"))?;
+        nats.flush()
+            .await
+            .with_context(|| format!("listening on {subject}"))?;
+        Ok(subscriber)
+    }
+
+    /// What the server forbade, as soon as it does.
+    pub(crate) async fn denied(&self) -> String {
+        let mut denied = self.denied.clone();
+        match denied.wait_for(Option::is_some).await {
+            Ok(said) => said.clone().unwrap_or_default(),
+            Err(_) => std::future::pending().await, // the connection is gone, and says so elsewhere
+        }
+    }
+}
+
+/// The failure of a user who may not do what it asked.
+pub(crate) fn denied(said: &str) -> Failure {
+    Failure::new(Exit::Rejected, said).remedy(
+        "this user's role does not allow it; use an administrator's creds, or have the role issued",
+    )
+}
+
+fn no_answer(subject: &str) -> CommandError {
+    CommandError::NoAnswer {
+        subject: subject.to_owned(),
+        id: Uuid::nil(),
+    }
+}
+
+fn unsent(subject: &str, source: RequestError) -> CommandError {
+    let subject = subject.to_owned();
+    match source.kind() {
+        RequestErrorKind::NoResponders => CommandError::NobodyServes { subject },
+        RequestErrorKind::TimedOut => no_answer(&subject),
+        _ => CommandError::NotSent { subject, source },
+    }
+}
+
+/// A question has no id under which it could be asked again: it just can.
+fn unanswered(subject: &str, error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<CommandError>() {
+        Some(CommandError::NoAnswer { .. }) => {
+            Failure::new(Exit::Unreachable, format!("no answer on {subject}"))
+                .remedy("the service is busy or stuck; try again, or look into its log")
+                .into()
+        }
+        _ => error,
+    }
+}

@@ -1,0 +1,116 @@
+//! Who cannot be reached, and contexts that do not fit.
+
+use std::fs;
+
+use crate::support::Shell;
+
+/// A port of this machine where nobody listens.
+fn nobody() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("nats://{}", listener.local_addr().unwrap())
+}
+
+#[test]
+fn a_server_that_is_not_there_is_unreachable() {
+    let shell = Shell::new();
+    let url = nobody();
+    for line in [
+        "inventory",
+        "key activate x",
+        "ledger verify",
+        "user list --account a",
+    ] {
+        let run = shell.line(&format!("{line} --server {url}"));
+        assert_eq!(run.code, 4, "{line}: {}", run.stderr);
+        assert!(
+            run.stderr.contains("cannot be reached"),
+            "{line}: {}",
+            run.stderr
+        );
+        assert!(run.stderr.contains(" help: "), "{line}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn doctor_says_so_too_and_fails() {
+    let run = Shell::new().line(&format!("doctor --server {}", nobody()));
+    assert_eq!(run.code, 1);
+    assert!(
+        run.stdout.starts_with("fail  connection: "),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains("\n      → "), "{}", run.stdout);
+}
+
+#[test]
+fn contexts_are_found_by_name_by_file_and_by_selection() {
+    let shell = Shell::new();
+    let contexts = shell.home.path().join(".config/nats/context");
+    fs::create_dir_all(&contexts).unwrap();
+    let (by_name, selected, by_file) = (nobody(), nobody(), nobody());
+    let write = |path: &std::path::Path, url: &str| {
+        fs::write(path, format!(r#"{{"url":"{url}"}}"#)).unwrap()
+    };
+    write(&contexts.join("acme.json"), &by_name);
+    write(&contexts.join("chosen.json"), &selected);
+    write(&shell.home.path().join("here.json"), &by_file);
+    fs::write(
+        shell.home.path().join(".config/nats/context.txt"),
+        "chosen\n",
+    )
+    .unwrap();
+    for (options, url) in [
+        ("", &selected),
+        ("--context acme", &by_name),
+        ("--context ./here.json", &by_file),
+    ] {
+        let run = shell.line(&format!("inventory {options}"));
+        assert_eq!(run.code, 4, "{options}: {}", run.stderr);
+        assert!(run.stderr.contains(url), "{options}: {}", run.stderr);
+    }
+    let run = shell.line("inventory --context nobody");
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr.contains("nobody.json cannot be read"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn the_directory_beside_is_taken_by_itself() {
+    let shell = Shell::new();
+    let url = nobody();
+    let run = shell.line(&format!(
+        "init --organisation A --insecure-local-root-key --url {url}"
+    ));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(shell.line("inventory").stderr.contains(&url));
+    // A server that is named counts for more than what happens to lie here.
+    let other = nobody();
+    assert!(
+        shell
+            .line(&format!("inventory --server {other}"))
+            .stderr
+            .contains(&other)
+    );
+}
+
+#[test]
+fn a_directory_that_is_none_says_what_makes_one() {
+    let run = Shell::new().line("inventory --dir nowhere");
+    assert_eq!(run.code, 2);
+    assert!(
+        run.stderr.contains("`keyledger init` makes one"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn an_address_that_is_none_is_refused() {
+    let run = Shell::new().line("inventory --server nats://:::");
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    assert!(run.stderr.contains("is no server's URL"), "{}", run.stderr);
+}

@@ -1,0 +1,113 @@
+//! `keyledger init`, which needs no server; and what `serve` and `up` refuse before they need one.
+
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use crate::support::{Shell, ended};
+
+#[test]
+fn a_directory_is_made_whole_and_private() {
+    let shell = Shell::new();
+    let dir = shell.organisation("acme");
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&dir), 0o700);
+    assert_eq!(mode(&dir.join("creds/admin.creds")), 0o600);
+    let again = shell.line("init --organisation Acme --dir acme --insecure-local-root-key");
+    assert_eq!(again.code, 2);
+    assert!(again.stderr.contains("is not empty"), "{}", again.stderr);
+}
+
+#[test]
+fn a_root_key_in_clear_is_said_loudly() {
+    let run = Shell::new().line("init --organisation Acme --insecure-local-root-key");
+    assert!(
+        run.stdout
+            .contains("DEVELOPMENT ONLY: the root key lies in clear in "),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
+fn programs_are_told_what_was_made() {
+    let run = Shell::new()
+        .line("init --organisation Acme --insecure-local-root-key --prefix acme.keys --json");
+    let made: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(made["prefix"], "acme.keys");
+    assert!(made["operator"].as_str().unwrap().starts_with('O'));
+}
+
+#[test]
+fn a_passphrase_comes_from_a_private_file_or_a_terminal() {
+    let shell = Shell::new();
+    let run = shell.line("init --organisation Acme --dir a");
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("there is no terminal"),
+        "{}",
+        run.stderr
+    );
+
+    let file = shell.home.path().join("passphrase");
+    fs::write(&file, "correct horse battery staple\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let run = shell.line("init --organisation Acme --dir a --passphrase-file passphrase");
+    assert_eq!(run.code, 1);
+    assert!(run.stderr.contains("chmod 600"), "{}", run.stderr);
+    assert!(!run.stderr.contains("correct horse"), "{}", run.stderr);
+
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let run = shell.line("init --organisation Acme --dir a --passphrase-file passphrase");
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let run = shell.line("serve --dir a");
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("KEYLEDGER_PASSPHRASE_FILE"),
+        "{}",
+        run.stderr
+    );
+
+    fs::write(&file, "another passphrase\n").unwrap();
+    let run = ended(
+        shell
+            .command(["serve", "--dir", "a"])
+            .env("KEYLEDGER_PASSPHRASE_FILE", &file)
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("the passphrase is wrong"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn without_a_nats_server_up_says_how_to_get_one() {
+    let shell = Shell::new();
+    let run = ended(
+        shell
+            .command(["up"])
+            .env("KEYLEDGER_NATS_SERVER", "/nowhere/nats-server")
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    assert!(run.stderr.contains("is no nats-server"), "{}", run.stderr);
+    assert!(
+        !shell.home.path().join(".keyledger").exists(),
+        "nothing was made"
+    );
+}
+
+#[test]
+fn serve_without_a_server_is_unreachable() {
+    let shell = Shell::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("nats://{}", listener.local_addr().unwrap());
+    drop(listener);
+    shell.organisation("acme");
+    let run = shell.line(&format!("serve --dir acme --url {url}"));
+    assert_eq!(run.code, 4, "{}", run.stderr);
+    assert!(run.stderr.contains(&url), "{}", run.stderr);
+}
