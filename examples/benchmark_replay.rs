@@ -24,6 +24,10 @@ use keyledger_testkit::NatsServer;
 use keyledger_wire::{Prefix, header};
 use uuid::Uuid;
 
+/// The allocator of the `keyledger` binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let events: u64 = std::env::args().nth(1).map_or(Ok(1_000_000), |n| n.parse())?;

@@ -12,6 +12,12 @@ use crate::store::{ReadError, Store, StoredEvent};
 
 /// The pause before a broken-off tail is taken up again.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long reading may stall before it is taken up again.
+const STALLED: Duration = Duration::from_secs(30);
+/// How many events are folded at once.
+const CHUNK: usize = 512;
+/// After how many events it is said how far the fold has come.
+const PROGRESS: u64 = 250_000;
 
 /// Why the ledger could not be folded.
 #[derive(Debug, thiserror::Error)]
@@ -59,35 +65,63 @@ pub(super) async fn load(store: &dyn Store, live: &Live) -> Result<(), LoadError
 /// Folds what is stored after the fold's position, up to the sequence `last`.
 pub(super) async fn load_until(store: &dyn Store, live: &Live, last: u64) -> Result<(), LoadError> {
     let mut after = live.position().sequence;
-    let mut read = 0_u64;
+    let mut said = after;
     while after < last {
-        let mut tail = store.tail(after).await?;
+        let tail = store.tail(after).await?;
+        let (out, mut inbox) = mpsc::channel(8);
+        // Reading and hashing on one core, folding on another.
+        let reader = tokio::spawn(async move {
+            let mut chunks = tail.ready_chunks(CHUNK);
+            while let Some(chunk) = chunks.next().await {
+                let events = chunk.into_iter().map_while(Result::ok);
+                let parsed: Vec<_> = events.map(|event| parse(&event)).collect();
+                if parsed.is_empty() || out.send(parsed).await.is_err() {
+                    return;
+                }
+            }
+        });
         while after < last {
-            let next = tokio::time::timeout(Duration::from_secs(30), tail.next()).await;
-            let Ok(Some(Ok(event))) = next else {
+            let next = tokio::time::timeout(STALLED, inbox.recv()).await;
+            let Ok(Some(chunk)) = next else {
                 tracing::warn!(after, "reading the ledger broke off; reading on");
                 break;
             };
-            after = event.sequence;
-            fold(live, &event)?;
-            read += 1;
-            if read.is_multiple_of(250_000) {
-                tracing::info!(read, of = last, "folding the ledger");
+            fold(live, chunk, last, &mut after)?;
+            if after >= said + PROGRESS {
+                said = after;
+                tracing::info!(at = after, of = last, "folding the ledger");
             }
         }
+        reader.abort();
     }
     Ok(())
 }
 
-fn fold(live: &Live, event: &StoredEvent) -> Result<(), LoadError> {
-    let sequence = event.sequence;
-    let broken = |said: String| LoadError::Broken { sequence, said };
-    let cid = check_cid(event).map_err(broken)?;
-    let record = Record::read(&event.payload).map_err(|e| broken(e.to_string()))?;
-    let applied = live.ledger.write().apply(&record, cid, sequence);
-    applied.map_err(|e| broken(e.to_string()))?;
-    live.advance(sequence, &cid);
+fn fold(live: &Live, chunk: Vec<Parsed>, last: u64, after: &mut u64) -> Result<(), LoadError> {
+    let mut ledger = live.ledger.write();
+    for (sequence, parsed) in chunk
+        .into_iter()
+        .take_while(|(sequence, _)| *sequence <= last)
+    {
+        let broken = |said: String| LoadError::Broken { sequence, said };
+        let (cid, record) = parsed.map_err(broken)?;
+        let applied = ledger.apply(&record, cid, sequence);
+        applied.map_err(|e| broken(e.to_string()))?;
+        live.advance(sequence, &cid);
+        *after = sequence;
+    }
     Ok(())
+}
+
+/// An event as it is folded, or what is wrong with it.
+type Parsed = (u64, Result<(EventCid, Record), String>);
+
+fn parse(event: &StoredEvent) -> Parsed {
+    let parsed = check_cid(event).and_then(|cid| {
+        let record = Record::read(&event.payload).map_err(|e| e.to_string())?;
+        Ok((cid, record))
+    });
+    (event.sequence, parsed)
 }
 
 /// Follows the stream for ever, from the fold's position on.
@@ -128,19 +162,13 @@ fn read(live: &Live, event: &StoredEvent) -> Tailed {
             record: None,
         };
     }
-    let record = check_cid(event).and_then(|cid| {
-        Ok((
-            cid,
-            Record::read(&event.payload).map_err(|e| e.to_string())?,
-        ))
-    });
-    match record {
-        Ok((cid, record)) => Tailed::Event {
+    match parse(event) {
+        (sequence, Ok((cid, record))) => Tailed::Event {
             sequence,
             cid,
             record: Some(Box::new(record)),
         },
-        Err(said) => Tailed::Broken(format!("sequence {sequence}: {said}")),
+        (sequence, Err(said)) => Tailed::Broken(format!("sequence {sequence}: {said}")),
     }
 }
 
