@@ -14,17 +14,29 @@ pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
         Ok(ids) => ids,
         Err(rejection) => return refuse(rejection.into(), None),
     };
-    match carry_out(shared, message, ids).await {
-        Ok(acknowledgement) => ok(&acknowledgement),
+    let mut carried_out = carry_out(shared, message, ids).await;
+    // Nothing was written, so no compare-and-set vouches that this was decided on the newest state.
+    if carried_out
+        .as_ref()
+        .map_or_else(Refused::is_of_state, |done| !done.1)
+    {
+        carried_out = match shared.handler.catch_up().await {
+            Ok(()) => carry_out(shared, message, ids).await,
+            Err(error) => Err(Refused::Fault("not_ready", error.to_string())),
+        };
+    }
+    match carried_out {
+        Ok((acknowledgement, _)) => ok(&acknowledgement),
         Err(refused) => refuse(refused, Some(ids)),
     }
 }
 
+/// Carries a command out; true if it wrote something now.
 async fn carry_out(
     shared: &Shared,
     message: &Message,
     ids: Ids,
-) -> Result<Acknowledgement, Refused> {
+) -> Result<(Acknowledgement, bool), Refused> {
     let (target, command, why) = parse(&shared.prefix, message)?;
     let now = (shared.clock)();
     let info = request_info(message);
@@ -55,7 +67,8 @@ async fn carry_out(
         prepared.discard(shared).await;
     }
     let delivery = prepare::deliver(shared, &order, &done, prepared).await?;
-    Ok(Acknowledgement {
+    let fresh = done.fresh;
+    let acknowledgement = Acknowledgement {
         status: Status::Accepted,
         command_id: ids.command,
         correlation_id: ids.correlation,
@@ -66,7 +79,8 @@ async fn carry_out(
         durable: shared.durability.is_durable(),
         jwt: delivery.jwt,
         creds: delivery.creds,
-    })
+    };
+    Ok((acknowledgement, fresh))
 }
 
 fn parse(

@@ -36,7 +36,12 @@ const MAX_HISTORY: usize = 10_000;
 pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
     let subject = Prefix::outer(&message.subject).unwrap_or(&message.subject);
     let tail = shared.prefix.split_query(subject).unwrap_or_default();
-    match ask(shared, message, tail).await {
+    let mut answer = ask(shared, message, tail).await;
+    // What another instance acknowledged a moment ago is not unknown here.
+    if answer.as_ref().is_err_and(Refused::is_of_state) && shared.handler.catch_up().await.is_ok() {
+        answer = ask(shared, message, tail).await;
+    }
+    match answer {
         Ok(answer) if answer.0.len() > MAX_ANSWER_BYTES => {
             let what = "bytes of an answer (ask for fewer rows with `limit`)";
             refuse(

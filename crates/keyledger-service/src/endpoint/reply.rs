@@ -19,6 +19,24 @@ pub(crate) enum Refused {
     Fault(&'static str, String),
 }
 
+impl Refused {
+    /// True of a rejection that the newest state of the ledger might not bear out.
+    pub(crate) const fn is_of_state(&self) -> bool {
+        use Rejection as R;
+        match self {
+            Self::Rejected(
+                R::Malformed { .. }
+                | R::PayloadTooLarge { .. }
+                | R::BadName { .. }
+                | R::UnknownVerb { .. }
+                | R::Unidentified,
+            )
+            | Self::Fault(..) => false,
+            Self::Rejected(_) => true,
+        }
+    }
+}
+
 impl From<Rejection> for Refused {
     fn from(rejection: Rejection) -> Self {
         Self::Rejected(rejection)

@@ -5,6 +5,7 @@
 //! instance wrote first shows as a conflict: fold what came, decide again.
 
 mod batch;
+mod fresh;
 mod live;
 mod tail;
 
@@ -153,6 +154,7 @@ pub struct Handler {
     works: mpsc::Sender<Work>,
     live: Arc<Live>,
     store: Arc<dyn Store>,
+    asked: fresh::Asked,
 }
 
 impl std::fmt::Debug for Handler {
@@ -212,7 +214,13 @@ impl Handler {
                 () = follower => {}
             }
         });
-        Ok(Self { works, live, store })
+        let asked = fresh::Asked::default();
+        Ok(Self {
+            works,
+            live,
+            store,
+            asked,
+        })
     }
 
     /// Folds everything that is stored into `live`, without starting to work.
