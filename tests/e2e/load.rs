@@ -149,12 +149,15 @@ pub(crate) async fn nothing_lost_nothing_twice(
     let bucket = MaterialBucket::open(setup, &world.organisation.prefix())
         .await
         .unwrap();
+    let mut held = 0;
     for event in &stored {
         let body: Value = serde_json::from_slice(&event.payload).unwrap();
-        let entry = &body["data"]["version"]["material"]["entry"];
+        let entry = &body["data"]["material"]["entry"];
         if let Some(entry) = entry.as_str() {
             let sealed = bucket.read(entry).await.unwrap();
             assert!(sealed.is_some(), "{} has lost {entry}", event.subject);
+            held += 1;
         }
     }
+    assert!(held > 0, "the events no longer say where material lies");
 }
