@@ -191,3 +191,40 @@ async fn the_same_message_id_gets_the_same_answer_also_after_a_restart() {
     );
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_ledgers_own_signing_key_is_rotated_under_way() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let key = |name: &'static str| {
+        let admin = &admin;
+        async move {
+            admin
+                .send("key.generate", name, json!({"algorithm": "ed25519"}))
+                .await
+                .unwrap()
+        }
+    };
+    key("before").await;
+    admin
+        .send("key.rotate", "ledger-signing", json!({"reason": "drill"}))
+        .await
+        .unwrap();
+    eventually("the new version signs", || async {
+        let head = admin.ask("ledger.head", json!({})).await;
+        head["signer"] == admin.key("ledger-signing").await["nkey"]
+    })
+    .await;
+    key("after").await;
+    let report = world.verify(&admin).await;
+    // The operator signed the genesis, and each version of the key what came in its time.
+    assert_eq!(report.signers.len(), 3, "{:?}", report.signers);
+    service.stop().await;
+
+    // A restart signs with the newest version.
+    let service = world.serve().await;
+    key("later").await;
+    assert_eq!(world.verify(&admin).await.signers.len(), 3);
+    service.stop().await;
+}

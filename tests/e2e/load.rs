@@ -70,7 +70,16 @@ impl Load {
         let until = self.count.load(Ordering::Relaxed) + acknowledged;
         let waiting = async {
             while self.count.load(Ordering::Relaxed) < until {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(250)).await;
+                eprintln!(
+                    "{:?} {}",
+                    std::time::SystemTime::now()
+                        .duration_since(std::time::UNIX_EPOCH)
+                        .unwrap()
+                        .as_millis()
+                        % 100000,
+                    self.count.load(Ordering::Relaxed)
+                );
             }
         };
         let waited = tokio::time::timeout(Duration::from_secs(60), waiting).await;

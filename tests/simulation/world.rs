@@ -16,7 +16,7 @@ use keyledger_domain::{
     record::{Ids, Why},
 };
 use keyledger_service::{
-    handler::{Handler, Live, Order, Parts, Signer},
+    handler::{CurrentSigner, Handler, Live, Order, Parts, Signer},
     store::{Append, AppendError, MemoryStore, Pending, ReadError, Store, StoredEvent},
 };
 use keyledger_wire::Prefix;
@@ -169,10 +169,10 @@ impl World {
         let parts = Parts {
             store,
             prefix: Prefix::default(),
-            signer: Arc::new(TestSigner {
+            signer: Arc::new(CurrentSigner::new(Arc::new(TestSigner {
                 nkey: pair.public_key(),
                 pair,
-            }),
+            }))),
             clock: Arc::new(move || {
                 let jump = i64::try_from(random.below(20_000)).expect("small") - 10_000;
                 Timestamp::from_ms(1_800_000_000_000 + jump)

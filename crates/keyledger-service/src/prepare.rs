@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use data_encoding::BASE64;
-use keyledger_custody::{MaterialContext, UserSeed, check_public};
+use keyledger_custody::{MaterialContext, NkeyKind, UserSeed, check_public};
 use keyledger_domain::{
     Algorithm, Command, Facts, Made, Name, Purposes, Rejection, Timestamp, account,
     command::Target,
@@ -82,8 +82,15 @@ pub(crate) async fn prepare(
     match command {
         Command::Key(key::Command::Generate(generate)) => {
             let purposes = generate.purposes.unwrap_or(generate.algorithm.usual());
-            try_out(shared, target, command, now, Made::Key(placeholder(1)))?;
-            version(shared, name, 1, generate.algorithm, purposes).await
+            try_out(
+                shared,
+                target,
+                command,
+                now,
+                Made::Key(placeholder(1, false)),
+            )?;
+            let kind = Kind::Key(generate.algorithm);
+            version(shared, name, 1, kind, purposes).await
         }
         Command::Key(key::Command::Register(register)) => {
             check_point(register.algorithm, &register.public_key)?;
@@ -92,9 +99,16 @@ pub(crate) async fn prepare(
         Command::Key(key::Command::Rotate(rotate)) => {
             let key = shared.live.ledger.read().key(name).map(|e| {
                 let next = e.state.versions.last().map_or(1, |v| v.number + 1);
-                (e.state.algorithm, e.state.purposes, e.state.custodian, next)
+                let nkey = e.state.newest().is_some_and(|v| v.nkey.is_some());
+                (
+                    e.state.algorithm,
+                    e.state.purposes,
+                    e.state.custodian,
+                    next,
+                    nkey,
+                )
             });
-            let Some((algorithm, purposes, custodian, next)) = key else {
+            let Some((algorithm, purposes, custodian, next, nkey)) = key else {
                 return Ok(Prepared::nothing());
             };
             if let Some(public_key) = &rotate.public_key {
@@ -103,8 +117,20 @@ pub(crate) async fn prepare(
             if custodian != Custodian::Software {
                 return Ok(Prepared::nothing());
             }
-            try_out(shared, target, command, now, Made::Key(placeholder(next)))?;
-            version(shared, name, next, algorithm, purposes).await
+            try_out(
+                shared,
+                target,
+                command,
+                now,
+                Made::Key(placeholder(next, nkey)),
+            )?;
+            // Of the keys that are nkeys only the ledger's own is rotated by this command.
+            let kind = if nkey {
+                Kind::LedgerNkey
+            } else {
+                Kind::Key(algorithm)
+            };
+            version(shared, name, next, kind, purposes).await
         }
         Command::User(user::Command::Issue(issue)) => {
             let Some(seal_to) = &issue.seal_to else {
@@ -143,7 +169,14 @@ pub(crate) async fn deliver(
         });
     }
     // A retry: what was sealed then lies in the bucket.
-    let entry = creds_entry(order.ids.command);
+    let nkey = {
+        let ledger = shared.live.ledger.read();
+        let user = ledger
+            .user(&done.history.name)
+            .map(|e| e.state.nkey.clone());
+        user.unwrap_or_default()
+    };
+    let entry = creds_entry(order.ids.command, &nkey);
     let stored = shared
         .materials
         .read(&entry)
@@ -178,10 +211,10 @@ fn try_out(
     decision.map(|_| ()).map_err(Refused::from)
 }
 
-fn placeholder(version: u32) -> NewVersion {
+fn placeholder(version: u32, nkey: bool) -> NewVersion {
     let public = Public {
         public_key: None,
-        nkey: None,
+        nkey: nkey.then(Box::default),
         check_value: None,
     };
     NewVersion {
@@ -191,12 +224,20 @@ fn placeholder(version: u32) -> NewVersion {
     }
 }
 
+/// What is generated.
+enum Kind {
+    /// A key of this algorithm.
+    Key(Algorithm),
+    /// An nkey that signs the ledger.
+    LedgerNkey,
+}
+
 /// Generates a version, and writes its sealed material under a name that nobody else can have.
 async fn version(
     shared: &Shared,
     name: &Name,
     number: u32,
-    algorithm: Algorithm,
+    kind: Kind,
     purposes: Purposes,
 ) -> Result<Prepared, Refused> {
     let custody = Arc::clone(&shared.custody);
@@ -205,7 +246,11 @@ async fn version(
         version: number,
         purposes,
     };
-    let generated = tokio::task::spawn_blocking(move || custody.generate(algorithm, &context))
+    let generate = move || match kind {
+        Kind::Key(algorithm) => custody.generate(algorithm, &context),
+        Kind::LedgerNkey => custody.generate_nkey(NkeyKind::User, &context),
+    };
+    let generated = tokio::task::spawn_blocking(generate)
         .await
         .map_err(|e| custody_failed(&e))?
         .map_err(|e| custody_failed(&e))?;
@@ -303,7 +348,7 @@ async fn creds(
         sender: delivery.sender,
         sealed: BASE64.encode(&delivery.ciphertext),
     };
-    let entry = creds_entry(id);
+    let entry = creds_entry(id, seed.public_nkey());
     let stored = serde_json::to_vec(&creds).map_err(|e| custody_failed(&e))?;
     shared
         .materials
@@ -365,8 +410,10 @@ fn entry(name: &Name, version: u32) -> String {
     format!("{name}.{version}.{}", Uuid::now_v7().simple())
 }
 
-fn creds_entry(id: Uuid) -> String {
-    format!("creds.{}", id.simple())
+/// Where a command's sealed creds lie: by the user that was generated too, since a command that comes twice at once is
+/// prepared twice.
+fn creds_entry(id: Uuid, nkey: &str) -> String {
+    format!("creds.{}.{nkey}", id.simple())
 }
 
 fn custody_failed(said: &dyn std::fmt::Display) -> Refused {

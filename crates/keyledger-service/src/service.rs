@@ -12,7 +12,7 @@ use crate::{
     durability::Durability,
     effects,
     endpoint::{EndpointError, Endpoints},
-    handler::{Clock, Handler, Live, LoadError, Parts, Signer},
+    handler::{Clock, CurrentSigner, Handler, Live, LoadError, Parts},
     material::{MaterialBucket, MaterialError, Materials},
     shared::Shared,
     signers::{LedgerSigner, SignerError, Signers},
@@ -153,8 +153,8 @@ impl Service {
             return Err(StartError::NoGenesis);
         }
         let signing_key = Name::new(LEDGER_SIGNING_KEY).expect("the constant is a name");
-        let ledger_signer: Arc<dyn Signer> =
-            Arc::new(LedgerSigner(signers.signer(&signing_key).await?));
+        let ledger_signer = LedgerSigner(signers.signer(&signing_key).await?);
+        let ledger_signer = Arc::new(CurrentSigner::new(Arc::new(ledger_signer)));
         let (news, inbox) = mpsc::unbounded_channel();
         let parts = Parts {
             store: Arc::clone(&store),

@@ -7,7 +7,7 @@ use keyledger_wire::Prefix;
 
 use crate::{
     durability::Durability,
-    handler::{Clock, Handler, Live, Signer},
+    handler::{Clock, CurrentSigner, Handler, Live},
     material::Materials,
     signers::Signers,
     store::Store,
@@ -24,7 +24,7 @@ pub(crate) struct Shared {
     pub(crate) materials: Arc<dyn Materials>,
     pub(crate) custody: Arc<Custody>,
     pub(crate) signers: Arc<Signers>,
-    pub(crate) ledger_signer: Arc<dyn Signer>,
+    pub(crate) ledger_signer: Arc<CurrentSigner>,
     pub(crate) durability: Durability,
     pub(crate) instance: std::sync::OnceLock<String>,
 }

@@ -6,12 +6,12 @@ mod scheduler;
 
 use std::sync::Arc;
 
-use keyledger_domain::{Event, Record, Stamp, account, key};
+use keyledger_domain::{Event, LEDGER_SIGNING_KEY, Name, Record, Stamp, account, key};
 use tokio::{sync::mpsc, task::JoinSet};
 
 pub(crate) use projector::Projector;
 
-use crate::{shared::Shared, trust::Resolver};
+use crate::{shared::Shared, signers::LedgerSigner, trust::Resolver};
 
 /// Starts the effects. They end when the set is dropped.
 pub(crate) fn start(
@@ -30,15 +30,22 @@ pub(crate) fn start(
         Arc::clone(principal),
     ));
     tasks.spawn(scheduler::run(Arc::clone(shared), Arc::clone(principal)));
-    tasks.spawn(dispatch(news, projector, to_erase, resolver));
+    tasks.spawn(dispatch(
+        Arc::clone(shared),
+        news,
+        projector,
+        to_erase,
+        resolver,
+    ));
     tasks
 }
 
 /// Gives each event to the effect that it asks for.
 async fn dispatch(
+    shared: Arc<Shared>,
     mut news: mpsc::UnboundedReceiver<Arc<Record>>,
     projector: Projector,
-    to_erase: mpsc::UnboundedSender<keyledger_domain::Name>,
+    to_erase: mpsc::UnboundedSender<Name>,
     resolver: Resolver,
 ) {
     while let Some(record) = news.recv().await {
@@ -46,6 +53,9 @@ async fn dispatch(
         match &record.event {
             Event::Key(event) => {
                 projector.changed(name);
+                if name.as_str() == LEDGER_SIGNING_KEY && matches!(event, key::Event::Rotated(_)) {
+                    sign_with_newest(&shared, name).await;
+                }
                 if matches!(event, key::Event::Destroyed(_)) {
                     let _ = to_erase.send(name.clone());
                 }
@@ -55,5 +65,14 @@ async fn dispatch(
             }
             Event::Account(_) | Event::Principal(_) | Event::Operator(_) | Event::User(_) => {}
         }
+    }
+}
+
+/// The rotation itself was signed by the old version; from now on the new one signs. Until another instance has folded
+/// it, that one signs with the old version, which a verifier accepts.
+async fn sign_with_newest(shared: &Shared, name: &Name) {
+    match shared.signers.signer(name).await {
+        Ok(signer) => shared.ledger_signer.replace(Arc::new(LedgerSigner(signer))),
+        Err(error) => tracing::error!(%error, "the ledger is still signed with the older version"),
     }
 }

@@ -218,7 +218,7 @@ async fn history(shared: &Shared, id: &HistoryId) -> Result<Vec<(Record, EventCi
 
 fn head(shared: &Shared, now: Timestamp) -> SignedHead {
     let position = shared.live.position();
-    let signer = &shared.ledger_signer;
+    let signer = shared.ledger_signer.current();
     let head = SignedHead::unsigned(
         shared.prefix.as_str(),
         &position.digest,

@@ -134,7 +134,7 @@ impl Engine {
 
     pub(super) fn append(&self, batch: Batch) -> BoxFuture<'static, Written> {
         let store = Arc::clone(&self.parts.store);
-        let signer = Arc::clone(&self.parts.signer);
+        let signer = self.parts.signer.current();
         let prefix = self.parts.prefix.clone();
         // A task of its own: signing a batch takes milliseconds, in which the next one is gathered.
         let task = tokio::spawn(async move {

@@ -24,6 +24,7 @@ use keyledger_domain::{
     record::{Ids, Why},
 };
 use keyledger_wire::Prefix;
+use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -51,6 +52,36 @@ pub trait Signer: Send + Sync + 'static {
     fn nkey(&self) -> &str;
     /// An Ed25519 signature.
     fn sign(&self, message: &[u8]) -> [u8; 64];
+}
+
+/// The signer of now: the ledger's signing key is rotated while the service runs.
+pub struct CurrentSigner(RwLock<Arc<dyn Signer>>);
+
+impl std::fmt::Debug for CurrentSigner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("CurrentSigner")
+            .field(&self.current().nkey())
+            .finish()
+    }
+}
+
+impl CurrentSigner {
+    /// Begins with `signer`.
+    #[must_use]
+    pub fn new(signer: Arc<dyn Signer>) -> Self {
+        Self(RwLock::new(signer))
+    }
+
+    /// Who signs now.
+    #[must_use]
+    pub fn current(&self) -> Arc<dyn Signer> {
+        Arc::clone(&self.0.read())
+    }
+
+    /// From now on `signer` signs.
+    pub fn replace(&self, signer: Arc<dyn Signer>) {
+        *self.0.write() = signer;
+    }
 }
 
 /// A command with everything a decision needs.
@@ -170,7 +201,7 @@ pub struct Parts {
     /// Under which prefix.
     pub prefix: Prefix,
     /// Who signs.
-    pub signer: Arc<dyn Signer>,
+    pub signer: Arc<CurrentSigner>,
     /// The time.
     pub clock: Clock,
     /// Every new event goes here too, for the effects and the views.
