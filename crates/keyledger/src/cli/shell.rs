@@ -25,19 +25,18 @@ pub(super) fn keyledger() -> String {
     }
 }
 
-/// How to call the `nats` CLI: `$KEYLEDGER_NATS`, by its name where `PATH` finds it, or `.tools/bin/nats`.
-pub(super) fn nats() -> String {
+/// How to call the `nats` CLI: by its name where `PATH` finds it, as `$KEYLEDGER_NATS`, or as `.tools/bin/nats`.
+/// Nothing if there is none.
+pub(super) fn nats() -> Option<String> {
     let name = "nats";
-    let whole = |path: PathBuf| quoted(&path.display().to_string());
     if on_path(name).is_some() {
-        return name.to_owned();
+        return Some(name.to_owned());
     }
-    let named = env::var_os("KEYLEDGER_NATS")
-        .map(PathBuf::from)
-        .filter(|path| path.is_file());
+    let named = env::var_os("KEYLEDGER_NATS").map(PathBuf::from);
     named
+        .filter(|path| path.is_file())
         .or_else(|| in_tools(name))
-        .map_or(name.to_owned(), whole)
+        .map(|path| quoted(&path.display().to_string()))
 }
 
 /// The first file `name` on `PATH`.

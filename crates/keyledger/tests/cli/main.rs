@@ -1,4 +1,5 @@
 //! The program as a shell sees it: help, argument errors, exit codes, and what works without a server.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod arguments;
 mod connecting;

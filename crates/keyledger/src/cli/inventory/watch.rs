@@ -1,5 +1,7 @@
 //! Watching the inventory: each change as it happens.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use futures::StreamExt as _;
 use keyledger_domain::{
@@ -7,6 +9,7 @@ use keyledger_domain::{
     name::Aggregate,
     views::{InventoryPage, InventoryQuery, InventoryRow},
 };
+use keyledger_wire::query::Nothing;
 use serde::Serialize;
 
 use super::{locate, rows};
@@ -64,7 +67,7 @@ pub(super) async fn run(
             continue;
         }
         let name = record.history.name.clone();
-        let key = now_of(session, &query, &name).await?;
+        let key = now_of(session, &query, &name, record.revision).await?;
         if key.is_none() && !known.contains(&name) {
             continue;
         }
@@ -79,12 +82,24 @@ pub(super) async fn run(
     }
 }
 
-/// The key as it is now, if it is one of those asked for.
+/// The key as it is after the revision `at`, if it is one of those asked for.
 async fn now_of(
     session: &Session,
     query: &InventoryQuery,
     name: &Name,
+    at: u32,
 ) -> anyhow::Result<Option<InventoryRow>> {
+    /// The event comes here while the service is still folding it: that takes it a moment.
+    const TRIES: u32 = 50;
+    const PAUSE: Duration = Duration::from_millis(20);
+    for _ in 0..TRIES {
+        let tail = format!("inventory.show.{name}");
+        let row = session.query::<_, InventoryRow>(&tail, &Nothing {}).await;
+        if row.is_ok_and(|row| row.revision >= at) {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
     let query = InventoryQuery {
         name: Some(name.clone()),
         limit: Some(1),

@@ -51,6 +51,11 @@ pub(super) fn tries(organisation: &Organisation, ledger: &Ledger) -> Vec<String>
             .to_string(),
     );
     let (nats, keyledger) = (shell::nats(), shell::keyledger());
+    let how_to_have_it = match nats {
+        Some(_) => "",
+        None => " (not found here: https://github.com/nats-io/natscli)",
+    };
+    let nats = nats.unwrap_or_else(|| "nats".to_owned());
     let generate = organisation
         .prefix()
         .command("key", "generate", key.as_str());
@@ -58,7 +63,7 @@ pub(super) fn tries(organisation: &Organisation, ledger: &Ledger) -> Vec<String>
         String::new(),
         "Three things to try in another terminal:".to_owned(),
         String::new(),
-        "  # Generate a key, with the plain nats CLI".to_owned(),
+        format!("  # Generate a key, with the plain nats CLI{how_to_have_it}"),
         format!(
             r#"  {nats} --context {context} req {generate} '{{"algorithm":"ed25519","activate":true}}'"#
         ),
