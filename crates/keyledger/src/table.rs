@@ -10,7 +10,7 @@ const GAP: usize = 2;
 /// A column is never cut below this: less says nothing.
 const LEAST: usize = 6;
 /// The soft column is cut to this before another one is touched: most names are still told apart.
-const SOFT: usize = 16;
+const SOFT: usize = 24;
 
 /// Rows under headings. A column that is empty in every row is left out.
 #[derive(Debug)]
@@ -77,9 +77,11 @@ impl Table {
 
     /// Its text: widths cut to `width`, where there is one; colours if they are wanted.
     pub(crate) fn render(&self, width: Option<usize>, colour: bool) -> String {
-        let (shown, widths) = self.layout(width);
+        let headed = self.heads.iter().any(|head| !head.is_empty());
+        // Without headings it is one thing in full, such as a public key to be copied: the terminal may wrap it.
+        let (shown, widths) = self.layout(width.filter(|_| headed));
         let mut text = String::new();
-        if self.heads.iter().any(|head| !head.is_empty()) {
+        if headed {
             let bold = Style::new().bold();
             let head = |c: usize| Cell {
                 text: self.heads[c].to_owned(),
@@ -211,13 +213,29 @@ mod tests {
     #[test]
     fn columns_that_can_be_done_without_go_first() {
         let mut table = Table::new(&["NAME", "STATE", "VERSION"]).narrowing("NAME", &["VERSION"]);
-        table.row(["a-name-of-twenty-one".into(), "active".into(), "v1".into()]);
-        let whole = "NAME                  STATE   VERSION\na-name-of-twenty-one  active  v1\n";
-        assert_eq!(table.render(Some(37), false), whole);
-        let cut = "NAME                STATE   VERSION\na-name-of-twenty-…  active  v1\n";
-        assert_eq!(table.render(Some(35), false), cut);
-        let without = "NAME                  STATE\na-name-of-twenty-one  active\n";
-        assert_eq!(table.render(Some(32), false), without);
+        let name = "a-name-of-thirty-letters-in-it";
+        table.row([name.into(), "active".into(), "v1".into()]);
+        let row = |limit| {
+            table
+                .render(Some(limit), false)
+                .lines()
+                .nth(1)
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(row(47), format!("{name}  active  v1"));
+        assert_eq!(row(44), "a-name-of-thirty-letters-i…  active  v1");
+        assert_eq!(row(40), format!("{name}  active"));
+    }
+
+    #[test]
+    fn what_has_no_headings_is_never_cut() {
+        let mut table = Table::new(&["", ""]);
+        table.row([
+            "nkey".into(),
+            "OBJBO4YXSTR23XE65L7XCUQVQXSL63KA2ZK43W5K6RN26AJRLZKX4NTM".into(),
+        ]);
+        assert!(table.render(Some(20), false).ends_with("4NTM\n"));
     }
 
     #[test]

@@ -16,7 +16,6 @@ mod serve;
 mod setup;
 mod shell;
 mod signals;
-mod stream;
 mod subjects;
 mod up;
 mod user;

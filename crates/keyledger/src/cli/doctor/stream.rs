@@ -2,7 +2,7 @@
 
 use keyledger_service::store::JetStreamStore;
 
-use super::doctor::Finding;
+use super::Finding;
 use crate::{connect, context::Context, place, session::Session};
 
 /// Holds the stream's settings against what the ledger needs. Only the setup creds may ask for them, so without

@@ -1,144 +1,20 @@
-//! `keyledger doctor`: is everything as it should be?
+//! What a service says of itself, judged.
 
-use std::{fmt, time::Instant};
-
-use anstyle::Style;
 use keyledger_wire::{
     SERVICE_VERSION,
-    query::{Nothing, ServerStatus, ServiceStatus},
+    query::{ServerStatus, ServiceStatus},
 };
-use serde::Serialize;
 
-use crate::{
-    cli::stream,
-    connect::Connection,
-    exit::{Exit, Failure},
-    output::{self, Output},
-    session::Session,
-};
+use super::Finding;
 
 /// The first nats-server with atomic batches, which the ledger is written with.
-pub(crate) const LEAST_SERVER: (u32, u32) = (2, 12);
+pub(in crate::cli) const LEAST_SERVER: (u32, u32) = (2, 12);
 /// Clocks apart by more are worth a look, in milliseconds: dates in events come from the service's.
 const CLOCK_WARN_MS: u64 = 500;
 /// Clocks apart by more make JWTs that servers find to be from the future.
 const CLOCK_FAIL_MS: u64 = 10_000;
 
-/// Examine connection, servers, durability, stream, clocks and what expires
-///
-/// Each line is ok, warn or fail, with what to do. Exits with 1 if anything fails.
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  keyledger doctor\n  keyledger doctor --json")]
-pub(crate) struct Doctor {
-    #[command(flatten)]
-    connection: Connection,
-}
-
-/// What was found of one thing.
-#[derive(Debug, Serialize)]
-pub(super) struct Finding {
-    level: Level,
-    what: String,
-    found: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remedy: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Level {
-    Ok,
-    Warn,
-    Fail,
-}
-
-impl Finding {
-    pub(super) fn ok(what: &str, found: impl fmt::Display) -> Self {
-        Self {
-            level: Level::Ok,
-            what: what.to_owned(),
-            found: found.to_string(),
-            remedy: None,
-        }
-    }
-
-    fn warn(what: &str, found: impl fmt::Display, remedy: &str) -> Self {
-        let remedy = Some(remedy.to_owned());
-        Self {
-            level: Level::Warn,
-            what: what.to_owned(),
-            found: found.to_string(),
-            remedy,
-        }
-    }
-
-    pub(super) fn fail(what: &str, found: impl fmt::Display, remedy: &str) -> Self {
-        Self {
-            level: Level::Fail,
-            ..Self::warn(what, found, remedy)
-        }
-    }
-}
-
-impl Doctor {
-    pub(crate) async fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
-        let findings = self.examine().await;
-        if out.is_json() {
-            out.json(&findings)?
-        } else {
-            print(&findings, out)?
-        }
-        let failed = findings.iter().filter(|f| f.level == Level::Fail).count();
-        if failed == 0 {
-            return Ok(());
-        }
-        Err(Failure::new(
-            Exit::Error,
-            format!("{failed} of {} checks failed", findings.len()),
-        )
-        .into())
-    }
-
-    async fn examine(&self) -> Vec<Finding> {
-        let session = match self.connection.open().await {
-            Ok(session) => session,
-            Err(error) => {
-                let remedy = "is nats-server up there, and are these its creds? --server, --creds, --context, --dir";
-                return vec![Finding::fail("connection", format!("{error:#}"), remedy)];
-            }
-        };
-        let mut findings = connection(&session);
-        let asked = Instant::now();
-        match session
-            .query::<_, ServiceStatus>("status", &Nothing {})
-            .await
-        {
-            Ok(status) => {
-                let ms = asked.elapsed().as_secs_f64() * 1e3;
-                findings.push(Finding::ok("answer", format!("within {ms:.1} ms")));
-                findings.extend(judge(&status));
-            }
-            Err(error) => {
-                let remedy =
-                    "start it with `keyledger up` or `keyledger serve`; an account must import it";
-                findings.push(Finding::fail("service", format!("{error:#}"), remedy));
-            }
-        }
-        findings.push(stream::examine(&session).await);
-        findings
-    }
-}
-
-fn connection(session: &Session) -> Vec<Finding> {
-    let info = session.client().nats().server_info();
-    let found = format!("{} ({}:{})", info.server_name, info.host, info.port);
-    vec![
-        Finding::ok("connection", found),
-        version(&info.server_name, &info.version),
-    ]
-}
-
-fn version(server: &str, version: &str) -> Finding {
+pub(super) fn version(server: &str, version: &str) -> Finding {
     let what = format!("nats-server {server}");
     let (major, minor) = LEAST_SERVER;
     match parse_version(version) {
@@ -153,13 +29,13 @@ fn version(server: &str, version: &str) -> Finding {
 }
 
 /// Major and minor of `2.15.1`.
-pub(crate) fn parse_version(text: &str) -> Option<(u32, u32)> {
+pub(in crate::cli) fn parse_version(text: &str) -> Option<(u32, u32)> {
     let mut numbers = text.trim().trim_start_matches('v').split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 /// What an instance says of itself.
-fn judge(status: &ServiceStatus) -> Vec<Finding> {
+pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
     let mut findings = vec![service(status)];
     findings.push(if status.durability == "durable" {
         Finding::ok("durability", "acknowledged means on disk")
@@ -257,43 +133,11 @@ fn clocks(ahead_ms: Option<i64>) -> Finding {
     }
 }
 
-fn print(findings: &[Finding], out: &mut Output<'_>) -> std::io::Result<()> {
-    let mut said: Vec<String> = Vec::new();
-    for Finding {
-        level,
-        what,
-        found,
-        remedy,
-    } in findings
-    {
-        let (word, style) = match level {
-            Level::Ok => ("ok  ", output::good()),
-            Level::Warn => ("warn", output::warning()),
-            Level::Fail => ("fail", output::fault()),
-        };
-        let line = format!("{word}  {what}: {found}");
-        if said.contains(&line) {
-            continue; // the server connected to is one of those that answered
-        }
-        out.styled(
-            if *level == Level::Ok {
-                Style::new()
-            } else {
-                style
-            },
-            &line,
-        )?;
-        if let Some(remedy) = remedy {
-            out.line(format!("      → {remedy}"))?;
-        }
-        said.push(line);
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::{Level, print};
     use super::*;
+    use crate::output::Output;
 
     fn status() -> ServiceStatus {
         ServiceStatus {
@@ -319,13 +163,13 @@ mod tests {
     fn printed(status: &ServiceStatus) -> String {
         let mut text = Vec::new();
         let mut out = Output::fixed(&mut text, None, crate::when::now());
-        print(&judge(status), &mut out).unwrap();
+        print(&all(status), &mut out).unwrap();
         String::from_utf8(text).unwrap()
     }
 
     #[test]
     fn a_healthy_service_is_all_ok() {
-        assert!(judge(&status()).iter().all(|f| f.level == Level::Ok));
+        assert!(all(&status()).iter().all(|f| f.level == Level::Ok));
         crate::golden::assert("doctor-ok.txt", printed(&status()).as_bytes());
     }
 
