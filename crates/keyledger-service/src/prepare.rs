@@ -7,7 +7,7 @@ use std::sync::Arc;
 use data_encoding::BASE64;
 use keyledger_custody::{MaterialContext, NkeyKind, UserSeed, check_public};
 use keyledger_domain::{
-    Algorithm, Command, Facts, Made, Name, Purposes, Rejection, Timestamp, account,
+    Algorithm, Command, Facts, Ledger, Made, Name, Purposes, Rejection, Timestamp, account,
     command::Target,
     key::{self, Custodian, Material, NewVersion, Public, spki},
     name::Aggregate,
@@ -49,9 +49,13 @@ impl Prepared {
         }
     }
 
-    /// Erases what was made for nothing.
+    /// Erases what was made for nothing. An event names it nevertheless where its acknowledgement was lost and it was
+    /// found again.
     pub(crate) async fn discard(&self, shared: &Shared) {
         for entry in &self.entries {
+            if is_named(&shared.live.ledger.read(), entry) {
+                continue;
+            }
             if let Err(error) = shared.materials.erase(entry).await {
                 tracing::warn!(%error, %entry, "unused material was not erased");
             }
@@ -404,6 +408,20 @@ fn check_point(algorithm: Algorithm, text: &str) -> Result<(), Rejection> {
         .decode(der.as_bytes())
         .map_err(|e| bad(e.to_string()))?;
     check_public(algorithm, &der).map_err(|e| bad(e.to_string()))
+}
+
+/// True of an entry that an event names, or whose user an event tells of.
+fn is_named(ledger: &Ledger, entry: &str) -> bool {
+    match entry.split_once('.') {
+        Some(("creds", tail)) => tail
+            .rsplit_once('.')
+            .is_some_and(|(_, nkey)| ledger.user_of_nkey(nkey).is_some()),
+        Some((key, _)) => Name::new(key)
+            .ok()
+            .and_then(|key| ledger.key(&key))
+            .is_some_and(|key| key.state.entries().any(|named| named == entry)),
+        None => false,
+    }
 }
 
 fn entry(name: &Name, version: u32) -> String {
