@@ -1,8 +1,10 @@
 //! The store in a JetStream stream.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
-use async_nats::{HeaderMap, jetstream, jetstream::consumer::pull};
+use async_nats::{
+    HeaderMap, connection::State as Connection, jetstream, jetstream::consumer::pull,
+};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use keyledger_wire::{Prefix, header};
@@ -14,6 +16,8 @@ use super::{Append, AppendError, Pending, ReadError, Store, StoredEvent};
 
 /// How long an append is waited for. A lost batch is abandoned by the server after 10 s.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the connection is looked at while an append is waited for.
+const LOOK: Duration = Duration::from_millis(50);
 /// How long reading is waited for.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// JetStream's code for a compare-and-set that failed.
@@ -127,8 +131,7 @@ impl JetStreamStore {
             .payload(append.payload)
             .headers(headers)
             .timeout(Some(APPEND_TIMEOUT));
-        let reply = self.client.send_request(append.subject, request).await;
-        let reply = reply.map_err(|e| AppendError::Unacknowledged(e.to_string()))?;
+        let reply = self.request(append.subject, request).await?;
         read_ack(&reply.payload).map(|ack| ack.seq)
     }
 
@@ -156,11 +159,37 @@ impl JetStreamStore {
                 .payload(append.payload)
                 .headers(headers)
                 .timeout(Some(APPEND_TIMEOUT));
-            let reply = self.client.send_request(append.subject, request).await;
-            let ack = read_ack(&reply.map_err(|e| lost(&e))?.payload)?;
+            let reply = self.request(append.subject, request).await?;
+            let ack = read_ack(&reply.payload)?;
             return Ok(ack.seq + 1 - count);
         }
         Err(AppendError::Refused("a batch of no events".to_owned()))
+    }
+
+    /// Sends a request that appends.
+    async fn request(
+        &self,
+        subject: String,
+        request: async_nats::Request,
+    ) -> Result<async_nats::Message, AppendError> {
+        let lost = || AppendError::Unacknowledged("the connection was lost".to_owned());
+        let reply = self.while_connected(self.client.send_request(subject, request));
+        reply
+            .await
+            .ok_or_else(lost)?
+            .map_err(|e| AppendError::Unacknowledged(e.to_string()))
+    }
+
+    /// Waits for an answer as long as the connection lasts: what was asked over a lost one is never answered.
+    async fn while_connected<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+        if self.client.connection_state() != Connection::Connected {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            answer = answer => Some(answer),
+            () = lost(self.client.clone()) => None,
+        }
     }
 
     async fn stream(&self) -> Result<jetstream::stream::Stream, ReadError> {
@@ -188,9 +217,13 @@ impl Store for JetStreamStore {
 
     fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>> {
         Box::pin(async move {
-            let mut stream = self.stream().await?;
-            let info = stream.info().await.map_err(|e| ReadError(e.to_string()))?;
-            Ok(info.state.last_sequence)
+            let asked = async {
+                let mut stream = self.stream().await?;
+                let info = stream.info().await.map_err(|e| ReadError(e.to_string()))?;
+                Ok(info.state.last_sequence)
+            };
+            let answer = self.while_connected(asked).await;
+            answer.unwrap_or_else(|| Err(ReadError("the connection was lost".to_owned())))
         })
     }
 
@@ -260,10 +293,21 @@ impl Store for JetStreamStore {
                 .messages()
                 .await
                 .map_err(|e| ReadError(e.to_string()))?;
+            // The consumer may be gone with the server, and its silence would be noticed only after many seconds.
             Ok(messages
                 .map(|m| m.map_err(|e| ReadError(e.to_string())).and_then(stored))
+                .take_until(lost(self.client.clone()))
                 .boxed())
         })
+    }
+}
+
+/// Ends when this connection does, also if there is another one since.
+async fn lost(client: async_nats::Client) {
+    let connects = || client.statistics().connects.load(Ordering::Relaxed);
+    let before = connects();
+    while client.connection_state() == Connection::Connected && connects() == before {
+        tokio::time::sleep(LOOK).await;
     }
 }
 
