@@ -18,14 +18,11 @@ async fn a_killed_server_loses_nothing_that_was_acknowledged() {
     let load = Load::start(&admin, SENDERS);
     for _ in 0..2 {
         load.more(200).await;
-        eprintln!("KILL");
         world.server.kill9();
         world.server.restart().await;
     }
     load.more(200).await;
-    eprintln!("FIN");
     let acks = load.finish().await;
-    eprintln!("FINISHED");
     nothing_lost_nothing_twice(&world, &admin, &acks).await;
     service.stop().await;
 }
@@ -67,9 +64,7 @@ async fn a_killed_service_loses_nothing_that_was_acknowledged() {
         instance = Mortal::start(&world).await;
     }
     load.more(200).await;
-    eprintln!("FIN");
     let acks = load.finish().await;
-    eprintln!("FINISHED");
     nothing_lost_nothing_twice(&world, &admin, &acks).await;
     instance.kill();
 }
@@ -83,9 +78,7 @@ async fn one_of_two_instances_killed_is_not_noticed() {
     load.more(200).await;
     first.kill();
     load.more(400).await;
-    eprintln!("FIN");
     let acks = load.finish().await;
-    eprintln!("FINISHED");
     nothing_lost_nothing_twice(&world, &admin, &acks).await;
     second.kill();
 }

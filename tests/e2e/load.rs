@@ -70,16 +70,7 @@ impl Load {
         let until = self.count.load(Ordering::Relaxed) + acknowledged;
         let waiting = async {
             while self.count.load(Ordering::Relaxed) < until {
-                tokio::time::sleep(Duration::from_millis(250)).await;
-                eprintln!(
-                    "{:?} {}",
-                    std::time::SystemTime::now()
-                        .duration_since(std::time::UNIX_EPOCH)
-                        .unwrap()
-                        .as_millis()
-                        % 100000,
-                    self.count.load(Ordering::Relaxed)
-                );
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         let waited = tokio::time::timeout(Duration::from_secs(60), waiting).await;
@@ -104,7 +95,11 @@ async fn insist(admin: &Admin, verb: &str, name: &str, body: &'static str) -> Ac
         let answer = admin
             .client
             .command_raw(subject.clone(), body.as_bytes().into(), ids);
-        match answer.await {
+        // The client itself would wait longer for an answer that was lost.
+        let Ok(answer) = tokio::time::timeout(Duration::from_secs(1), answer).await else {
+            continue;
+        };
+        match answer {
             Ok(acknowledgement) => return acknowledgement,
             Err(CommandError::Refused(refusal)) if !refusal.is_worth_retrying() => {
                 panic!("{verb} {name}: {refusal}")
