@@ -418,11 +418,15 @@ impl Engine {
     fn stored(&mut self, batch: Batch, first: u64) {
         let mut sequence = first;
         let mut answers = Vec::with_capacity(batch.works.len());
+        let position = self.live.position().sequence;
         {
             let mut ledger = self.live.ledger.write();
             for (waiting, sealed) in batch.works {
                 for event in sealed {
-                    self.live.own.lock().insert(sequence, event.cid);
+                    // It may have come by in the stream before its acknowledgement: then nothing waits for it.
+                    if sequence > position {
+                        self.live.own.lock().insert(sequence, event.cid);
+                    }
                     match ledger.apply(&event.record, event.cid, sequence) {
                         Ok(_) => {}
                         Err(fault) => self.broken = Some(fault.to_string()),
