@@ -14,7 +14,9 @@ use keyledger_wire::{Prefix, header};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{Batch, Done, Engine, Failure, Order, Signer, Waiting, Work, Written, done, facts};
+use super::{
+    Batch, Done, Engine, Failure, Order, Signer, Waiting, Work, Written, facts, unchanged,
+};
 use crate::store::{Append, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Store, StoredEvent};
 
 impl Engine {
@@ -99,7 +101,7 @@ impl Engine {
                 let ids = order.ids;
                 match ledger.decide(&order.target, &order.command, &facts) {
                     Ok(decision) if decision.events.is_empty() => {
-                        let _ = reply.send(done(ledger, &order.target, false));
+                        let _ = reply.send(unchanged(ledger, &order.target));
                         None
                     }
                     Ok(decision) => {

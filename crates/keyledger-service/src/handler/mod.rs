@@ -19,7 +19,7 @@ use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered}
 use keyledger_domain::{
     Command, Facts, Ledger, Made, Record, Rejection, Stamp, Timestamp,
     command::Target,
-    ledger::{Outcome, Sealed},
+    ledger::{Outcome, Remembered, Sealed},
     name::HistoryId,
     record::{Ids, Why},
 };
@@ -422,26 +422,44 @@ impl Engine {
         {
             let mut ledger = self.live.ledger.write();
             for (waiting, sealed) in batch.works {
+                let mut last = None;
                 for event in sealed {
                     // It may have come by in the stream before its acknowledgement: then nothing waits for it.
                     if sequence > position {
                         self.live.own.lock().insert(sequence, event.cid);
                     }
-                    match ledger.apply(&event.record, event.cid, sequence) {
-                        Ok(_) => {}
-                        Err(fault) => self.broken = Some(fault.to_string()),
+                    if let Err(fault) = ledger.apply(&event.record, event.cid, sequence) {
+                        self.broken = Some(fault.to_string());
                     }
                     sequence += 1;
+                    if let Work::Order(order, _) = &waiting.work
+                        && event.record.history == order.target
+                    {
+                        last = Some((event.record.revision, event.cid));
+                    }
                     let _ = self.parts.news.send(Arc::new(event.record));
                 }
-                if let Work::Order(order, reply) = waiting.work {
-                    answers.push((reply, done(&ledger, &order.target, true)));
+                if let (Work::Order(order, reply), Some((revision, cid))) = (waiting.work, last) {
+                    // Not what the history has come to since: another instance may have written behind it.
+                    let remembered = ledger.remembered(&order.ids.command);
+                    let state = remembered.map(Remembered::state).unwrap_or_default();
+                    let history = order.target;
+                    answers.push((
+                        reply,
+                        Done {
+                            history,
+                            revision,
+                            cid,
+                            state,
+                            fresh: true,
+                        },
+                    ));
                 }
             }
         }
         for (reply, answer) in answers {
             // A sender that gave up asks again under the same id.
-            let _ = reply.send(answer);
+            let _ = reply.send(Ok(answer));
         }
     }
 
@@ -577,8 +595,8 @@ impl Failure {
     }
 }
 
-/// Decides what the answer to a command is when all of it is folded.
-fn done(ledger: &Ledger, target: &Target, fresh: bool) -> Result<Done, Failure> {
+/// The answer to a command that changes nothing.
+fn unchanged(ledger: &Ledger, target: &Target) -> Result<Done, Failure> {
     let head = ledger
         .head(target)
         .ok_or_else(|| Rejection::NotFound(target.clone()))?;
@@ -588,7 +606,7 @@ fn done(ledger: &Ledger, target: &Target, fresh: bool) -> Result<Done, Failure> 
         revision: head.revision,
         cid: head.cid,
         state,
-        fresh,
+        fresh: false,
     })
 }
 
