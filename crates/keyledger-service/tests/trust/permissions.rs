@@ -302,3 +302,22 @@ async fn whoever_may_watch_the_inventory_cannot_write_into_the_ledger() {
         .unwrap();
     assert!(!info.contains(target), "{info}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_makes_the_inventory_anew_after_a_restart_of_the_server() {
+    use keyledger_service::trust::ensure_inventory;
+    let mut world = World::set_up().await;
+    let prefix = world.organisation.prefix();
+    let service = world.connect("service").await;
+    assert!(!ensure_inventory(&service, &prefix, 1).await.unwrap());
+    world.server.restart().await;
+    let service = world.connect("service").await;
+    assert!(ensure_inventory(&service, &prefix, 1).await.unwrap());
+    assert!(ask(&service, "$KV.KEYS_INVENTORY.x", "{}").await.is_some());
+    // Nobody else may.
+    let admin = world.connect("admin").await;
+    for verb in ["CREATE", "UPDATE", "PURGE", "DELETE"] {
+        let subject = format!("$JS.keys.API.STREAM.{verb}.KV_KEYS_INVENTORY");
+        assert_eq!(ask(&admin, &subject, "{}").await, None, "{verb}");
+    }
+}

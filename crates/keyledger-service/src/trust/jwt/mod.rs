@@ -225,3 +225,6 @@ fn encode_error(subject: &str) -> impl FnOnce(EncodeError) -> JwtError {
     let subject = subject.to_owned();
     move |source| JwtError::Encode { subject, source }
 }
+
+#[cfg(test)]
+mod tests;

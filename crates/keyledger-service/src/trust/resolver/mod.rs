@@ -12,6 +12,7 @@
 //! *Invariant:* nothing is pushed that is not the fold of the ledger; a push is never taken for a confirmation.
 
 mod pusher;
+mod report;
 mod servers;
 
 use std::{sync::Arc, time::Duration};
@@ -28,6 +29,8 @@ use crate::{
 
 /// How often every account is looked up on every server.
 const RECONCILE: Duration = Duration::from_secs(30);
+/// How soon after a comparison that did not come about.
+const SOON: Duration = Duration::from_secs(2);
 /// How often the connection is asked whether it was made anew.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -84,9 +87,13 @@ async fn push_changed(pusher: Arc<Pusher>, mut changed: mpsc::UnboundedReceiver<
 /// Compares at the start, whenever it is asked to, and otherwise every 30 s.
 async fn compare_all(pusher: Arc<Pusher>, mut asked: mpsc::Receiver<()>) {
     loop {
-        pusher.compare_all().await;
+        let pause = if pusher.compare_all().await {
+            RECONCILE
+        } else {
+            SOON
+        };
         // Both senders live as long as this task: their own tasks never end.
-        let _ = tokio::time::timeout(RECONCILE, asked.recv()).await;
+        let _ = tokio::time::timeout(pause, asked.recv()).await;
     }
 }
 

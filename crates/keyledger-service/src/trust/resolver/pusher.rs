@@ -9,11 +9,7 @@ use std::{
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use keyledger_claims::{AccountBody, decode};
-use keyledger_domain::{
-    Name, Stamp, Timestamp,
-    account::{Account, Confirmed, DriftRepaired},
-    ledger::Outcome,
-};
+use keyledger_domain::{Name, Stamp, account::Account};
 use keyledger_wire::subject::system;
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -37,11 +33,11 @@ const BELIEVE_NEWER: Duration = Duration::from_secs(65);
 
 /// What every push needs.
 pub(super) struct Pusher {
-    servers: Servers,
-    handler: Handler,
+    pub(super) servers: Servers,
+    pub(super) handler: Handler,
     signers: Arc<Signers>,
-    clock: Clock,
-    principal: Arc<Stamp>,
+    pub(super) clock: Clock,
+    pub(super) principal: Arc<Stamp>,
     /// Where servers answer to pushes.
     refusals: String,
     /// What was pushed of each account.
@@ -116,32 +112,40 @@ impl Pusher {
 
     /// An account changed: pushes it at once, and sees it on every server.
     pub(super) async fn changed(&self, name: &Name) {
-        match self.push(name, false).await {
-            Ok(Some(newest)) => self.confirm(name, newest, None).await,
-            // Another task pushed this very JWT, and sees to it.
-            Ok(None) => {}
-            Err(said) => tracing::error!(account = %name, %said, "the JWT was not pushed"),
+        for pause in PAUSES_MS {
+            match self.push(name, false).await {
+                Ok(Some(newest)) => return self.confirm(name, newest, None).await,
+                // Another task pushed this very JWT, and sees to it.
+                Ok(None) => return,
+                Err(said) => {
+                    tracing::error!(account = %name, %said, "the JWT was not pushed; trying on");
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(pause)).await;
         }
     }
 
-    /// Compares every account on every server.
-    pub(super) async fn compare_all(&self) {
+    /// Compares every account on every server. False if it is worth trying again soon.
+    pub(super) async fn compare_all(&self) -> bool {
         if let Err(said) = self.servers.find().await {
             tracing::warn!(%said, "accounts were not compared");
-            return;
+            return false;
         }
         let names: Vec<Name> = {
             let ledger = self.handler.live().ledger.read();
             ledger.accounts().map(|(name, _)| name.clone()).collect()
         };
         let compare = |name: Name| async move {
-            if let Err(said) = self.compare(&name).await {
-                tracing::error!(account = %name, %said, "the account was not compared");
+            let compared = self.compare(&name).await;
+            if let Err(said) = &compared {
+                tracing::error!(account = %name, %said, "the account was not compared; trying on");
             }
+            compared.is_ok()
         };
-        stream::iter(names)
-            .for_each_concurrent(COMPARE_AT_ONCE, compare)
-            .await;
+        let compared = stream::iter(names)
+            .map(compare)
+            .buffer_unordered(COMPARE_AT_ONCE);
+        compared.all(|good| async move { good }).await
     }
 
     /// Compares one account on every server, and pushes it again where it differs.
@@ -315,58 +319,6 @@ impl Pusher {
         });
         ours && *claims.sub == *account.nkey && claims.iat > account.issued_at
     }
-
-    async fn report_confirmed(&self, name: &Name, account: &Account) {
-        let now = (self.clock)();
-        let users = {
-            let ledger = self.handler.live().ledger.read();
-            let open = ledger.users().filter(|(_, user)| {
-                user.state.account == *name
-                    && user.state.revocation_took_ms.is_none()
-                    // Only what this JWT holds: a later revocation waits for its own.
-                    && account.revocations.contains_key(&user.state.nkey)
-            });
-            open.filter_map(|(user, u)| Some((user.clone(), since(u.state.revoked_at?, now))))
-                .collect()
-        };
-        let confirmed = Confirmed {
-            issued_at: account.issued_at,
-            servers: self.servers.names(),
-            took_ms: since(account.changed_at, now),
-            confirmed_at: now,
-        };
-        self.report(Outcome::Confirmed {
-            account: name.clone(),
-            confirmed,
-            users,
-        })
-        .await;
-    }
-
-    async fn report_drift(&self, name: &Name, account: &Account, found: Option<Box<str>>) {
-        tracing::warn!(account = %name, "a server held another JWT; it was pushed again");
-        let repaired = DriftRepaired {
-            // A look-up does not say which server answers.
-            server: self.servers.names().join(" or ").into(),
-            found,
-            issued_at: account.issued_at,
-        };
-        self.report(Outcome::DriftRepaired {
-            account: name.clone(),
-            repaired,
-        })
-        .await;
-    }
-
-    async fn report(&self, outcome: Outcome) {
-        self.handler
-            .outcome(outcome, Arc::clone(&self.principal))
-            .await;
-    }
-}
-
-fn since(then: Timestamp, now: Timestamp) -> u64 {
-    u64::try_from(now.ms().saturating_sub(then.ms())).unwrap_or_default()
 }
 
 /// Why a server did not take a JWT, as it says.

@@ -1,16 +1,15 @@
 //! `keyledger setup`: streams, buckets, sealed material and the genesis events, made once and never changed.
 
+mod error;
+mod streams;
+
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use async_nats::jetstream::{
-    self,
-    context::{CreateStreamErrorKind, GetStreamErrorKind},
-    stream::{Config, DiscardPolicy, StorageType},
-};
+use async_nats::jetstream;
 use bytes::Bytes;
 use keyledger_custody::{SecretFileError, read_secret_file, write_secret_file};
 use keyledger_domain::{
@@ -19,102 +18,25 @@ use keyledger_domain::{
 };
 use keyledger_wire::Prefix;
 
+use self::streams::{is_there, make, material_config};
+pub use self::{
+    error::{SetupError, SetupReport},
+    streams::ensure_inventory,
+};
 use super::{
     files::{Organisation, file},
-    genesis, templates,
+    genesis,
 };
 use crate::{
     material::{MaterialBucket, MaterialError, Materials},
-    store::{Append, AppendError, JetStreamStore, OpenError, ReadError, Store},
+    store::{Append, AppendError, JetStreamStore, Store},
 };
 
 /// How long JetStream is waited for.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What `setup` found and did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SetupReport {
-    /// Streams and buckets that were not there, and were made.
-    pub made: Vec<String>,
-    /// Entries of material that were uploaded.
-    pub uploaded: usize,
-    /// How many genesis events were written; 0 if they were there.
-    pub genesis_events: usize,
-}
-
-/// Why an organisation was not set up. Run it again when what it says is done: what is there stays as it is.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SetupError {
-    /// JetStream refuses or does not answer.
-    #[error("JetStream refuses {what}: {said}; are these the setup creds, and is JetStream on?")]
-    JetStream {
-        /// What was asked.
-        what: String,
-        /// What it said.
-        said: String,
-    },
-    /// The ledger's stream was made before, and is gone. A server without its encryption key, or with another
-    /// storage directory, looks the same: making the stream anew would destroy it for good.
-    #[error(
-        "stream {stream} was set up before and is not there: look for the server's storage directory or encryption \
-         key; only if nothing is to be recovered, remove {} and set up again",
-        marker.display()
-    )]
-    Vanished {
-        /// Its name.
-        stream: String,
-        /// The file that says it was set up.
-        marker: PathBuf,
-    },
-    /// The stream holds somebody else's ledger: use another prefix, or another server.
-    #[error(
-        "stream {stream} holds another organisation's ledger: it begins with {found}, and this one's begins with \
-         {expected}; use another prefix or another server"
-    )]
-    OtherLedger {
-        /// Its name.
-        stream: String,
-        /// The CID of its first event.
-        found: String,
-        /// The CID of this organisation's first event.
-        expected: String,
-    },
-    /// The stream is there and has settings that the ledger cannot live with: they are never changed here.
-    #[error(transparent)]
-    Stream(#[from] OpenError),
-    /// The ledger's stream cannot be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// The genesis events were not written.
-    #[error("writing the genesis events")]
-    Append(#[from] AppendError),
-    /// The material bucket cannot be used.
-    #[error(transparent)]
-    Material(#[from] MaterialError),
-    /// `genesis.jsonl` is not what `init` wrote: restore it from a backup.
-    #[error("{} is not what `keyledger init` wrote", path.display())]
-    Genesis {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        #[source]
-        source: export::ExportError,
-    },
-    /// A file of the organisation's directory was not read or written.
-    #[error(transparent)]
-    File(#[from] SecretFileError),
-    /// A directory was not read: the source says why.
-    #[error("{}", path.display())]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// What the file system says.
-        #[source]
-        source: io::Error,
-    },
-}
+/// How long a bucket may take until what was written to it can be read.
+const READABLE_WITHIN: Duration = Duration::from_secs(20);
 
 /// Makes what is missing of an organisation's streams and buckets, and writes the genesis events into an empty ledger.
 ///
@@ -174,68 +96,6 @@ pub async fn setup(
     Ok(report)
 }
 
-/// Makes the inventory bucket if it is not there: it lives in memory, so a restart of the server takes it away. True if it was
-/// made, and is empty.
-///
-/// The running service may do this too.
-///
-/// # Errors
-///
-/// [`SetupError::JetStream`].
-pub async fn ensure_inventory(
-    client: &async_nats::Client,
-    prefix: &Prefix,
-    replicas: usize,
-) -> Result<bool, SetupError> {
-    // It lives in the account of the views, whose API is imported under a prefix.
-    let mut context = jetstream::with_prefix(client.clone(), &templates::views_api(prefix));
-    context.set_timeout(TIMEOUT);
-    let config = inventory_config(prefix, replicas);
-    if is_there(&context, &config.name).await? {
-        return Ok(false);
-    }
-    make(&context, config, &mut SetupReport::default()).await?;
-    Ok(true)
-}
-
-async fn is_there(context: &jetstream::Context, stream: &str) -> Result<bool, SetupError> {
-    match context.get_stream(stream).await {
-        Ok(_) => Ok(true),
-        Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(e) if e.code() == 404 => Ok(false),
-            _ => Err(SetupError::JetStream {
-                what: format!("to tell of stream {stream}"),
-                said: error.to_string(),
-            }),
-        },
-    }
-}
-
-async fn make(
-    context: &jetstream::Context,
-    config: Config,
-    report: &mut SetupReport,
-) -> Result<(), SetupError> {
-    let stream = config.name.clone();
-    match context.create_stream(config).await {
-        Ok(_) => {
-            report.made.push(stream);
-            Ok(())
-        }
-        // Somebody made it since we looked: another setup.
-        Err(error)
-            if matches!(error.kind(), CreateStreamErrorKind::JetStream(e)
-                if e.error_code() == jetstream::ErrorCode::STREAM_NAME_EXIST) =>
-        {
-            Ok(())
-        }
-        Err(error) => Err(SetupError::JetStream {
-            what: format!("to make stream {stream}"),
-            said: error.to_string(),
-        }),
-    }
-}
-
 /// True if the ledger begins with these genesis events; false if it is empty.
 async fn is_written(
     store: &JetStreamStore,
@@ -265,7 +125,7 @@ fn read_genesis(organisation: &Organisation) -> Result<Vec<StoredEvent>, SetupEr
     let text = String::from_utf8_lossy(bytes.expose());
     let bad = |source| SetupError::Genesis {
         path: path.clone(),
-        source,
+        source: Box::new(source),
     };
     genesis::check(&text, &organisation.prefix(), &organisation.operator).map_err(bad)?;
     let mut events = Vec::new();
@@ -325,22 +185,36 @@ const KNOWN_HEADERS: [&str; 9] = {
     ]
 };
 
-/// Uploads the sealed keys that are not in the bucket yet.
+/// Uploads the sealed keys, and reads them back: the events that name them come after.
 async fn upload(
     client: &async_nats::Client,
     organisation: &Organisation,
     prefix: &Prefix,
 ) -> Result<usize, SetupError> {
     let bucket = MaterialBucket::open(client.clone(), prefix).await?;
-    let mut uploaded = 0;
-    for (entry, path) in sealed_files(&organisation.directory().join(file::MATERIAL))? {
-        let sealed = read_secret_file(&path)?;
-        if bucket.read(&entry).await?.as_deref() != Some(sealed.expose()) {
-            bucket.put(&entry, sealed.expose().to_vec()).await?;
-            uploaded += 1;
-        }
+    let files = sealed_files(&organisation.directory().join(file::MATERIAL))?;
+    for (entry, path) in &files {
+        let sealed = read_secret_file(path)?;
+        bucket.put(entry, sealed.expose().to_vec()).await?;
+        read_back(&bucket, entry, sealed.expose()).await?;
     }
-    Ok(uploaded)
+    Ok(files.len())
+}
+
+/// Reads an entry until it is there: a bucket of several replicas answers reads only a while after it was made.
+async fn read_back(bucket: &MaterialBucket, entry: &str, sealed: &[u8]) -> Result<(), SetupError> {
+    let begin = Instant::now();
+    loop {
+        let fault = match bucket.read(entry).await {
+            Ok(Some(read)) if read == sealed => return Ok(()),
+            Ok(_) => MaterialError(format!("entry {entry} does not read as it was written")),
+            Err(error) => error,
+        };
+        if begin.elapsed() > READABLE_WITHIN {
+            return Err(fault.into());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Entries of the material bucket, with the files they are in.
@@ -370,37 +244,5 @@ fn mark(marker: &Path, organisation: &Organisation) -> Result<(), SetupError> {
     match write_secret_file(marker, text.as_bytes()) {
         Ok(()) | Err(SecretFileError::Exists { .. }) => Ok(()),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Sealed material: on disk, one value an entry, erased on destruction.
-fn material_config(prefix: &Prefix, replicas: usize) -> Config {
-    Config {
-        description: Some("Sealed keys".to_owned()),
-        ..bucket_config(&prefix.material_bucket(), StorageType::File, replicas)
-    }
-}
-
-/// The inventory: a view, in memory.
-fn inventory_config(prefix: &Prefix, replicas: usize) -> Config {
-    Config {
-        description: Some("The inventory: a view of the ledger".to_owned()),
-        ..bucket_config(&prefix.inventory_bucket(), StorageType::Memory, replicas)
-    }
-}
-
-/// A KV bucket (ADR-8) of one value an entry.
-fn bucket_config(bucket: &str, storage: StorageType, replicas: usize) -> Config {
-    Config {
-        name: Prefix::bucket_stream(bucket),
-        subjects: vec![Prefix::bucket_entry(bucket, ">")],
-        storage,
-        num_replicas: replicas,
-        max_messages_per_subject: 1,
-        discard: DiscardPolicy::New,
-        allow_rollup: true,
-        allow_direct: true,
-        duplicate_window: Duration::from_secs(120),
-        ..Config::default()
     }
 }

@@ -1,0 +1,197 @@
+use keyledger_claims::{AccountBody, UserBody, account::Export, account::ExportType, decode};
+use keyledger_custody::UserSeed;
+use keyledger_domain::{
+    Timestamp,
+    account::{Created, Event as AccountEvent, RevocationAdded, SigningKey as Stored},
+    text::Title,
+    user::{Event as UserEvent, Issued},
+};
+use nkeys::KeyPair;
+
+use super::*;
+use crate::trust::templates;
+
+const AT: i64 = 1_700_000_000;
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn account(purpose: Purpose, body: &AccountBody, role: Option<Role>) -> Account {
+    let prefix = keyledger_wire::Prefix::default();
+    let template =
+        role.map(|role| serde_json::to_value(templates::role_template(&prefix, role)).unwrap());
+    let created = AccountEvent::Created(Created {
+        title: Title::new("orders").unwrap(),
+        purpose,
+        nkey: KeyPair::new_account().public_key().into(),
+        key: name("nats-account-orders"),
+        signing_keys: vec![Stored {
+            key: name("nats-account-orders-signing-1"),
+            nkey: KeyPair::new_account().public_key().into(),
+            role,
+            template,
+        }],
+        claims: serde_json::to_value(body).unwrap(),
+        issuer: KeyPair::new_operator().public_key().into(),
+        issued_at: AT,
+    });
+    Account::create(&created, Timestamp::from_seconds(AT)).unwrap()
+}
+
+fn user(account: &Account, publish: Option<Vec<Box<str>>>) -> User {
+    let key = &account.signing_keys[0];
+    User::create(&UserEvent::Issued(Issued {
+        account: name("orders"),
+        nkey: KeyPair::new_user().public_key().into(),
+        generated: false,
+        role: key.role,
+        issuer: key.nkey.clone(),
+        principal: None,
+        issued_at: AT,
+        expires_at: AT + 60,
+        keys: vec![name("tls"), name("db")],
+        publish,
+        subscribe: None,
+    }))
+    .unwrap()
+}
+
+#[test]
+fn an_account_s_claims_are_what_its_events_say() {
+    let mut account = account(Purpose::Client, &AccountBody::new(), Some(Role::Service));
+    let revoked = KeyPair::new_user().public_key();
+    let added = AccountEvent::RevocationAdded(RevocationAdded {
+        user: name("old"),
+        nkey: revoked.as_str().into(),
+        until: AT + 5,
+        expires_at: 0,
+        issued_at: AT + 5,
+    });
+    account.evolve(&added, Timestamp::from_seconds(AT + 5));
+    let claims = account_claims(&account).unwrap();
+    assert_eq!((claims.iat, claims.name.as_str()), (AT + 5, "orders"));
+    assert!(claims.nats.is_revoked(&revoked, AT + 5));
+    let scope = claims.nats.signing_keys[0].scope().unwrap();
+    assert_eq!(scope.role, "service");
+    let own = "keys.commands.key.rotate.{{name()}}".to_owned();
+    assert!(scope.template.publish.allow.contains(&own));
+    assert_eq!(claims, account_claims(&account).unwrap());
+}
+
+#[test]
+fn overlapping_exports_are_never_signed() {
+    let export = |subject: &str| Export {
+        subject: subject.to_owned(),
+        kind: ExportType::Service,
+        ..Export::default()
+    };
+    let body = AccountBody {
+        exports: vec![export("a.>"), export("a.b")],
+        ..AccountBody::new()
+    };
+    let mut account = account(Purpose::Plain, &body, None);
+    let signer = UserSeed::generate().unwrap().signer().unwrap();
+    account.issuer = signer.public_nkey().into();
+    let refused = account_jwt(&account, &signer);
+    assert!(
+        matches!(refused, Err(JwtError::Invalid { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn another_key_than_the_ledger_names_signs_nothing() {
+    let account = account(Purpose::Plain, &AccountBody::new(), None);
+    let signer = UserSeed::generate().unwrap().signer().unwrap();
+    let user = user(&account, None);
+    let refused = user_jwt(&name("orders"), &user, &account, &signer);
+    assert!(
+        matches!(refused, Err(JwtError::OtherIssuer { .. })),
+        "{refused:?}"
+    );
+    let refused = account_jwt(&account, &signer);
+    assert!(
+        matches!(refused, Err(JwtError::OtherIssuer { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_user_of_a_role_brings_tags_and_no_permissions() {
+    let account = account(Purpose::Client, &AccountBody::new(), Some(Role::Service));
+    let user = user(&account, None);
+    let claims = user_claims(&name("orders"), &user, &account);
+    assert_eq!(claims.nats.tags, ["key:tls", "key:db"]);
+    assert_eq!(claims.nats.limits, UserPermissionLimits::default());
+    assert_eq!((claims.iat, claims.exp), (AT, AT + 60));
+    assert_eq!(claims.issuer_account(), &*account.nkey);
+    assert_eq!(claims.name, "orders");
+}
+
+#[test]
+fn a_user_without_a_role_may_what_it_was_given_and_nothing_means_nothing() {
+    let account = account(Purpose::Plain, &AccountBody::new(), None);
+    let limits = |publish| {
+        let user = user(&account, publish);
+        user_claims(&name("orders"), &user, &account).nats.limits
+    };
+    assert_eq!(limits(None), UserPermissionLimits::unlimited());
+    assert_eq!(limits(Some(vec!["a.>".into()])).publish.allow, ["a.>"]);
+    assert_eq!(limits(Some(vec![])).publish.deny, [">"]);
+    assert_eq!(limits(None).resp, None);
+}
+
+#[test]
+fn only_users_of_the_service_s_account_answer_requests() {
+    let account = account(Purpose::Service, &AccountBody::new(), None);
+    let claims = user_claims(&name("service"), &user(&account, Some(vec![])), &account);
+    assert_eq!(claims.nats.limits.resp.unwrap().max, 1);
+}
+
+#[test]
+fn a_jwt_is_the_same_each_time_it_is_made() {
+    let home = tempfile::tempdir().unwrap();
+    let organisation = crate::trust::initialise(crate::trust::InitOptions {
+        title: "Acme".to_owned(),
+        prefix: keyledger_wire::Prefix::default(),
+        directory: home.path().join("acme"),
+        root: crate::trust::Root::LocalFile,
+        now: Timestamp::from_seconds(AT),
+        url: "nats://127.0.0.1:4222".to_owned(),
+    })
+    .unwrap();
+    let token = std::fs::read_to_string(organisation.directory().join("jwt/admin.jwt")).unwrap();
+    // Written by the bootstrap from the fold; folded again from the genesis events, it is the same.
+    let mut ledger = keyledger_domain::Ledger::new();
+    let genesis = std::fs::read_to_string(organisation.genesis_file()).unwrap();
+    for line in genesis.lines() {
+        use keyledger_domain::verify::export;
+        if let export::Line::Event(event) = export::parse_line(line).unwrap() {
+            let record = keyledger_domain::Record::read(&event.payload).unwrap();
+            let cid = keyledger_domain::EventCid::of(&event.payload);
+            ledger.apply(&record, cid, event.sequence).unwrap();
+        }
+    }
+    let admin = ledger.account(&name("admin")).unwrap();
+    let key = name("nats-operator-signing-1");
+    let sealed = organisation
+        .directory()
+        .join(format!("material/{key}.1.sealed"));
+    let context = keyledger_custody::MaterialContext {
+        purposes: ledger.key(&key).unwrap().state.purposes,
+        version: 1,
+        key,
+    };
+    let custody = keyledger_custody::Custody::open(organisation.root_key(None).unwrap());
+    let signer = custody
+        .open_signer(&std::fs::read(sealed).unwrap(), &context)
+        .unwrap();
+    assert!(account_jwt(&admin.state, &signer).unwrap() == token);
+    let creds = std::fs::read_to_string(organisation.creds("admin")).unwrap();
+    let creds = keyledger_claims::Creds::parse(&creds).unwrap();
+    let user = &ledger.user(&name("admin")).unwrap().state;
+    let again = user_claims(&name("admin"), user, &admin.state);
+    let written = decode::<UserBody>(creds.jwt()).unwrap();
+    assert_eq!((again.nats, again.exp), (written.nats, written.exp));
+}

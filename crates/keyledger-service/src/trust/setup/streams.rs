@@ -1,0 +1,110 @@
+//! Streams and buckets: made where they are not there, never changed.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{
+    self,
+    context::{CreateStreamErrorKind, GetStreamErrorKind},
+    stream::{Config, DiscardPolicy, StorageType},
+};
+use keyledger_wire::Prefix;
+
+use super::{SetupError, SetupReport, TIMEOUT};
+use crate::trust::templates;
+
+/// Makes the inventory bucket if it is not there: it lives in memory, so a restart of the server takes it away. True if it was
+/// made, and is empty.
+///
+/// The running service may do this too.
+///
+/// # Errors
+///
+/// [`SetupError::JetStream`].
+pub async fn ensure_inventory(
+    client: &async_nats::Client,
+    prefix: &Prefix,
+    replicas: usize,
+) -> Result<bool, SetupError> {
+    // It lives in the account of the views, whose API is imported under a prefix.
+    let mut context = jetstream::with_prefix(client.clone(), &templates::views_api(prefix));
+    context.set_timeout(TIMEOUT);
+    let config = inventory_config(prefix, replicas);
+    if is_there(&context, &config.name).await? {
+        return Ok(false);
+    }
+    make(&context, config, &mut SetupReport::default()).await?;
+    Ok(true)
+}
+
+pub(super) async fn is_there(
+    context: &jetstream::Context,
+    stream: &str,
+) -> Result<bool, SetupError> {
+    match context.get_stream(stream).await {
+        Ok(_) => Ok(true),
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(e) if e.code() == 404 => Ok(false),
+            _ => Err(SetupError::JetStream {
+                what: format!("to tell of stream {stream}"),
+                said: error.to_string(),
+            }),
+        },
+    }
+}
+
+pub(super) async fn make(
+    context: &jetstream::Context,
+    config: Config,
+    report: &mut SetupReport,
+) -> Result<(), SetupError> {
+    let stream = config.name.clone();
+    match context.create_stream(config).await {
+        Ok(_) => {
+            report.made.push(stream);
+            Ok(())
+        }
+        // Somebody made it since we looked: another setup.
+        Err(error)
+            if matches!(error.kind(), CreateStreamErrorKind::JetStream(e)
+                if e.error_code() == jetstream::ErrorCode::STREAM_NAME_EXIST) =>
+        {
+            Ok(())
+        }
+        Err(error) => Err(SetupError::JetStream {
+            what: format!("to make stream {stream}"),
+            said: error.to_string(),
+        }),
+    }
+}
+
+/// Sealed material: on disk, one value an entry, erased on destruction.
+pub(super) fn material_config(prefix: &Prefix, replicas: usize) -> Config {
+    Config {
+        description: Some("Sealed keys".to_owned()),
+        ..bucket_config(&prefix.material_bucket(), StorageType::File, replicas)
+    }
+}
+
+/// The inventory: a view, in memory.
+fn inventory_config(prefix: &Prefix, replicas: usize) -> Config {
+    Config {
+        description: Some("The inventory: a view of the ledger".to_owned()),
+        ..bucket_config(&prefix.inventory_bucket(), StorageType::Memory, replicas)
+    }
+}
+
+/// A KV bucket (ADR-8) of one value an entry.
+fn bucket_config(bucket: &str, storage: StorageType, replicas: usize) -> Config {
+    Config {
+        name: Prefix::bucket_stream(bucket),
+        subjects: vec![Prefix::bucket_entry(bucket, ">")],
+        storage,
+        num_replicas: replicas,
+        max_messages_per_subject: 1,
+        discard: DiscardPolicy::New,
+        allow_rollup: true,
+        allow_direct: true,
+        duplicate_window: Duration::from_secs(120),
+        ..Config::default()
+    }
+}
