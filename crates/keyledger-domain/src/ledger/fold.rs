@@ -55,6 +55,14 @@ pub enum ChainBreak {
         /// The revision.
         revision: u32,
     },
+    /// A revision that was folded before came again, further on in the stream than anything of its history.
+    #[error("{history}: revision {revision} was written again")]
+    Reinserted {
+        /// Which history.
+        history: HistoryId,
+        /// The revision.
+        revision: u32,
+    },
     /// A history begins with an event that creates nothing.
     #[error("{history}: it begins with {type_name}, which creates nothing")]
     Beginning {
@@ -84,7 +92,13 @@ impl Ledger {
             && record.revision <= head.revision
         {
             let altered = record.revision == head.revision && cid != head.cid;
-            return if altered {
+            let again = sequence > head.sequence;
+            return if again {
+                Err(ChainBreak::Reinserted {
+                    history: history.clone(),
+                    revision: record.revision,
+                })
+            } else if altered {
                 Err(ChainBreak::Altered {
                     history: history.clone(),
                     revision: record.revision,

@@ -27,6 +27,23 @@ fn a_record_folded_before_is_folded_once() {
 }
 
 #[test]
+fn a_record_written_again_further_on_is_refused() {
+    let mut world = world();
+    let before = world.ledger.clone();
+    let records = world.records();
+    let last = records.last().unwrap().2;
+    for (record, cid, _) in records {
+        let broken = world.ledger.apply(&record, cid, last + 1).unwrap_err();
+        let expected = ChainBreak::Reinserted {
+            history: record.history,
+            revision: record.revision,
+        };
+        assert_eq!(broken, expected);
+    }
+    assert_eq!(world.ledger, before);
+}
+
+#[test]
 fn the_newest_record_with_other_content_is_refused() {
     let mut world = world();
     let (mut record, _, sequence) = world.records().pop().unwrap();
