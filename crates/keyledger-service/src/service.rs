@@ -194,6 +194,10 @@ impl Service {
         }
         let endpoints = Endpoints::open(&nats, &shared).await?;
         let _ = shared.instance.set(endpoints.instance().await);
+        // An answer over the same connection: the server knows every endpoint by then.
+        if let Err(error) = shared.store.last_sequence().await {
+            tracing::warn!(%error, "the server may not know every endpoint yet");
+        }
         Ok(Self {
             shared,
             endpoints,
@@ -258,6 +262,10 @@ async fn connect(
                 async_nats::Event::Disconnected => {
                     tracing::warn!("disconnected");
                     durability.disconnected();
+                }
+                // Ours, when the instance stops.
+                ending @ (async_nats::Event::Draining | async_nats::Event::Closed) => {
+                    tracing::info!(event = %ending, "NATS says");
                 }
                 other => tracing::warn!(event = %other, "NATS says"),
             }
