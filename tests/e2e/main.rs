@@ -10,4 +10,5 @@ mod limits;
 mod load;
 mod tamper;
 mod time;
+mod views;
 mod world;
