@@ -9,9 +9,12 @@ nats=${KEYLEDGER_NATS:-nats}
 command=("$nats" --context "${CONTEXT:?set CONTEXT to the context file that keyledger init wrote}")
 
 ask() { # subject, payload
+    local answer
     echo "--- $1"
-    "${command[@]}" req --raw "$1" "$2"
-    echo
+    answer=$("${command[@]}" req --raw "$1" "$2")
+    printf '%s\n\n' "$answer"
+    # A refusal is an answer too: its status says so, its reason and message say why.
+    [[ $answer != '{"status":"rejected"'* ]]
 }
 
 ask "keys.commands.key.generate.$key" '{"algorithm":"ed25519","activate":true,"title":"made by a shell script"}'

@@ -16,7 +16,7 @@ impl Normaliser {
                 (directory.display().to_string(), "[dir]"),
                 (canonical.display().to_string(), "[dir]"),
                 (world.server_name(), "[server]"),
-                (format!(":{}", world.port), ":[port]"),
+                (world.port.to_string(), "[port]"),
             ],
         }
     }
@@ -45,12 +45,16 @@ fn words(line: &str) -> String {
             (number, Some("events")) if is_number(number) => ("[n] events", 3),
             (number, _) if is_number(number) && before.ends_with("sequence") => ("[n]", 1),
             (span, Some("ago")) if is_span(span) => ("[ago]", 3),
-            ("now", None) if text.ends_with(['(', ' ']) => ("[ago]", 1),
+            ("now", None) if text.ends_with('(') || text.ends_with("  ") => ("[ago]", 1),
             (day, Some(time)) if is_day(day) && is_clock(time) => ("[time]", 3),
-            (word, _) => match kind(word) {
-                Some(kind) => (kind, 1),
-                None => (word, 1),
-            },
+            (word, _) => {
+                // A word with dots may have an id in it.
+                let parts = word.split('.').map(|part| kind(part).unwrap_or(part));
+                let parts: Vec<_> = parts.collect();
+                at += 1;
+                text.push_str(&kind(word).map_or_else(|| parts.join("."), str::to_owned));
+                continue;
+            }
         };
         text.push_str(replaced);
         at += taken;
@@ -97,6 +101,7 @@ fn kind(word: &str) -> Option<&'static str> {
         36 if is_uuid(word) => "[uuid]",
         56 if all(|c| c.is_ascii_uppercase() || ('2'..='7').contains(&c)) => "[nkey]",
         59 if word.starts_with("bafkr4i") => "[cid]",
+        32 if all(|c| c.is_ascii_hexdigit()) => "[id]",
         16 if all(|c| c.is_ascii_hexdigit()) => "[check value]",
         64 if all(|c| c.is_ascii_hexdigit()) => "[digest]",
         86 if word.chars().all(base64url) => "[signature]",
@@ -221,7 +226,11 @@ mod tests {
                 "nats-account-admin-administrator v1 of 365 days, 9 keys",
                 "nats-account-admin-administrator v1 of 365 days, 9 keys",
             ),
-            ("serves now and then", "serves now and then"),
+            ("it is checked now", "it is checked now"),
+            (
+                "orders-db.1.01a20177418e76699e33ff546cbf7d99",
+                "orders-db.1.[id]",
+            ),
         ] {
             assert_eq!(words(before), after);
         }

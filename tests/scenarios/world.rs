@@ -41,7 +41,7 @@ impl World {
             symlink(tools::keyledger(), world.path("bin/keyledger")).unwrap();
             symlink(tools::nats_cli(), world.path("bin/nats")).unwrap();
             let mut up = world.command("keyledger", ["up", "--port", &world.port.to_string()]);
-            up.env("RUST_LOG", "warn");
+            up.env("RUST_LOG", "warn"); // the rest comes in any order
             let mut up = Process::spawn(up);
             if world.serves(&mut up).await {
                 fs::write(world.path("up.out"), up.stdout()).unwrap();
@@ -131,7 +131,7 @@ impl World {
     }
 
     fn shell(&self, line: &str) -> Command {
-        self.command("bash", ["-o", "pipefail", "-c", line])
+        self.command("bash", ["-c", line])
     }
 
     /// A program as an administrator starts it: without anything of the developer's own environment but `PATH`.
