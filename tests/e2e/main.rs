@@ -3,8 +3,11 @@
 mod crash;
 mod credentials;
 mod durability;
+mod foreign;
 mod forgery;
+mod full;
 mod instances;
+mod judges;
 mod life;
 mod limits;
 mod load;
