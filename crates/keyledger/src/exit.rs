@@ -100,7 +100,8 @@ pub(crate) fn code(error: &anyhow::Error) -> Exit {
     }
 }
 
-fn remedy(error: &anyhow::Error) -> Option<String> {
+/// What to do about an error, where that is known.
+pub(crate) fn remedy(error: &anyhow::Error) -> Option<String> {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return failure.remedy.clone();
     }

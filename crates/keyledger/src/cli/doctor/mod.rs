@@ -13,7 +13,7 @@ pub(super) use judge::{LEAST_SERVER, parse_version};
 
 use crate::{
     connect::Connection,
-    exit::{Exit, Failure},
+    exit::{self, Exit, Failure},
     output::{self, Output},
     session::Session,
 };
@@ -113,9 +113,11 @@ impl Doctor {
                 findings.extend(judge::all(&status));
             }
             Err(error) => {
-                let remedy =
-                    "start it with `keyledger up` or `keyledger serve`; an account must import it";
-                findings.push(Finding::fail("service", format!("{error:#}"), remedy));
+                let remedy = exit::remedy(&error).unwrap_or_else(|| {
+                    "start it with `keyledger up` or `keyledger serve`; an account must import it"
+                        .to_owned()
+                });
+                findings.push(Finding::fail("service", format!("{error:#}"), &remedy));
             }
         }
         findings.push(stream::examine(&session).await);
