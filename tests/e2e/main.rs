@@ -1,4 +1,5 @@
 //! End to end: a real nats-server in operator mode, real JWTs, real messages.
+#![allow(clippy::unwrap_used)] // a test has nobody to return an error to
 
 mod crash;
 mod credentials;
