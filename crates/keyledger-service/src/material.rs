@@ -12,6 +12,10 @@ use crate::store::Pending;
 
 /// How long the bucket is waited for.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How often an entry is asked for before the bucket counts as away.
+const READ_TRIES: u32 = 5;
+/// The pause before it is asked again.
+const READ_PAUSE: Duration = Duration::from_millis(300);
 
 /// Why an entry of material was not written, read or erased.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -62,17 +66,23 @@ impl MaterialBucket {
     }
 
     /// The newest message of an entry: its sequence and bytes. A delete marker counts as nothing.
+    ///
+    /// A replicated bucket answers 503 for a while after it was made or lost its leader: it is asked again.
     async fn newest(&self, entry: &str) -> Result<Option<(u64, Vec<u8>)>, MaterialError> {
+        use jetstream::stream::DirectGetErrorKind::NotFound;
         let stream = Prefix::bucket_stream(&self.bucket);
         let stream = self.context.get_stream_no_info(&stream).await;
         let stream = stream.map_err(|e| MaterialError(e.to_string()))?;
-        match stream
-            .direct_get_last_for_subject(Prefix::bucket_entry(&self.bucket, entry))
-            .await
-        {
-            Ok(message) => Ok(Some((message.sequence, message.payload.to_vec()))),
-            Err(e) if e.kind() == jetstream::stream::DirectGetErrorKind::NotFound => Ok(None),
-            Err(e) => Err(MaterialError(e.to_string())),
+        let mut tried = 1;
+        loop {
+            let subject = Prefix::bucket_entry(&self.bucket, entry);
+            match stream.direct_get_last_for_subject(subject).await {
+                Ok(message) => return Ok(Some((message.sequence, message.payload.to_vec()))),
+                Err(e) if e.kind() == NotFound => return Ok(None),
+                Err(e) if tried == READ_TRIES => return Err(MaterialError(e.to_string())),
+                Err(_) => tried += 1,
+            }
+            tokio::time::sleep(READ_PAUSE).await;
         }
     }
 }

@@ -36,6 +36,8 @@ use tail::Tailed;
 
 /// How many batches may be on their way at once: two, so that one is written while the next is gathered.
 const MAX_BATCHES: usize = 2;
+/// How many commands must wait before a batch goes off beside another.
+const MIN_BESIDE: usize = 24;
 /// How many commands may wait; more are left in the channel, and in the end with NATS.
 const MAX_WAITING: usize = 8_192;
 /// How long a command is tried before its sender is told that the store does not answer.
@@ -578,6 +580,11 @@ impl Engine {
             return;
         }
         while !self.waiting.is_empty() && self.batches.len() < MAX_BATCHES {
+            // A batch costs the same whether it holds 2 events or 200: a second one goes off beside the first only
+            // if it is worth it, else what comes meanwhile is gathered.
+            if !self.batches.is_empty() && self.waiting.len() < MIN_BESIDE {
+                return;
+            }
             let Some(batch) = self.decide_waiting() else {
                 return;
             };

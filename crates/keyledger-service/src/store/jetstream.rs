@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 use super::{Append, AppendError, Pending, ReadError, Store, StoredEvent};
 
-/// How long an append is waited for. A lost batch is abandoned by the server after 10 s.
-const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an append is waited for. Trying again is safe, and a cluster that lost its leader has a new one after some
+/// 7 s: so several tries fit the handler's patience.
+const APPEND_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the connection is looked at while an append is waited for.
 const LOOK: Duration = Duration::from_millis(50);
 /// How long reading is waited for.
