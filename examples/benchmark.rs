@@ -62,7 +62,11 @@ async fn main() -> Result<()> {
         clock: None,
     })
     .await?;
-    anyhow::ensure!(service.durability() == "durable", "{}", service.durability());
+    anyhow::ensure!(
+        service.durability() == "durable",
+        "{}",
+        service.durability()
+    );
     let mut clients = Vec::new();
     for _ in 0..4 {
         let nats = connect(&server, &organisation, "admin").await?;
@@ -76,12 +80,18 @@ async fn main() -> Result<()> {
     for in_flight in [64, 1_024] {
         for run in 1..=RUNS {
             let (rate, mut took) = crowd(&clients, in_flight, run).await?;
-            println!("{in_flight} in flight, run {run}: {rate:.0} commands/s, {}", spread(&mut took));
+            println!(
+                "{in_flight} in flight, run {run}: {rate:.0} commands/s, {}",
+                spread(&mut took)
+            );
         }
     }
     for run in 1..=RUNS {
         let mut took = revocations(&server, &clients[0], 50, run).await?;
-        println!("revoke to dropped connection, run {run}: {}", spread(&mut took));
+        println!(
+            "revoke to dropped connection, run {run}: {}",
+            spread(&mut took)
+        );
     }
     service.stop().await;
     Ok(())
@@ -101,9 +111,16 @@ fn spread(took: &mut [Duration]) -> String {
     took.sort_unstable();
     let at = |part: f64| {
         let place = (took.len() as f64 * part) as usize;
-        took.get(place.min(took.len().saturating_sub(1))).map_or(0.0, |d| d.as_secs_f64() * 1e3)
+        took.get(place.min(took.len().saturating_sub(1)))
+            .map_or(0.0, |d| d.as_secs_f64() * 1e3)
     };
-    format!("p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms (n = {})", at(0.5), at(0.99), at(1.0), took.len())
+    format!(
+        "p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms (n = {})",
+        at(0.5),
+        at(0.99),
+        at(1.0),
+        took.len()
+    )
 }
 
 /// Public keys to register, made before the clock runs: it is not nkeys that is measured.
@@ -111,7 +128,9 @@ static PUBLIC_KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let public_key = |_| {
         let nkey = nkeys::KeyPair::new_user().public_key();
         let (_, raw) = nkeys::from_public_key(&nkey).expect("it was just made");
-        let spki = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+        let spki = [
+            0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+        ];
         data_encoding::BASE64.encode(&[&spki[..], &raw].concat())
     };
     (0..64).map(public_key).collect()
@@ -136,7 +155,9 @@ fn life(key: &str, place: u64) -> [(String, String); 6] {
 
 async fn send(client: &Client, subject: String, payload: String) -> Result<Duration> {
     let start = Instant::now();
-    client.command_raw(subject, payload.into(), Ids::root(Uuid::now_v7())).await?;
+    client
+        .command_raw(subject, payload.into(), Ids::root(Uuid::now_v7()))
+        .await?;
     Ok(start.elapsed())
 }
 
@@ -194,9 +215,14 @@ async fn revocations(
     for place in 0..users {
         let user = format!("user-{run}-{place}");
         let pair = Arc::new(nkeys::KeyPair::new_user());
-        let issue = format!(r#"{{"account":"admin","role":"auditor","nkey":"{}"}}"#, pair.public_key());
+        let issue = format!(
+            r#"{{"account":"admin","role":"auditor","nkey":"{}"}}"#,
+            pair.public_key()
+        );
         let subject = format!("keys.commands.user.issue.{user}");
-        let issued = client.command_raw(subject, issue.into(), Ids::root(Uuid::now_v7())).await?;
+        let issued = client
+            .command_raw(subject, issue.into(), Ids::root(Uuid::now_v7()))
+            .await?;
         let jwt = issued.jwt.context("a JWT was issued")?;
         let (gone, mut events) = mpsc::unbounded_channel();
         let connection = ConnectOptions::with_jwt(jwt, move |nonce| {
@@ -216,7 +242,9 @@ async fn revocations(
         let start = Instant::now();
         let subject = format!("keys.commands.user.revoke.{user}");
         let reason = r#"{"reason":"benchmark"}"#.to_owned();
-        client.command_raw(subject, reason.into(), Ids::root(Uuid::now_v7())).await?;
+        client
+            .command_raw(subject, reason.into(), Ids::root(Uuid::now_v7()))
+            .await?;
         let at = tokio::time::timeout(Duration::from_secs(5), events.recv()).await?;
         took.push(at.context("the connection was dropped")? - start);
     }

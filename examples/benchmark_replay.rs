@@ -9,11 +9,8 @@ use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use keyledger_custody::{Custody, RootKey};
 use keyledger_domain::{
-    Command, Facts, Ledger, Made, Name, Stamp, Timestamp, VerifiedBy,
-    command::Target,
-    ledger::Sealed,
-    name::Aggregate,
-    record::Ids,
+    Command, Facts, Ledger, Made, Name, Stamp, Timestamp, VerifiedBy, command::Target,
+    ledger::Sealed, name::Aggregate, record::Ids,
 };
 use keyledger_service::{
     Snapshot,
@@ -30,13 +27,17 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let events: u64 = std::env::args().nth(1).map_or(Ok(1_000_000), |n| n.parse())?;
+    let events: u64 = std::env::args()
+        .nth(1)
+        .map_or(Ok(1_000_000), |n| n.parse())?;
     let keys = events / 4;
     let server = NatsServer::simple_jetstream(false).await;
     let client = server.connect().await;
     let prefix = Prefix::default();
     let config = JetStreamStore::config(&prefix, 1);
-    async_nats::jetstream::new(client.clone()).create_stream(config).await?;
+    async_nats::jetstream::new(client.clone())
+        .create_stream(config)
+        .await?;
     let store = JetStreamStore::open(client, &prefix).await?;
     write(&store, &prefix, keys).await?;
 
@@ -46,9 +47,15 @@ async fn main() -> Result<()> {
     Handler::fold(&store, &live).await?;
     let took = start.elapsed();
     let folded = live.ledger.read().events();
-    println!("replay of {folded} events without a snapshot: {:.2} s", took.as_secs_f64());
+    println!(
+        "replay of {folded} events without a snapshot: {:.2} s",
+        took.as_secs_f64()
+    );
     let grown = resident_bytes()?.saturating_sub(before);
-    println!("memory of the fold: {} bytes a key ({keys} keys, 4 events each)", grown / keys);
+    println!(
+        "memory of the fold: {} bytes a key ({keys} keys, 4 events each)",
+        grown / keys
+    );
 
     let folder = tempfile::tempdir()?;
     let custody = Custody::open(RootKey::generate()?);
@@ -57,11 +64,20 @@ async fn main() -> Result<()> {
     snapshot.save(&live)?;
     println!("writing a snapshot: {:.2} s", start.elapsed().as_secs_f64());
     let start = Instant::now();
-    let loaded = snapshot.load(&store).await.context("the snapshot was not used")?;
+    let loaded = snapshot
+        .load(&store)
+        .await
+        .context("the snapshot was not used")?;
     Handler::fold(&store, &loaded).await?;
     let took = start.elapsed();
-    anyhow::ensure!(*loaded.ledger.read() == *live.ledger.read(), "the snapshot differs");
-    println!("replay of {folded} events with a snapshot: {:.2} s", took.as_secs_f64());
+    anyhow::ensure!(
+        *loaded.ledger.read() == *live.ledger.read(),
+        "the snapshot differs"
+    );
+    println!(
+        "replay of {folded} events with a snapshot: {:.2} s",
+        took.as_secs_f64()
+    );
     Ok(())
 }
 
@@ -84,7 +100,14 @@ async fn write(store: &JetStreamStore, prefix: &Prefix, keys: u64) -> Result<()>
         for (verb, payload) in life(place) {
             let (command, why) = Command::parse(Aggregate::Key, verb, payload.as_bytes())?;
             let now = Timestamp::from_ms(1_800_000_000_000 + i64::try_from(place)?);
-            let decision = ledger.decide(&target, &command, &Facts { now, made: Made::Nothing })?;
+            let decision = ledger.decide(
+                &target,
+                &command,
+                &Facts {
+                    now,
+                    made: Made::Nothing,
+                },
+            )?;
             let ids = Ids::root(Uuid::now_v7());
             for sealed in ledger.seal(decision, ids, &principal, &why, now, Uuid::now_v7) {
                 sequence += 1;
@@ -93,7 +116,10 @@ async fn write(store: &JetStreamStore, prefix: &Prefix, keys: u64) -> Result<()>
             }
         }
         if batch.len() >= 996 || place + 1 == keys {
-            let appends = batch.drain(..).map(|sealed| append(prefix, &sealed)).collect();
+            let appends = batch
+                .drain(..)
+                .map(|sealed| append(prefix, &sealed))
+                .collect();
             store.append(appends).await?;
         }
     }
@@ -101,7 +127,9 @@ async fn write(store: &JetStreamStore, prefix: &Prefix, keys: u64) -> Result<()>
 }
 
 fn life(place: u64) -> [(&'static str, String); 4] {
-    let mut der = vec![0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+    let mut der = vec![
+        0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+    ];
     for part in 0..4 {
         der.extend_from_slice(&(place.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ part).to_le_bytes());
     }
@@ -115,8 +143,14 @@ fn life(place: u64) -> [(&'static str, String); 4] {
             ),
         ),
         ("activate", "{}".to_owned()),
-        ("describe", r#"{"handling":"only on the order servers","reason":"audit 2026"}"#.to_owned()),
-        ("suspend", r#"{"reason":"moved to another team","ticket":"SEC-1123"}"#.to_owned()),
+        (
+            "describe",
+            r#"{"handling":"only on the order servers","reason":"audit 2026"}"#.to_owned(),
+        ),
+        (
+            "suspend",
+            r#"{"reason":"moved to another team","ticket":"SEC-1123"}"#.to_owned(),
+        ),
     ]
 }
 
@@ -141,6 +175,10 @@ fn append(prefix: &Prefix, sealed: &Sealed) -> Append {
 /// What of this process is in memory, from /proc/self/statm (pages of 4 KiB).
 fn resident_bytes() -> Result<u64> {
     let statm = std::fs::read_to_string("/proc/self/statm")?;
-    let pages: u64 = statm.split(' ').nth(1).context("statm has columns")?.parse()?;
+    let pages: u64 = statm
+        .split(' ')
+        .nth(1)
+        .context("statm has columns")?
+        .parse()?;
     Ok(pages * 4096)
 }

@@ -15,9 +15,15 @@ use uuid::Uuid;
 #[tokio::main]
 async fn main() -> Result<()> {
     let url = std::env::var("NATS_URL").unwrap_or_else(|_| "nats://127.0.0.1:4222".to_owned());
-    let creds = std::env::var("NATS_CREDS").context("set NATS_CREDS to the service's creds file")?;
-    let name: Name = std::env::var("KEY_NAME").unwrap_or_else(|_| "orders".to_owned()).parse()?;
-    let nats = async_nats::ConnectOptions::with_credentials_file(&creds).await?.connect(&url).await?;
+    let creds =
+        std::env::var("NATS_CREDS").context("set NATS_CREDS to the service's creds file")?;
+    let name: Name = std::env::var("KEY_NAME")
+        .unwrap_or_else(|_| "orders".to_owned())
+        .parse()?;
+    let nats = async_nats::ConnectOptions::with_credentials_file(&creds)
+        .await?
+        .connect(&url)
+        .await?;
     let keys = Client::new(nats, Prefix::default());
 
     // One conversation: the rotation is caused by the generation, and both are found by one correlation id.
@@ -42,15 +48,29 @@ async fn main() -> Result<()> {
         ticket: None,
     };
     let done = keys.generate(&name, &body, generate).await?;
-    println!("{} is {} at revision {}, {}", done.id, done.state, done.revision, done.cid);
+    println!(
+        "{} is {} at revision {}, {}",
+        done.id, done.state, done.revision, done.cid
+    );
 
     // The same command again, as after a lost answer: the same acknowledgement, and no second key.
     let again = keys.generate(&name, &body, generate).await?;
     anyhow::ensure!(again == done, "a retry got another answer: {again:?}");
 
-    let rotate = Ids { command: Uuid::now_v7(), causation: generate.command, ..generate };
-    let body = key::Rotate { public_key: None, reason: Some("drill".parse()?), ticket: None };
+    let rotate = Ids {
+        command: Uuid::now_v7(),
+        causation: generate.command,
+        ..generate
+    };
+    let body = key::Rotate {
+        public_key: None,
+        reason: Some("drill".parse()?),
+        ticket: None,
+    };
     let done = keys.rotate(&name, &body, rotate).await?;
-    println!("{} was rotated: revision {}, {}", done.id, done.revision, done.cid);
+    println!(
+        "{} was rotated: revision {}, {}",
+        done.id, done.revision, done.cid
+    );
     Ok(())
 }

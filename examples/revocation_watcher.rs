@@ -14,8 +14,14 @@ use keyledger_domain::{Event, Record, key};
 async fn main() -> Result<()> {
     let url = std::env::var("NATS_URL").unwrap_or_else(|_| "nats://127.0.0.1:4222".to_owned());
     let creds = std::env::var("NATS_CREDS").context("set NATS_CREDS to a creds file")?;
-    let count = std::env::var("COUNT").ok().map(|count| count.parse::<usize>()).transpose()?;
-    let nats = async_nats::ConnectOptions::with_credentials_file(&creds).await?.connect(&url).await?;
+    let count = std::env::var("COUNT")
+        .ok()
+        .map(|count| count.parse::<usize>())
+        .transpose()?;
+    let nats = async_nats::ConnectOptions::with_credentials_file(&creds)
+        .await?
+        .connect(&url)
+        .await?;
     let mut revoked = nats.subscribe("keys.events.key.*.revoked").await?;
     nats.flush().await?;
     println!("watching keys.events.key.*.revoked");
@@ -28,7 +34,11 @@ async fn main() -> Result<()> {
                 record.history.name,
                 event.revocation_reason.as_str(),
                 record.principal.name.as_deref().unwrap_or("somebody"),
-                record.why.reason.as_ref().map_or("no reason", |reason| reason.as_str()),
+                record
+                    .why
+                    .reason
+                    .as_ref()
+                    .map_or("no reason", |reason| reason.as_str()),
             );
         }
         seen += 1;

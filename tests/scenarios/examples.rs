@@ -50,6 +50,7 @@ async fn the_nats_cli_alone_sees_a_key_through_its_life() {
     assert_eq!(state["title"], "made by a shell script");
     assert_eq!(state["state"], "deactivated");
     assert_eq!(state["versions"], 2);
+    world.close().await;
 }
 
 #[tokio::test]
@@ -77,6 +78,7 @@ async fn the_cim_service_generates_and_rotates_a_key_of_its_own() {
     }
     assert_eq!(rotated["causation_id"], generated["command_id"]);
     assert_eq!(rotated["who"]["name"], "orders");
+    world.close().await;
 }
 
 #[tokio::test]
@@ -105,6 +107,7 @@ async fn the_watcher_hears_of_each_revocation() {
          orders-db was revoked for key_compromise by admin: laptop stolen\n\
          billing was revoked for superseded by admin: moved\n"
     );
+    world.close().await;
 }
 
 /// Runs a command line that must succeed, and gives what it printed.

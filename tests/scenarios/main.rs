@@ -2,6 +2,7 @@
 //!
 //! Each `*.scenario` beside this file is such a session, and says in [`script`]'s form what was typed and printed. With
 //! `UPDATE_SCENARIOS=1` in the environment the files are written anew from what happens; read the difference then.
+#![allow(clippy::unwrap_used)] // a test has nobody to return an error to
 
 mod examples;
 mod normalise;

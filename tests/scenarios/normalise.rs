@@ -77,7 +77,8 @@ fn split(line: &str) -> Vec<&str> {
     while let Some(first) = rest.chars().next() {
         let mut end = 0;
         for (at, c) in rest.char_indices() {
-            if !is_inner(c) && !(at > 0 && continues(&rest[at..])) {
+            let goes_on = is_inner(c) || (at > 0 && continues(&rest[at..]));
+            if !goes_on {
                 break;
             }
             end = at + c.len_utf8();
@@ -94,7 +95,7 @@ fn kind(word: &str) -> Option<&'static str> {
     let all = |test: fn(char) -> bool| word.chars().all(test);
     let base64url = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     let mixed = || {
-        let tests = [char::is_uppercase, char::is_lowercase, char::is_numeric];
+        let tests = [char::is_uppercase, char::is_lowercase];
         tests.iter().all(|test| word.contains(*test))
     };
     Some(match word.len() {
@@ -226,6 +227,7 @@ mod tests {
                 "nats-account-admin-administrator v1 of 365 days, 9 keys",
                 "nats-account-admin-administrator v1 of 365 days, 9 keys",
             ),
+            ("instance GLJgKVbTdlakYSyJZlYzgm", "instance [id]"),
             ("it is checked now", "it is checked now"),
             (
                 "orders-db.1.01a20177418e76699e33ff546cbf7d99",

@@ -60,6 +60,7 @@ pub(crate) async fn play(name: &str) {
             actual.push_str(&shown(&run, &normaliser));
         }
     }
+    world.close().await;
     if std::env::var_os("UPDATE_SCENARIOS").is_some_and(|v| !v.is_empty()) {
         fs::write(&file, actual).unwrap();
         return;

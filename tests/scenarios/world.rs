@@ -120,6 +120,14 @@ impl World {
         }
     }
 
+    /// Ends everything in order.
+    pub(crate) async fn close(mut self) {
+        for process in &mut self.background {
+            let status = process.interrupt().await;
+            assert!(status.success(), "{status}\n{}", process.stderr());
+        }
+    }
+
     /// A path beside `.keyledger`.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
