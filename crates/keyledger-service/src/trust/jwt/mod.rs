@@ -2,14 +2,17 @@
 
 use keyledger_claims::{
     AccountBody, AccountClaims, EncodeError, SigningKey, UserClaims, UserPermissionLimits,
-    UserScope, encode, signer::SignError,
+    UserScope, encode, signer::SignError, user::ResponsePermission,
 };
 use keyledger_custody::NkeySigner;
 use keyledger_domain::{
     Name, Role,
-    account::{Account, Signing},
+    account::{Account, Purpose, Signing},
     user::User,
 };
+
+/// How long the service may take for an answer, in nanoseconds: half as much again as the handler's patience.
+const ANSWER_WITHIN_NS: i64 = 30_000_000_000;
 
 /// Why there is no JWT.
 #[derive(Debug, thiserror::Error)]
@@ -158,6 +161,14 @@ fn unscoped(user: &User, account: &Account) -> UserClaims {
     }
     if none(&user.subscribe) {
         limits.subscribe.deny = vec![">".to_owned()];
+    }
+    // Users of the service's own account answer requests, once each.
+    if account.purpose == Purpose::Service {
+        limits.resp = Some(ResponsePermission {
+            max: 1,
+            ttl: ANSWER_WITHIN_NS,
+            ..Default::default()
+        });
     }
     claims
 }

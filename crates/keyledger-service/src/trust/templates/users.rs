@@ -15,6 +15,8 @@ pub struct Grants {
 
 /// What the running service may do. It cannot create, change, delete or purge the ledger's stream, nor delete a
 /// message of it.
+///
+/// Answers to requests are allowed besides, since its account's users answer them.
 #[must_use]
 pub fn service_grants(prefix: &Prefix) -> Grants {
     let events = prefix.events_stream();
@@ -23,8 +25,6 @@ pub fn service_grants(prefix: &Prefix) -> Grants {
     let api = views_api(prefix);
     let mut publish = vec![
         prefix.events(),
-        // Answers to requests of other accounts. Not `resp`: the server would keep a book of every request.
-        "_R_.>".to_owned(),
         Prefix::bucket_entry(&prefix.material_bucket(), ">"),
         Prefix::bucket_entry(&prefix.inventory_bucket(), ">"),
         // Of the ledger: reading, by consumers that vanish with their reader.
