@@ -149,6 +149,13 @@ impl World {
         exported.collect()
     }
 
+    /// Whether any event is of the key `name`.
+    pub(crate) async fn has_key(&self, name: &str) -> bool {
+        let history = format!("{}.events.key.{name}.", self.organisation.prefix());
+        let stored = self.stored().await;
+        stored.iter().any(|e| e.subject.starts_with(&history))
+    }
+
     /// Verifies the whole ledger offline, with the operator pinned and against the head that the service signs.
     pub(crate) async fn verify(&self, admin: &Admin) -> verify::Report {
         let head = admin.head().await;
