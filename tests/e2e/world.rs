@@ -257,9 +257,30 @@ impl Admin {
     }
 }
 
-/// Sends a request as it is, past every client; an error says why nothing came back, a timeout also that the server
-/// does not let it through.
+/// Sends a request as it is, past every client; an error says why nothing came back.
 pub(crate) async fn send_raw(
+    client: &async_nats::Client,
+    subject: &str,
+    headers: HeaderMap,
+    payload: impl Into<Bytes>,
+) -> Result<Value, RequestErrorKind> {
+    send_within(Duration::from_secs(10), client, subject, headers, payload).await
+}
+
+/// The same where no answer is expected, since nats-server does not let it through: to its sender that is silence.
+pub(crate) async fn send_unheard(
+    client: &async_nats::Client,
+    subject: &str,
+    headers: HeaderMap,
+    payload: impl Into<Bytes>,
+) {
+    let silence = Duration::from_millis(700);
+    let reply = send_within(silence, client, subject, headers, payload).await;
+    assert_eq!(reply, Err(RequestErrorKind::TimedOut), "{subject}");
+}
+
+async fn send_within(
+    patience: Duration,
     client: &async_nats::Client,
     subject: &str,
     headers: HeaderMap,
@@ -268,7 +289,7 @@ pub(crate) async fn send_raw(
     let request = async_nats::Request::new()
         .headers(headers)
         .payload(payload.into())
-        .timeout(Some(Duration::from_millis(700)));
+        .timeout(Some(patience));
     let reply = client.send_request(subject.to_owned(), request).await;
     let reply = reply.map_err(|e| e.kind())?;
     Ok(serde_json::from_slice(&reply.payload).unwrap())

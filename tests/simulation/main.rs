@@ -2,9 +2,11 @@
 //! jump. Whatever happens: what was acknowledged is there once, nobody's command is done twice, and every instance and
 //! every replay comes to the same ledger. A failing seed is printed: `KEYLEDGER_SEED=n cargo test --test simulation`.
 
+#![allow(clippy::unwrap_used)] // a test that cannot go on ends there
+
 mod world;
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use futures::future::join_all;
 use keyledger_domain::{Ledger, Record};

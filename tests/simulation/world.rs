@@ -245,6 +245,6 @@ fn register(random: &Random, place: u64) -> String {
         der.extend_from_slice(&random.next().to_le_bytes());
     }
     let public_key = data_encoding::BASE64.encode(&der);
-    let activate = place % 2 == 0;
+    let activate = place.is_multiple_of(2);
     format!(r#"{{"algorithm":"ed25519","public_key":"{public_key}","activate":{activate}}}"#)
 }

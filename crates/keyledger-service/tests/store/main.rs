@@ -1,4 +1,5 @@
 //! Every store keeps every promise: one suite, run against each of them.
+#![allow(clippy::unwrap_used)] // a test has nobody to return an error to
 
 use std::sync::Arc;
 
