@@ -194,7 +194,7 @@ impl Rejection {
         (
             "not_found",
             404,
-            "check the name; `keyledger inventory` lists the keys",
+            "check the name; `keyledger inventory` lists the keys, `list` of `principal`, `account` and `user` the others",
         ),
         (
             "name_taken",

@@ -95,11 +95,12 @@ impl Ledger {
                 owned.sort_unstable();
                 let count = owned.len();
                 owned.truncate(5);
+                let keys = if count == 1 { "key" } else { "keys" };
                 let more = if count > 5 { ", …" } else { "" };
                 return Err(Rejection::InUse {
                     what: what(),
                     by: format!(
-                        "{count} keys it owns ({}{more}): give them to another with `describe`, or deactivate them",
+                        "{count} {keys} it owns ({}{more}): give them to another with `describe`, or deactivate them",
                         owned.join(", ")
                     ),
                 });

@@ -119,7 +119,7 @@ fn who_owns_keys_in_use_hands_them_over_first() {
     let mine = key("describe", "k", json!({ "owner": "ann" }));
     given([person("ann"), active("k"), mine.clone()])
         .when(offboard("ann"))
-        .then_rejected("in_use", "1 keys it owns (k)");
+        .then_rejected("in_use", "1 key it owns (k)");
     given([person("ann"), active("k"), mine, please("deactivate", "k")])
         .when(offboard("ann"))
         .then(["principal ann offboarded"]);
