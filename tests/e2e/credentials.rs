@@ -158,3 +158,39 @@ async fn every_jwt_we_mint_is_read_by_the_codec_that_agrees_with_go() {
     assert!(!claims.nats.limits.bearer_token);
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_revoked_without_whom_nobody_could_command() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    for user in ["service", "system", "setup", "admin"] {
+        let refused = admin
+            .send("user.revoke", user, json!({"reason": "x"}))
+            .await;
+        assert_eq!(refused.unwrap_err()["reason"], "in_use", "{user}");
+    }
+    // A second administrator makes the first dispensable; who is the last then is not.
+    let body = json!({"account": "admin", "role": "administrator"});
+    let creds = issue(&world, &admin, "admin-2", body).await;
+    admin
+        .send("user.revoke", "admin", json!({"reason": "left"}))
+        .await
+        .unwrap();
+    let nats = world.connect(&creds).await;
+    let second = Admin {
+        client: keyledger_wire::Client::new(nats, world.organisation.prefix()),
+    };
+    let refused = second
+        .send("user.revoke", "admin-2", json!({"reason": "x"}))
+        .await;
+    assert_eq!(refused.unwrap_err()["reason"], "in_use");
+    // The names of keys behind NATS trust cannot be taken first.
+    for name in ["nats-account-apps", "nats-operator-signing-2"] {
+        let taken = second
+            .send("key.generate", name, json!({"algorithm": "ed25519"}))
+            .await;
+        assert_eq!(taken.unwrap_err()["reason"], "bad_name");
+    }
+    service.stop().await;
+}

@@ -2,11 +2,18 @@
 
 use super::{LEDGER_SIGNING_KEY, Ledger};
 use crate::{
+    account::Purpose,
     key,
     name::{Aggregate, HistoryId, Name},
     principal,
     rejection::Rejection,
+    stamp::Role,
+    time::Timestamp,
+    user::User,
 };
+
+/// What the names of keys behind NATS trust begin with: nobody else may take one first.
+const RESERVED: [&str; 2] = ["nats-account-", "nats-operator"];
 
 impl Ledger {
     pub(super) fn check_key(&self, name: &Name, command: &key::Command) -> Result<(), Rejection> {
@@ -28,10 +35,25 @@ impl Ledger {
                 Some(_) => return Err(Rejection::Ended(id)),
             }
         }
-        let kept = matches!(
-            command,
-            C::Describe(_) | C::Generate(_) | C::Register(_) | C::Rotate(_) | C::Schedule(_)
-        );
+        let reserved = RESERVED
+            .iter()
+            .any(|prefix| name.as_str().starts_with(prefix));
+        if reserved
+            && matches!(command, C::Generate(_) | C::Register(_))
+            && self.key(name).is_none()
+        {
+            let fault = format!(
+                "names that begin with {} are for the keys behind NATS trust",
+                RESERVED.join(" or ")
+            );
+            return Err(Rejection::BadName { fault });
+        }
+        let kept = match command {
+            // A date would end it; only its rotation may be planned.
+            C::Schedule(s) => s.protect_stop_at.is_none() && s.process_stop_at.is_none(),
+            C::Describe(_) | C::Generate(_) | C::Register(_) | C::Rotate(_) => true,
+            _ => false,
+        };
         if name.as_str() == LEDGER_SIGNING_KEY && !kept {
             return Err(Rejection::InUse {
                 what: HistoryId::new(Aggregate::Key, name.clone()),
@@ -49,6 +71,43 @@ impl Ledger {
             });
         }
         Ok(())
+    }
+
+    /// Users without whom nobody could command any more are not revoked: those that this service connects with, and the
+    /// last administrator.
+    pub(super) fn check_dispensable(
+        &self,
+        users: &[&Name],
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        let in_use = |name: &Name, by: &str| Rejection::InUse {
+            what: HistoryId::new(Aggregate::User, name.clone()),
+            by: by.to_owned(),
+        };
+        for name in users {
+            let account = self.user(name).and_then(|u| self.account(&u.state.account));
+            let purpose = account.map(|a| a.state.purpose);
+            if matches!(purpose, Some(Purpose::System | Purpose::Service)) {
+                return Err(in_use(
+                    name,
+                    "this service: it connects with these credentials",
+                ));
+            }
+        }
+        let administers = |user: &User| user.role == Some(Role::Administrator) && user.is_live(now);
+        let last = users
+            .iter()
+            .find(|name| self.user(name).is_some_and(|u| administers(&u.state)));
+        let others = self
+            .users()
+            .any(|(name, u)| administers(&u.state) && !users.contains(&name));
+        match last {
+            Some(last) if !others => Err(in_use(
+                last,
+                "the organisation: it is the last administrator; issue another first",
+            )),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn check_principal(

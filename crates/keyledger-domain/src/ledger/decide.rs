@@ -265,6 +265,7 @@ impl Ledger {
         let revoked = events.iter().any(|e| matches!(e, user::Event::Revoked(_)));
         decision.add(target, events, Event::User);
         if revoked {
+            self.check_dispensable(&[name], facts.now)?;
             self.add_revocations(&[name], facts.now, decision);
         }
         Ok(())
@@ -291,6 +292,7 @@ impl Ledger {
             decision.add(&target, vec![user::Event::Revoked(revoked)], Event::User);
         }
         let names: Vec<_> = users.into_iter().map(|(name, _)| name).collect();
+        self.check_dispensable(&names, now)?;
         self.add_revocations(&names, now, decision);
         Ok(())
     }

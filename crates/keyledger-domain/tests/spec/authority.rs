@@ -91,7 +91,11 @@ fn a_revoked_or_expired_sender_is_refused() {
     let n = nkeys();
     let root = [&*n.staff, &n.root, &n.administrators];
     refused(
-        &given([revoke_user("root")]).world(),
+        &given([
+            issue("second", "staff", json!({ "role": "administrator" })),
+            revoke_user("root"),
+        ])
+        .world(),
         root,
         "revoked or has expired",
     );

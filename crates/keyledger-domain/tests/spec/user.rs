@@ -177,3 +177,36 @@ fn a_revocation_counts_also_for_what_a_clock_ahead_issued() {
     let staff = &then.world.ledger.account(&name("staff")).unwrap().state;
     assert!(staff.revocations[&user.nkey] >= user.issued_at);
 }
+
+#[test]
+fn the_last_administrator_is_never_revoked() {
+    let second = || issue("second", "staff", json!({ "role": "administrator" }));
+    given([])
+        .when(revoke_user("root"))
+        .then_rejected("in_use", "the last administrator");
+    given([second()])
+        .when(revoke_user("root"))
+        .then(["user root revoked", "account staff revocation_added"]);
+    given([second(), revoke_user("root")])
+        .when(revoke_user("second"))
+        .then_rejected("in_use", "the last administrator");
+    // Nor by offboarding the person behind it.
+    let body = json!({ "role": "administrator", "principal": "bob" });
+    given([
+        person("bob"),
+        issue("bob-1", "staff", body),
+        revoke_user("root"),
+    ])
+    .when(offboard("bob"))
+    .then_rejected("in_use", "the last administrator");
+}
+
+#[test]
+fn the_names_of_trust_keys_are_reserved() {
+    for name in ["nats-account-apps", "nats-operator-2"] {
+        let body = json!({ "algorithm": "ed25519" });
+        given([])
+            .when(command(Aggregate::Key, "generate", name, body))
+            .then_rejected("bad_name", "NATS trust");
+    }
+}
