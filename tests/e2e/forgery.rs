@@ -375,3 +375,55 @@ async fn nobody_is_issued_into_the_accounts_where_stamps_could_be_forged() {
     assert_eq!(world.last().await, last);
     service.stop().await;
 }
+
+/// async-nats gives up a connection over a header block that it cannot read, and nats-server checks none: whoever may
+/// send anything can break the service's first connection. What is stored and what is pushed goes over others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_header_nobody_can_read_stops_no_command_for_long() {
+    use tokio::io::AsyncWriteExt as _;
+
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let creds = std::fs::read_to_string(world.organisation.creds("admin")).unwrap();
+    let creds = keyledger_claims::Creds::parse(&creds).unwrap();
+    let mut socket = tokio::net::TcpStream::connect(("127.0.0.1", world.server.port()))
+        .await
+        .unwrap();
+    let mut info = String::new();
+    while !info.contains("\r\n") {
+        socket.readable().await.unwrap();
+        let mut bytes = [0; 4096];
+        if let Ok(read) = socket.try_read(&mut bytes) {
+            info.push_str(&String::from_utf8_lossy(&bytes[..read]));
+        }
+    }
+    let info: Value = serde_json::from_str(info.trim_start_matches("INFO ").trim()).unwrap();
+    let nonce = info["nonce"].as_str().unwrap();
+    let signature = creds.seed().key_pair().sign(nonce.as_bytes()).unwrap();
+    let connect = json!({
+        "verbose": false, "pedantic": false, "headers": true, "no_responders": true, "lang": "test",
+        "version": "0", "protocol": 1, "jwt": creds.jwt(),
+        "sig": data_encoding::BASE64URL_NOPAD.encode(&signature),
+    });
+    let header = b"NATS/1.0\r\nX: \xff\xfe\r\n\r\n";
+    let mut out = format!("CONNECT {connect}\r\n").into_bytes();
+    for _ in 0..5 {
+        let size = header.len();
+        out.extend(format!("HPUB keys.queries.status _INBOX.x {size} {size}\r\n").into_bytes());
+        out.extend(header);
+        out.extend(b"\r\n");
+    }
+    socket.write_all(&out).await.unwrap();
+    // The client tries again under the same id, as every client of ours does.
+    eventually("commands are taken again", || async {
+        admin
+            .send("key.generate", "after", json!({"algorithm": "ed25519"}))
+            .await
+            .is_ok()
+            || admin.send("key.activate", "after", json!({})).await.is_ok()
+    })
+    .await;
+    assert!(service.live().broken().is_none());
+    service.stop().await;
+}

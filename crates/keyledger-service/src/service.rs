@@ -123,15 +123,20 @@ impl Service {
     /// [`StartError`]; each says what to do.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let durability = Durability::new(options.accept_data_loss);
-        let nats = connect(&options, &options.service_creds, "keyledger", &durability).await?;
+        // Three connections: what clients send is kept apart from what is stored and from what is pushed. A client can
+        // make the first one break off (async-nats gives up a connection over a header that it cannot read); what is
+        // under way is finished all the same, and neither the ledger's tail nor a revocation waits for it.
+        let own = &options.service_creds;
+        let nats = connect(&options, own, "keyledger", None).await?;
+        let storing = connect(&options, own, "keyledger-store", Some(&durability)).await?;
         let system = &options.system_creds;
-        let system = connect(&options, system, "keyledger-system", &durability).await?;
+        let system = connect(&options, system, "keyledger-system", Some(&durability)).await?;
         let prefix = options.prefix.clone();
         let clock = options.clock.clone().unwrap_or_else(system_clock);
         durability.check(&system).await;
-        let store: Arc<dyn Store> = Arc::new(JetStreamStore::open(nats.clone(), &prefix).await?);
+        let store: Arc<dyn Store> = Arc::new(JetStreamStore::open(storing.clone(), &prefix).await?);
         let materials: Arc<dyn Materials> =
-            Arc::new(MaterialBucket::open(nats.clone(), &prefix).await?);
+            Arc::new(MaterialBucket::open(storing.clone(), &prefix).await?);
         let custody = Arc::clone(&options.custody);
         let snapshot = options
             .snapshot
@@ -234,14 +239,16 @@ impl Service {
     }
 }
 
+/// Connects; `durability` is told when the connection is lost, for what came back may store otherwise.
+///
 /// The `custom_inbox_prefix` is what the permissions name.
 async fn connect(
     options: &Options,
     creds: &PathBuf,
     name: &str,
-    durability: &Durability,
+    durability: Option<&Durability>,
 ) -> Result<async_nats::Client, StartError> {
-    let durability = durability.clone();
+    let durability = durability.cloned();
     let refused = |said: String| StartError::Connect {
         url: options.url.clone(),
         creds: creds.clone(),
@@ -257,11 +264,11 @@ async fn connect(
             match event {
                 async_nats::Event::Connected => {
                     tracing::info!("connected");
-                    durability.reconnected();
+                    durability.iter().for_each(Durability::reconnected);
                 }
                 async_nats::Event::Disconnected => {
                     tracing::warn!("disconnected");
-                    durability.disconnected();
+                    durability.iter().for_each(Durability::disconnected);
                 }
                 // Ours, when the instance stops.
                 ending @ (async_nats::Event::Draining | async_nats::Event::Closed) => {
