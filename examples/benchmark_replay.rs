@@ -27,9 +27,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let events: u64 = std::env::args()
-        .nth(1)
-        .map_or(Ok(1_000_000), |n| n.parse())?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [fold, url, keys] = &arguments[..]
+        && fold == "fold"
+    {
+        return measure_memory(url, keys.parse()?).await;
+    }
+    let events: u64 = arguments.first().map_or(Ok(1_000_000), |n| n.parse())?;
     let keys = events / 4;
     let server = NatsServer::simple_jetstream(false).await;
     let client = server.connect().await;
@@ -41,7 +45,15 @@ async fn main() -> Result<()> {
     let store = JetStreamStore::open(client, &prefix).await?;
     write(&store, &prefix, keys).await?;
 
-    let before = resident_bytes()?;
+    // In a process of its own: this one holds what it wrote.
+    let itself = std::env::current_exe()?;
+    let fold = ["fold".to_owned(), server.url(), keys.to_string()];
+    let status = tokio::process::Command::new(itself)
+        .args(fold)
+        .status()
+        .await?;
+    anyhow::ensure!(status.success(), "measuring the memory failed");
+
     let live = Live::default();
     let start = Instant::now();
     Handler::fold(&store, &live).await?;
@@ -51,12 +63,6 @@ async fn main() -> Result<()> {
         "replay of {folded} events without a snapshot: {:.2} s",
         took.as_secs_f64()
     );
-    let grown = resident_bytes()?.saturating_sub(before);
-    println!(
-        "memory of the fold: {} bytes a key ({keys} keys, 4 events each)",
-        grown / keys
-    );
-
     let folder = tempfile::tempdir()?;
     let custody = Custody::open(RootKey::generate()?);
     let snapshot = Snapshot::new(folder.path().join("fold"), custody.mac_key("snapshot"));
@@ -77,6 +83,20 @@ async fn main() -> Result<()> {
     println!(
         "replay of {folded} events with a snapshot: {:.2} s",
         took.as_secs_f64()
+    );
+    Ok(())
+}
+
+/// Folds the whole ledger and says by how much this process has grown.
+async fn measure_memory(url: &str, keys: u64) -> Result<()> {
+    let store = JetStreamStore::open(async_nats::connect(url).await?, &Prefix::default()).await?;
+    let before = resident_bytes()?;
+    let live = Live::default();
+    Handler::fold(&store, &live).await?;
+    let grown = resident_bytes()?.saturating_sub(before);
+    println!(
+        "memory of the fold: {} bytes a key ({keys} keys, 4 events each)",
+        grown / keys
     );
     Ok(())
 }

@@ -21,6 +21,10 @@ use std::{io, process::ExitCode};
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
+/// A command makes many small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let json = cli.is_json();
