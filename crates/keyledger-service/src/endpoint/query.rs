@@ -112,7 +112,11 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         ["ledger", "head"] => {
             let _: Nothing = parse_payload(payload)?;
             // It covers everything that was acknowledged before it was asked for, by whichever instance.
-            shared.handler.catch_up().await.map_err(|e| unreadable(&e))?;
+            shared
+                .handler
+                .catch_up()
+                .await
+                .map_err(|e| unreadable(&e))?;
             ok(&head(shared, now))
         }
         ["ledger", "events"] => ok(&events(shared, parse_payload(payload)?).await?),
