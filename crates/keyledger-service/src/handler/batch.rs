@@ -6,7 +6,8 @@ use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use futures::{FutureExt, future::BoxFuture};
 use keyledger_domain::{
-    Ledger, Rejection, Timestamp,
+    Facts, Ledger, Made, Rejection, Timestamp,
+    command::Target,
     ledger::{Decision, Remembered, Sealed},
     record::{Ids, Record, Why},
 };
@@ -15,7 +16,8 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
-    Batch, Done, Engine, Failure, Order, Signer, Waiting, Work, Written, facts, unchanged,
+    Done, Failure, Order, Signer,
+    engine::{Batch, Engine, Waiting, Work, Written},
 };
 use crate::store::{Append, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Store, StoredEvent};
 
@@ -259,4 +261,24 @@ async fn read_again(
         state: remembered.state(),
         fresh: false,
     })
+}
+
+/// The answer to a command that changes nothing.
+fn unchanged(ledger: &Ledger, target: &Target) -> Result<Done, Failure> {
+    let head = ledger
+        .head(target)
+        .ok_or_else(|| Rejection::NotFound(target.clone()))?;
+    let state = ledger.state(target).unwrap_or_default();
+    Ok(Done {
+        history: target.clone(),
+        revision: head.revision,
+        cid: head.cid,
+        state,
+        fresh: false,
+    })
+}
+
+/// The facts of a decision at `now`.
+fn facts(now: Timestamp, made: Made) -> Facts {
+    Facts { now, made }
 }

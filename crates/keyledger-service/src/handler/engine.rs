@@ -1,0 +1,359 @@
+//! The engine: the one task that decides, sends batches off, and folds what was written or came by.
+
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use keyledger_domain::{
+    Ledger, Stamp,
+    ledger::{Outcome, Remembered, Sealed},
+    name::HistoryId,
+};
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use super::{Done, Failure, Live, Order, Parts, tail::Tailed};
+use crate::store::{AppendError, ReadError};
+
+/// How many batches may be on their way at once: two, so that one is written while the next is gathered.
+const MAX_BATCHES: usize = 2;
+/// How many commands must wait before a batch goes off beside another.
+const MIN_BESIDE: usize = 24;
+/// How many commands may wait; more are left in the channel, and in the end with NATS.
+pub(super) const MAX_WAITING: usize = 8_192;
+/// How long a command is tried before its sender is told that the store does not answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The pause before the store is asked again for where it stands.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What the handler is given to do.
+pub(super) enum Work {
+    Order(Box<Order>, oneshot::Sender<Result<Done, Failure>>),
+    Outcome(Outcome, Arc<Stamp>),
+    /// Come to rest, say where, and wait.
+    Rest(oneshot::Sender<Resting>),
+}
+
+/// The handler rests: nothing is on its way, and everything up to `sequence` is folded.
+pub(super) struct Resting {
+    pub(super) sequence: u64,
+    /// Takes the ledger to go on with, or is dropped to go on as before.
+    pub(super) resume: oneshot::Sender<Ledger>,
+}
+
+/// A piece of work on its way, with when it came.
+pub(super) struct Waiting {
+    pub(super) work: Work,
+    pub(super) since: Instant,
+}
+
+/// Events that are on their way to the store.
+pub(super) struct Batch {
+    pub(super) works: Vec<(Waiting, Vec<Sealed>)>,
+    /// Its histories, with the sequence of the newest event in each.
+    pub(super) histories: Vec<(HistoryId, u64)>,
+    pub(super) ids: Vec<Uuid>,
+}
+
+pub(super) type Written = (Batch, Result<u64, AppendError>);
+
+pub(super) struct Engine {
+    pub(super) parts: Parts,
+    pub(super) live: Arc<Live>,
+    pub(super) waiting: VecDeque<Waiting>,
+    /// Histories with an event on its way.
+    pub(super) busy: HashSet<HistoryId>,
+    /// Commands with an event on its way.
+    pub(super) busy_ids: HashSet<Uuid>,
+    batches: FuturesUnordered<BoxFuture<'static, Written>>,
+    /// Until this sequence is folded nothing is decided: another instance wrote.
+    behind: Option<u64>,
+    /// The question to the store how far it has come.
+    asking: Option<BoxFuture<'static, Result<u64, ReadError>>>,
+    /// Why nothing is accepted any more.
+    broken: Option<String>,
+    /// Who asked to rest.
+    resting: Option<oneshot::Sender<Resting>>,
+    /// At rest: what to wait for.
+    rested: Option<oneshot::Receiver<Ledger>>,
+}
+
+impl Engine {
+    pub(super) fn new(parts: Parts, live: Arc<Live>) -> Self {
+        Self {
+            parts,
+            live,
+            waiting: VecDeque::new(),
+            busy: HashSet::new(),
+            busy_ids: HashSet::new(),
+            batches: FuturesUnordered::new(),
+            behind: None,
+            asking: None,
+            broken: None,
+            resting: None,
+            rested: None,
+        }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Work>,
+        mut tail: mpsc::Receiver<Tailed>,
+    ) {
+        loop {
+            tokio::select! {
+                biased;
+                Some((batch, result)) = self.batches.next(), if !self.batches.is_empty() => {
+                    self.written(batch, result);
+                }
+                Some(tailed) = tail.recv() => {
+                    self.tailed(tailed);
+                    while let Ok(tailed) = tail.try_recv() {
+                        self.tailed(tailed);
+                    }
+                }
+                answer = async { self.asking.as_mut().expect("it is there: see the guard").await },
+                    if self.asking.is_some() => self.asked(answer),
+                resume = async { self.rested.as_mut().expect("it is there: see the guard").await },
+                    if self.rested.is_some() => {
+                        self.rested = None;
+                        if let Ok(ledger) = resume {
+                            *self.live.ledger.write() = ledger;
+                        }
+                    }
+                work = inbox.recv(), if self.waiting.len() < MAX_WAITING => {
+                    let Some(work) = work else { return };
+                    self.take(work);
+                }
+            }
+            while self.waiting.len() < MAX_WAITING
+                && let Ok(work) = inbox.try_recv()
+            {
+                self.take(work);
+            }
+            self.send_batches();
+        }
+    }
+
+    fn take(&mut self, work: Work) {
+        match work {
+            Work::Rest(reply) => self.resting = Some(reply),
+            work => self.waiting.push_back(Waiting {
+                work,
+                since: Instant::now(),
+            }),
+        }
+    }
+
+    /// A batch was stored, or not.
+    fn written(&mut self, batch: Batch, result: Result<u64, AppendError>) {
+        for (history, _) in &batch.histories {
+            self.busy.remove(history);
+        }
+        for id in &batch.ids {
+            self.busy_ids.remove(id);
+        }
+        match result {
+            Ok(first) => self.stored(batch, first),
+            Err(AppendError::Conflict) => self.again(batch, "other instances keep writing first"),
+            Err(AppendError::Unacknowledged(said)) => {
+                tracing::warn!(%said, "an append was not acknowledged");
+                self.again(batch, &said);
+            }
+            Err(AppendError::Full(said)) => {
+                tracing::error!(%said, "the ledger's stream is full");
+                refuse(batch, &Failure::Full(said));
+            }
+            Err(AppendError::Refused(said)) => {
+                tracing::error!(%said, "the store refused an append");
+                refuse(batch, &Failure::Unavailable(said));
+            }
+        }
+    }
+
+    fn stored(&mut self, batch: Batch, first: u64) {
+        let mut sequence = first;
+        let mut answers = Vec::with_capacity(batch.works.len());
+        let position = self.live.position().sequence;
+        {
+            let mut ledger = self.live.ledger.write();
+            for (waiting, sealed) in batch.works {
+                let mut last = None;
+                for event in sealed {
+                    // It may have come by in the stream before its acknowledgement: then nothing waits for it.
+                    if sequence > position {
+                        self.live.own.lock().insert(sequence, event.cid);
+                    }
+                    if let Err(fault) = ledger.apply(&event.record, event.cid, sequence) {
+                        self.broken = Some(fault.to_string());
+                    }
+                    sequence += 1;
+                    if let Work::Order(order, _) = &waiting.work
+                        && event.record.history == order.target
+                    {
+                        last = Some((event.record.revision, event.cid));
+                    }
+                    let _ = self.parts.news.send(Arc::new(event.record));
+                }
+                if let (Work::Order(order, reply), Some((revision, cid))) = (waiting.work, last) {
+                    // Not what the history has come to since: another instance may have written behind it.
+                    let remembered = ledger.remembered(&order.ids.command);
+                    let state = remembered.map(Remembered::state).unwrap_or_default();
+                    let history = order.target;
+                    answers.push((
+                        reply,
+                        Done {
+                            history,
+                            revision,
+                            cid,
+                            state,
+                            fresh: true,
+                        },
+                    ));
+                }
+            }
+        }
+        for (reply, answer) in answers {
+            // A sender that gave up asks again under the same id.
+            let _ = reply.send(Ok(answer));
+        }
+    }
+
+    /// Puts a batch back, to be decided anew once everything stored is folded.
+    fn again(&mut self, batch: Batch, said: &str) {
+        for (waiting, _) in batch.works.into_iter().rev() {
+            if waiting.since.elapsed() < PATIENCE {
+                self.waiting.push_front(waiting);
+            } else if let Work::Order(_, reply) = waiting.work {
+                let _ = reply.send(Err(Failure::Unavailable(said.to_owned())));
+            }
+        }
+        self.behind = Some(u64::MAX);
+        self.ask(Duration::ZERO);
+    }
+
+    fn ask(&mut self, pause: Duration) {
+        if self.asking.is_none() {
+            let store = Arc::clone(&self.parts.store);
+            self.asking = Some(
+                async move {
+                    tokio::time::sleep(pause).await;
+                    store.last_sequence().await
+                }
+                .boxed(),
+            );
+        }
+    }
+
+    fn asked(&mut self, answer: Result<u64, ReadError>) {
+        self.asking = None;
+        let folded = self.live.position().sequence;
+        match answer {
+            Ok(last) if last < folded => {
+                let said = format!("it ends at sequence {last}, and {folded} was folded already");
+                tracing::error!(%said, "the ledger went backwards");
+                self.broken = Some(said);
+            }
+            Ok(last) => self.behind = (last > folded).then_some(last),
+            Err(error) => {
+                tracing::warn!(%error, "the store does not say where it stands");
+                self.expire();
+                self.ask(PAUSE);
+            }
+        }
+    }
+
+    /// Tells those who waited too long.
+    fn expire(&mut self) {
+        let (old, young): (VecDeque<_>, VecDeque<_>) = self
+            .waiting
+            .drain(..)
+            .partition(|waiting| waiting.since.elapsed() >= PATIENCE);
+        self.waiting = young;
+        for waiting in old {
+            if let Work::Order(_, reply) = waiting.work {
+                let _ = reply.send(Err(Failure::Unavailable("it does not answer".to_owned())));
+            }
+        }
+    }
+
+    /// An event came from the stream: folded here or elsewhere.
+    fn tailed(&mut self, tailed: Tailed) {
+        match tailed {
+            Tailed::Event {
+                sequence,
+                cid,
+                record,
+            } => {
+                if let Some(record) = record {
+                    let applied = self.live.ledger.write().apply(&record, cid, sequence);
+                    match applied {
+                        Ok(keyledger_domain::ledger::Applied::New) => {
+                            let _ = self.parts.news.send(Arc::new(*record));
+                        }
+                        Ok(keyledger_domain::ledger::Applied::Already) => {}
+                        Err(fault) => self.broken = Some(format!("sequence {sequence}: {fault}")),
+                    }
+                }
+                self.live.own.lock().remove(&sequence);
+                self.live.advance(sequence, &cid);
+                if self.behind.is_some_and(|until| sequence >= until) {
+                    self.behind = None;
+                }
+            }
+            Tailed::Broken(said) => {
+                tracing::error!(%said, "the ledger cannot be read");
+                self.broken = Some(said);
+            }
+        }
+    }
+
+    /// Decides what waits and sends it off, in as few batches as may be.
+    fn send_batches(&mut self) {
+        if let Some(said) = self.broken.clone() {
+            self.live.set_broken(&said);
+            for waiting in self.waiting.drain(..) {
+                if let Work::Order(_, reply) = waiting.work {
+                    let _ = reply.send(Err(Failure::Broken(said.clone())));
+                }
+            }
+            return;
+        }
+        if self.behind.is_some() || self.asking.is_some() {
+            return;
+        }
+        if self.resting.is_some() && self.batches.is_empty() && self.live.own.lock().is_empty() {
+            let (resume, rested) = oneshot::channel();
+            let sequence = self.live.position().sequence;
+            let asked = self.resting.take();
+            // Whoever asked may be gone: then `rested` ends at once.
+            let _ = asked.map(|reply| reply.send(Resting { sequence, resume }));
+            self.rested = Some(rested);
+        }
+        if self.resting.is_some() || self.rested.is_some() {
+            return;
+        }
+        while !self.waiting.is_empty() && self.batches.len() < MAX_BATCHES {
+            // A batch costs the same whether it holds 2 events or 200: a second one goes off beside the first only
+            // if it is worth it, else what comes meanwhile is gathered.
+            if !self.batches.is_empty() && self.waiting.len() < MIN_BESIDE {
+                return;
+            }
+            let Some(batch) = self.decide_waiting() else {
+                return;
+            };
+            self.batches.push(self.append(batch));
+        }
+    }
+}
+
+fn refuse(batch: Batch, failure: &Failure) {
+    for (waiting, _) in batch.works {
+        if let Work::Order(_, reply) = waiting.work {
+            let _ = reply.send(Err(failure.clone()));
+        }
+    }
+}
