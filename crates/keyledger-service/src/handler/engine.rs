@@ -15,13 +15,13 @@ use keyledger_domain::{
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::{Done, Failure, Live, Order, Parts, tail::Tailed};
+use super::{
+    Done, Failure, Live, Order, Parts,
+    pace::{LONE_AT_MOST, Next, Pace},
+    tail::Tailed,
+};
 use crate::store::{AppendError, ReadError};
 
-/// How many batches may be on their way at once: two, so that one is written while the next is gathered.
-const MAX_BATCHES: usize = 2;
-/// How many commands must wait before a batch goes off beside another.
-const MIN_BESIDE: usize = 24;
 /// How many commands may wait; more are left in the channel, and in the end with NATS.
 pub(super) const MAX_WAITING: usize = 8_192;
 /// How long a command is tried before its sender is told that the store does not answer.
@@ -69,6 +69,11 @@ pub(super) struct Engine {
     /// Commands with an event on its way.
     pub(super) busy_ids: HashSet<Uuid>,
     batches: FuturesUnordered<BoxFuture<'static, Written>>,
+    /// How many works each of them holds.
+    under_way: Vec<usize>,
+    pace: Pace,
+    /// Until when those that wait are held back for others to join them.
+    held: Option<Instant>,
     /// Until this sequence is folded nothing is decided: another instance wrote.
     behind: Option<u64>,
     /// The question to the store how far it has come.
@@ -90,6 +95,9 @@ impl Engine {
             busy: HashSet::new(),
             busy_ids: HashSet::new(),
             batches: FuturesUnordered::new(),
+            under_way: Vec::new(),
+            pace: Pace::default(),
+            held: None,
             behind: None,
             asking: None,
             broken: None,
@@ -124,6 +132,8 @@ impl Engine {
                             *self.live.ledger.write() = ledger;
                         }
                     }
+                () = tokio::time::sleep_until(self.held.unwrap_or_else(Instant::now).into()),
+                    if self.held.is_some() => {}
                 work = inbox.recv(), if self.waiting.len() < MAX_WAITING => {
                     let Some(work) = work else { return };
                     self.take(work);
@@ -156,6 +166,12 @@ impl Engine {
         for id in &batch.ids {
             self.busy_ids.remove(id);
         }
+        let works = batch.works.len();
+        if let Some(place) = self.under_way.iter().position(|count| *count == works) {
+            self.under_way.swap_remove(place);
+        }
+        let others = self.waiting.len() + self.under_way.iter().sum::<usize>();
+        self.pace.acknowledged(works, others, Instant::now());
         match result {
             Ok(first) => self.stored(batch, first),
             Err(AppendError::Conflict) => self.again(batch, "other instances keep writing first"),
@@ -311,8 +327,9 @@ impl Engine {
         }
     }
 
-    /// Decides what waits and sends it off, in as few batches as may be.
+    /// Decides what waits and sends it off, when it is time.
     fn send_batches(&mut self) {
+        self.held = None;
         if let Some(said) = self.broken.clone() {
             self.live.set_broken(&said);
             for waiting in self.waiting.drain(..) {
@@ -336,17 +353,42 @@ impl Engine {
         if self.resting.is_some() || self.rested.is_some() {
             return;
         }
-        while !self.waiting.is_empty() && self.batches.len() < MAX_BATCHES {
-            // A batch costs the same whether it holds 2 events or 200: a second one goes off beside the first only
-            // if it is worth it, else what comes meanwhile is gathered.
-            if !self.batches.is_empty() && self.waiting.len() < MIN_BESIDE {
-                return;
+        loop {
+            let waiting = self.waiting.len();
+            match self.pace.next(&self.under_way, waiting, Instant::now()) {
+                Next::Send => {}
+                Next::Hold(until) => {
+                    self.held = Some(until);
+                    return;
+                }
+                Next::Wait => return,
             }
             let Some(batch) = self.decide_waiting() else {
                 return;
             };
-            self.batches.push(self.append(batch));
+            for batch in batch.in_company() {
+                self.under_way.push(batch.works.len());
+                self.batches.push(self.append(batch));
+            }
         }
+    }
+}
+
+impl Batch {
+    /// A few lone events go off each on its own, anything else together.
+    fn in_company(self) -> Vec<Self> {
+        let only_lone = self.works.iter().all(|(_, sealed)| sealed.len() == 1);
+        if !only_lone || self.works.len() > LONE_AT_MOST {
+            return vec![self];
+        }
+        // Works of one batch never share a history: there is one to each, in the same order.
+        let works = self.works.into_iter().zip(self.histories).zip(self.ids);
+        let alone = works.map(|((work, history), id)| Self {
+            works: vec![work],
+            histories: vec![history],
+            ids: vec![id],
+        });
+        alone.collect()
     }
 }
 

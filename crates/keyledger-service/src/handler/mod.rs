@@ -8,6 +8,7 @@ mod batch;
 mod engine;
 mod fresh;
 mod live;
+mod pace;
 mod tail;
 
 use std::sync::Arc;

@@ -4,6 +4,10 @@ use keyledger_wire::{Prefix, subject::system};
 
 use super::sharing::{DISCOVERY, views_api};
 
+/// Where nats-server expects the answer to a request that came over a service import. It makes the rest up, and lets each
+/// answer through once.
+const REPLIES_OVER_IMPORTS: &str = "_R_.>";
+
 /// Subjects to publish and to subscribe to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grants {
@@ -16,7 +20,8 @@ pub struct Grants {
 /// What the running service may do. It cannot create, change, delete or purge the ledger's stream, nor delete a
 /// message of it.
 ///
-/// Answers to requests are allowed besides, since its account's users answer them.
+/// Answers inside its account are allowed besides, one a request. Those that go back over an import are allowed as such:
+/// the server would keep book of each.
 #[must_use]
 pub fn service_grants(prefix: &Prefix) -> Grants {
     let events = prefix.events_stream();
@@ -27,6 +32,7 @@ pub fn service_grants(prefix: &Prefix) -> Grants {
         prefix.events(),
         Prefix::bucket_entry(&prefix.material_bucket(), ">"),
         Prefix::bucket_entry(&prefix.inventory_bucket(), ">"),
+        REPLIES_OVER_IMPORTS.to_owned(),
         // Of the ledger: reading, by consumers that vanish with their reader.
         format!("$JS.API.CONSUMER.CREATE.{events}"),
         format!("$JS.API.CONSUMER.CREATE.{events}.>"),
