@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error, MapAccess, Visitor},
+};
 
 use crate::name::Name;
 
@@ -34,9 +37,14 @@ pub enum NotALine {
         /// How many may be.
         max: usize,
     },
-    /// A line break, a terminal escape, a direction override.
-    #[error("it holds a control character: write one line of plain text")]
+    /// A line break, a terminal escape, a direction override, a character of no width.
+    #[error("it holds a control character or an invisible one: write one line of plain text")]
     Control,
+    /// An nkey seed, a private key: the ledger never forgets, and everybody who may ask reads it.
+    #[error(
+        "it holds what looks like a secret key: leave it out, and replace that key, for it has been sent in clear"
+    )]
+    Secret,
 }
 
 impl<const MAX: usize> Line<MAX> {
@@ -44,12 +52,8 @@ impl<const MAX: usize> Line<MAX> {
     ///
     /// # Errors
     ///
-    /// [`NotALine`] if it is blank, longer than `MAX` bytes or holds control or direction characters.
+    /// [`NotALine`] if it is blank, longer than `MAX` bytes, holds control or invisible characters, or a secret key.
     pub fn new(text: &str) -> Result<Self, NotALine> {
-        let invisible = |c: char| {
-            c.is_control()
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        };
         if text.trim().is_empty() {
             Err(NotALine::Empty)
         } else if text.len() > MAX {
@@ -57,8 +61,10 @@ impl<const MAX: usize> Line<MAX> {
                 bytes: text.len(),
                 max: MAX,
             })
-        } else if text.chars().any(invisible) {
+        } else if text.chars().any(is_invisible) {
             Err(NotALine::Control)
+        } else if holds_secret(text) {
+            Err(NotALine::Secret)
         } else {
             Ok(Self(text.into()))
         }
@@ -69,6 +75,32 @@ impl<const MAX: usize> Line<MAX> {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Controls, line and paragraph separators, directions, characters of no width, tags: what a reader does not see.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+                | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+                | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// True if a word of it has the form of an nkey seed, or it speaks of a PEM or age private key as their files do.
+fn holds_secret(text: &str) -> bool {
+    let is_seed = |word: &str| {
+        let bytes = word.as_bytes();
+        bytes.len() == 58
+            && bytes[0] == b'S'
+            && b"OAUNCX".contains(&bytes[1])
+            && bytes.iter().all(|b| matches!(b, b'A'..=b'Z' | b'2'..=b'7'))
+    };
+    text.split(|c: char| !c.is_ascii_alphanumeric())
+        .any(is_seed)
+        || text.contains("PRIVATE KEY-----")
+        || text.contains("AGE-SECRET-KEY-1")
 }
 
 impl<const MAX: usize> fmt::Display for Line<MAX> {
@@ -94,7 +126,7 @@ impl<const MAX: usize> std::str::FromStr for Line<MAX> {
 impl<'de, const MAX: usize> Deserialize<'de> for Line<MAX> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Self::new(&text).map_err(serde::de::Error::custom)
+        Self::new(&text).map_err(Error::custom)
     }
 }
 
@@ -138,10 +170,38 @@ impl Labels {
 
 impl<'de> Deserialize<'de> for Labels {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let map = Option::<BTreeMap<Name, Title>>::deserialize(deserializer)?.unwrap_or_default();
-        if map.len() > Self::MAX {
-            return Err(serde::de::Error::custom("at most 32 labels are allowed"));
+        let map = Option::<EachOnce>::deserialize(deserializer)?.map(|EachOnce(map)| map);
+        Ok(Self(map.filter(|map| !map.is_empty()).map(Box::new)))
+    }
+}
+
+/// A map that refuses a second value of one name, where serde's own would forget the first.
+struct EachOnce(BTreeMap<Name, Title>);
+
+impl<'de> Deserialize<'de> for EachOnce {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = EachOnce;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of labels, each name once")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<EachOnce, A::Error> {
+                let mut map = BTreeMap::new();
+                while let Some((name, line)) = access.next_entry::<Name, Title>()? {
+                    if map.len() == Labels::MAX {
+                        return Err(Error::custom("at most 32 labels are allowed"));
+                    }
+                    if map.contains_key(&name) {
+                        return Err(Error::custom(format_args!("the label {name} stands twice")));
+                    }
+                    map.insert(name, line);
+                }
+                Ok(EachOnce(map))
+            }
         }
-        Ok(Self((!map.is_empty()).then(|| Box::new(map))))
+        deserializer.deserialize_map(Entries)
     }
 }

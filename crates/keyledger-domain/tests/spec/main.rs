@@ -13,6 +13,7 @@ mod operator;
 mod principal;
 mod rejection;
 mod schema;
+mod text;
 mod user;
 mod verify;
 mod verify_export;
