@@ -1,6 +1,6 @@
 //! Streams and buckets: made where they are not there, never changed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::{
     self,
@@ -36,19 +36,35 @@ pub async fn ensure_inventory(
     Ok(true)
 }
 
+/// How long a cluster that was just started may take until JetStream works for an account.
+const WORKS_WITHIN: Duration = Duration::from_secs(20);
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_millis(200);
+/// JetStream's code for too few servers to place a stream on: also of a cluster that is not complete yet.
+const NO_SUITABLE_PEERS: u64 = 10_005;
+
 pub(super) async fn is_there(
     context: &jetstream::Context,
     stream: &str,
 ) -> Result<bool, SetupError> {
-    match context.get_stream(stream).await {
-        Ok(_) => Ok(true),
-        Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(e) if e.code() == 404 => Ok(false),
-            _ => Err(SetupError::JetStream {
-                what: format!("to tell of stream {stream}"),
-                said: error.to_string(),
-            }),
-        },
+    let begin = Instant::now();
+    loop {
+        let error = match context.get_stream(stream).await {
+            Ok(_) => return Ok(true),
+            Err(error) => error,
+        };
+        match error.kind() {
+            GetStreamErrorKind::JetStream(e) if e.code() == 404 => return Ok(false),
+            GetStreamErrorKind::JetStream(e) if comes_yet(&e) && begin.elapsed() < WORKS_WITHIN => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            _ => {
+                return Err(SetupError::JetStream {
+                    what: format!("to tell of stream {stream}"),
+                    said: error.to_string(),
+                });
+            }
+        }
     }
 }
 
@@ -57,24 +73,41 @@ pub(super) async fn make(
     config: Config,
     report: &mut SetupReport,
 ) -> Result<(), SetupError> {
-    let stream = config.name.clone();
-    match context.create_stream(config).await {
-        Ok(_) => {
-            report.made.push(stream);
-            Ok(())
+    let begin = Instant::now();
+    loop {
+        let stream = config.name.clone();
+        let error = match context.create_stream(config.clone()).await {
+            Ok(_) => {
+                report.made.push(stream);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        match error.kind() {
+            // Somebody made it since we looked: another setup.
+            CreateStreamErrorKind::JetStream(e)
+                if e.error_code() == jetstream::ErrorCode::STREAM_NAME_EXIST =>
+            {
+                return Ok(());
+            }
+            CreateStreamErrorKind::JetStream(e)
+                if comes_yet(&e) && begin.elapsed() < WORKS_WITHIN =>
+            {
+                tokio::time::sleep(PAUSE).await;
+            }
+            _ => {
+                return Err(SetupError::JetStream {
+                    what: format!("to make stream {stream}"),
+                    said: error.to_string(),
+                });
+            }
         }
-        // Somebody made it since we looked: another setup.
-        Err(error)
-            if matches!(error.kind(), CreateStreamErrorKind::JetStream(e)
-                if e.error_code() == jetstream::ErrorCode::STREAM_NAME_EXIST) =>
-        {
-            Ok(())
-        }
-        Err(error) => Err(SetupError::JetStream {
-            what: format!("to make stream {stream}"),
-            said: error.to_string(),
-        }),
     }
+}
+
+/// True of an answer that a server gives while it or its cluster is starting.
+fn comes_yet(error: &jetstream::Error) -> bool {
+    error.code() == 503 || error.error_code().0 == NO_SUITABLE_PEERS
 }
 
 /// Sealed material: on disk, one value an entry, erased on destruction.
