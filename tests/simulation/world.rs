@@ -59,6 +59,10 @@ pub(crate) struct Unreliable {
 }
 
 impl Store for Unreliable {
+    fn examine(&self) -> Pending<'_, Result<(), String>> {
+        self.inner.examine()
+    }
+
     fn append(&self, batch: Vec<Append>) -> Pending<'_, Result<u64, AppendError>> {
         Box::pin(async move {
             if self.calm.load(Ordering::Relaxed) {

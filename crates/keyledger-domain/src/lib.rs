@@ -12,6 +12,7 @@ pub mod account;
 pub mod algorithm;
 pub mod cid;
 pub mod command;
+mod each_once;
 pub mod event;
 pub mod key;
 pub mod ledger;

@@ -2,12 +2,9 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{Error, MapAccess, Visitor},
-};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use crate::name::Name;
+use crate::{each_once::EachOnce, name::Name};
 
 /// One line of text of 1 to `MAX` bytes, without control characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -170,38 +167,10 @@ impl Labels {
 
 impl<'de> Deserialize<'de> for Labels {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let map = Option::<EachOnce>::deserialize(deserializer)?.map(|EachOnce(map)| map);
-        Ok(Self(map.filter(|map| !map.is_empty()).map(Box::new)))
-    }
-}
-
-/// A map that refuses a second value of one name, where serde's own would forget the first.
-struct EachOnce(BTreeMap<Name, Title>);
-
-impl<'de> Deserialize<'de> for EachOnce {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-        impl<'de> Visitor<'de> for Entries {
-            type Value = EachOnce;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of labels, each name once")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<EachOnce, A::Error> {
-                let mut map = BTreeMap::new();
-                while let Some((name, line)) = access.next_entry::<Name, Title>()? {
-                    if map.len() == Labels::MAX {
-                        return Err(Error::custom("at most 32 labels are allowed"));
-                    }
-                    if map.contains_key(&name) {
-                        return Err(Error::custom(format_args!("the label {name} stands twice")));
-                    }
-                    map.insert(name, line);
-                }
-                Ok(EachOnce(map))
-            }
+        let map = Option::<EachOnce<Name, Title>>::deserialize(deserializer)?.map(|once| once.0);
+        if map.as_ref().is_some_and(|map| map.len() > Self::MAX) {
+            return Err(Error::custom("at most 32 labels are allowed"));
         }
-        deserializer.deserialize_map(Entries)
+        Ok(Self(map.filter(|map| !map.is_empty()).map(Box::new)))
     }
 }

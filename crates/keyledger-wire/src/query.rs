@@ -53,6 +53,8 @@ pub struct ServiceStatus {
     pub keys: usize,
     /// Whether commands are acknowledged durably; else what is wrong.
     pub durability: String,
+    /// What is wrong with the settings of the ledger's stream, looked at now; nothing if they keep history as it is.
+    pub stream_fault: Option<String>,
     /// Each server that answered: name, version, `sync_always`.
     pub servers: Vec<ServerStatus>,
     /// Each account whose JWT is not confirmed on every server.

@@ -69,6 +69,16 @@ pub enum Fault {
         /// Why not.
         why: String,
     },
+    /// It begins with another operator's trust bootstrap than was expected: it is another organisation's ledger.
+    #[error(
+        "its trust bootstrap is signed by {found}, and the operator {expected} was expected: another ledger?"
+    )]
+    OtherOperator {
+        /// The operator that was expected.
+        expected: String,
+        /// Who signed.
+        found: String,
+    },
     /// Its signature is not the signer's.
     #[error("its signature is not one by {signer}")]
     BadSignature {
@@ -119,6 +129,7 @@ impl Fault {
             Self::Backdated { .. } => "backdated",
             Self::Misplaced { .. } => "misplaced",
             Self::UnknownSigner { .. } => "unknown_signer",
+            Self::OtherOperator { .. } => "other_operator",
             Self::BadSignature { .. } => "bad_signature",
             Self::Malformed(_) => "malformed",
             Self::Truncated { .. } => "truncated",

@@ -14,10 +14,13 @@
 use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
 use super::{Broken, Options, Report, SignedHead, StoredEvent, Verifier};
+use crate::each_once::EachOnce;
 
 /// The name of the format, in the header.
 pub const FORMAT: &str = "keyledger-export";
@@ -86,6 +89,14 @@ pub enum ExportError {
     Broken(#[from] Broken),
 }
 
+/// What tells the kinds of lines apart.
+#[derive(Deserialize)]
+struct Kind {
+    format: Option<String>,
+    version: Option<u64>,
+    head: Option<IgnoredAny>,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HeaderLine {
@@ -99,6 +110,7 @@ struct HeaderLine {
 struct EventLine {
     sequence: u64,
     subject: String,
+    #[serde(deserialize_with = "each_once")]
     headers: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     payload: Option<String>,
@@ -110,6 +122,12 @@ struct EventLine {
 #[serde(deny_unknown_fields)]
 struct HeadLine {
     head: SignedHead,
+}
+
+fn each_once<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    EachOnce::deserialize(deserializer).map(|once| once.0)
 }
 
 /// Writes a line, without a line feed.
@@ -144,29 +162,25 @@ pub fn write_line(line: &Line) -> String {
 ///
 /// [`NotALine`] if it is not of this format, or of a version unknown here.
 pub fn parse_line(text: &str) -> Result<Line, NotALine> {
-    fn fit<T: DeserializeOwned>(value: Value) -> Result<T, NotALine> {
-        serde_json::from_value(value).map_err(|e| NotALine::Malformed(e.to_string()))
+    // From the text each time, never from a value in between: that would forget the first of two fields of one name.
+    fn fit<T: DeserializeOwned>(text: &str) -> Result<T, NotALine> {
+        serde_json::from_str(text).map_err(|e| NotALine::Malformed(e.to_string()))
     }
-    let value: Value =
-        serde_json::from_str(text).map_err(|e| NotALine::Malformed(e.to_string()))?;
-    if value.get("format").is_some() {
+    let kind: Kind = fit(text)?;
+    if let Some(format) = kind.format {
         // The version decides how to read the rest, so it is looked at first.
-        let version = value
-            .get("version")
-            .and_then(Value::as_u64)
-            .unwrap_or_default();
-        let format = value["format"].as_str().unwrap_or_default();
+        let version = kind.version.unwrap_or_default();
         if format != FORMAT || version != u64::from(VERSION) {
             return Err(NotALine::Unknown {
                 format: format.chars().take(80).collect(),
                 version: u32::try_from(version).unwrap_or(u32::MAX),
             });
         }
-        let HeaderLine { prefix, .. } = fit(value)?;
+        let HeaderLine { prefix, .. } = fit(text)?;
         return Ok(Line::Header { prefix });
     }
-    if value.get("head").is_some() {
-        return fit(value).map(|HeadLine { head }| Line::Head(head));
+    if kind.head.is_some() {
+        return fit(text).map(|HeadLine { head }| Line::Head(head));
     }
     let EventLine {
         sequence,
@@ -174,7 +188,7 @@ pub fn parse_line(text: &str) -> Result<Line, NotALine> {
         headers,
         payload,
         payload_base64,
-    } = fit(value)?;
+    } = fit(text)?;
     let payload = match (payload, payload_base64) {
         (Some(text), None) => text.into_bytes(),
         (None, Some(text)) => BASE64

@@ -78,9 +78,15 @@ impl Signers {
             }
             let operator = self.operator.get_or_insert_with(|| signer.to_owned());
             if operator != signer {
-                return Err(refuse(
-                    "the trust bootstrap is signed by the operator alone",
-                ));
+                // Only an operator that was pinned differs from the first signer.
+                return Err(if self.counts.is_empty() {
+                    Fault::OtherOperator {
+                        expected: operator.clone(),
+                        found: signer.chars().take(80).collect(),
+                    }
+                } else {
+                    refuse("the trust bootstrap is signed by the operator alone")
+                });
             }
         } else {
             self.operator()?;

@@ -308,7 +308,7 @@ fn the_bootstrap_is_the_operators_alone_and_may_be_pinned() {
     let broken = verify_with(options, &events, None).unwrap_err();
     assert_eq!(
         (broken.sequence, broken.fault.reason()),
-        (1, "unknown_signer")
+        (1, "other_operator")
     );
     assert_eq!(verify(&[], None).unwrap_err().fault, Fault::NoOperator);
     assert_eq!(

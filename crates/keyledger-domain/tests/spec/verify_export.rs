@@ -115,3 +115,18 @@ fn every_payload_comes_back_byte_by_byte() {
         assert_eq!(parse_line(&write_line(&line)), Ok(line));
     }
 }
+
+#[test]
+fn a_field_that_stands_twice_is_not_read() {
+    let lines = export();
+    let event = lines[1].replacen(r#"{"sequence":1,"#, r#"{"sequence":1,"sequence":1,"#, 1);
+    let header = lines[1].replacen(r#""headers":{"#, r#""headers":{"Keyledger-Cid":"bafk","#, 1);
+    let head = lines[lines.len() - 1].replacen(r#""events":"#, r#""events":1,"events":"#, 1);
+    for changed in [event, header, head] {
+        assert!(!lines.contains(&changed), "it was changed");
+        assert!(
+            matches!(parse_line(&changed), Err(NotALine::Malformed(_))),
+            "{changed}"
+        );
+    }
+}

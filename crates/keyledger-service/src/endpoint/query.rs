@@ -275,6 +275,7 @@ fn exported(event: StoredEvent) -> Exported {
 async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refused> {
     let position = shared.live.position();
     let clock_ahead_ms = crate::clock::ahead_ms(&shared.nats, &shared.prefix, &shared.clock).await;
+    let stream_fault = shared.store.examine().await.err();
     let soon = InventoryQuery {
         expiring_days: Some(30),
         limit: Some(1),
@@ -297,6 +298,7 @@ async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refuse
         sequence: position.sequence,
         keys: ledger.keys().count(),
         durability: shared.durability.describe(),
+        stream_fault,
         servers: shared.durability.servers(),
         unconfirmed_accounts: unconfirmed.collect(),
         expiring_within_30_days: expiring,

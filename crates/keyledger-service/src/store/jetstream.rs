@@ -35,6 +35,7 @@ pub struct JetStreamStore {
     client: async_nats::Client,
     context: jetstream::Context,
     stream: String,
+    prefix: Prefix,
 }
 
 /// Why the ledger's stream cannot be used. Each says what to do.
@@ -127,6 +128,7 @@ impl JetStreamStore {
             client,
             context,
             stream: name,
+            prefix: prefix.clone(),
         })
     }
 
@@ -217,6 +219,13 @@ impl Store for JetStreamStore {
                 }
                 (_, None) => Err(AppendError::Refused("a batch of no events".to_owned())),
             }
+        })
+    }
+
+    fn examine(&self) -> Pending<'_, Result<(), String>> {
+        Box::pin(async move {
+            let stream = self.stream().await.map_err(|e| e.to_string())?;
+            check(&stream.cached_info().config, &self.prefix).map_err(|e| e.to_string())
         })
     }
 

@@ -80,6 +80,9 @@ pub trait Store: Send + Sync + 'static {
     /// The sequence of the newest event; 0 if there is none.
     fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>>;
 
+    /// Whether the store still keeps what it acknowledges: its settings, looked at now. A fault says what to do.
+    fn examine(&self) -> Pending<'_, Result<(), String>>;
+
     /// Reads up to `limit` events with sequences above `after`, in order.
     fn read(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>>;
 

@@ -176,7 +176,7 @@ fn another_operator_is_refused() {
     let run = export.verify(&format!("--dir {}", other.display()));
     assert_eq!(run.code, 5);
     assert!(
-        run.stderr.contains("who was not entitled"),
+        run.stderr.contains("was expected: another ledger?"),
         "{}",
         run.stderr
     );

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream::{
     self,
     context::{CreateStreamErrorKind, GetStreamErrorKind},
-    stream::{Config, DiscardPolicy, StorageType},
+    stream::{Config, ConsumerLimits, DiscardPolicy, StorageType},
 };
 use keyledger_wire::Prefix;
 
@@ -35,6 +35,11 @@ pub async fn ensure_inventory(
     make(&context, config, &mut SetupReport::default()).await?;
     Ok(true)
 }
+
+/// How many may watch the inventory at once.
+const MAX_WATCHERS: i32 = 1_024;
+/// How long a watcher may be away until its consumer goes.
+const WATCHER_GONE: Duration = Duration::from_secs(3_600);
 
 /// How long a cluster that was just started may take until JetStream works for an account.
 const WORKS_WITHIN: Duration = Duration::from_secs(20);
@@ -122,6 +127,12 @@ pub(super) fn material_config(prefix: &Prefix, replicas: usize) -> Config {
 fn inventory_config(prefix: &Prefix, replicas: usize) -> Config {
     Config {
         description: Some("The inventory: a view of the ledger".to_owned()),
+        // Whoever may watch makes consumers: neither any number of them, nor for ever.
+        max_consumers: MAX_WATCHERS,
+        consumer_limits: Some(ConsumerLimits {
+            inactive_threshold: WATCHER_GONE,
+            max_ack_pending: 0,
+        }),
         ..bucket_config(&prefix.inventory_bucket(), StorageType::Memory, replicas)
     }
 }

@@ -43,6 +43,13 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
         let remedy = "set `jetstream { sync_interval: always }` on the server, and restart it";
         Finding::fail("durability", &status.durability, remedy)
     });
+    findings.push(match &status.stream_fault {
+        None => Finding::ok("stream", "every setting keeps history as it is"),
+        Some(said) => {
+            let remedy = "the message says what to set; export the ledger first";
+            Finding::fail("stream", said, remedy)
+        }
+    });
     findings.extend(status.servers.iter().flat_map(server));
     findings.push(clocks(status.clock_ahead_ms));
     findings.push(if status.unconfirmed_accounts.is_empty() {
@@ -150,6 +157,7 @@ mod tests {
             sequence: 23,
             keys: 4,
             durability: "durable".to_owned(),
+            stream_fault: None,
             servers: vec![ServerStatus {
                 name: "a".to_owned(),
                 version: "2.15.1".to_owned(),
@@ -177,6 +185,7 @@ mod tests {
     fn every_fault_is_named_with_a_remedy() {
         let mut sick = status();
         sick.durability = "server a does not sync".to_owned();
+        sick.stream_fault = Some("stream KEYS_EVENTS has deny_purge = false".to_owned());
         sick.servers[0].sync_always = Some(false);
         sick.servers[0].version = "2.9.10".to_owned();
         sick.clock_ahead_ms = Some(-60_000);

@@ -1,7 +1,6 @@
 //! `keyledger doctor`: is everything as it should be?
 
 mod judge;
-mod stream;
 
 use std::{fmt, time::Instant};
 
@@ -120,7 +119,6 @@ impl Doctor {
                 findings.push(Finding::fail("service", format!("{error:#}"), &remedy));
             }
         }
-        findings.push(stream::examine(&session).await);
         findings
     }
 }
