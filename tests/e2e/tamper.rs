@@ -149,7 +149,7 @@ async fn every_tampering_with_an_export_is_found_and_names_the_event() {
     let broken = verify(other, &events, &head).unwrap_err();
     assert_eq!(
         (broken.sequence, broken.fault.reason()),
-        (1, "unknown_signer")
+        (1, "other_operator")
     );
     service.stop().await;
 }

@@ -103,7 +103,12 @@ impl Store for Unreliable {
             if !self.calm.load(Ordering::Relaxed) && self.random.below(10) == 0 {
                 return Err(ReadError("away".to_owned()));
             }
-            self.inner.last_sequence().await
+            let last = self.inner.last_sequence().await;
+            // The answer is slow: more is appended and comes by before it.
+            if !self.calm.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_millis(self.random.below(40))).await;
+            }
+            last
         })
     }
 

@@ -58,6 +58,13 @@ pub(super) struct Batch {
     pub(super) ids: Vec<Uuid>,
 }
 
+/// Where the store says it stands.
+struct Asked {
+    /// How far the stream was folded when it was asked.
+    folded: u64,
+    last: Result<u64, ReadError>,
+}
+
 pub(super) type Written = (Batch, Result<u64, AppendError>);
 
 pub(super) struct Engine {
@@ -77,7 +84,7 @@ pub(super) struct Engine {
     /// Until this sequence is folded nothing is decided: another instance wrote.
     behind: Option<u64>,
     /// The question to the store how far it has come.
-    asking: Option<BoxFuture<'static, Result<u64, ReadError>>>,
+    asking: Option<BoxFuture<'static, Asked>>,
     /// Why nothing is accepted any more.
     broken: Option<String>,
     /// Who asked to rest.
@@ -253,23 +260,29 @@ impl Engine {
 
     fn ask(&mut self, pause: Duration) {
         if self.asking.is_none() {
-            let store = Arc::clone(&self.parts.store);
+            let (store, live) = (Arc::clone(&self.parts.store), Arc::clone(&self.live));
             self.asking = Some(
                 async move {
                     tokio::time::sleep(pause).await;
-                    store.last_sequence().await
+                    let folded = live.position().sequence;
+                    let last = store.last_sequence().await;
+                    Asked { folded, last }
                 }
                 .boxed(),
             );
         }
     }
 
-    fn asked(&mut self, answer: Result<u64, ReadError>) {
+    fn asked(&mut self, asked: Asked) {
         self.asking = None;
         let folded = self.live.position().sequence;
-        match answer {
-            Ok(last) if last < folded => {
-                let said = format!("it ends at sequence {last}, and {folded} was folded already");
+        match asked.last {
+            // Not what was folded since: the answer may be older than that.
+            Ok(last) if last < asked.folded => {
+                let said = format!(
+                    "it ends at sequence {last}, and {} was folded already",
+                    asked.folded
+                );
                 tracing::error!(%said, "the ledger went backwards");
                 self.broken = Some(said);
             }
