@@ -160,6 +160,18 @@ pub struct HistoryId {
 }
 
 impl HistoryId {
+    /// A number to tell a few histories apart by, the same for ever (FNV-1a, 32 bits).
+    pub(crate) fn tag(&self) -> u32 {
+        let aggregate = self.aggregate.as_str().bytes();
+        let name = self.name.as_str().bytes();
+        aggregate
+            .chain([b'.'])
+            .chain(name)
+            .fold(0x811c_9dc5, |hash, byte| {
+                (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+            })
+    }
+
     /// The history of `name` of kind `aggregate`.
     #[must_use]
     pub const fn new(aggregate: Aggregate, name: Name) -> Self {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use crate::{each_once::EachOnce, name::Name};
 
@@ -138,10 +138,10 @@ impl<const MAX: usize> schemars::JsonSchema for Line<MAX> {
 }
 
 /// Labels: names with a line each, at most [`Labels::MAX`].
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
-#[serde(transparent)]
-#[allow(clippy::box_collection)] // eight bytes where there are none, in each of millions of keys
-pub struct Labels(Option<Box<BTreeMap<Name, Title>>>);
+///
+/// In order of their names, in one piece: millions of keys have some, and a tree takes 370 bytes for the first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Labels(Box<[(Name, Title)]>);
 
 impl Labels {
     /// The most labels a thing may have.
@@ -150,27 +150,56 @@ impl Labels {
     /// The label `name`.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.0.as_ref()?.get(name).map(Title::as_str)
+        let place = self
+            .0
+            .binary_search_by(|(n, _)| n.as_str().cmp(name))
+            .ok()?;
+        self.0.get(place).map(|(_, line)| line.as_str())
     }
 
     /// All labels, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&Name, &Title)> {
-        self.0.iter().flat_map(|map| map.iter())
+        self.0.iter().map(|(name, line)| (name, line))
     }
 
     /// True if there is none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.as_ref().is_none_or(|map| map.is_empty())
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Labels {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Entries<'a>(&'a Labels);
+        impl Serialize for Entries<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_map(self.0.iter())
+            }
+        }
+        (!self.is_empty())
+            .then_some(Entries(self))
+            .serialize(serializer)
+    }
+}
+
+impl schemars::JsonSchema for Labels {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Labels".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<Option<BTreeMap<Name, Title>>>()
     }
 }
 
 impl<'de> Deserialize<'de> for Labels {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let map = Option::<EachOnce<Name, Title>>::deserialize(deserializer)?.map(|once| once.0);
-        if map.as_ref().is_some_and(|map| map.len() > Self::MAX) {
+        let map = Option::<EachOnce<Name, Title>>::deserialize(deserializer)?;
+        let map = map.map(|once| once.0).unwrap_or_default();
+        if map.len() > Self::MAX {
             return Err(Error::custom("at most 32 labels are allowed"));
         }
-        Ok(Self(map.filter(|map| !map.is_empty()).map(Box::new)))
+        Ok(Self(map.into_iter().collect()))
     }
 }

@@ -159,21 +159,17 @@ impl Ledger {
             .position(|s| *s == state)
             .unwrap_or_default();
         let new = Remembered {
-            history: record.history.clone(),
-            revision: record.revision,
-            state: u8::try_from(state).unwrap_or_default(),
             sequence,
+            history: record.history.tag(),
             count: 1,
+            state: u8::try_from(state).unwrap_or_default(),
         };
         self.commands
             .entry(record.ids.command)
             .and_modify(|before| {
                 if before.history == new.history {
                     let count = before.count.saturating_add(1);
-                    *before = Remembered {
-                        count,
-                        ..new.clone()
-                    };
+                    *before = Remembered { count, ..new };
                 }
             })
             .or_insert(new);

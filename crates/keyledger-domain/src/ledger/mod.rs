@@ -55,19 +55,18 @@ pub struct Entry<S> {
     pub state: S,
 }
 
-/// What is remembered of a command for ever, so that its retry gets the same acknowledgement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What is remembered of a command for ever, so that its retry gets the same acknowledgement: where its events can be
+/// read again. One of these stays for every command there ever was, hence 16 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remembered {
-    /// The history it was for.
-    pub history: HistoryId,
-    /// The last revision it wrote there.
-    pub revision: u32,
-    /// The state it left: an index into [`Ledger::STATES`].
-    pub state: u8,
-    /// The stream sequence of that revision, where the event can be read again.
+    /// The stream sequence of the last event it wrote in the history it was for.
     pub sequence: u64,
+    /// Tells the history it was for from the others that it wrote to.
+    history: u32,
     /// How many events it wrote there, one behind the other: the first says what the command was.
-    pub count: u8,
+    pub count: u16,
+    /// The state it left: an index into [`Ledger::STATES`].
+    state: u8,
 }
 
 /// The fold of every event, by aggregate; a pure function of the events in their order.

@@ -96,7 +96,7 @@ impl Engine {
                     return None;
                 }
                 if let Some(remembered) = ledger.remembered(&order.ids.command) {
-                    self.answer_again(remembered.clone(), *order, reply);
+                    self.answer_again(*remembered, *order, reply);
                     return None;
                 }
                 let facts = facts(now, order.made.clone());
@@ -132,7 +132,7 @@ impl Engine {
     ) {
         let store = Arc::clone(&self.parts.store);
         tokio::spawn(async move {
-            let _ = reply.send(read_again(&*store, &remembered, &order).await);
+            let _ = reply.send(read_again(&*store, remembered, &order).await);
         });
     }
 
@@ -216,16 +216,9 @@ fn to_append(
 /// Reads the event that a command wrote, so that its retry gets the same answer.
 async fn read_again(
     store: &dyn Store,
-    remembered: &Remembered,
+    remembered: Remembered,
     order: &Order,
 ) -> Result<Done, Failure> {
-    let reused = || Rejection::MessageIdReused {
-        id: order.ids.command,
-        by: remembered.history.clone(),
-    };
-    if remembered.history != order.target {
-        return Err(reused().into());
-    }
     let count = usize::from(remembered.count);
     let before = remembered
         .sequence
@@ -251,8 +244,9 @@ async fn read_again(
     if first.ids.command != order.ids.command || record.ids.command != order.ids.command {
         return Err(gone());
     }
-    if !order.command.writes(first.event.past()) {
-        return Err(reused().into());
+    if record.history != order.target || !order.command.writes(first.event.past()) {
+        let (id, by) = (order.ids.command, record.history);
+        return Err(Rejection::MessageIdReused { id, by }.into());
     }
     Ok(Done {
         history: record.history,

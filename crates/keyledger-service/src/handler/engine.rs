@@ -9,7 +9,7 @@ use std::{
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use keyledger_domain::{
     Ledger, Stamp,
-    ledger::{Outcome, Remembered, Sealed},
+    ledger::{Outcome, Sealed},
     name::HistoryId,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -224,7 +224,7 @@ impl Engine {
                 if let (Work::Order(order, reply), Some((revision, cid))) = (waiting.work, last) {
                     // Not what the history has come to since: another instance may have written behind it.
                     let remembered = ledger.remembered(&order.ids.command);
-                    let state = remembered.map(Remembered::state).unwrap_or_default();
+                    let state = remembered.map(|r| r.state()).unwrap_or_default();
                     let history = order.target;
                     answers.push((
                         reply,
