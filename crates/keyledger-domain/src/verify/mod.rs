@@ -31,6 +31,7 @@ use uuid::Uuid;
 pub use broken::{Broken, Fault};
 pub use head::{HeadDigest, SignedHead};
 use signers::Signers;
+pub use signers::{Signatures, may_write, signs_ledger};
 
 use crate::{
     cid::EventCid,

@@ -26,8 +26,7 @@ pub(super) struct Signers {
     operator_named: bool,
     /// True while only genesis events have come.
     in_genesis: bool,
-    /// Public keys by nkey, each read once.
-    keys: HashMap<String, VerifyingKey>,
+    signatures: Signatures,
     /// How many events each signed.
     counts: BTreeMap<String, u64>,
 }
@@ -38,7 +37,7 @@ impl Signers {
             operator: expected_operator,
             operator_named: false,
             in_genesis: true,
-            keys: HashMap::new(),
+            signatures: Signatures::default(),
             counts: BTreeMap::new(),
         }
     }
@@ -65,10 +64,7 @@ impl Signers {
     ) -> Result<(), Fault> {
         let signer = required(stored, header::SIGNER)?;
         let signature = required(stored, header::SIGNATURE)?;
-        let refuse = |why: &str| Fault::UnknownSigner {
-            signer: signer.chars().take(80).collect(),
-            why: why.to_owned(),
-        };
+        let refuse = |why| not_entitled(signer, why);
         let genesis = record.principal.verified_by == VerifiedBy::Genesis;
         if genesis {
             if !self.in_genesis {
@@ -91,13 +87,10 @@ impl Signers {
         } else {
             self.operator()?;
             self.in_genesis = false;
-            entitled(ledger, signer).map_err(refuse)?;
-            if is_rotation(record) && newest(ledger) != Some(signer) {
-                return Err(refuse("a rotation is signed by the version it replaces"));
-            }
+            may_write(record, signer, ledger)?;
         }
         if let Event::Operator(operator::Event::Created(created)) = &record.event {
-            if !genesis || self.operator_named {
+            if self.operator_named {
                 return Err(refuse("there is one operator, made by the trust bootstrap"));
             }
             if *created.nkey != *signer {
@@ -105,11 +98,7 @@ impl Signers {
             }
             self.operator_named = true;
         }
-        if !self.keys.contains_key(signer) {
-            let key = public_key(signer).ok_or_else(|| refuse("it is no public nkey"))?;
-            self.keys.insert(signer.to_owned(), key);
-        }
-        verify(&self.keys[signer], signer, &cid.to_bytes(), signature)?;
+        self.signatures.check(signer, cid, signature)?;
         *self.counts.entry(signer.to_owned()).or_default() += 1;
         Ok(())
     }
@@ -129,6 +118,77 @@ impl Signers {
     }
 }
 
+/// Signatures of events, checked without knowing whether the signer was entitled: see [`may_write`].
+#[derive(Debug, Clone, Default)]
+pub struct Signatures {
+    /// Public keys by nkey, each read once.
+    keys: HashMap<String, VerifyingKey>,
+}
+
+impl Signatures {
+    /// How many keys are kept: a ledger has a few, and signers' names come from outside.
+    const MAX_KEYS: usize = 64;
+
+    /// Checks that `signature` is one by `signer` over the CID of an event.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::BadSignature`], or [`Fault::UnknownSigner`] if `signer` is no public nkey.
+    pub fn check(&mut self, signer: &str, cid: EventCid, signature: &str) -> Result<(), Fault> {
+        if !self.keys.contains_key(signer) {
+            let key =
+                public_key(signer).ok_or_else(|| not_entitled(signer, "it is no public nkey"))?;
+            if self.keys.len() == Self::MAX_KEYS {
+                self.keys.clear();
+            }
+            self.keys.insert(signer.to_owned(), key);
+        }
+        verify(&self.keys[signer], signer, &cid.to_bytes(), signature)
+    }
+}
+
+/// Whether `signer` was entitled to write this event behind what is folded, after the trust bootstrap.
+///
+/// # Errors
+///
+/// [`Fault::UnknownSigner`] says why not.
+pub fn may_write(record: &Record, signer: &str, ledger: &Ledger) -> Result<(), Fault> {
+    let refuse = |why| not_entitled(signer, why);
+    if record.principal.verified_by == VerifiedBy::Genesis {
+        return Err(refuse(
+            "the trust bootstrap stands at the beginning, and only there",
+        ));
+    }
+    if let Event::Operator(operator::Event::Created(_)) = &record.event {
+        return Err(refuse("there is one operator, made by the trust bootstrap"));
+    }
+    entitled(ledger, signer).map_err(refuse)?;
+    if is_rotation(record) && newest(ledger) != Some(signer) {
+        return Err(refuse("a rotation is signed by the version it replaces"));
+    }
+    Ok(())
+}
+
+/// True if `signer` is the operator, for an event of the trust bootstrap, or else a version of the ledger's signing key.
+#[must_use]
+pub fn signs_ledger(ledger: &Ledger, signer: &str, genesis: bool) -> bool {
+    if genesis {
+        let operator = ledger.operator();
+        return operator.is_some_and(|(_, operator)| *operator.state.nkey == *signer);
+    }
+    ledger.key(&signing_key()).is_some_and(|entry| {
+        let mut versions = entry.state.versions.iter();
+        versions.any(|version| version.nkey.as_deref() == Some(signer))
+    })
+}
+
+fn not_entitled(signer: &str, why: &str) -> Fault {
+    Fault::UnknownSigner {
+        signer: signer.chars().take(80).collect(),
+        why: why.to_owned(),
+    }
+}
+
 /// Whether `signer` is a version of the ledger's signing key, which nobody else has.
 fn entitled(ledger: &Ledger, signer: &str) -> Result<(), &'static str> {
     let Some(entry) = ledger.key(&signing_key()) else {
@@ -140,8 +200,7 @@ fn entitled(ledger: &Ledger, signer: &str) -> Result<(), &'static str> {
     ) {
         return Err("the ledger's signing key was compromised before");
     }
-    let known = |v: &key::Version| v.nkey.as_deref() == Some(signer);
-    if entry.state.versions.iter().any(known) {
+    if signs_ledger(ledger, signer, false) {
         Ok(())
     } else {
         Err("it is no version of the ledger's signing key")

@@ -8,9 +8,10 @@ use std::{
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use keyledger_domain::{
-    Ledger, Stamp,
-    ledger::{Outcome, Sealed},
+    EventCid, Ledger, Record, Stamp,
+    ledger::{Applied, Outcome, Sealed},
     name::HistoryId,
+    verify::may_write,
 };
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -18,7 +19,7 @@ use uuid::Uuid;
 use super::{
     Done, Failure, Live, Order, Parts,
     pace::{LONE_AT_MOST, Next, Pace},
-    tail::Tailed,
+    tail::{Foreign, Tailed},
 };
 use crate::store::{AppendError, ReadError};
 
@@ -315,16 +316,19 @@ impl Engine {
             Tailed::Event {
                 sequence,
                 cid,
-                record,
+                foreign,
             } => {
-                if let Some(record) = record {
-                    let applied = self.live.ledger.write().apply(&record, cid, sequence);
-                    match applied {
-                        Ok(keyledger_domain::ledger::Applied::New) => {
+                if let Some(Foreign { record, signer }) = foreign {
+                    let mut ledger = self.live.ledger.write();
+                    match fold_foreign(&mut ledger, &record, &signer, cid, sequence) {
+                        Ok(Applied::New) => {
                             let _ = self.parts.news.send(Arc::new(*record));
                         }
-                        Ok(keyledger_domain::ledger::Applied::Already) => {}
-                        Err(fault) => self.broken = Some(format!("sequence {sequence}: {fault}")),
+                        Ok(Applied::Already) => {}
+                        Err(said) => {
+                            tracing::error!(sequence, %said, "the ledger holds what does not belong there");
+                            self.broken = Some(format!("sequence {sequence}: {said}"));
+                        }
                     }
                 }
                 self.live.own.lock().remove(&sequence);
@@ -403,6 +407,25 @@ impl Batch {
         });
         alone.collect()
     }
+}
+
+/// Folds an event that came by in the stream. Whoever can write there is not believed: he must be entitled.
+fn fold_foreign(
+    ledger: &mut Ledger,
+    record: &Record,
+    signer: &str,
+    cid: EventCid,
+    sequence: u64,
+) -> Result<Applied, String> {
+    let head = ledger.head(&record.history);
+    let is_new = head.is_none_or(|head| head.revision < record.revision);
+    // A ledger without a trust bootstrap, which is never served, knows no signers.
+    if is_new && ledger.operator().is_some() {
+        may_write(record, signer, ledger).map_err(|e| e.to_string())?;
+    }
+    ledger
+        .apply(record, cid, sequence)
+        .map_err(|e| e.to_string())
 }
 
 fn refuse(batch: Batch, failure: &Failure) {

@@ -9,6 +9,7 @@ mod engine;
 mod fresh;
 mod live;
 mod pace;
+mod signed;
 mod tail;
 
 use std::sync::Arc;

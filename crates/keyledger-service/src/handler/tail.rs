@@ -3,11 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
-use keyledger_domain::{EventCid, Record};
+use keyledger_domain::{EventCid, Record, verify::Signatures};
 use keyledger_wire::header;
 use tokio::sync::mpsc;
 
-use super::Live;
+use super::{
+    Live,
+    signed::{NewestSigned, Signed},
+};
 use crate::store::{ReadError, Store, StoredEvent};
 
 /// The pause before a broken-off tail is taken up again.
@@ -42,10 +45,17 @@ pub(super) enum Tailed {
     Event {
         sequence: u64,
         cid: EventCid,
-        record: Option<Box<Record>>,
+        foreign: Option<Foreign>,
     },
     /// An event that cannot be read.
     Broken(String),
+}
+
+/// An event that another instance wrote, or that came by before its acknowledgement. Its signature is the signer's.
+pub(super) struct Foreign {
+    pub(super) record: Box<Record>,
+    /// Who signed it: whether he was entitled to shows when it is folded.
+    pub(super) signer: String,
 }
 
 /// Folds everything that is stored after the fold's position.
@@ -62,10 +72,11 @@ pub(super) async fn load(store: &dyn Store, live: &Live) -> Result<(), LoadError
     load_until(store, live, last).await
 }
 
-/// Folds what is stored after the fold's position, up to the sequence `last`.
+/// Folds what is stored after the fold's position, up to the sequence `last`, and checks who signed it.
 pub(super) async fn load_until(store: &dyn Store, live: &Live, last: u64) -> Result<(), LoadError> {
     let mut after = live.position().sequence;
     let mut said = after;
+    let mut newest = NewestSigned::default();
     while after < last {
         let tail = store.tail(after).await?;
         let (out, mut inbox) = mpsc::channel(8);
@@ -86,7 +97,7 @@ pub(super) async fn load_until(store: &dyn Store, live: &Live, last: u64) -> Res
                 tracing::warn!(after, "reading the ledger broke off; reading on");
                 break;
             };
-            fold(live, chunk, last, &mut after)?;
+            fold(live, &mut newest, chunk, last, &mut after)?;
             if after >= said + PROGRESS {
                 said = after;
                 tracing::info!(at = after, of = last, "folding the ledger");
@@ -94,32 +105,55 @@ pub(super) async fn load_until(store: &dyn Store, live: &Live, last: u64) -> Res
         }
         reader.abort();
     }
-    Ok(())
+    newest.check(live).await
 }
 
-fn fold(live: &Live, chunk: Vec<Parsed>, last: u64, after: &mut u64) -> Result<(), LoadError> {
+fn fold(
+    live: &Live,
+    newest: &mut NewestSigned,
+    chunk: Vec<Parsed>,
+    last: u64,
+    after: &mut u64,
+) -> Result<(), LoadError> {
     let mut ledger = live.ledger.write();
     for (sequence, parsed) in chunk
         .into_iter()
         .take_while(|(sequence, _)| *sequence <= last)
     {
         let broken = |said: String| LoadError::Broken { sequence, said };
-        let (cid, record) = parsed.map_err(broken)?;
+        let Event {
+            cid,
+            record,
+            signed,
+        } = parsed.map_err(broken)?;
         let applied = ledger.apply(&record, cid, sequence);
         applied.map_err(|e| broken(e.to_string()))?;
         live.advance(sequence, &cid);
+        newest.take(record, cid, signed, sequence);
         *after = sequence;
     }
     Ok(())
 }
 
 /// An event as it is folded, or what is wrong with it.
-type Parsed = (u64, Result<(EventCid, Record), String>);
+type Parsed = (u64, Result<Event, String>);
+
+/// An event that is what its CID says.
+struct Event {
+    cid: EventCid,
+    record: Record,
+    signed: Signed,
+}
 
 fn parse(event: &StoredEvent) -> Parsed {
     let parsed = check_cid(event).and_then(|cid| {
         let record = Record::read(&event.payload).map_err(|e| e.to_string())?;
-        Ok((cid, record))
+        let signed = Signed::of(event)?;
+        Ok(Event {
+            cid,
+            record,
+            signed,
+        })
     });
     (event.sequence, parsed)
 }
@@ -127,6 +161,7 @@ fn parse(event: &StoredEvent) -> Parsed {
 /// Follows the stream for ever, from the fold's position on.
 pub(super) async fn follow(store: Arc<dyn Store>, live: Arc<Live>, out: mpsc::Sender<Tailed>) {
     let mut after = live.position().sequence;
+    let mut signatures = Signatures::default();
     loop {
         match store.tail(after).await {
             Ok(mut tail) => {
@@ -142,7 +177,11 @@ pub(super) async fn follow(store: Arc<dyn Store>, live: Arc<Live>, out: mpsc::Se
                         continue;
                     }
                     after = event.sequence;
-                    if out.send(read(&live, &event)).await.is_err() {
+                    if out
+                        .send(read(&live, &mut signatures, &event))
+                        .await
+                        .is_err()
+                    {
                         return;
                     }
                 }
@@ -153,22 +192,31 @@ pub(super) async fn follow(store: Arc<dyn Store>, live: Arc<Live>, out: mpsc::Se
     }
 }
 
-fn read(live: &Live, event: &StoredEvent) -> Tailed {
+fn read(live: &Live, signatures: &mut Signatures, event: &StoredEvent) -> Tailed {
     let sequence = event.sequence;
     if let Some(cid) = live.own.lock().get(&sequence) {
         return Tailed::Event {
             sequence,
             cid: *cid,
-            record: None,
+            foreign: None,
         };
     }
-    match parse(event) {
-        (sequence, Ok((cid, record))) => Tailed::Event {
+    let (_, parsed) = parse(event);
+    let checked = parsed.and_then(|event| {
+        let Signed { signer, signature } = &event.signed;
+        let checked = signatures.check(signer, event.cid, signature);
+        checked.map(|()| event).map_err(|fault| fault.to_string())
+    });
+    match checked {
+        Ok(event) => Tailed::Event {
             sequence,
-            cid,
-            record: Some(Box::new(record)),
+            cid: event.cid,
+            foreign: Some(Foreign {
+                record: Box::new(event.record),
+                signer: event.signed.signer,
+            }),
         },
-        (sequence, Err(said)) => Tailed::Broken(format!("sequence {sequence}: {said}")),
+        Err(said) => Tailed::Broken(format!("sequence {sequence}: {said}")),
     }
 }
 
