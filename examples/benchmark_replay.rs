@@ -140,7 +140,7 @@ async fn write(store: &JetStreamStore, prefix: &Prefix, keys: u64) -> Result<()>
                 .drain(..)
                 .map(|sealed| append(prefix, &sealed))
                 .collect();
-            store.append(appends).await?;
+            store.append(appends, None).await?;
         }
     }
     Ok(())

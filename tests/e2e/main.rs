@@ -12,6 +12,7 @@ mod judges;
 mod life;
 mod limits;
 mod load;
+mod races;
 mod tamper;
 mod time;
 mod views;

@@ -167,7 +167,12 @@ async fn intrude(
         headers,
         payload: payload.into(),
     };
-    world.store().await.append(vec![append]).await.unwrap()
+    world
+        .store()
+        .await
+        .append(vec![append], None)
+        .await
+        .unwrap()
 }
 
 /// Holds that the running service takes no command more, that another one does not start, and that both say where.

@@ -63,10 +63,14 @@ impl Store for Unreliable {
         self.inner.examine()
     }
 
-    fn append(&self, batch: Vec<Append>) -> Pending<'_, Result<u64, AppendError>> {
+    fn append(
+        &self,
+        batch: Vec<Append>,
+        last: Option<u64>,
+    ) -> Pending<'_, Result<u64, AppendError>> {
         Box::pin(async move {
             if self.calm.load(Ordering::Relaxed) {
-                return self.inner.append(batch).await;
+                return self.inner.append(batch, last).await;
             }
             let (fate, delay) = (self.random.below(10), self.random.below(30));
             tokio::time::sleep(Duration::from_millis(delay)).await;
@@ -75,7 +79,7 @@ impl Store for Unreliable {
                 0 => Err(AppendError::Unacknowledged("lost".to_owned())),
                 // The acknowledgement is lost on its way back.
                 1 => {
-                    let _ = self.inner.append(batch).await;
+                    let _ = self.inner.append(batch, last).await;
                     Err(AppendError::Unacknowledged("ack lost".to_owned()))
                 }
                 // The acknowledgement is given up; the message arrives later.
@@ -83,17 +87,17 @@ impl Store for Unreliable {
                     let inner = self.inner.clone();
                     tokio::spawn(async move {
                         tokio::time::sleep(Duration::from_millis(50)).await;
-                        let _ = inner.append(batch).await;
+                        let _ = inner.append(batch, last).await;
                     });
                     Err(AppendError::Unacknowledged("late".to_owned()))
                 }
                 // The acknowledgement is slow: the event comes by in the tail first.
                 3..=5 => {
-                    let appended = self.inner.append(batch).await;
+                    let appended = self.inner.append(batch, last).await;
                     tokio::time::sleep(Duration::from_millis(25)).await;
                     appended
                 }
-                _ => self.inner.append(batch).await,
+                _ => self.inner.append(batch, last).await,
             }
         })
     }
@@ -242,6 +246,7 @@ pub(crate) fn order(random: &Random, place: u64) -> Order {
         ids: Ids::root(id),
         principal: Arc::new(principal),
         made: Made::Nothing,
+        issuer: None,
     }
 }
 

@@ -19,6 +19,14 @@ struct RequestInfo {
     host: Option<String>,
 }
 
+/// Whom nats-server and the ledger vouch for.
+pub(crate) struct Sender {
+    pub(crate) known: Known,
+    pub(crate) stamp: Arc<Stamp>,
+    /// The key that issued its JWT.
+    pub(crate) issuer: Box<str>,
+}
+
 /// Finds who sent it, by the nkeys in the stamp.
 ///
 /// # Errors
@@ -28,7 +36,7 @@ pub(crate) fn identify(
     ledger: &Ledger,
     request_info: Option<&str>,
     now: Timestamp,
-) -> Result<(Known, Arc<Stamp>), Rejection> {
+) -> Result<Sender, Rejection> {
     let info: RequestInfo = request_info
         .and_then(|text| serde_json::from_str(text).ok())
         .ok_or(Rejection::Unidentified)?;
@@ -52,5 +60,9 @@ pub(crate) fn identify(
             .map(|host| host.chars().take(255).collect::<String>().into()),
         verified_by: VerifiedBy::RequestInfo,
     };
-    Ok((known, Arc::new(stamp)))
+    Ok(Sender {
+        known,
+        stamp: Arc::new(stamp),
+        issuer: issuer.into(),
+    })
 }

@@ -38,6 +38,8 @@ pub const SERVICE_ERROR_CODE: &str = "Nats-Service-Error-Code";
 pub const EXPECTED_LAST: &str = "Nats-Expected-Last-Subject-Sequence";
 /// Compare-and-set: the history, as a subject filter.
 pub const EXPECTED_LAST_SUBJECT: &str = "Nats-Expected-Last-Subject-Sequence-Subject";
+/// Compare-and-set: the sequence that the newest event of all must have.
+pub const EXPECTED_LAST_OF_ALL: &str = "Nats-Expected-Last-Sequence";
 /// Atomic batch: its id.
 pub const BATCH_ID: &str = "Nats-Batch-Id";
 /// Atomic batch: the message's place, from 1.

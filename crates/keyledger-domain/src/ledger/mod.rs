@@ -4,6 +4,7 @@ mod authority;
 mod checks;
 mod decide;
 mod fold;
+mod reads;
 mod seal;
 
 use std::collections::{BTreeSet, HashMap};
@@ -14,6 +15,7 @@ use uuid::Uuid;
 pub use authority::{Claimed, Known, SERVICE_VERBS};
 pub use decide::{Decision, Facts, MAX_EVENTS, Made, Outcome};
 pub use fold::{Applied, ChainBreak};
+pub use reads::Reads;
 pub use seal::Sealed;
 
 use crate::{

@@ -40,11 +40,11 @@ async fn carry_out(
     let (target, command, why) = parse(&shared.prefix, message)?;
     let now = (shared.clock)();
     let info = request_info(message);
-    let principal = {
+    let sender = {
         let ledger = shared.live.ledger.read();
-        let (known, stamp) = identity::identify(&ledger, info, now)?;
-        ledger.authorise(&known, &target.name, &command)?;
-        stamp
+        let sender = identity::identify(&ledger, info, now)?;
+        ledger.authorise(&sender.known, &target.name, &command)?;
+        sender
     };
     shared.ready()?;
     let prepared = prepare::prepare(shared, &target, &command, ids.command, now).await?;
@@ -53,7 +53,8 @@ async fn carry_out(
         command,
         why,
         ids,
-        principal,
+        principal: sender.stamp,
+        issuer: Some(sender.issuer),
         made: prepared.made.clone(),
     };
     let done = match shared.handler.order(order.clone()).await {

@@ -144,7 +144,7 @@ pub(super) async fn rebuild(shared: &Shared, message: &Message) -> Answer {
 
 async fn rebuild_now(shared: &Shared, message: &Message) -> Result<Rebuilt, Refused> {
     let now = (shared.clock)();
-    let (known, _) = identity::identify(&shared.live.ledger.read(), request_info(message), now)?;
+    let known = identity::identify(&shared.live.ledger.read(), request_info(message), now)?.known;
     if known.role != keyledger_domain::Role::Administrator {
         let why = format!("the role {} does not give rebuild", known.role);
         return Err(Rejection::Unauthorised { why }.into());

@@ -1,6 +1,9 @@
 //! Gathering: what waits is decided, sealed, signed and sent together.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
@@ -8,7 +11,7 @@ use futures::{FutureExt, future::BoxFuture};
 use keyledger_domain::{
     Facts, Ledger, Made, Rejection, Timestamp,
     command::Target,
-    ledger::{Decision, Remembered, Sealed},
+    ledger::{Claimed, Decision, Reads, Remembered, Sealed},
     record::{Ids, Record, Why},
 };
 use keyledger_wire::{Prefix, header};
@@ -24,6 +27,7 @@ use crate::store::{Append, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Store, StoredEvent
 impl Engine {
     /// Takes from those that wait as many as fit a batch; answers those that need none.
     pub(super) fn decide_waiting(&mut self) -> Option<Batch> {
+        let end = self.end();
         let live = Arc::clone(&self.live);
         let ledger = live.ledger.read();
         let now = (self.parts.clock)();
@@ -31,6 +35,8 @@ impl Engine {
             works: Vec::new(),
             histories: Vec::new(),
             ids: Vec::new(),
+            reads: HashSet::new(),
+            last: None,
         };
         let (mut events, mut bytes) = (0, 0);
         let mut later = Vec::new();
@@ -39,6 +45,21 @@ impl Engine {
                 later.push(waiting);
                 break;
             }
+            let reads = waiting.reads();
+            if !reads.is_nothing() {
+                let first = batch.works.is_empty();
+                // What is under way comes to its end first, and nothing overtakes.
+                if end.is_none() || (reads == Reads::Everything && !first) {
+                    later.push(waiting);
+                    break;
+                }
+                if let Reads::Histories(histories) = &reads
+                    && histories.iter().any(|history| self.busy.contains(history))
+                {
+                    later.push(waiting);
+                    continue;
+                }
+            }
             let Some((waiting, decision, ids)) = self.decide(&ledger, waiting, now, &mut later)
             else {
                 continue;
@@ -46,7 +67,7 @@ impl Engine {
             let touches_busy = decision
                 .events
                 .iter()
-                .any(|(history, _)| self.busy.contains(history));
+                .any(|(history, _)| self.busy.contains(history) || batch.reads.contains(history));
             if touches_busy || events + decision.events.len() > MAX_BATCH_EVENTS {
                 later.push(waiting);
                 continue;
@@ -63,6 +84,17 @@ impl Engine {
             events += sealed.len();
             bytes += sealed.iter().map(|s| s.bytes.len() + 512).sum::<usize>();
             batch.works.push((waiting, sealed));
+            match reads {
+                Reads::Everything => {
+                    batch.last = end;
+                    break;
+                }
+                Reads::Histories(histories) if !histories.is_empty() => {
+                    batch.last = end;
+                    batch.reads.extend(histories);
+                }
+                Reads::Histories(_) => {}
+            }
         }
         for waiting in later.into_iter().rev() {
             self.waiting.push_front(waiting);
@@ -97,6 +129,11 @@ impl Engine {
                 }
                 if let Some(remembered) = ledger.remembered(&order.ids.command) {
                     self.answer_again(*remembered, *order, reply);
+                    return None;
+                }
+                // Again: much may have happened since it was let in.
+                if let Err(rejection) = may_command(ledger, &order, now) {
+                    let _ = reply.send(Err(rejection.into()));
                     return None;
                 }
                 let facts = facts(now, order.made.clone());
@@ -153,11 +190,25 @@ impl Engine {
                     to_append(event, expected, &prefix, &*signer)
                 })
                 .collect();
-            let result = store.append(appends).await;
+            let result = store.append(appends, batch.last).await;
             (batch, result)
         });
         async move { task.await.expect("appending does not panic") }.boxed()
     }
+}
+
+/// Whether the sender may still command this.
+fn may_command(ledger: &Ledger, order: &Order, now: Timestamp) -> Result<(), Rejection> {
+    let Some(issuer) = &order.issuer else {
+        return Ok(());
+    };
+    let claimed = Claimed {
+        account: &order.principal.account,
+        user: &order.principal.user,
+        issuer,
+    };
+    let known = ledger.identify(claimed, now)?;
+    ledger.authorise(&known, &order.target.name, &order.command)
 }
 
 /// The records of a decision.

@@ -9,7 +9,7 @@ use std::{
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use keyledger_domain::{
     EventCid, Ledger, Record, Stamp,
-    ledger::{Applied, Outcome, Sealed},
+    ledger::{Applied, Outcome, Reads, Sealed},
     name::HistoryId,
     verify::may_write,
 };
@@ -51,12 +51,27 @@ pub(super) struct Waiting {
     pub(super) since: Instant,
 }
 
+impl Waiting {
+    /// What deciding it looks at besides its own history.
+    pub(super) fn reads(&self) -> Reads {
+        match &self.work {
+            Work::Order(order, _) => order.command.reads(),
+            // They record what happened, whatever else did.
+            Work::Outcome(..) | Work::Rest(_) => Reads::NOTHING,
+        }
+    }
+}
+
 /// Events that are on their way to the store.
 pub(super) struct Batch {
     pub(super) works: Vec<(Waiting, Vec<Sealed>)>,
     /// Its histories, with the sequence of the newest event in each.
     pub(super) histories: Vec<(HistoryId, u64)>,
     pub(super) ids: Vec<Uuid>,
+    /// What was looked at besides.
+    pub(super) reads: HashSet<HistoryId>,
+    /// The sequence that must be the last of all: set where more was looked at than is written to.
+    pub(super) last: Option<u64>,
 }
 
 /// Where the store says it stands.
@@ -78,7 +93,13 @@ pub(super) struct Engine {
     pub(super) busy_ids: HashSet<Uuid>,
     batches: FuturesUnordered<BoxFuture<'static, Written>>,
     /// How many works each of them holds.
-    under_way: Vec<usize>,
+    pub(super) under_way: Vec<usize>,
+    /// True while the only one under way stands on the end of the stream: a second one would take that away from it.
+    alone: bool,
+    /// Everything up to here is folded, own events that have not come by yet among them.
+    complete: u64,
+    /// The last sequence that an own append was acknowledged with.
+    acknowledged: u64,
     pace: Pace,
     /// Until when those that wait are held back for others to join them.
     held: Option<Instant>,
@@ -104,6 +125,9 @@ impl Engine {
             busy_ids: HashSet::new(),
             batches: FuturesUnordered::new(),
             under_way: Vec::new(),
+            alone: false,
+            complete: 0,
+            acknowledged: 0,
             pace: Pace::default(),
             held: None,
             behind: None,
@@ -178,6 +202,7 @@ impl Engine {
         if let Some(place) = self.under_way.iter().position(|count| *count == works) {
             self.under_way.swap_remove(place);
         }
+        self.alone = false;
         let others = self.waiting.len() + self.under_way.iter().sum::<usize>();
         self.pace.acknowledged(works, others, Instant::now());
         match result {
@@ -240,10 +265,21 @@ impl Engine {
                 }
             }
         }
+        self.acknowledged = self.acknowledged.max(sequence - 1);
         for (reply, answer) in answers {
             // A sender that gave up asks again under the same id.
             let _ = reply.send(Ok(answer));
         }
+    }
+
+    /// The end of the stream, if all of it is folded and nothing is under way.
+    pub(super) fn end(&mut self) -> Option<u64> {
+        self.complete = self.complete.max(self.live.position().sequence);
+        let own = self.live.own.lock();
+        while own.contains_key(&(self.complete + 1)) {
+            self.complete += 1;
+        }
+        (self.under_way.is_empty() && self.complete >= self.acknowledged).then_some(self.complete)
     }
 
     /// Puts a batch back, to be decided anew once everything stored is folded.
@@ -356,7 +392,7 @@ impl Engine {
             }
             return;
         }
-        if self.behind.is_some() || self.asking.is_some() {
+        if self.behind.is_some() || self.asking.is_some() || self.alone {
             return;
         }
         if self.resting.is_some() && self.batches.is_empty() && self.live.own.lock().is_empty() {
@@ -383,9 +419,13 @@ impl Engine {
             let Some(batch) = self.decide_waiting() else {
                 return;
             };
+            self.alone = batch.last.is_some();
             for batch in batch.in_company() {
                 self.under_way.push(batch.works.len());
                 self.batches.push(self.append(batch));
+            }
+            if self.alone {
+                return;
             }
         }
     }
@@ -395,7 +435,7 @@ impl Batch {
     /// A few lone events go off each on its own, anything else together.
     fn in_company(self) -> Vec<Self> {
         let only_lone = self.works.iter().all(|(_, sealed)| sealed.len() == 1);
-        if !only_lone || self.works.len() > LONE_AT_MOST {
+        if !only_lone || self.works.len() > LONE_AT_MOST || self.last.is_some() {
             return vec![self];
         }
         // Works of one batch never share a history: there is one to each, in the same order.
@@ -404,6 +444,8 @@ impl Batch {
             works: vec![work],
             histories: vec![history],
             ids: vec![id],
+            reads: HashSet::new(),
+            last: None,
         });
         alone.collect()
     }

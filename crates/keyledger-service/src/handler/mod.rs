@@ -85,6 +85,9 @@ pub struct Order {
     pub ids: Ids,
     /// Who asks.
     pub principal: Arc<Stamp>,
+    /// The key that issued the sender's JWT, by which the ledger is asked once more whether he may, when it is decided.
+    /// Nothing where nobody sent it.
+    pub issuer: Option<Box<str>>,
     /// What custody made for it.
     pub made: Made,
 }

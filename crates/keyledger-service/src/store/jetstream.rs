@@ -24,8 +24,9 @@ const DUPLICATES: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(50);
 /// How long reading is waited for.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// JetStream's code for a compare-and-set that failed.
-const WRONG_LAST_SEQUENCE: u64 = 10_071;
+/// JetStream's codes for a compare-and-set that failed: it says what stands there instead, or, in a cluster, that something
+/// is on its way there.
+const WRONG_LAST_SEQUENCE: [u64; 2] = [10_071, 10_164];
 /// JetStream's codes for a store that is full: resources, storage, stream limits.
 const FULL: [u64; 4] = [10_023, 10_047, 10_077, 10_122];
 
@@ -132,8 +133,8 @@ impl JetStreamStore {
         })
     }
 
-    async fn publish(&self, append: Append) -> Result<u64, AppendError> {
-        let headers = headers(&append);
+    async fn publish(&self, append: Append, last: Option<u64>) -> Result<u64, AppendError> {
+        let headers = headers(&append, last);
         let request = async_nats::Request::new()
             .payload(append.payload)
             .headers(headers)
@@ -142,12 +143,17 @@ impl JetStreamStore {
         read_ack(&reply.payload).map(|ack| ack.seq)
     }
 
-    async fn publish_batch(&self, batch: Vec<Append>) -> Result<u64, AppendError> {
+    async fn publish_batch(
+        &self,
+        batch: Vec<Append>,
+        last: Option<u64>,
+    ) -> Result<u64, AppendError> {
         let count = batch.len() as u64;
         let id = Uuid::now_v7().simple().to_string();
         let lost = |e: &dyn std::fmt::Display| AppendError::Unacknowledged(e.to_string());
         for (place, append) in (1u64..).zip(batch) {
-            let mut headers = headers(&append);
+            // The server takes it on the first message only.
+            let mut headers = headers(&append, last.filter(|_| place == 1));
             headers.insert(header::BATCH_ID, id.as_str());
             headers.insert(header::BATCH_SEQUENCE, place.to_string());
             if place < count {
@@ -208,14 +214,18 @@ impl JetStreamStore {
 }
 
 impl Store for JetStreamStore {
-    fn append(&self, mut batch: Vec<Append>) -> Pending<'_, Result<u64, AppendError>> {
+    fn append(
+        &self,
+        mut batch: Vec<Append>,
+        last: Option<u64>,
+    ) -> Pending<'_, Result<u64, AppendError>> {
         Box::pin(async move {
             match (batch.len(), batch.pop()) {
                 // A lone event needs no batch: the server's fixed cost for one is some 2.5 ms.
-                (1, Some(append)) => self.publish(append).await,
-                (_, Some(last)) => {
-                    batch.push(last);
-                    self.publish_batch(batch).await
+                (1, Some(append)) => self.publish(append, last).await,
+                (_, Some(append)) => {
+                    batch.push(append);
+                    self.publish_batch(batch, last).await
                 }
                 (_, None) => Err(AppendError::Refused("a batch of no events".to_owned())),
             }
@@ -348,7 +358,7 @@ fn stored(message: jetstream::Message) -> Result<StoredEvent, ReadError> {
     })
 }
 
-fn headers(append: &Append) -> HeaderMap {
+fn headers(append: &Append, last: Option<u64>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in &append.headers {
         headers.insert(*name, value.as_str());
@@ -356,6 +366,9 @@ fn headers(append: &Append) -> HeaderMap {
     if let Some((filter, sequence)) = &append.expected {
         headers.insert(header::EXPECTED_LAST, sequence.to_string());
         headers.insert(header::EXPECTED_LAST_SUBJECT, filter.as_str());
+    }
+    if let Some(last) = last {
+        headers.insert(header::EXPECTED_LAST_OF_ALL, last.to_string());
     }
     headers
 }
@@ -368,7 +381,7 @@ fn read_ack(payload: &Bytes) -> Result<ApiReply, AppendError> {
     };
     let said = format!("{} ({})", fault.description, fault.err_code);
     Err(match fault.err_code {
-        WRONG_LAST_SEQUENCE => AppendError::Conflict,
+        code if WRONG_LAST_SEQUENCE.contains(&code) => AppendError::Conflict,
         code if FULL.contains(&code) => AppendError::Full(said),
         // The server failed on its way: it may or may not have stored.
         _ if fault.code >= 500 => AppendError::Unacknowledged(said),

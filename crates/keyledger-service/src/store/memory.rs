@@ -32,7 +32,7 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn append_now(&self, batch: Vec<Append>) -> Result<u64, AppendError> {
+    fn append_now(&self, batch: Vec<Append>, last: Option<u64>) -> Result<u64, AppendError> {
         if batch.is_empty() || batch.len() > MAX_BATCH_EVENTS {
             return Err(AppendError::Refused(format!(
                 "a batch of {} events",
@@ -40,6 +40,9 @@ impl MemoryStore {
             )));
         }
         let mut events = self.events.lock();
+        if last.is_some_and(|last| last != events.len() as u64) {
+            return Err(AppendError::Conflict);
+        }
         for (filter, expected) in batch.iter().filter_map(|a| a.expected.as_ref()) {
             let history = filter.strip_suffix('>').unwrap_or(filter);
             let last = events.iter().rev().find(|e| e.subject.starts_with(history));
@@ -90,8 +93,12 @@ impl Store for MemoryStore {
         Box::pin(async { Ok(()) })
     }
 
-    fn append(&self, batch: Vec<Append>) -> Pending<'_, Result<u64, AppendError>> {
-        Box::pin(async move { self.append_now(batch) })
+    fn append(
+        &self,
+        batch: Vec<Append>,
+        last: Option<u64>,
+    ) -> Pending<'_, Result<u64, AppendError>> {
+        Box::pin(async move { self.append_now(batch, last) })
     }
 
     fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>> {

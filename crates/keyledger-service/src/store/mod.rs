@@ -75,7 +75,14 @@ pub struct ReadError(pub String);
 pub trait Store: Send + Sync + 'static {
     /// Appends a batch of 1 to [`MAX_BATCH_EVENTS`] events, whole or not at all, and gives the first's sequence; the
     /// others follow without gaps. Acknowledged only once durable.
-    fn append(&self, batch: Vec<Append>) -> Pending<'_, Result<u64, AppendError>>;
+    ///
+    /// With `last`, only if nothing at all was stored behind that sequence: for what was decided on more than the
+    /// histories it writes to.
+    fn append(
+        &self,
+        batch: Vec<Append>,
+        last: Option<u64>,
+    ) -> Pending<'_, Result<u64, AppendError>>;
 
     /// The sequence of the newest event; 0 if there is none.
     fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>>;

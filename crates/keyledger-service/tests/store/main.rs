@@ -48,10 +48,13 @@ async fn keeps_its_promises(store: Arc<dyn Store>) {
 
     // A lone event, then its history moved on: the same expectation is a conflict and stores nothing.
     assert_eq!(
-        store.append(vec![event("a", Some(0), "a1")]).await.unwrap(),
+        store
+            .append(vec![event("a", Some(0), "a1")], None)
+            .await
+            .unwrap(),
         1
     );
-    let late = store.append(vec![event("a", Some(0), "late")]).await;
+    let late = store.append(vec![event("a", Some(0), "late")], None).await;
     assert!(matches!(late, Err(AppendError::Conflict)), "{late:?}");
     assert_eq!(store.last_sequence().await.unwrap(), 1);
 
@@ -62,7 +65,17 @@ async fn keeps_its_promises(store: Arc<dyn Store>) {
         event("b", None, "b2"),
         event("c", Some(0), "c1"),
     ];
-    assert_eq!(store.append(batch).await.unwrap(), 2);
+    assert_eq!(store.append(batch, None).await.unwrap(), 2);
+    assert_eq!(store.last_sequence().await.unwrap(), 5);
+
+    // What stands on the end of the stream is refused when anything came behind it, a batch as a lone event.
+    for batch in [
+        vec![event("x", Some(0), "x1")],
+        vec![event("x", Some(0), "x1"), event("y", Some(0), "y1")],
+    ] {
+        let late = store.append(batch, Some(4)).await;
+        assert!(matches!(late, Err(AppendError::Conflict)), "{late:?}");
+    }
     assert_eq!(store.last_sequence().await.unwrap(), 5);
 
     // One stale expectation refuses the whole batch.
@@ -71,7 +84,7 @@ async fn keeps_its_promises(store: Arc<dyn Store>) {
         event("a", Some(1), "stale"),
         event("e", Some(0), "e1"),
     ];
-    let stale = store.append(stale).await;
+    let stale = store.append(stale, None).await;
     assert!(matches!(stale, Err(AppendError::Conflict)), "{stale:?}");
     assert_eq!(store.last_sequence().await.unwrap(), 5);
 
@@ -104,7 +117,10 @@ async fn keeps_its_promises(store: Arc<dyn Store>) {
     // The tail: what is there, and then what comes.
     let mut tail = store.tail(4).await.unwrap();
     assert_eq!(tail.next().await.unwrap().unwrap().sequence, 5);
-    store.append(vec![event("f", Some(0), "f1")]).await.unwrap();
+    store
+        .append(vec![event("f", Some(0), "f1")], None)
+        .await
+        .unwrap();
     assert_eq!(tail.next().await.unwrap().unwrap().sequence, 6);
 
     // Of many who append to one history with the same expectation, one wins.
@@ -112,7 +128,7 @@ async fn keeps_its_promises(store: Arc<dyn Store>) {
         let store = Arc::clone(&store);
         async move {
             store
-                .append(vec![event("race", Some(0), &format!("r{i}"))])
+                .append(vec![event("race", Some(0), &format!("r{i}"))], None)
                 .await
                 .is_ok()
         }
@@ -129,11 +145,11 @@ async fn keeps_its_promises(store: Arc<dyn Store>) {
     let many: Vec<_> = (0..1_000)
         .map(|i| event(&format!("m{i}"), Some(0), "m"))
         .collect();
-    assert_eq!(store.append(many).await.unwrap(), last + 1);
+    assert_eq!(store.append(many, None).await.unwrap(), last + 1);
     let more: Vec<_> = (0..1_001)
         .map(|i| event(&format!("n{i}"), Some(0), "n"))
         .collect();
-    let more = store.append(more).await;
+    let more = store.append(more, None).await;
     assert!(
         matches!(
             more,
@@ -143,7 +159,7 @@ async fn keeps_its_promises(store: Arc<dyn Store>) {
     );
     assert_eq!(store.last_sequence().await.unwrap(), last + 1_000);
     assert!(matches!(
-        store.append(vec![]).await,
+        store.append(vec![], None).await,
         Err(AppendError::Refused(_))
     ));
 }
@@ -165,7 +181,7 @@ async fn what_was_acknowledged_survives_kill_9() {
     let batch = (0..50)
         .map(|i| event(&format!("k{i}"), Some(0), "k"))
         .collect();
-    store.append(batch).await.unwrap();
+    store.append(batch, None).await.unwrap();
     server.kill9();
     server.restart().await;
     let store = JetStreamStore::open(server.connect().await, &Prefix::default())

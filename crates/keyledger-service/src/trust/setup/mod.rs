@@ -85,7 +85,7 @@ pub async fn setup(
     }
     // Material before the events that name it; never again after them: what was destroyed stays destroyed.
     report.uploaded = upload(client, organisation, &prefix).await?;
-    match store.append(appends(&genesis, &prefix)).await {
+    match store.append(appends(&genesis, &prefix), None).await {
         Ok(_) => report.genesis_events = genesis.len(),
         // Another setup was faster, or the answer was lost.
         Err(AppendError::Conflict | AppendError::Unacknowledged(_))
