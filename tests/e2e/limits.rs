@@ -1,7 +1,10 @@
 //! Limits and bad input: each is refused clearly, and nothing of it is written.
 
 use async_nats::{HeaderMap, RequestErrorKind};
-use keyledger_wire::header::{CAUSATION_ID, CORRELATION_ID, MESSAGE_ID};
+use keyledger_wire::{
+    Ids,
+    header::{CAUSATION_ID, CORRELATION_ID, MESSAGE_ID},
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -548,4 +551,26 @@ async fn a_secret_sent_by_mistake_is_refused_and_repeated_nowhere() {
         .await
         .unwrap();
     assert_eq!(reply["status"], "accepted", "{reply}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reading_and_retrying_leave_no_consumers_behind() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let ids = Ids::root(Uuid::now_v7());
+    for _ in 0..150 {
+        admin.ask("history.key.nats-operator", json!({})).await;
+        let body = json!({"algorithm": "ed25519"});
+        let again = admin.send_as("key.generate", "once", body, ids).await;
+        assert_eq!(again.unwrap()["revision"], 1);
+    }
+    let setup = world.connect(&world.organisation.creds("setup")).await;
+    let stream = async_nats::jetstream::new(setup)
+        .get_stream("KEYS_EVENTS")
+        .await
+        .unwrap();
+    let consumers = stream.cached_info().state.consumer_count;
+    assert!(consumers < 10, "{consumers} consumers are left");
+    service.stop().await;
 }

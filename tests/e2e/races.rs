@@ -199,3 +199,22 @@ async fn a_ledger_written_by_two_folds_alike() {
     first.stop().await;
     second.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_rotation_that_is_asked_for_at_once_takes_place() {
+    let world = World::new().await;
+    let (first, second) = (world.serve().await, world.serve().await);
+    let admin = world.administrator().await;
+    let body = json!({"algorithm": "ed25519", "activate": true});
+    admin.send("key.generate", "k", body).await.unwrap();
+    for key in ["k", "ledger-signing"] {
+        let rotations = (0..5).map(|_| admin.send("key.rotate", key, json!({})));
+        for answer in join_all(rotations).await {
+            answer.unwrap();
+        }
+        assert_eq!(admin.key(key).await["version"], 6, "{key}");
+    }
+    world.verify(&admin).await;
+    first.stop().await;
+    second.stop().await;
+}

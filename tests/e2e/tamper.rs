@@ -275,3 +275,36 @@ async fn a_forged_event_that_fits_is_found_by_its_signature() {
     let sequence = intrude(&world, "keys.events.key.c.generated", headers, payload).await;
     is_found(&world, &admin, service, sequence).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_whose_end_was_cut_off_is_not_served() {
+    let mut world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    written(&admin).await;
+    let last = world.settled(&admin).await;
+    service.stop().await;
+    world.server.stop().await;
+    let mut blocks = Vec::new();
+    let mut folders = vec![world.server.directory().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_string_lossy().contains("KEYS_EVENTS/msgs/")
+                && path.extension().is_some_and(|e| e == "blk")
+            {
+                blocks.push(path);
+            }
+        }
+    }
+    assert_eq!(blocks.len(), 1, "{blocks:?}");
+    let bytes = std::fs::read(&blocks[0]).unwrap();
+    std::fs::write(&blocks[0], &bytes[..bytes.len() - 300]).unwrap();
+    world.server.restart().await;
+    let start = tokio::time::timeout(std::time::Duration::from_secs(20), world.try_serve());
+    let refused = start.await.expect("it does not try for ever").unwrap_err();
+    let said = refused.to_string();
+    assert!(said.contains(&format!("sequence {last} is gone")), "{said}");
+}

@@ -105,7 +105,7 @@ impl Store for Unreliable {
     fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>> {
         Box::pin(async move {
             if !self.calm.load(Ordering::Relaxed) && self.random.below(10) == 0 {
-                return Err(ReadError("away".to_owned()));
+                return Err(ReadError::Unavailable("away".to_owned()));
             }
             let last = self.inner.last_sequence().await;
             // The answer is slow: more is appended and comes by before it.

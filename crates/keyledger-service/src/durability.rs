@@ -18,6 +18,9 @@ const EVERY: Duration = Duration::from_secs(15);
 /// How often while the gate is shut: it opens by itself.
 const WHILE_SHUT: Duration = Duration::from_secs(1);
 
+/// How often in turn they may be silent until the gate is shut.
+const MAX_SILENT: u32 = 5;
+
 /// What the servers say of how they store.
 #[derive(Debug, Clone, Default)]
 pub struct Durability {
@@ -32,6 +35,8 @@ struct State {
     fault: Option<String>,
     /// How often the connection was lost.
     losses: u64,
+    /// How often in turn no server answered while the gate is open.
+    silent: u32,
 }
 
 #[derive(Deserialize)]
@@ -128,6 +133,16 @@ impl Durability {
             // Asked before the connection was lost: what was said then says nothing of now.
             return self.ask_again.notify_one();
         }
+        // A busy machine is silent for a moment. How a server stores changes only with its start, which cuts connections.
+        if servers.is_empty() && state.fault.is_none() && state.silent < MAX_SILENT {
+            state.silent += 1;
+            tracing::warn!(
+                times = state.silent,
+                "no server says how it stores; asking again"
+            );
+            return;
+        }
+        state.silent = 0;
         if let Some(fault) = &fault
             && state.fault.as_ref() != Some(fault)
         {
@@ -154,7 +169,8 @@ impl Durability {
     /// Asks again and again, for ever.
     pub async fn watch(self, system: async_nats::Client) {
         loop {
-            let pause = if self.is_durable() { EVERY } else { WHILE_SHUT };
+            let quiet = self.is_durable() && self.state.read().silent == 0;
+            let pause = if quiet { EVERY } else { WHILE_SHUT };
             let _ = timeout(pause, self.ask_again.notified()).await;
             self.check(&system).await;
         }

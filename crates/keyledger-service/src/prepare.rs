@@ -2,7 +2,7 @@
 //!
 //! Material is written before the event that names it. If the event does not come, the material is erased.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use data_encoding::BASE64;
 use keyledger_custody::{MaterialContext, NkeyKind, UserSeed, check_public};
@@ -14,6 +14,7 @@ use keyledger_domain::{
     user,
 };
 use keyledger_wire::Sealed;
+use tokio::sync::SemaphorePermit;
 use uuid::Uuid;
 
 use crate::{
@@ -228,12 +229,34 @@ fn placeholder(version: u32, nkey: bool) -> NewVersion {
     }
 }
 
+/// How long a slow generation waits for those before it.
+const SLOW_PATIENCE: Duration = Duration::from_secs(20);
+
 /// What is generated.
+#[derive(Clone, Copy)]
 enum Kind {
     /// A key of this algorithm.
     Key(Algorithm),
     /// An nkey that signs the ledger.
     LedgerNkey,
+}
+
+impl Kind {
+    /// True of RSA: finding its primes takes a core half a second, where others take microseconds.
+    const fn is_slow(self) -> bool {
+        matches!(self, Self::Key(Algorithm::Rsa3072))
+    }
+}
+
+impl Shared {
+    /// A place to generate something slow in: one core stays free, and nobody waits for ever.
+    async fn slow_generation(&self) -> Result<SemaphorePermit<'_>, Refused> {
+        let place = tokio::time::timeout(SLOW_PATIENCE, self.slow.acquire()).await;
+        place.ok().and_then(Result::ok).ok_or_else(|| {
+            let said = "more RSA keys are asked for than can be made: try again later".to_owned();
+            Refused::Fault("not_ready", said)
+        })
+    }
 }
 
 /// Generates a version, and writes its sealed material under a name that nobody else can have.
@@ -245,15 +268,25 @@ async fn version(
     purposes: Purposes,
 ) -> Result<Prepared, Refused> {
     let custody = Arc::clone(&shared.custody);
+    let kind_of = kind;
     let context = MaterialContext {
         key: name.clone(),
         version: number,
         purposes,
     };
-    let generate = move || match kind {
-        Kind::Key(algorithm) => custody.generate(algorithm, &context),
+    let generate = move || match &kind_of {
+        Kind::Key(algorithm) => custody.generate(*algorithm, &context),
         Kind::LedgerNkey => custody.generate_nkey(NkeyKind::User, &context),
     };
+    // Held until the secret is made. Quick ones do not wait for slow ones.
+    let _place = match kind.is_slow() {
+        true => Some(shared.slow_generation().await?),
+        false => None,
+    };
+    // Somebody else may have taken the name while this one waited.
+    if number == 1 && shared.live.ledger.read().key(name).is_some() {
+        return Ok(Prepared::nothing());
+    }
     let generated = tokio::task::spawn_blocking(generate)
         .await
         .map_err(|e| custody_failed(&e))?

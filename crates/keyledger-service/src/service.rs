@@ -6,7 +6,10 @@ use async_nats::ConnectOptions;
 use keyledger_custody::Custody;
 use keyledger_domain::{Stamp, Timestamp, VerifiedBy, ledger::LEDGER_SIGNING_KEY, name::Name};
 use keyledger_wire::Prefix;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+};
 
 use crate::{
     durability::Durability,
@@ -188,6 +191,8 @@ impl Service {
             custody,
             signers,
             ledger_signer,
+            slow: Semaphore::new(slow_places()),
+            past: Semaphore::new(1),
             durability: durability.clone(),
             instance: std::sync::OnceLock::new(),
         });
@@ -288,6 +293,12 @@ async fn connect(
         .connect(&options.url)
         .await
         .map_err(|e| refused(e.to_string()))
+}
+
+/// All cores but one, so that commands go on while RSA keys are made.
+fn slow_places() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cores.saturating_sub(1).max(1)
 }
 
 fn system_clock() -> Clock {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use keyledger_custody::Custody;
 use keyledger_wire::Prefix;
+use tokio::sync::Semaphore;
 
 use crate::{
     durability::Durability,
@@ -25,6 +26,10 @@ pub(crate) struct Shared {
     pub(crate) custody: Arc<Custody>,
     pub(crate) signers: Arc<Signers>,
     pub(crate) ledger_signer: Arc<CurrentSigner>,
+    /// Places to generate slow keys in.
+    pub(crate) slow: Semaphore,
+    /// One place: a question about a past moment folds a ledger of its own.
+    pub(crate) past: Semaphore,
     pub(crate) durability: Durability,
     pub(crate) instance: std::sync::OnceLock<String>,
 }

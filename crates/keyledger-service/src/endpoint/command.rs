@@ -8,6 +8,9 @@ use uuid::Uuid;
 use super::reply::{Answer, Refused, ok, refuse};
 use crate::{handler::Order, identity, prepare, shared::Shared};
 
+/// How often a command is carried out anew before it is refused for good.
+const MAX_AGAIN: u32 = 8;
+
 /// Answers a command.
 pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
     let ids = match ids(message.headers.as_ref()) {
@@ -15,11 +18,16 @@ pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
         Err(rejection) => return refuse(rejection.into(), None),
     };
     let mut carried_out = carry_out(shared, message, ids).await;
-    // Nothing was written, so no compare-and-set vouches that this was decided on the newest state.
-    if carried_out
-        .as_ref()
-        .map_or_else(Refused::is_of_state, |done| !done.1)
-    {
+    for again in 0..MAX_AGAIN {
+        // Nothing was written, so no compare-and-set vouches that this was decided on the newest state. And what custody
+        // made may be for a version that somebody else has made meanwhile.
+        let settled = match &carried_out {
+            Ok((_, fresh)) => *fresh || again > 0,
+            Err(refused) => !(refused.is_of_state() && again == 0 || refused.is_of_material()),
+        };
+        if settled {
+            break;
+        }
         carried_out = match shared.handler.catch_up().await {
             Ok(()) => carry_out(shared, message, ids).await,
             Err(error) => Err(Refused::Fault("not_ready", error.to_string())),

@@ -20,6 +20,11 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
+    /// True where custody made nothing that fits: it may have been made for what is past.
+    pub(crate) const fn is_of_material(&self) -> bool {
+        matches!(self, Self::Rejected(Rejection::NoMaterial { .. }))
+    }
+
     /// True of a rejection that the newest state of the ledger might not bear out.
     pub(crate) const fn is_of_state(&self) -> bool {
         use Rejection as R;

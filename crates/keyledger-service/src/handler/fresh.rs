@@ -35,9 +35,9 @@ impl Handler {
         let now = Instant::now();
         let last = self.store.last_sequence().await?;
         let folded = self.live.reached(last);
-        tokio::time::timeout(PATIENCE, folded)
-            .await
-            .map_err(|_| ReadError(format!("sequence {last} was not folded within 5 s")))?;
+        tokio::time::timeout(PATIENCE, folded).await.map_err(|_| {
+            ReadError::Unavailable(format!("sequence {last} was not folded within 5 s"))
+        })?;
         *asked = Some(now);
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::store::{ReadError, Store, StoredEvent};
 /// The pause before a broken-off tail is taken up again.
 const PAUSE: Duration = Duration::from_millis(250);
 /// How long reading may stall before it is taken up again.
-const STALLED: Duration = Duration::from_secs(30);
+const STALLED: Duration = Duration::from_secs(5);
 /// How many events are folded at once.
 const CHUNK: usize = 512;
 /// After how many events it is said how far the fold has come.
@@ -94,6 +94,8 @@ pub(super) async fn load_until(store: &dyn Store, live: &Live, last: u64) -> Res
         while after < last {
             let next = tokio::time::timeout(STALLED, inbox.recv()).await;
             let Ok(Some(chunk)) = next else {
+                // Is the next one gone, or only slow?
+                store.read(after, 1).await?;
                 tracing::warn!(after, "reading the ledger broke off; reading on");
                 break;
             };

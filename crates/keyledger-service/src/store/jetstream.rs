@@ -1,15 +1,24 @@
 //! The store in a JetStream stream.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use async_nats::{
-    HeaderMap, connection::State as Connection, jetstream, jetstream::consumer::pull,
+    HeaderMap,
+    connection::State as Connection,
+    jetstream,
+    jetstream::{
+        consumer::{AckPolicy, DeliverPolicy, pull},
+        stream::DirectGetErrorKind,
+    },
 };
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt, stream::BoxStream};
+use futures::{StreamExt, stream::BoxStream};
 use keyledger_wire::{Prefix, header};
 use serde::Deserialize;
-use tokio::time::timeout;
+use tokio::{sync::Semaphore, time::timeout};
 use uuid::Uuid;
 
 use super::{Append, AppendError, Pending, ReadError, Store, StoredEvent};
@@ -22,6 +31,14 @@ const APPEND_TIMEOUT: Duration = Duration::from_secs(5);
 const DUPLICATES: Duration = Duration::from_secs(5);
 /// How often the connection is looked at while an append is waited for.
 const LOOK: Duration = Duration::from_millis(50);
+/// Up to how many events are read one by one.
+const FEW: usize = 8;
+/// How many events are asked for at once.
+const AT_ONCE: usize = 1_000;
+/// How many may read through a consumer at once.
+const MAX_READERS: usize = 32;
+/// After how long a consumer that nobody asks goes by itself.
+const READER_GONE: Duration = Duration::from_secs(10);
 /// How long reading is waited for.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// JetStream's codes for a compare-and-set that failed: it says what stands there instead, or, in a cluster, that something
@@ -37,6 +54,8 @@ pub struct JetStreamStore {
     context: jetstream::Context,
     stream: String,
     prefix: Prefix,
+    /// Places for readers with a consumer.
+    readers: Arc<Semaphore>,
 }
 
 /// Why the ledger's stream cannot be used. Each says what to do.
@@ -130,6 +149,7 @@ impl JetStreamStore {
             context,
             stream: name,
             prefix: prefix.clone(),
+            readers: Arc::new(Semaphore::new(MAX_READERS)),
         })
     }
 
@@ -205,11 +225,75 @@ impl JetStreamStore {
         }
     }
 
+    /// Reads a few events one by one, up to the first that does not come: a replica may lag behind.
+    async fn read_few(&self, after: u64, count: usize) -> Result<Vec<StoredEvent>, ReadError> {
+        let stream = self.context.get_stream_no_info(&self.stream).await;
+        let stream = stream.map_err(unavailable)?;
+        let mut events = Vec::with_capacity(count);
+        for sequence in (after + 1..).take(count) {
+            let found = match stream.direct_get(sequence).await {
+                Ok(found) => found,
+                Err(error) if error.kind() == DirectGetErrorKind::NotFound => break,
+                Err(error) => return Err(unavailable(error)),
+            };
+            events.push(StoredEvent {
+                sequence: found.sequence,
+                subject: found.subject.to_string(),
+                headers: texts(Some(&found.headers)),
+                payload: found.payload,
+            });
+        }
+        Ok(events)
+    }
+
+    /// Reads up to `count` events through a consumer of its own, which goes when they are read: a server keeps a consumer
+    /// for a while otherwise, and has room for some thousand.
+    async fn consume(
+        &self,
+        from: DeliverPolicy,
+        filter_subject: String,
+        count: usize,
+    ) -> Result<Vec<StoredEvent>, ReadError> {
+        let _place = self.readers.acquire().await.map_err(unavailable)?;
+        let stream = self.stream().await?;
+        let config = pull::Config {
+            deliver_policy: from,
+            ack_policy: AckPolicy::None,
+            filter_subject,
+            memory_storage: true,
+            num_replicas: 1,
+            inactive_threshold: READER_GONE,
+            ..pull::Config::default()
+        };
+        let consumer = stream.create_consumer(config).await.map_err(unavailable)?;
+        let read = async {
+            let mut events = Vec::new();
+            while events.len() < count {
+                let before = events.len();
+                let fetch = consumer.fetch().max_messages((count - before).min(AT_ONCE));
+                let mut messages = fetch.messages().await.map_err(unavailable)?;
+                while let Some(message) = messages.next().await {
+                    events.push(message.map_err(unavailable).and_then(stored)?);
+                }
+                if events.len() == before {
+                    break; // there is no more
+                }
+            }
+            Ok(events)
+        };
+        let events = timeout(READ_TIMEOUT, read)
+            .await
+            .unwrap_or_else(|_| Err(unavailable("no event came within 30 s")));
+        // If not, it goes when nobody has asked it for a while.
+        let _ = stream.delete_consumer(&consumer.cached_info().name).await;
+        events
+    }
+
     async fn stream(&self) -> Result<jetstream::stream::Stream, ReadError> {
         self.context
             .get_stream(&self.stream)
             .await
-            .map_err(|e| ReadError(e.to_string()))
+            .map_err(|e| ReadError::Unavailable(e.to_string()))
     }
 }
 
@@ -243,28 +327,46 @@ impl Store for JetStreamStore {
         Box::pin(async move {
             let asked = async {
                 let mut stream = self.stream().await?;
-                let info = stream.info().await.map_err(|e| ReadError(e.to_string()))?;
+                let info = stream
+                    .info()
+                    .await
+                    .map_err(|e| ReadError::Unavailable(e.to_string()))?;
                 Ok(info.state.last_sequence)
             };
             let answer = self.while_connected(asked).await;
-            answer.unwrap_or_else(|| Err(ReadError("the connection was lost".to_owned())))
+            answer.unwrap_or_else(|| {
+                Err(ReadError::Unavailable("the connection was lost".to_owned()))
+            })
         })
     }
 
     fn read(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
         Box::pin(async move {
             let last = self.last_sequence().await?;
-            if after >= last {
-                return Ok(Vec::new());
-            }
-            let wanted = usize::try_from(last - after)
+            let wanted = usize::try_from(last.saturating_sub(after))
                 .unwrap_or(usize::MAX)
                 .min(limit);
-            let tail = self.tail(after).await?;
-            let read = tail.take(wanted).try_collect();
-            timeout(READ_TIMEOUT, read)
-                .await
-                .map_err(|_| ReadError("no event came within 30 s".to_owned()))?
+            let mut events = if wanted <= FEW {
+                self.read_few(after, wanted).await?
+            } else {
+                Vec::new()
+            };
+            if events.len() < wanted {
+                let from = DeliverPolicy::ByStartSequence {
+                    start_sequence: after + 1,
+                };
+                events = self.consume(from, String::new(), wanted).await?;
+            }
+            // Nothing is ever deleted: they stand without gaps.
+            for (expected, event) in (after + 1..).zip(&events) {
+                if event.sequence != expected {
+                    return Err(ReadError::Gone(expected));
+                }
+            }
+            if events.len() < wanted {
+                return Err(ReadError::Gone(after + 1 + events.len() as u64));
+            }
+            Ok(events)
         })
     }
 
@@ -274,26 +376,13 @@ impl Store for JetStreamStore {
         count: usize,
     ) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
         Box::pin(async move {
-            let config = pull::OrderedConfig {
-                filter_subject: filter,
-                ..pull::OrderedConfig::default()
-            };
-            let stream = self.stream().await?;
-            let consumer = stream
-                .create_consumer(config)
-                .await
-                .map_err(|e| ReadError(e.to_string()))?;
-            let messages = consumer
-                .messages()
-                .await
-                .map_err(|e| ReadError(e.to_string()))?;
-            let read = messages
-                .take(count)
-                .map(|m| m.map_err(|e| ReadError(e.to_string())).and_then(stored))
-                .try_collect();
-            timeout(READ_TIMEOUT, read)
-                .await
-                .map_err(|_| ReadError("the history did not come within 30 s".to_owned()))?
+            let events = self.consume(DeliverPolicy::All, filter, count).await?;
+            match events.len() {
+                found if found == count => Ok(events),
+                found => Err(unavailable(format!(
+                    "{found} of the {count} events of a history came"
+                ))),
+            }
         })
     }
 
@@ -303,7 +392,7 @@ impl Store for JetStreamStore {
     ) -> Pending<'_, Result<BoxStream<'static, Result<StoredEvent, ReadError>>, ReadError>> {
         Box::pin(async move {
             let config = pull::OrderedConfig {
-                deliver_policy: jetstream::consumer::DeliverPolicy::ByStartSequence {
+                deliver_policy: DeliverPolicy::ByStartSequence {
                     start_sequence: after + 1,
                 },
                 ..pull::OrderedConfig::default()
@@ -312,14 +401,17 @@ impl Store for JetStreamStore {
             let consumer = stream
                 .create_consumer(config)
                 .await
-                .map_err(|e| ReadError(e.to_string()))?;
+                .map_err(|e| ReadError::Unavailable(e.to_string()))?;
             let messages = consumer
                 .messages()
                 .await
-                .map_err(|e| ReadError(e.to_string()))?;
+                .map_err(|e| ReadError::Unavailable(e.to_string()))?;
             // The consumer may be gone with the server, and its silence would be noticed only after many seconds.
             Ok(messages
-                .map(|m| m.map_err(|e| ReadError(e.to_string())).and_then(stored))
+                .map(|m| {
+                    m.map_err(|e| ReadError::Unavailable(e.to_string()))
+                        .and_then(stored)
+                })
                 .take_until(lost(self.client.clone()))
                 .boxed())
         })
@@ -335,24 +427,29 @@ async fn lost(client: async_nats::Client) {
     }
 }
 
+fn unavailable(said: impl std::fmt::Display) -> ReadError {
+    ReadError::Unavailable(said.to_string())
+}
+
+fn texts(headers: Option<&HeaderMap>) -> Vec<(String, String)> {
+    let all = headers.into_iter().flat_map(HeaderMap::iter);
+    all.flat_map(|(name, values)| {
+        values
+            .iter()
+            .map(|value| (name.to_string(), value.to_string()))
+    })
+    .collect()
+}
+
 fn stored(message: jetstream::Message) -> Result<StoredEvent, ReadError> {
     let sequence = message
         .info()
-        .map_err(|e| ReadError(e.to_string()))?
+        .map_err(|e| ReadError::Unavailable(e.to_string()))?
         .stream_sequence;
     let (message, _) = message.split();
-    let headers = message
-        .headers
-        .iter()
-        .flat_map(HeaderMap::iter)
-        .flat_map(|(name, values)| {
-            values
-                .iter()
-                .map(|value| (name.to_string(), value.to_string()))
-        });
     Ok(StoredEvent {
         sequence,
-        headers: headers.collect(),
+        headers: texts(message.headers.as_ref()),
         subject: message.subject.to_string(),
         payload: message.payload,
     })

@@ -68,8 +68,17 @@ pub enum AppendError {
 
 /// Why events could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("the store cannot be read: {0}")]
-pub struct ReadError(pub String);
+#[non_exhaustive]
+pub enum ReadError {
+    /// It does not answer, or not in time: try again.
+    #[error("the store cannot be read: {0}")]
+    Unavailable(String),
+    /// An event that was stored is not there any more: the storage is damaged. Restore it, or another server's copy.
+    #[error(
+        "the event at sequence {0} is gone: the stream's storage is damaged; restore it from a backup or a replica"
+    )]
+    Gone(u64),
+}
 
 /// An append-only log of events.
 pub trait Store: Send + Sync + 'static {
