@@ -236,23 +236,19 @@ async fn an_account_without_the_import_gets_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_user_without_a_role_commands_nothing() {
+async fn nobody_is_without_a_role_where_the_service_is_imported() {
     let world = World::new().await;
     let service = world.serve().await;
     let admin = world.administrator().await;
     let body = json!({"imports_keyledger": true});
     admin.send("account.create", "apps", body).await.unwrap();
-    // Issued by the account's unscoped key: nats-server lets it send, and the ledger gives it nothing.
-    let creds = issue(&world, &admin, "orders", json!({"account": "apps"})).await;
+    // Not even issued: it could answer in the service's place.
+    let curve = keyledger_custody::CurveKey::generate().unwrap();
+    let body = json!({"account": "apps", "seal_to": curve.public_nkey()});
+    let refused = admin.send("user.issue", "orders", body).await.unwrap_err();
+    assert_eq!(refused["reason"], "bad_value", "{refused}");
     let last = world.settled(&admin).await;
-    let client = world.connect(&creds).await;
-    for subject in ["keys.commands.key.generate.orders", "keys.queries.status"] {
-        let reply = send_raw(&client, subject, HeaderMap::new(), GENERATE)
-            .await
-            .unwrap();
-        assert_eq!(reply["reason"], "unauthorised", "{subject}: {reply}");
-    }
-    // A user of that role may.
+    // A user of the role may.
     let body = json!({"account": "apps", "role": "service"});
     let creds = issue(&world, &admin, "payments", body).await;
     let client = world.connect(&creds).await;

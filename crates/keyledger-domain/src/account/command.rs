@@ -16,7 +16,7 @@ body! { optional reason;
     Create {
         /// What people call it.
         title: Option<Title>,
-        /// True if it imports this service, so that its users of role `service` can command their own keys.
+        /// True if it imports this service, so that its users can command their own keys: all have the role `service`.
         imports_keyledger: Option<bool>,
         /// True if its users may store in `JetStream`.
         jetstream: Option<bool>,

@@ -35,6 +35,13 @@ const LOOK: Duration = Duration::from_millis(50);
 const FEW: usize = 8;
 /// How many events are asked for at once.
 const AT_ONCE: usize = 1_000;
+/// What the server puts beside the headers of an event that it is asked for directly.
+const ANSWERS: [&str; 4] = [
+    "Nats-Stream",
+    "Nats-Subject",
+    "Nats-Sequence",
+    "Nats-Time-Stamp",
+];
 /// How many may read through a consumer at once.
 const MAX_READERS: usize = 32;
 /// After how long a consumer that nobody asks goes by itself.
@@ -236,10 +243,13 @@ impl JetStreamStore {
                 Err(error) if error.kind() == DirectGetErrorKind::NotFound => break,
                 Err(error) => return Err(unavailable(error)),
             };
+            let mut headers = texts(Some(&found.headers));
+            // The answer's own, not the event's.
+            headers.retain(|(name, _)| !ANSWERS.contains(&name.as_str()));
             events.push(StoredEvent {
                 sequence: found.sequence,
                 subject: found.subject.to_string(),
-                headers: texts(Some(&found.headers)),
+                headers,
                 payload: found.payload,
             });
         }

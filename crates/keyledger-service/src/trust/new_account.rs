@@ -67,8 +67,10 @@ pub(crate) async fn new_account(
     let client = create.imports_keyledger.unwrap_or(false);
     let mut materials = Vec::new();
     let identity = make(custody, key_name(name, "")?, &mut materials)?;
+    // No key without a role where this service is imported: whoever is issued by one could answer in the service's place,
+    // see every event and ask for every entry.
     let roles: &[Option<Role>] = if client {
-        &[None, Some(Role::Service)]
+        &[Some(Role::Service)]
     } else {
         &[None]
     };

@@ -146,6 +146,12 @@ async fn keeps_its_promises(store: Arc<dyn Store>) {
         .map(|i| event(&format!("m{i}"), Some(0), "m"))
         .collect();
     assert_eq!(store.append(many, None).await.unwrap(), last + 1);
+
+    // However many are read at once, an event is the same.
+    let all = store.read(0, 5_000).await.unwrap();
+    assert_eq!(all.len() as u64, last + 1_000);
+    assert_eq!(store.read(3, 2).await.unwrap(), all[3..5]);
+    assert_eq!(store.read(last + 995, 100).await.unwrap().len(), 5);
     let more: Vec<_> = (0..1_001)
         .map(|i| event(&format!("n{i}"), Some(0), "n"))
         .collect();

@@ -52,7 +52,7 @@ struct Create {
     /// What people call it
     #[arg(long)]
     title: Option<Title>,
-    /// It imports this service: its users of role `service` can command their own keys
+    /// It imports this service: its users have the role `service` and can command their own keys
     #[arg(long)]
     imports_keyledger: bool,
     /// Its users may store in JetStream

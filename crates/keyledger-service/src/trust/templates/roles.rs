@@ -60,9 +60,10 @@ fn service(prefix: &Prefix) -> Vec<String> {
     let mut publish = Vec::new();
     for key in OWN_KEYS {
         publish.extend(SERVICE_VERBS.map(|verb| prefix.command("key", verb, key)));
+        // Who did what to them, and when, is nobody else's business.
+        publish.push(prefix.query(&format!("history.key.{key}")));
     }
     publish.push(prefix.query("inventory.>"));
-    publish.push(prefix.query("history.key.*"));
     publish
 }
 
