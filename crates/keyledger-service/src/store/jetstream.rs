@@ -441,14 +441,18 @@ fn unavailable(said: impl std::fmt::Display) -> ReadError {
     ReadError::Unavailable(said.to_string())
 }
 
+/// Headers as text, in order of their names: the client keeps them in none.
 fn texts(headers: Option<&HeaderMap>) -> Vec<(String, String)> {
     let all = headers.into_iter().flat_map(HeaderMap::iter);
-    all.flat_map(|(name, values)| {
-        values
-            .iter()
-            .map(|value| (name.to_string(), value.to_string()))
-    })
-    .collect()
+    let mut texts: Vec<_> = all
+        .flat_map(|(name, values)| {
+            values
+                .iter()
+                .map(|value| (name.to_string(), value.to_string()))
+        })
+        .collect();
+    texts.sort_unstable();
+    texts
 }
 
 fn stored(message: jetstream::Message) -> Result<StoredEvent, ReadError> {
