@@ -83,7 +83,7 @@ impl Connection {
         let (told, denied) = watch::channel(None);
         let nats = connect(&context, Arc::new(told), &denied, self.timeout.min(CONNECT)).await?;
         Ok(Session::new(
-            Client::new(nats, prefix),
+            Client::new(nats, prefix).with_timeout(self.timeout),
             denied,
             self.timeout,
             dir,
