@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::{fake::Fake, support::Shell};
 
 #[test]
@@ -25,4 +27,65 @@ fn a_command_without_an_answer_may_be_repeated() {
     ));
     assert_eq!(run.code, 4, "{}", run.stderr);
     assert!(run.stderr.contains("--message-id"), "{}", run.stderr);
+}
+
+/// A revocation of the user `admin`, sent as `admin`.
+fn revoked(shell: &Shell, fake: &Fake, options: &str) -> crate::support::Run {
+    shell.line(&format!(
+        "user revoke admin --reason left --creds acme/creds/admin.creds --server {} {options}",
+        fake.url
+    ))
+}
+
+#[test]
+fn whoever_revokes_itself_is_cut_off_and_told_so() {
+    let shell = Shell::new();
+    shell.organisation("acme");
+    for options in ["", "--wait"] {
+        let fake = Fake::that_cuts("User Authentication Revoked");
+        let run = revoked(&shell, &fake, options);
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert!(run.stdout.contains("revoked admin: "), "{}", run.stdout);
+        assert!(run.stdout.contains("in force"), "{}", run.stdout);
+    }
+    let fake = Fake::that_cuts("User Authentication Revoked");
+    let run = revoked(&shell, &fake, "--json");
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let said: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(
+        (&said["id"], &said["acknowledged"]),
+        (&"admin".into(), &false.into())
+    );
+}
+
+#[test]
+fn whoever_is_cut_off_while_revoking_another_has_revoked_nobody_for_sure() {
+    let shell = Shell::new();
+    shell.organisation("acme");
+    let fake = Fake::that_cuts("User Authentication Revoked");
+    let run = shell.line(&format!(
+        "user revoke ada --reason left --creds acme/creds/admin.creds --server {}",
+        fake.url
+    ));
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("these creds were revoked"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn whoever_may_not_revoke_is_told_so() {
+    let shell = Shell::new();
+    shell.organisation("acme");
+    let fake =
+        Fake::that_cuts("Permissions Violation for Publish to \"keys.commands.user.revoke.admin\"");
+    let run = revoked(&shell, &fake, "");
+    assert_eq!(run.code, 3, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("role does not allow it"),
+        "{}",
+        run.stderr
+    );
 }
