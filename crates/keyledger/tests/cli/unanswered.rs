@@ -29,6 +29,26 @@ fn a_command_without_an_answer_may_be_repeated() {
     assert!(run.stderr.contains("--message-id"), "{}", run.stderr);
 }
 
+/// Only the run that asked can open the creds: repeating it would find them sealed to a key that is gone.
+#[test]
+fn an_issue_without_an_answer_may_not_be_repeated() {
+    let shell = Shell::new();
+    let fake = Fake::mute();
+    let end = format!("--timeout 300ms --server {}", fake.url);
+    let run = shell.line(&format!("user issue x --account a --out x.creds {end}"));
+    assert_eq!(run.code, 4, "{}", run.stderr);
+    assert!(!run.stderr.contains("--message-id"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("`keyledger user revoke x "),
+        "{}",
+        run.stderr
+    );
+    assert!(!shell.home.path().join("x.creds").exists());
+    // Where the seed is the caller's own, nothing is lost.
+    let run = shell.line(&format!("user issue x --account a --nkey UABC {end}"));
+    assert!(run.stderr.contains("--message-id"), "{}", run.stderr);
+}
+
 /// A revocation of the user `admin`, sent as `admin`.
 fn revoked(shell: &Shell, fake: &Fake, options: &str) -> crate::support::Run {
     shell.line(&format!(
