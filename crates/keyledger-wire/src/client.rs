@@ -14,7 +14,7 @@ pub use keyledger_domain::record::Ids;
 
 /// How often a command is sent before the client gives up.
 const TRIES: u32 = 5;
-/// How long the first answer is waited for; each try waits as long.
+/// How long an answer is waited for unless [`Client::with_timeout`] says otherwise.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause before the second try; it doubles.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -70,13 +70,28 @@ pub type QueryError = CommandError;
 pub struct Client {
     nats: async_nats::Client,
     prefix: Prefix,
+    timeout: Duration,
 }
 
 impl Client {
     /// A client that sends over `nats`, to the service under `prefix`.
     #[must_use]
     pub const fn new(nats: async_nats::Client, prefix: Prefix) -> Self {
-        Self { nats, prefix }
+        Self {
+            nats,
+            prefix,
+            timeout: TIMEOUT,
+        }
+    }
+
+    /// Waits for so long for an answer; 5 s unless this is called.
+    ///
+    /// A question is asked once and waited for all that time. A command is tried up to five times, and each try waits
+    /// for a fifth of it, but for 5 s at least where it is that long: what was lost on the way is sent again in time.
+    #[must_use]
+    pub const fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
     }
 
     /// Generates a key.
@@ -219,11 +234,16 @@ impl Client {
         headers.insert(header::CAUSATION_ID, ids.causation.to_string());
         let mut pause = PAUSE;
         let mut tried = 1;
+        // Once a try was not answered nobody knows, whatever becomes of the next ones.
+        let mut unanswered = false;
         loop {
-            let error = match self
-                .request(&subject, Some(headers.clone()), payload.clone())
-                .await
-            {
+            let sent = self.request(
+                &subject,
+                Some(headers.clone()),
+                payload.clone(),
+                try_timeout(self.timeout),
+            );
+            let error = match sent.await {
                 Ok(reply) => return read(&subject, &reply),
                 Err(error) => error,
             };
@@ -232,12 +252,18 @@ impl Client {
                 CommandError::NoAnswer { .. } | CommandError::NobodyServes { .. } => true,
                 _ => false,
             };
+            unanswered |= matches!(error, CommandError::NoAnswer { .. });
             if !again || tried == TRIES {
                 return Err(match error {
-                    CommandError::NoAnswer { subject, .. } => CommandError::NoAnswer {
-                        subject,
-                        id: ids.command,
-                    },
+                    CommandError::NoAnswer { subject, .. }
+                    | CommandError::NobodyServes { subject }
+                        if unanswered =>
+                    {
+                        CommandError::NoAnswer {
+                            subject,
+                            id: ids.command,
+                        }
+                    }
                     other => other,
                 });
             }
@@ -259,7 +285,9 @@ impl Client {
     ) -> Result<A, QueryError> {
         let payload = serde_json::to_vec(question).expect("a question is JSON with text keys");
         let subject = self.prefix.query(tail);
-        let reply = self.request(&subject, None, payload.into()).await?;
+        let reply = self
+            .request(&subject, None, payload.into(), self.timeout)
+            .await?;
         read(&subject, &reply)
     }
 
@@ -280,10 +308,11 @@ impl Client {
         subject: &str,
         headers: Option<HeaderMap>,
         payload: Bytes,
+        timeout: Duration,
     ) -> Result<Bytes, CommandError> {
         let mut request = async_nats::Request::new()
             .payload(payload)
-            .timeout(Some(TIMEOUT));
+            .timeout(Some(timeout));
         if let Some(headers) = headers {
             request = request.headers(headers);
         }
@@ -310,9 +339,25 @@ impl Client {
     }
 }
 
+/// How long one of several tries waits, of a command that may take `timeout` in all.
+fn try_timeout(timeout: Duration) -> Duration {
+    (timeout / TRIES).max(timeout.min(TIMEOUT))
+}
+
 fn read<T: DeserializeOwned>(subject: &str, payload: &[u8]) -> Result<T, CommandError> {
     serde_json::from_slice(payload).map_err(|source| CommandError::Unreadable {
         subject: subject.to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_tried_again_in_time() {
+        let tries = |seconds| try_timeout(Duration::from_secs(seconds)).as_secs();
+        assert_eq!([2, 5, 15, 25, 50].map(tries), [2, 5, 5, 5, 10]);
+    }
 }

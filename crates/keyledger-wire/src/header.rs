@@ -46,3 +46,33 @@ pub const BATCH_ID: &str = "Nats-Batch-Id";
 pub const BATCH_SEQUENCE: &str = "Nats-Batch-Sequence";
 /// Atomic batch: on the last message, `1`.
 pub const BATCH_COMMIT: &str = "Nats-Batch-Commit";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use keyledger_domain::verify::header as verified;
+
+    /// The domain cannot see this module, and refuses every event that has another header.
+    #[test]
+    fn what_is_written_is_what_is_verified() {
+        assert_eq!(NATS_MSG_ID, verified::NATS_MSG_ID);
+        assert_eq!(CORRELATION_ID, verified::CORRELATION_ID);
+        assert_eq!(CAUSATION_ID, verified::CAUSATION_ID);
+        assert_eq!(EVENT_TYPE, verified::EVENT_TYPE);
+        assert_eq!(AGGREGATE_ID, verified::AGGREGATE_ID);
+        assert_eq!(SCHEMA_VERSION, verified::SCHEMA_VERSION);
+        assert_eq!(SCHEMA_VERSION_NOW, verified::SCHEMA_VERSION_NOW);
+        assert_eq!(CID, verified::CID);
+        assert_eq!(SIGNATURE, verified::SIGNATURE);
+        assert_eq!(SIGNER, verified::SIGNER);
+        for name in [
+            EXPECTED_LAST,
+            EXPECTED_LAST_SUBJECT,
+            BATCH_ID,
+            BATCH_SEQUENCE,
+            BATCH_COMMIT,
+        ] {
+            assert!(verified::OF_THE_APPEND.contains(&name), "{name}");
+        }
+    }
+}

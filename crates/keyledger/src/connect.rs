@@ -83,10 +83,11 @@ impl Connection {
         let (told, denied) = watch::channel(None);
         let nats = connect(&context, Arc::new(told), &denied, self.timeout.min(CONNECT)).await?;
         Ok(Session::new(
-            Client::new(nats, prefix),
+            Client::new(nats, prefix).with_timeout(self.timeout),
             denied,
             self.timeout,
             dir,
+            context.user_name(),
         ))
     }
 
@@ -163,7 +164,12 @@ async fn connect(
             let told = Arc::clone(&told);
             async move {
                 if let Some(text) = forbidden(&event) {
-                    told.send_replace(Some(text));
+                    // The first says why; what follows, as that the server takes it back no more, does not.
+                    told.send_if_modified(|said| {
+                        let is_first = said.is_none();
+                        said.get_or_insert(text);
+                        is_first
+                    });
                 }
                 tracing::debug!(%event, "connection");
             }
@@ -210,6 +216,11 @@ fn addresses(urls: &str) -> anyhow::Result<Vec<ServerAddr>> {
         })
     };
     Ok(urls.split(',').map(parse).collect::<Result<_, _>>()?)
+}
+
+/// True if what the server said is that the creds it had taken were revoked meanwhile.
+pub(crate) fn is_revocation(said: &str) -> bool {
+    said.to_ascii_lowercase().contains("authentication revoked")
 }
 
 /// What the server says it will not let this user do, or be.

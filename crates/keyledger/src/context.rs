@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
 use crate::exit::{Exit, Failure};
@@ -49,6 +50,21 @@ impl Context {
             creds: creds.display().to_string(),
             ..Self::default()
         }
+    }
+
+    /// The name of the user in the creds, as their JWT has it; nothing where they cannot be read.
+    pub(crate) fn user_name(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Claims {
+            name: String,
+        }
+        let creds = fs::read_to_string(&self.creds).ok()?;
+        let mut lines = creds.lines();
+        lines.find(|line| line.contains("BEGIN NATS USER JWT"))?;
+        let claims = lines.next()?.trim().split('.').nth(1)?;
+        let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
+        let Claims { name } = serde_json::from_slice(&claims).ok()?;
+        Some(name)
     }
 
     /// Reads a context by its file, or by its name in `$XDG_CONFIG_HOME/nats/context/`.

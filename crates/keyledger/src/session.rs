@@ -14,7 +14,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::exit::{Exit, Failure};
+use crate::{
+    connect::is_revocation,
+    exit::{Exit, Failure},
+};
 
 /// A connection, with what it takes to say clearly why nothing comes.
 #[derive(Debug)]
@@ -23,21 +26,24 @@ pub(crate) struct Session {
     denied: watch::Receiver<Option<String>>,
     patience: Duration,
     dir: Option<PathBuf>,
+    user: Option<String>,
 }
 
 impl Session {
-    /// A session over a connection; `denied` tells what the server forbids.
+    /// A session over a connection of `user`; `denied` tells what the server forbids.
     pub(crate) const fn new(
         client: Client,
         denied: watch::Receiver<Option<String>>,
         patience: Duration,
         dir: Option<PathBuf>,
+        user: Option<String>,
     ) -> Self {
         Self {
             client,
             denied,
             patience,
             dir,
+            user,
         }
     }
 
@@ -54,6 +60,12 @@ impl Session {
     /// How long an answer is waited for.
     pub(crate) const fn patience(&self) -> Duration {
         self.patience
+    }
+
+    /// True if this is the session of user `name`, and the server cut it because that user was revoked.
+    pub(crate) fn was_revoked(&self, name: &Name) -> bool {
+        self.user.as_deref() == Some(name.as_str())
+            && self.denied.borrow().as_deref().is_some_and(is_revocation)
     }
 
     /// Sends a command.
@@ -152,6 +164,11 @@ impl Session {
 
 /// The failure of a user who may not do what it asked.
 pub(crate) fn denied(said: &str) -> Failure {
+    if is_revocation(said) {
+        let problem = format!("{said}: these creds were revoked, and the connection was cut");
+        return Failure::new(Exit::Rejected, problem)
+            .remedy("use other creds, and look whether what was asked for was done before that");
+    }
     Failure::new(Exit::Rejected, said).remedy(
         "this user's role does not allow it; use an administrator's creds, or have the role issued",
     )

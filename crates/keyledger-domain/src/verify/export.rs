@@ -225,6 +225,25 @@ impl Reader {
         }
     }
 
+    /// Takes the next line as a file holds it. A byte that is no text is a fault of the line like any other.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError`] names the line or the event and what is wrong. The reader is of no use after that.
+    pub fn take_bytes(&mut self, line: &[u8]) -> Result<(), ExportError> {
+        match std::str::from_utf8(line) {
+            Ok(text) => self.take(text),
+            Err(fault) => {
+                self.line += 1;
+                let at = fault.valid_up_to() + 1;
+                Err(ExportError::Line {
+                    line: self.line,
+                    source: NotALine::Malformed(format!("its byte {at} is no UTF-8")),
+                })
+            }
+        }
+    }
+
     /// Takes the next line.
     ///
     /// # Errors

@@ -4,7 +4,8 @@
 //!
 //! 1. its sequence follows the one before it, counted from 1: nothing was removed or reordered;
 //! 2. `Keyledger-Cid` is the CID of its exact bytes: nothing was altered;
-//! 3. it reads as a record; its subject, `Nats-Msg-Id` and `CIM-*` headers say what the record says;
+//! 3. it reads as a record; its subject, `Nats-Msg-Id` and `CIM-*` headers say what the record says, every one of
+//!    them is there, and beside them and what nats-server keeps of an append there is no other;
 //! 4. its id was not there before: nothing was inserted again;
 //! 5. its revision and `prev` follow in its history, and it is not dated before its predecessor;
 //! 6. `Keyledger-Signature` is a signature over the CID's 36 bytes by a signer who was entitled then.
@@ -40,16 +41,38 @@ use crate::{
     time::Timestamp,
 };
 
-/// The headers that a stored event bears and that are checked.
+/// The headers that a stored event bears, and no others.
 pub mod header {
     /// The event's id.
     pub const NATS_MSG_ID: &str = "Nats-Msg-Id";
+    /// The conversation.
+    pub const CORRELATION_ID: &str = "CIM-Correlation-Id";
+    /// What caused it.
+    pub const CAUSATION_ID: &str = "CIM-Causation-Id";
+    /// The versioned type.
+    pub const EVENT_TYPE: &str = "CIM-Event-Type";
+    /// The aggregate's name.
+    pub const AGGREGATE_ID: &str = "CIM-Aggregate-Id";
+    /// The version of the record's own form.
+    pub const SCHEMA_VERSION: &str = "CIM-Schema-Version";
+    /// What [`SCHEMA_VERSION`] says: there is one form so far.
+    pub const SCHEMA_VERSION_NOW: &str = "1";
     /// The CID of the exact stored bytes.
     pub const CID: &str = "Keyledger-Cid";
     /// The signature over the CID's 36 bytes, base64url without padding.
     pub const SIGNATURE: &str = "Keyledger-Signature";
     /// The public nkey that signed.
     pub const SIGNER: &str = "Keyledger-Signer";
+
+    /// What nats-server keeps of how an event was appended. It says nothing of the event, so anything may stand in it.
+    pub const OF_THE_APPEND: [&str; 6] = [
+        "Nats-Expected-Last-Sequence",
+        "Nats-Expected-Last-Subject-Sequence",
+        "Nats-Expected-Last-Subject-Sequence-Subject",
+        "Nats-Batch-Id",
+        "Nats-Batch-Sequence",
+        "Nats-Batch-Commit",
+    ];
 }
 
 /// An event exactly as the stream holds it.
@@ -322,22 +345,40 @@ fn required<'a>(stored: &'a StoredEvent, header: &'static str) -> Result<&'a str
         .ok_or_else(|| Fault::Malformed(format!("it has no header {header}")))
 }
 
-/// The headers repeat what the record says: consumers go by them, so they must not say anything else.
+/// The headers repeat what the record says: consumers go by them, so they must say that, and all of it.
+///
+/// Any other header is refused: servers, consumers and mirrors act on some (`Nats-Rollup`, `Nats-TTL`), and names that
+/// differ only in case are one name to many clients.
 fn check_headers(stored: &StoredEvent, record: &Record) -> Result<(), Fault> {
-    required(stored, header::NATS_MSG_ID)?;
-    for (what, expected) in [
+    let said = [
         (header::NATS_MSG_ID, record.id.to_string()),
-        ("CIM-Correlation-Id", record.ids.correlation.to_string()),
-        ("CIM-Causation-Id", record.ids.causation.to_string()),
-        ("CIM-Event-Type", record.event.type_name().to_owned()),
-        ("CIM-Aggregate-Id", record.history.name.to_string()),
-    ] {
-        if stored
-            .headers
-            .get(what)
-            .is_some_and(|said| *said != expected)
-        {
-            return Err(Fault::Misplaced { what, expected });
+        (header::CORRELATION_ID, record.ids.correlation.to_string()),
+        (header::CAUSATION_ID, record.ids.causation.to_string()),
+        (header::EVENT_TYPE, record.event.type_name().to_owned()),
+        (header::AGGREGATE_ID, record.history.name.to_string()),
+        (
+            header::SCHEMA_VERSION,
+            header::SCHEMA_VERSION_NOW.to_owned(),
+        ),
+    ];
+    for (what, expected) in &said {
+        if required(stored, what)? != expected {
+            return Err(Fault::Misplaced {
+                what,
+                expected: expected.clone(),
+            });
+        }
+    }
+    // What these three say is checked where the CID and the signature are.
+    let elsewhere = [header::CID, header::SIGNATURE, header::SIGNER];
+    for name in stored.headers.keys().map(String::as_str) {
+        let is_known = said.iter().any(|(known, _)| *known == name)
+            || elsewhere.contains(&name)
+            || header::OF_THE_APPEND.contains(&name);
+        if !is_known {
+            let name: String = name.chars().take(80).collect();
+            let fault = format!("it has a header {name:?}, which no event has");
+            return Err(Fault::Malformed(fault));
         }
     }
     Ok(())

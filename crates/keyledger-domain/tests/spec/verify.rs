@@ -347,6 +347,8 @@ fn subject_and_headers_say_what_the_bytes_say() {
         "CIM-Event-Type",
         "CIM-Aggregate-Id",
         "CIM-Correlation-Id",
+        "CIM-Causation-Id",
+        "CIM-Schema-Version",
     ] {
         let mut forged = events.clone();
         forged[at]
@@ -369,6 +371,52 @@ fn subject_and_headers_say_what_the_bytes_say() {
     };
     let broken = verify_with(options, &events, None).unwrap_err();
     assert_eq!(broken.fault.reason(), "misplaced");
+}
+
+#[test]
+fn every_header_is_there_and_no_other() {
+    let events = world().stored();
+    let at = place(&events, "key.a.suspended");
+    assert_eq!(events[at].headers.len(), 9);
+    for header in events[at].headers.keys() {
+        let mut forged = events.clone();
+        forged[at].headers.remove(header);
+        let broken = breaks(&forged, at as u64 + 1, "malformed");
+        assert!(broken.to_string().contains(header), "{broken}");
+    }
+    for header in [
+        "Nats-Rollup",
+        "keyledger-cid",
+        "nats-msg-id",
+        "CIM-Message-Id",
+        "",
+    ] {
+        let mut forged = events.clone();
+        forged[at].headers.insert(header.into(), "all".into());
+        let broken = breaks(&forged, at as u64 + 1, "malformed");
+        assert!(
+            broken.to_string().contains(&format!("{header:?}")),
+            "{broken}"
+        );
+    }
+}
+
+#[test]
+fn what_the_server_keeps_of_an_append_is_no_fault() {
+    let mut events = world().stored();
+    for event in &mut events {
+        for header in [
+            "Nats-Expected-Last-Sequence",
+            "Nats-Expected-Last-Subject-Sequence",
+            "Nats-Expected-Last-Subject-Sequence-Subject",
+            "Nats-Batch-Id",
+            "Nats-Batch-Sequence",
+            "Nats-Batch-Commit",
+        ] {
+            event.headers.insert(header.into(), "anything".into());
+        }
+    }
+    assert!(verify(&events, None).is_ok());
 }
 
 #[test]

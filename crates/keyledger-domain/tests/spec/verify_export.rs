@@ -74,6 +74,18 @@ fn an_altered_line_is_named_by_its_event() {
 }
 
 #[test]
+fn a_byte_that_is_no_text_is_named_by_its_line() {
+    let lines = export();
+    let mut reader = Reader::new(Options::default());
+    reader.take_bytes(lines[0].as_bytes()).unwrap();
+    let mut damaged = lines[1].clone().into_bytes();
+    damaged[7] = 0xff;
+    let error = reader.take_bytes(&damaged).unwrap_err();
+    let source = NotALine::Malformed("its byte 8 is no UTF-8".to_owned());
+    assert_eq!(error, ExportError::Line { line: 2, source });
+}
+
+#[test]
 fn another_format_and_a_newer_version_are_named() {
     for text in [
         r#"{"format":"keyledger-export","version":2,"prefix":"keys","more":1}"#,

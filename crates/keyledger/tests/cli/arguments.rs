@@ -109,6 +109,20 @@ fn no_file_is_written_over() {
     );
 }
 
+/// Where even root makes no file.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_that_takes_no_file_is_found_before_anything_is_issued() {
+    let fake = crate::fake::Fake::mute();
+    let run = Shell::new().line(&format!(
+        "user issue x --account a --out /proc/x.creds --timeout 1s --server {}",
+        fake.url
+    ));
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    assert!(run.stderr.contains("nothing was issued"), "{}", run.stderr);
+    assert!(fake.asked().is_empty());
+}
+
 #[test]
 fn nothing_asked_is_answered_with_help() {
     let run = Shell::new().line("");

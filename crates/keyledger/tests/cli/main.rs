@@ -3,7 +3,9 @@
 
 mod arguments;
 mod connecting;
+mod fake;
 mod help;
 mod init;
 mod support;
+mod unanswered;
 mod verify;

@@ -170,6 +170,27 @@ fn an_export_that_was_cut_off_is_no_export() {
 }
 
 #[test]
+fn a_byte_that_is_no_text_breaks_an_export() {
+    let export = Export::new();
+    let path = export.write();
+    let mut bytes = fs::read(&path).unwrap();
+    let third = export.lines[0].len() + export.lines[1].len() + 2;
+    bytes[third + 5] = 0xff;
+    fs::write(&path, bytes).unwrap();
+    let run = export
+        .shell
+        .line(&format!("ledger verify {} --json", path.display()));
+    assert_eq!(run.code, 5, "{}", run.stderr);
+    let said: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(
+        (said["verified"].as_bool(), said["fault"].as_str()),
+        (Some(false), Some("not_an_export"))
+    );
+    assert_eq!(said["line"], 3, "{said}");
+    assert!(run.stderr.contains("line 3: "), "{}", run.stderr);
+}
+
+#[test]
 fn another_operator_is_refused() {
     let export = Export::new();
     let other = export.shell.organisation("other");

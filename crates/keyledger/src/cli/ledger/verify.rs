@@ -83,7 +83,7 @@ fn offline(path: &Path, options: Options) -> anyhow::Result<Result<Report, Expor
     let mut progress = Progress::new("verified", None);
     for line in lines(path)? {
         let line = line.with_context(|| format!("reading {}", path.display()))?;
-        if let Err(error) = reader.take(&line) {
+        if let Err(error) = reader.take_bytes(&line) {
             return Ok(Err(error));
         }
         progress.step();
@@ -118,12 +118,21 @@ async fn online(
     Ok((verifier.finish(Some(&head)).map_err(Into::into), pinned))
 }
 
-fn lines(path: &Path) -> anyhow::Result<Box<dyn Iterator<Item = io::Result<String>>>> {
+/// The lines as they are: a damaged file need not be text, and must be called damaged.
+fn lines(path: &Path) -> anyhow::Result<Box<dyn Iterator<Item = io::Result<Vec<u8>>>>> {
+    fn split(file: impl BufRead + 'static) -> Box<dyn Iterator<Item = io::Result<Vec<u8>>>> {
+        Box::new(file.split(b'\n').map(|line| {
+            line.map(|mut line| {
+                line.pop_if(|last| *last == b'\r');
+                line
+            })
+        }))
+    }
     if path == Path::new("-") {
-        return Ok(Box::new(io::stdin().lines()));
+        return Ok(split(BufReader::new(io::stdin())));
     }
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-    Ok(Box::new(BufReader::new(file).lines()))
+    Ok(split(BufReader::new(file)))
 }
 
 /// The signed head at the end of an export.
@@ -132,7 +141,8 @@ fn head_of(path: &Path) -> anyhow::Result<SignedHead> {
     for line in lines(path)? {
         last = Some(line.with_context(|| format!("reading {}", path.display()))?);
     }
-    match last.as_deref().map(parse_line) {
+    let text = last.and_then(|line| String::from_utf8(line).ok());
+    match text.as_deref().map(parse_line) {
         Some(Ok(Line::Head(head))) => Ok(head),
         _ => {
             let problem = format!("{} does not end with a signed head", path.display());
@@ -197,8 +207,10 @@ fn broken(error: &ExportError, out: &mut Output<'_>) -> anyhow::Result<anyhow::E
                 "verified": false, "fault": fault.reason(), "message": fault.to_string(),
                 "sequence": sequence, "subject": subject, "cid": cid,
             }),
-            other => json!({
-                "verified": false, "fault": "not_an_export", "message": said(other),
+            ExportError::Line { line, .. }
+            | ExportError::Order { line, .. }
+            | ExportError::Unfinished { line } => json!({
+                "verified": false, "fault": "not_an_export", "message": said(error), "line": line,
             }),
         };
         out.json(&value)?;

@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +11,7 @@ use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keyledger_custody::{CurveKey, Delivery, write_secret_file};
 use keyledger_domain::{Name, Role, name::Aggregate, user};
-use keyledger_wire::{Acknowledgement, Sealed};
+use keyledger_wire::{Acknowledgement, CommandError, Sealed};
 
 use crate::{
     args::{self, Why},
@@ -88,7 +89,13 @@ impl Issue {
             );
             return refuse(problem, "make it first");
         }
-        Ok(())
+        try_out(out).or_else(|source| {
+            let problem = format!(
+                "{} cannot be written, and nothing was issued: {source}",
+                out.display()
+            );
+            refuse(problem, "name a file that you can write with --out")
+        })
     }
 
     pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
@@ -111,6 +118,10 @@ impl Issue {
         let done = session
             .command(Aggregate::User, "issue", &self.name, &body, ids)
             .await
+            .map_err(|error| match generated {
+                true => unanswered(error, &self.name, &body.account),
+                false => error,
+            })
             .with_context(|| format!("issuing user {}", self.name))?;
         let file = self.out.as_deref();
         let written = if generated {
@@ -121,6 +132,35 @@ impl Issue {
             write_jwt(&done, file)?
         };
         print(&done, written, out)
+    }
+}
+
+/// Makes the file and takes it away again: what only shows then is better known before a user is issued.
+fn try_out(out: &Path) -> io::Result<()> {
+    fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(out)?;
+    fs::remove_file(out)
+}
+
+/// Perhaps issued, perhaps not. Not to be repeated, as other commands are: the creds are sealed to a key of this run,
+/// which nobody else has.
+fn unanswered(error: anyhow::Error, name: &Name, account: &Name) -> anyhow::Error {
+    match error.downcast_ref::<CommandError>() {
+        Some(CommandError::NoAnswer { subject, .. } | CommandError::NotSent { subject, .. }) => {
+            let problem = format!(
+                "no answer on {subject}: perhaps it was issued, and then its creds are lost"
+            );
+            Failure::new(Exit::Unreachable, problem)
+                .remedy(format!(
+                    "if `keyledger user list --account {account}` shows it: `keyledger user revoke {name} --reason 'creds lost'`, \
+                     and issue one under another name"
+                ))
+                .into()
+        }
+        _ => error,
     }
 }
 

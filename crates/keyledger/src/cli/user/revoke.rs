@@ -8,6 +8,7 @@ use keyledger_domain::{
     user,
 };
 use serde::Serialize;
+use serde_json::json;
 
 use crate::{
     args::Reasoned,
@@ -49,6 +50,15 @@ struct Confirmed {
 
 impl Revoke {
     pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let name = self.name.clone();
+        match self.revoke(session, out).await {
+            // The acknowledgement went the way of the connection; that it was cut is better than any.
+            Err(_) if session.was_revoked(&name) => print_own(&name, out),
+            done => done,
+        }
+    }
+
+    async fn revoke(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
         if !self.wait {
             return send::send(session, out, self).await;
         }
@@ -82,6 +92,18 @@ impl Revoke {
         out.line(format!("refused by {servers} after {took_ms} ms"))?;
         Ok(())
     }
+}
+
+/// Says what became of a user that revoked itself.
+fn print_own(name: &Name, out: &mut Output<'_>) -> anyhow::Result<()> {
+    if out.is_json() {
+        out.json(&json!({ "id": name, "state": "revoked", "acknowledged": false }))?;
+        return Ok(());
+    }
+    out.line(format!(
+        "revoked {name}: it is the user of these creds, so the server cut this connection; the revocation is in force"
+    ))?;
+    Ok(())
 }
 
 async fn wait(events: &mut async_nats::Subscriber) -> anyhow::Result<Confirmed> {
