@@ -75,9 +75,9 @@ pub enum Fault {
     )]
     OtherOperator {
         /// The operator that was expected.
-        expected: String,
+        expected: Box<str>,
         /// Who signed.
-        found: String,
+        found: Box<str>,
     },
     /// Its signature is not the signer's.
     #[error("its signature is not one by {signer}")]

@@ -77,8 +77,8 @@ impl Signers {
                 // Only an operator that was pinned differs from the first signer.
                 return Err(if self.counts.is_empty() {
                     Fault::OtherOperator {
-                        expected: operator.clone(),
-                        found: signer.chars().take(80).collect(),
+                        expected: operator.as_str().into(),
+                        found: signer.chars().take(80).collect::<String>().into(),
                     }
                 } else {
                     refuse("the trust bootstrap is signed by the operator alone")
