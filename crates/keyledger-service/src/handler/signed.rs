@@ -13,6 +13,7 @@ use keyledger_domain::{
     verify::{Signatures, signs_ledger},
 };
 use keyledger_wire::header;
+use tokio::task::JoinHandle;
 
 use super::{Live, tail::LoadError};
 use crate::store::StoredEvent;
@@ -37,14 +38,18 @@ impl Signed {
     }
 }
 
-/// The signature over the newest event of each history that was read.
+/// How many histories are gathered until they are checked: some 10 MB.
+const WINDOW: usize = 32_768;
+
+/// The signature over the newest event of each history that was read since the last check.
 #[derive(Default)]
 pub(super) struct NewestSigned {
     histories: HashMap<HistoryId, Newest>,
     signers: Vec<String>,
+    /// Checks under way, in threads of their own, while more is read.
+    checks: Vec<JoinHandle<Option<(u64, String)>>>,
 }
 
-/// Some 120 bytes, for as long as a start takes.
 struct Newest {
     cid: EventCid,
     sequence: u64,
@@ -56,10 +61,10 @@ struct Newest {
 }
 
 impl NewestSigned {
-    pub(super) fn take(&mut self, record: Record, cid: EventCid, signed: Signed, sequence: u64) {
+    pub(super) fn take(&mut self, record: Record, cid: EventCid, signed: &Signed, sequence: u64) {
         let known = self.signers.iter().rposition(|s| *s == signed.signer);
         let signer = known.unwrap_or_else(|| {
-            self.signers.push(signed.signer);
+            self.signers.push(signed.signer.clone());
             self.signers.len() - 1
         });
         let signature = BASE64URL_NOPAD.decode(signed.signature.as_bytes()).ok();
@@ -73,62 +78,79 @@ impl NewestSigned {
         self.histories.insert(record.history, newest);
     }
 
-    /// Checks them all against the fold, on all cores.
+    /// Begins to check what was gathered, once it is enough.
     ///
     /// # Errors
     ///
-    /// [`LoadError::Broken`] names the first event whose signer was not entitled, or did not sign it.
-    pub(super) async fn check(self, live: &Live) -> Result<(), LoadError> {
-        {
-            let ledger = live.ledger.read();
-            // A ledger without a trust bootstrap, which is never served, knows no signers.
-            if ledger.operator().is_none() {
-                return Ok(());
-            }
-            for newest in self.histories.values() {
-                let signer = self.signer(newest);
-                if !signs_ledger(&ledger, signer, newest.genesis) {
-                    let said = format!("it is signed by {signer}, who was not entitled");
-                    return Err(LoadError::Broken {
-                        sequence: newest.sequence,
-                        said,
-                    });
-                }
-            }
+    /// [`LoadError::Broken`] if a signer was not entitled, or an earlier check found a signature that is none.
+    pub(super) async fn check_some(&mut self, live: &Live) -> Result<(), LoadError> {
+        if self.histories.len() < WINDOW {
+            return Ok(());
         }
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let checked = tokio::task::spawn_blocking(move || {
-            let all: Vec<&Newest> = self.histories.values().collect();
-            let share = all.len().div_ceil(cores).max(1);
-            std::thread::scope(|scope| {
-                let shares: Vec<_> = all
-                    .chunks(share)
-                    .map(|share| scope.spawn(|| share.iter().find_map(|n| self.fault(n))))
-                    .collect();
-                let faults = shares
-                    .into_iter()
-                    .filter_map(|share| share.join().expect("checking a signature does not panic"));
-                faults.min_by_key(|(sequence, _)| *sequence)
+        if self.checks.len() >= cores() {
+            found(self.checks.remove(0)).await?;
+        }
+        self.begin(live)
+    }
+
+    /// Checks what is left, and waits for all checks.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError::Broken`] names an event whose signer was not entitled, or did not sign it.
+    pub(super) async fn check_all(mut self, live: &Live) -> Result<(), LoadError> {
+        self.begin(live)?;
+        for check in self.checks {
+            found(check).await?;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, live: &Live) -> Result<(), LoadError> {
+        let histories = std::mem::take(&mut self.histories);
+        let signers = std::mem::take(&mut self.signers);
+        let signer = |newest: &Newest| {
+            let place = usize::try_from(newest.signer).unwrap_or(usize::MAX);
+            signers.get(place).map_or("", String::as_str).to_owned()
+        };
+        let ledger = live.ledger.read();
+        // A ledger without a trust bootstrap, which is never served, knows no signers.
+        if ledger.operator().is_none() {
+            return Ok(());
+        }
+        let mut all = Vec::with_capacity(histories.len());
+        for newest in histories.into_values() {
+            let signer = signer(&newest);
+            if !signs_ledger(&ledger, &signer, newest.genesis) {
+                return Err(LoadError::Broken {
+                    sequence: newest.sequence,
+                    said: format!("it is signed by {signer}, who was not entitled"),
+                });
+            }
+            all.push((newest, signer));
+        }
+        drop(ledger);
+        self.checks.push(tokio::task::spawn_blocking(move || {
+            let mut signatures = Signatures::default();
+            all.iter().find_map(|(newest, signer)| {
+                let signature = BASE64URL_NOPAD.encode(&newest.signature.unwrap_or([0; 64]));
+                let checked = signatures.check(signer, newest.cid, &signature);
+                checked
+                    .err()
+                    .map(|fault| (newest.sequence, fault.to_string()))
             })
-        });
-        match checked.await.expect("checking a signature does not panic") {
-            None => Ok(()),
-            Some((sequence, said)) => Err(LoadError::Broken { sequence, said }),
-        }
+        }));
+        Ok(())
     }
+}
 
-    fn fault(&self, newest: &Newest) -> Option<(u64, String)> {
-        let signature = newest.signature.unwrap_or([0; 64]);
-        let signature = BASE64URL_NOPAD.encode(&signature);
-        let mut signatures = Signatures::default();
-        let checked = signatures.check(self.signer(newest), newest.cid, &signature);
-        checked
-            .err()
-            .map(|fault| (newest.sequence, fault.to_string()))
+async fn found(check: JoinHandle<Option<(u64, String)>>) -> Result<(), LoadError> {
+    match check.await.expect("checking a signature does not panic") {
+        None => Ok(()),
+        Some((sequence, said)) => Err(LoadError::Broken { sequence, said }),
     }
+}
 
-    fn signer(&self, newest: &Newest) -> &str {
-        let place = usize::try_from(newest.signer).unwrap_or(usize::MAX);
-        self.signers.get(place).map_or("", String::as_str)
-    }
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

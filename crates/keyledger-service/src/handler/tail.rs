@@ -100,6 +100,7 @@ pub(super) async fn load_until(store: &dyn Store, live: &Live, last: u64) -> Res
                 break;
             };
             fold(live, &mut newest, chunk, last, &mut after)?;
+            newest.check_some(live).await?;
             if after >= said + PROGRESS {
                 said = after;
                 tracing::info!(at = after, of = last, "folding the ledger");
@@ -107,7 +108,7 @@ pub(super) async fn load_until(store: &dyn Store, live: &Live, last: u64) -> Res
         }
         reader.abort();
     }
-    newest.check(live).await
+    newest.check_all(live).await
 }
 
 fn fold(
@@ -131,7 +132,7 @@ fn fold(
         let applied = ledger.apply(&record, cid, sequence);
         applied.map_err(|e| broken(e.to_string()))?;
         live.advance(sequence, &cid);
-        newest.take(record, cid, signed, sequence);
+        newest.take(record, cid, &signed, sequence);
         *after = sequence;
     }
     Ok(())
