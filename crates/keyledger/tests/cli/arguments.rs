@@ -124,6 +124,16 @@ fn a_directory_that_takes_no_file_is_found_before_anything_is_issued() {
 }
 
 #[test]
+fn what_is_only_for_the_program_itself_is_not_listed() {
+    for line in ["--json", "become", "become-guard", "help become-guarded"] {
+        let run = Shell::new().line(line);
+        assert_eq!(run.code, 2, "{line}");
+        let said = run.stderr.replace("'become-guarded'", "");
+        assert!(!said.contains("become-guarded"), "{line}: {}", run.stderr);
+    }
+}
+
+#[test]
 fn nothing_asked_is_answered_with_help() {
     let run = Shell::new().line("");
     assert_eq!(run.code, 2);
