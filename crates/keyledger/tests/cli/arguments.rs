@@ -59,6 +59,25 @@ fn numbers_and_dates_are_checked() {
     );
     refused("ledger show 0", "0");
     refused("ledger show 5 --timeout never", "like 10s");
+    refused("up --port 0", "is not in 1..=65535");
+}
+
+#[test]
+fn where_clients_connect_is_a_servers_url() {
+    let shell = Shell::new();
+    for (url, because) in [
+        ("garbage", "write it like nats://host:4222"),
+        ("nats://", "write it like nats://host:4222"),
+        ("nats://ada:hunter2@host", "creds file"),
+    ] {
+        let run = shell.line(&format!(
+            "init --organisation A --insecure-local-root-key --url {url}"
+        ));
+        assert_eq!(run.code, 2, "{url}: {}", run.stderr);
+        assert!(run.stderr.contains(because), "{url}: {}", run.stderr);
+        assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
+    }
+    assert!(!shell.home.path().join(".keyledger").exists());
 }
 
 #[test]
