@@ -101,6 +101,26 @@ fn without_a_nats_server_up_says_how_to_get_one() {
 }
 
 #[test]
+fn a_port_that_is_taken_is_no_organisations() {
+    let shell = Shell::new();
+    let program = shell.home.path().join("nats-server");
+    fs::write(&program, "#!/bin/sh\necho nats-server: v2.14.0\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let run = ended(
+        shell
+            .command(["up", "--dir", "acme", "--port", &port])
+            .env("KEYLEDGER_NATS_SERVER", &program)
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(run.stderr.contains("nothing was made"), "{}", run.stderr);
+    assert!(!shell.home.path().join("acme").exists());
+}
+
+#[test]
 fn serve_without_a_server_is_unreachable() {
     let shell = Shell::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
