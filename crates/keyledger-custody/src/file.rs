@@ -42,6 +42,18 @@ pub enum SecretFileError {
         /// Its permission bits.
         mode: u32,
     },
+    /// Everybody on this machine may look into a directory of secrets: do what the message says.
+    #[error(
+        "{} has mode {mode:04o}: everybody can look into it; `chmod 700 {}`",
+        path.display(),
+        path.display()
+    )]
+    OpenDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// It is a directory, a socket or larger than 1 MiB: it is not a secret of ours; look at the path.
     #[error("{} is no file of at most {MAX_FILE_BYTES} bytes", path.display())]
     NotASecretFile {
@@ -124,18 +136,47 @@ pub fn read_secret_file(path: &Path) -> Result<Secret, SecretFileError> {
             path: path.to_owned(),
         });
     }
-    let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(SecretFileError::Exposed {
-            path: path.to_owned(),
-            mode,
-        });
-    }
+    check_mode(path, &metadata)?;
     // Of full size from the start: a buffer that grows leaves copies behind.
     let length = usize::try_from(metadata.len()).expect("at most 1 MiB");
     let mut bytes = Zeroizing::new(vec![0; length]);
     file.read_exact(&mut bytes).map_err(failed)?;
     Ok(Secret::new(std::mem::take(&mut *bytes)))
+}
+
+/// Holds that only its owner can read a file that somebody else will read.
+///
+/// # Errors
+///
+/// [`SecretFileError::Missing`]; [`SecretFileError::Exposed`] if its group or anybody else may read or write it;
+/// [`SecretFileError::Io`].
+pub fn check_secret_file(path: &Path) -> Result<(), SecretFileError> {
+    let metadata = fs::metadata(path).map_err(|source| SecretFileError::of(path, source))?;
+    check_mode(path, &metadata)
+}
+
+/// Holds that not everybody can look into a directory where secrets lie. Its group may: it says who runs the service.
+///
+/// # Errors
+///
+/// [`SecretFileError::Missing`]; [`SecretFileError::OpenDirectory`]; [`SecretFileError::Io`].
+pub fn check_secret_directory(path: &Path) -> Result<(), SecretFileError> {
+    let metadata = fs::metadata(path).map_err(|source| SecretFileError::of(path, source))?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o007 != 0 {
+        let path = path.to_owned();
+        return Err(SecretFileError::OpenDirectory { path, mode });
+    }
+    Ok(())
+}
+
+fn check_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), SecretFileError> {
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        let path = path.to_owned();
+        return Err(SecretFileError::Exposed { path, mode });
+    }
+    Ok(())
 }
 
 /// A new name is on disk only when its directory is.

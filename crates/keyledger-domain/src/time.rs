@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use jiff::{SignedDuration, civil::DateTime, fmt::temporal::Pieces};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// A moment, to the millisecond, in UTC. Written as RFC 3339: `2026-11-22T10:00:00.123Z`.
@@ -21,7 +22,7 @@ impl Timestamp {
     #[must_use]
     pub const fn from_ms(ms: i64) -> Self {
         const MIN: i64 = -62_167_219_200_000;
-        const MAX: i64 = 253_402_207_200_000;
+        const MAX: i64 = 253_402_300_799_999;
         Self(if ms < MIN {
             MIN
         } else if ms > MAX {
@@ -64,9 +65,29 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moment = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::MAX);
-        f.pad(&format!("{moment:.3}"))
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(moment) => f.pad(&format!("{moment:.3}")),
+            Err(_) => {
+                let since = SignedDuration::from_millis(self.0);
+                let date_time = EPOCH.saturating_add(since);
+                f.pad(&format!("{date_time:.3}Z"))
+            }
+        }
     }
+}
+
+/// Where counting begins. jiff's own moments end 26 hours before the year 9999 does, so that each has a date in every
+/// time zone; people write its last second where they mean "never".
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
+/// Reads a moment of the last days of the year 9999.
+fn parse_late(text: &str) -> Option<Timestamp> {
+    let pieces = Pieces::parse(text).ok()?;
+    let offset = pieces.to_numeric_offset()?;
+    let local = pieces.date().to_datetime(pieces.time()?);
+    let since = local.duration_since(EPOCH) - SignedDuration::from_secs(offset.seconds().into());
+    let ms = i64::try_from(since.as_millis()).ok()?;
+    Some(Timestamp::from_ms(ms)).filter(|at| at.ms() == ms)
 }
 
 impl FromStr for Timestamp {
@@ -75,7 +96,9 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self, NotATime> {
         text.parse::<jiff::Timestamp>()
             .map(|t| Self::from_ms(t.as_millisecond()))
-            .map_err(|_| NotATime(text.chars().take(60).collect()))
+            .ok()
+            .or_else(|| parse_late(text))
+            .ok_or_else(|| NotATime(text.chars().take(60).collect()))
     }
 }
 

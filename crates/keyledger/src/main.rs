@@ -26,6 +26,13 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if let Some(guard) = cli::Guard::asked_for() {
+        let ended = guard.run();
+        return ended.map_or_else(
+            |error| exit::report(&error, false, &mut io::stdout(), &mut io::stderr()),
+            |()| ExitCode::SUCCESS,
+        );
+    }
     let cli = cli::Cli::parse();
     let json = cli.is_json();
     log(&cli);

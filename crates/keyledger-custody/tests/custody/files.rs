@@ -1,9 +1,10 @@
 //! Secret files: whose they are, and that none is lost.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use keyledger_custody::{
-    SecretFileError, read_secret_file, replace_secret_file, write_secret_file,
+    SecretFileError, check_secret_directory, check_secret_file, read_secret_file,
+    replace_secret_file, write_secret_file,
 };
 
 use crate::{mode_of, put};
@@ -61,4 +62,32 @@ fn what_is_wrong_with_a_file_is_told() {
     let nowhere = directory.path().join("no/such/directory");
     let error = write_secret_file(&nowhere, b"").unwrap_err();
     assert!(matches!(error, SecretFileError::Missing { .. }));
+}
+
+#[test]
+fn what_others_can_read_is_told_without_reading_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("secret");
+    for (mode, is_private) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
+        put(&path, b"one", mode);
+        let checked = check_secret_file(&path);
+        assert_eq!(checked.is_ok(), is_private, "{mode:o}");
+        if let Err(error) = checked {
+            assert!(error.to_string().contains("chmod 600"), "{error}");
+        }
+    }
+    let inner = directory.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    for (mode, is_private) in [(0o700, true), (0o750, true), (0o755, false), (0o701, false)] {
+        fs::set_permissions(&inner, fs::Permissions::from_mode(mode)).unwrap();
+        let checked = check_secret_directory(&inner);
+        assert_eq!(checked.is_ok(), is_private, "{mode:o}");
+        if let Err(error) = checked {
+            assert!(error.to_string().contains("chmod 700"), "{error}");
+        }
+    }
+    assert!(matches!(
+        check_secret_file(&inner.join("none")),
+        Err(SecretFileError::Missing { .. })
+    ));
 }

@@ -14,6 +14,7 @@ mod principal;
 mod rejection;
 mod schema;
 mod text;
+mod time;
 mod user;
 mod verify;
 mod verify_export;

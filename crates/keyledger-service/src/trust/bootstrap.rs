@@ -22,6 +22,7 @@ use super::{
     jwt::{JwtError, account_jwt, user_jwt},
     names::{self, ADMIN, SERVICE, SYSTEM, VIEWS, name},
     readme, templates,
+    url::{BadUrl, check_url},
 };
 
 /// What an organisation is made of.
@@ -60,12 +61,9 @@ pub enum InitError {
     /// The title is no line of text.
     #[error("the title")]
     Title(#[from] NotALine),
-    /// The address is none: write it like `nats://127.0.0.1:4222`.
-    #[error("{url:?} is not a NATS address: write it like nats://127.0.0.1:4222")]
-    Url {
-        /// What was given.
-        url: String,
-    },
+    /// Clients cannot connect there: the source says how to write it.
+    #[error("the URL where clients connect")]
+    Url(#[from] BadUrl),
     /// The root key was not made.
     #[error("making the root key")]
     Root(#[from] RootKeyError),
@@ -108,9 +106,7 @@ pub enum InitError {
 /// [`InitError`]; nothing stays behind.
 pub fn initialise(options: InitOptions) -> Result<Organisation, InitError> {
     let title = Title::new(&options.title)?;
-    if options.url.parse::<async_nats::ServerAddr>().is_err() {
-        return Err(InitError::Url { url: options.url });
-    }
+    check_url(&options.url)?;
     let InitOptions {
         prefix,
         directory,

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use keyledger_custody::{Passphrase, RootKey, RootKeyError, SealedRoot, SealedRootError};
+use keyledger_custody::{
+    Passphrase, RootKey, RootKeyError, SealedRoot, SealedRootError, SecretFileError,
+    check_secret_directory, check_secret_file,
+};
 use keyledger_domain::Timestamp;
 use keyledger_wire::Prefix;
 use serde::{Deserialize, Serialize};
@@ -66,10 +69,11 @@ pub(super) mod file {
     pub(crate) const ROOT_CLEAR: &str = "sealed/root.key";
     pub(crate) const OPERATOR_IDENTITY: &str = "offline/operator-identity.sealed";
     pub(crate) const MATERIAL: &str = "material";
+    pub(crate) const CREDS: &str = "creds";
     pub(crate) const SET_UP: &str = "set-up.json";
 
     pub(crate) fn creds(user: &str) -> String {
-        format!("creds/{user}.creds")
+        format!("{CREDS}/{user}.creds")
     }
 
     pub(crate) fn jwt(of: &str) -> String {
@@ -202,6 +206,41 @@ impl Organisation {
                 Ok(SealedRoot::read(&self.root_file())?.open(passphrase)?)
             }
         }
+    }
+
+    /// Holds that nobody else can read what lies here in clear: the creds of the service, and of whoever was not yet
+    /// given theirs. The root key is looked after where it is read.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretFileError`] names the file or directory, and says what to do.
+    pub fn check_private(&self) -> Result<(), SecretFileError> {
+        let creds = self.directory.join(file::CREDS);
+        let entries = match fs::read_dir(&creds) {
+            Ok(entries) => entries,
+            // They were all taken elsewhere.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(source) => {
+                return Err(SecretFileError::Io {
+                    path: creds,
+                    source,
+                });
+            }
+        };
+        check_secret_directory(&self.directory)?;
+        check_secret_directory(&creds)?;
+        for entry in entries {
+            let path = entry
+                .map_err(|source| SecretFileError::Io {
+                    path: creds.clone(),
+                    source,
+                })?
+                .path();
+            if path.extension().is_some_and(|end| end == "creds") {
+                check_secret_file(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Its directory, absolute.

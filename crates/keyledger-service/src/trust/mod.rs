@@ -26,6 +26,7 @@ mod readme;
 mod resolver;
 mod setup;
 pub mod templates;
+mod url;
 
 pub use bootstrap::{InitError, InitOptions, Root, initialise};
 pub use draft::DraftError;
@@ -35,3 +36,4 @@ pub use names::{ADMIN, SERVICE, SYSTEM, VIEWS, service_account, views_account};
 pub(crate) use new_account::{NewAccountError, new_account};
 pub use resolver::Resolver;
 pub use setup::{SetupError, SetupReport, ensure_inventory, setup};
+pub use url::{BadUrl, check_url};

@@ -58,7 +58,7 @@ fn nothing_is_written_over_and_nothing_stays_of_a_failure() {
     assert!(matches!(initialise(bad), Err(InitError::Title(_))));
     let mut bad = options(home.path().join("other"));
     bad.url = "not a url".to_owned();
-    assert!(matches!(initialise(bad), Err(InitError::Url { .. })));
+    assert!(matches!(initialise(bad), Err(InitError::Url(_))));
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1);
 
     // An empty directory is as good as none.

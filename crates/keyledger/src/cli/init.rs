@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use keyledger_custody::KdfCost;
 use keyledger_domain::text::Title;
-use keyledger_service::trust::{InitOptions, Organisation, Root, RootKind, initialise};
+use keyledger_service::trust::{InitOptions, Organisation, Root, RootKind, check_url, initialise};
 use keyledger_wire::Prefix;
 use serde_json::json;
 
@@ -67,6 +67,9 @@ pub(crate) struct Init {
 
 impl Init {
     pub(crate) fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
+        // Not by clap, which would repeat what was given, and with it a password.
+        check_url(&self.url)
+            .map_err(|bad| Failure::new(Exit::Usage, format!("--url is wrong: {bad}")))?;
         let root = match (self.insecure_local_root_key, &self.passphrase_file) {
             (true, _) => Root::LocalFile,
             (false, Some(file)) => Root::Passphrase(root::from_file(file)?, KdfCost::USUAL),

@@ -23,6 +23,7 @@ mod user;
 use crate::{exit, output::Output};
 
 pub(crate) use send::{Order, order, send};
+pub(crate) use up::Guard;
 
 /// A key management service that lives on NATS.
 ///
@@ -56,8 +57,6 @@ enum Command {
     Serve(Box<serve::Serve>),
     Completions(completions::Completions),
     Subjects(subjects::Subjects),
-    #[command(name = up::Guard::NAME, hide = true)]
-    Guard(up::Guard),
 }
 
 impl Cli {
@@ -91,7 +90,6 @@ impl Cli {
             Command::Serve(serve) => serve.run(out).await,
             Command::Completions(completions) => completions.run(out),
             Command::Subjects(subjects) => subjects.run(out),
-            Command::Guard(guard) => guard.run(),
         }
     }
 }

@@ -22,8 +22,11 @@ pub(super) struct Unseal {
 }
 
 impl Unseal {
-    /// Unseals custody. Blocks for about a second where there is a passphrase.
+    /// Unseals custody, unless secrets beside the root key lie open to others. Blocks for about a second where there is a passphrase.
     pub(super) fn custody(&self, organisation: &Organisation) -> anyhow::Result<Arc<Custody>> {
+        organisation
+            .check_private()
+            .context("the secrets of this organisation")?;
         let passphrase = match organisation.root {
             RootKind::LocalFile => None,
             RootKind::Passphrase => Some(self.passphrase()?),

@@ -59,6 +59,25 @@ fn numbers_and_dates_are_checked() {
     );
     refused("ledger show 0", "0");
     refused("ledger show 5 --timeout never", "like 10s");
+    refused("up --port 0", "is not in 1..=65535");
+}
+
+#[test]
+fn where_clients_connect_is_a_servers_url() {
+    let shell = Shell::new();
+    for (url, because) in [
+        ("garbage", "write it like nats://host:4222"),
+        ("nats://", "write it like nats://host:4222"),
+        ("nats://ada:hunter2@host", "creds file"),
+    ] {
+        let run = shell.line(&format!(
+            "init --organisation A --insecure-local-root-key --url {url}"
+        ));
+        assert_eq!(run.code, 2, "{url}: {}", run.stderr);
+        assert!(run.stderr.contains(because), "{url}: {}", run.stderr);
+        assert!(!run.stderr.contains("hunter2"), "{}", run.stderr);
+    }
+    assert!(!shell.home.path().join(".keyledger").exists());
 }
 
 #[test]
@@ -121,6 +140,16 @@ fn a_directory_that_takes_no_file_is_found_before_anything_is_issued() {
     assert_eq!(run.code, 2, "{}", run.stderr);
     assert!(run.stderr.contains("nothing was issued"), "{}", run.stderr);
     assert!(fake.asked().is_empty());
+}
+
+#[test]
+fn what_is_only_for_the_program_itself_is_not_listed() {
+    for line in ["--json", "become", "become-guard", "help become-guarded"] {
+        let run = Shell::new().line(line);
+        assert_eq!(run.code, 2, "{line}");
+        let said = run.stderr.replace("'become-guarded'", "");
+        assert!(!said.contains("become-guarded"), "{line}: {}", run.stderr);
+    }
 }
 
 #[test]

@@ -101,6 +101,72 @@ fn without_a_nats_server_up_says_how_to_get_one() {
 }
 
 #[test]
+fn nothing_is_served_with_secrets_that_others_can_read() {
+    let shell = Shell::new();
+    let dir = shell.organisation("acme");
+    for (path, open, private) in [
+        ("creds/service.creds", 0o644, 0o600),
+        ("creds/admin.creds", 0o640, 0o600),
+        ("creds", 0o755, 0o700),
+        (".", 0o755, 0o700),
+        ("sealed/root.key", 0o644, 0o600),
+    ] {
+        let mode = |mode| {
+            fs::set_permissions(dir.join(path), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        mode(open);
+        for line in ["serve --dir acme --url nats://127.0.0.1:1", "up --dir acme"] {
+            let run = ended(
+                shell
+                    .command(line.split_whitespace())
+                    .env("KEYLEDGER_NATS_SERVER", a_nats_server(&shell))
+                    .output()
+                    .unwrap(),
+            );
+            assert_eq!(run.code, 1, "{path}, {line}: {}", run.stderr);
+            let remedy = format!("`chmod {private:o} ");
+            assert!(
+                run.stderr.contains(&remedy),
+                "{path}, {line}: {}",
+                run.stderr
+            );
+        }
+        mode(private);
+    }
+    // Taken elsewhere, they are nobody's business here.
+    fs::remove_dir_all(dir.join("creds")).unwrap();
+    let run = shell.line("serve --dir acme --url nats://127.0.0.1:1");
+    assert!(!run.stderr.contains("chmod"), "{}", run.stderr);
+}
+
+/// A program that says it is a nats-server, and is none.
+fn a_nats_server(shell: &Shell) -> std::path::PathBuf {
+    let program = shell.home.path().join("nats-server");
+    if !program.exists() {
+        fs::write(&program, "#!/bin/sh\necho nats-server: v2.14.0\n").unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    program
+}
+
+#[test]
+fn a_port_that_is_taken_is_no_organisations() {
+    let shell = Shell::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let run = ended(
+        shell
+            .command(["up", "--dir", "acme", "--port", &port])
+            .env("KEYLEDGER_NATS_SERVER", a_nats_server(&shell))
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(run.stderr.contains("nothing was made"), "{}", run.stderr);
+    assert!(!shell.home.path().join("acme").exists());
+}
+
+#[test]
 fn serve_without_a_server_is_unreachable() {
     let shell = Shell::new();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -29,6 +29,18 @@ fn a_command_without_an_answer_may_be_repeated() {
     assert!(run.stderr.contains("--message-id"), "{}", run.stderr);
 }
 
+#[test]
+fn an_export_that_fails_leaves_nothing_behind() {
+    let shell = Shell::new();
+    let fake = Fake::mute();
+    let run = shell.line(&format!(
+        "ledger export --out x.jsonl --timeout 300ms --server {}",
+        fake.url
+    ));
+    assert_eq!(run.code, 4, "{}", run.stderr);
+    assert_eq!(shell.home.path().read_dir().unwrap().count(), 0);
+}
+
 /// Only the run that asked can open the creds: repeating it would find them sealed to a key that is gone.
 #[test]
 fn an_issue_without_an_answer_may_not_be_repeated() {

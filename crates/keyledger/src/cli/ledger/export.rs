@@ -74,8 +74,23 @@ async fn to_file(session: &Session, path: &Path) -> anyhow::Result<u64> {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
+    let file = File::create(&part).with_context(|| format!("writing {}", part.display()))?;
+    let written = write_part(session, file, &part, path).await;
+    if written.is_err() {
+        drop(std::fs::remove_file(&part)); // half an export is none; the first error counts
+    }
+    written
+}
+
+/// Writes the export to `file`, which is called `part` until it is whole.
+async fn write_part(
+    session: &Session,
+    file: File,
+    part: &Path,
+    path: &Path,
+) -> anyhow::Result<u64> {
     let failed = || format!("writing {}", part.display());
-    let mut file = BufWriter::new(File::create(&part).with_context(failed)?);
+    let mut file = BufWriter::new(file);
     let events = stream(session, |line| {
         writeln!(file, "{line}").with_context(failed)
     })
@@ -85,7 +100,7 @@ async fn to_file(session: &Session, path: &Path) -> anyhow::Result<u64> {
         .map_err(std::io::IntoInnerError::into_error)
         .with_context(failed)?;
     file.sync_all().with_context(failed)?;
-    std::fs::rename(&part, path).with_context(|| format!("naming {}", path.display()))?;
+    std::fs::rename(part, path).with_context(|| format!("naming {}", path.display()))?;
     Ok(events)
 }
 

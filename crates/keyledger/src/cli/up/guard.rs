@@ -8,11 +8,13 @@ use std::{
 };
 
 use anyhow::Context as _;
+use clap::Parser as _;
 
 /// Becomes another program, which the kernel ends when `keyledger up` ends: also by `kill -9`
 ///
-/// Only for `keyledger up` itself. Elsewhere than on Linux it becomes the program and nothing more.
-#[derive(Debug, clap::Args)]
+/// Only for `keyledger up` itself, so it is no subcommand: those are listed where one is wrong. Elsewhere than on Linux
+/// it becomes the program and nothing more.
+#[derive(Debug, clap::Parser)]
 pub(crate) struct Guard {
     /// The process that must live
     parent: i32,
@@ -22,8 +24,14 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// The subcommand's name.
-    pub(crate) const NAME: &str = "become-guarded";
+    /// The first argument of who is to be one.
+    const NAME: &str = "become-guarded";
+
+    /// The guard that this program was started to be, if it was.
+    pub(crate) fn asked_for() -> Option<Self> {
+        let is_asked_for = std::env::args_os().nth(1)? == Self::NAME;
+        is_asked_for.then(|| Self::parse_from(std::env::args_os().skip(1)))
+    }
 
     /// The command line that becomes `program`, ended when this process is.
     pub(super) fn command(program: &Path) -> anyhow::Result<tokio::process::Command> {

@@ -21,7 +21,7 @@ use self::child::NatsServer;
 use super::{root::Unseal, serve, signals::Signals};
 use crate::{connect::DEFAULT_DIR, output::Output};
 
-pub(super) use guard::Guard;
+pub(crate) use guard::Guard;
 
 /// Start Keyledger with a nats-server of its own, and everything that takes
 ///
@@ -40,7 +40,7 @@ pub(crate) struct Up {
     #[arg(long, value_name = "DIR", env = "KEYLEDGER_DIR", default_value = DEFAULT_DIR)]
     dir: PathBuf,
     /// The port on loopback; on the first start 4222 where it is free, else any; later the same
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     /// What all subjects begin with; on the first start keys unless given, later the same
     #[arg(long, env = "KEYLEDGER_PREFIX")]

@@ -34,7 +34,18 @@ pub(super) fn open_or_make(up: &Up, out: &mut Output<'_>) -> anyhow::Result<Orga
 
 fn make(up: &Up, out: &mut Output<'_>) -> anyhow::Result<Organisation> {
     let port = match up.port {
-        Some(port) => port,
+        // It is the organisation's for ever: contexts are written with it.
+        Some(port) => match listen(port) {
+            Ok(()) => port,
+            Err(source) => {
+                let problem = format!(
+                    "port {port} of 127.0.0.1 cannot be listened on, and nothing was made: {source}"
+                );
+                return Err(Failure::new(Exit::Error, problem)
+                    .remedy("stop what listens there, name another port, or leave out --port")
+                    .into());
+            }
+        },
         None if is_free(USUAL_PORT) => USUAL_PORT,
         None => {
             let port = any_port().context("looking for a free port")?;
@@ -144,7 +155,11 @@ pub(super) fn lock(organisation: &Organisation) -> anyhow::Result<File> {
 
 /// True if nobody listens there on loopback.
 pub(super) fn is_free(port: u16) -> bool {
-    TcpListener::bind(("127.0.0.1", port)).is_ok()
+    listen(port).is_ok()
+}
+
+fn listen(port: u16) -> std::io::Result<()> {
+    TcpListener::bind(("127.0.0.1", port)).map(drop)
 }
 
 fn any_port() -> std::io::Result<u16> {
