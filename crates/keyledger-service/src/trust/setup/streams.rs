@@ -54,9 +54,8 @@ pub(super) async fn is_there(
 ) -> Result<bool, SetupError> {
     let begin = Instant::now();
     loop {
-        let error = match context.get_stream(stream).await {
-            Ok(_) => return Ok(true),
-            Err(error) => error,
+        let Err(error) = context.get_stream(stream).await else {
+            return Ok(true);
         };
         match error.kind() {
             GetStreamErrorKind::JetStream(e) if e.code() == 404 => return Ok(false),
@@ -81,12 +80,9 @@ pub(super) async fn make(
     let begin = Instant::now();
     loop {
         let stream = config.name.clone();
-        let error = match context.create_stream(config.clone()).await {
-            Ok(_) => {
-                report.made.push(stream);
-                return Ok(());
-            }
-            Err(error) => error,
+        let Err(error) = context.create_stream(config.clone()).await else {
+            report.made.push(stream);
+            return Ok(());
         };
         match error.kind() {
             // Somebody made it since we looked: another setup.
