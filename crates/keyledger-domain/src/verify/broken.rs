@@ -9,8 +9,8 @@ use crate::{cid::EventCid, time::Timestamp};
 pub struct Broken {
     /// Its sequence; of the last event where the end is wrong.
     pub sequence: u64,
-    /// Its subject.
-    pub subject: String,
+    /// Its subject; boxed because this is the error of everything that verifies, and large as it is.
+    pub subject: Box<str>,
     /// The CID of the bytes found.
     pub cid: Option<EventCid>,
     /// What is wrong.

@@ -170,7 +170,7 @@ impl Verifier {
         let cid = EventCid::of(&stored.payload);
         self.check(stored, cid).map_err(|fault| Broken {
             sequence: stored.sequence,
-            subject: stored.subject.clone(),
+            subject: stored.subject.as_str().into(),
             cid: Some(cid),
             fault,
         })
@@ -184,7 +184,7 @@ impl Verifier {
     pub fn finish(self, head: Option<&SignedHead>) -> Result<Report, Broken> {
         let broken = |fault| Broken {
             sequence: self.sequence,
-            subject: self.last_subject.clone(),
+            subject: self.last_subject.as_str().into(),
             cid: None,
             fault,
         };

@@ -106,7 +106,7 @@ fn an_altered_event_is_found() {
     let text = String::from_utf8(events[at].payload.clone()).unwrap();
     events[at].payload = text.replace("key_compromise", "superseded").into_bytes();
     let broken = breaks(&events, at as u64 + 1, "altered");
-    assert_eq!(broken.subject, "keys.events.key.b.revoked");
+    assert_eq!(&*broken.subject, "keys.events.key.b.revoked");
     assert_eq!(broken.cid, Some(EventCid::of(&events[at].payload)));
     // With a CID that fits, the signature does not.
     let cid = EventCid::of(&events[at].payload).to_string();

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use keyledger_custody::{CurveKey, Delivery, write_secret_file};
+use keyledger_custody::{CurveKey, Delivery, DeliveryError, write_secret_file};
 use keyledger_domain::{Name, Role, name::Aggregate, user};
 use keyledger_wire::{Acknowledgement, CommandError, Sealed};
 
@@ -189,9 +189,12 @@ fn open(curve: &CurveKey, done: &Acknowledgement, file: &Path) -> anyhow::Result
         sender: sender.clone(),
         ciphertext,
     };
-    let creds = curve
-        .open(&delivery)
-        .map_err(|e| lost(&format!("its creds cannot be opened: {e}")))?;
+    let creds = curve.open(&delivery).map_err(|e| match e {
+        DeliveryError::Refused => lost(
+            "its creds cannot be opened: they are sealed to a key that only the first run under this --message-id had",
+        ),
+        e => lost(&format!("its creds cannot be opened: {e}")),
+    })?;
     write_secret_file(file, creds.expose()).map_err(|e| {
         lost(&format!(
             "its creds cannot be written: {}",
@@ -283,6 +286,21 @@ mod tests {
         assert!(!String::from_utf8(text).unwrap().contains("the creds"));
         let again = open(&curve, &done, &file).unwrap_err();
         assert!(again.to_string().contains("exists already"), "{again}");
+    }
+
+    #[test]
+    fn creds_of_an_earlier_run_are_said_to_be_lost() {
+        let first = CurveKey::generate().unwrap();
+        let sealed = seal_to(first.public_nkey(), b"the creds").unwrap();
+        let done = acknowledged(Some(Sealed {
+            sender: sealed.sender,
+            sealed: STANDARD.encode(sealed.ciphertext),
+        }));
+        let second = CurveKey::generate().unwrap();
+        let error = open(&second, &done, Path::new("/nowhere")).unwrap_err();
+        assert!(error.to_string().contains("the first run"), "{error}");
+        let remedy = crate::exit::remedy(&error).unwrap();
+        assert!(remedy.contains("user revoke orders"), "{remedy}");
     }
 
     #[test]
