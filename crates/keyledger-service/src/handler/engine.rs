@@ -198,6 +198,12 @@ impl Engine {
         for id in &batch.ids {
             self.busy_ids.remove(id);
         }
+        {
+            let mut sent = self.live.sent.lock();
+            for event in batch.works.iter().flat_map(|(_, sealed)| sealed) {
+                sent.remove(&event.cid);
+            }
+        }
         let works = batch.works.len();
         if let Some(place) = self.under_way.iter().position(|count| *count == works) {
             self.under_way.swap_remove(place);
@@ -420,6 +426,8 @@ impl Engine {
                 return;
             };
             self.alone = batch.last.is_some();
+            let sealed = batch.works.iter().flat_map(|(_, sealed)| sealed);
+            self.live.sent.lock().extend(sealed.map(|event| event.cid));
             for batch in batch.in_company() {
                 self.under_way.push(batch.works.len());
                 self.batches.push(self.append(batch));

@@ -1,6 +1,6 @@
 //! The ledger as it stands, shared by the handler, the views and the effects.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use keyledger_domain::{EventCid, Ledger, verify::HeadDigest};
 use parking_lot::{Mutex, RwLock};
@@ -30,6 +30,9 @@ pub struct Live {
     broken: RwLock<Option<String>>,
     /// Own events that were folded and have not come by yet: they need not be read again.
     pub(super) own: Mutex<HashMap<u64, EventCid>>,
+    /// Own events that are on their way to the store. They may come by before they are acknowledged, and who signed them
+    /// need not be asked.
+    pub(super) sent: Mutex<HashSet<EventCid>>,
 }
 
 impl Default for Live {
@@ -50,6 +53,7 @@ impl Live {
             sequence,
             broken: RwLock::default(),
             own: Mutex::default(),
+            sent: Mutex::default(),
         }
     }
 
