@@ -15,5 +15,6 @@ mod load;
 mod races;
 mod tamper;
 mod time;
+mod tls;
 mod views;
 mod world;

@@ -149,6 +149,16 @@ pub(crate) fn labels(given: &[Label]) -> anyhow::Result<Option<Labels>> {
     if given.is_empty() {
         return Ok(None);
     }
+    for (place, label) in given.iter().enumerate() {
+        if given
+            .iter()
+            .take(place)
+            .any(|earlier| earlier.name == label.name)
+        {
+            let problem = format!("--label {} is given twice", label.name);
+            return Err(Failure::new(Exit::Usage, problem).into());
+        }
+    }
     let map = given
         .iter()
         .map(|l| (l.name.to_string(), l.value.as_str().into()));
@@ -242,6 +252,9 @@ mod tests {
         let labels = labels(&given).unwrap().unwrap();
         assert_eq!(labels.value("env"), Some("prod"));
         assert_eq!(labels.value("team"), Some("a=b"));
+        let twice = ["env=prod", "env=test"].map(|text| text.parse::<Label>().unwrap());
+        let said = super::labels(&twice).unwrap_err().to_string();
+        assert!(said.contains("--label env is given twice"), "{said}");
         for bad in ["env", "=prod", "Env=prod", "env="] {
             assert!(bad.parse::<Label>().is_err(), "{bad}");
         }

@@ -204,7 +204,7 @@ async fn connect(
     options
         .connect(servers)
         .await
-        .map_err(|source| unconnected(&context.url, &source, denied).into())
+        .map_err(|source| unconnected(context, &source, denied).into())
 }
 
 fn addresses(urls: &str) -> anyhow::Result<Vec<ServerAddr>> {
@@ -247,7 +247,7 @@ fn forbidden(event: &Event) -> Option<String> {
 }
 
 fn unconnected(
-    url: &str,
+    context: &Context,
     source: &async_nats::ConnectError,
     denied: &watch::Receiver<Option<String>>,
 ) -> Failure {
@@ -255,6 +255,15 @@ fn unconnected(
         source.kind(),
         ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication
     );
+    let url = &context.url;
+    let is_named = !context.creds.is_empty() || !context.nkey.is_empty();
+    if (refused || denied.borrow().is_some()) && !is_named {
+        return Failure::new(
+            Exit::Rejected,
+            format!("{url} wants credentials, and none were given"),
+        )
+        .remedy("name them with --dir (what `keyledger up` or `init` made), --creds or --context");
+    }
     if refused || denied.borrow().is_some() {
         return Failure::new(Exit::Rejected, format!("{url} refuses these credentials"))
             .remedy("they may be revoked, expired or another organisation's; name others with --creds, --context or --dir");

@@ -68,9 +68,20 @@ pub(crate) fn report(
         return ExitCode::SUCCESS; // whoever read has read enough
     }
     // A terminal or a log that is gone cannot be told so.
-    if json && let Some(refusal) = refusal(error) {
-        let text = serde_json::to_string_pretty(refusal).expect("a refusal has only text keys");
-        drop(writeln!(out, "{text}"));
+    if json {
+        let text = match refusal(error) {
+            Some(refusal) => serde_json::to_string_pretty(refusal),
+            // A verification has said so itself.
+            None if code(error) == Exit::Unverified => Ok(String::new()),
+            None => serde_json::to_string_pretty(&serde_json::json!({
+                "status": "error", "message": format!("{error:#}"), "help": remedy(error),
+                "exit_code": code(error) as u8,
+            })),
+        };
+        let text = text.expect("it has only text keys");
+        if !text.is_empty() {
+            drop(writeln!(out, "{text}"));
+        }
     }
     drop(writeln!(
         err,

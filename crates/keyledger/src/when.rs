@@ -35,6 +35,18 @@ pub(crate) fn parse_moment(text: &str) -> Result<Timestamp, String> {
     full.parse().map_err(|_| expected.to_owned())
 }
 
+/// Reads a moment of the past to ask about. A second is shown without its milliseconds, and means all of it: what is
+/// shown to have happened in it has happened by then.
+pub(crate) fn parse_as_of(text: &str) -> Result<Timestamp, String> {
+    let at = parse_moment(text)?;
+    let whole_second = text.contains(':') && !text.contains('.');
+    let at = Timestamp::from_ms(at.ms() + if whole_second { 999 } else { 0 });
+    if at.ms() > now().ms() + 999 {
+        return Err("it has not come yet: write a moment of the past, such as -7d".to_owned());
+    }
+    Ok(at)
+}
+
 /// Reads a number of days: `30`, `30d` or `4w`.
 pub(crate) fn parse_days(text: &str) -> Result<u16, String> {
     let (digits, factor) = match text.strip_suffix('w') {
@@ -132,6 +144,20 @@ pub(crate) fn dated(at: Timestamp, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shown_in_whole_seconds_has_happened_by_then() {
+        let shown = "2026-01-02 03:04:05Z";
+        assert_eq!(
+            parse_as_of(shown).unwrap(),
+            parse_moment("2026-01-02T03:04:05.999Z").unwrap()
+        );
+        let exact = "2026-01-02T03:04:05.123Z";
+        assert_eq!(parse_as_of(exact), parse_moment(exact));
+        assert_eq!(parse_as_of("2026-01-02"), parse_moment("2026-01-02"));
+        assert!(parse_as_of("+30d").unwrap_err().contains("not come yet"));
+        assert!(parse_as_of("9999-01-01").is_err());
+    }
 
     #[test]
     fn people_write_moments_in_three_ways() {

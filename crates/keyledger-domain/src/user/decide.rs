@@ -7,7 +7,7 @@ use super::{
     User,
 };
 use crate::{
-    account::Account,
+    account::{Account, Purpose},
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     stamp::Role,
@@ -83,7 +83,16 @@ fn issued(issue: &Issue, facts: UserFacts<'_>) -> Result<Event, Rejection> {
         .ok_or_else(|| match issue.role {
             Some(role) => bad(
                 "role",
-                &format!("account {} has no role {role}", issue.account),
+                &format!(
+                    "account {} has no role {role}{}",
+                    issue.account,
+                    match account.purpose {
+                        Purpose::Plain => {
+                            ": it does not import this service; create another with `imports_keyledger`"
+                        }
+                        _ => "",
+                    }
+                ),
             ),
             None => bad(
                 "role",

@@ -34,12 +34,13 @@ Examples:
   keyledger inventory --watch"
 )]
 pub(crate) struct Inventory {
-    #[command(flatten)]
-    connection: Connection,
     #[command(subcommand)]
     rebuild: Option<Verb>,
     #[command(flatten)]
     locate: Locate,
+    // Last: its heading stands above all that follows.
+    #[command(flatten)]
+    connection: Connection,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -88,7 +89,7 @@ struct Locate {
     #[arg(long, value_name = "DAYS", value_parser = when::parse_days)]
     expiring: Option<u16>,
     /// The inventory as it was then: 2026-11-21, 2026-11-21T10:00:00Z or -7d
-    #[arg(long, value_name = "TIME", value_parser = when::parse_moment, allow_hyphen_values = true, conflicts_with = "watch")]
+    #[arg(long, value_name = "TIME", value_parser = when::parse_as_of, allow_hyphen_values = true, conflicts_with = "watch")]
     at: Option<Timestamp>,
     /// By what to sort: name, created_at, protect_stop_at, rotation_due_at, changed_at; -FIELD turns it round
     #[arg(long, value_name = "FIELD", value_parser = Sort::parse, allow_hyphen_values = true)]

@@ -49,7 +49,7 @@ pub(super) fn table(rows: &[InventoryRow], now: Timestamp) -> Table {
         &["ARCHIVED", "VERSION", "ALGORITHM", "OWNER", "CHANGED"],
     );
     for row in rows {
-        // A date in the past of a key that is no longer in use is history, no alarm.
+        // A key that is no longer in use protects until nothing.
         let in_use = matches!(
             row.state,
             State::PreActive | State::Active | State::Suspended
@@ -61,18 +61,17 @@ pub(super) fn table(rows: &[InventoryRow], now: Timestamp) -> Table {
             row.algorithm.into(),
             format!("v{}", row.version).into(),
             row.owner.as_ref().map_or("", Name::as_str).into(),
-            due(row.protect_stop_at, now, in_use),
-            due(row.rotation_due_at, now, in_use),
+            due(row.protect_stop_at.filter(|_| in_use), now),
+            due(row.rotation_due_at.filter(|_| in_use), now),
             when::relative(row.changed_at, now).into(),
         ]);
     }
     table
 }
 
-fn due(at: Option<Timestamp>, now: Timestamp, in_use: bool) -> Cell {
+fn due(at: Option<Timestamp>, now: Timestamp) -> Cell {
     let Some(at) = at else { return "".into() };
     let style = match () {
-        () if !in_use => output::faint(),
         () if at <= now => output::fault(),
         () if at <= now.plus_days(SOON_DAYS) => output::warning(),
         () => anstyle::Style::new(),

@@ -39,7 +39,7 @@ pub(super) struct Description {
     /// The principal that answers for it
     #[arg(long, value_name = "PRINCIPAL")]
     pub(super) owner: Option<Name>,
-    /// How sensitive it is; internal unless said otherwise
+    /// How sensitive it is; a new key is internal unless said otherwise
     #[arg(long, value_parser = args::classification())]
     pub(super) classification: Option<Classification>,
     /// What it may be used for, in words
@@ -51,7 +51,7 @@ pub(super) struct Description {
     /// How it is to be disposed of
     #[arg(long, value_name = "TEXT")]
     pub(super) disposal: Option<Note>,
-    /// A label; may be given again. Labels given replace all there are
+    /// A label; may be given again. Together they replace all that a key had
     #[arg(long = "label", value_name = "NAME=VALUE")]
     pub(super) labels: Vec<Label>,
 }

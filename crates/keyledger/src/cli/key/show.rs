@@ -2,7 +2,7 @@
 
 use anstyle::Style;
 use anyhow::Context as _;
-use keyledger_domain::{Name, Timestamp, name::Aggregate, views::InventoryRow};
+use keyledger_domain::{Name, Timestamp, key::State, name::Aggregate, views::InventoryRow};
 use keyledger_wire::query::Nothing;
 
 use crate::{
@@ -118,7 +118,14 @@ fn print(key: &InventoryRow, out: &mut Output<'_>) -> std::io::Result<()> {
     line("activation", dated(key.activation_at));
     line("activated", dated(key.activated_at));
     line("rotated", dated(key.rotated_at));
-    line("protects until", dated(key.protect_stop_at));
+    let in_use = matches!(
+        key.state,
+        State::PreActive | State::Active | State::Suspended
+    );
+    line(
+        "protects until",
+        dated(key.protect_stop_at.filter(|_| in_use)),
+    );
     line("processes until", dated(key.process_stop_at));
     line(
         "rotation every",
