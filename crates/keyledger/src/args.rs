@@ -124,6 +124,18 @@ pub(crate) fn class() -> impl TypedValueParser<Value = Class> {
     choice([Class::Certificate, Class::Data, Class::Other].map(Class::as_str))
 }
 
+/// An operator's public nkey.
+pub(crate) fn operator_nkey(text: &str) -> Result<String, String> {
+    let form = text.len() == 56
+        && text.starts_with('O')
+        && text.bytes().all(|b| matches!(b, b'A'..=b'Z' | b'2'..=b'7'));
+    if form {
+        Ok(text.to_owned())
+    } else {
+        Err("write an operator's public nkey: O and 55 more letters and digits".to_owned())
+    }
+}
+
 /// A label, `name=value`.
 #[derive(Debug, Clone)]
 pub(crate) struct Label {

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::{locate, rows};
 use crate::{
     cli::history,
+    exit::{Exit, Failure},
     output::{self, Output},
     session::{self, Session},
     when,
@@ -25,11 +26,12 @@ use crate::{
 struct Change {
     at: Timestamp,
     name: Name,
+    revision: u32,
     event: &'static str,
     by: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// The key afterwards; nothing if it is none of those asked for any more.
+    /// The key as it was read then, perhaps at a later revision; nothing if it is none of those asked for any more.
     key: Option<InventoryRow>,
 }
 
@@ -52,7 +54,7 @@ pub(super) async fn run(
     }
     loop {
         let message = tokio::select! {
-            message = events.next() => message.context("the connection was lost")?,
+            message = events.next() => message.ok_or_else(lost)?,
             said = session.denied() => return Err(session::denied(&said).into()),
             _ = tokio::signal::ctrl_c() => return Ok(()),
         };
@@ -80,6 +82,12 @@ pub(super) async fn run(
             print(&change, out)?
         }
     }
+}
+
+/// Events that went by while the connection was away are not known of: so it is not taken up again in silence.
+fn lost() -> Failure {
+    Failure::new(Exit::Unreachable, "the connection was lost")
+        .remedy("watch again: what there is by then is printed first")
 }
 
 /// The key as it is after the revision `at`, if it is one of those asked for.
@@ -113,6 +121,7 @@ fn change(record: &Record, key: Option<InventoryRow>) -> Change {
     Change {
         at: record.occurred_at,
         name: record.history.name.clone(),
+        revision: record.revision,
         event: record.event.past(),
         by: history::who(&record.principal),
         reason: record.why.reason.as_ref().map(ToString::to_string),
@@ -124,16 +133,18 @@ fn print(change: &Change, out: &mut Output<'_>) -> std::io::Result<()> {
     let Change {
         at,
         name,
+        revision,
         event,
         by,
         reason,
         key,
     } = change;
-    let state = key
-        .as_ref()
-        .map_or("no longer among these".to_owned(), |key| {
-            key.state.to_string()
-        });
+    let state = match key {
+        None => " → no longer among these".to_owned(),
+        Some(key) if key.revision == *revision => format!(" → {}", key.state),
+        // More has happened since: what it was in between is not known here.
+        Some(key) => format!(" (now {})", key.state),
+    };
     let style = key
         .as_ref()
         .map_or(output::faint(), |key| output::state(key.state));
@@ -144,7 +155,7 @@ fn print(change: &Change, out: &mut Output<'_>) -> std::io::Result<()> {
     out.styled(
         style,
         &format!(
-            "{}  {name}  {event} → {state}  by {by}{reason}",
+            "{}  {name}  {event}{state}  by {by}{reason}",
             when::moment(*at)
         ),
     )
@@ -156,19 +167,34 @@ mod tests {
 
     #[test]
     fn a_change_is_one_line() {
+        let row = rows::tests::rows().remove(1);
         let change = Change {
+            revision: row.revision,
             at: when::parse_moment("2026-11-22T10:00:00Z").unwrap(),
             name: "orders-db".parse().unwrap(),
             event: "revoked",
             by: "alice (administrator)".to_owned(),
             reason: Some("laptop stolen".to_owned()),
-            key: Some(rows::tests::rows().remove(1)),
+            key: Some(row),
         };
         let mut text = Vec::new();
         print(&change, &mut Output::fixed(&mut text, None, change.at)).unwrap();
         assert_eq!(
             String::from_utf8(text).unwrap(),
             "2026-11-22 10:00:00Z  orders-db  revoked → compromised  by alice (administrator): laptop stolen\n"
+        );
+        // Read when more had happened: its state is not what this event made of it.
+        let change = Change {
+            revision: change.revision - 1,
+            event: "suspended",
+            reason: None,
+            ..change
+        };
+        let mut text = Vec::new();
+        print(&change, &mut Output::fixed(&mut text, None, change.at)).unwrap();
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "2026-11-22 10:00:00Z  orders-db  suspended (now compromised)  by alice (administrator)\n"
         );
     }
 }

@@ -18,6 +18,7 @@ use super::{
     progress::Progress,
 };
 use crate::{
+    args,
     connect::Connection,
     exit::{Exit, Failure},
     output::{Output, faint, good},
@@ -34,14 +35,14 @@ use crate::{
 #[command(after_help = "\
 Examples:
   keyledger ledger verify
-  keyledger ledger verify ledger.jsonl --operator OABC
+  keyledger ledger verify ledger.jsonl --operator OBPOQPBOUGPR24GLO4AYCRL2WWELXB2XTLWRH6362VQPPD73XADUM37V
   keyledger ledger verify today.jsonl --earlier yesterday.jsonl")]
 pub(super) struct Verify {
     /// An export; - reads standard input
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// The operator's public nkey, which the ledger must begin with; that of --dir where it is given
-    #[arg(long, value_name = "NKEY")]
+    #[arg(long, value_name = "NKEY", value_parser = args::operator_nkey)]
     operator: Option<String>,
     /// An export that was kept from earlier: the ledger must still begin with what it covers; may be given again
     #[arg(long, value_name = "FILE")]
