@@ -423,6 +423,10 @@ impl Engine {
                 Next::Wait => return,
             }
             let Some(batch) = self.decide_waiting() else {
+                // They wait for the tail, which may have broken off: not for ever.
+                if self.under_way.is_empty() {
+                    self.expire();
+                }
                 return;
             };
             self.alone = batch.last.is_some();
