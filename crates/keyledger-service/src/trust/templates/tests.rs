@@ -199,3 +199,16 @@ fn the_service_can_neither_change_nor_shorten_the_ledger() {
         assert!(may("MSG.DELETE") && !may("DELETE") && !may("UPDATE") && !may("PURGE"));
     }
 }
+
+#[test]
+fn a_service_asks_for_its_own_keys_timelines_only() {
+    for prefix in prefixes() {
+        let publish = role_template(&prefix, Role::Service).publish.allow;
+        let timelines: Vec<_> = publish
+            .iter()
+            .filter(|subject| subject.contains(".history."))
+            .collect();
+        assert_eq!(timelines.len(), 2, "{timelines:?}");
+        assert!(timelines.iter().all(|subject| subject.contains("{{")));
+    }
+}
