@@ -268,14 +268,13 @@ async fn version(
     purposes: Purposes,
 ) -> Result<Prepared, Refused> {
     let custody = Arc::clone(&shared.custody);
-    let kind_of = kind;
     let context = MaterialContext {
         key: name.clone(),
         version: number,
         purposes,
     };
-    let generate = move || match &kind_of {
-        Kind::Key(algorithm) => custody.generate(*algorithm, &context),
+    let generate = move || match kind {
+        Kind::Key(algorithm) => custody.generate(algorithm, &context),
         Kind::LedgerNkey => custody.generate_nkey(NkeyKind::User, &context),
     };
     // Held until the secret is made. Quick ones do not wait for slow ones.

@@ -42,7 +42,7 @@ pub(super) fn text(organisation: &Organisation) -> String {
          \n\
          creds/service.creds  SECRET  the running service, in account `keys`\n\
          creds/system.creds   SECRET  the running service, in account `sys`: pushes account JWTs. Root of your NATS\n\
-         creds/setup.creds    SECRET  makes streams; for `setup` and `doctor` only: keep it away from the service\n\
+         creds/setup.creds    SECRET  makes streams; for `setup` only: keep it away from the service\n\
          creds/admin.creds    SECRET  the first administrator; expires after 365 days: issue others before\n\
          \n\
          contexts/            the `nats` CLI's contexts: export XDG_CONFIG_HOME={}\n\

@@ -30,7 +30,7 @@ use crate::{
 ///   offline/             the operator's identity, sealed: nothing online needs it, so lock it away
 ///   creds/service.creds  SECRET: the running service
 ///   creds/system.creds   SECRET: the running service in the system account; root of your NATS
-///   creds/setup.creds    SECRET: makes streams; for `setup` and `doctor` only
+///   creds/setup.creds    SECRET: makes streams; for `setup` only
 ///   creds/admin.creds    SECRET: the first administrator
 ///   contexts/            contexts of the nats CLI: export XDG_CONFIG_HOME=DIR/contexts
 ///   README.txt           all of this again

@@ -24,7 +24,7 @@ use uuid::Uuid;
 pub use settings::OpenError;
 
 use self::{
-    reading::{MAX_READERS, stored},
+    reading::{MAX_READERS, stored, unavailable},
     settings::{check, missing},
 };
 use super::{Append, AppendError, Pending, ReadError, Store, StoredEvent};
@@ -168,11 +168,20 @@ impl JetStreamStore {
         }
     }
 
-    async fn stream(&self) -> Result<jetstream::stream::Stream, ReadError> {
+    /// The stream with its settings and state as they are now: one question to the server.
+    async fn looked_at(&self) -> Result<jetstream::stream::Stream, ReadError> {
         self.context
             .get_stream(&self.stream)
             .await
-            .map_err(|e| ReadError::Unavailable(e.to_string()))
+            .map_err(unavailable)
+    }
+
+    /// The stream to read from, without a question to the server.
+    async fn stream(&self) -> Result<jetstream::stream::Stream<()>, ReadError> {
+        self.context
+            .get_stream_no_info(&self.stream)
+            .await
+            .map_err(unavailable)
     }
 }
 
@@ -197,7 +206,7 @@ impl Store for JetStreamStore {
 
     fn examine(&self) -> Pending<'_, Result<(), String>> {
         Box::pin(async move {
-            let stream = self.stream().await.map_err(|e| e.to_string())?;
+            let stream = self.looked_at().await.map_err(|e| e.to_string())?;
             check(&stream.cached_info().config, &self.prefix).map_err(|e| e.to_string())
         })
     }
@@ -205,12 +214,8 @@ impl Store for JetStreamStore {
     fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>> {
         Box::pin(async move {
             let asked = async {
-                let mut stream = self.stream().await?;
-                let info = stream
-                    .info()
-                    .await
-                    .map_err(|e| ReadError::Unavailable(e.to_string()))?;
-                Ok(info.state.last_sequence)
+                let stream = self.looked_at().await?;
+                Ok(stream.cached_info().state.last_sequence)
             };
             let answer = self.while_connected(asked).await;
             answer.unwrap_or_else(|| {
@@ -246,20 +251,11 @@ impl Store for JetStreamStore {
                 ..pull::OrderedConfig::default()
             };
             let stream = self.stream().await?;
-            let consumer = stream
-                .create_consumer(config)
-                .await
-                .map_err(|e| ReadError::Unavailable(e.to_string()))?;
-            let messages = consumer
-                .messages()
-                .await
-                .map_err(|e| ReadError::Unavailable(e.to_string()))?;
+            let consumer = stream.create_consumer(config).await.map_err(unavailable)?;
+            let messages = consumer.messages().await.map_err(unavailable)?;
             // The consumer may be gone with the server, and its silence would be noticed only after many seconds.
             Ok(messages
-                .map(|m| {
-                    m.map_err(|e| ReadError::Unavailable(e.to_string()))
-                        .and_then(stored)
-                })
+                .map(|m| m.map_err(unavailable).and_then(stored))
                 .take_until(lost(self.client.clone()))
                 .boxed())
         })

@@ -84,8 +84,7 @@ impl JetStreamStore {
 
     /// Reads a few events one by one, up to the first that does not come: a replica may lag behind.
     async fn read_few(&self, after: u64, count: usize) -> Result<Vec<StoredEvent>, ReadError> {
-        let stream = self.context.get_stream_no_info(&self.stream).await;
-        let stream = stream.map_err(unavailable)?;
+        let stream = self.stream().await?;
         let mut events = Vec::with_capacity(count);
         for sequence in (after + 1..).take(count) {
             let found = match stream.direct_get(sequence).await {
@@ -150,7 +149,7 @@ impl JetStreamStore {
     }
 }
 
-fn unavailable(said: impl std::fmt::Display) -> ReadError {
+pub(super) fn unavailable(said: impl std::fmt::Display) -> ReadError {
     ReadError::Unavailable(said.to_string())
 }
 

@@ -61,7 +61,7 @@ pub fn service_grants(prefix: &Prefix) -> Grants {
     Grants { publish, subscribe }
 }
 
-/// What `keyledger setup` and `keyledger doctor` may do: everything with streams. Kept away from the running service.
+/// What `keyledger setup` may do: everything with streams. Kept away from the running service.
 #[must_use]
 pub fn setup_grants(prefix: &Prefix) -> Grants {
     let publish = vec![
