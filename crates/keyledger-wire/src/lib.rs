@@ -11,5 +11,5 @@ pub mod subject;
 pub mod table;
 
 pub use client::{Client, CommandError, Ids, QueryError};
-pub use reply::{Acknowledgement, Refusal, Sealed, Status};
+pub use reply::{Acknowledgement, Refusal, ReportReply, Sealed, SlotCertificate, Status};
 pub use subject::{Prefix, SERVICE_NAME, SERVICE_VERSION};

@@ -20,6 +20,8 @@ pub enum Report {
     Progressed(Progress),
     /// The token's secrets, sealed to the task's curve key, before they are set on the token.
     SecretsSealed(SecretsSealed),
+    /// The token's secrets are needed: to unblock its PIN, or to make new ones.
+    SecretsWanted(SecretsWanted),
     /// The keys were made on the token: their attestations, and requests for certificates.
     KeysMade(KeysMade),
     /// Everything is on the token: the evidence.
@@ -179,6 +181,16 @@ pub struct SecretsSealed {
     pub sender: Box<str>,
     /// Base64 of the sealed bytes, in NATS's `xkv1` form; at most 4,096 bytes.
     pub sealed: Box<str>,
+}
+
+/// The token's secrets are needed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretsWanted {
+    /// The token.
+    pub serial: Serial,
+    /// The agent's public curve key (`X…`): they are sealed to it in the answer.
+    pub seal_to: Box<str>,
 }
 
 /// The keys were made.
@@ -404,6 +416,7 @@ impl Report {
             Self::Announced(r) => r.serial,
             Self::Progressed(r) => r.serial,
             Self::SecretsSealed(r) => r.serial,
+            Self::SecretsWanted(r) => r.serial,
             Self::KeysMade(r) => r.serial,
             Self::Proved(r) => r.serial,
             Self::Failed(r) => r.serial,
@@ -417,6 +430,7 @@ impl Report {
             Self::Announced(_) => "announced",
             Self::Progressed(_) => "progressed",
             Self::SecretsSealed(_) => "secrets_sealed",
+            Self::SecretsWanted(_) => "secrets_wanted",
             Self::KeysMade(_) => "keys_made",
             Self::Proved(_) => "proved",
             Self::Failed(_) => "failed",
