@@ -17,6 +17,7 @@ mod signers;
 mod snapshot;
 pub mod store;
 pub mod trust;
+pub mod x509;
 
 pub use durability::Durability;
 pub use endpoint::EndpointError;
