@@ -78,7 +78,12 @@ impl Custody {
     /// # Errors
     ///
     /// [`EscrowError`].
-    pub fn escrow(&self, task: &str, token: &Name, delivery: &Delivery) -> Result<Vec<u8>, EscrowError> {
+    pub fn escrow(
+        &self,
+        task: &str,
+        token: &Name,
+        delivery: &Delivery,
+    ) -> Result<Vec<u8>, EscrowError> {
         if delivery.ciphertext.len() > MAX_TOKEN_SECRETS_BYTES {
             return Err(EscrowError::TooLarge {
                 bytes: delivery.ciphertext.len(),
@@ -93,7 +98,12 @@ impl Custody {
     /// # Errors
     ///
     /// [`EscrowError`].
-    pub fn release(&self, sealed: &[u8], token: &Name, receiver: &str) -> Result<Delivery, EscrowError> {
+    pub fn release(
+        &self,
+        sealed: &[u8],
+        token: &Name,
+        receiver: &str,
+    ) -> Result<Delivery, EscrowError> {
         let (kind, secrets) = self.unseal(sealed, &context(token))?;
         if kind != Kind::TokenSecrets {
             return Err(EscrowError::Open(OpenError::OtherKind {

@@ -281,6 +281,13 @@ impl Token {
         }
     }
 
+    /// True of the entry of its secrets in custody, and of those that its task made.
+    #[must_use]
+    pub fn names(&self, entry: &str) -> bool {
+        let made = self.task.as_ref().and_then(|task| task.entry.as_deref());
+        self.entry.as_deref() == Some(entry) || made == Some(entry)
+    }
+
     /// What it holds for the ledger: proved keys, and those of a task under way.
     pub fn all_keys(&self) -> impl Iterator<Item = &TokenKey> {
         let made = self.task.iter().flat_map(|task| &task.keys);

@@ -60,7 +60,9 @@ pub(super) async fn run(shared: Arc<Shared>, mut news: mpsc::UnboundedReceiver<N
                 Ok(()) => {
                     done.agents.insert(name);
                 }
-                Err(said) => tracing::warn!(%said, agent = %name, "its consumer is not as it should be yet"),
+                Err(said) => {
+                    tracing::warn!(%said, agent = %name, "its consumer is not as it should be yet")
+                }
             }
         }
         for token in tokens {
@@ -94,7 +96,12 @@ fn left_over(shared: &Shared, done: &Done) -> (Vec<Name>, Vec<Name>) {
 
 /// Makes a live agent's consumer; takes a revoked one's away, with what waited for it.
 async fn tend(shared: &Shared, context: &jetstream::Context, name: &Name) -> Result<(), String> {
-    let user = shared.live.ledger.read().user(name).map(|e| e.state.clone());
+    let user = shared
+        .live
+        .ledger
+        .read()
+        .user(name)
+        .map(|e| e.state.clone());
     let Some(user) = user.filter(|user| user.role == Some(Role::Agent)) else {
         return Ok(());
     };
@@ -122,7 +129,10 @@ async fn tend(shared: &Shared, context: &jetstream::Context, name: &Name) -> Res
             return Err(error.to_string());
         }
     }
-    let purged = tasks.purge().filter(shared.prefix.tasks_of(name.as_str())).await;
+    let purged = tasks
+        .purge()
+        .filter(shared.prefix.tasks_of(name.as_str()))
+        .await;
     purged.map(|_| ()).map_err(|e| e.to_string())
 }
 
@@ -138,13 +148,20 @@ async fn file(
         open.map(|open| {
             let filed = &open.filed;
             let remembered: Option<Remembered> = ledger.remembered(&filed.task).copied();
-            (filed.task, filed.workstation.clone(), filed.kind, remembered)
+            (
+                filed.task,
+                filed.workstation.clone(),
+                filed.kind,
+                remembered,
+            )
         })
     };
     let Some((task, workstation, kind, remembered)) = found else {
         return Ok(None); // it has ended meanwhile
     };
-    let sequence = remembered.ok_or("the command that filed it is not remembered")?.sequence;
+    let sequence = remembered
+        .ok_or("the command that filed it is not remembered")?
+        .sequence;
     let stored = shared.store.read(sequence.saturating_sub(1), 1).await;
     let stored = stored.map_err(|e| e.to_string())?.into_iter().next();
     let stored = stored

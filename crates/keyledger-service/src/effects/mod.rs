@@ -7,7 +7,9 @@ mod scheduler;
 
 use std::sync::Arc;
 
-use keyledger_domain::{Event, LEDGER_SIGNING_KEY, Name, Record, Role, Stamp, account, key, token, user};
+use keyledger_domain::{
+    Event, LEDGER_SIGNING_KEY, Name, Record, Role, Stamp, account, key, token, user,
+};
 use tokio::{sync::mpsc, task::JoinSet};
 
 pub(crate) use projector::Projector;

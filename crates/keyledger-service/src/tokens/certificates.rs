@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use aws_lc_rs::rand;
 use data_encoding::{BASE64, HEXLOWER};
-use keyledger_custody::{MaterialContext, Secret};
+use keyledger_custody::MaterialContext;
 use keyledger_domain::{
     Name, Rejection, Timestamp,
     key::{self, Certified, RevocationReason},
     token::{CertificateUsage, Holder, Slot, SlotPlan},
 };
-use sha2::{Digest, Sha256};
 
 use crate::{
     shared::Shared,
@@ -62,7 +62,8 @@ pub(crate) async fn certify(
         let key = ledger.key(name).map(|e| &e.state);
         key.and_then(|key| key.newest()?.public_key.clone())
     };
-    let public_key = public_key.ok_or_else(|| bad("issuer", "a symmetric key has no certificate"))?;
+    let public_key =
+        public_key.ok_or_else(|| bad("issuer", "a symmetric key has no certificate"))?;
     let spki = BASE64.decode(public_key.as_bytes()).map_err(failed)?;
     let mut names = Vec::new();
     for (texts, make) in [
@@ -104,12 +105,17 @@ pub(super) async fn for_slot(
     now: Timestamp,
 ) -> Result<Certified, CertifyError> {
     let Some(certificate) = &plan.certificate else {
-        return Err(failed(format!("slot {slot} has no certificate in its profile")));
+        return Err(failed(format!(
+            "slot {slot} has no certificate in its profile"
+        )));
     };
     let mut names = Vec::new();
     if let Some(email) = &holder.email {
         names.push(AlternativeName::Email(email.as_str().to_owned()));
-        if certificate.usages.contains(&CertificateUsage::SmartcardLogon) {
+        if certificate
+            .usages
+            .contains(&CertificateUsage::SmartcardLogon)
+        {
             names.push(AlternativeName::Upn(email.as_str().to_owned()));
         }
     }
@@ -179,7 +185,9 @@ pub(crate) async fn crl(
         let ledger = shared.live.ledger.read();
         let mut entries = Vec::new();
         for (_, key) in ledger.keys() {
-            let Some(revoked) = revoked(&key.state) else { continue };
+            let Some(revoked) = revoked(&key.state) else {
+                continue;
+            };
             for certified in key.state.certificates() {
                 if certified.issuer != *issuer || certified.not_after < now {
                     continue;
@@ -248,24 +256,38 @@ struct Signing {
 
 impl Signing {
     /// The key `name`; as a root under `root`, where it certifies itself.
-    fn of(shared: &Shared, name: &Name, root: Option<&DistinguishedName>) -> Result<Self, CertifyError> {
+    fn of(
+        shared: &Shared,
+        name: &Name,
+        root: Option<&DistinguishedName>,
+    ) -> Result<Self, CertifyError> {
         let ledger = shared.live.ledger.read();
         let key = ledger.key(name).map(|e| &e.state);
         let key = key.ok_or_else(|| bad("issuer", &format!("there is no key {name}")))?;
-        let version = key.newest().ok_or_else(|| failed("the key has no version"))?;
+        let version = key
+            .newest()
+            .ok_or_else(|| failed("the key has no version"))?;
         let entry = version.entry.clone();
         let entry = entry.ok_or_else(|| bad("issuer", "its secret half is not in custody here"))?;
         let (issuer, not_after) = if let Some(root) = root {
-            let public_key = version.public_key.as_ref().ok_or_else(|| failed("no public key"))?;
+            let public_key = version
+                .public_key
+                .as_ref()
+                .ok_or_else(|| failed("no public key"))?;
             let spki = BASE64.decode(public_key.as_bytes()).map_err(failed)?;
             let issuer = Issuer::new_root(root, &spki);
             (issuer.map_err(|e| bad("issuer", &e.to_string()))?, None)
         } else {
             let certified = key.authority();
             let certified = certified.ok_or_else(|| bad("issuer", "it is no authority"))?;
-            let der = BASE64.decode(certified.certificate.as_bytes()).map_err(failed)?;
+            let der = BASE64
+                .decode(certified.certificate.as_bytes())
+                .map_err(failed)?;
             let certificate = Certificate::from_der(&der).map_err(failed)?;
-            (Issuer::of(&certificate).map_err(failed)?, Some(certified.not_after))
+            (
+                Issuer::of(&certificate).map_err(failed)?,
+                Some(certified.not_after),
+            )
         };
         Ok(Self {
             issuer,
@@ -280,18 +302,24 @@ impl Signing {
         })
     }
 
-    async fn sign(&self, shared: &Shared, to_be_signed: &ToBeSigned) -> Result<Vec<u8>, CertifyError> {
+    async fn sign(
+        &self,
+        shared: &Shared,
+        to_be_signed: &ToBeSigned,
+    ) -> Result<Vec<u8>, CertifyError> {
         let sealed = shared.materials.read(&self.entry).await.map_err(failed)?;
         let sealed = sealed.ok_or_else(|| failed(format!("entry {} is gone", self.entry)))?;
         let custody = &shared.custody;
         let signature = custody.sign(&sealed, &self.context, self.algorithm, to_be_signed.bytes());
-        to_be_signed.finish(&signature.map_err(failed)?).map_err(failed)
+        to_be_signed
+            .finish(&signature.map_err(failed)?)
+            .map_err(failed)
     }
 }
 
 fn serial_number() -> Result<SerialNumber, CertifyError> {
-    let random = Secret::random(16).map_err(failed)?;
-    let random: [u8; 16] = random.expose().try_into().map_err(failed)?;
+    let mut random = [0; 16];
+    rand::fill(&mut random).map_err(failed)?;
     Ok(SerialNumber::from_random(random))
 }
 
@@ -309,7 +337,8 @@ fn common_name(title: &str, principal: Option<&str>) -> Result<DistinguishedName
         Some(principal) => format!("CN={escaped},UID={principal}"),
         None => format!("CN={escaped}"),
     };
-    text.parse().map_err(|e: crate::x509::NotAName| bad("subject", &e.to_string()))
+    text.parse()
+        .map_err(|e: crate::x509::NotAName| bad("subject", &e.to_string()))
 }
 
 fn authority(path_length: u8) -> CertificateProfile {
@@ -348,7 +377,8 @@ fn leaf(usages: &[CertificateUsage]) -> CertificateProfile {
 /// SHA-256 in hex of a certificate in base64 of DER.
 pub(super) fn fingerprint(certificate: &str) -> Option<Box<str>> {
     let der = BASE64.decode(certificate.as_bytes()).ok()?;
-    Some(HEXLOWER.encode(&Sha256::digest(&der)).into())
+    let certificate = Certificate::from_der(&der).ok()?;
+    Some(HEXLOWER.encode(&certificate.sha256()).into())
 }
 
 fn bad(field: &'static str, fault: &str) -> CertifyError {

@@ -6,5 +6,5 @@ mod certificates;
 mod findings;
 mod prepare;
 
-pub(crate) use certificates::{CertifyError, certify, crl};
+pub(crate) use certificates::{certify, crl};
 pub(crate) use prepare::{release, report, task};

@@ -1,7 +1,8 @@
 //! What custody and cryptography make of a token's command or report before it is decided.
 
+use aws_lc_rs::rand;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
-use keyledger_custody::{Delivery, Secret};
+use keyledger_custody::Delivery;
 use keyledger_domain::{
     Made, Name, Rejection, Timestamp,
     ledger::{NewCertificate, ReportFacts},
@@ -19,11 +20,15 @@ use crate::{
 
 /// Makes what a task needs: a nonce, and the public halves of its keys.
 pub(crate) fn task(shared: &Shared, id: Uuid) -> Result<Made, Refused> {
-    let keys = shared.custody.task(&id.to_string()).map_err(|e| custody_failed(&e))?;
-    let nonce = Secret::random(32).map_err(|e| custody_failed(&e))?;
+    let keys = shared
+        .custody
+        .task(&id.to_string())
+        .map_err(|e| custody_failed(&e))?;
+    let mut nonce = [0; 32];
+    rand::fill(&mut nonce).map_err(|e| custody_failed(&e))?;
     let challenges = keys.challenges().map_err(|e| custody_failed(&e))?;
     let facts = TaskFacts {
-        nonce: BASE64URL_NOPAD.encode(nonce.expose()).into(),
+        nonce: BASE64URL_NOPAD.encode(&nonce).into(),
         seal_to: keys.seal_to().into(),
         challenges: challenges.map(Into::into).to_vec(),
     };
@@ -79,7 +84,10 @@ pub(crate) async fn report(
             let ledger = shared.live.ledger.read();
             let state = ledger.token(token).map(|e| &e.state);
             for on_it in state.iter().flat_map(|t| t.all_keys()) {
-                let slot: Option<Slot> = on_it.place.strip_prefix("piv.").and_then(|s| s.parse().ok());
+                let slot: Option<Slot> = on_it
+                    .place
+                    .strip_prefix("piv.")
+                    .and_then(|s| s.parse().ok());
                 let certificate = ledger.key(&on_it.key).and_then(|key| {
                     let newest = key.state.certificates().next_back()?;
                     certificates::fingerprint(&newest.certificate)
@@ -105,11 +113,9 @@ async fn certificates_for(
     facts: &mut ReportFacts,
     now: Timestamp,
 ) -> Result<(), Refused> {
-    let (Some(profile), Some(issuer), Some(holder)) = (
-        &open.filed.profile,
-        &open.filed.issuer,
-        &open.filed.holder,
-    ) else {
+    let (Some(profile), Some(issuer), Some(holder)) =
+        (&open.filed.profile, &open.filed.issuer, &open.filed.holder)
+    else {
         return Ok(());
     };
     let Ok(attested) = check_made(made.serial, profile, &facts.findings) else {
@@ -117,7 +123,10 @@ async fn certificates_for(
     };
     for (slot, attested) in attested {
         let place = format!("piv.{slot}");
-        let known = open.keys.iter().any(|k| *k.place == *place && k.public_key == attested.public_key);
+        let known = open
+            .keys
+            .iter()
+            .any(|k| *k.place == *place && k.public_key == attested.public_key);
         let plan = &profile.piv[&slot];
         if known || plan.certificate.is_none() {
             continue;
@@ -146,7 +155,11 @@ pub(crate) async fn release(
     };
     let gone = || custody_failed(&"the token's secrets are not in custody");
     let entry = entry.ok_or_else(gone)?;
-    let sealed = shared.materials.read(&entry).await.map_err(|e| custody_failed(&e))?;
+    let sealed = shared
+        .materials
+        .read(&entry)
+        .await
+        .map_err(|e| custody_failed(&e))?;
     let sealed = sealed.ok_or_else(gone)?;
     let delivery = shared.custody.release(&sealed, token, receiver);
     let delivery = delivery.map_err(|e| Rejection::BadValue {
@@ -160,10 +173,12 @@ pub(crate) async fn release(
 }
 
 fn base64(field: &'static str, text: &str) -> Result<Vec<u8>, Rejection> {
-    BASE64.decode(text.as_bytes()).map_err(|_| Rejection::BadValue {
-        field,
-        fault: "it is not base64".to_owned(),
-    })
+    BASE64
+        .decode(text.as_bytes())
+        .map_err(|_| Rejection::BadValue {
+            field,
+            fault: "it is not base64".to_owned(),
+        })
 }
 
 impl From<certificates::CertifyError> for Refused {

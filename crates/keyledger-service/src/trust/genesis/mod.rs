@@ -57,7 +57,12 @@ impl Genesis {
         let roles = Role::OF_CLIENTS.map(Some);
         let accounts = [
             AccountKeys::make(custody, SYSTEM, Purpose::System, &[None])?,
-            AccountKeys::make(custody, SERVICE, Purpose::Service, &[None, Some(Role::Agent)])?,
+            AccountKeys::make(
+                custody,
+                SERVICE,
+                Purpose::Service,
+                &[None, Some(Role::Agent)],
+            )?,
             // The service's too: nobody else is given users there.
             AccountKeys::make(custody, VIEWS, Purpose::Service, &[None])?,
             AccountKeys::make(custody, ADMIN, Purpose::Client, &roles)?,

@@ -15,7 +15,10 @@ pub fn role_template(prefix: &Prefix, role: Role) -> UserPermissionLimits {
         Role::Approver => (approver(prefix), reads(prefix)),
         Role::Auditor => (questions(prefix), reads(prefix)),
         Role::Service => (service(prefix), service_reads(prefix)),
-        Role::Agent => (agent(prefix), vec![format!("{}.>", Prefix::agent_inbox(SUBJECT))]),
+        Role::Agent => (
+            agent(prefix),
+            vec![format!("{}.>", Prefix::agent_inbox(SUBJECT))],
+        ),
     };
     template.publish.allow = publish;
     template.subscribe.allow = subscribe;
