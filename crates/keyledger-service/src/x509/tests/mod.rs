@@ -4,6 +4,7 @@ mod attestation;
 mod authority;
 mod forged;
 mod hostile;
+mod names;
 mod openssl;
 mod requests;
 mod workshop;

@@ -74,7 +74,7 @@ impl Root {
 impl Token {
     pub(super) fn attest(&self, claim: &Claim) -> Vec<u8> {
         let mut params = named(&claim.subject);
-        params.is_ca = claim.is_ca.clone();
+        params.is_ca = claim.is_ca;
         params.custom_extensions = claim
             .extensions
             .iter()
