@@ -149,6 +149,12 @@ pub const QUESTIONS: &[Question] = &[
         schema: || schemars::schema_for!(keyledger_domain::views::ListQuery),
     },
     Question {
+        name: "operator",
+        tail: "operator",
+        about: "The NATS operator",
+        schema: || schemars::schema_for!(Nothing),
+    },
+    Question {
         name: "tokens",
         tail: "tokens",
         about: "All tokens: where each stands, who holds it, what is on it",

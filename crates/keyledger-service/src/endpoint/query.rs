@@ -106,6 +106,13 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
                 &query,
             )?)
         }
+        ["operator"] => {
+            let _: Nothing = parse_payload(payload)?;
+            let row = views::credentials::operator(&shared.live.ledger.read());
+            ok(&row.ok_or_else(|| {
+                Refused::Fault("not_ready", "there is no operator yet".to_owned())
+            })?)
+        }
         ["tokens"] => {
             let query: ListQuery = parse_payload(payload)?;
             ok(&views::tokens::tokens(&shared.live.ledger.read(), &query)?)
