@@ -4,8 +4,11 @@ mod attestation;
 mod authority;
 mod forged;
 mod hostile;
+mod lists;
 mod names;
 mod openssl;
+mod organisation;
+mod refusals;
 mod requests;
 mod workshop;
 
