@@ -2,6 +2,7 @@
 
 mod attestation;
 mod authority;
+mod certificates;
 mod forged;
 mod hostile;
 mod lists;
