@@ -25,6 +25,7 @@
 mod aead;
 mod custody;
 mod delivery;
+mod digits;
 mod file;
 mod generate;
 mod kdf;
