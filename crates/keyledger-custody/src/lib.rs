@@ -14,6 +14,7 @@
 //! - [`Custody`]: generates keys, signs, rewraps; the envelope's layout stands at [`Custody`].
 //! - [`NkeySigner`], [`Ed25519Signer`]: a signing key held open in memory.
 //! - [`UserSeed`], [`seal_to`], [`CurveKey`]: delivery of a secret to the one who may have it.
+//! - [`TaskKeys`], [`Custody::escrow`], [`Custody::release`]: a token's task, and its secrets.
 //! - [`check_public`]: whether somebody else's public key is one.
 //!
 //! Every primitive is aws-lc's, RustCrypto's (Argon2id) or NaCl's (`crypto_box`, by way of `nkeys`); none is ours.
@@ -38,6 +39,7 @@ mod sealed_root;
 mod secret;
 mod sign;
 mod signer;
+mod task;
 mod user;
 
 pub use custody::Custody;
@@ -56,6 +58,7 @@ pub use sealed_root::{KdfCost, SealedRoot, SealedRootError};
 pub use secret::{Passphrase, PassphraseError, Secret};
 pub use sign::SignError;
 pub use signer::{Ed25519Signer, NkeySigner};
+pub use task::{EscrowError, MAX_TOKEN_SECRETS_BYTES, TaskKeys};
 pub use user::{CredsError, UserSeed};
 
 /// The cryptographic provider could not do what cannot fail on a sound machine.

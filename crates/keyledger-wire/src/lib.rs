@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod header;
+pub mod notice;
 pub mod query;
 pub mod reply;
 pub mod subject;

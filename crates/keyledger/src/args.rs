@@ -105,7 +105,7 @@ pub(crate) fn state() -> impl TypedValueParser<Value = State> {
 
 /// A role.
 pub(crate) fn role() -> impl TypedValueParser<Value = Role> {
-    choice(Role::ALL.map(Role::as_str))
+    choice(Role::OF_CLIENTS.map(Role::as_str))
 }
 
 /// A kind of principal.

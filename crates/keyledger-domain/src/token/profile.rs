@@ -8,7 +8,7 @@ use super::{Firmware, PinPolicy, Slot, TouchPolicy};
 use crate::{algorithm::Algorithm, name::Name, text::Title};
 
 /// What a kind of holder gets on a token. A TOML file outside, part of a task's event inside.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// What it is called.
@@ -27,7 +27,7 @@ pub struct Profile {
 }
 
 /// The rules of PIN and PUK.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PinRules {
     /// The least number of digits, 6 to 8: PIV allows no more than 8.
@@ -60,7 +60,7 @@ impl Default for PinRules {
 }
 
 /// A PIV key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SlotPlan {
     /// The algorithm; generated on the token, always.
@@ -75,7 +75,7 @@ pub struct SlotPlan {
 }
 
 /// A certificate over a key in a slot. Its subject is the principal the token is assigned to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificatePlan {
     /// What it may be used for.
@@ -115,7 +115,7 @@ pub enum CertificateUsage {
 }
 
 /// The three OpenPGP keys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OpenpgpPlan {
     /// Signs.
@@ -130,7 +130,7 @@ pub struct OpenpgpPlan {
 }
 
 /// An OpenPGP key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubkeyPlan {
     /// `ed25519` or `p-256`; `x25519` or `p-256` of the one that decrypts.

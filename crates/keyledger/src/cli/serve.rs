@@ -65,6 +65,7 @@ impl Serve {
                     .unwrap_or_else(|| organisation.directory().join("snapshot")),
             ),
             accept_data_loss: self.accept_data_loss,
+            attestation_test_root: None,
             clock: None,
         };
         let service = tokio::select! {

@@ -100,6 +100,7 @@ async fn serve_on(
         custody,
         snapshot: Some(organisation.directory().join("snapshot")),
         accept_data_loss: false,
+        attestation_test_root: None,
         clock: None,
     };
     let started = Service::start(options).await.map_err(serve::unstarted)?;

@@ -1,0 +1,423 @@
+//! Was this key made on this token? Yubico's PIV attestation, verified up to a root we believe.
+
+use std::fmt;
+
+use der::oid::ObjectIdentifier;
+use keyledger_domain::time::Timestamp;
+
+use super::{
+    anchors::{Anchors, Authority, Generation},
+    certificate::{Certificate, MalformedCertificate},
+    verify::BadSignature,
+    yubico_extensions::{
+        FIPS, FIRMWARE, FORM_FACTOR, Firmware, FormFactor, POLICIES, PinPolicy, SERIAL, Slot,
+        TouchPolicy, read_policies, read_serial,
+    },
+};
+
+/// How the subject of an attestation begins; the slot follows.
+const SUBJECT: &str = "CN=YubiKey PIV Attestation ";
+
+/// What a token attests: this key was generated in this slot of this token, and never left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attested {
+    /// The serial number of the token.
+    pub serial: u32,
+    /// Its firmware.
+    pub firmware: Firmware,
+    /// Where the key is.
+    pub slot: Slot,
+    /// When the PIN is asked for.
+    pub pin_policy: PinPolicy,
+    /// When touch is asked for.
+    pub touch_policy: TouchPolicy,
+    /// What the token looks like, if it says so: firmware 4 does not.
+    pub form_factor: Option<FormFactor>,
+    /// Is it of the FIPS series?
+    pub fips: bool,
+    /// The public key, as SubjectPublicKeyInfo in DER.
+    pub spki: Vec<u8>,
+    /// The root it was verified up to.
+    pub generation: Generation,
+    /// SHA-256 of that root's certificate.
+    pub root_sha256: [u8; 32],
+}
+
+/// What a task asked for, to be held against [`Attested`].
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// The token the task was for.
+    pub serial: u32,
+    /// The slot the key was to be made in.
+    pub slot: Slot,
+    /// The public key that was reported, as SubjectPublicKeyInfo in DER.
+    pub spki: &'a [u8],
+    /// The PIN policy asked for.
+    pub pin_policy: PinPolicy,
+    /// The touch policy asked for.
+    pub touch_policy: TouchPolicy,
+}
+
+/// A certificate of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Link {
+    /// The attestation of the slot.
+    Slot,
+    /// The token's own certificate, from slot F9.
+    Device,
+    /// An authority above it.
+    Authority,
+}
+
+/// Why an attestation was not accepted. Quarantine the token, unless the variant says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttestationError {
+    /// See [`MalformedCertificate`].
+    #[error("the {link} certificate")]
+    Malformed {
+        /// Which certificate.
+        link: Link,
+        /// What is wrong with it.
+        #[source]
+        source: MalformedCertificate,
+    },
+    /// Nobody we believe issues certificates under this name: the F9 certificate was replaced, or is of an authority
+    /// newer than this Keyledger (then add it: `keyledger token trust add`).
+    #[error(
+        "no trusted authority is called {issuer}: was the F9 certificate of the token replaced?"
+    )]
+    UnknownRoot {
+        /// The issuer the F9 certificate names.
+        issuer: String,
+    },
+    /// The signature of a certificate is not that of the one above it.
+    #[error("the signature of the {link} certificate")]
+    BadSignature {
+        /// The certificate that is not signed as it says.
+        link: Link,
+        /// What is wrong with it.
+        #[source]
+        source: BadSignature,
+    },
+    /// The slot's certificate does not name the token's F9 certificate as its issuer: they are not of one token.
+    #[error("the slot certificate was issued by {issuer}, not by {device}")]
+    OtherIssuer {
+        /// The issuer it names.
+        issuer: String,
+        /// The subject of the F9 certificate.
+        device: String,
+    },
+    /// A certificate that signs others must be an authority, with room below it.
+    #[error("the {link} certificate is not one of an authority that may sign the next")]
+    NotACa {
+        /// Which certificate.
+        link: Link,
+    },
+    /// The attested certificate claims to be an authority: no YubiKey makes such.
+    #[error("the slot certificate claims to be an authority")]
+    SlotIsCa,
+    /// Firmware 4.3 has F9 certificates that are not authorities' (Yubico's mistake, known since 2017): nothing can be
+    /// proved with such a token; use a newer one.
+    #[error(
+        "the F9 certificate of firmware {firmware} is malformed, as known of 4.3: use a newer token"
+    )]
+    MalformedFirmware {
+        /// The firmware.
+        firmware: Firmware,
+    },
+    /// The certificate is not valid now. Look at the clock of the service first.
+    #[error("the {link} certificate is valid from {not_before} to {not_after} only")]
+    NotValidNow {
+        /// Which certificate.
+        link: Link,
+        /// Its first moment.
+        not_before: Timestamp,
+        /// Its last.
+        not_after: Timestamp,
+    },
+    /// A critical extension nobody here understands.
+    #[error("the {link} certificate has an unknown critical extension {id}")]
+    UnknownCriticalExtension {
+        /// Which certificate.
+        link: Link,
+        /// The extension.
+        id: ObjectIdentifier,
+    },
+    /// The slot's certificate does not say what an attestation says.
+    #[error("the attestation has no extension {id}")]
+    MissingExtension {
+        /// The extension.
+        id: ObjectIdentifier,
+    },
+    /// An extension is not as Yubico documents it.
+    #[error("extension {id} of the attestation is malformed")]
+    MalformedExtension {
+        /// The extension.
+        id: ObjectIdentifier,
+    },
+    /// The subject names no slot.
+    #[error("{subject} is not the subject of an attestation: {SUBJECT}9a")]
+    NoSlot {
+        /// The subject.
+        subject: String,
+    },
+    /// The attestation is of another token than the task.
+    #[error("attested by token {actual}, not {expected}")]
+    OtherSerial {
+        /// The task's.
+        expected: u32,
+        /// The attestation's.
+        actual: u32,
+    },
+    /// The attestation is of another slot.
+    #[error("attested for slot {actual}, not {expected}")]
+    OtherSlot {
+        /// The task's.
+        expected: Slot,
+        /// The attestation's.
+        actual: Slot,
+    },
+    /// The attestation is of another key than the one reported.
+    #[error("the attested key is not the one reported")]
+    OtherKey,
+    /// The key was made with another PIN policy than asked for; it cannot be changed.
+    #[error("PIN policy {actual:?}, not {expected:?}")]
+    OtherPinPolicy {
+        /// The task's.
+        expected: PinPolicy,
+        /// The attestation's.
+        actual: PinPolicy,
+    },
+    /// The key was made with another touch policy than asked for; it cannot be changed.
+    #[error("touch policy {actual:?}, not {expected:?}")]
+    OtherTouchPolicy {
+        /// The task's.
+        expected: TouchPolicy,
+        /// The attestation's.
+        actual: TouchPolicy,
+    },
+}
+
+/// Verifies an attestation: `slot_certificate` is what the token made for the slot, `device_certificate` what it holds
+/// in F9, both in DER.
+///
+/// The dates of authorities and of F9 are held against `now`; those of the slot's certificate mean nothing, and are not.
+/// Revocation is not looked at: Yubico publishes none.
+///
+/// # Errors
+///
+/// [`AttestationError`] saying what is wrong, from the root downwards.
+pub fn verify_attestation(
+    slot_certificate: &[u8],
+    device_certificate: &[u8],
+    anchors: &Anchors,
+    now: Timestamp,
+) -> Result<Attested, AttestationError> {
+    let slot = read(slot_certificate, Link::Slot)?;
+    let device = read(device_certificate, Link::Device)?;
+    let authority = authority_of(&device, anchors)?;
+    check_authorities(authority, now)?;
+    check_device(&device, &slot, now)?;
+    check_slot(&slot, &device)?;
+    attested(&slot, &device, authority)
+}
+
+impl Attested {
+    /// Holds what is attested against what was asked for.
+    ///
+    /// # Errors
+    ///
+    /// The first difference: [`AttestationError::OtherSerial`], `OtherSlot`, `OtherKey`, `OtherPinPolicy` or
+    /// `OtherTouchPolicy`. A stricter policy is a difference too: nobody asked for it.
+    pub fn check(&self, expected: &Expected<'_>) -> Result<(), AttestationError> {
+        if self.serial != expected.serial {
+            return Err(AttestationError::OtherSerial {
+                expected: expected.serial,
+                actual: self.serial,
+            });
+        }
+        if self.slot != expected.slot {
+            return Err(AttestationError::OtherSlot {
+                expected: expected.slot,
+                actual: self.slot,
+            });
+        }
+        if self.spki != expected.spki {
+            return Err(AttestationError::OtherKey);
+        }
+        if self.pin_policy != expected.pin_policy {
+            return Err(AttestationError::OtherPinPolicy {
+                expected: expected.pin_policy,
+                actual: self.pin_policy,
+            });
+        }
+        if self.touch_policy != expected.touch_policy {
+            return Err(AttestationError::OtherTouchPolicy {
+                expected: expected.touch_policy,
+                actual: self.touch_policy,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn read(der: &[u8], link: Link) -> Result<Certificate, AttestationError> {
+    let certificate = Certificate::from_der(der)
+        .map_err(|source| AttestationError::Malformed { link, source })?;
+    if let Some(id) = certificate.unknown_critical_extension() {
+        return Err(AttestationError::UnknownCriticalExtension { link, id });
+    }
+    Ok(certificate)
+}
+
+/// The authority that signed an F9 certificate: several may have one name.
+fn authority_of<'a>(
+    device: &Certificate,
+    anchors: &'a Anchors,
+) -> Result<&'a Authority, AttestationError> {
+    let mut refusal = AttestationError::UnknownRoot {
+        issuer: device.issuer(),
+    };
+    for authority in anchors.authorities() {
+        let issuer = &authority.path[0];
+        if issuer.subject_name() != device.issuer_name() {
+            continue;
+        }
+        match device.verify_signed_by(issuer) {
+            Ok(()) => return Ok(authority),
+            Err(source) => {
+                let link = Link::Device;
+                refusal = AttestationError::BadSignature { link, source };
+            }
+        }
+    }
+    Err(refusal)
+}
+
+/// Anchors are linked when they are made: what is left are dates, and room for the authorities below each.
+fn check_authorities(authority: &Authority, now: Timestamp) -> Result<(), AttestationError> {
+    let link = Link::Authority;
+    for (above_device, certificate) in authority.path.iter().enumerate() {
+        let below = above_device + 1;
+        let room = certificate
+            .path_length()
+            .is_none_or(|most| below <= usize::from(most));
+        if !certificate.is_ca() || !certificate.may_sign_certificates() || !room {
+            return Err(AttestationError::NotACa { link });
+        }
+        check_dates(certificate, link, now)?;
+    }
+    Ok(())
+}
+
+fn check_device(
+    device: &Certificate,
+    slot: &Certificate,
+    now: Timestamp,
+) -> Result<(), AttestationError> {
+    let link = Link::Device;
+    if !device.is_ca() {
+        return Err(match slot.extension(FIRMWARE).and_then(Firmware::read) {
+            Some(firmware) if firmware.major == 4 => {
+                AttestationError::MalformedFirmware { firmware }
+            }
+            _ => AttestationError::NotACa { link },
+        });
+    }
+    if !device.may_sign_certificates() {
+        return Err(AttestationError::NotACa { link });
+    }
+    check_dates(device, link, now)
+}
+
+fn check_slot(slot: &Certificate, device: &Certificate) -> Result<(), AttestationError> {
+    if slot.issuer_name() != device.subject_name() {
+        return Err(AttestationError::OtherIssuer {
+            issuer: slot.issuer(),
+            device: device.subject(),
+        });
+    }
+    let link = Link::Slot;
+    slot.verify_signed_by(device)
+        .map_err(|source| AttestationError::BadSignature { link, source })?;
+    if slot.is_ca() {
+        return Err(AttestationError::SlotIsCa);
+    }
+    Ok(())
+}
+
+fn check_dates(
+    certificate: &Certificate,
+    link: Link,
+    now: Timestamp,
+) -> Result<(), AttestationError> {
+    if certificate.is_valid_at(now) {
+        return Ok(());
+    }
+    Err(AttestationError::NotValidNow {
+        link,
+        not_before: certificate.not_before(),
+        not_after: certificate.not_after(),
+    })
+}
+
+fn attested(
+    slot: &Certificate,
+    device: &Certificate,
+    authority: &Authority,
+) -> Result<Attested, AttestationError> {
+    let (pin_policy, touch_policy) = required(slot, POLICIES, read_policies)?;
+    let form = optional(slot, FORM_FACTOR, FormFactor::read)?;
+    let says_fips = |certificate: &Certificate| certificate.extension(FIPS).is_some();
+    let root = authority.path.last().unwrap_or(device);
+    Ok(Attested {
+        serial: required(slot, SERIAL, read_serial)?,
+        firmware: required(slot, FIRMWARE, Firmware::read)?,
+        slot: slot_of(slot)?,
+        pin_policy,
+        touch_policy,
+        form_factor: form.map(|(form_factor, _)| form_factor),
+        fips: form.is_some_and(|(_, fips)| fips) || says_fips(slot) || says_fips(device),
+        spki: slot.spki().to_vec(),
+        generation: authority.generation,
+        root_sha256: root.sha256(),
+    })
+}
+
+fn required<T>(
+    slot: &Certificate,
+    id: ObjectIdentifier,
+    read: impl FnOnce(&[u8]) -> Option<T>,
+) -> Result<T, AttestationError> {
+    optional(slot, id, read)?.ok_or(AttestationError::MissingExtension { id })
+}
+
+fn optional<T>(
+    slot: &Certificate,
+    id: ObjectIdentifier,
+    read: impl FnOnce(&[u8]) -> Option<T>,
+) -> Result<Option<T>, AttestationError> {
+    let Some(value) = slot.extension(id) else {
+        return Ok(None);
+    };
+    let value = read(value).ok_or(AttestationError::MalformedExtension { id })?;
+    Ok(Some(value))
+}
+
+fn slot_of(certificate: &Certificate) -> Result<Slot, AttestationError> {
+    let subject = certificate.subject();
+    let slot = subject.strip_prefix(SUBJECT).and_then(|it| it.parse().ok());
+    slot.ok_or(AttestationError::NoSlot { subject })
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Slot => "slot",
+            Self::Device => "F9",
+            Self::Authority => "authority",
+        })
+    }
+}
