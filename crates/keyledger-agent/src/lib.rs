@@ -3,8 +3,14 @@
 //! | module | what |
 //! |---|---|
 //! | [`desk`] | what the walk of a task needs from outside the token: reports, a memory that survives, a person |
+//! | [`identity`] | who the agent is: an nkey that signs and a curve key to which others seal |
+//! | [`person`] | who chooses and types PINs, by pinentry or on a terminal |
+//! | [`run`] | the agent at work: queue, walks, journal, delivery, status |
 //!
 //! *Invariant:* an agent holds one NATS user, whose permissions reach its own tasks and its own reports; what a token shows
 //! is the truth of where a task stands, never what the agent remembers.
 
 pub mod desk;
+pub mod identity;
+pub mod person;
+pub mod run;

@@ -26,6 +26,7 @@
 mod aead;
 mod custody;
 mod delivery;
+mod digits;
 mod file;
 mod generate;
 mod kdf;
