@@ -9,10 +9,12 @@ use pgp::{
         Timestamp as PgpTime,
     },
 };
+use serde::{Deserialize, Serialize};
 
 use super::{
     bind::{BindError, ProvenSubkey},
     certify_key::CertifyKey,
+    offline::{Ask, Request, Response},
     public::{Certificate, CertificateError, Fingerprint},
     reason::RevocationReason,
     self_signature::{binding, certification, revocation},
@@ -23,7 +25,8 @@ use super::{
 use crate::ProviderFailure;
 
 /// What to renew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Renewal {
     /// The primary key, and with it the whole.
     Primary,
@@ -110,6 +113,33 @@ pub enum CertifyError {
 }
 
 impl CertifyKey {
+    /// Does what a request asks, all of it or nothing. Show it to a person before: [`describe`](super::offline::describe).
+    ///
+    /// # Errors
+    ///
+    /// As the single changes.
+    pub fn answer(&self, request: &Request, now: Timestamp) -> Result<Response, CertifyError> {
+        let mut certificate = request.certificate().clone();
+        for ask in request.asks() {
+            certificate = match ask {
+                Ask::Bind { subkey, expires } => {
+                    self.bind(&certificate, &[((**subkey).clone(), *expires)], now)
+                }
+                Ask::Renew { what, expires } => self.renew(&certificate, &[*what], *expires, now),
+                Ask::RevokeSubkey {
+                    subkey,
+                    reason,
+                    text,
+                } => self.revoke_subkey(&certificate, *subkey, *reason, text.as_ref(), now),
+                Ask::Revoke { reason, text } => {
+                    self.revoke(&certificate, *reason, text.as_ref(), now)
+                }
+                Ask::AddUserId { id } => self.add_user_id(&certificate, id, now),
+            }?;
+        }
+        Ok(Response::new(request, &certificate, now))
+    }
+
     /// Binds subkeys, each until its own end.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ mod bind;
 mod certify;
 mod certify_key;
 mod escrow;
-//pub mod offline;
+pub mod offline;
 mod public;
 mod reason;
 mod sealed;

@@ -1,12 +1,13 @@
 //! Certificates: what everybody may see, and nobody may believe before it is verified.
 
-use std::{fmt, io::Cursor, str::FromStr};
+use std::{collections::HashSet, fmt, io::Cursor, str::FromStr};
 
 use data_encoding::{HEXLOWER_PERMISSIVE, HEXUPPER};
 use keyledger_domain::Timestamp;
 use pgp::{
     armor::{self, BlockType},
     composed::{Deserializable as _, SignedPublicKey},
+    packet::Signature,
     ser::Serialize as _,
     types::KeyDetails,
 };
@@ -208,8 +209,41 @@ impl Certificate {
         Self::verified(key).ok()
     }
 
+    /// True if all signatures of `older` are in it: whatever was said once is still said.
+    #[must_use]
+    pub fn holds(&self, older: &Self) -> bool {
+        let mut known = HashSet::new();
+        visit(&self.key, |place, signature| {
+            known.insert((place.to_vec(), signature.clone()));
+        });
+        let mut is_there = self.fingerprint() == older.fingerprint();
+        visit(&older.key, |place, signature| {
+            is_there &= known.contains(&(place.to_vec(), signature.clone()));
+        });
+        is_there
+    }
+
     pub(super) const fn key(&self) -> &SignedPublicKey {
         &self.key
+    }
+}
+
+/// Every signature of a certificate as it is written, with what it stands behind.
+fn visit(key: &SignedPublicKey, mut seen: impl FnMut(&[u8], &Vec<u8>)) {
+    let mut all = |place: &[u8], signatures: &[Signature]| {
+        for signature in signatures {
+            let mut bytes = Vec::new();
+            let written = signature.to_writer(&mut bytes);
+            written.expect("a vector takes everything");
+            seen(place, &bytes);
+        }
+    };
+    all(b"", &key.details.revocation_signatures);
+    for user in &key.details.users {
+        all(user.id.id(), &user.signatures);
+    }
+    for subkey in &key.public_subkeys {
+        all(Fingerprint::of(&subkey.key).as_bytes(), &subkey.signatures);
     }
 }
 

@@ -5,7 +5,9 @@ use std::{error::Error, fmt::Debug};
 use data_encoding::{BASE64, HEXLOWER};
 use keyledger_custody::{
     CurveKey, Custody, Ed25519Signer, KdfCost, MacKey, NkeyKind, NkeySigner, Passphrase, RootKey,
-    SealedRoot, Secret, UserSeed, seal_to,
+    SealedRoot, Secret, UserSeed,
+    openpgp::{CertifyKey, EscrowedKey, NewCertifyKey},
+    seal_to,
 };
 use nkeys::KeyPair;
 
