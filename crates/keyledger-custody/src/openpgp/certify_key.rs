@@ -16,7 +16,7 @@ use pgp::{
 };
 
 use super::{
-    certify::CertifyError,
+    certify_error::CertifyError,
     public::{Certificate, Fingerprint, armored},
     reason::RevocationReason,
     self_signature::{CERTIFY_HASH, revocation},

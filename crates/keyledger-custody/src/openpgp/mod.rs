@@ -20,6 +20,7 @@
 
 mod bind;
 mod certify;
+mod certify_error;
 mod certify_key;
 mod escrow;
 pub mod offline;
@@ -35,7 +36,8 @@ mod user_id;
 pub mod wkd;
 
 pub use bind::{Bind, BindError, ProvenSubkey, ToSign};
-pub use certify::{CertifyError, Renewal};
+pub use certify::Renewal;
+pub use certify_error::CertifyError;
 pub use certify_key::{CertifyKey, NewCertifyKey};
 pub use escrow::EscrowedKey;
 pub use public::{Certificate, CertificateError, Fingerprint, NotAFingerprint};

@@ -10,7 +10,7 @@ use keyledger_custody::{
     },
 };
 use pgp::{
-    composed::{Deserializable as _, Esk, Message, PlainSessionKey},
+    composed::{Esk, Message, PlainSessionKey},
     packet::{Packet, PacketParser},
     types::{DecryptionKey as _, EskType, Password},
 };

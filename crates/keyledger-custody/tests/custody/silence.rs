@@ -34,6 +34,9 @@ never! {
     Secret: Clone, Passphrase: Clone, RootKey: Clone, CurveKey: Clone, UserSeed: Clone,
     Secret: serde::Serialize, Passphrase: serde::Serialize, RootKey: serde::Serialize,
     CurveKey: serde::Serialize, UserSeed: serde::Serialize,
+    CertifyKey: Clone, EscrowedKey: Clone, NewCertifyKey: Clone,
+    CertifyKey: std::fmt::Display, EscrowedKey: std::fmt::Display,
+    CertifyKey: serde::Serialize, EscrowedKey: serde::Serialize, NewCertifyKey: serde::Serialize,
 }
 
 /// A service shares these between its threads.
