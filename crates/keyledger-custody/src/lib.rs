@@ -37,6 +37,7 @@ mod sealed_root;
 mod secret;
 mod sign;
 mod signer;
+mod token_secrets;
 mod user;
 
 pub use custody::Custody;
@@ -55,6 +56,7 @@ pub use sealed_root::{KdfCost, SealedRoot, SealedRootError};
 pub use secret::{Passphrase, PassphraseError, Secret};
 pub use sign::SignError;
 pub use signer::{Ed25519Signer, NkeySigner};
+pub use token_secrets::{ManagementKeyAlgorithm, NotTokenSecrets, TokenSecrets};
 pub use user::{CredsError, UserSeed};
 
 /// The cryptographic provider could not do what cannot fail on a sound machine.
