@@ -40,6 +40,7 @@ mod secret;
 mod sign;
 mod signer;
 mod task;
+mod token_secrets;
 mod user;
 
 pub use custody::Custody;
@@ -59,6 +60,7 @@ pub use secret::{Passphrase, PassphraseError, Secret};
 pub use sign::SignError;
 pub use signer::{Ed25519Signer, NkeySigner};
 pub use task::{EscrowError, MAX_TOKEN_SECRETS_BYTES, TaskKeys};
+pub use token_secrets::{ManagementKeyAlgorithm, NotTokenSecrets, TokenSecrets};
 pub use user::{CredsError, UserSeed};
 
 /// The cryptographic provider could not do what cannot fail on a sound machine.
