@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`card`] | the tokens on this machine, through PC/SC |
 //! | [`desk`] | what the walk of a task needs from outside the token: reports, a memory that survives, a person |
+//! | [`hardware`] | the tokens as the runtime wants them |
 //! | [`identity`] | who the agent is: an nkey that signs and a curve key to which others seal |
 //! | [`person`] | who chooses and types PINs, by pinentry or on a terminal |
 //! | [`run`] | the agent at work: queue, walks, journal, delivery, status |
@@ -14,6 +15,7 @@
 
 pub mod card;
 pub mod desk;
+pub mod hardware;
 pub mod identity;
 pub mod person;
 pub mod run;
