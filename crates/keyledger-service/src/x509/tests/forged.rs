@@ -3,8 +3,8 @@
 use rcgen::{BasicConstraints, CustomExtension, IsCa, KeyUsagePurpose, PublicKeyData as _};
 
 use crate::x509::{
-    Anchors, AnchorsError, AttestationError, BadSignature, Expected, FormFactor, Generation, Link,
-    MalformedCertificate, PinPolicy, TouchPolicy, verify_attestation,
+    Anchors, AnchorsError, AttestationError, BadSignature, Certificate, Expected, FormFactor,
+    Generation, Link, MalformedCertificate, PinPolicy, TouchPolicy, verify_attestation,
 };
 
 use super::{
@@ -360,4 +360,11 @@ fn a_test_root_must_be_a_root() {
         assert!(matches!(refusal, AnchorsError::NotARoot { .. }));
     }
     assert!(Anchors::yubico().with_test_root("nonsense").is_err());
+
+    // Issued under its own name, but not by itself.
+    let root = Root::new("Same");
+    let below = root.token_with(authority(named("Same"), 1));
+    let below = Certificate::from_der(&below.der).unwrap().to_pem();
+    let refusal = Anchors::yubico().with_test_root(&below).unwrap_err();
+    assert!(matches!(refusal, AnchorsError::NotARoot { .. }));
 }
