@@ -262,6 +262,15 @@ fn a_subject_without_a_slot_is_told() {
 }
 
 #[test]
+fn a_name_of_an_enemy_fills_no_log() {
+    let mut claim = Claim::honest();
+    claim.subject = "\u{85}\u{9b}2J".repeat(1_000);
+    let said = refusal(&claim).to_string();
+    assert!(said.len() < 300, "{said}");
+    assert!(!said.contains(char::is_control), "{said:?}");
+}
+
+#[test]
 fn the_fips_series_is_known_by_its_form_factor() {
     let (root, token) = bench();
     let claim = Claim::honest().saying(FORM_FACTOR, Some(&[0x81]));
