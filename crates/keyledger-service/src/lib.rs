@@ -16,6 +16,7 @@ mod shared;
 mod signers;
 mod snapshot;
 pub mod store;
+mod tokens;
 pub mod trust;
 pub mod x509;
 

@@ -21,6 +21,24 @@ pub struct EventsPage {
     pub lines: Vec<String>,
 }
 
+/// The certificates over a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificates {
+    /// Over the key, newest first.
+    pub certificates: Vec<keyledger_domain::key::Certified>,
+    /// Above the newest of them, the root last; empty of a root.
+    pub chain: Vec<keyledger_domain::key::Certified>,
+}
+
+/// A list of revoked certificates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crl {
+    /// Whose certificates.
+    pub issuer: keyledger_domain::Name,
+    /// Base64 of the DER.
+    pub crl: String,
+}
+
 /// A view was rebuilt from the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rebuilt {
@@ -129,6 +147,36 @@ pub const QUESTIONS: &[Question] = &[
         tail: "credentials.*",
         about: "The users of one account",
         schema: || schemars::schema_for!(keyledger_domain::views::ListQuery),
+    },
+    Question {
+        name: "operator",
+        tail: "operator",
+        about: "The NATS operator",
+        schema: || schemars::schema_for!(Nothing),
+    },
+    Question {
+        name: "tokens",
+        tail: "tokens",
+        about: "All tokens: where each stands, who holds it, what is on it",
+        schema: || schemars::schema_for!(keyledger_domain::views::ListQuery),
+    },
+    Question {
+        name: "tokens-show",
+        tail: "tokens.show.*",
+        about: "One token, by its serial number",
+        schema: || schemars::schema_for!(Nothing),
+    },
+    Question {
+        name: "certificates",
+        tail: "certificates.*",
+        about: "The certificates over one key, newest first, with those above the newest up to its root",
+        schema: || schemars::schema_for!(Nothing),
+    },
+    Question {
+        name: "certificates-crl",
+        tail: "certificates.crl.*",
+        about: "The list of the certificates of one authority that were revoked, signed now",
+        schema: || schemars::schema_for!(Nothing),
     },
     Question {
         name: "ledger-head",
