@@ -178,6 +178,12 @@ impl Slot {
         }
     }
 
+    /// Where a key in it lies: `piv.9a`.
+    #[must_use]
+    pub fn place(self) -> String {
+        format!("piv.{self}")
+    }
+
     /// Its number, as PIV's `P2`.
     #[must_use]
     pub const fn number(self) -> u8 {
@@ -356,4 +362,15 @@ pub enum Applet {
     Piv,
     /// OpenPGP card.
     Openpgp,
+}
+
+impl Applet {
+    /// What people call it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Piv => "PIV",
+            Self::Openpgp => "OpenPGP",
+        }
+    }
 }
