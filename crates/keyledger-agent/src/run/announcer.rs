@@ -114,7 +114,7 @@ impl Announcer {
                 Sent::Refused(reason) => {
                     tracing::warn!(%serial, "its announcement is refused: {reason}");
                     self.settle(serial, message, office);
-                    office.board.lock().refused.push(Refused {
+                    office.board.refused(Refused {
                         task: None,
                         message,
                         report: report.name().to_owned(),

@@ -174,7 +174,7 @@ impl Inner {
             Ok(Err(DeskError::Stopping)) => return false,
             Ok(Err(DeskError::Refused(reason))) => {
                 tracing::warn!(task = %id, "it is over for this agent: {reason}");
-                self.office.set_over(id);
+                self.office.set_over(id, Some(reason));
                 return true;
             }
             Ok(Err(DeskError::Declined)) => {

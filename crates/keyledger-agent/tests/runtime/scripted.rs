@@ -144,9 +144,13 @@ impl Scripted {
 
     /// Waits while the test holds this step.
     fn hold(&self, step: &str, serial: Serial, desk: &mut dyn Desk) -> Result<(), DeskError> {
-        while self.place.join(format!("hold-{step}")).exists() {
-            std::thread::sleep(Duration::from_millis(20));
+        let held = self.place.join(format!("hold-{step}"));
+        if held.exists() {
             desk.show(serial, Prompt::InsertToken, step)?;
+            self.note(serial, &format!("held at {step}"));
+        }
+        while held.exists() {
+            desk.pause(Duration::from_millis(20))?;
         }
         Ok(())
     }
