@@ -50,7 +50,11 @@ impl Run {
         let prompter: Box<dyn Prompter> = if self.terminal {
             Box::new(Terminal)
         } else {
-            Box::new(Pinentry::new(&config.pinentry))
+            let pinentry = Pinentry::new(&config.pinentry);
+            if let Err(missing) = pinentry.look() {
+                tracing::warn!("nobody can be asked for a PIN: {missing}");
+            }
+            Box::new(pinentry)
         };
         let agent = Agent {
             address: Address {

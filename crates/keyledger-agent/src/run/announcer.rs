@@ -90,6 +90,11 @@ impl Announcer {
     pub(crate) async fn deliver(&self, courier: &Courier, office: &Arc<Office>) {
         let mut pauses = Pauses::new();
         loop {
+            // First the connection, then what is newest by then.
+            tokio::select! {
+                _ = courier.link.up() => {}
+                () = office.stop.stopped() => return,
+            }
             let next = {
                 let state = self.state();
                 let next = state.pending.iter().next();

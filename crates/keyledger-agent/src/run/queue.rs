@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::{
     board::ConnectionState,
     courier::{Courier, Sent, on_disk},
+    journal::JournalError,
     office::Office,
     trust::{self, NotTrusted, Signed, Task, Trust},
     walks::Walks,
@@ -133,25 +134,24 @@ impl Queue {
             Err((why, signed)) => return self.refuse(&message, why, signed).await,
         };
         let id = task.id();
-        let (known, ended) = {
-            let journal = self.office.journal();
-            let book = journal.book();
-            (book.task(id).is_some(), book.ended.contains(&id))
-        };
-        if ended {
+        if self.office.journal().book().ended.contains(&id) {
             return acknowledge(&message, id).await; // its acknowledgement was lost
         }
-        if !known {
-            let noted = on_disk(&self.office, move |office| {
-                office.journal().take(id, signed)
-            });
-            if let Err(error) = noted.await {
-                // Not acknowledged: it comes again.
-                tracing::error!(task = %id, error = &error as &dyn std::error::Error, "it cannot be taken");
-                return;
+        let walks = self.walks.clone();
+        // In one go: it is done to its end even if the connection is lost meanwhile, and this with it.
+        let begun = on_disk(&self.office, move |office| {
+            if walks.has(id) {
+                return Ok(());
             }
+            office.journal().take(id, signed)?;
             tracing::info!(task = %id, serial = %task.serial, kind = task.filed.kind.as_str(), "taken");
-            self.walks.begin(task);
+            walks.begin(task);
+            Ok::<_, JournalError>(())
+        });
+        if let Err(error) = begun.await {
+            // Not acknowledged: it comes again.
+            tracing::error!(task = %id, error = &error as &dyn std::error::Error, "it cannot be taken");
+            return;
         }
         self.held.insert(id, message);
         self.hold().await;
