@@ -1,31 +1,31 @@
-//! The tokens of this machine, as the runtime wants them: PC/SC watched, tasks walked.
+//! The tokens of this workstation, as the runtime wants them: through PC/SC.
 
 use std::time::Duration;
 
 use keyledger_domain::token::{Serial, TaskFiled};
 
 use crate::{
-    card::{CardError, Watch, readers},
+    card::{self, CardError},
     desk::{Desk, DeskError},
-    run::{self, Stop, TokenSeen, Tokens, WatchError},
+    run::{Stop, TokenSeen, Tokens, WalkEnd, WatchError},
     walk::{self, WalkError},
 };
 
-/// How long a look at the readers blocks at most: so long does the agent's end wait for it.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a change is waited for before the end is looked for.
+const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The tokens that pcscd shows.
-#[derive(Debug, Clone, Copy)]
+/// What is plugged in here.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Hardware;
 
 impl Tokens for Hardware {
     fn watch(&self, stop: &Stop, see: &mut dyn FnMut(&[TokenSeen])) -> Result<(), WatchError> {
-        let failed = |error: CardError| WatchError(error.to_string());
-        let mut watch = Watch::begin().map_err(failed)?;
+        let mut watch = card::Watch::begin().map_err(unwatched)?;
         while !stop.is_stopping() {
-            if watch.changed(PATIENCE).map_err(failed)? {
-                let found = readers().map_err(failed)?.into_iter();
-                let seen: Vec<_> = found
+            if watch.changed(PATIENCE).map_err(unwatched)? {
+                let seen: Vec<_> = card::readers()
+                    .map_err(unwatched)?
+                    .into_iter()
                     .map(|found| TokenSeen {
                         reader: found.reader,
                         shows: Some(found.announcement),
@@ -43,14 +43,27 @@ impl Tokens for Hardware {
         serial: Serial,
         task: &TaskFiled,
         desk: &mut dyn Desk,
-    ) -> Result<run::WalkEnd, DeskError> {
+    ) -> Result<WalkEnd, DeskError> {
         match walk::walk(task, serial, desk) {
+            // Whether the service said so or refused a report: for this agent it is over.
             Ok(walk::WalkEnd::Closed { why }) => Err(DeskError::Refused(why)),
             Ok(end) => {
                 tracing::info!(task = %task.task, %serial, ?end, "walked");
-                Ok(run::WalkEnd::Ended)
+                Ok(WalkEnd::Ended)
             }
             Err(WalkError::Desk(error)) => Err(error),
         }
     }
+}
+
+fn unwatched(error: CardError) -> WatchError {
+    let error: &dyn std::error::Error = &error;
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    WatchError(text)
 }

@@ -15,6 +15,7 @@
 //! - [`NkeySigner`], [`Ed25519Signer`]: a signing key held open in memory.
 //! - [`UserSeed`], [`seal_to`], [`CurveKey`]: delivery of a secret to the one who may have it.
 //! - [`TaskKeys`], [`Custody::escrow`], [`Custody::release`]: a token's task, and its secrets.
+//! - [`openpgp`]: certificates whose certify key stays offline, subkeys on cards.
 //! - [`check_public`]: whether somebody else's public key is one.
 //!
 //! Every primitive is aws-lc's, RustCrypto's (Argon2id) or NaCl's (`crypto_box`, by way of `nkeys`); none is ours.
@@ -33,6 +34,7 @@ mod kdf;
 mod mac;
 mod material;
 mod nkey;
+pub mod openpgp;
 mod public;
 mod root;
 mod sealed_root;

@@ -5,10 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::Prefix;
 
-/// The version of the file's form.
-pub const VERSION: u8 = 1;
-/// The largest file that is read, in bytes: a JWT has 2 KiB, and nothing here comes near.
-pub const MAX_BYTES: usize = 64 * 1024;
 /// The longest list of servers, in bytes.
 const MAX_URL_BYTES: usize = 2048;
 /// The longest JWT, in bytes.
@@ -20,8 +16,8 @@ const MAX_SIGNERS: usize = 32;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Enrolment {
-    /// [`VERSION`].
-    pub version: u8,
+    /// [`Enrolment::VERSION`].
+    pub version: u32,
     /// The workstation: the name of the agent's user.
     pub workstation: Name,
     /// Servers, joined by commas.
@@ -39,12 +35,12 @@ pub struct Enrolment {
 /// Why a file is no enrolment. Ask the administrator for another: `keyledger agent enrol` writes it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum EnrolmentError {
+pub enum NotAnEnrolment {
     /// It is too large.
-    #[error("it has more than {MAX_BYTES} bytes")]
+    #[error("it has more than {} bytes", Enrolment::MAX_BYTES)]
     TooLong,
     /// It is of another version: one of the two programs is older.
-    #[error("it is of version {0}, and this program reads version {VERSION}")]
+    #[error("it is of version {0}, and this program reads version {version}: use one of the same version", version = Enrolment::VERSION)]
     Version(u64),
     /// It is no JSON of the form.
     #[error("it is not what `keyledger agent enrol` writes")]
@@ -60,25 +56,30 @@ pub enum EnrolmentError {
 }
 
 impl Enrolment {
+    /// The version that is written.
+    pub const VERSION: u32 = 1;
+    /// The largest file that is read, in bytes: a JWT has 2 KiB, and nothing here comes near.
+    pub const MAX_BYTES: usize = 64 * 1024;
+
     /// Reads a file.
     ///
     /// # Errors
     ///
-    /// [`EnrolmentError`] says what is wrong with it.
-    pub fn read(bytes: &[u8]) -> Result<Self, EnrolmentError> {
+    /// [`NotAnEnrolment`] says what is wrong with it.
+    pub fn read(bytes: &[u8]) -> Result<Self, NotAnEnrolment> {
         #[derive(Deserialize)]
         struct Versioned {
             version: u64,
         }
-        if bytes.len() > MAX_BYTES {
-            return Err(EnrolmentError::TooLong);
+        if bytes.len() > Self::MAX_BYTES {
+            return Err(NotAnEnrolment::TooLong);
         }
         // The version first: of another one nothing else is known.
-        let versioned: Versioned = serde_json::from_slice(bytes).map_err(EnrolmentError::Form)?;
-        if versioned.version != u64::from(VERSION) {
-            return Err(EnrolmentError::Version(versioned.version));
+        let versioned: Versioned = serde_json::from_slice(bytes).map_err(NotAnEnrolment::Form)?;
+        if versioned.version != u64::from(Self::VERSION) {
+            return Err(NotAnEnrolment::Version(versioned.version));
         }
-        let enrolment: Self = serde_json::from_slice(bytes).map_err(EnrolmentError::Form)?;
+        let enrolment: Self = serde_json::from_slice(bytes).map_err(NotAnEnrolment::Form)?;
         enrolment.check()?;
         Ok(enrolment)
     }
@@ -87,13 +88,13 @@ impl Enrolment {
     ///
     /// # Errors
     ///
-    /// [`EnrolmentError::Field`].
-    pub fn check(&self) -> Result<(), EnrolmentError> {
+    /// [`NotAnEnrolment::Field`].
+    pub fn check(&self) -> Result<(), NotAnEnrolment> {
         let hold = |is: bool, field, expected| {
             if is {
                 Ok(())
             } else {
-                Err(EnrolmentError::Field { field, expected })
+                Err(NotAnEnrolment::Field { field, expected })
             }
         };
         hold(
@@ -127,8 +128,11 @@ impl Enrolment {
 
 fn is_url(url: &str) -> bool {
     let is_one = |one: &str| {
-        let schemes = ["nats://", "tls://", "ws://", "wss://"];
-        let rest = schemes.iter().find_map(|scheme| one.strip_prefix(scheme));
+        // As clients read it, the scheme may be left out.
+        let (scheme, rest) = one.split_once("://").unwrap_or(("nats", one));
+        let rest = ["nats", "tls", "ws", "wss"]
+            .contains(&scheme)
+            .then_some(rest);
         rest.is_some_and(|rest| {
             // No user and no password: an agent logs in by its JWT.
             !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic() && b != b'@')
@@ -195,7 +199,7 @@ mod tests {
             let mut file = valid();
             file[field] = wrong.clone();
             let error = Enrolment::read(file.to_string().as_bytes()).unwrap_err();
-            let named = matches!(error, EnrolmentError::Field { field: f, .. } if f == field);
+            let named = matches!(error, NotAnEnrolment::Field { field: f, .. } if f == field);
             assert!(named, "{field} {wrong}: {error}");
         }
     }
@@ -205,17 +209,17 @@ mod tests {
         let newer = json!({ "version": 2, "anything": true }).to_string();
         assert!(matches!(
             Enrolment::read(newer.as_bytes()),
-            Err(EnrolmentError::Version(2))
+            Err(NotAnEnrolment::Version(2))
         ));
         let mut more = valid();
         more["seed"] = json!("SU");
         for rubbish in [more.to_string(), "{}".to_owned(), "-----".to_owned()] {
             let read = Enrolment::read(rubbish.as_bytes());
-            assert!(matches!(read, Err(EnrolmentError::Form(_))), "{rubbish}");
+            assert!(matches!(read, Err(NotAnEnrolment::Form(_))), "{rubbish}");
         }
         assert!(matches!(
-            Enrolment::read(&vec![b' '; MAX_BYTES + 1]),
-            Err(EnrolmentError::TooLong)
+            Enrolment::read(&vec![b' '; Enrolment::MAX_BYTES + 1]),
+            Err(NotAnEnrolment::TooLong)
         ));
     }
 }

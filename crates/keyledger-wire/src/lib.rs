@@ -13,6 +13,6 @@ pub mod subject;
 pub mod table;
 
 pub use client::{Client, CommandError, Ids, QueryError};
-pub use enrolment::{Enrolment, EnrolmentError};
+pub use enrolment::{Enrolment, NotAnEnrolment};
 pub use reply::{Acknowledgement, Refusal, ReportReply, Sealed, SlotCertificate, Status};
 pub use subject::{Prefix, SERVICE_NAME, SERVICE_VERSION};

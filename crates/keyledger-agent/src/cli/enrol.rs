@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use keyledger_domain::Name;
-use keyledger_wire::{Enrolment, EnrolmentError, enrolment};
+use keyledger_wire::{Enrolment, NotAnEnrolment};
 use serde_json::json;
 
 use crate::{
@@ -101,7 +101,7 @@ fn accept(file: &Path, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()
 
 fn read(file: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let limit = enrolment::MAX_BYTES as u64 + 1; // one more shows that it is too long
+    let limit = Enrolment::MAX_BYTES as u64 + 1; // one more shows that it is too long
     if file == Path::new("-") {
         io::stdin().take(limit).read_to_end(&mut bytes)?;
     } else {
@@ -110,7 +110,7 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn unfit(file: &Path, error: EnrolmentError) -> anyhow::Error {
+fn unfit(file: &Path, error: NotAnEnrolment) -> anyhow::Error {
     let problem = format!("{}: {:#}", file.display(), anyhow::Error::from(error));
     Failure::new(Exit::Usage, problem)
         .remedy("it is the file that `keyledger agent enrol NAME --nkey U… --out FILE` writes")

@@ -124,14 +124,13 @@ impl Queue {
 
     /// Takes a task in, if it is the ledger's and not known yet.
     async fn take(&mut self, message: Message) {
-        let checked = signed(&message).and_then(|signed| {
-            let task = self.trust.check(&signed);
-            task.map(|task| (task, signed.clone()))
-                .map_err(|why| (why, Some(signed)))
-        });
-        let (task, signed) = match checked {
-            Ok(checked) => checked,
-            Err((why, signed)) => return self.refuse(&message, why, signed).await,
+        let signed = match signed(&message) {
+            Ok(signed) => signed,
+            Err(why) => return self.refuse(&message, why, None).await,
+        };
+        let task = match self.trust.check(&signed) {
+            Ok(task) => task,
+            Err(why) => return self.refuse(&message, why, Some(signed)).await,
         };
         let id = task.id();
         if self.office.journal().book().ended.contains(&id) {
@@ -222,8 +221,8 @@ async fn acknowledge(message: &Message, task: Uuid) {
 }
 
 /// What a message of the queue carries.
-fn signed(message: &Message) -> Result<Signed, (NotTrusted, Option<Signed>)> {
-    let unreadable = |what: &str| (NotTrusted::Unreadable(what.to_owned()), None);
+fn signed(message: &Message) -> Result<Signed, NotTrusted> {
+    let unreadable = |what: &str| NotTrusted::Unreadable(what.to_owned());
     let headers = message.headers.as_ref();
     let header = |name: &'static str| {
         let value = headers.and_then(|h| h.get(name));

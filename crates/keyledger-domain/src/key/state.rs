@@ -174,7 +174,6 @@ pub struct Key {
     /// How it was revoked.
     pub revocation: Option<Box<RevocationRecord>>,
     /// The certificates over it, oldest first: few keys have one, and millions pay for the place.
-    #[expect(clippy::box_collection, reason = "one word where there are none")]
     pub certificates: Option<Box<Vec<Certified>>>,
 }
 

@@ -77,6 +77,9 @@ pub enum IssueError {
     /// An issuer without a certificate signs its own first: the subject and its key must be the issuer's.
     #[error("an issuer without a certificate signs its own, of its own name and key, only")]
     NotItsOwn,
+    /// A certificate of the issuer's own name that is not its own: chains could not tell them apart. Another subject.
+    #[error("the subject has the issuer's name")]
+    NamedAsIssuer,
     /// A period must begin before it ends.
     #[error("the period ends at {until}, not after its beginning at {from}")]
     Period {
@@ -123,6 +126,12 @@ pub enum IssueError {
     TooMany {
         /// The most.
         most: usize,
+    },
+    /// A profile names something twice: once is enough.
+    #[error("{what} is named twice")]
+    Repeated {
+        /// What: a usage, a policy.
+        what: String,
     },
     /// A CRL names a certificate twice: which revocation would count?
     #[error("certificate {serial_number} is revoked twice")]
@@ -284,6 +293,9 @@ impl Issuer {
         };
         if !reach.signs_certificates {
             return Err(self.no_authority());
+        }
+        if new.subject.as_name() == &self.name {
+            return Err(IssueError::NamedAsIssuer);
         }
         if from.seconds() < reach.not_before.seconds()
             || until.seconds() > reach.not_after.seconds()

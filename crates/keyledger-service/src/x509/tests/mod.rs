@@ -2,10 +2,14 @@
 
 mod attestation;
 mod authority;
+mod certificates;
 mod forged;
 mod hostile;
+mod lists;
 mod names;
 mod openssl;
+mod organisation;
+mod refusals;
 mod requests;
 mod workshop;
 
