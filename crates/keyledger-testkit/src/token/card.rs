@@ -27,7 +27,7 @@ enum Applet {
 /// What comes of a command.
 pub(crate) enum Outcome {
     Answer(Vec<u8>),
-    /// The token was pulled out meanwhile.
+    /// The token is to be pulled out now.
     Removed,
 }
 
@@ -64,16 +64,12 @@ impl Card {
         };
         let interference = outside.command(command.instruction);
         match interference {
-            Interference::RemoveBefore => {
-                outside.remove();
-                return Outcome::Removed;
-            }
+            Interference::RemoveBefore => return Outcome::Removed,
             Interference::Answer(status) => return answer(Err(status)),
             Interference::None | Interference::RemoveAfter => {}
         }
         let result = self.answer(&command, outside);
         if matches!(interference, Interference::RemoveAfter) {
-            outside.remove();
             return Outcome::Removed;
         }
         match result {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::device::Firmware;
-use super::stack::{Places, READER_NAME};
+use super::stack::{self, Places, READER_NAME};
 use super::wire::{Action, Fault, Reply, Request, TokenState, Touch};
 use crate::process::{POLL, Process};
 use crate::tools;
@@ -208,6 +208,20 @@ impl VirtualTokens {
         read(&self.places().attestation_intermediates())
     }
 
+    /// Yubico's own client for one of them. It sees none of our processes, since it kills every `scdaemon` it sees.
+    ///
+    /// # Panics
+    ///
+    /// If there is no ykman; with how to get it.
+    #[must_use]
+    pub fn ykman(&self, token: &Token) -> Command {
+        let mut command = stack::unshare(&["--pid", "--mount-proc"]);
+        command.arg(tools::ykman());
+        command.args(["--device", &token.serial().to_string()]);
+        command.envs([self.env()]).env("HOME", &self.directory);
+        command
+    }
+
     /// Where the tokens are kept.
     #[must_use]
     pub fn directory(&self) -> &Path {
@@ -236,11 +250,8 @@ impl Token {
     /// The name of the reader it is plugged into.
     #[must_use]
     pub fn reader(&self) -> String {
-        format!(
-            "{READER_NAME} {:02X} {:02X}",
-            self.index / 2,
-            self.index % 2
-        )
+        let reader = stack::reader_name(READER_NAME, self.index / 2);
+        format!("{reader} 00 {:02X}", self.index % 2)
     }
 
     /// Plugs it in and waits until pcscd has seen it. Nothing to do if it is plugged in.

@@ -80,10 +80,14 @@ impl Outside {
         inner.inserted = false;
         inner.removed_at = Some(Instant::now());
         if let Some(reader) = inner.reader.take() {
-            // Closed already by the reader: just as well.
-            let _ = reader.shutdown(Shutdown::Both);
+            // Wakes who reads from it; closed already, just as well.
+            let _ = reader.shutdown(Shutdown::Read);
         }
         self.changed.notify_all();
+    }
+
+    pub(crate) fn is_inserted(&self) -> bool {
+        self.lock().inserted
     }
 
     /// Waits until pcscd has powered the card; whether it did in time.

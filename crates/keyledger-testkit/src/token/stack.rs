@@ -109,7 +109,7 @@ pub struct Wanted {
     pub firmware: Firmware,
     /// The first token's; the others follow.
     pub first_serial: u32,
-    /// How all readers are called; pcscd appends two numbers.
+    /// How the readers are called; numbers follow.
     pub reader_name: String,
     /// Whether the tokens are plugged in when the stack is ready.
     pub inserted: bool,
@@ -121,17 +121,19 @@ pub struct Wanted {
 ///
 /// If this program or `unshare` is not found.
 pub fn enter_namespaces(arguments: impl IntoIterator<Item = String>) -> io::Result<()> {
+    let mut command = unshare(&["--net", "--mount", "--pid", "--ipc", "--mount-proc"]);
+    Err(command.arg(std::env::current_exe()?).args(arguments).exec())
+}
+
+/// A command, still to be named, in namespaces of its own; it ends with `unshare`, and everything in them with it.
+pub(crate) fn unshare(namespaces: &[&str]) -> Command {
     let mut command = Command::new("unshare");
-    command.args(["--net", "--mount", "--pid", "--ipc"]);
-    command.args(["--fork", "--kill-child", "--mount-proc"]);
+    command.args(namespaces).args(["--fork", "--kill-child"]);
     if !rustix::process::geteuid().is_root() {
         command.args(["--user", "--map-root-user"]);
     }
-    Err(command
-        .arg("--")
-        .arg(std::env::current_exe()?)
-        .args(arguments)
-        .exec())
+    command.arg("--");
+    command
 }
 
 /// Brings the stack up in these namespaces, says so on standard output, and serves until pcscd ends.
@@ -208,12 +210,20 @@ fn write_readers(places: &Places, wanted: &Wanted) -> io::Result<()> {
         })?;
         let text = format!(
             "FRIENDLYNAME \"{}\"\nDEVICENAME /dev/null:{port}\nLIBPATH {}\nCHANNELID {port}\n",
-            wanted.reader_name,
+            reader_name(&wanted.reader_name, reader),
             driver.display()
         );
         fs::write(directory.join(format!("reader-{reader}")), text)?;
     }
     Ok(())
+}
+
+/// pcscd numbers readers of one driver only, and these have each their own.
+pub(crate) fn reader_name(name: &str, reader: usize) -> String {
+    match reader {
+        0 => name.to_owned(),
+        _ => format!("{name} {reader:02}"),
+    }
 }
 
 fn bring_loopback_up() -> anyhow::Result<()> {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_linger;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -87,6 +88,7 @@ impl VirtualToken {
         const RESET: u8 = 2;
         const ANSWER_TO_RESET: u8 = 4;
         reader.set_nodelay(true)?;
+        set_socket_linger(&reader, Some(Duration::ZERO))?;
         if !self.outside.connected(reader.try_clone()?) {
             return Ok(());
         }
@@ -104,8 +106,14 @@ impl VirtualToken {
                         self.keep(changed)?;
                     }
                     match outcome {
+                        Outcome::Answer(_) if !self.outside.is_inserted() => {
+                            return break_off(&mut reader);
+                        }
                         Outcome::Answer(answer) => send(&mut reader, &answer)?,
-                        Outcome::Removed => return Ok(()),
+                        Outcome::Removed => {
+                            self.outside.remove();
+                            return break_off(&mut reader);
+                        }
                     }
                 }
             }
@@ -176,6 +184,13 @@ impl Kept {
         fs::write(&new, &json)?;
         fs::rename(new, file)
     }
+}
+
+/// Ends in mid-command as a real reader does: with an error.
+///
+/// vpcd takes an end before an answer for an empty answer; only a reset within one is an error to it.
+fn break_off(reader: &mut TcpStream) -> io::Result<()> {
+    reader.write_all(&[0, 2])
 }
 
 fn receive(reader: &mut TcpStream) -> io::Result<Zeroizing<Vec<u8>>> {

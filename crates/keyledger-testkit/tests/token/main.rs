@@ -4,5 +4,9 @@
     reason = "in a test an unwrap is an assertion, in its helpers too"
 )]
 
+mod attestation;
 mod client;
+mod hand;
 mod keys;
+mod references;
+mod ykman;
