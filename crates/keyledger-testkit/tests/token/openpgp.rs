@@ -282,3 +282,54 @@ async fn sign_and_decrypt(gpg: &Gpg) {
         .await;
     assert_eq!(gpg.ok(&["-d", "sealed"]).await, "for Alice only");
 }
+
+#[test]
+fn the_crate_openpgp_card_makes_a_key_uses_it_and_resets() {
+    use openpgp_card::ocard::algorithm::AlgoSimple;
+    use openpgp_card::ocard::data::{Fingerprint, TouchPolicy};
+    use openpgp_card::ocard::{KeyType, OpenPGP};
+    use p256::pkcs8::DecodePublicKey as _;
+
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let mut cards = card_backend_pcsc::PcscBackend::cards(None).unwrap();
+        let mut card = OpenPGP::new(cards.next().unwrap().unwrap()).unwrap();
+        let mut card = card.transaction().unwrap();
+        let about = card.application_related_data().unwrap();
+        let identifier = about.application_id().unwrap();
+        assert_eq!(identifier.ident(), "0006:01000001");
+        assert_eq!(card.firmware_version().unwrap(), [5, 7, 1]);
+
+        card.verify_pw3(b"12345678".to_vec().into()).unwrap();
+        let signing = KeyType::Signing;
+        let algorithm = AlgoSimple::Curve25519
+            .matching_algorithm_attributes(&mut card, signing)
+            .unwrap();
+        card.set_algorithm_attributes(signing, &algorithm).unwrap();
+        let fingerprint = |_: &_, _, _| Ok(Fingerprint::from([7; 20]));
+        card.generate_key(fingerprint, signing).unwrap();
+        let about = card.application_related_data().unwrap();
+        assert_eq!(
+            about.fingerprints().unwrap().signature(),
+            Some(&[7; 20].into())
+        );
+        let mut flag = about.uif_pso_cds().unwrap().unwrap();
+        flag.set_touch_policy(TouchPolicy::On);
+        card.set_uif_pso_cds(&flag).unwrap();
+
+        card.verify_pw1_sign(b"123456".to_vec().into()).unwrap();
+        let signature = card
+            .pso_compute_digital_signature(b"hello".to_vec())
+            .unwrap();
+        let key = token.state().openpgp.sign.unwrap();
+        assert_eq!(key.touch, TouchFlag::On);
+        let verifier = ed25519_dalek::VerifyingKey::from_public_key_der(&key.public_key).unwrap();
+        let signature = ed25519_dalek::Signature::from_slice(&signature).unwrap();
+        verifier.verify_strict(b"hello", &signature).unwrap();
+
+        card.factory_reset().unwrap();
+        let state = token.state().openpgp;
+        assert!(state.sign.is_none() && state.pin_is_factory && state.admin_pin_is_factory);
+        assert_eq!((state.pin_tries_left, state.admin_pin_tries_left), (3, 3));
+    });
+}
