@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use keyledger_testkit::token::{Fault, Token, Touch, VirtualTokens, When};
 use yubikey::piv::{self, AlgorithmId, SlotId};
-use yubikey::{Error, PinPolicy, TouchPolicy, YubiKey};
+use yubikey::{Error, MgmKey, PinPolicy, TouchPolicy, YubiKey};
 
 use crate::client::{PIN, generate, generate_with, open, open_as_administrator};
 
@@ -140,6 +140,23 @@ fn a_cached_touch_is_good_for_the_next_use() {
         sign(&mut client).unwrap();
         token.touch(Touch::TimedOut);
         sign(&mut client).unwrap();
+        assert_eq!(token.state().touches, 1);
+    });
+}
+
+#[test]
+fn a_management_key_may_want_to_be_touched_too() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let mut client = open_as_administrator(&token);
+        let key = MgmKey::get_default(&client).unwrap();
+        key.set_manual(&mut client, true).unwrap();
+        drop(client);
+        let mut client = open(&token);
+        token.touch(Touch::TimedOut);
+        assert!(client.authenticate(&key).is_err());
+        token.touch(Touch::Given);
+        client.authenticate(&key).unwrap();
         assert_eq!(token.state().touches, 1);
     });
 }

@@ -69,6 +69,33 @@ async fn gpg_makes_keys_on_it_signs_decrypts_and_serves_ssh() {
 }
 
 #[tokio::test]
+async fn scdaemon_holds_it_until_asked_to_let_go() {
+    let tokens = VirtualTokens::start(2);
+    let token = tokens.token(0);
+    let gpg = Gpg::new(&tokens, &token);
+    gpg.ok(&["--card-status"]).await;
+    let ask = async || {
+        let mut command = tokens.ykman(&token);
+        command.args(["piv", "info"]);
+        run(command, b"", Duration::from_secs(60)).await
+    };
+    let _ = ask().await.expect_failure();
+    let _ = gpg
+        .run("gpg-connect-agent", &["scd killscd", "/bye"], "")
+        .await
+        .expect_success();
+    // It lets go when it has ended, which nobody waits for.
+    let mut free = ask().await;
+    for _ in 0..10 {
+        if free.code == Some(0) {
+            break;
+        }
+        free = ask().await;
+    }
+    let _ = free.expect_success();
+}
+
+#[tokio::test]
 async fn gpg_moves_keys_of_every_algorithm_to_it() {
     let tokens = VirtualTokens::start(2);
     let token = tokens.token(0);
