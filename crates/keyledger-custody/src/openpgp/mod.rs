@@ -19,6 +19,7 @@
 //! function that does.
 
 mod bind;
+mod birth;
 mod certify;
 mod certify_error;
 mod certify_key;

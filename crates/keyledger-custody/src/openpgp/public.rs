@@ -248,7 +248,7 @@ fn visit(key: &SignedPublicKey, mut seen: impl FnMut(&[u8], &Vec<u8>)) {
 }
 
 /// The bytes within the armor, or the bytes if there is none.
-fn dearmored(bytes: &[u8]) -> Result<Vec<u8>, CertificateError> {
+pub(super) fn dearmored(bytes: &[u8]) -> Result<Vec<u8>, CertificateError> {
     use std::io::Read as _;
     /// Base64 and its line breaks need 4/3 and a little.
     const MAX_ARMORED: usize = Certificate::MAX_BYTES / 2 * 3;
