@@ -111,6 +111,22 @@ fn a_sealed_file_opens_as_what_it_is_and_only_unchanged() {
 }
 
 #[test]
+fn a_passphrase_is_changed_and_the_key_is_not() {
+    let made = alice();
+    let new = Passphrase::new("five other random words here".to_owned()).unwrap();
+    let sealed = sealed(&made);
+    let changed = sealed
+        .resealed(&passphrase(), &new, KdfCost::LEAST)
+        .unwrap();
+    let key = changed.open_certify_key(&new).unwrap();
+    assert_eq!(key.fingerprint(), made.key.fingerprint());
+    let old = changed.open_certify_key(&passphrase()).unwrap_err();
+    assert!(matches!(old, SealedKeyError::WrongPassphrase));
+    let wrong = sealed.resealed(&new, &new, KdfCost::LEAST).unwrap_err();
+    assert!(matches!(wrong, SealedKeyError::WrongPassphrase));
+}
+
+#[test]
 fn an_escrowed_key_decrypts_on_a_second_card_what_gpg_encrypted() {
     let made = alice();
     let escrowed = EscrowedKey::generate(day(1)).unwrap();

@@ -79,8 +79,9 @@ impl Sign {
     fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
         files::check_absent(&self.out)?;
         let request = read(&self.request)?;
-        let key = self.agree.opened(&self.key, &request, out)?;
-        let response = key.answer(&request, when::now()).map_err(files::rejected)?;
+        let now = when::now();
+        let key = self.agree.opened(&self.key, &request, now, out)?;
+        let response = key.answer(&request, now).map_err(files::rejected)?;
         files::write_new(&self.out, &response.to_json())?;
         if out.is_json() {
             out.json(&json!({

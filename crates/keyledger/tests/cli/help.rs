@@ -98,6 +98,7 @@ fn every_subcommand_has_help() {
         "openpgp add-user-id",
         "openpgp escrow",
         "openpgp accept",
+        "openpgp change-passphrase",
         "openpgp export",
         "offline",
         "offline show",

@@ -399,6 +399,27 @@ fn the_rest_of_a_certificate_s_life() {
 }
 
 #[test]
+fn a_passphrase_is_changed_in_place() {
+    let world = World::new();
+    let new = world.path("new");
+    fs::write(&new, "five other random words\n").unwrap();
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).unwrap();
+    let change = "openpgp change-passphrase alice.certify --passphrase-file passphrase --new-passphrase-file new";
+    world.ok(change);
+    assert_eq!(mode(&world.path("alice.certify")), 0o600);
+    let again = world.shell.line(change);
+    assert_eq!(again.code, 1);
+    assert!(
+        again.stderr.contains("the passphrase is wrong"),
+        "{}",
+        again.stderr
+    );
+    world.ok(
+        "openpgp renew --certificate alice.asc --primary --expires +9d --key alice.certify --yes --passphrase-file new",
+    );
+}
+
+#[test]
 fn what_is_damaged_or_another_s_is_refused() {
     let world = World::with_card();
     let mut bytes = world.certificate().to_bytes();

@@ -136,12 +136,14 @@ fn moment(at: Timestamp) -> String {
 }
 
 fn end(at: Option<Timestamp>, now: Timestamp) -> String {
+    const HOUR_MS: i64 = DAY_MS / 24;
     let Some(at) = at else {
         return "never".to_owned();
     };
-    let days = (at.ms() - now.ms()).div_euclid(DAY_MS);
-    match days {
-        0.. => format!("{} (in {days} days)", moment(at)),
-        _ => format!("{} (ALREADY OVER)", moment(at)),
-    }
+    let far = match at.ms() - now.ms() {
+        ..=0 => "ALREADY OVER".to_owned(),
+        ms if ms < 2 * DAY_MS => format!("in {} hours", (ms + HOUR_MS / 2) / HOUR_MS),
+        ms => format!("in {} days", (ms + DAY_MS / 2) / DAY_MS),
+    };
+    format!("{} ({far})", moment(at))
 }

@@ -10,6 +10,7 @@ use keyledger_custody::openpgp::{
     Certificate, CertifyKey, SealedKey, UserId,
     offline::{Ask, Request, describe},
 };
+use keyledger_domain::Timestamp;
 use serde_json::json;
 
 use super::files;
@@ -72,11 +73,12 @@ impl Change {
     ) -> anyhow::Result<()> {
         let first = certificate.user_ids().first().map(|view| view.id.clone());
         let id = self.of.or(first).context("a certificate has a user id")?;
-        let request = Request::new(certificate, id, asks, when::now()).map_err(files::rejected)?;
+        let now = when::now();
+        let request = Request::new(certificate, id, asks, now).map_err(files::rejected)?;
         match (self.by.key, self.by.request) {
             (Some(key), _) => {
-                let key = self.agree.opened(&key, &request, out)?;
-                let response = key.answer(&request, when::now()).map_err(files::rejected)?;
+                let key = self.agree.opened(&key, &request, now, out)?;
+                let response = key.answer(&request, now).map_err(files::rejected)?;
                 let changed = response.accept(&request).map_err(files::rejected)?;
                 files::replace(&self.certificate, changed.to_armored().as_bytes())?;
                 written(&self.certificate, &changed, out)
@@ -91,11 +93,12 @@ impl Change {
 }
 
 impl Agree {
-    /// Shows what is to be signed, asks, and opens the key.
+    /// Shows what is to be signed at `now`, asks, and opens the key.
     pub(crate) fn opened(
         &self,
         key: &Path,
         request: &Request,
+        now: Timestamp,
         out: &mut Output<'_>,
     ) -> anyhow::Result<CertifyKey> {
         let sealed = SealedKey::read(key).with_context(|| key.display().to_string())?;
@@ -108,7 +111,7 @@ impl Agree {
             );
             return Err(Failure::new(Exit::Rejected, problem).into());
         }
-        let words = describe(request, when::now());
+        let words = describe(request, now);
         if out.is_json() {
             eprint!("{}", plain(&words));
         } else {

@@ -4,6 +4,7 @@ mod accept;
 mod add_user_id;
 mod bind;
 mod change;
+mod change_passphrase;
 mod escrow;
 mod export;
 pub(crate) mod files;
@@ -45,6 +46,7 @@ enum Verb {
     AddUserId(add_user_id::AddUserId),
     Escrow(escrow::Escrow),
     Accept(accept::Accept),
+    ChangePassphrase(change_passphrase::ChangePassphrase),
     Export(export::Export),
 }
 
@@ -60,6 +62,7 @@ impl Openpgp {
             Verb::AddUserId(add) => add.run(out),
             Verb::Escrow(escrow) => escrow.run(out),
             Verb::Accept(accept) => accept.run(out),
+            Verb::ChangePassphrase(change) => change.run(out),
             Verb::Export(export) => export.run(out),
         }
     }
