@@ -12,7 +12,7 @@ impl Certificate {
     /// [`CertificateError::Unreadable`] if it is no revocation; [`CertificateError::OtherKind`] or
     /// [`CertificateError::Forged`] if it is one of another certificate.
     pub fn revoked_with(&self, revocation: &[u8]) -> Result<Self, CertificateError> {
-        let bytes = dearmored(revocation)?;
+        let bytes = dearmored(revocation, Self::MAX_BYTES)?;
         let mut packets = PacketParser::new(&bytes[..]);
         let (Some(Ok(Packet::Signature(signature))), None) = (packets.next(), packets.next())
         else {

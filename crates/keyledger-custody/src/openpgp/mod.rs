@@ -15,7 +15,23 @@
 //! All of it is version 4 (RFC 4880, RFC 9580) with the curves that GnuPG 2.2 knows under their older names: what people
 //! carry must be read by what people have. Time is an argument everywhere.
 //!
-//! *Invariant:* `public`, `summary`, `subkey`, `user_id`, `bind`, `ssh`, `wkd` and `offline` hold no secret and call no
+//! ```
+//! use keyledger_custody::openpgp::{CertifyKey, EscrowedKey, SubkeyRole, UserId};
+//! use keyledger_domain::Timestamp;
+//!
+//! let now = Timestamp::from_seconds(1_795_600_000); // read from the clock by whoever calls
+//! let ids = [UserId::new("Alice Archer <alice@example.org>")?];
+//! let made = CertifyKey::generate(&ids, now, now.plus_days(1825))?;
+//!
+//! let escrowed = EscrowedKey::generate(now)?;
+//! let subkeys = [(escrowed.to_bind(), now.plus_days(730))];
+//! let certificate = made.key.bind(&made.certificate, &subkeys, now)?;
+//! let usable = certificate.usable(SubkeyRole::Encrypt, now).next();
+//! assert_eq!(usable.map(|subkey| subkey.fingerprint), Some(escrowed.fingerprint()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! *Invariant:* `public`, `summary`, `subkey`, `user_id`, `bind`, `birth`, `ssh`, `wkd` and `offline` hold no secret and call no
 //! function that does.
 
 mod bind;

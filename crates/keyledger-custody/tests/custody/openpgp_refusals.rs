@@ -108,6 +108,19 @@ fn a_signing_subkey_has_to_agree() {
 }
 
 #[test]
+fn a_subkey_is_not_bound_before_it_was_made() {
+    let made = alice();
+    let public = SoftKey::ed25519(7).public(SubkeyRole::Sign, day(2));
+    let early = Bind::prepare(&made.certificate, public, day(1)).unwrap_err();
+    assert!(matches!(early, BindError::Clock { .. }), "{early:?}");
+    let proven = SoftKey::ed25519(7).proven(&made.certificate, SubkeyRole::Authenticate, day(2));
+    let early = made
+        .key
+        .bind(&made.certificate, &[(proven, day(9))], day(1));
+    assert!(matches!(early, Err(CertifyError::Clock { .. })));
+}
+
+#[test]
 fn a_certify_key_changes_only_its_own_certificate_and_nothing_revoked() {
     let person = person();
     let key = &person.made.key;
