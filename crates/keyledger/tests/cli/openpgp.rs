@@ -5,6 +5,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -22,26 +23,44 @@ struct World {
 }
 
 const ALICE: &str = "Alice Archer <alice@example.org>";
+const INIT: [&str; 6] = [
+    "openpgp",
+    "init",
+    "--user-id",
+    ALICE,
+    "--out",
+    "alice.certify",
+];
+const FILES: [&str; 3] = ["alice.certify", "alice.revocation", "alice.asc"];
 
 impl World {
+    /// With the files of an `init` that is run once: deriving keys from passphrases is slow, and means to be.
     fn new() -> Self {
-        let shell = Shell::new();
-        let file = shell.home.path().join("passphrase");
-        fs::write(&file, "correct horse battery staple\n").unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-        let world = Self { shell };
-        let init = [
-            "openpgp",
-            "init",
-            "--user-id",
-            ALICE,
-            "--out",
-            "alice.certify",
-        ];
-        let run = world.signed(&init);
-        assert_eq!(run.code, 0, "{}", run.stderr);
-        next_second();
+        static MADE: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
+        let made = MADE.get_or_init(|| {
+            let world = Self::without_key();
+            let run = world.signed(&INIT);
+            assert_eq!(run.code, 0, "{}", run.stderr);
+            next_second();
+            FILES.map(|file| fs::read(world.path(file)).unwrap()).into()
+        });
+        let world = Self::without_key();
+        for (file, bytes) in FILES.iter().zip(made) {
+            world.private(file, bytes);
+        }
         world
+    }
+
+    fn without_key() -> Self {
+        let shell = Shell::new();
+        let world = Self { shell };
+        world.private("passphrase", b"correct horse battery staple\n");
+        world
+    }
+
+    fn private(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).unwrap();
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -119,7 +138,8 @@ fn mode(path: &Path) -> u32 {
 
 #[test]
 fn init_makes_three_files_and_writes_over_none() {
-    let world = World::new();
+    let world = World::without_key();
+    assert_eq!(world.signed(&INIT).code, 0);
     assert_eq!(mode(&world.path("alice.certify")), 0o600);
     assert_eq!(mode(&world.path("alice.revocation")), 0o600);
     let certificate = world.certificate();
@@ -129,15 +149,7 @@ fn init_makes_three_files_and_writes_over_none() {
     let sealed = fs::read_to_string(world.path("alice.certify")).unwrap();
     assert!(sealed.contains(&certificate.fingerprint().to_string()));
 
-    let init = [
-        "openpgp",
-        "init",
-        "--user-id",
-        ALICE,
-        "--out",
-        "alice.certify",
-    ];
-    let again = world.signed(&init);
+    let again = world.signed(&INIT);
     assert_eq!(again.code, 2, "{}", again.stderr);
     assert!(again.stderr.contains("nothing is written over"));
     let bad = [
@@ -401,9 +413,7 @@ fn the_rest_of_a_certificate_s_life() {
 #[test]
 fn a_passphrase_is_changed_in_place() {
     let world = World::new();
-    let new = world.path("new");
-    fs::write(&new, "five other random words\n").unwrap();
-    fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).unwrap();
+    world.private("new", b"five other random words\n");
     let change = "openpgp change-passphrase alice.certify --passphrase-file passphrase --new-passphrase-file new";
     world.ok(change);
     assert_eq!(mode(&world.path("alice.certify")), 0o600);
