@@ -31,8 +31,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! *Invariant:* `public`, `summary`, `subkey`, `user_id`, `bind`, `birth`, `ssh`, `wkd` and `offline` hold no secret and call no
-//! function that does.
+//! *Invariant:* only `certify`, `certify_key`, `escrow` and `sealed` hold a secret; a test holds that no other module here
+//! uses one of them.
 
 mod bind;
 mod birth;
@@ -43,6 +43,7 @@ mod escrow;
 pub mod offline;
 mod public;
 mod reason;
+mod renewal;
 mod sealed;
 mod self_signature;
 pub mod ssh;
@@ -53,12 +54,12 @@ mod user_id;
 pub mod wkd;
 
 pub use bind::{Bind, BindError, ProvenSubkey, ToSign};
-pub use certify::Renewal;
 pub use certify_error::CertifyError;
 pub use certify_key::{CertifyKey, NewCertifyKey};
 pub use escrow::EscrowedKey;
 pub use public::{Certificate, CertificateError, Fingerprint, NotAFingerprint};
 pub use reason::{Revocation, RevocationReason};
+pub use renewal::Renewal;
 pub use sealed::{SealedKey, SealedKeyError, SealedKind};
 pub use subkey::{NotASubkey, PublicSubkey, SubkeyAlgorithm, SubkeyRole};
 pub use summary::{Standing, SubkeyView, UserIdView};
