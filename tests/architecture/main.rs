@@ -41,6 +41,10 @@ fn picture() -> BTreeMap<&'static str, &'static [&'static str]> {
             ][..],
         ),
         (
+            "keyledger-agent",
+            &["keyledger-custody", "keyledger-domain", "keyledger-wire"][..],
+        ),
+        (
             "keyledger-testkit",
             &["keyledger-claims", "keyledger-domain"][..],
         ),

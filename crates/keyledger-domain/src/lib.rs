@@ -24,6 +24,7 @@ pub mod rejection;
 pub mod stamp;
 pub mod text;
 pub mod time;
+pub mod token;
 pub mod user;
 pub mod verify;
 pub mod views;

@@ -60,6 +60,16 @@ pub fn keyledger() -> PathBuf {
     built("keyledger", "KEYLEDGER_BIN")
 }
 
+/// The `virtual-token` binary: `$KEYLEDGER_VIRTUAL_TOKEN`, or the one built beside the running test.
+///
+/// # Panics
+///
+/// If it has not been built.
+#[must_use]
+pub fn virtual_token() -> PathBuf {
+    built("virtual-token", "KEYLEDGER_VIRTUAL_TOKEN")
+}
+
 /// The root of the repository these tests were built from.
 #[must_use]
 pub fn repository() -> PathBuf {

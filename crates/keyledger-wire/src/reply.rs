@@ -1,6 +1,6 @@
 //! What comes back: an acknowledgement or a refusal.
 
-use keyledger_domain::EventCid;
+use keyledger_domain::{EventCid, token::Slot};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -39,6 +39,38 @@ pub struct Acknowledgement {
     /// The user's creds, sealed to the requester, where they were generated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creds: Option<Sealed>,
+    /// A token's secrets, sealed to the requester, where they were released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Sealed>,
+}
+
+/// An agent's report was taken: what it says is in the ledger, as far as it belongs there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportReply {
+    /// `accepted`.
+    pub status: Status,
+    /// The token's state, in a word.
+    pub state: String,
+    /// False once the task is no longer to be walked: it has ended, or never was this agent's.
+    pub task_open: bool,
+    /// Why the evidence was not enough, where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// The certificates to write, by slot.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<SlotCertificate>,
+    /// The token's secrets, sealed to the agent, where it asked for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Sealed>,
+}
+
+/// A certificate for a slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotCertificate {
+    /// The slot.
+    pub slot: Slot,
+    /// Base64 of the DER certificate.
+    pub certificate: String,
 }
 
 /// Something secret, sealed to a public curve key (an nkey `X…`): only its holder can open it.

@@ -136,6 +136,64 @@ impl Prefix {
         subject.strip_prefix(&self.0)?.strip_prefix(".queries.")
     }
 
+    /// A task of a workstation: `keys.tasks.alice-laptop.provision`.
+    #[must_use]
+    pub fn task(&self, workstation: &str, kind: &str) -> String {
+        format!("{self}.tasks.{workstation}.{kind}")
+    }
+
+    /// An agent's report: `keys.reports.{agent nkey}.{task}`; the last token is [`ANNOUNCEMENTS`] of what is no task's.
+    ///
+    /// [`ANNOUNCEMENTS`]: keyledger_domain::token::ANNOUNCEMENTS
+    #[must_use]
+    pub fn report(&self, agent: &str, task: &str) -> String {
+        format!("{self}.reports.{agent}.{task}")
+    }
+
+    /// Every task: `keys.tasks.>`.
+    #[must_use]
+    pub fn tasks(&self) -> String {
+        format!("{self}.tasks.>")
+    }
+
+    /// Every task of a workstation.
+    #[must_use]
+    pub fn tasks_of(&self, workstation: &str) -> String {
+        format!("{self}.tasks.{workstation}.>")
+    }
+
+    /// Every notice: `keys.notices.>`.
+    #[must_use]
+    pub fn notices(&self) -> String {
+        format!("{self}.notices.>")
+    }
+
+    /// Splits a report's subject into the agent's nkey and the task; `None` if it is not one.
+    #[must_use]
+    pub fn split_report<'a>(&self, subject: &'a str) -> Option<(&'a str, &'a str)> {
+        let tail = subject.strip_prefix(&self.0)?.strip_prefix(".reports.")?;
+        let (agent, task) = tail.split_once('.')?;
+        (!task.contains('.')).then_some((agent, task))
+    }
+
+    /// What is shown of a task while it is walked: `keys.notices.token.{serial}`. Not stored.
+    #[must_use]
+    pub fn notice(&self, serial: &str) -> String {
+        format!("{self}.notices.token.{serial}")
+    }
+
+    /// What the inboxes of an agent begin with: nobody else may listen there.
+    #[must_use]
+    pub fn agent_inbox(agent: &str) -> String {
+        format!("_INBOX.agent.{agent}")
+    }
+
+    /// The stream of tasks: `KEYS_TASKS`.
+    #[must_use]
+    pub fn tasks_stream(&self) -> String {
+        self.stored("TASKS")
+    }
+
     /// The stream that is the ledger: `KEYS_EVENTS`.
     #[must_use]
     pub fn events_stream(&self) -> String {

@@ -1,6 +1,8 @@
 //! The commands: a file each, or a folder for a group.
 
 mod account;
+mod agent;
+mod ca;
 mod completions;
 mod doctor;
 mod history;
@@ -19,6 +21,7 @@ mod setup;
 mod shell;
 mod signals;
 mod subjects;
+mod token;
 mod up;
 mod user;
 
@@ -51,6 +54,9 @@ enum Command {
     Principal(Box<principal::Principal>),
     Account(Box<account::Account>),
     User(Box<user::User>),
+    Token(Box<token::Token>),
+    Agent(Box<agent::Agent>),
+    Ca(Box<ca::Ca>),
     Inventory(Box<inventory::Inventory>),
     Ledger(Box<ledger::Ledger>),
     Doctor(Box<doctor::Doctor>),
@@ -86,6 +92,9 @@ impl Cli {
             Command::Principal(principal) => principal.run(out).await,
             Command::Account(account) => account.run(out).await,
             Command::User(user) => user.run(out).await,
+            Command::Token(token) => token.run(out).await,
+            Command::Agent(agent) => agent.run(out).await,
+            Command::Ca(ca) => ca.run(out).await,
             Command::Inventory(inventory) => inventory.run(out).await,
             Command::Ledger(ledger) => ledger.run(out).await,
             Command::Doctor(doctor) => doctor.run(out).await,

@@ -1,0 +1,94 @@
+//! What the walk of a task needs from outside the token.
+
+use std::time::Duration;
+
+use keyledger_custody::Secret;
+use keyledger_domain::token::{PinRules, Prompt, Report, Serial};
+use keyledger_wire::ReportReply;
+
+/// Why the desk did not help.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeskError {
+    /// The agent stops: the task is walked on from what the token shows when it starts again.
+    #[error("the agent is stopping")]
+    Stopping,
+    /// The service refuses the report for good: the task is over for this agent.
+    #[error("the service refuses it: {0}")]
+    Refused(String),
+    /// The person said no, or nobody answered.
+    #[error("the person at the workstation did not agree")]
+    Declined,
+    /// What must survive a crash cannot be kept.
+    #[error("the journal cannot be written: {0}")]
+    Journal(String),
+}
+
+/// What the walk of a task needs from outside the token. One task, one desk. Blocks: a walk has a thread of its own.
+pub trait Desk: Send {
+    /// Says something on the way. Kept in the journal, delivered when there is a connection, never waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskError::Journal`], [`DeskError::Stopping`].
+    fn tell(&mut self, report: Report) -> Result<(), DeskError>;
+
+    /// Reports, and waits for the answer as long as it takes; the same report is delivered once, however often it is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskError::Refused`] if the service will never take it, [`DeskError::Journal`], [`DeskError::Stopping`].
+    fn ask(&mut self, report: Report) -> Result<ReportReply, DeskError>;
+
+    /// Keeps a secret of this task, sealed, until the task ends: on disk before this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskError::Journal`].
+    fn keep(&mut self, what: &'static str, secret: &Secret) -> Result<(), DeskError>;
+
+    /// A secret that was kept, by this run or one before it.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskError::Journal`] if the journal cannot be read.
+    fn kept(&mut self, what: &'static str) -> Result<Option<Secret>, DeskError>;
+
+    /// Says what the person must do now: shown at the workstation and, as progress, to who watches.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskError::Stopping`].
+    fn show(&mut self, serial: Serial, prompt: Prompt, at: &str) -> Result<(), DeskError>;
+
+    /// Asks the person for a new PIN, twice, by the rules; or makes one and shows it, where no person is to choose.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskError::Declined`], [`DeskError::Stopping`].
+    fn new_pin(&mut self, serial: Serial, rules: &PinRules) -> Result<Secret, DeskError>;
+
+    /// Asks the person for the PIN that the token has; `tries` may still be made.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskError::Declined`], [`DeskError::Stopping`].
+    fn pin(&mut self, serial: Serial, tries: u8) -> Result<Secret, DeskError>;
+
+    /// Asks the person to type the serial number, since everything on that token is about to be destroyed.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskError::Declined`], [`DeskError::Stopping`].
+    fn confirm_reset(&mut self, serial: Serial) -> Result<(), DeskError>;
+
+    /// Waits for `length`, while a token or a person is waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskError::Stopping`], at once when the agent stops.
+    fn pause(&mut self, length: Duration) -> Result<(), DeskError> {
+        std::thread::sleep(length);
+        Ok(())
+    }
+}

@@ -1,0 +1,22 @@
+//! Keyledger's agent on a workstation: it carries out tasks on attached YubiKeys, and proves it.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`card`] | the tokens on this machine, through PC/SC |
+//! | [`desk`] | what the walk of a task needs from outside the token: reports, a memory that survives, a person |
+//! | [`hardware`] | the tokens as the runtime wants them |
+//! | [`identity`] | who the agent is: an nkey that signs and a curve key to which others seal |
+//! | [`person`] | who chooses and types PINs, by pinentry or on a terminal |
+//! | [`run`] | the agent at work: queue, walks, journal, delivery, status |
+//! | [`walk`] | a task, walked from wherever the token stands |
+//!
+//! *Invariant:* an agent holds one NATS user, whose permissions reach its own tasks and its own reports; what a token shows
+//! is the truth of where a task stands, never what the agent remembers.
+
+pub mod card;
+pub mod desk;
+pub mod hardware;
+pub mod identity;
+pub mod person;
+pub mod run;
+pub mod walk;

@@ -1,0 +1,356 @@
+//! Provisioning profiles: what a kind of holder gets on a token, as data.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Firmware, PinPolicy, Slot, TouchPolicy};
+use crate::{algorithm::Algorithm, name::Name, text::Title};
+
+/// What a kind of holder gets on a token. A TOML file outside, part of a task's event inside.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// What it is called.
+    pub name: Name,
+    /// What it is for.
+    pub about: Title,
+    /// The rules of PIN and PUK.
+    #[serde(default)]
+    pub pin: PinRules,
+    /// The PIV keys, by slot; at most 24.
+    #[serde(default)]
+    pub piv: BTreeMap<Slot, SlotPlan>,
+    /// The OpenPGP keys.
+    #[serde(default)]
+    pub openpgp: Option<OpenpgpPlan>,
+}
+
+/// The rules of PIN and PUK.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PinRules {
+    /// The least number of digits, 6 to 8: PIV allows no more than 8.
+    #[serde(default = "eight")]
+    pub digits: u8,
+    /// Wrong PINs until it is blocked, 1 to 15.
+    #[serde(default = "five")]
+    pub retries: u8,
+    /// Wrong PUKs until it is blocked, 1 to 15.
+    #[serde(default = "five")]
+    pub puk_retries: u8,
+}
+
+const fn eight() -> u8 {
+    8
+}
+
+const fn five() -> u8 {
+    5
+}
+
+impl Default for PinRules {
+    fn default() -> Self {
+        Self {
+            digits: eight(),
+            retries: five(),
+            puk_retries: five(),
+        }
+    }
+}
+
+/// A PIV key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SlotPlan {
+    /// The algorithm; generated on the token, always.
+    pub algorithm: Algorithm,
+    /// When it asks for the PIN.
+    pub pin: PinPolicy,
+    /// When it asks to be touched.
+    pub touch: TouchPolicy,
+    /// The certificate over it.
+    #[serde(default)]
+    pub certificate: Option<CertificatePlan>,
+}
+
+/// A certificate over a key in a slot. Its subject is the principal the token is assigned to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CertificatePlan {
+    /// What it may be used for.
+    pub usages: Vec<CertificateUsage>,
+    /// Days until it expires, 1 to 3,650.
+    pub days: u16,
+}
+
+/// What a certificate may be used for: an extended key usage, or the authority to issue others.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateUsage {
+    /// TLS as a client (1.3.6.1.5.5.7.3.2).
+    ClientAuth,
+    /// TLS as a server (1.3.6.1.5.5.7.3.1).
+    ServerAuth,
+    /// S/MIME (1.3.6.1.5.5.7.3.4).
+    EmailProtection,
+    /// Logging in with a smart card (1.3.6.1.4.1.311.20.2.2).
+    SmartcardLogon,
+    /// Signing code (1.3.6.1.5.5.7.3.3).
+    CodeSigning,
+    /// Signing documents (RFC 9336, 1.3.6.1.5.5.7.3.36).
+    DocumentSigning,
+}
+
+/// The three OpenPGP keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OpenpgpPlan {
+    /// Signs.
+    pub sign: SubkeyPlan,
+    /// Decrypts.
+    pub encrypt: SubkeyPlan,
+    /// Authenticates: ssh.
+    pub authenticate: SubkeyPlan,
+    /// Wrong PINs until it is blocked, 1 to 15.
+    #[serde(default = "five")]
+    pub retries: u8,
+}
+
+/// An OpenPGP key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubkeyPlan {
+    /// `ed25519` or `p-256`; `x25519` or `p-256` of the one that decrypts.
+    pub algorithm: Algorithm,
+    /// Days until it expires, 1 to 3,650.
+    pub days: u16,
+    /// Whether it asks to be touched before each use.
+    pub touch: bool,
+    /// Made in custody, kept there sealed, and imported: the only way to read old mail with a new token.
+    #[serde(default)]
+    pub escrow: bool,
+}
+
+/// Why a profile is not one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProfileError {
+    /// It cannot be read: the place and the fault are named.
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
+    /// A number is out of its range.
+    #[error("{field} is {value}: {min} to {max} are allowed")]
+    OutOfRange {
+        /// Which number.
+        field: &'static str,
+        /// What it is.
+        value: u16,
+        /// The least.
+        min: u16,
+        /// The most.
+        max: u16,
+    },
+    /// A key cannot do what is asked of it.
+    #[error("{place} cannot be {algorithm}: {remedy}")]
+    Algorithm {
+        /// The slot, or the OpenPGP key.
+        place: String,
+        /// What was asked.
+        algorithm: Algorithm,
+        /// What to write.
+        remedy: &'static str,
+    },
+    /// Nothing is to be put on the token.
+    #[error("it puts nothing on the token: name at least one slot under [piv], or [openpgp]")]
+    Empty,
+}
+
+/// What a token's firmware cannot do that a profile asks for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{place} needs {algorithm}, which firmware {firmware} cannot do (5.7.0 and later can): take another token, or a profile with p-256 or p-384 there"
+)]
+pub struct Unable {
+    /// The slot.
+    pub place: String,
+    /// What it asks for.
+    pub algorithm: Algorithm,
+    /// What the token has.
+    pub firmware: Firmware,
+}
+
+/// From this firmware on, PIV does Ed25519, X25519 and RSA beyond 2,048 bits.
+pub const FIRMWARE_5_7: Firmware = Firmware::new(5, 7, 0);
+
+/// The profiles that are shipped, by name.
+const SHIPPED: [(&str, &str); 4] = [
+    ("person", include_str!("profiles/person.toml")),
+    ("administrator", include_str!("profiles/administrator.toml")),
+    ("service", include_str!("profiles/service.toml")),
+    ("offline-root", include_str!("profiles/offline-root.toml")),
+];
+
+impl Profile {
+    /// The names of the shipped profiles.
+    pub fn shipped_names() -> impl Iterator<Item = &'static str> {
+        SHIPPED.iter().map(|(name, _)| *name)
+    }
+
+    /// The TOML of a shipped profile, with its comments; nothing if there is none of that name.
+    #[must_use]
+    pub fn shipped_toml(name: &str) -> Option<&'static str> {
+        SHIPPED
+            .iter()
+            .find(|(shipped, _)| *shipped == name)
+            .map(|(_, toml)| *toml)
+    }
+
+    /// A shipped profile.
+    #[must_use]
+    pub fn shipped(name: &str) -> Option<Self> {
+        Self::read(Self::shipped_toml(name)?).ok()
+    }
+
+    /// Reads a profile from TOML, and checks it.
+    ///
+    /// # Errors
+    ///
+    /// [`ProfileError`], which names the place and what is expected.
+    pub fn read(text: &str) -> Result<Self, ProfileError> {
+        if text.len() > 64 * 1024 {
+            return Err(ProfileError::Unreadable(
+                "it is larger than 65,536 bytes".to_owned(),
+            ));
+        }
+        let profile: Self = toml::from_str(text)
+            .map_err(|e| ProfileError::Unreadable(e.to_string().trim_end().to_owned()))?;
+        profile.check()?;
+        Ok(profile)
+    }
+
+    /// Checks what no type can hold.
+    ///
+    /// # Errors
+    ///
+    /// [`ProfileError`], which names the place and what is expected.
+    pub fn check(&self) -> Result<(), ProfileError> {
+        within("pin.digits", u16::from(self.pin.digits), 6, 8)?;
+        within("pin.retries", u16::from(self.pin.retries), 1, 15)?;
+        within("pin.puk_retries", u16::from(self.pin.puk_retries), 1, 15)?;
+        if self.piv.is_empty() && self.openpgp.is_none() {
+            return Err(ProfileError::Empty);
+        }
+        for (slot, plan) in &self.piv {
+            if plan.algorithm.is_symmetric() {
+                return Err(ProfileError::Algorithm {
+                    place: format!("slot {slot}"),
+                    algorithm: plan.algorithm,
+                    remedy: "write p-256, p-384, ed25519, x25519 or rsa-3072",
+                });
+            }
+            let Some(certificate) = &plan.certificate else {
+                continue;
+            };
+            within("certificate.days", certificate.days, 1, 3_650)?;
+            if plan.algorithm == Algorithm::X25519 {
+                return Err(ProfileError::Algorithm {
+                    place: format!("slot {slot} with a certificate"),
+                    algorithm: plan.algorithm,
+                    remedy: "a key that cannot sign cannot ask for one; write p-256, or leave the certificate out",
+                });
+            }
+        }
+        self.openpgp.as_ref().map_or(Ok(()), OpenpgpPlan::check)
+    }
+
+    /// What a token of this firmware could not do.
+    ///
+    /// # Errors
+    ///
+    /// [`Unable`], the first thing that it cannot do.
+    pub fn fits(&self, firmware: Firmware) -> Result<(), Unable> {
+        let needs_5_7 = |a: Algorithm| {
+            matches!(
+                a,
+                Algorithm::Ed25519 | Algorithm::X25519 | Algorithm::Rsa3072
+            )
+        };
+        let beyond = self
+            .piv
+            .iter()
+            .find(|(_, plan)| firmware < FIRMWARE_5_7 && needs_5_7(plan.algorithm));
+        beyond.map_or(Ok(()), |(slot, plan)| {
+            Err(Unable {
+                place: format!("slot {slot}"),
+                algorithm: plan.algorithm,
+                firmware,
+            })
+        })
+    }
+}
+
+impl OpenpgpPlan {
+    /// The three keys, with what they are called.
+    #[must_use]
+    pub const fn subkeys(&self) -> [(&'static str, &SubkeyPlan); 3] {
+        [
+            ("openpgp.sign", &self.sign),
+            ("openpgp.encrypt", &self.encrypt),
+            ("openpgp.authenticate", &self.authenticate),
+        ]
+    }
+
+    fn check(&self) -> Result<(), ProfileError> {
+        within("openpgp.retries", u16::from(self.retries), 1, 15)?;
+        for (place, plan) in self.subkeys() {
+            within("openpgp days", plan.days, 1, 3_650)?;
+            let decrypts = place == "openpgp.encrypt";
+            let able = match plan.algorithm {
+                Algorithm::P256 => true,
+                Algorithm::Ed25519 => !decrypts,
+                Algorithm::X25519 => decrypts,
+                _ => false,
+            };
+            if !able {
+                return Err(ProfileError::Algorithm {
+                    place: place.to_owned(),
+                    algorithm: plan.algorithm,
+                    remedy: "write ed25519 (x25519 of the one that decrypts) or p-256",
+                });
+            }
+            if plan.escrow && !decrypts {
+                return Err(ProfileError::Algorithm {
+                    place: format!("{place} with escrow"),
+                    algorithm: plan.algorithm,
+                    remedy: "only the key that decrypts is kept in custody",
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn within(field: &'static str, value: u16, min: u16, max: u16) -> Result<(), ProfileError> {
+    if (min..=max).contains(&value) {
+        Ok(())
+    } else {
+        Err(ProfileError::OutOfRange {
+            field,
+            value,
+            min,
+            max,
+        })
+    }
+}

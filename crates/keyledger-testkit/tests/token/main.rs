@@ -1,0 +1,8 @@
+//! The virtual tokens themselves, judged by clients that were written for real ones.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test an unwrap is an assertion, in its helpers too"
+)]
+
+mod client;
+mod keys;
