@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::support::{
     SERIAL, Say, Step, Told, World, assigned, curve_key, given, issue, key, name, provision,
-    revoke, revoke_user, token as of_token, walked,
+    revoke, revoke_user, say, token as of_token, walked,
 };
 
 type Forge = fn(&mut Reported, &mut ReportFacts);
@@ -117,14 +117,16 @@ fn meddled() -> impl Strategy<Value = Step> {
 
 /// What may come next: single steps, and walks of a task that break off somewhere.
 fn next() -> impl Strategy<Value = Vec<Step>> {
-    let walk = (1..4u8, 0..9usize).prop_map(|(run, to)| {
-        let prove = Step::Told(Told {
-            serial: SERIAL,
-            workstation: "desk",
-            say: Say::Prove,
-            forge: |_, _| {},
-        });
-        walked(run).into_iter().chain([prove]).take(to).collect()
+    let files = prop_oneof![
+        2 => select(vec!["person", "service"]).prop_map(provision),
+        1 => select(vec!["reset", "rotate-secrets", "verify"])
+            .prop_map(|verb| of_token(verb, json!({}))),
+    ];
+    let ends = select(vec!["cancel", "lose", "reset"]);
+    let walk = (files, 1..4u8, 0..9usize, ends).prop_map(|(file, run, to, end)| {
+        let walked = walked(run).into_iter().chain([say(Say::Prove)]).take(to);
+        let end = of_token(end, json!({}));
+        [file].into_iter().chain(walked).chain([end]).collect()
     });
     prop_oneof![
         6 => told().prop_map(|step| vec![step]),

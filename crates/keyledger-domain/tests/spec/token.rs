@@ -386,6 +386,21 @@ fn a_reset_destroys_the_keys_and_makes_room_for_another_holder() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_dates_nothing_before_what_it_follows() {
+    let steps = [
+        Step::Later(10),
+        crate::support::please("deactivate", "12345678-9a-1"),
+        Step::Later(-10),
+        token("reset", json!({})),
+        say(Say::Prove),
+    ];
+    let world = given(then(provisioned("service"), steps)).world();
+    let key = world.key("12345678-9a-1");
+    assert_eq!(key.state, State::Destroyed);
+    assert!(key.deactivated_at <= key.destroyed_at);
+}
+
+#[test]
 fn a_lost_token_takes_all_that_is_on_it_along() {
     let bound = [
         issue("ann-ssh", "staff", json!({ "role": "service" })),
