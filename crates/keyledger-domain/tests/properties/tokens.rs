@@ -12,7 +12,7 @@ use proptest::{prelude::*, sample::select};
 use serde_json::json;
 
 use crate::support::{
-    SERIAL, Say, Step, Told, World, assigned, curve_key, given, issue, key, name, provision,
+    SERIAL, Say, Step, Told, World, curve_key, given, issue, key, name, provision, provisioned,
     revoke, revoke_user, say, token as of_token, walked,
 };
 
@@ -142,9 +142,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(next(), 1..30).prop_map(|all| all.concat())
 }
 
+/// Where every history begins: with something to lose.
 fn beginning() -> World {
     let user = issue("ann-ssh", "staff", json!({ "role": "service" }));
-    given([assigned(), vec![user]].concat()).world()
+    given([provisioned("service"), vec![user]].concat()).world()
 }
 
 fn done(steps: &[Step]) -> World {

@@ -452,3 +452,38 @@ fn tokens_are_listed_in_pages() {
     assert_eq!((serials, page.total), (vec!["1", "2", "3"], 5));
     assert!(page.rows.iter().all(|row| row.state == "enrolled"));
 }
+
+#[test]
+fn a_page_of_large_rows_fits_a_message() {
+    use crate::support::{announcement, surroundings, token_of};
+    let mut world = given(surroundings()).world();
+    for serial in 1..=60 {
+        let mut shown = announcement(serial);
+        let slot = shown.slots[0].clone();
+        shown.slots = (0x82..=0x95)
+            .map(|n| {
+                let slot = slot.clone();
+                let public_key = "A".repeat(1_024).into();
+                let n = keyledger_domain::token::Slot::new(n).unwrap();
+                keyledger_domain::token::SlotShown {
+                    slot: n,
+                    public_key,
+                    ..slot
+                }
+            })
+            .collect();
+        let decision = world.announced("desk", shown).unwrap();
+        let stamp = crate::support::stamp(keyledger_domain::VerifiedBy::Subject);
+        world.write(decision, &stamp, &keyledger_domain::record::Why::default());
+        world.run(&token_of(serial, "enrol", json!({}))).unwrap();
+    }
+    let (mut query, mut found, mut pages) = (ListQuery::default(), 0, 0);
+    loop {
+        let page = tokens::tokens(&world.ledger, &query).unwrap();
+        assert!(serde_json::to_vec(&page).unwrap().len() < 1_000_000);
+        (found, pages) = (found + page.rows.len(), pages + 1);
+        let Some(next) = page.next else { break };
+        query.after = Some(name(&next));
+    }
+    assert!(found == 60 && pages > 1, "{found} on {pages}");
+}
