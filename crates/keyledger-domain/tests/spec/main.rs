@@ -4,6 +4,7 @@
 
 mod account;
 mod authority;
+mod certify;
 mod corpus;
 mod fold;
 mod key;
