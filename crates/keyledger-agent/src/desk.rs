@@ -1,5 +1,7 @@
 //! What the walk of a task needs from outside the token.
 
+use std::time::Duration;
+
 use keyledger_custody::Secret;
 use keyledger_domain::token::{PinRules, Prompt, Report, Serial};
 use keyledger_wire::ReportReply;
@@ -79,4 +81,14 @@ pub trait Desk: Send {
     ///
     /// [`DeskError::Declined`], [`DeskError::Stopping`].
     fn confirm_reset(&mut self, serial: Serial) -> Result<(), DeskError>;
+
+    /// Waits for `length`, while a token or a person is waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`DeskError::Stopping`], at once when the agent stops.
+    fn pause(&mut self, length: Duration) -> Result<(), DeskError> {
+        std::thread::sleep(length);
+        Ok(())
+    }
 }

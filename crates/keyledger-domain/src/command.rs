@@ -137,6 +137,7 @@ impl Command {
                 | ("describe", "described")
                 | ("schedule", "scheduled")
                 | ("offboard", "offboarded")
+                | ("publish", "openpgp_published")
                 | ("create", "created")
                 | ("issue", "issued")
                 | ("enrol", "enrolled")

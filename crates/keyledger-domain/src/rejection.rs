@@ -224,7 +224,7 @@ impl Rejection {
         (
             "not_allowed",
             409,
-            "the state does not allow it; `keyledger key show NAME` or `token show SERIAL` says which it is",
+            "the state does not allow it; `keyledger key show NAME` says which it is",
         ),
         (
             "task_not_open",

@@ -11,7 +11,7 @@ use keyledger_domain::{
     command::Target,
     key::{self, Custodian, Material, NewVersion, Public, spki},
     name::Aggregate,
-    token, user,
+    principal, token, user,
 };
 use keyledger_wire::Sealed;
 use tokio::sync::SemaphorePermit;
@@ -161,6 +161,11 @@ pub(crate) async fn prepare(
                 Made::Certificate(Box::new(certified)),
                 Vec::new(),
             ))
+        }
+        Command::Principal(principal::Command::Publish(publish)) => {
+            let published = tokens::published(shared, name, &publish.openpgp)?;
+            let made = published.map_or(Made::Nothing, |p| Made::Openpgp(Box::new(p)));
+            Ok(Prepared::of(made, Vec::new()))
         }
         Command::Token(command) if command.task().is_some() => {
             Ok(Prepared::of(tokens::task(shared, id)?, Vec::new()))

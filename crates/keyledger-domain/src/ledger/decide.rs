@@ -37,6 +37,8 @@ pub enum Made {
     User(String, Timestamp),
     /// An account's identity and signing keys.
     Account(Box<AccountFacts>),
+    /// What an OpenPGP certificate says.
+    Openpgp(Box<principal::OpenpgpPublished>),
     /// A certificate over the key, signed.
     Certificate(Box<key::Certified>),
     /// What a task of a token needs: the command's id, a nonce, and the public halves of its keys.
@@ -126,7 +128,11 @@ impl Ledger {
             Command::Principal(command) => {
                 self.check_principal(name, command)?;
                 let principal = self.principal(name).map(|e| &e.state);
-                let events = principal::decide(name, principal, command, facts.now)?;
+                let published = match &facts.made {
+                    Made::Openpgp(published) => Some(&**published),
+                    _ => None,
+                };
+                let events = principal::decide(name, principal, command, published, facts.now)?;
                 let ends = events
                     .iter()
                     .any(|e| matches!(e, principal::Event::Offboarded(_)));

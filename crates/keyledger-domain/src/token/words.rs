@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use crate::name::Name;
 
 /// A token's serial number, as it is printed on it: 1 to 4,294,967,295.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Serial(u32);
 
@@ -52,6 +52,13 @@ impl Serial {
     #[must_use]
     pub fn name(self) -> Name {
         Name::new(&self.0.to_string()).expect("digits are a name")
+    }
+}
+
+impl<'de> Deserialize<'de> for Serial {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u32::deserialize(deserializer)?;
+        Self::new(number).ok_or_else(|| Error::custom("a serial number is not 0"))
     }
 }
 

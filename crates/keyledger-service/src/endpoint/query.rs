@@ -12,7 +12,10 @@ use keyledger_domain::{
 };
 use keyledger_wire::{
     Prefix, SERVICE_VERSION,
-    query::{Certificates, Crl, EventsPage, EventsQuery, Nothing, Rebuilt, ServiceStatus},
+    query::{
+        Certificates, Crl, EventsPage, EventsQuery, Nothing, OpenpgpCertificates, Rebuilt,
+        ServiceStatus,
+    },
 };
 
 use super::{
@@ -106,6 +109,13 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
                 &query,
             )?)
         }
+        ["operator"] => {
+            let _: Nothing = parse_payload(payload)?;
+            let row = views::credentials::operator(&shared.live.ledger.read());
+            ok(&row.ok_or_else(|| {
+                Refused::Fault("not_ready", "there is no operator yet".to_owned())
+            })?)
+        }
         ["tokens"] => {
             let query: ListQuery = parse_payload(payload)?;
             ok(&views::tokens::tokens(&shared.live.ledger.read(), &query)?)
@@ -115,6 +125,32 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
             let id = HistoryId::new(Aggregate::Token, parse_name(name)?);
             let row = views::tokens::token(&shared.live.ledger.read(), &id.name);
             ok(&row.ok_or(Rejection::NotFound(id))?)
+        }
+        ["ssh", "authorized_keys", name] => {
+            let _: Nothing = parse_payload(payload)?;
+            let name = parse_name(name)?;
+            ok(&tokens::authorized_keys(
+                &shared.live.ledger.read(),
+                &name,
+                now,
+            )?)
+        }
+        ["openpgp"] => {
+            let _: Nothing = parse_payload(payload)?;
+            let ledger = shared.live.ledger.read();
+            let mut names: Vec<_> = ledger.principals().map(|(name, _)| name).collect();
+            names.sort_unstable();
+            let found = names
+                .into_iter()
+                .filter_map(|name| tokens::openpgp_certificate(&ledger, name));
+            let certificates = found.collect();
+            ok(&OpenpgpCertificates { certificates })
+        }
+        ["openpgp", "show", name] => {
+            let _: Nothing = parse_payload(payload)?;
+            let id = HistoryId::new(Aggregate::Principal, parse_name(name)?);
+            let found = tokens::openpgp_certificate(&shared.live.ledger.read(), &id.name);
+            ok(&found.ok_or(Rejection::NotFound(id))?)
         }
         ["certificates", "crl", issuer] => {
             let _: Nothing = parse_payload(payload)?;

@@ -4,7 +4,9 @@
 
 mod certificates;
 mod findings;
+mod openpgp;
 mod prepare;
 
 pub(crate) use certificates::{certify, crl};
+pub(crate) use openpgp::{authorized_keys, certificate as openpgp_certificate, published};
 pub(crate) use prepare::{release, report, task};

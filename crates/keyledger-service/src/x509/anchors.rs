@@ -106,7 +106,8 @@ impl Anchors {
         let root = Certificate::from_pem(pem)?;
         let self_issued = root.subject_name() == root.issuer_name();
         let signs = root.is_ca() && root.may_sign_certificates() && root.path_length() != Some(0);
-        if !self_issued || !signs || root.verify_signed_by(&root).is_err() {
+        let understood = root.unknown_critical_extension().is_none();
+        if !(self_issued && signs && understood) || root.verify_signed_by(&root).is_err() {
             return Err(AnchorsError::NotARoot {
                 subject: root.subject(),
             });

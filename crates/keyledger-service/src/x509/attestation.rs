@@ -1,14 +1,12 @@
 //! Was this key made on this token? Yubico's PIV attestation, verified up to a root we believe.
 
-use std::fmt;
-
 use der::oid::ObjectIdentifier;
 use keyledger_domain::time::Timestamp;
 
 use super::{
     anchors::{Anchors, Authority, Generation},
-    certificate::{Certificate, MalformedCertificate},
-    verify::BadSignature,
+    attestation_error::{AttestationError, Link},
+    certificate::Certificate,
     yubico_extensions::{
         FIPS, FIRMWARE, FORM_FACTOR, Firmware, FormFactor, POLICIES, PinPolicy, SERIAL, Slot,
         TouchPolicy, read_policies, read_serial,
@@ -16,7 +14,7 @@ use super::{
 };
 
 /// How the subject of an attestation begins; the slot follows.
-const SUBJECT: &str = "CN=YubiKey PIV Attestation ";
+pub(super) const SUBJECT: &str = "CN=YubiKey PIV Attestation ";
 
 /// What a token attests: this key was generated in this slot of this token, and never left it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,148 +54,6 @@ pub struct Expected<'a> {
     pub pin_policy: PinPolicy,
     /// The touch policy asked for.
     pub touch_policy: TouchPolicy,
-}
-
-/// A certificate of the chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Link {
-    /// The attestation of the slot.
-    Slot,
-    /// The token's own certificate, from slot F9.
-    Device,
-    /// An authority above it.
-    Authority,
-}
-
-/// Why an attestation was not accepted. Quarantine the token, unless the variant says otherwise.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum AttestationError {
-    /// See [`MalformedCertificate`].
-    #[error("the {link} certificate")]
-    Malformed {
-        /// Which certificate.
-        link: Link,
-        /// What is wrong with it.
-        #[source]
-        source: MalformedCertificate,
-    },
-    /// Nobody we believe issues certificates under this name: the F9 certificate was replaced, or is of an authority
-    /// newer than this Keyledger (then add it: `keyledger token trust add`).
-    #[error(
-        "no trusted authority is called {issuer}: was the F9 certificate of the token replaced?"
-    )]
-    UnknownRoot {
-        /// The issuer the F9 certificate names.
-        issuer: String,
-    },
-    /// The signature of a certificate is not that of the one above it.
-    #[error("the signature of the {link} certificate")]
-    BadSignature {
-        /// The certificate that is not signed as it says.
-        link: Link,
-        /// What is wrong with it.
-        #[source]
-        source: BadSignature,
-    },
-    /// The slot's certificate does not name the token's F9 certificate as its issuer: they are not of one token.
-    #[error("the slot certificate was issued by {issuer}, not by {device}")]
-    OtherIssuer {
-        /// The issuer it names.
-        issuer: String,
-        /// The subject of the F9 certificate.
-        device: String,
-    },
-    /// A certificate that signs others must be an authority, with room below it.
-    #[error("the {link} certificate is not one of an authority that may sign the next")]
-    NotACa {
-        /// Which certificate.
-        link: Link,
-    },
-    /// The attested certificate claims to be an authority: no YubiKey makes such.
-    #[error("the slot certificate claims to be an authority")]
-    SlotIsCa,
-    /// Firmware 4.3 has F9 certificates that are not authorities' (Yubico's mistake, known since 2017): nothing can be
-    /// proved with such a token; use a newer one.
-    #[error(
-        "the F9 certificate of firmware {firmware} is malformed, as known of 4.3: use a newer token"
-    )]
-    MalformedFirmware {
-        /// The firmware.
-        firmware: Firmware,
-    },
-    /// The certificate is not valid now. Look at the clock of the service first.
-    #[error("the {link} certificate is valid from {not_before} to {not_after} only")]
-    NotValidNow {
-        /// Which certificate.
-        link: Link,
-        /// Its first moment.
-        not_before: Timestamp,
-        /// Its last.
-        not_after: Timestamp,
-    },
-    /// A critical extension nobody here understands.
-    #[error("the {link} certificate has an unknown critical extension {id}")]
-    UnknownCriticalExtension {
-        /// Which certificate.
-        link: Link,
-        /// The extension.
-        id: ObjectIdentifier,
-    },
-    /// The slot's certificate does not say what an attestation says.
-    #[error("the attestation has no extension {id}")]
-    MissingExtension {
-        /// The extension.
-        id: ObjectIdentifier,
-    },
-    /// An extension is not as Yubico documents it.
-    #[error("extension {id} of the attestation is malformed")]
-    MalformedExtension {
-        /// The extension.
-        id: ObjectIdentifier,
-    },
-    /// The subject names no slot.
-    #[error("{subject} is not the subject of an attestation: {SUBJECT}9a")]
-    NoSlot {
-        /// The subject.
-        subject: String,
-    },
-    /// The attestation is of another token than the task.
-    #[error("attested by token {actual}, not {expected}")]
-    OtherSerial {
-        /// The task's.
-        expected: u32,
-        /// The attestation's.
-        actual: u32,
-    },
-    /// The attestation is of another slot.
-    #[error("attested for slot {actual}, not {expected}")]
-    OtherSlot {
-        /// The task's.
-        expected: Slot,
-        /// The attestation's.
-        actual: Slot,
-    },
-    /// The attestation is of another key than the one reported.
-    #[error("the attested key is not the one reported")]
-    OtherKey,
-    /// The key was made with another PIN policy than asked for; it cannot be changed.
-    #[error("PIN policy {actual:?}, not {expected:?}")]
-    OtherPinPolicy {
-        /// The task's.
-        expected: PinPolicy,
-        /// The attestation's.
-        actual: PinPolicy,
-    },
-    /// The key was made with another touch policy than asked for; it cannot be changed.
-    #[error("touch policy {actual:?}, not {expected:?}")]
-    OtherTouchPolicy {
-        /// The task's.
-        expected: TouchPolicy,
-        /// The attestation's.
-        actual: TouchPolicy,
-    },
 }
 
 /// Verifies an attestation: `slot_certificate` is what the token made for the slot, `device_certificate` what it holds
@@ -278,7 +134,7 @@ fn authority_of<'a>(
     anchors: &'a Anchors,
 ) -> Result<&'a Authority, AttestationError> {
     let mut refusal = AttestationError::UnknownRoot {
-        issuer: device.issuer(),
+        issuer: shown(&device.issuer()),
     };
     for authority in anchors.authorities() {
         let issuer = &authority.path[0];
@@ -335,8 +191,8 @@ fn check_device(
 fn check_slot(slot: &Certificate, device: &Certificate) -> Result<(), AttestationError> {
     if slot.issuer_name() != device.subject_name() {
         return Err(AttestationError::OtherIssuer {
-            issuer: slot.issuer(),
-            device: device.subject(),
+            issuer: shown(&slot.issuer()),
+            device: shown(&device.subject()),
         });
     }
     let link = Link::Slot;
@@ -409,15 +265,12 @@ fn optional<T>(
 fn slot_of(certificate: &Certificate) -> Result<Slot, AttestationError> {
     let subject = certificate.subject();
     let slot = subject.strip_prefix(SUBJECT).and_then(|it| it.parse().ok());
-    slot.ok_or(AttestationError::NoSlot { subject })
+    slot.ok_or_else(|| AttestationError::NoSlot {
+        subject: shown(&subject),
+    })
 }
 
-impl fmt::Display for Link {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Slot => "slot",
-            Self::Device => "F9",
-            Self::Authority => "authority",
-        })
-    }
+/// A name as an enemy may have written it, fit for messages.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(120).collect()
 }

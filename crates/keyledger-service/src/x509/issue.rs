@@ -23,6 +23,7 @@ use super::{
     profile::{AlternativeName, CertificateProfile, KeyUsage, extension},
     serial_number::SerialNumber,
     to_be_signed::ToBeSigned,
+    verify::check_key,
 };
 
 /// Who signs certificates and CRLs: an authority's name and public key, and how far it reaches.
@@ -77,6 +78,9 @@ pub enum IssueError {
     /// An issuer without a certificate signs its own first: the subject and its key must be the issuer's.
     #[error("an issuer without a certificate signs its own, of its own name and key, only")]
     NotItsOwn,
+    /// A certificate of the issuer's own name that is not its own: chains could not tell them apart. Another subject.
+    #[error("the subject has the issuer's name")]
+    NamedAsIssuer,
     /// A period must begin before it ends.
     #[error("the period ends at {until}, not after its beginning at {from}")]
     Period {
@@ -123,6 +127,12 @@ pub enum IssueError {
     TooMany {
         /// The most.
         most: usize,
+    },
+    /// A profile names something twice: once is enough.
+    #[error("{what} is named twice")]
+    Repeated {
+        /// What: a usage, a policy.
+        what: String,
     },
     /// A CRL names a certificate twice: which revocation would count?
     #[error("certificate {serial_number} is revoked twice")]
@@ -175,7 +185,7 @@ impl Issuer {
     pub fn new_root(name: &DistinguishedName, spki: &[u8]) -> Result<Self, UnsupportedKey> {
         Ok(Self {
             name: name.as_name().clone(),
-            key: PublicKeyKind::of(spki)?,
+            key: check_key(spki)?,
             key_id: key_id(spki)?,
             spki: spki.to_vec(),
             certificate: None,
@@ -217,7 +227,7 @@ impl Issuer {
     /// [`IssueError`] naming what cannot be so.
     pub fn certificate(&self, new: &NewCertificate<'_>) -> Result<ToBeSigned, IssueError> {
         self.check(new)?;
-        let key = PublicKeyKind::of(new.spki)?;
+        let key = check_key(new.spki)?;
         let mut extensions = new.profile.extensions(key, new.alternative_names)?;
         let subject_key_id = SubjectKeyIdentifier(OctetString::new(key_id(new.spki)?)?);
         extensions.push(extension(false, &subject_key_id)?);
@@ -284,6 +294,9 @@ impl Issuer {
         };
         if !reach.signs_certificates {
             return Err(self.no_authority());
+        }
+        if new.subject.as_name() == &self.name {
+            return Err(IssueError::NamedAsIssuer);
         }
         if from.seconds() < reach.not_before.seconds()
             || until.seconds() > reach.not_after.seconds()

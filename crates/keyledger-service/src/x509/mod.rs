@@ -10,6 +10,7 @@
 mod algorithm;
 mod anchors;
 mod attestation;
+mod attestation_error;
 mod certificate;
 mod crl;
 mod csr;
@@ -27,7 +28,8 @@ mod tests;
 
 pub use algorithm::{PublicKeyKind, SignatureAlgorithm, UnsupportedKey};
 pub use anchors::{Anchors, AnchorsError, Generation};
-pub use attestation::{AttestationError, Attested, Expected, Link, verify_attestation};
+pub use attestation::{Attested, Expected, verify_attestation};
+pub use attestation_error::{AttestationError, Link};
 pub use certificate::{Certificate, MalformedCertificate};
 pub use crl::{CertificateRevocationReason, NewCrl, Revoked, crl_to_pem};
 pub use csr::{CertificateRequest, RequestError};

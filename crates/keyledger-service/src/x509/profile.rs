@@ -1,5 +1,7 @@
 //! What a certificate is for.
 
+use std::fmt;
+
 use der::{
     Any,
     asn1::{Ia5String, OctetString, Utf8StringRef},
@@ -190,6 +192,9 @@ impl CertificateProfile {
         if let Some(usage) = self.key_usages.iter().find(|usage| !usage.suits(key)) {
             return Err(IssueError::UnfitUsage { usage: *usage, key });
         }
+        repeated(&self.key_usages)?;
+        repeated(&self.extended_key_usages)?;
+        repeated(&self.policies)?;
         if names.len() > MAX_ENTRIES || self.policies.len() > MAX_ENTRIES {
             return Err(IssueError::TooMany { most: MAX_ENTRIES });
         }
@@ -243,6 +248,16 @@ pub(super) fn extension<T: AssociatedOid + der::Encode>(
         critical,
         extn_value: OctetString::new(content.to_der()?)?,
     })
+}
+
+fn repeated<T: PartialEq + fmt::Debug>(all: &[T]) -> Result<(), IssueError> {
+    for (index, one) in all.iter().enumerate() {
+        if all[..index].contains(one) {
+            let what = format!("{one:?}");
+            return Err(IssueError::Repeated { what });
+        }
+    }
+    Ok(())
 }
 
 fn distribution_point(url: &str) -> Result<CrlDistributionPoints, IssueError> {

@@ -88,6 +88,18 @@ impl Firmware {
 }
 
 impl PinPolicy {
+    /// Its name, as `ykman` has it but for the underscores.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Once => "once",
+            Self::Always => "always",
+            Self::MatchOnce => "match_once",
+            Self::MatchAlways => "match_always",
+        }
+    }
+
     fn read(value: u8) -> Option<Self> {
         Some(match value {
             1 => Self::Never,
@@ -101,6 +113,16 @@ impl PinPolicy {
 }
 
 impl TouchPolicy {
+    /// Its name, as `ykman` has it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Always => "always",
+            Self::Cached => "cached",
+        }
+    }
+
     fn read(value: u8) -> Option<Self> {
         Some(match value {
             1 => Self::Never,
@@ -178,5 +200,17 @@ impl fmt::Display for Slot {
 impl fmt::Display for Firmware {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+impl fmt::Display for PinPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for TouchPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }

@@ -23,6 +23,11 @@ const FIRMWARE_4_4_5: Vector = Vector {
     slot: include_str!("vectors/firmware-4.4.5-9c.pem"),
     device: include_str!("vectors/firmware-4.4.5-f9.pem"),
 };
+/// Key 25515137 of the ceremonies of 2024 in github.com/docker/tuf: of the FIPS series, with a P-384 key.
+const FIRMWARE_5_4_3: Vector = Vector {
+    slot: include_str!("vectors/firmware-5.4.3-9c.pem"),
+    device: include_str!("vectors/firmware-5.4.3-f9.pem"),
+};
 /// Signer C of PKB.rocks' "Android App Signing Attestation" of 2026-09-25. Its F9 certificate names its signature algorithm
 /// without the NULL that RFC 4055 asks for.
 const FIRMWARE_5_7_4: Vector = Vector {
@@ -69,6 +74,17 @@ fn a_token_of_firmware_4_4_5_attests_without_form_factor_and_as_fips() {
     assert_eq!(attested.form_factor, None);
     assert!(attested.fips);
     assert_eq!(attested.generation, Generation::PivRoot263751);
+}
+
+#[test]
+fn a_token_of_firmware_5_4_3_attests_as_fips() {
+    let attested = verify(&FIRMWARE_5_4_3).unwrap();
+    assert_eq!(attested.serial, 25_515_137);
+    assert_eq!(attested.firmware.to_string(), "5.4.3");
+    assert_eq!(attested.pin_policy, PinPolicy::Always);
+    assert_eq!(attested.touch_policy, TouchPolicy::Never);
+    assert_eq!(attested.form_factor, Some(FormFactor::UsbCKeychain));
+    assert!(attested.fips);
 }
 
 #[test]

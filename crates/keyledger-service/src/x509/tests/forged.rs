@@ -1,10 +1,10 @@
 //! Attestations that are not what they seem.
 
-use rcgen::{BasicConstraints, IsCa, PublicKeyData as _};
+use rcgen::{BasicConstraints, CustomExtension, IsCa, KeyUsagePurpose, PublicKeyData as _};
 
 use crate::x509::{
-    Anchors, AnchorsError, AttestationError, BadSignature, Expected, FormFactor, Generation, Link,
-    MalformedCertificate, PinPolicy, TouchPolicy, verify_attestation,
+    Anchors, AnchorsError, AttestationError, BadSignature, Certificate, Expected, FormFactor,
+    Generation, Link, MalformedCertificate, PinPolicy, TouchPolicy, verify_attestation,
 };
 
 use super::{
@@ -262,6 +262,15 @@ fn a_subject_without_a_slot_is_told() {
 }
 
 #[test]
+fn a_name_of_an_enemy_fills_no_log() {
+    let mut claim = Claim::honest();
+    claim.subject = "\u{85}\u{9b}2J".repeat(1_000);
+    let said = refusal(&claim).to_string();
+    assert!(said.len() < 300, "{said}");
+    assert!(!said.contains(char::is_control), "{said:?}");
+}
+
+#[test]
 fn the_fips_series_is_known_by_its_form_factor() {
     let (root, token) = bench();
     let claim = Claim::honest().saying(FORM_FACTOR, Some(&[0x81]));
@@ -302,6 +311,13 @@ fn an_f9_certificate_of_no_authority_proves_nothing() {
         AttestationError::MalformedFirmware { .. }
     ));
     assert!(refusal.to_string().contains("4.3"), "{refusal}");
+
+    let mut params = authority(named("Yubico PIV Attestation"), 0);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let token = root.token_with(params);
+    let slot = token.attest(&Claim::honest());
+    let refusal = token.verify(&slot, &root.anchors()).unwrap_err();
+    assert_eq!(refusal, AttestationError::NotACa { link: Link::Device });
 }
 
 #[test]
@@ -344,9 +360,20 @@ fn dates_of_authorities_and_f9_count_and_those_of_the_slot_do_not() {
 fn a_test_root_must_be_a_root() {
     let leaf = Root::with(named("Leaf"));
     let no_room = Root::with(authority(named("No room"), 0));
-    for root in [leaf, no_room] {
+    let mut params = authority(named("Odd"), 1);
+    let mut odd = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 32473, 1], vec![5, 0]);
+    odd.set_criticality(true);
+    params.custom_extensions.push(odd);
+    for root in [leaf, no_room, Root::with(params)] {
         let refusal = Anchors::yubico().with_test_root(&root.pem).unwrap_err();
         assert!(matches!(refusal, AnchorsError::NotARoot { .. }));
     }
     assert!(Anchors::yubico().with_test_root("nonsense").is_err());
+
+    // Issued under its own name, but not by itself.
+    let root = Root::new("Same");
+    let below = root.token_with(authority(named("Same"), 1));
+    let below = Certificate::from_der(&below.der).unwrap().to_pem();
+    let refusal = Anchors::yubico().with_test_root(&below).unwrap_err();
+    assert!(matches!(refusal, AnchorsError::NotARoot { .. }));
 }

@@ -1,11 +1,16 @@
 //! Tests of X.509: real attestations, forged ones, the `openssl` CLI as the judge, hostile bytes.
 
+mod algorithms;
 mod attestation;
 mod authority;
+mod certificates;
 mod forged;
 mod hostile;
+mod lists;
 mod names;
 mod openssl;
+mod organisation;
+mod refusals;
 mod requests;
 mod workshop;
 

@@ -1,0 +1,136 @@
+//! Commands and answers (ISO 7816-4), with what cards do to long ones.
+
+use zeroize::Zeroizing;
+
+use super::{CardError, line::Line};
+
+/// What a token is told. Its bytes are never logged.
+pub(crate) struct Apdu {
+    /// What errors call it.
+    pub(crate) name: &'static str,
+    /// `CLA`, `INS`, `P1`, `P2`.
+    pub(crate) header: [u8; 4],
+    /// What goes with it; of any length.
+    pub(crate) data: Zeroizing<Vec<u8>>,
+    /// True if it makes the token trust whoever talks to it next, or holds a secret.
+    pub(crate) sensitive: bool,
+}
+
+/// What a token answers.
+pub(crate) struct Answer {
+    pub(crate) data: Zeroizing<Vec<u8>>,
+    pub(crate) status: u16,
+    name: &'static str,
+}
+
+/// It worked.
+const SUCCESS: u16 = 0x9000;
+/// Bytes of a whole answer, at most: more than the largest certificate.
+const LONGEST: usize = 8 << 10;
+
+impl Apdu {
+    /// A command without data.
+    pub(crate) fn new(name: &'static str, header: [u8; 4]) -> Self {
+        Self {
+            name,
+            header,
+            data: Zeroizing::default(),
+            sensitive: false,
+        }
+    }
+
+    pub(crate) fn with(mut self, data: &[u8]) -> Self {
+        self.data = Zeroizing::new(data.to_vec());
+        self
+    }
+
+    pub(crate) const fn sensitive(mut self) -> Self {
+        self.sensitive = true;
+        self
+    }
+
+    /// Sends it, in chained pieces where it is long, and collects the answer.
+    ///
+    /// # Errors
+    ///
+    /// Of the line only: a status is no error yet.
+    pub(crate) fn send(&self, line: &mut Line) -> Result<Answer, CardError> {
+        let mut pieces = self.data.chunks(255).peekable();
+        let mut answer = loop {
+            let piece = pieces.next().unwrap_or_default();
+            let more = pieces.peek().is_some();
+            let answer = self.send_piece(line, piece, more)?;
+            if !more || answer.status != SUCCESS {
+                break answer;
+            }
+        };
+        while answer.status >> 8 == 0x61 && answer.data.len() < LONGEST {
+            let rest = Self::new(self.name, [0, 0xc0, 0, 0]).send_piece(line, &[], false)?;
+            let mut whole = Zeroizing::new(Vec::with_capacity(answer.data.len() + rest.data.len()));
+            whole.extend(answer.data.iter().chain(rest.data.iter()));
+            answer = Answer {
+                data: whole,
+                ..rest
+            };
+        }
+        Ok(answer)
+    }
+
+    fn send_piece(&self, line: &mut Line, piece: &[u8], more: bool) -> Result<Answer, CardError> {
+        let [class, instruction, p1, p2] = self.header;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(piece.len() + 6));
+        bytes.extend([class | if more { 0x10 } else { 0 }, instruction, p1, p2]);
+        if !piece.is_empty() {
+            bytes.push(u8::try_from(piece.len()).expect("a piece has at most 255 bytes"));
+            bytes.extend(piece);
+        } else {
+            bytes.push(0); // Le, as much as there is; with data, Yubico's own tools send none
+        }
+        let mut data = line.send(self.name, bytes, self.sensitive)?;
+        let length = data.len();
+        let Some(&status) = data.last_chunk() else {
+            return Err(CardError::Malformed(self.name));
+        };
+        data.truncate(length - 2);
+        Ok(Answer {
+            data,
+            status: u16::from_be_bytes(status),
+            name: self.name,
+        })
+    }
+}
+
+impl Answer {
+    /// The data of a success.
+    ///
+    /// # Errors
+    ///
+    /// [`CardError::Denied`], [`CardError::Nothing`] or [`CardError::Status`], by the status.
+    pub(crate) fn success(self) -> Result<Zeroizing<Vec<u8>>, CardError> {
+        match self.status {
+            SUCCESS => Ok(self.data),
+            0x6982 => Err(CardError::Denied(self.name)),
+            0x6a82 | 0x6a88 => Err(CardError::Nothing(self.name)),
+            status => Err(CardError::Status {
+                during: self.name,
+                status,
+            }),
+        }
+    }
+
+    /// Whether a reference was right.
+    ///
+    /// # Errors
+    ///
+    /// [`CardError::Wrong`], [`CardError::Blocked`], or as of [`Answer::success`].
+    pub(crate) fn compared(self, what: super::Reference) -> Result<(), CardError> {
+        match self.status {
+            0x63c0..=0x63cf => match (self.status & 0x0f) as u8 {
+                0 => Err(CardError::Blocked(what)),
+                tries => Err(CardError::Wrong { what, tries }),
+            },
+            0x6983 => Err(CardError::Blocked(what)),
+            _ => self.success().map(drop),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! A line to a token: one connection, one transaction, held by a thread of its own.
+
+use std::{
+    ffi::CString,
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    thread,
+    time::Duration,
+};
+
+use pcsc::{Card, Context, Disposition, Protocols, Scope, ShareMode, Transaction};
+use zeroize::Zeroizing;
+
+use super::{CardError, holder};
+
+/// How long another program's transaction is waited for. Ours last no longer than a touch is waited for, 15 s.
+const TRANSACTION_WAIT: Duration = Duration::from_secs(20);
+
+/// How long an answer is waited for: a token makes an RSA key of 3,072 bits in half a minute, in bad luck in two.
+const ANSWER_WAIT: Duration = Duration::from_secs(180);
+
+/// Bytes of an answer to a short command, at most: 256 and the status.
+const ANSWER_BYTES: usize = 258;
+
+/// A command on its way, or an answer: wiped behind it, never logged.
+type Bytes = Zeroizing<Vec<u8>>;
+
+/// A line to whatever card is in a reader; nobody else talks to the card while it is open.
+///
+/// `pcsc` holds a transaction by a borrow of the card, and beginning one blocks for as long as another program has its own:
+/// so a thread holds both, and this side waits no longer than it wants to. When this is dropped, the thread ends the
+/// transaction and resets the card, so that no verified PIN is left to who comes next; a card that was told no secret is left as it is.
+pub(crate) struct Line {
+    commands: Sender<Command>,
+    answers: Receiver<Result<Bytes, pcsc::Error>>,
+    during: &'static str,
+}
+
+struct Command {
+    bytes: Bytes,
+    sensitive: bool,
+}
+
+impl Line {
+    /// Opens a line to the card in `reader`.
+    ///
+    /// # Errors
+    ///
+    /// [`CardError::Held`] if another program has it for itself; [`CardError::Removed`], [`CardError::NoService`].
+    pub(crate) fn open(reader: CString) -> Result<Self, CardError> {
+        let (commands, told) = channel();
+        let (answer, answers) = channel();
+        let spawned = thread::Builder::new()
+            .name("card".to_owned())
+            .spawn(move || hold(&reader, &told, &answer));
+        if spawned.is_err() {
+            return Err(CardError::Service(pcsc::Error::NoMemory));
+        }
+        let line = Self {
+            commands,
+            answers,
+            during: "connecting",
+        };
+        match line.answers.recv_timeout(TRANSACTION_WAIT) {
+            Ok(Ok(_)) => Ok(line),
+            Ok(Err(pcsc::Error::SharingViolation)) | Err(RecvTimeoutError::Timeout) => {
+                Err(CardError::Held {
+                    by: holder::named(),
+                })
+            }
+            Ok(Err(error)) => Err(CardError::of_service(error, line.during)),
+            Err(RecvTimeoutError::Disconnected) => Err(CardError::Silent(line.during)),
+        }
+    }
+
+    /// Sends one short command and waits for its answer, status included.
+    ///
+    /// # Errors
+    ///
+    /// [`CardError::Removed`], [`CardError::Silent`], [`CardError::Service`].
+    pub(crate) fn send(
+        &mut self,
+        during: &'static str,
+        bytes: Bytes,
+        sensitive: bool,
+    ) -> Result<Bytes, CardError> {
+        self.during = during;
+        let removed = CardError::Removed { during };
+        if self.commands.send(Command { bytes, sensitive }).is_err() {
+            return Err(removed);
+        }
+        match self.answers.recv_timeout(ANSWER_WAIT) {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(CardError::of_service(error, during)),
+            Err(RecvTimeoutError::Timeout) => Err(CardError::Silent(during)),
+            Err(RecvTimeoutError::Disconnected) => Err(removed),
+        }
+    }
+}
+
+/// The thread's work: connect, begin, answer until nobody asks any more.
+fn hold(reader: &CString, told: &Receiver<Command>, answer: &Sender<Result<Bytes, pcsc::Error>>) {
+    let connect = || {
+        let context = Context::establish(Scope::User)?;
+        context.connect(reader, ShareMode::Shared, Protocols::T0 | Protocols::T1)
+    };
+    let mut card = match connect() {
+        Ok(card) => card,
+        Err(error) => return drop(answer.send(Err(error))),
+    };
+    let left = begin(&mut card, told, answer);
+    // Dropping a card would reset it, even where it was told nothing.
+    drop(card.disconnect(left));
+}
+
+/// Begins the transaction and serves; says how the card is to be left.
+fn begin(
+    card: &mut Card,
+    told: &Receiver<Command>,
+    answer: &Sender<Result<Bytes, pcsc::Error>>,
+) -> Disposition {
+    // Each reset by who held it before has to be acknowledged by reconnecting.
+    for _ in 0..3 {
+        let error = match card.transaction() {
+            Ok(transaction) => {
+                if answer.send(Ok(Bytes::default())).is_err() {
+                    return Disposition::LeaveCard;
+                }
+                return serve(transaction, told, answer);
+            }
+            Err(error) => error,
+        };
+        let acknowledged = match error {
+            pcsc::Error::ResetCard => {
+                let all = Protocols::T0 | Protocols::T1;
+                card.reconnect(ShareMode::Shared, all, Disposition::LeaveCard)
+            }
+            other => Err(other),
+        };
+        if let Err(error) = acknowledged {
+            drop(answer.send(Err(error)));
+            return Disposition::LeaveCard;
+        }
+    }
+    drop(answer.send(Err(pcsc::Error::ResetCard)));
+    Disposition::LeaveCard
+}
+
+fn serve(
+    transaction: Transaction<'_>,
+    told: &Receiver<Command>,
+    answer: &Sender<Result<Bytes, pcsc::Error>>,
+) -> Disposition {
+    let mut left = Disposition::LeaveCard;
+    while let Ok(Command { bytes, sensitive }) = told.recv() {
+        if sensitive {
+            left = Disposition::ResetCard;
+        }
+        let mut buffer = Bytes::new(vec![0; ANSWER_BYTES]);
+        let answered = transaction.transmit(&bytes, &mut buffer).map(<[u8]>::len);
+        let answered = answered.map(|length| {
+            buffer.truncate(length);
+            buffer
+        });
+        let broken = answered.is_err();
+        if answer.send(answered).is_err() || broken {
+            break;
+        }
+    }
+    drop(transaction.end(left));
+    left
+}

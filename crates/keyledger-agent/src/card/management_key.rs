@@ -1,0 +1,131 @@
+//! A PIV management key, and the mutual proof that both sides have it.
+
+use aes::{
+    Aes192,
+    cipher::{BlockDecrypt, BlockEncrypt, KeyInit, generic_array::GenericArray},
+};
+use des::TdesEde3;
+use keyledger_custody::{ManagementKeyAlgorithm, TokenSecrets};
+use zeroize::Zeroizing;
+
+/// A PIV management key of 24 bytes; wiped behind it.
+pub(crate) struct ManagementKey {
+    algorithm: ManagementKeyAlgorithm,
+    bytes: Zeroizing<[u8; 24]>,
+}
+
+/// What every token leaves the factory with: 0102…08, three times.
+const FACTORY: [u8; 24] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8,
+];
+
+impl ManagementKey {
+    /// The factory's, of this algorithm.
+    pub(crate) fn factory(algorithm: ManagementKeyAlgorithm) -> Self {
+        Self {
+            algorithm,
+            bytes: Zeroizing::new(FACTORY),
+        }
+    }
+
+    /// That of a token's secrets.
+    pub(crate) fn of(secrets: &TokenSecrets) -> Self {
+        let mut bytes = Zeroizing::new([0; 24]);
+        let key = secrets.management_key.expose();
+        // Custody makes and reads no other length.
+        bytes.copy_from_slice(key.first_chunk::<24>().expect("24 bytes"));
+        Self {
+            algorithm: secrets.management_key_algorithm,
+            bytes,
+        }
+    }
+
+    /// The number of its algorithm (NIST SP 800-78-4 table 6-2, and Yubico's).
+    pub(crate) const fn number(&self) -> u8 {
+        number(self.algorithm)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8; 24] {
+        &self.bytes
+    }
+
+    /// Bytes of a challenge: a block of the cipher.
+    pub(crate) const fn challenge_bytes(&self) -> usize {
+        match self.algorithm {
+            ManagementKeyAlgorithm::TripleDes => 8,
+            ManagementKeyAlgorithm::Aes192 => 16,
+        }
+    }
+
+    /// The witness that the token encrypted, decrypted; nothing if it is no block.
+    pub(crate) fn decrypt(&self, witness: &[u8]) -> Option<Vec<u8>> {
+        let mut block = self.block(witness)?;
+        let key = GenericArray::from_slice(&*self.bytes);
+        match self.algorithm {
+            ManagementKeyAlgorithm::TripleDes => {
+                TdesEde3::new(key).decrypt_block(GenericArray::from_mut_slice(&mut block));
+            }
+            ManagementKeyAlgorithm::Aes192 => {
+                Aes192::new(key).decrypt_block(GenericArray::from_mut_slice(&mut block));
+            }
+        }
+        Some(block)
+    }
+
+    /// What the token must answer to our challenge; nothing if it is no block.
+    pub(crate) fn encrypt(&self, challenge: &[u8]) -> Option<Vec<u8>> {
+        let mut block = self.block(challenge)?;
+        let key = GenericArray::from_slice(&*self.bytes);
+        match self.algorithm {
+            ManagementKeyAlgorithm::TripleDes => {
+                TdesEde3::new(key).encrypt_block(GenericArray::from_mut_slice(&mut block));
+            }
+            ManagementKeyAlgorithm::Aes192 => {
+                Aes192::new(key).encrypt_block(GenericArray::from_mut_slice(&mut block));
+            }
+        }
+        Some(block)
+    }
+
+    fn block(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        (bytes.len() == self.challenge_bytes()).then(|| bytes.to_vec())
+    }
+}
+
+/// The number of an algorithm.
+pub(crate) const fn number(algorithm: ManagementKeyAlgorithm) -> u8 {
+    match algorithm {
+        ManagementKeyAlgorithm::TripleDes => 0x03,
+        ManagementKeyAlgorithm::Aes192 => 0x0a,
+    }
+}
+
+/// The algorithm of a number; nothing of what this version does not make: AES with keys of 128 or 256 bits.
+pub(crate) const fn algorithm_of(number: u8) -> Option<ManagementKeyAlgorithm> {
+    match number {
+        0x03 => Some(ManagementKeyAlgorithm::TripleDes),
+        0x0a => Some(ManagementKeyAlgorithm::Aes192),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_witness_is_opened_by_the_key_that_closed_it_and_by_no_other() {
+        for algorithm in [
+            ManagementKeyAlgorithm::TripleDes,
+            ManagementKeyAlgorithm::Aes192,
+        ] {
+            let factory = ManagementKey::factory(algorithm);
+            let other = ManagementKey::of(&TokenSecrets::generate(algorithm, false).unwrap());
+            let challenge = vec![5; factory.challenge_bytes()];
+            let closed = factory.encrypt(&challenge).unwrap();
+            assert_eq!(factory.decrypt(&closed).unwrap(), challenge);
+            assert_ne!(other.decrypt(&closed).unwrap(), challenge);
+            assert_eq!(factory.decrypt(&closed[1..]), None);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Tokens on this machine, through PC/SC: finding, watching, commanding them.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`reader`](readers) | which tokens are plugged in, and when that changes |
+//! | `line` | one connection and one transaction, held by a thread of its own |
+//! | `apdu`, `tlv` | commands and answers (ISO 7816-4) |
+//! | `piv`, `key`, `management_key` | the PIV applet (NIST SP 800-73-4, and Yubico's instructions) |
+//! | `holder` | who else holds a token |
+//!
+//! PIV is spoken here and not by the crate `yubikey`: that one writes each command with its PIN to the log, keeps the PIN in
+//! memory unwiped, begins a transaction for each command (so that another program comes between PIN and signature), and folds
+//! a withheld touch, a missing PIN and a broken answer into one error.
+//!
+//! *Invariant:* no byte that is sent to a token or comes from it is logged; a PIN or a key that is sent is wiped; whoever opens a
+//! token has seen its serial number in the same transaction.
+
+mod apdu;
+mod error;
+mod holder;
+mod key;
+mod line;
+mod look;
+mod management_key;
+mod piv;
+mod reader;
+mod tlv;
+
+pub use error::{CardError, Reference};
+pub use reader::{Found, Watch, readers};
+
+pub(crate) use holder::ask_scdaemon_to_let_go;
+pub(crate) use look::{all_slots, announcement};
+pub(crate) use management_key::ManagementKey;
+pub(crate) use piv::{FACTORY_PIN, FACTORY_PUK, Piv};
+pub(crate) use reader::open;

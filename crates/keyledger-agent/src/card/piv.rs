@@ -1,0 +1,327 @@
+//! The PIV applet: PIN, PUK, management key, reset, data objects.
+
+use std::ffi::CString;
+
+use keyledger_custody::{ManagementKeyAlgorithm, ProviderFailure};
+use keyledger_domain::token::{Firmware, Serial, Slot};
+use zeroize::Zeroizing;
+
+use super::{
+    CardError, Reference,
+    apdu::Apdu,
+    line::Line,
+    management_key::{self, ManagementKey},
+    tlv,
+};
+
+/// The PIN that tokens leave the factory with.
+pub(crate) const FACTORY_PIN: &[u8] = b"123456";
+/// The PUK that tokens leave the factory with.
+pub(crate) const FACTORY_PUK: &[u8] = b"12345678";
+
+/// The applet's name, shortened: NIST SP 800-73-4 part 1 §2.2 without the version.
+const PIV: [u8; 5] = [0xa0, 0x00, 0x00, 0x03, 0x08];
+
+const PIN: u8 = 0x80;
+const PUK: u8 = 0x81;
+const MANAGEMENT_KEY: u8 = 0x9b;
+
+/// What a token shows of its PIN or PUK.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tries {
+    /// True if it is the factory's.
+    pub(crate) factory: bool,
+    /// Wrong ones in a row until it is blocked.
+    pub(crate) total: u8,
+    /// How many of them are left.
+    pub(crate) left: u8,
+}
+
+/// A token with its PIV applet selected; nobody else talks to it while this lives.
+pub(crate) struct Piv {
+    pub(super) line: Line,
+    serial: Serial,
+    firmware: Firmware,
+}
+
+impl Piv {
+    /// Opens whatever token is in a reader.
+    ///
+    /// # Errors
+    ///
+    /// [`CardError::Nothing`] or [`CardError::Status`] if it is no YubiKey with PIV; [`CardError::Held`], [`CardError::Removed`].
+    pub(super) fn open(reader: CString) -> Result<Self, CardError> {
+        let mut line = Line::open(reader)?;
+        let firmware = select(&mut line)?;
+        let serial = read_serial(&mut line)?;
+        Ok(Self {
+            line,
+            serial,
+            firmware,
+        })
+    }
+
+    /// The serial number that it showed when it was opened.
+    pub(crate) const fn serial(&self) -> Serial {
+        self.serial
+    }
+
+    /// Its firmware.
+    pub(crate) const fn firmware(&self) -> Firmware {
+        self.firmware
+    }
+
+    /// Selects PIV, after another applet.
+    pub(super) fn select_again(&mut self) -> Result<(), CardError> {
+        select(&mut self.line).map(drop)
+    }
+
+    /// Asks for the serial number once more.
+    ///
+    /// # Errors
+    ///
+    /// [`CardError::SerialChanged`] if it is not what it was.
+    pub(crate) fn is_still_itself(&mut self) -> Result<(), CardError> {
+        let found = read_serial(&mut self.line)?;
+        if found == self.serial {
+            return Ok(());
+        }
+        Err(CardError::SerialChanged {
+            expected: self.serial,
+            found,
+        })
+    }
+
+    /// What it shows of its PIN.
+    pub(crate) fn pin_tries(&mut self) -> Result<Tries, CardError> {
+        self.tries("METADATA of the PIN", PIN)
+    }
+
+    /// What it shows of its PUK.
+    pub(crate) fn puk_tries(&mut self) -> Result<Tries, CardError> {
+        self.tries("METADATA of the PUK", PUK)
+    }
+
+    /// The algorithm of its management key (nothing of one that is not made here), and whether it is the factory's.
+    pub(crate) fn management_key(
+        &mut self,
+    ) -> Result<(Option<ManagementKeyAlgorithm>, bool), CardError> {
+        const NAME: &str = "METADATA of the management key";
+        let shown = self.metadata(NAME, MANAGEMENT_KEY)?;
+        let (Some(&[number]), Some(&[factory])) = (tlv::find(&shown, 1), tlv::find(&shown, 5))
+        else {
+            return Err(CardError::Malformed(NAME));
+        };
+        Ok((management_key::algorithm_of(number), factory == 1))
+    }
+
+    /// Proves the PIN.
+    ///
+    /// # Errors
+    ///
+    /// [`CardError::Wrong`], [`CardError::Blocked`].
+    pub(crate) fn verify_pin(&mut self, pin: &[u8]) -> Result<(), CardError> {
+        let command = Apdu::new("VERIFY", [0, 0x20, 0, PIN]);
+        let answer = command
+            .with(&*padded(pin))
+            .sensitive()
+            .send(&mut self.line)?;
+        answer.compared(Reference::Pin)
+    }
+
+    /// Changes the PIN, by the old one.
+    pub(crate) fn change_pin(&mut self, old: &[u8], new: &[u8]) -> Result<(), CardError> {
+        let name = "CHANGE REFERENCE DATA of the PIN";
+        self.change(name, [0, 0x24, 0, PIN], old, new, Reference::Pin)
+    }
+
+    /// Changes the PUK, by the old one.
+    pub(crate) fn change_puk(&mut self, old: &[u8], new: &[u8]) -> Result<(), CardError> {
+        let name = "CHANGE REFERENCE DATA of the PUK";
+        self.change(name, [0, 0x24, 0, PUK], old, new, Reference::Puk)
+    }
+
+    /// Sets a new PIN by the PUK, blocked or not.
+    pub(crate) fn unblock_pin(&mut self, puk: &[u8], pin: &[u8]) -> Result<(), CardError> {
+        let name = "RESET RETRY COUNTER";
+        self.change(name, [0, 0x2c, 0, PIN], puk, pin, Reference::Puk)
+    }
+
+    /// Sets how often PIN and PUK may be wrong, and both to the factory's. Needs management key and PIN.
+    pub(crate) fn set_tries(&mut self, pin: u8, puk: u8) -> Result<(), CardError> {
+        let command = Apdu::new("SET PIN RETRIES", [0, 0xfa, pin, puk]);
+        command.send(&mut self.line)?.success().map(drop)
+    }
+
+    /// Proves the management key to the token, and the token's knowledge of it to us.
+    ///
+    /// # Errors
+    ///
+    /// [`CardError::ManagementKey`] if either does not have it.
+    pub(crate) fn authenticate(&mut self, key: &ManagementKey) -> Result<(), CardError> {
+        const NAME: &str = "GENERAL AUTHENTICATE with the management key";
+        let header = [0, 0x87, key.number(), MANAGEMENT_KEY];
+        let request = tlv::object(0x7c, &tlv::object(0x80, &[]));
+        let command = Apdu::new(NAME, header).with(&request);
+        let answer = command.send(&mut self.line)?;
+        // The token's key may be of another algorithm than this one.
+        if matches!(answer.status, 0x6a80 | 0x6a86 | 0x6a88) {
+            return Err(CardError::ManagementKey);
+        }
+        let shown = answer.success()?;
+        let witness = tlv::find(&shown, 0x7c).and_then(|inner| tlv::find(inner, 0x80));
+        let witness = witness.and_then(|witness| key.decrypt(witness));
+        let witness = witness.ok_or(CardError::Malformed(NAME))?;
+
+        let mut challenge = vec![0; key.challenge_bytes()];
+        aws_lc_rs::rand::fill(&mut challenge)
+            .map_err(ProviderFailure::from)
+            .map_err(|_| CardError::Service(pcsc::Error::NoMemory))?;
+        let mut proof = tlv::object(0x80, &witness);
+        proof.extend(tlv::object(0x81, &challenge).iter());
+        let command = Apdu::new(NAME, header).with(&tlv::object(0x7c, &proof));
+        let answer = command.sensitive().send(&mut self.line)?;
+        let shown = match answer.success() {
+            Err(CardError::Denied(_) | CardError::Status { .. }) => {
+                return Err(CardError::ManagementKey);
+            }
+            other => other?,
+        };
+        let response = tlv::find(&shown, 0x7c).and_then(|inner| tlv::find(inner, 0x82));
+        match (response, key.encrypt(&challenge)) {
+            (Some(response), Some(expected)) if *response == *expected => Ok(()),
+            _ => Err(CardError::ManagementKey),
+        }
+    }
+
+    /// Sets a new management key. Needs the old one.
+    pub(crate) fn set_management_key(&mut self, key: &ManagementKey) -> Result<(), CardError> {
+        let mut data = Zeroizing::new(Vec::with_capacity(27));
+        data.extend([key.number(), MANAGEMENT_KEY, 24]);
+        data.extend(key.bytes());
+        let command = Apdu::new("SET MANAGEMENT KEY", [0, 0xff, 0xff, 0xff]);
+        let answer = command.with(&data).sensitive().send(&mut self.line)?;
+        answer.success().map(drop)
+    }
+
+    /// Back to the factory's state. Needs PIN and PUK to be blocked.
+    pub(crate) fn reset(&mut self) -> Result<(), CardError> {
+        let command = Apdu::new("RESET", [0, 0xfb, 0, 0]);
+        command.send(&mut self.line)?.success().map(drop)
+    }
+
+    /// The DER certificate that lies in a slot; nothing if there is none.
+    pub(crate) fn certificate(&mut self, slot: Slot) -> Result<Option<Vec<u8>>, CardError> {
+        self.read_certificate("GET DATA of a certificate", &certificate_tag(slot))
+    }
+
+    /// The DER certificate of the attestation key, slot f9.
+    pub(crate) fn attester(&mut self) -> Result<Vec<u8>, CardError> {
+        const NAME: &str = "GET DATA of the attestation certificate";
+        let read = self.read_certificate(NAME, &[0x5f, 0xff, 0x01])?;
+        read.ok_or(CardError::Nothing(NAME))
+    }
+
+    /// Writes a DER certificate into a slot. Needs the management key.
+    pub(crate) fn write_certificate(&mut self, slot: Slot, der: &[u8]) -> Result<(), CardError> {
+        // Not compressed, and no error detection code (NIST SP 800-73-4 part 1 appendix A).
+        let mut holder = tlv::object(0x70, der);
+        holder.extend([0x71, 1, 0, 0xfe, 0]);
+        let mut data = tlv::object(0x5c, &certificate_tag(slot));
+        data.extend(tlv::object(0x53, &holder).iter());
+        let command = Apdu::new("PUT DATA of a certificate", [0, 0xdb, 0x3f, 0xff]);
+        command
+            .with(&data)
+            .send(&mut self.line)?
+            .success()
+            .map(drop)
+    }
+
+    fn read_certificate(
+        &mut self,
+        name: &'static str,
+        tag: &[u8],
+    ) -> Result<Option<Vec<u8>>, CardError> {
+        let command = Apdu::new(name, [0, 0xcb, 0x3f, 0xff]).with(&tlv::object(0x5c, tag));
+        let shown = match command.send(&mut self.line)?.success() {
+            Err(CardError::Nothing(_)) => return Ok(None),
+            other => other?,
+        };
+        let holder = tlv::find(&shown, 0x53).ok_or(CardError::Malformed(name))?;
+        Ok(tlv::find(holder, 0x70).map(<[u8]>::to_vec))
+    }
+
+    fn change(
+        &mut self,
+        name: &'static str,
+        header: [u8; 4],
+        old: &[u8],
+        new: &[u8],
+        what: Reference,
+    ) -> Result<(), CardError> {
+        let mut data = Zeroizing::new(Vec::with_capacity(16));
+        data.extend(padded(old).iter().chain(padded(new).iter()));
+        let command = Apdu::new(name, header).with(&data).sensitive();
+        command.send(&mut self.line)?.compared(what)
+    }
+
+    fn tries(&mut self, name: &'static str, reference: u8) -> Result<Tries, CardError> {
+        let shown = self.metadata(name, reference)?;
+        match (tlv::find(&shown, 5), tlv::find(&shown, 6)) {
+            (Some(&[factory]), Some(&[total, left])) => Ok(Tries {
+                factory: factory == 1,
+                total,
+                left,
+            }),
+            _ => Err(CardError::Malformed(name)),
+        }
+    }
+
+    pub(super) fn metadata(
+        &mut self,
+        name: &'static str,
+        reference: u8,
+    ) -> Result<Zeroizing<Vec<u8>>, CardError> {
+        let command = Apdu::new(name, [0, 0xf7, 0, reference]);
+        command.send(&mut self.line)?.success()
+    }
+}
+
+fn select(line: &mut Line) -> Result<Firmware, CardError> {
+    let command = Apdu::new("SELECT of PIV", [0, 0xa4, 0x04, 0]).with(&PIV);
+    command.send(line)?.success()?;
+    let version = Apdu::new("GET VERSION", [0, 0xfd, 0, 0]);
+    match version.send(line)?.success()?[..] {
+        [major, minor, patch] => Ok(Firmware::new(major, minor, patch)),
+        _ => Err(CardError::Malformed("GET VERSION")),
+    }
+}
+
+fn read_serial(line: &mut Line) -> Result<Serial, CardError> {
+    const NAME: &str = "GET SERIAL";
+    let shown = Apdu::new(NAME, [0, 0xf8, 0, 0]).send(line)?.success()?;
+    let number = <[u8; 4]>::try_from(&shown[..]).map(u32::from_be_bytes);
+    let serial = number.ok().and_then(Serial::new);
+    serial.ok_or(CardError::Malformed(NAME))
+}
+
+/// The tag of the object that a slot's certificate lies in (NIST SP 800-73-4 part 1 table 3).
+fn certificate_tag(slot: Slot) -> [u8; 3] {
+    let low = match slot.number() {
+        0x9a => 0x05,
+        0x9c => 0x0a,
+        0x9d => 0x0b,
+        0x9e => 0x01,
+        retired => retired - 0x82 + 0x0d,
+    };
+    [0x5f, 0xc1, low]
+}
+
+/// A PIN or PUK as it is sent: eight bytes, filled up with ff (NIST SP 800-73-4 part 2 §2.4.3). What is too long is cut, and then wrong.
+fn padded(reference: &[u8]) -> Zeroizing<[u8; 8]> {
+    let mut bytes = Zeroizing::new([0xff; 8]);
+    for (byte, given) in bytes.iter_mut().zip(reference) {
+        *byte = *given;
+    }
+    bytes
+}

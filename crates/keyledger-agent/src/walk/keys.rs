@@ -1,0 +1,205 @@
+//! Keys made and attested, certificates asked for and written.
+
+use keyledger_custody::Secret;
+use keyledger_domain::token::{
+    KeyMade, KeysMade, PinPolicy, Profile, Prompt, Report, Slot, SlotPlan, TouchPolicy,
+};
+use keyledger_wire::SlotCertificate;
+use x509_cert::{
+    Certificate,
+    der::{Decode, Encode},
+};
+
+use super::{Halt, Walk, proof::base64, request::Request};
+use crate::card::{CardError, Piv};
+
+/// The report of the keys: delivered again as it was, while the token shows the same keys.
+const MADE: &str = "keys.made";
+/// Their certificates lie in their slots.
+const CERTIFIED: &str = "certificates";
+
+impl Walk<'_> {
+    /// Makes the keys that the profile asks for and the token does not have.
+    pub(super) fn make_keys(&mut self, profile: &Profile) -> Result<(), Halt> {
+        for (slot, plan) in &profile.piv {
+            self.say(Some(&place(*slot)))?;
+            self.at_token(|walk, piv| walk.make_key(piv, *slot, plan))?;
+        }
+        Ok(())
+    }
+
+    /// After the reset of this task, a key that was made on the token and fits was made by this task.
+    fn make_key(&self, piv: &mut Piv, slot: Slot, plan: &SlotPlan) -> Result<(), Halt> {
+        if piv.key(slot)?.is_some_and(|key| key.fits(plan)) {
+            return Ok(());
+        }
+        piv.authenticate(&self.management_key()?)?;
+        piv.generate(slot, plan)?;
+        if piv.key(slot)?.is_some_and(|key| key.fits(plan)) {
+            return Ok(());
+        }
+        Err(Halt::misbehaved(format!(
+            "the key it made in slot {slot} is not what was asked for"
+        )))
+    }
+
+    /// Reports the keys, and writes the certificates that come back.
+    pub(super) fn write_certificates(&mut self, profile: &Profile) -> Result<(), Halt> {
+        let made = self.keys_made(profile)?;
+        if self.desk.kept(CERTIFIED)?.is_some() {
+            return Ok(());
+        }
+        let reply = self.ask(Report::KeysMade(made))?;
+        for SlotCertificate { slot, certificate } in reply.certificates {
+            let der = data_encoding::BASE64
+                .decode(certificate.as_bytes())
+                .map_err(|_| {
+                    Halt::misbehaved(format!("the certificate for {slot} is no base64"))
+                })?;
+            self.say(Some(&place(slot)))?;
+            self.at_token(|walk, piv| walk.write_certificate(piv, slot, &der))?;
+        }
+        self.desk
+            .keep(CERTIFIED, &Secret::new(b"written".to_vec()))?;
+        Ok(())
+    }
+
+    fn write_certificate(&self, piv: &mut Piv, slot: Slot, der: &[u8]) -> Result<(), Halt> {
+        if piv.certificate(slot)?.as_deref() == Some(der) {
+            return Ok(());
+        }
+        let key = piv.key(slot)?.map(|key| key.public_key);
+        if key.is_none() || key != public_key_of(der) {
+            return Err(Halt::misbehaved(format!(
+                "the certificate for slot {slot} is not over the key in it"
+            )));
+        }
+        piv.authenticate(&self.management_key()?)?;
+        piv.write_certificate(slot, der)?;
+        if piv.certificate(slot)?.as_deref() == Some(der) {
+            return Ok(());
+        }
+        Err(Halt::misbehaved(format!(
+            "slot {slot} shows another certificate than was written"
+        )))
+    }
+
+    /// The report of the keys: the one that was kept, if it is of the keys that the token shows.
+    fn keys_made(&mut self, profile: &Profile) -> Result<KeysMade, Halt> {
+        let kept = self.desk.kept(MADE)?;
+        let kept: Option<KeysMade> =
+            kept.and_then(|json| serde_json::from_slice(json.expose()).ok());
+        if let Some(kept) = kept
+            && self.at_token(|_, piv| shows(piv, &kept))?
+        {
+            return Ok(kept);
+        }
+        // Keys that were not reported yet have no certificates either.
+        let attester = self.at_token(|_, piv| Ok(piv.attester()?))?;
+        let mut keys = Vec::new();
+        for (slot, plan) in &profile.piv {
+            self.say(Some(&place(*slot)))?;
+            keys.push(self.at_token(|walk, piv| walk.report_key(piv, *slot, plan))?);
+        }
+        let made = KeysMade {
+            serial: self.serial,
+            attester: base64(&attester),
+            keys,
+            openpgp: Vec::new(),
+        };
+        self.keep_json(MADE, &made)?;
+        Ok(made)
+    }
+
+    fn report_key(&mut self, piv: &mut Piv, slot: Slot, plan: &SlotPlan) -> Result<KeyMade, Halt> {
+        let attestation = piv.attest(slot)?;
+        let request = match (&plan.certificate, &self.task.holder) {
+            (None, _) => None,
+            (Some(_), None) => {
+                return Err(Halt::misbehaved("the task names no holder to certify"));
+            }
+            (Some(_), Some(holder)) => {
+                let key = piv.key(slot)?.ok_or(CardError::Nothing("a slot"))?;
+                let request = Request::new(holder, plan.algorithm, &key.public_key)
+                    .map_err(Halt::misbehaved)?;
+                let signature = self.sign(piv, slot, plan, request.to_be_signed())?;
+                Some(base64(
+                    &request.signed(&signature).map_err(Halt::misbehaved)?,
+                ))
+            }
+        };
+        Ok(KeyMade {
+            slot,
+            attestation: base64(&attestation),
+            request,
+        })
+    }
+
+    /// Signs a message by the key in a slot, with the PIN and the touch that it asks for.
+    pub(super) fn sign(
+        &mut self,
+        piv: &mut Piv,
+        slot: Slot,
+        plan: &SlotPlan,
+        message: &[u8],
+    ) -> Result<Vec<u8>, Halt> {
+        let input = super::request::to_sign(plan.algorithm, message);
+        self.use_key(piv, slot, plan, |piv| {
+            piv.sign(slot, plan.algorithm, &input)
+        })
+    }
+
+    /// Uses the key in a slot, with the PIN and the touch that it asks for.
+    pub(super) fn use_key<T>(
+        &mut self,
+        piv: &mut Piv,
+        slot: Slot,
+        plan: &SlotPlan,
+        mut work: impl FnMut(&mut Piv) -> Result<T, CardError>,
+    ) -> Result<T, Halt> {
+        for _ in 0..self.patience.touches {
+            if plan.pin != PinPolicy::Never {
+                self.give_pin(piv)?;
+            }
+            if plan.touch != TouchPolicy::Never {
+                self.desk.show(self.serial, Prompt::Touch, &place(slot))?;
+            }
+            match work(piv) {
+                Err(CardError::Denied(_)) if plan.touch != TouchPolicy::Never => {}
+                done => return Ok(done?),
+            }
+        }
+        Err(Halt::Fail(
+            keyledger_domain::token::FailureCode::NotTouched,
+            format!(
+                "nobody touched it for slot {slot}, {} times",
+                self.patience.touches
+            ),
+        ))
+    }
+}
+
+/// Where a PIV key is, in statements and in progress.
+pub(super) fn place(slot: Slot) -> String {
+    format!("piv.{slot}")
+}
+
+/// True if the token shows the very keys that were reported.
+fn shows(piv: &mut Piv, reported: &KeysMade) -> Result<bool, Halt> {
+    for made in &reported.keys {
+        let attested = data_encoding::BASE64.decode(made.attestation.as_bytes());
+        let attested = attested.ok().and_then(|der| public_key_of(&der));
+        let shown = piv.key(made.slot)?.map(|key| key.public_key);
+        if attested.is_none() || attested != shown {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The DER `SubjectPublicKeyInfo` of a certificate; nothing if it is none.
+fn public_key_of(der: &[u8]) -> Option<Vec<u8>> {
+    let certificate = Certificate::from_der(der).ok()?;
+    let key = certificate.tbs_certificate().subject_public_key_info();
+    key.to_der().ok()
+}

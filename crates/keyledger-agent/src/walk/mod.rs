@@ -1,0 +1,304 @@
+//! The walk of a task: from wherever the token stands to the proof that it is what the task asks for.
+//!
+//! | module | step |
+//! |---|---|
+//! | `session` | waits for the token, begins again where it was pulled |
+//! | `reset` | back to the factory's state, once a task, after the person typed the serial number |
+//! | `secrets` | PUK, management key and PIN: into custody first, then onto the token |
+//! | `keys`, `request` | keys made and attested, certificates asked for and written |
+//! | `proof` | each key signs the nonce; the factory's secrets are tried |
+//! | `repair` | a blocked PIN, new secrets |
+//!
+//! *Invariant:* each step first looks at the token and does what is missing, so that any of them may run twice; what could not be
+//! looked at (a PIN, a PUK, a management key) is in the desk's journal before it is on the token.
+
+mod keys;
+mod proof;
+mod repair;
+mod request;
+mod reset;
+mod secrets;
+mod session;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use keyledger_custody::{Secret, TokenSecrets};
+use keyledger_domain::{
+    text::Note,
+    token::{Failure, FailureCode, Profile, Progress, Report, Serial, Step, TaskFiled, TaskKind},
+};
+use keyledger_wire::ReportReply;
+
+use crate::{
+    card::{CardError, Reference},
+    desk::{Desk, DeskError},
+};
+
+/// How a walk ended. The task is over for this agent, whichever it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WalkEnd {
+    /// The service took the evidence.
+    Proved {
+        /// The token's state, in the service's word.
+        state: String,
+    },
+    /// The service did not: the token is not what the task asks for.
+    Faulted {
+        /// Why.
+        fault: String,
+    },
+    /// The token could not be made what the task asks for; the service knows.
+    Failed {
+        /// Why.
+        code: FailureCode,
+        /// What was seen.
+        detail: String,
+    },
+    /// The service does not want the task walked any more, or refuses a report for good.
+    Closed {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Why a walk stopped before the task's end. Walk it again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WalkError {
+    /// The agent stops, or its journal cannot be used.
+    #[error("the walk stopped")]
+    Desk(#[source] DeskError),
+}
+
+/// How long is waited for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// How long another program may hold the token, before the task has failed.
+    pub held: Duration,
+    /// How often a touch is waited for: each time 15 s, as the token sets it.
+    pub touches: u8,
+    /// How often the token may vanish in mid-command within one step. A person pulls it once or twice; a broken contact, for ever.
+    pub interruptions: u16,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            held: Duration::from_secs(120),
+            touches: 4,
+            interruptions: 50,
+        }
+    }
+}
+
+/// Walks a task with the token of this serial number, to its end. Blocks, for as long as people and networks take; two walks
+/// with one token wait for each other.
+///
+/// # Errors
+///
+/// [`WalkError`] if the agent stops or its journal fails: then the task is to be walked again, and goes on where it was.
+pub fn walk(task: &TaskFiled, token: Serial, desk: &mut dyn Desk) -> Result<WalkEnd, WalkError> {
+    walk_within(Patience::default(), task, token, desk)
+}
+
+/// [`walk`], with another patience.
+///
+/// # Errors
+///
+/// As [`walk`].
+pub fn walk_within(
+    patience: Patience,
+    task: &TaskFiled,
+    token: Serial,
+    desk: &mut dyn Desk,
+) -> Result<WalkEnd, WalkError> {
+    let lock = lock_of(token);
+    let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut walk = Walk {
+        task,
+        serial: token,
+        desk,
+        patience,
+        step: Step::Taken,
+        pin: None,
+        secrets: None,
+    };
+    let halt = match walk.run() {
+        Ok(end) => return Ok(end),
+        Err(halt) => halt,
+    };
+    let (code, detail) = match halt {
+        Halt::Over(end) => return Ok(end),
+        Halt::Desk(DeskError::Refused(why)) => return Ok(WalkEnd::Closed { why }),
+        Halt::Desk(error @ DeskError::Declined) => (FailureCode::Declined, error.to_string()),
+        Halt::Desk(error) => return Err(WalkError::Desk(error)),
+        Halt::Fail(code, detail) => (code, detail),
+        Halt::Card(error) => (code_of(&error), error.to_string()),
+    };
+    walk.fail(code, detail)
+}
+
+/// Walks that are under way, or were.
+static WALKS: Mutex<BTreeMap<Serial, Arc<Mutex<()>>>> = Mutex::new(BTreeMap::new());
+
+fn lock_of(token: Serial) -> Arc<Mutex<()>> {
+    let mut walks = WALKS.lock().unwrap_or_else(PoisonError::into_inner);
+    Arc::clone(walks.entry(token).or_default())
+}
+
+/// A task under way.
+struct Walk<'a> {
+    task: &'a TaskFiled,
+    serial: Serial,
+    desk: &'a mut dyn Desk,
+    patience: Patience,
+    step: Step,
+    /// The PIN, once it is known.
+    pin: Option<Secret>,
+    /// The token's secrets, once they are known.
+    secrets: Option<TokenSecrets>,
+}
+
+/// Why a step does not go on.
+enum Halt {
+    Desk(DeskError),
+    Card(CardError),
+    Fail(FailureCode, String),
+    Over(WalkEnd),
+}
+
+impl From<CardError> for Halt {
+    fn from(error: CardError) -> Self {
+        Self::Card(error)
+    }
+}
+
+impl From<DeskError> for Halt {
+    fn from(error: DeskError) -> Self {
+        Self::Desk(error)
+    }
+}
+
+impl Halt {
+    fn misbehaved(detail: impl Into<String>) -> Self {
+        Self::Fail(FailureCode::Misbehaved, detail.into())
+    }
+}
+
+impl Walk<'_> {
+    fn run(&mut self) -> Result<WalkEnd, Halt> {
+        self.begin(Step::Taken)?;
+        match self.task.kind {
+            TaskKind::Provision => self.provision(),
+            TaskKind::Verify => self.verify(),
+            TaskKind::Reset => self.reset_only(),
+            TaskKind::Unblock => self.unblock(),
+            TaskKind::RotateSecrets => self.rotate_secrets(),
+        }
+    }
+
+    fn provision(&mut self) -> Result<WalkEnd, Halt> {
+        let profile = self.profile()?.clone();
+        self.announce(Some(&profile))?;
+        self.begin(Step::Reset)?;
+        self.reset_once()?;
+        self.begin(Step::Secrets)?;
+        self.make_secrets(&profile)?;
+        self.choose_pin(&profile.pin)?;
+        self.set_secrets(&profile.pin)?;
+        self.begin(Step::Keys)?;
+        self.make_keys(&profile)?;
+        self.begin(Step::Certificates)?;
+        self.write_certificates(&profile)?;
+        self.prove(&profile)
+    }
+
+    fn verify(&mut self) -> Result<WalkEnd, Halt> {
+        let profile = self.profile()?.clone();
+        self.announce(None)?;
+        self.ask_for_pin()?;
+        self.prove(&profile)
+    }
+
+    /// The profile of a task that needs one.
+    fn profile(&self) -> Result<&Profile, Halt> {
+        let profile = self.task.profile.as_ref();
+        profile.ok_or_else(|| Halt::misbehaved("the task names no profile"))
+    }
+
+    /// Says that a step begins.
+    fn begin(&mut self, step: Step) -> Result<(), Halt> {
+        self.step = step;
+        self.say(None)
+    }
+
+    /// Says what is being worked on.
+    fn say(&mut self, at: Option<&str>) -> Result<(), Halt> {
+        self.desk.tell(Report::Progressed(Progress {
+            serial: self.serial,
+            step: self.step,
+            prompt: None,
+            at: at.and_then(|at| Note::new(at).ok()),
+        }))?;
+        Ok(())
+    }
+
+    /// Reports what the walk cannot go on without an answer to.
+    fn ask(&mut self, report: Report) -> Result<ReportReply, Halt> {
+        let reply = self.desk.ask(report)?;
+        if let Some(fault) = reply.fault {
+            return Err(Halt::Over(WalkEnd::Faulted { fault }));
+        }
+        if !reply.task_open {
+            let why = format!("the token is {}, and the task is closed", reply.state);
+            return Err(Halt::Over(WalkEnd::Closed { why }));
+        }
+        Ok(reply)
+    }
+
+    /// The end: the task cannot go on, and the service must know.
+    fn fail(&mut self, code: FailureCode, detail: String) -> Result<WalkEnd, WalkError> {
+        let report = Report::Failed(Failure {
+            serial: self.serial,
+            code,
+            detail: note(&detail),
+        });
+        match self.desk.ask(report) {
+            Ok(_) => Ok(WalkEnd::Failed { code, detail }),
+            Err(DeskError::Refused(why)) => Ok(WalkEnd::Closed { why }),
+            Err(error) => Err(WalkError::Desk(error)),
+        }
+    }
+}
+
+/// A detail as a note: cut to what one holds.
+fn note(detail: &str) -> Note {
+    // A character has at most 4 bytes, a note at most 500.
+    let most = if detail.is_ascii() { 500 } else { 125 };
+    let kept: String = detail.chars().take(most).collect();
+    Note::new(&kept)
+        .or_else(|_| Note::new("what was seen cannot be written as one line"))
+        .expect("this is one line of plain text")
+}
+
+const fn code_of(error: &CardError) -> FailureCode {
+    use Reference as R;
+    match error {
+        CardError::Held { .. } => FailureCode::Held,
+        CardError::SerialChanged { .. } => FailureCode::SerialChanged,
+        CardError::ManagementKey => FailureCode::ManagementKeyUnknown,
+        CardError::Blocked(R::Pin | R::OpenpgpPin) => FailureCode::PinBlocked,
+        CardError::Blocked(_) => FailureCode::PukBlocked,
+        // A secret that custody has is not the token's any more: as with a blocked one, only a reset helps.
+        CardError::Wrong {
+            what: R::Puk | R::OpenpgpAdminPin | R::OpenpgpResetCode,
+            ..
+        } => FailureCode::PukBlocked,
+        _ => FailureCode::Misbehaved,
+    }
+}

@@ -1,0 +1,149 @@
+//! The evidence: each key signs the nonce; the factory's secrets are tried, and must be refused.
+
+use aws_lc_rs::{
+    digest::{SHA256, digest},
+    hmac,
+};
+use data_encoding::{BASE64, HEXLOWER};
+use keyledger_domain::{
+    Algorithm,
+    token::{Evidence, Profile, Report, Slot, SlotPlan, SlotProof, Step, statement},
+};
+
+use super::{Halt, Walk, WalkEnd, keys::place};
+use crate::card::{CardError, FACTORY_PIN, FACTORY_PUK, ManagementKey, Piv};
+
+impl Walk<'_> {
+    /// Proves everything, and hears whether it is enough.
+    pub(super) fn prove(&mut self, profile: &Profile) -> Result<WalkEnd, Halt> {
+        self.begin(Step::Proof)?;
+        let mut slots = Vec::new();
+        for (slot, plan) in &profile.piv {
+            self.say(Some(&place(*slot)))?;
+            slots.push(self.at_token(|walk, piv| walk.prove_slot(piv, *slot, plan))?);
+        }
+        let nonce = self.task.nonce.clone();
+        let evidence = self.at_token(|walk, piv| {
+            Ok(Evidence {
+                serial: walk.serial,
+                firmware: piv.firmware(),
+                nonce: nonce.clone(),
+                attester: base64(&piv.attester()?),
+                slots: slots.clone(),
+                openpgp: Vec::new(),
+                factory_pin_refused: walk.refuses_factory_pin(piv)?,
+                factory_puk_refused: walk.refuses_factory_puk(piv)?,
+                factory_management_key_refused: refuses_factory_management_key(piv)?,
+            })
+        })?;
+        self.finish(Report::Proved(evidence))
+    }
+
+    /// The last report of a task that went well.
+    pub(super) fn finish(&mut self, report: Report) -> Result<WalkEnd, Halt> {
+        let reply = self.desk.ask(report)?;
+        Ok(match reply.fault {
+            Some(fault) => WalkEnd::Faulted { fault },
+            None => WalkEnd::Proved { state: reply.state },
+        })
+    }
+
+    fn prove_slot(
+        &mut self,
+        piv: &mut Piv,
+        slot: Slot,
+        plan: &SlotPlan,
+    ) -> Result<SlotProof, Halt> {
+        let attestation = piv.attest(slot)?;
+        let task = self.task.task.to_string();
+        let statement = statement(&task, &self.task.nonce, self.serial, &place(slot));
+        let proof = if plan.algorithm == Algorithm::X25519 {
+            let point = self.challenge(Algorithm::X25519)?;
+            let agreed = self.use_key(piv, slot, plan, |piv| {
+                piv.agree(slot, Algorithm::X25519, &point)
+            })?;
+            authenticated(agreed.expose(), &statement)
+        } else {
+            self.sign(piv, slot, plan, &statement)?
+        };
+        let certificate = piv.certificate(slot)?;
+        Ok(SlotProof {
+            slot,
+            attestation: base64(&attestation),
+            proof: base64(&proof),
+            certificate_sha256: certificate
+                .map(|der| HEXLOWER.encode(digest(&SHA256, &der).as_ref()).into()),
+        })
+    }
+
+    /// The public point that a key which only agrees proves itself with.
+    pub(super) fn challenge(&self, algorithm: Algorithm) -> Result<Vec<u8>, Halt> {
+        let (place, bytes) = match algorithm {
+            Algorithm::P256 => (0, 65),
+            _ => (1, 32),
+        };
+        let der = self.task.challenges.get(place);
+        let der = der.and_then(|text| BASE64.decode(text.as_bytes()).ok());
+        // The point stands at the end of either form.
+        let point = der.and_then(|der| Some(der.get(der.len().checked_sub(bytes)?..)?.to_vec()));
+        point.ok_or_else(|| Halt::misbehaved(format!("the task has no {algorithm} challenge")))
+    }
+
+    /// Tries the factory's PIN where more than one try is left; gives the right one before and after, so that none is lost.
+    fn refuses_factory_pin(&self, piv: &mut Piv) -> Result<bool, Halt> {
+        self.give_pin(piv)?;
+        let shown = piv.pin_tries()?;
+        if shown.left < 2 {
+            return Ok(!shown.factory);
+        }
+        let refused = is_refused(piv.verify_pin(FACTORY_PIN))?;
+        self.give_pin(piv)?;
+        Ok(refused)
+    }
+
+    /// Tries the factory's PUK as [`Self::refuses_factory_pin`] does; a task that does not know the PUK, and so could not give the try
+    /// back, takes the token's word.
+    fn refuses_factory_puk(&self, piv: &mut Piv) -> Result<bool, Halt> {
+        let shown = piv.puk_tries()?;
+        let Some(secrets) = self.secrets.as_ref().filter(|_| self.knows_puk()) else {
+            return Ok(!shown.factory);
+        };
+        let puk = secrets.puk.expose();
+        piv.change_puk(puk, puk)?;
+        if piv.puk_tries()?.left < 2 {
+            return Ok(!shown.factory);
+        }
+        let refused = is_refused(piv.change_puk(FACTORY_PUK, FACTORY_PUK))?;
+        piv.change_puk(puk, puk)?;
+        Ok(refused)
+    }
+}
+
+fn refuses_factory_management_key(piv: &mut Piv) -> Result<bool, Halt> {
+    let (Some(algorithm), factory) = piv.management_key()? else {
+        return Ok(true); // the factory sets none of another algorithm
+    };
+    match piv.authenticate(&ManagementKey::factory(algorithm)) {
+        Ok(()) => Ok(false),
+        Err(CardError::ManagementKey) => Ok(!factory),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_refused(tried: Result<(), CardError>) -> Result<bool, Halt> {
+    match tried {
+        Ok(()) => Ok(false),
+        Err(CardError::Wrong { .. } | CardError::Blocked(_)) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// HMAC-SHA-256 of a statement under an agreed secret.
+pub(super) fn authenticated(secret: &[u8], statement: &[u8]) -> Vec<u8> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+    hmac::sign(&key, statement).as_ref().to_vec()
+}
+
+pub(super) fn base64(bytes: &[u8]) -> Box<str> {
+    BASE64.encode(bytes).into()
+}

@@ -1,0 +1,102 @@
+//! Back to the factory's state.
+
+use keyledger_custody::{ProviderFailure, Secret};
+use keyledger_domain::token::{Evidence, Report, Step};
+
+use super::{Halt, Walk, WalkEnd};
+use crate::card::{self, CardError, Piv};
+
+/// The person typed the serial number.
+const CONFIRMED: &str = "reset.confirmed";
+/// It was reset in this task.
+const DONE: &str = "reset";
+
+/// Wrong PINs or PUKs until a token must be blocked: more than it can be told to count.
+const MOST_TRIES: u16 = 256;
+
+impl Walk<'_> {
+    /// Resets the token, unless it was reset in this task; with the person's consent where there is something to lose.
+    pub(super) fn reset_once(&mut self) -> Result<(), Halt> {
+        if self.desk.kept(DONE)?.is_some() {
+            return Ok(());
+        }
+        let fresh = self.at_token(|_, piv| is_factory_fresh(piv))?;
+        if !fresh && self.desk.kept(CONFIRMED)?.is_none() {
+            self.desk.confirm_reset(self.serial)?;
+            // What is begun is not asked for again, though the token now looks as if somebody had used it.
+            self.desk.keep(CONFIRMED, &Secret::new(b"yes".to_vec()))?;
+        }
+        self.at_token(|_, piv| reset(piv))?;
+        self.desk.keep(DONE, &Secret::new(b"done".to_vec()))?;
+        Ok(())
+    }
+
+    /// The task `reset`: what is left is a token as the factory made it, which proves nothing but that.
+    pub(super) fn reset_only(&mut self) -> Result<WalkEnd, Halt> {
+        self.announce(None)?;
+        self.begin(Step::Reset)?;
+        self.reset_once()?;
+        let serial = self.serial;
+        let nonce = self.task.nonce.clone();
+        let evidence = self.at_token(|_, piv| {
+            Ok(Evidence {
+                serial,
+                firmware: piv.firmware(),
+                nonce: nonce.clone(),
+                attester: super::proof::base64(&piv.attester()?),
+                slots: Vec::new(),
+                openpgp: Vec::new(),
+                factory_pin_refused: !piv.pin_tries()?.factory,
+                factory_puk_refused: !piv.puk_tries()?.factory,
+                factory_management_key_refused: !piv.management_key()?.1,
+            })
+        })?;
+        self.finish(Report::Proved(evidence))
+    }
+}
+
+/// True if nobody has put anything on the token.
+fn is_factory_fresh(piv: &mut Piv) -> Result<bool, Halt> {
+    let factory = piv.pin_tries()?.factory && piv.puk_tries()?.factory && piv.management_key()?.1;
+    if !factory {
+        return Ok(false);
+    }
+    for slot in card::all_slots() {
+        if piv.key(slot)?.is_some() || piv.certificate(slot)?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Blocks PIN and PUK, as a token demands before it forgets everything, and resets it.
+fn reset(piv: &mut Piv) -> Result<(), Halt> {
+    block("PIN", || piv.verify_pin(&wrong()?))?;
+    block("PUK", || {
+        let wrong = wrong()?;
+        piv.change_puk(&wrong, &wrong)
+    })?;
+    Ok(piv.reset()?)
+}
+
+/// Tries until it is blocked.
+fn block(what: &str, mut wrong_one: impl FnMut() -> Result<(), CardError>) -> Result<(), Halt> {
+    for _ in 0..=MOST_TRIES {
+        match wrong_one() {
+            Err(CardError::Blocked(_)) => return Ok(()),
+            // Once in a hundred million, a random one is right.
+            Ok(()) | Err(CardError::Wrong { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Halt::misbehaved(format!("its {what} cannot be blocked")))
+}
+
+/// Eight digits that are hardly anybody's.
+fn wrong() -> Result<[u8; 8], CardError> {
+    let mut digits = [0; 8];
+    aws_lc_rs::rand::fill(&mut digits)
+        .map_err(ProviderFailure::from)
+        .map_err(|_| CardError::Service(pcsc::Error::NoMemory))?;
+    Ok(digits.map(|byte| b'0' + byte % 10))
+}

@@ -1,0 +1,203 @@
+//! PUK, management key and PIN: into custody first, then onto the token.
+
+use data_encoding::BASE64;
+use keyledger_custody::{ManagementKeyAlgorithm, Secret, TokenSecrets, seal_to};
+use keyledger_domain::token::{
+    Firmware, PinRules, Profile, Prompt, Report, SecretsSealed, TaskKind,
+};
+
+use super::{Halt, Walk};
+use crate::card::{FACTORY_PIN, FACTORY_PUK, ManagementKey, Piv};
+
+/// The secrets themselves.
+const SECRETS: &str = "secrets";
+/// The report that holds them sealed: delivered again as it was.
+const SEALED: &str = "secrets.sealed";
+/// The service has them.
+const TAKEN: &str = "secrets.taken";
+
+/// From this firmware on, management keys can be of AES.
+const AES: Firmware = Firmware::new(5, 4, 2);
+
+/// How often a PIN against the rules may be chosen.
+const BAD_PINS: u8 = 5;
+
+impl Walk<'_> {
+    /// Makes the token's secrets, once a task, and waits until custody has them.
+    pub(super) fn make_secrets(&mut self, profile: &Profile) -> Result<(), Halt> {
+        let secrets = match self.desk.kept(SECRETS)? {
+            Some(json) => TokenSecrets::from_secret(&json)
+                .map_err(|error| Halt::misbehaved(format!("the journal: {error}")))?,
+            None => {
+                let firmware = self.at_token(|_, piv| Ok(piv.firmware()))?;
+                let algorithm = if firmware >= AES {
+                    ManagementKeyAlgorithm::Aes192
+                } else {
+                    ManagementKeyAlgorithm::TripleDes
+                };
+                let made = TokenSecrets::generate(algorithm, profile.openpgp.is_some())
+                    .map_err(|error| Halt::misbehaved(error.to_string()))?;
+                self.desk.keep(SECRETS, &made.to_secret())?;
+                made
+            }
+        };
+        self.deliver_secrets(&secrets)?;
+        self.secrets = Some(secrets);
+        Ok(())
+    }
+
+    fn deliver_secrets(&mut self, secrets: &TokenSecrets) -> Result<(), Halt> {
+        if self.desk.kept(TAKEN)?.is_some() {
+            return Ok(());
+        }
+        let kept = self.desk.kept(SEALED)?;
+        let kept = kept.and_then(|json| serde_json::from_slice(json.expose()).ok());
+        let sealed: SecretsSealed = match kept {
+            Some(sealed) => sealed,
+            None => {
+                let delivery = seal_to(&self.task.seal_to, secrets.to_secret().expose())
+                    .map_err(|error| Halt::misbehaved(format!("the task's curve key: {error}")))?;
+                let sealed = SecretsSealed {
+                    serial: self.serial,
+                    sender: delivery.sender.into(),
+                    sealed: BASE64.encode(&delivery.ciphertext).into(),
+                };
+                self.keep_json(SEALED, &sealed)?;
+                sealed
+            }
+        };
+        self.ask(Report::SecretsSealed(sealed))?;
+        self.desk.keep(TAKEN, &Secret::new(b"taken".to_vec()))?;
+        Ok(())
+    }
+
+    /// Keeps what is no secret, to be told again as it was.
+    pub(super) fn keep_json(
+        &mut self,
+        what: &'static str,
+        report: &impl serde::Serialize,
+    ) -> Result<(), Halt> {
+        let json = serde_json::to_vec(report).expect("a report is always JSON");
+        Ok(self.desk.keep(what, &Secret::new(json))?)
+    }
+
+    /// Has a PIN chosen, once a task.
+    pub(super) fn choose_pin(&mut self, rules: &PinRules) -> Result<(), Halt> {
+        if let Some(pin) = self.desk.kept("pin")? {
+            self.pin = Some(pin);
+            return Ok(());
+        }
+        self.desk.show(self.serial, Prompt::ChoosePin, "")?;
+        for _ in 0..BAD_PINS {
+            let pin = self.desk.new_pin(self.serial, rules)?;
+            if is_allowed(&pin, rules) {
+                return self.know_pin(pin);
+            }
+        }
+        Err(crate::desk::DeskError::Declined.into())
+    }
+
+    /// Sets on the token what it does not have yet. The factory's PIN may be on it until this ends, but no key is.
+    pub(super) fn set_secrets(&mut self, rules: &PinRules) -> Result<(), Halt> {
+        self.at_token(|walk, piv| {
+            walk.set_piv_secrets(piv, rules)?;
+            walk.check_piv_secrets(piv, rules)
+        })
+    }
+
+    fn set_piv_secrets(&mut self, piv: &mut Piv, rules: &PinRules) -> Result<(), Halt> {
+        let ours = self.management_key()?;
+        let (Some(algorithm), factory) = piv.management_key()? else {
+            return Err(crate::card::CardError::ManagementKey.into());
+        };
+        let current = if factory {
+            &ManagementKey::factory(algorithm)
+        } else {
+            &ours
+        };
+        piv.authenticate(current)?;
+        let (pin, puk) = (piv.pin_tries()?, piv.puk_tries()?);
+        if (pin.total, puk.total) != (rules.retries, rules.puk_retries) {
+            if pin.factory {
+                piv.verify_pin(FACTORY_PIN)?;
+            } else {
+                self.give_pin(piv)?;
+            }
+            // Sets both to the factory's: so this goes before what follows.
+            piv.set_tries(rules.retries, rules.puk_retries)?;
+        }
+        let (Some(secrets), Some(own_pin)) = (&self.secrets, &self.pin) else {
+            return Err(Halt::misbehaved("the secrets are not made yet"));
+        };
+        if piv.puk_tries()?.factory {
+            piv.change_puk(FACTORY_PUK, secrets.puk.expose())?;
+        }
+        if piv.pin_tries()?.factory {
+            piv.change_pin(FACTORY_PIN, own_pin.expose())?;
+        }
+        if factory {
+            piv.set_management_key(&ours)?;
+        }
+        Ok(())
+    }
+
+    /// What the token shows, after it was told.
+    fn check_piv_secrets(&self, piv: &mut Piv, rules: &PinRules) -> Result<(), Halt> {
+        let (pin, puk) = (piv.pin_tries()?, piv.puk_tries()?);
+        let factory = pin.factory || puk.factory || piv.management_key()?.1;
+        if factory || (pin.total, puk.total) != (rules.retries, rules.puk_retries) {
+            return Err(Halt::misbehaved(
+                "it still shows the factory's secrets, or other retries, after they were set",
+            ));
+        }
+        self.give_pin(piv)?;
+        Ok(piv.authenticate(&self.management_key()?)?)
+    }
+
+    /// The management key that this task set, or is to set.
+    pub(super) fn management_key(&self) -> Result<ManagementKey, Halt> {
+        let secrets = self.secrets.as_ref();
+        let known = secrets.ok_or_else(|| Halt::misbehaved("the management key is not known"));
+        known.map(ManagementKey::of)
+    }
+
+    /// True of a task that knows the PUK.
+    pub(super) const fn knows_puk(&self) -> bool {
+        !matches!(self.task.kind, TaskKind::Verify | TaskKind::Reset) && self.secrets.is_some()
+    }
+}
+
+/// Whether a PIN is one, and not the first that everybody tries.
+fn is_allowed(pin: &Secret, rules: &PinRules) -> bool {
+    let digits = pin.expose();
+    let least = usize::from(rules.digits).max(FACTORY_PIN.len());
+    (least..=8).contains(&digits.len())
+        && digits.iter().all(u8::is_ascii_digit)
+        && digits.iter().any(|digit| *digit != digits[0])
+        && ![FACTORY_PIN, FACTORY_PUK].contains(&digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_factorys_pin_is_never_allowed() {
+        let rules = PinRules {
+            digits: 6,
+            ..PinRules::default()
+        };
+        let allowed = |pin: &str| is_allowed(&Secret::new(pin.into()), &rules);
+        for bad in [
+            "123456",
+            "12345678",
+            "000000",
+            "12345",
+            "123456789",
+            "12345a",
+        ] {
+            assert!(!allowed(bad), "{bad}");
+        }
+        assert!(allowed("271828"));
+    }
+}

@@ -1,0 +1,168 @@
+//! Being with the token: waiting for it, beginning again where it was pulled.
+
+use std::time::{Duration, Instant};
+
+use keyledger_custody::Secret;
+use keyledger_domain::token::{FailureCode, Firmware, Profile, Prompt, Report, TaskKind};
+
+use super::{Halt, Walk};
+use crate::card::{self, CardError, Piv, Reference};
+
+/// How often a missing token is looked for.
+const LOOK: Duration = Duration::from_millis(300);
+/// How long another program may hold the token before the person is told.
+const HELD_SHORTLY: Duration = Duration::from_secs(3);
+
+/// Before this firmware, a token does not say what it holds, and no step could look before it acts.
+const METADATA: Firmware = Firmware::new(5, 3, 0);
+
+impl Walk<'_> {
+    /// Says what is plugged in, and whether it can do what the profile asks for.
+    pub(super) fn announce(&mut self, profile: Option<&Profile>) -> Result<Firmware, Halt> {
+        let seen = self.at_token(|_, piv| Ok(card::announcement(piv)?))?;
+        let firmware = seen.firmware;
+        self.desk.tell(Report::Announced(seen))?;
+        if firmware < METADATA {
+            let detail = format!(
+                "firmware {firmware} does not tell what is on the token; {METADATA} and later do"
+            );
+            return Err(Halt::Fail(FailureCode::Unable, detail));
+        }
+        if let Some(Err(unable)) = profile.map(|profile| profile.fits(firmware)) {
+            return Err(Halt::Fail(FailureCode::Unable, unable.to_string()));
+        }
+        Ok(firmware)
+    }
+
+    /// Does `work` with the token, from its beginning again if the token goes away meanwhile, or the PIN turns out to be another.
+    pub(super) fn at_token<T>(
+        &mut self,
+        mut work: impl FnMut(&mut Self, &mut Piv) -> Result<T, Halt>,
+    ) -> Result<T, Halt> {
+        let mut interruptions = 0;
+        loop {
+            let mut piv = self.open()?;
+            let done = work(self, &mut piv).and_then(|done| {
+                piv.is_still_itself()?;
+                Ok(done)
+            });
+            drop(piv); // people are asked while nobody is kept from the token
+            match done {
+                Err(Halt::Card(error)) if error.is_passing() => {
+                    interruptions += 1;
+                    if interruptions > self.patience.interruptions {
+                        let detail = format!("it went away {interruptions} times: {error}");
+                        return Err(Halt::misbehaved(detail));
+                    }
+                    tracing::info!(serial = %self.serial, step = self.step.as_str(), %error, "begins again");
+                    self.desk.pause(LOOK)?;
+                }
+                Err(Halt::Card(CardError::Wrong {
+                    what: Reference::Pin,
+                    tries,
+                })) => {
+                    let pin = self.desk.pin(self.serial, tries)?;
+                    self.know_pin(pin)?;
+                }
+                Err(Halt::Card(CardError::Blocked(Reference::Pin))) if self.may_unblock() => {
+                    self.unblock_with_own_puk()?;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Keeps the PIN for the rest of the task.
+    pub(super) fn know_pin(&mut self, pin: Secret) -> Result<(), Halt> {
+        self.desk.keep("pin", &pin)?;
+        self.pin = Some(pin);
+        Ok(())
+    }
+
+    /// The PIN, asked of the person unless this task knows it already.
+    pub(super) fn ask_for_pin(&mut self) -> Result<(), Halt> {
+        if let Some(pin) = self.desk.kept("pin")? {
+            self.pin = Some(pin);
+            return Ok(());
+        }
+        let tries = self.at_token(|_, piv| Ok(piv.pin_tries()?))?;
+        if tries.left == 0 {
+            return Err(CardError::Blocked(Reference::Pin).into());
+        }
+        let pin = self.desk.pin(self.serial, tries.left)?;
+        // Kept only once it is known to be right.
+        self.pin = Some(pin);
+        self.at_token(|walk, piv| walk.give_pin(piv))?;
+        let pin = self.pin.take().expect("set above");
+        self.know_pin(pin)
+    }
+
+    /// Proves the PIN to the token.
+    pub(super) fn give_pin(&self, piv: &mut Piv) -> Result<(), Halt> {
+        let pin = self.pin.as_ref();
+        let pin = pin.ok_or_else(|| Halt::misbehaved("the PIN is needed and not known"))?;
+        Ok(piv.verify_pin(pin.expose())?)
+    }
+
+    /// True while the PUK is ours and the PIN was made in this very task: then a blocked PIN is no reason to stop.
+    fn may_unblock(&self) -> bool {
+        self.task.kind == TaskKind::Provision && self.secrets.is_some() && self.pin.is_some()
+    }
+
+    fn unblock_with_own_puk(&mut self) -> Result<(), Halt> {
+        let mut piv = self.open()?;
+        if let (Some(secrets), Some(pin)) = (&self.secrets, &self.pin) {
+            piv.unblock_pin(secrets.puk.expose(), pin.expose())?;
+        }
+        Ok(())
+    }
+
+    /// Opens the token, however long it takes until it is plugged in; not so long if another program holds it.
+    fn open(&mut self) -> Result<Piv, Halt> {
+        let mut missed = false;
+        let mut held: Option<Hold> = None;
+        loop {
+            match card::open(self.serial) {
+                Ok(piv) => return Ok(piv),
+                Err(error) if error.is_passing() => {
+                    if !missed {
+                        missed = true;
+                        self.desk.show(self.serial, Prompt::InsertToken, "")?;
+                    }
+                }
+                Err(error @ CardError::Held { .. }) => {
+                    let hold = held.get_or_insert_with(Hold::begin);
+                    if hold.since.elapsed() >= self.patience.held {
+                        return Err(error.into());
+                    }
+                    if !hold.shown && hold.since.elapsed() >= HELD_SHORTLY {
+                        hold.shown = true;
+                        tracing::warn!(serial = %self.serial, %error, "waits for it to let go");
+                        self.desk.show(self.serial, Prompt::ReleaseToken, "")?;
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+            self.desk.pause(LOOK)?;
+        }
+    }
+}
+
+/// Another program holds the token.
+struct Hold {
+    since: Instant,
+    shown: bool,
+}
+
+impl Hold {
+    fn begin() -> Self {
+        // Mostly it is the user's own GnuPG, which lets go if it is asked.
+        if card::ask_scdaemon_to_let_go() {
+            tracing::info!("asked scdaemon to let go of the token");
+        }
+        Self {
+            since: Instant::now(),
+            shown: false,
+        }
+    }
+}

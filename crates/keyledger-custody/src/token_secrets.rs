@@ -1,0 +1,196 @@
+//! The secrets of a token that no person knows: PUK, management key, and those of its OpenPGP applet.
+
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::{ProviderFailure, secret::Secret};
+
+/// What a management key is a key of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ManagementKeyAlgorithm {
+    /// 24 bytes, before firmware 5.4.2.
+    #[serde(rename = "3des")]
+    TripleDes,
+    /// 24 bytes, from firmware 5.4.2 on; the factory's kind from 5.7 on.
+    #[serde(rename = "aes-192")]
+    Aes192,
+}
+
+/// A token's secrets, made once and sealed into custody before they are set on the token.
+///
+/// Only [`TokenSecrets::to_secret`] writes them down, and what it gives is a [`Secret`] again:
+///
+/// ```compile_fail,E0277
+/// let secrets = keyledger_custody::TokenSecrets::from_secret(&keyledger_custody::Secret::new(vec![])).unwrap();
+/// println!("{secrets:?}");
+/// ```
+#[expect(
+    missing_debug_implementations,
+    reason = "a secret is never printed, not even redacted"
+)]
+pub struct TokenSecrets {
+    /// The PIV PUK: 8 digits.
+    pub puk: Secret,
+    /// The PIV management key: 24 bytes.
+    pub management_key: Secret,
+    /// What it is a key of.
+    pub management_key_algorithm: ManagementKeyAlgorithm,
+    /// The OpenPGP admin PIN: 8 digits; absent where the profile has no OpenPGP keys.
+    pub openpgp_admin_pin: Option<Secret>,
+    /// The OpenPGP reset code, which unblocks its PIN: 8 digits; absent where the profile has no OpenPGP keys.
+    pub openpgp_reset_code: Option<Secret>,
+}
+
+/// What should be a token's secrets is none: what was opened is something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("these are no token's secrets")]
+pub struct NotTokenSecrets;
+
+/// Bytes of the JSON form, at most: enough never to move it, which would leave a copy behind.
+const JSON_BYTES: usize = 512;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written<'a> {
+    puk: &'a str,
+    management_key: &'a str,
+    management_key_algorithm: ManagementKeyAlgorithm,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    openpgp_admin_pin: Option<&'a str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    openpgp_reset_code: Option<&'a str>,
+}
+
+impl TokenSecrets {
+    /// Makes new ones at random.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderFailure`] if the system gives no random numbers.
+    pub fn generate(
+        algorithm: ManagementKeyAlgorithm,
+        openpgp: bool,
+    ) -> Result<Self, ProviderFailure> {
+        Ok(Self {
+            puk: digits()?,
+            management_key: Secret::random(24)?,
+            management_key_algorithm: algorithm,
+            openpgp_admin_pin: openpgp.then(digits).transpose()?,
+            openpgp_reset_code: openpgp.then(digits).transpose()?,
+        })
+    }
+
+    /// Reads them back from JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`NotTokenSecrets`] if it is not what [`TokenSecrets::to_secret`] writes.
+    pub fn from_secret(json: &Secret) -> Result<Self, NotTokenSecrets> {
+        let written: Written<'_> =
+            serde_json::from_slice(json.expose()).map_err(|_| NotTokenSecrets)?;
+        let key = HEXLOWER.decode(written.management_key.as_bytes());
+        let management_key = Secret::new(key.map_err(|_| NotTokenSecrets)?);
+        if management_key.expose().len() != 24 {
+            return Err(NotTokenSecrets);
+        }
+        Ok(Self {
+            puk: eight_digits(written.puk)?,
+            management_key,
+            management_key_algorithm: written.management_key_algorithm,
+            openpgp_admin_pin: written.openpgp_admin_pin.map(eight_digits).transpose()?,
+            openpgp_reset_code: written.openpgp_reset_code.map(eight_digits).transpose()?,
+        })
+    }
+
+    /// Writes them as JSON, to be sealed: `puk`, `management_key` (hex), `management_key_algorithm`, and, where there are,
+    /// `openpgp_admin_pin` and `openpgp_reset_code`.
+    #[must_use]
+    pub fn to_secret(&self) -> Secret {
+        let key = Zeroizing::new(HEXLOWER.encode(self.management_key.expose()));
+        let mut json = Vec::with_capacity(JSON_BYTES);
+        let written = Written {
+            puk: text(&self.puk),
+            management_key: &key,
+            management_key_algorithm: self.management_key_algorithm,
+            openpgp_admin_pin: self.openpgp_admin_pin.as_ref().map(text),
+            openpgp_reset_code: self.openpgp_reset_code.as_ref().map(text),
+        };
+        serde_json::to_writer(&mut json, &written).expect("strings are always JSON");
+        Secret::new(json)
+    }
+}
+
+/// Eight random digits, each as likely as the other.
+fn digits() -> Result<Secret, ProviderFailure> {
+    let mut digits = Zeroizing::new(Vec::with_capacity(8));
+    while digits.len() < 8 {
+        let random = Secret::random(16)?;
+        // 250 is the greatest multiple of 10 that fits: the rest would favour the small digits.
+        let fair = random.expose().iter().filter(|byte| **byte < 250);
+        let missing = 8 - digits.len();
+        digits.extend(fair.map(|byte| b'0' + byte % 10).take(missing));
+    }
+    Ok(Secret::copy_of(&digits))
+}
+
+fn text(digits: &Secret) -> &str {
+    std::str::from_utf8(digits.expose()).expect("digits are ASCII")
+}
+
+fn eight_digits(text: &str) -> Result<Secret, NotTokenSecrets> {
+    if text.len() != 8 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(NotTokenSecrets);
+    }
+    Ok(Secret::copy_of(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for openpgp in [false, true] {
+            let made = TokenSecrets::generate(ManagementKeyAlgorithm::Aes192, openpgp).unwrap();
+            let json = made.to_secret();
+            assert!(json.expose().len() <= JSON_BYTES);
+            let read = TokenSecrets::from_secret(&json).ok().unwrap();
+            assert_eq!(read.puk.expose(), made.puk.expose());
+            assert_eq!(read.management_key.expose(), made.management_key.expose());
+            assert_eq!(read.management_key_algorithm, made.management_key_algorithm);
+            let bytes = |secret: &Option<Secret>| secret.as_ref().map(|s| s.expose().to_vec());
+            assert_eq!(
+                bytes(&read.openpgp_admin_pin),
+                bytes(&made.openpgp_admin_pin)
+            );
+            assert_eq!(
+                bytes(&read.openpgp_reset_code),
+                bytes(&made.openpgp_reset_code)
+            );
+            assert_eq!(read.openpgp_admin_pin.is_some(), openpgp);
+        }
+    }
+
+    #[test]
+    fn two_tokens_share_no_secret() {
+        let make = || TokenSecrets::generate(ManagementKeyAlgorithm::Aes192, true).unwrap();
+        let (one, other) = (make(), make());
+        assert_ne!(one.puk.expose(), other.puk.expose());
+        assert_ne!(one.management_key.expose(), other.management_key.expose());
+        assert_ne!(one.puk.expose(), one.openpgp_admin_pin.unwrap().expose());
+    }
+
+    #[test]
+    fn what_is_no_tokens_secrets_is_refused_without_being_repeated() {
+        for text in [
+            "",
+            "{}",
+            r#"{"puk":"1234567","management_key":"00","management_key_algorithm":"aes-192"}"#,
+            r#"{"puk":"12345678","management_key":"00","management_key_algorithm":"aes-192"}"#,
+        ] {
+            let refused = TokenSecrets::from_secret(&Secret::new(text.into())).err();
+            assert_eq!(refused, Some(NotTokenSecrets), "{text}");
+        }
+    }
+}
