@@ -326,6 +326,25 @@ fn a_task_that_ends_once_the_reset_has_begun_leaves_nothing_to_rely_on() {
 }
 
 #[test]
+fn a_person_who_declines_the_reset_keeps_the_token_as_it_is() {
+    for filed in [provision("service"), token("reset", json!({}))] {
+        let asked = [filed, say(Say::Begin(Stage::Reset))];
+        let world = given(then(provisioned("service"), asked))
+            .when(say(Say::Fail(FailureCode::Declined)))
+            .and_state("12345678-9a-1", "active")
+            .world;
+        assert_eq!(
+            (phase(&world), world.token().keys.len()),
+            (Phase::Provisioned, 3)
+        );
+    }
+    let late = [provision("service"), say(Say::Begin(Stage::Secrets))];
+    given(then(provisioned("service"), late))
+        .when(say(Say::Fail(FailureCode::Declined)))
+        .and_state("12345678-9a-1", "destroyed");
+}
+
+#[test]
 fn a_reset_that_ends_early_leaves_nothing_to_rely_on() {
     let begun = [token("reset", json!({})), say(Say::Begin(Stage::Reset))];
     let world = given(then(provisioned("service"), begun))

@@ -156,7 +156,7 @@ impl Ledger {
             self.lose(token, facts.now, decision)?;
         }
         if let (C::Cancel(_), Some(token)) = (command, token) {
-            self.end_too_early(token, facts.now, decision);
+            self.end_too_early(token, None, facts.now, decision);
         }
         if let (C::Destroy(_), Some(token), true) = (command, token, changes) {
             for gone in token.all_keys() {
