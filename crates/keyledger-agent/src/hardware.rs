@@ -44,6 +44,7 @@ impl Tokens for Hardware {
         task: &TaskFiled,
         desk: &mut dyn Desk,
     ) -> Result<WalkEnd, DeskError> {
+        let _walked = card::walked(serial);
         match walk::walk(task, serial, desk) {
             // Whether the service said so or refused a report: for this agent it is over.
             Ok(walk::WalkEnd::Closed { why }) => Err(DeskError::Refused(why)),
