@@ -16,7 +16,7 @@ use keyledger_domain::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Step, World, command, curve_key, issue, key, name, person};
+use super::{Step, World, command, curve_key, issue, key, name, person, then};
 
 /// The token of most tests.
 pub(crate) const SERIAL: u32 = 12_345_678;
@@ -113,6 +113,11 @@ pub(crate) fn provision(profile: &str) -> Step {
         "provision",
         json!({ "workstation": "desk", "profile": profile }),
     )
+}
+
+/// A token under provision, before the agent has begun.
+pub(crate) fn under_way() -> Vec<Step> {
+    then(assigned(), [provision("service")])
 }
 
 /// Everything that an agent reports of a provision, in run `n`, up to the evidence.
