@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Announcement, Event, Profile, Step, TaskFiled, TaskKind, TokenKey};
+use super::{Announcement, Event, FailureCode, Profile, Step, TaskFiled, TaskKind, TokenKey};
 use crate::{
     name::Name,
     text::{Note, Title},
@@ -138,6 +138,13 @@ impl OpenTask {
     #[must_use]
     pub fn has_reset(&self) -> bool {
         self.resets() && (self.step > Some(Step::Reset) || !self.keys.is_empty())
+    }
+
+    /// True if nothing of before can be relied on should it end now: for why it failed, or none if it is cancelled.
+    #[must_use]
+    pub fn ends_wiped(&self, why: Option<FailureCode>) -> bool {
+        // What a person is asked in a reset is whether to begin it.
+        self.has_reset() || self.is_past_reset() && why != Some(FailureCode::Declined)
     }
 
     fn resets(&self) -> bool {
@@ -275,9 +282,9 @@ impl Token {
             }
             Event::TaskFailed(f) => {
                 self.fault = Some(f.detail.clone());
-                self.end_too_early(f.task);
+                self.end_too_early(f.task, Some(f.code));
             }
-            Event::TaskCancelled(e) => self.end_too_early(e.task),
+            Event::TaskCancelled(e) => self.end_too_early(e.task, None),
             Event::UserBound(b) => self.users.push(b.user.clone()),
             Event::SecretsReleased(_) => {}
             Event::Lost(_) => {
@@ -311,12 +318,12 @@ impl Token {
 
     /// A task ended before its time. A token that was to be provisioned is not; once its reset has begun, nothing of before
     /// can be relied on either.
-    fn end_too_early(&mut self, task: Uuid) {
+    fn end_too_early(&mut self, task: Uuid, why: Option<FailureCode>) {
         self.last_task = Some((task, false));
         let Some(task) = self.task.take() else {
             return;
         };
-        if task.is_past_reset() {
+        if task.ends_wiped(why) {
             self.keys.clear();
             self.phase = Phase::Quarantined;
         } else if self.phase == Phase::Provisioning {
