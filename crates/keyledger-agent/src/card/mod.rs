@@ -33,4 +33,4 @@ pub(crate) use holder::ask_scdaemon_to_let_go;
 pub(crate) use look::{all_slots, announcement};
 pub(crate) use management_key::ManagementKey;
 pub(crate) use piv::{FACTORY_PIN, FACTORY_PUK, Piv};
-pub(crate) use reader::open;
+pub(crate) use reader::{open, walked};

@@ -7,8 +7,9 @@ use keyledger_domain::{
     Event, Name, Record,
     name::{Aggregate, HistoryId},
     token,
+    views::TokenRow,
 };
-use keyledger_wire::notice::Notice;
+use keyledger_wire::{notice::Notice, query::Nothing};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -85,6 +86,7 @@ impl Watching {
                     if let (Some(task), Some((ended, done))) = (task, end(event))
                         && ended == task
                     {
+                        settled(session, &self.name, record.revision).await?;
                         return done.map_or_else(
                             |(why, remedy)| Err(Failure::new(Exit::Rejected, format!("token {}: {why}", self.name)).remedy(remedy).into()),
                             |()| Ok(()),
@@ -96,6 +98,22 @@ impl Watching {
             }
         }
     }
+}
+
+/// The event comes here while the service is still folding it: whoever asks next is to see it.
+async fn settled(session: &Session, name: &Name, revision: u32) -> anyhow::Result<()> {
+    const TRIES: u32 = 50;
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+    for _ in 0..TRIES {
+        let row: TokenRow = session
+            .query(&format!("tokens.show.{name}"), &Nothing {})
+            .await?;
+        if row.revision >= revision {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
 }
 
 fn lost() -> Failure {
@@ -170,8 +188,11 @@ fn say(record: &Record, event: &token::Event, out: &mut Output<'_>) -> anyhow::R
     Ok(())
 }
 
-/// The task that an event ends, and whether it did what it was for; why not, and what to do.
-fn end(event: &token::Event) -> Option<(Uuid, Result<(), (String, &'static str)>)> {
+/// Why a task did not do what it was for, and what to do.
+type Undone = (String, &'static str);
+
+/// The task that an event ends, and whether it did what it was for.
+fn end(event: &token::Event) -> Option<(Uuid, Result<(), Undone>)> {
     use token::Event as E;
     Some(match event {
         E::Provisioned(p) | E::Verified(p) => (p.task, Ok(())),
