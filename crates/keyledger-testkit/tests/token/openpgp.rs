@@ -57,15 +57,36 @@ async fn gpg_makes_keys_on_it_signs_decrypts_and_serves_ssh() {
     let socket = gpg
         .run("gpgconf", &["--list-dirs", "agent-ssh-socket"], "")
         .await;
-    let mut list = std::process::Command::new("ssh-add");
-    list.arg("-L")
-        .env("SSH_AUTH_SOCK", socket.expect_success().trim());
-    let listed = run(list, b"", Duration::from_secs(10))
-        .await
-        .expect_success();
+    let socket = socket.expect_success();
+    let ssh = async |program: &str, arguments: &[&str]| {
+        let mut command = std::process::Command::new(program);
+        command.args(arguments).env("SSH_AUTH_SOCK", socket.trim());
+        run(command, b"", Duration::from_secs(20))
+            .await
+            .expect_success()
+    };
+    let listed = ssh("ssh-add", &["-L"]).await;
     let exported = gpg.ok(&["--export-ssh-key", "alice@example.org"]).await;
     let key = |line: &str| line.split(' ').nth(1).unwrap().to_owned();
     assert_eq!(key(&listed), key(&exported));
+    let [public, message] = ["ssh.pub", "message"].map(|name| gpg.path(name).display().to_string());
+    fs::write(&public, &exported).unwrap();
+    let _ = ssh(
+        "ssh-keygen",
+        &["-Y", "sign", "-n", "test", "-f", &public, &message],
+    )
+    .await;
+    let mut check = std::process::Command::new("ssh-keygen");
+    check.args([
+        "-Y",
+        "check-novalidate",
+        "-n",
+        "test",
+        "-s",
+        &format!("{message}.sig"),
+    ]);
+    let said = run(check, &fs::read(&message).unwrap(), Duration::from_secs(20)).await;
+    assert!(said.expect_success().contains("Good \"test\" signature"));
 }
 
 #[tokio::test]
