@@ -65,6 +65,16 @@ pub enum BindError {
         /// Which subkey.
         subkey: Fingerprint,
     },
+    /// The subkey is younger than the signature would be: set the clock right.
+    #[error("subkey {subkey} was made at {created}, and it is {now}: is the clock right?")]
+    Clock {
+        /// Which subkey.
+        subkey: Fingerprint,
+        /// When it was made.
+        created: Timestamp,
+        /// What the clock says.
+        now: Timestamp,
+    },
     /// See [`OutOfRange`].
     #[error(transparent)]
     Time(#[from] OutOfRange),
@@ -75,13 +85,22 @@ impl Bind {
     ///
     /// # Errors
     ///
-    /// [`BindError::Time`].
+    /// [`BindError::Clock`] if the subkey was made after `now`; [`BindError::Time`].
     pub fn prepare(
         certificate: &Certificate,
         subkey: PublicSubkey,
         now: Timestamp,
     ) -> Result<Self, BindError> {
         let primary = certificate.key().primary_key.clone();
+        let created = subkey.created();
+        if now.seconds() < created.seconds() {
+            let subkey = subkey.fingerprint();
+            return Err(BindError::Clock {
+                subkey,
+                created,
+                now,
+            });
+        }
         let now = time::to_pgp(now)?;
         let digest = (subkey.role() == SubkeyRole::Sign).then(|| {
             let config = config(SignatureType::KeyBinding, subkey.packet(), CARD_HASH, now);

@@ -9,7 +9,6 @@ use pgp::{
         Timestamp as PgpTime,
     },
 };
-use serde::{Deserialize, Serialize};
 
 use super::{
     bind::ProvenSubkey,
@@ -18,22 +17,13 @@ use super::{
     offline::{Ask, Request, Response},
     public::{Certificate, Fingerprint},
     reason::RevocationReason,
+    renewal::Renewal,
     self_signature::{binding, certification, revocation},
     subkey::SubkeyRole,
     time,
     user_id::UserId,
 };
 use crate::ProviderFailure;
-
-/// What to renew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Renewal {
-    /// The primary key, and with it the whole.
-    Primary,
-    /// One subkey.
-    Subkey(Fingerprint),
-}
 
 impl CertifyKey {
     /// Does what a request asks, all of it or nothing. Show it to a person before: [`describe`](super::offline::describe).

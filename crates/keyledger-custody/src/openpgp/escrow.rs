@@ -80,6 +80,9 @@ impl EscrowedKey {
 
     /// The secret as an OpenPGP secret subkey packet *in clear*, which is what libraries import into a card.
     ///
+    /// The library that writes it leaves a copy of the scalar in freed memory; where that matters, take
+    /// [`scalar`](Self::scalar).
+    ///
     /// # Errors
     ///
     /// [`ProviderFailure`] if the memory is not to be had.

@@ -38,13 +38,12 @@ pub enum CertificateError {
     #[error("it is no OpenPGP certificate")]
     Unreadable,
     /// It is too large to be one of ours: look at the file.
-    #[error(
-        "it has {bytes} bytes, and at most {} are read",
-        Certificate::MAX_BYTES
-    )]
+    #[error("it has {bytes} bytes, and at most {max} are read")]
     TooLarge {
         /// How large it is.
         bytes: usize,
+        /// How large it may be.
+        max: usize,
     },
     /// There are several: give them one by one.
     #[error("it holds more than one certificate")]
@@ -66,6 +65,8 @@ pub enum CertificateError {
 impl Certificate {
     /// The largest certificate that is read, in bytes: room for some 1,000 signatures.
     pub const MAX_BYTES: usize = 256 << 10;
+    /// The largest keyring that is read, in bytes: 16 MiB, some 10,000 certificates.
+    pub const MAX_KEYRING_BYTES: usize = 16 << 20;
 
     /// Reads and verifies one certificate, armored or not.
     ///
@@ -73,7 +74,7 @@ impl Certificate {
     ///
     /// [`CertificateError`].
     pub fn parse(bytes: &[u8]) -> Result<Self, CertificateError> {
-        let mut all = Self::parse_keyring(bytes)?;
+        let mut all = Self::parse_many(bytes, Self::MAX_BYTES)?;
         match (all.pop(), all.pop()) {
             (Some(one), None) => Ok(one),
             (Some(_), Some(_)) => Err(CertificateError::Several),
@@ -87,11 +88,12 @@ impl Certificate {
     ///
     /// [`CertificateError`] of the first that is not one of ours.
     pub fn parse_keyring(bytes: &[u8]) -> Result<Vec<Self>, CertificateError> {
-        use CertificateError::{OtherKind, TooLarge, Unreadable};
-        let bytes = dearmored(bytes)?;
-        if bytes.len() > Self::MAX_BYTES {
-            return Err(TooLarge { bytes: bytes.len() });
-        }
+        Self::parse_many(bytes, Self::MAX_KEYRING_BYTES)
+    }
+
+    fn parse_many(bytes: &[u8], max: usize) -> Result<Vec<Self>, CertificateError> {
+        use CertificateError::{OtherKind, Unreadable};
+        let bytes = dearmored(bytes, max)?;
         let keys: Vec<SignedPublicKey> = SignedPublicKey::from_bytes_many(&bytes[..])
             .and_then(Iterator::collect)
             .map_err(|_| Unreadable)?;
@@ -247,17 +249,17 @@ fn visit(key: &SignedPublicKey, mut seen: impl FnMut(&[u8], &Vec<u8>)) {
     }
 }
 
-/// The bytes within the armor, or the bytes if there is none.
-fn dearmored(bytes: &[u8]) -> Result<Vec<u8>, CertificateError> {
+/// The bytes within the armor, or the bytes if there is none; at most `max`.
+pub(super) fn dearmored(bytes: &[u8], max: usize) -> Result<Vec<u8>, CertificateError> {
     use std::io::Read as _;
-    /// Base64 and its line breaks need 4/3 and a little.
-    const MAX_ARMORED: usize = Certificate::MAX_BYTES / 2 * 3;
-    if bytes.len() > MAX_ARMORED {
-        return Err(CertificateError::TooLarge { bytes: bytes.len() });
+    // Base64 and its line breaks need 4/3 and a little.
+    if bytes.len() > max / 2 * 3 {
+        let bytes = bytes.len();
+        return Err(CertificateError::TooLarge { bytes, max });
     }
     // A packet begins with the highest bit set, text never does.
     if bytes.first().is_none_or(|first| first & 0x80 != 0) {
-        return Ok(bytes.to_vec());
+        return fitting(bytes.to_vec(), max);
     }
     let mut reader = armor::Dearmor::new(Cursor::new(bytes));
     let mut inner = Vec::new();
@@ -265,9 +267,17 @@ fn dearmored(bytes: &[u8]) -> Result<Vec<u8>, CertificateError> {
         .read_to_end(&mut inner)
         .map_err(|_| CertificateError::Unreadable)?;
     match reader.typ {
-        Some(BlockType::PublicKey) => Ok(inner),
+        Some(BlockType::PublicKey) => fitting(inner, max),
         _ => Err(CertificateError::Unreadable),
     }
+}
+
+fn fitting(bytes: Vec<u8>, max: usize) -> Result<Vec<u8>, CertificateError> {
+    if bytes.len() <= max {
+        return Ok(bytes);
+    }
+    let bytes = bytes.len();
+    Err(CertificateError::TooLarge { bytes, max })
 }
 
 /// Many certificates, one after the other.

@@ -190,6 +190,22 @@ impl SealedKey {
             .ok_or(SealedKeyError::NotASealedKey)
     }
 
+    /// The same under a new passphrase. What is under the old one stays good until every copy of it is gone.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_certify_key`](Self::open_certify_key).
+    pub fn resealed(
+        &self,
+        passphrase: &Passphrase,
+        new: &Passphrase,
+        cost: KdfCost,
+    ) -> Result<Self, SealedKeyError> {
+        let secret = self.open(self.kind, passphrase)?;
+        let head = (self.kind, self.fingerprint, self.created);
+        Self::seal(head, secret.expose(), new, cost)
+    }
+
     /// What is in it.
     #[must_use]
     pub const fn kind(&self) -> SealedKind {

@@ -327,7 +327,10 @@ pub(super) fn check(
         }
         _ => return other("an unsigned remark"),
     }
-    created(signature).map(|_| ())
+    if created(signature)? < time::from_pgp(issuer.created_at()) {
+        return other("a signature older than the key that made it");
+    }
+    Ok(())
 }
 
 fn created(signature: &Signature) -> Result<Timestamp, CertificateError> {

@@ -113,7 +113,11 @@ fn the_whole_is_revoked_with_the_key_or_with_what_was_made_at_birth() {
         .revoke(&person.certificate, reason, None, day(40))
         .unwrap();
     assert_eq!(revoked.standing(day(41)), Standing::Revoked);
-    for end in [&revoked.to_bytes()[..], person.made.revocation.expose()] {
+    let at_birth = person.made.revocation.expose();
+    let lost = person.certificate.revoked_with(at_birth).unwrap();
+    assert_eq!(lost.standing(day(2)), Standing::Revoked);
+    assert!(alice().certificate.revoked_with(at_birth).is_err());
+    for end in [&revoked.to_bytes()[..], &lost.to_bytes(), at_birth] {
         let gpg = Gpg::new();
         gpg.import(day(2).seconds(), &person.certificate.to_bytes());
         assert_ne!(gpg.rows(day(41).seconds())[0].validity, "r");

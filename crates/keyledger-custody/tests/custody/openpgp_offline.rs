@@ -102,6 +102,10 @@ fn a_person_reads_all_that_is_signed() {
             "2. REVOKE FOR GOOD the subkey to authenticate (A) {}",
             old(SubkeyRole::Authenticate)
         ),
+        &format!(
+            "has          E  {}  expires 2028-11-24 00:00:00Z (in 669 days)",
+            old(SubkeyRole::Encrypt)
+        ),
         "reason         compromised: card 1234 lost",
         "3. BIND a subkey to sign (S), ed25519",
         "its holder signed that it wants to be bound",

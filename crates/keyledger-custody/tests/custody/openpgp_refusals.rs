@@ -5,7 +5,10 @@ use keyledger_custody::openpgp::{
     PublicSubkey, Renewal, RevocationReason, SubkeyAlgorithm, SubkeyRole,
 };
 
-use crate::openpgp_world::{SoftKey, alice, day, first, person, user_id};
+use crate::{
+    openpgp_gpg::Gpg,
+    openpgp_world::{SoftKey, alice, day, first, person, user_id},
+};
 
 #[test]
 fn no_byte_of_a_certificate_can_be_changed() {
@@ -105,6 +108,19 @@ fn a_signing_subkey_has_to_agree() {
 }
 
 #[test]
+fn a_subkey_is_not_bound_before_it_was_made() {
+    let made = alice();
+    let public = SoftKey::ed25519(7).public(SubkeyRole::Sign, day(2));
+    let early = Bind::prepare(&made.certificate, public, day(1)).unwrap_err();
+    assert!(matches!(early, BindError::Clock { .. }), "{early:?}");
+    let proven = SoftKey::ed25519(7).proven(&made.certificate, SubkeyRole::Authenticate, day(2));
+    let early = made
+        .key
+        .bind(&made.certificate, &[(proven, day(9))], day(1));
+    assert!(matches!(early, Err(CertifyError::Clock { .. })));
+}
+
+#[test]
 fn a_certify_key_changes_only_its_own_certificate_and_nothing_revoked() {
     let person = person();
     let key = &person.made.key;
@@ -196,4 +212,93 @@ fn points_are_points() {
         let error = new(role, algorithm, point).unwrap_err();
         assert!(matches!(error, NotASubkey::Point { .. }), "{point:?}");
     }
+}
+
+#[test]
+fn nothing_makes_the_reader_panic() {
+    let certificate = person().certificate;
+    let (binary, armored) = (certificate.to_bytes(), certificate.to_armored());
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64; // xorshift64, so that a failure comes again
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % u64::try_from(below).unwrap()).unwrap()
+    };
+    for round in 0..3_000 {
+        let mut bytes = if round % 4 == 0 {
+            armored.clone().into_bytes()
+        } else {
+            binary.clone()
+        };
+        for _ in 0..=next(4) {
+            let at = next(bytes.len());
+            match next(3) {
+                0 => bytes[at] = u8::try_from(next(256)).unwrap(),
+                1 => drop(bytes.drain(at..(at + next(40)).min(bytes.len()))),
+                _ => {
+                    let copy = bytes[at..(at + next(200)).min(bytes.len())].to_vec();
+                    bytes.splice(at..at, copy);
+                }
+            }
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        drop(Certificate::parse_keyring(&bytes));
+    }
+}
+
+#[test]
+fn what_gpg_makes_is_read_where_it_is_of_our_kind() {
+    let gpg = Gpg::new();
+    let now = day(1).seconds();
+    let quick = |arguments: &[&str]| {
+        let silent = ["--pinentry-mode=loopback", "--passphrase="];
+        gpg.run(now, &[&silent[..], arguments].concat())
+    };
+    let carol = "Carol <carol@example.org>";
+    quick(&["--quick-generate-key", carol, "ed25519", "cert", "1y"]);
+    let fingerprint = gpg.rows(now)[0].fingerprint.clone();
+    for (algorithm, role) in [("cv25519", "encr"), ("ed25519", "auth")] {
+        quick(&["--quick-add-key", &fingerprint, algorithm, role, "90d"]);
+    }
+    let export = || gpg.try_run(now, &["--export", &fingerprint]).stdout;
+    let certificate = Certificate::parse(&export()).unwrap();
+    assert_eq!(certificate.fingerprint().to_string(), fingerprint);
+    let roles: Vec<_> = certificate.subkeys().iter().map(|s| s.role).collect();
+    assert_eq!(roles, [SubkeyRole::Encrypt, SubkeyRole::Authenticate]);
+    for subkey in certificate.subkeys() {
+        assert_eq!(subkey.expires, Some(day(91)));
+    }
+    // A signing subkey's agreement GnuPG 2.2 keeps where nobody signs it: that is not ours,
+    let unsigned = certificate.to_bytes();
+    quick(&["--quick-add-key", &fingerprint, "ed25519", "sign", "90d"]);
+    assert_ne!(export(), unsigned);
+    let what = "an unsigned remark";
+    let error = Certificate::parse(&export()).unwrap_err();
+    assert_eq!(error, CertificateError::OtherKind { what });
+    // nor is a primary key that signs too, nor what somebody else says of it.
+    let dave = "Dave <dave@example.org>";
+    quick(&["--quick-generate-key", dave, "ed25519", "sign", "1y"]);
+    let other = gpg.try_run(now, &["--export", dave]).stdout;
+    assert_eq!(
+        Certificate::parse(&other),
+        Err(CertificateError::OtherKind {
+            what: "a primary key that does more than certify"
+        })
+    );
+    quick(&[
+        "--yes",
+        "--local-user",
+        dave,
+        "--quick-sign-key",
+        &fingerprint,
+    ]);
+    assert_eq!(
+        Certificate::parse(&export()),
+        Err(CertificateError::OtherKind {
+            what: "a signature of another kind"
+        })
+    );
 }

@@ -1,6 +1,6 @@
 //! Secret halves: sealed under a passphrase, opened again, and silent.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use data_encoding::HEXLOWER;
 use keyledger_custody::{
@@ -111,6 +111,22 @@ fn a_sealed_file_opens_as_what_it_is_and_only_unchanged() {
 }
 
 #[test]
+fn a_passphrase_is_changed_and_the_key_is_not() {
+    let made = alice();
+    let new = Passphrase::new("five other random words here".to_owned()).unwrap();
+    let sealed = sealed(&made);
+    let changed = sealed
+        .resealed(&passphrase(), &new, KdfCost::LEAST)
+        .unwrap();
+    let key = changed.open_certify_key(&new).unwrap();
+    assert_eq!(key.fingerprint(), made.key.fingerprint());
+    let old = changed.open_certify_key(&passphrase()).unwrap_err();
+    assert!(matches!(old, SealedKeyError::WrongPassphrase));
+    let wrong = sealed.resealed(&new, &new, KdfCost::LEAST).unwrap_err();
+    assert!(matches!(wrong, SealedKeyError::WrongPassphrase));
+}
+
+#[test]
 fn an_escrowed_key_decrypts_on_a_second_card_what_gpg_encrypted() {
     let made = alice();
     let escrowed = EscrowedKey::generate(day(1)).unwrap();
@@ -189,4 +205,38 @@ fn nothing_that_prints_shows_a_secret_half() {
         format!("{:?}", made.key),
         format!("CertifyKey({})", made.key.fingerprint())
     );
+}
+
+#[test]
+fn what_needs_no_secret_uses_no_module_that_has_one() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/openpgp");
+    let secret = ["certify", "certify_key", "escrow", "sealed"];
+    let mut files = Vec::new();
+    for folder in [folder.clone(), folder.join("offline")] {
+        files.extend(fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()));
+    }
+    let mut count = 0;
+    for file in files.iter().filter(|file| file.is_file()) {
+        let stem = file.file_stem().unwrap().to_str().unwrap();
+        if secret.contains(&stem) || file.parent() == Some(&folder) && stem == "mod" {
+            continue;
+        }
+        let text = fs::read_to_string(file).unwrap();
+        let code = text.lines().filter(|l| !l.trim_start().starts_with("//"));
+        let code: String = code.flat_map(|line| [line, "\n"]).collect();
+        let words = [
+            "CertifyKey",
+            "EscrowedKey",
+            "SealedKey",
+            "Secret",
+            "Key32",
+            "Passphrase",
+        ];
+        let modules = secret.map(|module| format!("{module}::"));
+        for word in words.into_iter().chain(modules.iter().map(String::as_str)) {
+            assert!(!code.contains(word), "{word} is in {}", file.display());
+        }
+        count += 1;
+    }
+    assert!(count > 15, "only {count} files were found");
 }

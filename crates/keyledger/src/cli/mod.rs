@@ -10,6 +10,8 @@ mod init;
 mod inventory;
 mod key;
 mod ledger;
+mod offline;
+mod openpgp;
 mod pages;
 mod principal;
 mod root;
@@ -58,6 +60,8 @@ enum Command {
     Inventory(Box<inventory::Inventory>),
     Ledger(Box<ledger::Ledger>),
     Doctor(Box<doctor::Doctor>),
+    Openpgp(Box<openpgp::Openpgp>),
+    Offline(Box<offline::Offline>),
     Init(Box<init::Init>),
     Setup(Box<setup::Setup>),
     Serve(Box<serve::Serve>),
@@ -94,6 +98,8 @@ impl Cli {
             Command::Inventory(inventory) => inventory.run(out).await,
             Command::Ledger(ledger) => ledger.run(out).await,
             Command::Doctor(doctor) => doctor.run(out).await,
+            Command::Openpgp(openpgp) => openpgp.run(out),
+            Command::Offline(offline) => offline.run(out),
             Command::Init(init) => init.run(out),
             Command::Setup(setup) => setup.run(out).await,
             Command::Serve(serve) => serve.run(out).await,

@@ -6,7 +6,7 @@ use keyledger_domain::{Timestamp, text::Reason, time::DAY_MS};
 
 use super::{Ask, Request};
 use crate::openpgp::{
-    Certificate, Fingerprint, ProvenSubkey, Renewal, RevocationReason, SubkeyRole,
+    Certificate, Fingerprint, ProvenSubkey, Renewal, RevocationReason, SubkeyRole, SubkeyView,
 };
 
 /// The request in words, line by line, as it would be signed at `now`. Every field that matters is in it, and no character
@@ -28,7 +28,9 @@ pub fn describe(request: &Request, now: Timestamp) -> String {
     line(format!("for          {}", request.user_id()));
     line(format!("created      {}", moment(certificate.created())));
     line(format!("expires      {}", end(certificate.expires(), now)));
-    line(format!("subkeys      {}", certificate.subkeys().len()));
+    for view in certificate.subkeys() {
+        line(format!("has          {}", standing(view, now)));
+    }
     line(format!("Request      {}", moment(request.made_at())));
     if request.made_at() > now {
         line(
@@ -51,22 +53,40 @@ pub fn describe(request: &Request, now: Timestamp) -> String {
     text
 }
 
+fn standing(view: &SubkeyView, now: Timestamp) -> String {
+    let (letter, fingerprint) = (view.role.letter(), view.fingerprint.grouped());
+    match &view.revoked {
+        Some(revoked) => format!("{letter}  {fingerprint}  revoked {}", moment(revoked.at)),
+        None => format!(
+            "{letter}  {fingerprint}  expires {}",
+            end(view.expires, now)
+        ),
+    }
+}
+
 fn ask_in_words(certificate: &Certificate, ask: &Ask, now: Timestamp) -> Vec<String> {
     match ask {
         Ask::Bind { subkey, expires } => bind(certificate, subkey, *expires, now),
-        Ask::Renew { what, expires } => {
-            let (what, before) = match what {
+        Ask::Renew {
+            what: renewal,
+            expires,
+        } => {
+            let (what, before) = match renewal {
                 Renewal::Primary => ("the whole certificate".to_owned(), certificate.expires()),
                 Renewal::Subkey(subkey) => (
                     named(certificate, *subkey),
                     certificate.subkey(*subkey).and_then(|view| view.expires),
                 ),
             };
-            vec![
+            let mut words = vec![
                 format!("RENEW {what}"),
                 format!("expires now    {}", end(before, now)),
                 format!("expires then   {}", end(Some(*expires), now)),
-            ]
+            ];
+            if matches!(renewal, Renewal::Subkey(_)) {
+                words.extend(outlives(certificate, *expires));
+            }
+            words
         }
         Ask::RevokeSubkey {
             subkey,
@@ -103,13 +123,20 @@ fn bind(
         format!("made           {}", moment(subkey.created())),
         format!("expires        {}", end(Some(expires), now)),
     ];
-    if certificate.expires().is_some_and(|whole| whole < expires) {
-        words.push("               that is after the certificate, which ends it".to_owned());
-    }
+    words.extend(outlives(certificate, expires));
     if role == SubkeyRole::Sign {
         words.push("agreed         its holder signed that it wants to be bound".to_owned());
     }
     words
+}
+
+/// What lives longer than the whole does not.
+fn outlives(certificate: &Certificate, expires: Timestamp) -> Option<String> {
+    let whole = certificate.expires().filter(|whole| *whole < expires)?;
+    Some(format!(
+        "               that is after the certificate, until {}",
+        moment(whole)
+    ))
 }
 
 fn named(certificate: &Certificate, subkey: Fingerprint) -> String {
@@ -136,12 +163,14 @@ fn moment(at: Timestamp) -> String {
 }
 
 fn end(at: Option<Timestamp>, now: Timestamp) -> String {
+    const HOUR_MS: i64 = DAY_MS / 24;
     let Some(at) = at else {
         return "never".to_owned();
     };
-    let days = (at.ms() - now.ms()).div_euclid(DAY_MS);
-    match days {
-        0.. => format!("{} (in {days} days)", moment(at)),
-        _ => format!("{} (ALREADY OVER)", moment(at)),
-    }
+    let far = match at.ms() - now.ms() {
+        ..=0 => "ALREADY OVER".to_owned(),
+        ms if ms < 2 * DAY_MS => format!("in {} hours", (ms + HOUR_MS / 2) / HOUR_MS),
+        ms => format!("in {} days", (ms + DAY_MS / 2) / DAY_MS),
+    };
+    format!("{} ({far})", moment(at))
 }

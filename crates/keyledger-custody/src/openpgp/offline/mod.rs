@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     bind::{BindError, ProvenSubkey},
-    certify::Renewal,
     public::{CertificateError, Fingerprint},
     reason::RevocationReason,
+    renewal::Renewal,
     user_id::UserId,
 };
 use crate::ProviderFailure;
