@@ -1,10 +1,11 @@
-//! For Keyledger's tests only: specs, conformance suites, a nats-server harness.
+//! For Keyledger's tests only: specs, conformance suites, a nats-server harness, virtual tokens.
 //!
 //! The harness runs real programs and never a stand-in:
 //!
 //! - [`NatsServer`] and [`Cluster`] start nats-server on loopback, kill it with `-9` and start it again over the same
 //!   data; [`Config`] says with what, in operator mode with the files of `nats-config/`;
 //! - [`Nats`] runs the `nats` CLI away from the user's home;
+//! - [`token::VirtualTokens`] starts virtual YubiKeys behind the real pcscd, plugs them in, pulls them out, touches them;
 //! - [`Process`] guards any other program, [`run`] takes one to its end;
 //! - [`tools`] finds the programs, or fails the test with how to get them.
 //!
@@ -16,6 +17,7 @@ mod nats;
 mod ports;
 mod process;
 mod server;
+pub mod token;
 pub mod tools;
 mod watchdog;
 

@@ -60,6 +60,31 @@ pub fn keyledger() -> PathBuf {
     built("keyledger", "KEYLEDGER_BIN")
 }
 
+/// The `virtual-token` binary: `$KEYLEDGER_VIRTUAL_TOKEN`, or the one built beside the running test.
+///
+/// # Panics
+///
+/// If it has not been built.
+#[must_use]
+pub fn virtual_token() -> PathBuf {
+    built("virtual-token", "KEYLEDGER_VIRTUAL_TOKEN")
+}
+
+/// Yubico's `ykman`, of version 5: `$KEYLEDGER_YKMAN`, or the first on `PATH`, or `.tools/bin/ykman`.
+///
+/// Some of its commands kill every `scdaemon` they see: [`crate::token::VirtualTokens::ykman`] lets it see none.
+///
+/// # Panics
+///
+/// If there is none.
+#[must_use]
+pub fn ykman() -> PathBuf {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND
+        .get_or_init(|| find("ykman", "KEYLEDGER_YKMAN", is_ykman_5))
+        .clone()
+}
+
 /// The root of the repository these tests were built from.
 #[must_use]
 pub fn repository() -> PathBuf {
@@ -122,6 +147,14 @@ fn recent_enough(server: &Path) -> bool {
     };
     version(&String::from_utf8_lossy(&output.stdout))
         .is_some_and(|version| version >= NATS_SERVER_MINIMUM)
+}
+
+/// Debian's is of version 4, and knows no management keys but 3DES.
+fn is_ykman_5(ykman: &Path) -> bool {
+    let Ok(output) = Command::new(ykman).arg("--version").output() else {
+        return false;
+    };
+    String::from_utf8_lossy(&output.stdout).contains("version: 5.")
 }
 
 /// Major and minor of `nats-server: v2.15.1`.

@@ -1,0 +1,159 @@
+//! One token as its reader sees it: which applet is selected, commands in parts, answers in parts.
+
+use super::apdu::{Answer, Command, Status};
+use super::device::Device;
+use super::outside::{Interference, Outside};
+use super::piv::{self, Piv};
+use super::small_applets;
+
+/// The chip with its applets.
+pub(crate) struct Card {
+    device: Device,
+    selected: Option<Applet>,
+    pub(crate) piv: Piv,
+    /// The parts of a chained command so far.
+    partial: Option<Command>,
+    /// What GET RESPONSE has still to fetch.
+    unread: Vec<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Applet {
+    Piv,
+    Management,
+    Otp,
+}
+
+/// What comes of a command.
+pub(crate) enum Outcome {
+    Answer(Vec<u8>),
+    /// The token is to be pulled out now.
+    Removed,
+}
+
+impl Card {
+    pub(crate) fn new(device: Device, state: piv::State) -> Self {
+        Self {
+            device,
+            selected: None,
+            piv: Piv::new(device, state),
+            partial: None,
+            unread: Vec::new(),
+        }
+    }
+
+    /// Power lost, or a reset: only what is kept stays.
+    pub(crate) fn reset(&mut self) {
+        self.selected = None;
+        self.partial = None;
+        self.unread.clear();
+        self.piv.deselect();
+    }
+
+    pub(crate) fn exchange(&mut self, bytes: &[u8], outside: &Outside) -> Outcome {
+        const GET_RESPONSE: u8 = 0xc0;
+        let Some(command) = Command::parse(bytes) else {
+            return answer(Err(Status::WRONG_LENGTH));
+        };
+        if command.instruction == GET_RESPONSE {
+            return self.next_part(command.expected);
+        }
+        self.unread.clear();
+        let Some(command) = self.whole(command) else {
+            return answer(Ok(Vec::new()));
+        };
+        let interference = outside.command(command.instruction);
+        match interference {
+            Interference::RemoveBefore => return Outcome::Removed,
+            Interference::Answer(status) => return answer(Err(status)),
+            Interference::None | Interference::RemoveAfter => {}
+        }
+        let result = self.answer(&command, outside);
+        if matches!(interference, Interference::RemoveAfter) {
+            return Outcome::Removed;
+        }
+        match result {
+            Ok(data) => {
+                self.unread = data;
+                self.next_part(command.expected)
+            }
+            refused => answer(refused),
+        }
+    }
+
+    /// Puts the parts of a chained command together; `None` while some are missing.
+    fn whole(&mut self, command: Command) -> Option<Command> {
+        let mut whole = match self.partial.take() {
+            Some(mut partial) if partial.is_continued_by(&command) => {
+                partial.data.extend_from_slice(&command.data);
+                partial.class = command.class;
+                partial.expected = command.expected;
+                partial
+            }
+            _ => command,
+        };
+        if whole.is_partial() {
+            self.partial = Some(whole);
+            return None;
+        }
+        whole.class &= !0x10;
+        Some(whole)
+    }
+
+    fn answer(&mut self, command: &Command, outside: &Outside) -> Answer {
+        const SELECT: u8 = 0xa4;
+        if command.instruction == SELECT && command.p1 == 0x04 {
+            return self.select(&command.data);
+        }
+        match self.selected {
+            Some(Applet::Piv) => self.piv.answer(command, outside),
+            Some(Applet::Management) => small_applets::management(&self.device, command),
+            Some(Applet::Otp) => small_applets::otp(&self.device, command),
+            None => Err(Status::NO_SUCH_INSTRUCTION),
+        }
+    }
+
+    /// By the identifier or the first bytes of it.
+    fn select(&mut self, id: &[u8]) -> Answer {
+        let is = |whole: &[u8]| id.len() >= 5 && whole.starts_with(id);
+        let (applet, about) = if is(Piv::ID) {
+            (Applet::Piv, self.piv.select())
+        } else if is(small_applets::MANAGEMENT_ID) {
+            (
+                Applet::Management,
+                small_applets::management_about(&self.device),
+            )
+        } else if is(small_applets::OTP_ID) {
+            (Applet::Otp, small_applets::otp_about(&self.device))
+        } else {
+            return Err(Status::NOT_FOUND);
+        };
+        if applet != Applet::Piv {
+            self.piv.deselect();
+        }
+        self.selected = Some(applet);
+        Ok(about)
+    }
+
+    fn next_part(&mut self, most: usize) -> Outcome {
+        let rest = self.unread.split_off(most.min(self.unread.len()));
+        let part = std::mem::replace(&mut self.unread, rest);
+        let status = match self.unread.len() {
+            0 => Status::OK,
+            more => Status::more(more),
+        };
+        finish(part, status)
+    }
+}
+
+fn answer(answer: Answer) -> Outcome {
+    match answer {
+        Ok(data) => finish(data, Status::OK),
+        Err(status) => finish(Vec::new(), status),
+    }
+}
+
+fn finish(mut data: Vec<u8>, Status(status): Status) -> Outcome {
+    data.extend(status.to_be_bytes());
+    Outcome::Answer(data)
+}

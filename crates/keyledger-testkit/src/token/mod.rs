@@ -1,0 +1,23 @@
+//! Virtual tokens: YubiKeys of our own behind the real pcscd, for tests.
+//!
+//! [`VirtualTokens`] starts the binary `virtual-token`, in which the tokens, pcscd and vpcd's driver run in
+//! namespaces of their own. Whatever speaks PC/SC reaches them if it is started with [`VirtualTokens::env`].
+
+mod apdu;
+mod card;
+mod control;
+mod device;
+mod harness;
+mod hex;
+mod outside;
+mod piv;
+mod small_applets;
+pub mod stack;
+mod tlv;
+mod virtual_token;
+mod wire;
+
+pub use device::{Firmware, NoFirmware};
+pub use harness::{Token, VirtualTokens};
+pub use piv::{Algorithm, ManagementAlgorithm, PinPolicy, TouchPolicy};
+pub use wire::{Fault, SlotState, TokenState, Touch, When};

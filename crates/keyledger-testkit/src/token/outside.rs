@@ -1,0 +1,215 @@
+//! What the world does to a token: plugging and pulling it, touching it, spoiling it.
+
+use std::collections::BTreeMap;
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::apdu::Status;
+use super::wire::{Fault, Touch, When};
+
+/// How long a YubiKey blinks before it gives up.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// pcscd looks every 400 ms whether a card is still there; a shorter absence may go unseen.
+const SHORTEST_ABSENCE: Duration = Duration::from_millis(900);
+
+/// One token's surroundings, shared between its reader and whoever controls the test.
+#[derive(Default)]
+pub(crate) struct Outside {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Inner {
+    inserted: bool,
+    removed_at: Option<Instant>,
+    /// Whether pcscd has powered the card since it was inserted.
+    seen: bool,
+    reader: Option<TcpStream>,
+    touch: Touch,
+    awaiting_touch: bool,
+    touches: u64,
+    operations: BTreeMap<u8, u64>,
+    faults: Vec<Fault>,
+}
+
+/// What is to happen around one command.
+pub(crate) enum Interference {
+    None,
+    /// The token is gone before the command has any effect.
+    RemoveBefore,
+    /// The command has its effect, and its answer is never heard.
+    RemoveAfter,
+    /// The command has no effect, and this is the answer.
+    Answer(Status),
+}
+
+/// What a test may want to know of the surroundings.
+pub(crate) struct Glimpse {
+    pub(crate) inserted: bool,
+    pub(crate) awaiting_touch: bool,
+    pub(crate) touches: u64,
+    pub(crate) operations: BTreeMap<u8, u64>,
+    pub(crate) faults_left: usize,
+}
+
+impl Outside {
+    pub(crate) fn insert(&self) {
+        let mut inner = self.lock();
+        if inner.inserted {
+            return;
+        }
+        if let Some(removed_at) = inner.removed_at {
+            let rest = SHORTEST_ABSENCE.saturating_sub(removed_at.elapsed());
+            drop(inner);
+            std::thread::sleep(rest);
+            inner = self.lock();
+        }
+        inner.inserted = true;
+        inner.seen = false;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn remove(&self) {
+        let mut inner = self.lock();
+        if !inner.inserted {
+            return;
+        }
+        inner.inserted = false;
+        inner.removed_at = Some(Instant::now());
+        if let Some(reader) = inner.reader.take() {
+            // Wakes who reads from it; closed already, just as well.
+            let _ = reader.shutdown(Shutdown::Read);
+        }
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn is_inserted(&self) -> bool {
+        self.lock().inserted
+    }
+
+    /// Waits until pcscd has powered the card; whether it did in time.
+    pub(crate) fn wait_until_seen(&self, within: Duration) -> bool {
+        let inner = self.lock();
+        let (inner, _) = self
+            .changed
+            .wait_timeout_while(inner, within, |inner| inner.inserted && !inner.seen)
+            .unwrap_or_else(PoisonError::into_inner);
+        inner.seen
+    }
+
+    pub(crate) fn wait_until_inserted(&self) {
+        let inner = self.lock();
+        drop(
+            self.changed
+                .wait_while(inner, |inner| !inner.inserted)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
+    /// A connection to the reader; `false` if the token has been removed meanwhile.
+    pub(crate) fn connected(&self, reader: TcpStream) -> bool {
+        let mut inner = self.lock();
+        if inner.inserted {
+            inner.reader = Some(reader);
+        }
+        inner.inserted
+    }
+
+    pub(crate) fn powered(&self) {
+        self.lock().seen = true;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn set_touch(&self, touch: Touch) {
+        self.lock().touch = touch;
+        self.changed.notify_all();
+    }
+
+    /// Blinks until the token is touched, removed, or nobody came: the latter two are errors.
+    pub(crate) fn wait_for_touch(&self) -> Result<(), Status> {
+        let mut inner = self.lock();
+        inner.awaiting_touch = true;
+        self.changed.notify_all();
+        let (mut inner, _) = self
+            .changed
+            .wait_timeout_while(inner, PATIENCE, |inner| {
+                inner.inserted && inner.touch == Touch::Withheld
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        inner.awaiting_touch = false;
+        if inner.inserted && inner.touch == Touch::Given {
+            inner.touches += 1;
+            return Ok(());
+        }
+        Err(Status::SECURITY_NOT_SATISFIED)
+    }
+
+    pub(crate) fn add_fault(&self, fault: Fault) {
+        self.lock().faults.push(fault);
+    }
+
+    pub(crate) fn clear_faults(&self) {
+        self.lock().faults.clear();
+    }
+
+    pub(crate) fn has_fault(&self, is: impl Fn(&Fault) -> bool) -> bool {
+        self.lock().faults.iter().any(is)
+    }
+
+    /// Counts a whole command and says what is to happen around it. What happens once is forgotten.
+    pub(crate) fn command(&self, instruction: u8) -> Interference {
+        let mut inner = self.lock();
+        *inner.operations.entry(instruction).or_default() += 1;
+        let mut due = None;
+        for (index, fault) in inner.faults.iter_mut().enumerate() {
+            let (Fault::Remove {
+                instruction: wanted,
+                nth,
+                ..
+            }
+            | Fault::Answer {
+                instruction: wanted,
+                nth,
+                ..
+            }) = fault
+            else {
+                continue;
+            };
+            if *wanted == instruction {
+                *nth = nth.saturating_sub(1);
+                if *nth == 0 {
+                    due.get_or_insert(index);
+                }
+            }
+        }
+        match due.map(|index| inner.faults.remove(index)) {
+            Some(Fault::Remove {
+                when: When::Before, ..
+            }) => Interference::RemoveBefore,
+            Some(Fault::Remove {
+                when: When::After, ..
+            }) => Interference::RemoveAfter,
+            Some(Fault::Answer { status, .. }) => Interference::Answer(Status(status)),
+            _ => Interference::None,
+        }
+    }
+
+    pub(crate) fn glimpse(&self) -> Glimpse {
+        let inner = self.lock();
+        Glimpse {
+            inserted: inner.inserted,
+            awaiting_touch: inner.awaiting_touch,
+            touches: inner.touches,
+            operations: inner.operations.clone(),
+            faults_left: inner.faults.len(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Every change is whole: a panic elsewhere leaves nothing half done.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

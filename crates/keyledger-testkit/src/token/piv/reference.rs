@@ -1,0 +1,88 @@
+//! PIN and PUK: verified, changed, unblocked, given more tries.
+
+use super::Piv;
+use super::state::{Reference, State};
+use crate::token::apdu::{Answer, Command, Status};
+
+const PIN: u8 = 0x80;
+const PUK: u8 = 0x81;
+
+impl Piv {
+    /// VERIFY: with a PIN, or without to ask, or with `ff` to forget.
+    pub(super) fn verify(&mut self, command: &Command) -> Answer {
+        if command.p2 != PIN {
+            return Err(Status::REFERENCE_NOT_FOUND); // fingerprints, for one
+        }
+        match (command.p1, &**command.data) {
+            (0xff, []) => {
+                self.session.pin_verified = false;
+                self.session.pin_fresh = false;
+                Ok(Vec::new())
+            }
+            (0x00, []) if self.session.pin_verified => Ok(Vec::new()),
+            (0x00, []) => Err(match self.state.pin.tries_left {
+                0 => Status::BLOCKED,
+                tries => Status::tries_left(tries),
+            }),
+            (0x00, pin) if pin.len() == Reference::LENGTH => {
+                self.changed = true;
+                let verified = self.state.pin.verify(pin);
+                self.session.pin_verified = verified.is_ok();
+                self.session.pin_fresh = verified.is_ok();
+                verified.map(|()| Vec::new())
+            }
+            (0x00, _) => Err(Status::WRONG_DATA),
+            _ => Err(Status::WRONG_PARAMETERS),
+        }
+    }
+
+    /// CHANGE REFERENCE DATA: the old value, then the new.
+    pub(super) fn change_reference(&mut self, command: &Command) -> Answer {
+        let reference = match command.p2 {
+            PIN => &mut self.state.pin,
+            PUK => &mut self.state.puk,
+            _ => return Err(Status::REFERENCE_NOT_FOUND),
+        };
+        let (old, new) = pair(&command.data)?;
+        self.changed = true;
+        reference.verify(old)?;
+        reference.set(new)?;
+        Ok(Vec::new())
+    }
+
+    /// RESET RETRY COUNTER: the PUK, then a new PIN.
+    pub(super) fn reset_retry_counter(&mut self, command: &Command) -> Answer {
+        if command.p2 != PIN {
+            return Err(Status::REFERENCE_NOT_FOUND);
+        }
+        let (puk, pin) = pair(&command.data)?;
+        self.changed = true;
+        self.state.puk.verify(puk)?;
+        self.state.pin.set(pin)?;
+        Ok(Vec::new())
+    }
+
+    /// SET PIN RETRIES: gives both other tries, and with them the factory's values.
+    pub(super) fn set_retries(&mut self, command: &Command) -> Answer {
+        self.require_management()?;
+        if !self.session.pin_verified {
+            return Err(Status::SECURITY_NOT_SATISFIED);
+        }
+        if command.p1 == 0 || command.p2 == 0 {
+            return Err(Status::WRONG_PARAMETERS);
+        }
+        self.state.pin = Reference::new(State::FACTORY_PIN, command.p1);
+        self.state.puk = Reference::new(State::FACTORY_PUK, command.p2);
+        self.session.pin_verified = false;
+        self.session.pin_fresh = false;
+        self.changed = true;
+        Ok(Vec::new())
+    }
+}
+
+fn pair(data: &[u8]) -> Result<(&[u8], &[u8]), Status> {
+    if data.len() != 2 * Reference::LENGTH {
+        return Err(Status::WRONG_DATA);
+    }
+    Ok(data.split_at(Reference::LENGTH))
+}

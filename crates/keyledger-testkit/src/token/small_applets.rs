@@ -1,0 +1,48 @@
+//! The two other applets that clients ask who this token is: management and OTP.
+
+use super::apdu::{Answer, Command, Status};
+use super::device::Device;
+use super::tlv;
+
+pub(crate) const MANAGEMENT_ID: &[u8] = &[0xa0, 0x00, 0x00, 0x05, 0x27, 0x47, 0x11, 0x17];
+pub(crate) const OTP_ID: &[u8] = &[0xa0, 0x00, 0x00, 0x05, 0x27, 0x20, 0x01, 0x01];
+
+/// Yubico's numbers of what a token can do over USB or NFC.
+const PIV: u16 = 0x0010;
+
+pub(crate) fn management_about(device: &Device) -> Vec<u8> {
+    format!("Virtual mgr - FW version {}", device.firmware).into_bytes()
+}
+
+/// READ CONFIG, and nothing to write.
+pub(crate) fn management(device: &Device, command: &Command) -> Answer {
+    if command.instruction != 0x1d {
+        return Err(Status::NO_SUCH_INSTRUCTION);
+    }
+    let mut config = Vec::new();
+    tlv::put(&mut config, 0x01, &PIV.to_be_bytes());
+    tlv::put(&mut config, 0x02, &device.serial.to_be_bytes());
+    tlv::put(&mut config, 0x03, &PIV.to_be_bytes());
+    tlv::put(&mut config, 0x04, &[Device::FORM_FACTOR]);
+    tlv::put(&mut config, 0x05, &device.firmware.bytes());
+    tlv::put(&mut config, 0x0a, &[0]); // no lock
+    let length = u8::try_from(config.len()).expect("a few bytes");
+    config.insert(0, length);
+    Ok(config)
+}
+
+pub(crate) fn otp_about(device: &Device) -> Vec<u8> {
+    // Version, programming sequence, touch level: nothing is programmed.
+    let mut about = device.firmware.bytes().to_vec();
+    about.extend([0, 0, 0]);
+    about
+}
+
+/// The serial number, as tokens of firmware 4 give it only here.
+pub(crate) fn otp(device: &Device, command: &Command) -> Answer {
+    match (command.instruction, command.p1) {
+        (0x01, 0x10) => Ok(device.serial.to_be_bytes().to_vec()),
+        (0x03, _) => Ok(otp_about(device)),
+        _ => Err(Status::NO_SUCH_INSTRUCTION),
+    }
+}

@@ -1,0 +1,12 @@
+//! The virtual tokens themselves, judged by clients that were written for real ones.
+#![allow(
+    clippy::unwrap_used,
+    reason = "in a test an unwrap is an assertion, in its helpers too"
+)]
+
+mod attestation;
+mod client;
+mod hand;
+mod keys;
+mod references;
+mod ykman;
