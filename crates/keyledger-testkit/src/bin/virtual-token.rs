@@ -44,10 +44,8 @@ fn main() -> anyhow::Result<()> {
         stack::enter_namespaces(again)
             .context("running unshare (Debian: apt-get install util-linux)")?;
     }
-    std::fs::create_dir_all(&arguments.dir)
-        .with_context(|| format!("making {}", arguments.dir.display()))?;
     stack::run(&Wanted {
-        directory: arguments.dir.canonicalize()?,
+        directory: std::path::absolute(arguments.dir)?,
         tokens: arguments.keys,
         firmware: arguments.firmware,
         first_serial: arguments.serial_base,

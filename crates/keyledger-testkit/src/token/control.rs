@@ -67,11 +67,18 @@ fn answer(Request { token, action }: Request, tokens: &[VirtualToken]) -> Reply 
             Reply::Done
         }
         Action::State => Reply::State(Box::new(token.state())),
-        Action::PinIs { value } => Reply::Is(token.kept().pin.is(value.as_bytes())),
-        Action::PukIs { value } => Reply::Is(token.kept().puk.is(value.as_bytes())),
+        Action::PinIs { value } => Reply::Is(token.kept().piv.pin.is(value.as_bytes())),
+        Action::PukIs { value } => Reply::Is(token.kept().piv.puk.is(value.as_bytes())),
+        Action::OpenPgpPinIs { value } => Reply::Is(token.kept().openpgp.user.is(value.as_bytes())),
+        Action::OpenPgpAdminPinIs { value } => {
+            Reply::Is(token.kept().openpgp.admin.is(value.as_bytes()))
+        }
+        Action::OpenPgpResetCodeIs { value } => {
+            Reply::Is(token.kept().openpgp.reset_code.is(value.as_bytes()))
+        }
         Action::ManagementKeyIs { value } => {
             match data_encoding::HEXLOWER_PERMISSIVE.decode(value.as_bytes()) {
-                Ok(value) => Reply::Is(token.kept().management.value() == value),
+                Ok(value) => Reply::Is(token.kept().piv.management.value() == value),
                 Err(_) => Reply::Refused("the management key is hexadecimal digits".into()),
             }
         }

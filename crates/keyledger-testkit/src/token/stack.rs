@@ -4,8 +4,9 @@
 //! their own, stacks don't meet each other, nor the pcscd and the YubiKeys of the machine. A unix socket is reached by
 //! its path from every network namespace, so clients stay outside and find it by `PCSCLITE_CSOCK_NAME`.
 
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -16,9 +17,11 @@ use std::time::{Duration, Instant};
 use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive};
 use serde::{Deserialize, Serialize};
 
+use super::card::Memory;
 use super::control;
 use super::device::{Device, Firmware};
-use super::piv::{Authority, State};
+use super::openpgp;
+use super::piv::{self, Authority};
 use super::virtual_token::VirtualToken;
 
 /// pcscd's limit for the whole system.
@@ -150,7 +153,10 @@ pub fn run(wanted: &Wanted) -> anyhow::Result<()> {
         wanted.tokens
     );
     let places = Places::new(&wanted.directory);
-    fs::create_dir_all(&wanted.directory)
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700) // keys lie in it, though only of tests
+        .create(&wanted.directory)
         .with_context(|| format!("making {}", wanted.directory.display()))?;
     write_readers(&places, wanted).context("writing pcscd's configuration")?;
     bring_loopback_up()?;
@@ -295,7 +301,10 @@ fn tokens(places: &Places, wanted: &Wanted) -> anyhow::Result<Arc<[VirtualToken]
             let file = places.token(serial);
             VirtualToken::open(file.clone(), device, || {
                 let (slot, certificate) = authorities.issuer().attestation_key().into_slot();
-                State::factory(&device, slot, certificate)
+                Memory {
+                    piv: piv::State::factory(&device, slot, certificate),
+                    openpgp: openpgp::State::factory(),
+                }
             })
             .with_context(|| format!("reading or making {}", file.display()))
         })

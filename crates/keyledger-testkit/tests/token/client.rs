@@ -81,9 +81,16 @@ impl Raw {
 
     /// In hexadecimal digits, as is the answer with its status word.
     pub(crate) fn ask(&self, command: &str) -> String {
+        self.attempt(command).unwrap()
+    }
+
+    /// The same, where the card may be gone.
+    pub(crate) fn attempt(&self, command: &str) -> Result<String, pcsc::Error> {
         use data_encoding::HEXLOWER;
         let command = HEXLOWER.decode(command.as_bytes()).unwrap();
         let mut buffer = vec![0; 65_538];
-        HEXLOWER.encode(self.0.transmit(&command, &mut buffer).unwrap())
+        self.0
+            .transmit(&command, &mut buffer)
+            .map(|answer| HEXLOWER.encode(answer))
     }
 }

@@ -6,7 +6,9 @@
 
 mod attestation;
 mod client;
+mod gpg;
 mod hand;
 mod keys;
+mod openpgp;
 mod references;
 mod ykman;
