@@ -36,7 +36,40 @@ pub(crate) fn assert_provisioned(desk: &TestDesk, token: &Token) {
         let on_token = &state.slots[&made.slot.number()];
         assert_eq!(on_token.public_key, attested_key(&made.attestation));
     }
+    assert_openpgp(desk, token);
     assert_no_secret_in_reports(desk);
+}
+
+fn assert_openpgp(desk: &TestDesk, token: &Token) {
+    let state = token.state().openpgp;
+    let evidence = desk.service.evidence.as_ref().unwrap();
+    let keys = [&state.sign, &state.decrypt, &state.authenticate];
+    let profile = desk.service.task.profile.as_ref().unwrap();
+    let Some(plan) = &profile.openpgp else {
+        return;
+    };
+    let secrets = desk.service.secrets.as_ref().unwrap();
+    let text = |secret: &Option<keyledger_custody::Secret>| {
+        String::from_utf8(secret.as_ref().unwrap().expose().to_vec()).unwrap()
+    };
+    assert!(token.openpgp_pin_is(PIN));
+    assert!(token.openpgp_admin_pin_is(&text(&secrets.openpgp_admin_pin)));
+    assert!(token.openpgp_reset_code_is(&text(&secrets.openpgp_reset_code)));
+    assert_eq!(state.pin_tries_left, plan.retries);
+    assert_eq!(state.admin_pin_tries_left, plan.retries);
+    assert_eq!(evidence.openpgp.len(), 3);
+    for (proof, key) in evidence.openpgp.iter().zip(keys) {
+        let key = key.as_ref().expect("the key is on the token");
+        assert!(key.generated);
+        let fingerprint = data_encoding::HEXLOWER.encode(&key.fingerprint);
+        assert_eq!(fingerprint, *proof.fingerprint);
+        assert_eq!(BASE64.encode(&key.public_key), *proof.public_key);
+    }
+    for made in desk.service.keys_made.iter().flat_map(|made| &made.openpgp) {
+        let same = |proof: &&keyledger_domain::token::OpenpgpProof| proof.role == made.role;
+        let proof = evidence.openpgp.iter().find(same).unwrap();
+        assert_eq!(made.fingerprint, proof.fingerprint);
+    }
 }
 
 /// No report holds a PIN, a PUK or a management key, in digits, hex or base64.

@@ -6,6 +6,7 @@ mod end;
 mod held;
 mod killed;
 mod looks;
+mod openpgp;
 mod provision;
 mod pulled;
 mod refused;

@@ -1,7 +1,8 @@
 //! What the service would do, as far as a walk can tell.
 
 use aws_lc_rs::{
-    agreement::{PrivateKey, UnparsedPublicKey, X25519, agree},
+    agreement::{ECDH_P256, PrivateKey, UnparsedPublicKey, X25519, agree},
+    digest::{SHA256, digest},
     encoding::AsDer,
     hmac,
     signature::{
@@ -15,8 +16,8 @@ use keyledger_domain::{
     Algorithm,
     text::Title,
     token::{
-        Evidence, Failure, Holder, KeysMade, Profile, Report, SecretsSealed, TaskFiled, TaskKind,
-        statement,
+        Evidence, Failure, Holder, KeysMade, OpenpgpRole, Profile, Report, SecretsSealed,
+        TaskFiled, TaskKind, statement,
     },
 };
 use keyledger_wire::{ReportReply, Sealed, SlotCertificate, Status};
@@ -32,6 +33,7 @@ pub(crate) struct Service {
     pub(crate) task: TaskFiled,
     curve: CurveKey,
     challenge: PrivateKey,
+    challenge_p256: PrivateKey,
     issuer: Issuer<'static, KeyPair>,
     /// What custody holds of the token.
     pub(crate) secrets: Option<TokenSecrets>,
@@ -52,8 +54,8 @@ impl Service {
         let challenge = PrivateKey::generate(&X25519).unwrap();
         let x25519 = challenge.compute_public_key().unwrap();
         let x25519 = AsDer::as_der(&x25519).unwrap();
-        let p256 = PrivateKey::generate(&aws_lc_rs::agreement::ECDH_P256).unwrap();
-        let p256 = p256.compute_public_key().unwrap();
+        let challenge_p256 = PrivateKey::generate(&ECDH_P256).unwrap();
+        let p256 = challenge_p256.compute_public_key().unwrap();
         let p256 = AsDer::<aws_lc_rs::encoding::PublicKeyX509Der<'_>>::as_der(&p256).unwrap();
         let challenges = [p256.as_ref(), x25519.as_ref()];
         let key = KeyPair::generate().unwrap();
@@ -81,6 +83,7 @@ impl Service {
             },
             curve,
             challenge,
+            challenge_p256,
             issuer: Issuer::new(authority, key),
             secrets: None,
             keys_made: Vec::new(),
@@ -184,6 +187,7 @@ impl Service {
         assert!(evidence.factory_pin_refused);
         assert!(evidence.factory_puk_refused);
         assert!(evidence.factory_management_key_refused);
+        self.check_openpgp(evidence);
         assert_eq!(evidence.slots.len(), profile.piv.len());
         for proof in &evidence.slots {
             let plan = &profile.piv[&proof.slot];
@@ -204,6 +208,49 @@ impl Service {
         }
     }
 
+    /// Signatures of OpenPGP keys are over the SHA-256 of the statement.
+    fn check_openpgp(&self, evidence: &Evidence) {
+        let Some(plan) = self.task.profile.as_ref().and_then(|p| p.openpgp.as_ref()) else {
+            assert!(evidence.openpgp.is_empty());
+            return;
+        };
+        assert_eq!(evidence.openpgp.len(), 3);
+        for (proof, (place, subkey)) in evidence.openpgp.iter().zip(plan.subkeys()) {
+            assert_eq!(place, format!("openpgp.{}", proof.role.as_str()));
+            assert_eq!(proof.touch, subkey.touch);
+            let task = self.task.task.to_string();
+            let statement = statement(&task, &self.task.nonce, evidence.serial, place);
+            let tag = BASE64.decode(proof.proof.as_bytes()).unwrap();
+            let key = BASE64.decode(proof.public_key.as_bytes()).unwrap();
+            match (proof.role, subkey.algorithm) {
+                (OpenpgpRole::Encrypt, Algorithm::X25519) => self.agrees(&key, &statement, &tag),
+                (OpenpgpRole::Encrypt, _) => self.agrees_p256(&key, &statement, &tag),
+                (_, Algorithm::P256) => verify(Algorithm::P256, &key, &statement, &tag),
+                (_, algorithm) => {
+                    let hash = digest(&SHA256, &statement);
+                    verify(algorithm, &key, hash.as_ref(), &tag);
+                }
+            }
+            if let Some(made) = self.keys_made.last() {
+                let made = made.openpgp.iter().find(|made| made.role == proof.role);
+                let made = made.unwrap();
+                assert_eq!(made.fingerprint, proof.fingerprint);
+                assert_eq!(made.public_key, proof.public_key);
+                assert!(made.created_at > 1_700_000_000);
+            }
+        }
+    }
+
+    fn agrees_p256(&self, spki: &[u8], statement: &[u8], tag: &[u8]) {
+        let point = &spki[spki.len() - 65..];
+        let theirs = UnparsedPublicKey::new(&ECDH_P256, point);
+        agree(&self.challenge_p256, theirs, (), |secret| {
+            let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+            hmac::verify(&key, statement, tag).map_err(drop)
+        })
+        .expect("the key that agrees knows the secret");
+    }
+
     fn agrees(&self, spki: &[u8], statement: &[u8], tag: &[u8]) {
         let point = spki.last_chunk::<32>().unwrap();
         let theirs = UnparsedPublicKey::new(&X25519, point);
@@ -216,8 +263,7 @@ impl Service {
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-    HEXLOWER.encode(hash.as_ref())
+    HEXLOWER.encode(digest(&SHA256, bytes).as_ref())
 }
 
 /// The DER `SubjectPublicKeyInfo` that an attestation is about.
