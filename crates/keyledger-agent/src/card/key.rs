@@ -199,7 +199,7 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const X25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.110");
 
 /// The DER `SubjectPublicKeyInfo` of the numbers that a token shows; nothing if they are not there.
-fn public_key(algorithm: Algorithm, numbers: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn public_key(algorithm: Algorithm, numbers: &[u8]) -> Option<Vec<u8>> {
     let point = || tlv::find(numbers, 0x86).map(<[u8]>::to_vec);
     let (oid, parameters, bits) = match algorithm {
         Algorithm::P256 => (EC, Some((&P256).into()), point()?),

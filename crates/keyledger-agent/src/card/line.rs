@@ -18,6 +18,14 @@ const TRANSACTION_WAIT: Duration = Duration::from_secs(20);
 /// How long an answer is waited for: a token makes an RSA key of 3,072 bits in half a minute, in bad luck in two.
 const ANSWER_WAIT: Duration = Duration::from_secs(180);
 
+/// How long a line may take to close.
+const CLOSING_WAIT: Duration = Duration::from_secs(2);
+
+/// `SELECT` of Yubico's management applet, which every token has and no secret opens.
+const FORGET: [u8; 13] = [
+    0x00, 0xa4, 0x04, 0x00, 0x08, 0xa0, 0x00, 0x00, 0x05, 0x27, 0x47, 0x11, 0x17,
+];
+
 /// Bytes of an answer to a short command, at most: 256 and the status.
 const ANSWER_BYTES: usize = 258;
 
@@ -27,10 +35,12 @@ type Bytes = Zeroizing<Vec<u8>>;
 /// A line to whatever card is in a reader; nobody else talks to the card while it is open.
 ///
 /// `pcsc` holds a transaction by a borrow of the card, and beginning one blocks for as long as another program has its own:
-/// so a thread holds both, and this side waits no longer than it wants to. When this is dropped, the thread ends the
-/// transaction and resets the card, so that no verified PIN is left to who comes next; a card that was told no secret is left as it is.
+/// so a thread holds both, and this side waits no longer than it wants to. When this is dropped, no verified PIN is left to who
+/// comes next: another applet is selected, which makes a token forget, or the card is reset if that fails. Others who share the card
+/// would notice a reset, so it is the second choice.
 pub(crate) struct Line {
-    commands: Sender<Command>,
+    /// Nothing once it is being closed.
+    commands: Option<Sender<Command>>,
     answers: Receiver<Result<Bytes, pcsc::Error>>,
     during: &'static str,
 }
@@ -56,7 +66,7 @@ impl Line {
             return Err(CardError::Service(pcsc::Error::NoMemory));
         }
         let line = Self {
-            commands,
+            commands: Some(commands),
             answers,
             during: "connecting",
         };
@@ -85,7 +95,9 @@ impl Line {
     ) -> Result<Bytes, CardError> {
         self.during = during;
         let removed = CardError::Removed { during };
-        if self.commands.send(Command { bytes, sensitive }).is_err() {
+        let command = Command { bytes, sensitive };
+        let told = self.commands.as_ref().map(|line| line.send(command));
+        if !matches!(told, Some(Ok(()))) {
             return Err(removed);
         }
         match self.answers.recv_timeout(ANSWER_WAIT) {
@@ -94,6 +106,14 @@ impl Line {
             Err(RecvTimeoutError::Timeout) => Err(CardError::Silent(during)),
             Err(RecvTimeoutError::Disconnected) => Err(removed),
         }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        drop(self.commands.take());
+        // Until the thread has let go: who opens the next line must not meet this one. A silent token is not waited for.
+        while self.answers.recv_timeout(CLOSING_WAIT).is_ok() {}
     }
 }
 
@@ -187,11 +207,9 @@ fn serve(
     told: &Receiver<Command>,
     answer: &Sender<Result<Bytes, pcsc::Error>>,
 ) -> Disposition {
-    let mut left = Disposition::LeaveCard;
+    let mut trusting = false;
     while let Ok(Command { bytes, sensitive }) = told.recv() {
-        if sensitive {
-            left = Disposition::ResetCard;
-        }
+        trusting |= sensitive;
         let mut buffer = Bytes::new(vec![0; ANSWER_BYTES]);
         let answered = transaction.transmit(&bytes, &mut buffer).map(<[u8]>::len);
         let answered = answered.map(|length| {
@@ -203,6 +221,16 @@ fn serve(
             break;
         }
     }
+    let forgot = || {
+        let mut buffer = [0; ANSWER_BYTES];
+        let answered = transaction.transmit(&FORGET, &mut buffer);
+        answered.is_ok_and(|answer| answer.ends_with(&[0x90, 0x00]))
+    };
+    let left = if trusting && !forgot() {
+        Disposition::ResetCard
+    } else {
+        Disposition::LeaveCard
+    };
     drop(transaction.end(left));
     left
 }

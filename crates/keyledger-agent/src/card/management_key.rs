@@ -2,7 +2,7 @@
 
 use aes::{
     Aes192,
-    cipher::{BlockDecrypt, BlockEncrypt, KeyInit, generic_array::GenericArray},
+    cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit},
 };
 use des::TdesEde3;
 use keyledger_custody::{ManagementKeyAlgorithm, TokenSecrets};
@@ -59,14 +59,14 @@ impl ManagementKey {
 
     /// The witness that the token encrypted, decrypted; nothing if it is no block.
     pub(crate) fn decrypt(&self, witness: &[u8]) -> Option<Vec<u8>> {
-        let mut block = self.block(witness)?;
-        let key = GenericArray::from_slice(&*self.bytes);
+        let mut block = witness.to_vec();
+        let key = <&Array<u8, _>>::from(&*self.bytes);
         match self.algorithm {
             ManagementKeyAlgorithm::TripleDes => {
-                TdesEde3::new(key).decrypt_block(GenericArray::from_mut_slice(&mut block));
+                TdesEde3::new(key).decrypt_block((&mut block[..]).try_into().ok()?);
             }
             ManagementKeyAlgorithm::Aes192 => {
-                Aes192::new(key).decrypt_block(GenericArray::from_mut_slice(&mut block));
+                Aes192::new(key).decrypt_block((&mut block[..]).try_into().ok()?);
             }
         }
         Some(block)
@@ -74,21 +74,17 @@ impl ManagementKey {
 
     /// What the token must answer to our challenge; nothing if it is no block.
     pub(crate) fn encrypt(&self, challenge: &[u8]) -> Option<Vec<u8>> {
-        let mut block = self.block(challenge)?;
-        let key = GenericArray::from_slice(&*self.bytes);
+        let mut block = challenge.to_vec();
+        let key = <&Array<u8, _>>::from(&*self.bytes);
         match self.algorithm {
             ManagementKeyAlgorithm::TripleDes => {
-                TdesEde3::new(key).encrypt_block(GenericArray::from_mut_slice(&mut block));
+                TdesEde3::new(key).encrypt_block((&mut block[..]).try_into().ok()?);
             }
             ManagementKeyAlgorithm::Aes192 => {
-                Aes192::new(key).encrypt_block(GenericArray::from_mut_slice(&mut block));
+                Aes192::new(key).encrypt_block((&mut block[..]).try_into().ok()?);
             }
         }
         Some(block)
-    }
-
-    fn block(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        (bytes.len() == self.challenge_bytes()).then(|| bytes.to_vec())
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `line` | one connection and one transaction, held by a thread of its own |
 //! | `apdu`, `tlv` | commands and answers (ISO 7816-4) |
 //! | `piv`, `key`, `management_key` | the PIV applet (NIST SP 800-73-4, and Yubico's instructions) |
+//! | `openpgp`, `fingerprint` | the OpenPGP applet (OpenPGP smart card application 3.4) |
 //! | `holder` | who else holds a token |
 //!
 //! PIV is spoken here and not by the crate `yubikey`: that one writes each command with its PIN to the log, keeps the PIN in
@@ -17,11 +18,13 @@
 
 mod apdu;
 mod error;
+mod fingerprint;
 mod holder;
 mod key;
 mod line;
 mod look;
 mod management_key;
+mod openpgp;
 mod piv;
 mod reader;
 mod tlv;
@@ -32,5 +35,6 @@ pub use reader::{Found, Watch, readers};
 pub(crate) use holder::ask_scdaemon_to_let_go;
 pub(crate) use look::{all_slots, announcement};
 pub(crate) use management_key::ManagementKey;
+pub(crate) use openpgp::{FACTORY_ADMIN_PIN, FACTORY_OPENPGP_PIN, For, Openpgp, OpenpgpKey};
 pub(crate) use piv::{FACTORY_PIN, FACTORY_PUK, Piv};
 pub(crate) use reader::{open, walked};

@@ -91,6 +91,7 @@ impl Walk<'_> {
             kept.and_then(|json| serde_json::from_slice(json.expose()).ok());
         if let Some(kept) = kept
             && self.at_token(|_, piv| shows(piv, &kept))?
+            && (kept.openpgp.is_empty() || self.openpgp_keys_made()? == kept.openpgp)
         {
             return Ok(kept);
         }
@@ -105,7 +106,10 @@ impl Walk<'_> {
             serial: self.serial,
             attester: base64(&attester),
             keys,
-            openpgp: Vec::new(),
+            openpgp: match &profile.openpgp {
+                Some(_) => self.openpgp_keys_made()?,
+                None => Vec::new(),
+            },
         };
         self.keep_json(MADE, &made)?;
         Ok(made)

@@ -6,6 +6,7 @@
 //! | `reset` | back to the factory's state, once a task, after the person typed the serial number |
 //! | `secrets` | PUK, management key and PIN: into custody first, then onto the token |
 //! | `keys`, `request` | keys made and attested, certificates asked for and written |
+//! | `openpgp` | the OpenPGP keys, from their PINs to their proofs |
 //! | `proof` | each key signs the nonce; the factory's secrets are tried |
 //! | `repair` | a blocked PIN, new secrets |
 //!
@@ -13,6 +14,7 @@
 //! looked at (a PIN, a PUK, a management key) is in the desk's journal before it is on the token.
 
 mod keys;
+mod openpgp;
 mod proof;
 mod repair;
 mod request;
@@ -126,6 +128,7 @@ pub fn walk_within(
         patience,
         step: Step::Taken,
         pin: None,
+        openpgp_pin: None,
         secrets: None,
     };
     let halt = match walk.run() {
@@ -160,6 +163,8 @@ struct Walk<'a> {
     step: Step,
     /// The PIN, once it is known.
     pin: Option<Secret>,
+    /// The PIN of the OpenPGP applet, where the person made it another one.
+    openpgp_pin: Option<Secret>,
     /// The token's secrets, once they are known.
     secrets: Option<TokenSecrets>,
 }
@@ -211,8 +216,16 @@ impl Walk<'_> {
         self.make_secrets(&profile)?;
         self.choose_pin(&profile.pin)?;
         self.set_secrets(&profile.pin)?;
+        if let Some(plan) = &profile.openpgp {
+            self.set_openpgp_secrets(plan)?;
+        }
         self.begin(Step::Keys)?;
         self.make_keys(&profile)?;
+        if let Some(plan) = &profile.openpgp {
+            // Before certificates are asked for: one report names all keys.
+            self.begin(Step::Openpgp)?;
+            self.make_openpgp_keys(plan)?;
+        }
         self.begin(Step::Certificates)?;
         self.write_certificates(&profile)?;
         self.prove(&profile)

@@ -22,6 +22,10 @@ impl Walk<'_> {
             self.say(Some(&place(*slot)))?;
             slots.push(self.at_token(|walk, piv| walk.prove_slot(piv, *slot, plan))?);
         }
+        let openpgp = match &profile.openpgp {
+            Some(plan) => self.prove_openpgp(plan)?,
+            None => Vec::new(),
+        };
         let nonce = self.task.nonce.clone();
         let evidence = self.at_token(|walk, piv| {
             Ok(Evidence {
@@ -30,7 +34,7 @@ impl Walk<'_> {
                 nonce: nonce.clone(),
                 attester: base64(&piv.attester()?),
                 slots: slots.clone(),
-                openpgp: Vec::new(),
+                openpgp: openpgp.clone(),
                 factory_pin_refused: walk.refuses_factory_pin(piv)?,
                 factory_puk_refused: walk.refuses_factory_puk(piv)?,
                 factory_management_key_refused: refuses_factory_management_key(piv)?,

@@ -23,7 +23,10 @@ impl Walk<'_> {
         let old = self.old_secrets()?;
         self.choose_pin(&profile.pin)?;
         let puk = Secret::new(old.puk.expose().to_vec());
-        self.at_token(|walk, piv| walk.unblock_by(piv, &puk))?;
+        self.at_token(|walk, piv| {
+            walk.unblock_by(piv, &puk)?;
+            walk.unblock_openpgp(piv, &old)
+        })?;
         self.secrets = Some(old);
         self.prove(&profile)
     }
@@ -45,7 +48,10 @@ impl Walk<'_> {
         self.make_secrets(&profile)?;
         self.at_token(|walk, piv| walk.rotate_management_key(piv, &old))?;
         if self.desk.kept(PUK_SET)?.is_none() {
-            self.at_token(|walk, piv| walk.rotate_puk(piv, &old))?;
+            self.at_token(|walk, piv| {
+                walk.rotate_puk(piv, &old)?;
+                walk.rotate_openpgp(piv, &old)
+            })?;
             self.desk.keep(PUK_SET, &Secret::new(b"set".to_vec()))?;
         }
         self.prove(&profile)

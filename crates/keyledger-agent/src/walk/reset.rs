@@ -1,10 +1,10 @@
 //! Back to the factory's state.
 
 use keyledger_custody::{ProviderFailure, Secret};
-use keyledger_domain::token::{Evidence, Report, Step};
+use keyledger_domain::token::{Evidence, FailureCode, Report, Step, TaskKind};
 
 use super::{Halt, Walk, WalkEnd};
-use crate::card::{self, CardError, Piv};
+use crate::card::{self, CardError, For, Openpgp, Piv};
 
 /// The person typed the serial number.
 const CONFIRMED: &str = "reset.confirmed";
@@ -20,15 +20,47 @@ impl Walk<'_> {
         if self.desk.kept(DONE)?.is_some() {
             return Ok(());
         }
-        let fresh = self.at_token(|_, piv| is_factory_fresh(piv))?;
+        let openpgp = self.openpgp_to_reset()?;
+        let fresh = self.at_token(|_, piv| {
+            Ok(is_factory_fresh(piv)? && (!openpgp || piv.with_openpgp(|card| card.is_empty())?))
+        })?;
         if !fresh && self.desk.kept(CONFIRMED)?.is_none() {
             self.desk.confirm_reset(self.serial)?;
             // What is begun is not asked for again, though the token now looks as if somebody had used it.
             self.desk.keep(CONFIRMED, &Secret::new(b"yes".to_vec()))?;
         }
-        self.at_token(|_, piv| reset(piv))?;
+        self.at_token(|_, piv| {
+            reset(piv)?;
+            if openpgp {
+                piv.with_openpgp(reset_openpgp)?;
+            }
+            Ok(())
+        })?;
         self.desk.keep(DONE, &Secret::new(b"done".to_vec()))?;
         Ok(())
+    }
+
+    /// Whether the OpenPGP applet is reset too: where the profile has it, and where everything is to go.
+    fn openpgp_to_reset(&mut self) -> Result<bool, Halt> {
+        let wanted = self
+            .task
+            .profile
+            .as_ref()
+            .is_some_and(|p| p.openpgp.is_some());
+        let everything = self.task.kind == TaskKind::Reset;
+        if !wanted && !everything {
+            return Ok(false);
+        }
+        let there = self.at_token(|_, piv| match piv.with_openpgp(|_| Ok(())) {
+            Ok(()) => Ok(true),
+            Err(CardError::Nothing(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        })?;
+        if there || everything {
+            return Ok(there);
+        }
+        let detail = "the profile needs OpenPGP, which this token has not, or has switched off";
+        Err(Halt::Fail(FailureCode::Unable, detail.to_owned()))
     }
 
     /// The task `reset`: what is left is a token as the factory made it, which proves nothing but that.
@@ -77,6 +109,12 @@ fn reset(piv: &mut Piv) -> Result<(), Halt> {
         piv.change_puk(&wrong, &wrong)
     })?;
     Ok(piv.reset()?)
+}
+
+fn reset_openpgp(card: &mut Openpgp<'_>) -> Result<(), Halt> {
+    block("OpenPGP PIN", || card.verify_pin(&wrong()?, For::Using))?;
+    block("OpenPGP admin PIN", || card.verify_admin_pin(&wrong()?))?;
+    Ok(card.reset()?)
 }
 
 /// Tries until it is blocked.

@@ -64,6 +64,10 @@ impl Walk<'_> {
                     let pin = self.desk.pin(self.serial, tries)?;
                     self.know_pin(pin)?;
                 }
+                Err(Halt::Card(CardError::Wrong {
+                    what: Reference::OpenpgpPin,
+                    tries,
+                })) => self.openpgp_pin = Some(self.desk.pin(self.serial, tries)?),
                 Err(Halt::Card(CardError::Blocked(Reference::Pin))) if self.may_unblock() => {
                     self.unblock_with_own_puk()?;
                 }
@@ -99,9 +103,12 @@ impl Walk<'_> {
 
     /// Proves the PIN to the token.
     pub(super) fn give_pin(&self, piv: &mut Piv) -> Result<(), Halt> {
+        Ok(piv.verify_pin(self.pin()?.expose())?)
+    }
+
+    pub(super) fn pin(&self) -> Result<&Secret, Halt> {
         let pin = self.pin.as_ref();
-        let pin = pin.ok_or_else(|| Halt::misbehaved("the PIN is needed and not known"))?;
-        Ok(piv.verify_pin(pin.expose())?)
+        pin.ok_or_else(|| Halt::misbehaved("the PIN is needed and not known"))
     }
 
     /// True while the PUK is ours and the PIN was made in this very task: then a blocked PIN is no reason to stop.

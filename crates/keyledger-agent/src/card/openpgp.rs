@@ -1,0 +1,378 @@
+//! The OpenPGP applet (OpenPGP smart card application 3.4, and Yubico's number of retries).
+
+use keyledger_custody::Secret;
+use keyledger_domain::{Algorithm, token::OpenpgpRole};
+use zeroize::Zeroizing;
+
+use super::{
+    CardError, Reference,
+    apdu::{Answer, Apdu},
+    fingerprint::fingerprint,
+    key::public_key,
+    line::Line,
+    piv::Piv,
+    tlv,
+};
+
+/// The user's PIN that tokens leave the factory with.
+pub(crate) const FACTORY_OPENPGP_PIN: &[u8] = b"123456";
+/// The admin's PIN that tokens leave the factory with.
+pub(crate) const FACTORY_ADMIN_PIN: &[u8] = b"12345678";
+
+/// The applet's name, without version and maker.
+const OPENPGP: [u8; 6] = [0xd2, 0x76, 0x00, 0x01, 0x24, 0x01];
+
+/// A token with its OpenPGP applet selected.
+pub(crate) struct Openpgp<'a> {
+    line: &'a mut Line,
+}
+
+/// What the card shows of an OpenPGP key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OpenpgpKey {
+    pub(crate) algorithm: Algorithm,
+    /// The DER `SubjectPublicKeyInfo`.
+    pub(crate) public_key: Vec<u8>,
+    /// Seconds since 1970.
+    pub(crate) created_at: u32,
+    /// As it was written to the card.
+    pub(crate) fingerprint: [u8; 20],
+    /// True if it was made on the card.
+    pub(crate) generated: bool,
+    /// True if it asks to be touched before each use.
+    pub(crate) touch: bool,
+}
+
+/// Wrong ones that may still be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OpenpgpTries {
+    pub(crate) pin: u8,
+    pub(crate) admin_pin: u8,
+}
+
+/// What a PIN is proved for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// Signatures.
+    Signing,
+    /// Everything else.
+    Using,
+}
+
+impl Piv {
+    /// Selects the OpenPGP applet for `work`, and PIV again after it.
+    ///
+    /// # Errors
+    ///
+    /// [`CardError::Nothing`] if the token has none, or it is switched off.
+    pub(crate) fn with_openpgp<T, E: From<CardError>>(
+        &mut self,
+        work: impl FnOnce(&mut Openpgp<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let done = work(&mut Openpgp::select(&mut self.line)?)?;
+        self.select_again()?;
+        Ok(done)
+    }
+}
+
+impl<'a> Openpgp<'a> {
+    fn select(line: &'a mut Line) -> Result<Self, CardError> {
+        let select = || Apdu::new("SELECT of OpenPGP", [0, 0xa4, 0x04, 0]).with(&OPENPGP);
+        let mut answer = select().send(line)?;
+        // Terminated: a reset was cut off between its two halves.
+        if matches!(answer.status, 0x6285 | 0x6985) {
+            let activate = Apdu::new("ACTIVATE FILE", [0, 0x44, 0, 0]);
+            activate.send(line)?.success()?;
+            answer = select().send(line)?;
+        }
+        answer.success()?;
+        Ok(Self { line })
+    }
+
+    /// Back to the factory's state. Needs both PINs to be blocked.
+    pub(crate) fn reset(&mut self) -> Result<(), CardError> {
+        let terminate = Apdu::new("TERMINATE DF", [0, 0xe6, 0, 0]);
+        terminate.send(self.line)?.success()?;
+        let activate = Apdu::new("ACTIVATE FILE", [0, 0x44, 0, 0]);
+        activate.send(self.line)?.success()?;
+        let select = Apdu::new("SELECT of OpenPGP", [0, 0xa4, 0x04, 0]).with(&OPENPGP);
+        select.send(self.line)?.success().map(drop)
+    }
+
+    /// How many wrong PINs may still be tried.
+    pub(crate) fn tries(&mut self) -> Result<OpenpgpTries, CardError> {
+        let shown = self.discretionary()?;
+        match tlv::find(&shown, 0xc4) {
+            Some(&[_, _, _, _, pin, _, admin_pin]) => Ok(OpenpgpTries { pin, admin_pin }),
+            _ => Err(CardError::Malformed("GET DATA of the PINs' status")),
+        }
+    }
+
+    /// Proves the user's PIN.
+    ///
+    /// # Errors
+    ///
+    /// [`CardError::Wrong`], [`CardError::Blocked`].
+    pub(crate) fn verify_pin(&mut self, pin: &[u8], purpose: For) -> Result<(), CardError> {
+        let number = match purpose {
+            For::Signing => 0x81,
+            For::Using => 0x82,
+        };
+        let command = Apdu::new("VERIFY of the OpenPGP PIN", [0, 0x20, 0, number]);
+        self.compare(command.with(pin), Reference::OpenpgpPin)
+    }
+
+    /// Proves the admin's PIN.
+    ///
+    /// # Errors
+    ///
+    /// [`CardError::Wrong`], [`CardError::Blocked`].
+    pub(crate) fn verify_admin_pin(&mut self, pin: &[u8]) -> Result<(), CardError> {
+        let command = Apdu::new("VERIFY of the OpenPGP admin PIN", [0, 0x20, 0, 0x83]);
+        self.compare(command.with(pin), Reference::OpenpgpAdminPin)
+    }
+
+    /// Changes the user's PIN, by the old one.
+    pub(crate) fn change_pin(&mut self, old: &[u8], new: &[u8]) -> Result<(), CardError> {
+        let command = Apdu::new(
+            "CHANGE REFERENCE DATA of the OpenPGP PIN",
+            [0, 0x24, 0, 0x81],
+        );
+        self.compare(command.with(&joined(old, new)), Reference::OpenpgpPin)
+    }
+
+    /// Changes the admin's PIN, by the old one.
+    pub(crate) fn change_admin_pin(&mut self, old: &[u8], new: &[u8]) -> Result<(), CardError> {
+        let command = Apdu::new(
+            "CHANGE REFERENCE DATA of the OpenPGP admin PIN",
+            [0, 0x24, 0, 0x83],
+        );
+        self.compare(command.with(&joined(old, new)), Reference::OpenpgpAdminPin)
+    }
+
+    /// Sets the user's PIN, blocked or not. Needs the admin's.
+    pub(crate) fn unblock_pin(&mut self, pin: &[u8]) -> Result<(), CardError> {
+        let command = Apdu::new("RESET RETRY COUNTER of OpenPGP", [0, 0x2c, 0x02, 0x81]);
+        let command = command.with(pin).sensitive();
+        command.send(self.line)?.success().map(drop)
+    }
+
+    /// Sets the reset code. Needs the admin's PIN.
+    pub(crate) fn set_reset_code(&mut self, code: &[u8]) -> Result<(), CardError> {
+        let command = Apdu::new("PUT DATA of the reset code", [0, 0xda, 0, 0xd3]);
+        let command = command.with(code).sensitive();
+        command.send(self.line)?.success().map(drop)
+    }
+
+    /// Sets how often PIN, reset code and admin PIN may be wrong; some firmware sets them to the factory's too. Needs the admin's PIN.
+    pub(crate) fn set_tries(&mut self, each: u8) -> Result<(), CardError> {
+        let command = Apdu::new("SET PIN RETRIES of OpenPGP", [0, 0xf2, 0, 0]);
+        let command = command.with(&[each; 3]);
+        command.send(self.line)?.success().map(drop)
+    }
+
+    /// The key of a role; nothing if there is none, or its making was cut off before its fingerprint was written.
+    pub(crate) fn key(&mut self, role: OpenpgpRole) -> Result<Option<OpenpgpKey>, CardError> {
+        const NAME: &str = "GET DATA of the OpenPGP keys";
+        let shown = self.discretionary()?;
+        let place = place(role);
+        let origin = tlv::find(&shown, 0xde).and_then(|all| all.get(2 * place + 1).copied());
+        let fingerprint = third(tlv::find(&shown, 0xc5), place);
+        let created_at = third(tlv::find(&shown, 0xcd), place).map(u32::from_be_bytes);
+        let attributes = tlv::find(&shown, 0xc1 + role_offset(role));
+        let (Some(origin), Some(fingerprint), Some(created_at), Some(attributes)) =
+            (origin, fingerprint, created_at, attributes)
+        else {
+            return Err(CardError::Malformed(NAME));
+        };
+        let Some(algorithm) = algorithm_of(role, attributes) else {
+            return Ok(None); // RSA, which no profile asks for
+        };
+        if origin == 0 || fingerprint == [0; 20] {
+            return Ok(None);
+        }
+        let shown = self.read_public(role, 0x81)?;
+        let public_key = public_key(algorithm, &shown).ok_or(CardError::Malformed(NAME))?;
+        Ok(Some(OpenpgpKey {
+            algorithm,
+            public_key,
+            created_at,
+            fingerprint,
+            generated: origin == 1,
+            touch: self.touch(role)?,
+        }))
+    }
+
+    /// True if nobody made or imported a key.
+    pub(crate) fn is_empty(&mut self) -> Result<bool, CardError> {
+        let shown = self.discretionary()?;
+        let all = tlv::find(&shown, 0xde).unwrap_or_default();
+        Ok(all.chunks(2).all(|key| key.get(1) == Some(&0)))
+    }
+
+    /// Makes a key on the card, over the one that may be there, and writes when it was made, its touch flag, and last its fingerprint.
+    /// Needs the admin's PIN.
+    pub(crate) fn generate(
+        &mut self,
+        role: OpenpgpRole,
+        algorithm: Algorithm,
+        touch: bool,
+        now: u32,
+    ) -> Result<(), CardError> {
+        const NAME: &str = "GENERATE ASYMMETRIC KEY PAIR of OpenPGP";
+        let offset = role_offset(role) as u8;
+        let attributes = attributes(role, algorithm).ok_or(CardError::Nothing(NAME))?;
+        // Without a fingerprint it is no key, should this be cut off.
+        self.put(0xc7 + offset, &[0; 20])?;
+        self.put(0xc1 + offset, &attributes)?;
+        let shown = self.read_public(role, 0x80)?;
+        let point = tlv::find(&shown, 0x86).ok_or(CardError::Malformed(NAME))?;
+        let print = fingerprint(role, algorithm, point, now).ok_or(CardError::Malformed(NAME))?;
+        self.put(0xce + offset, &now.to_be_bytes())?;
+        // General feature management: a button.
+        self.put(0xd6 + offset, &[u8::from(touch), 0x20])?;
+        self.put(0xc7 + offset, &print)
+    }
+
+    /// Signs the hash of a message: ECDSA as DER, or EdDSA. Needs the user's PIN for it, and a touch if the flag is set.
+    ///
+    /// # Errors
+    ///
+    /// [`CardError::Denied`] if the PIN was not given, or nobody touched it.
+    pub(crate) fn sign(
+        &mut self,
+        role: OpenpgpRole,
+        algorithm: Algorithm,
+        hash: &[u8],
+    ) -> Result<Vec<u8>, CardError> {
+        let (name, header) = match role {
+            OpenpgpRole::Sign => ("signing by OpenPGP", [0, 0x2a, 0x9e, 0x9a]),
+            _ => ("authenticating by OpenPGP", [0, 0x88, 0, 0]),
+        };
+        let command = Apdu::new(name, header).with(hash).sensitive();
+        let signature = command.send(self.line)?.success()?;
+        if algorithm == Algorithm::Ed25519 {
+            return Ok(signature.to_vec());
+        }
+        der_signature(&signature).ok_or(CardError::Malformed(name))
+    }
+
+    /// Agrees on a secret with the other side's public point. Needs the user's PIN, and a touch if the flag is set.
+    ///
+    /// # Errors
+    ///
+    /// As [`Openpgp::sign`].
+    pub(crate) fn agree(&mut self, point: &[u8]) -> Result<Secret, CardError> {
+        let point = tlv::object(0x7f49, &tlv::object(0x86, point));
+        let command = Apdu::new("deciphering by OpenPGP", [0, 0x2a, 0x80, 0x86]);
+        let command = command.with(&tlv::object(0xa6, &point)).sensitive();
+        let agreed = command.send(self.line)?.success()?;
+        // Of NIST's curves some firmware gives the whole point: the secret is its first coordinate.
+        Ok(Secret::new(match agreed.split_first() {
+            Some((0x04, point)) if agreed.len() == 65 => point[..32].to_vec(),
+            _ => agreed.to_vec(),
+        }))
+    }
+
+    fn compare(&mut self, command: Apdu, what: Reference) -> Result<(), CardError> {
+        let answer = command.sensitive().send(self.line)?;
+        // Yubico's firmware says no more than that it is not satisfied.
+        if answer.status != 0x6982 {
+            return answer.compared(what);
+        }
+        let tries = self.tries()?;
+        let tries = match what {
+            Reference::OpenpgpAdminPin => tries.admin_pin,
+            _ => tries.pin,
+        };
+        Err(match tries {
+            0 => CardError::Blocked(what),
+            tries => CardError::Wrong { what, tries },
+        })
+    }
+
+    fn touch(&mut self, role: OpenpgpRole) -> Result<bool, CardError> {
+        let tag = 0xd6 + role_offset(role) as u8;
+        let command = Apdu::new("GET DATA of a touch flag", [0, 0xca, 0, tag]);
+        let shown = command.send(self.line)?.success()?;
+        // Cached flags (3 and 4) let uses pass that nobody touched for.
+        Ok(matches!(shown.first(), Some(1 | 2)))
+    }
+
+    fn put(&mut self, tag: u8, data: &[u8]) -> Result<(), CardError> {
+        let command = Apdu::new("PUT DATA of OpenPGP", [0, 0xda, 0, tag]).with(data);
+        command.send(self.line)?.success().map(drop)
+    }
+
+    /// Makes a key pair (80) or reads its public half (81): the numbers in 7f49.
+    fn read_public(&mut self, role: OpenpgpRole, p1: u8) -> Result<Zeroizing<Vec<u8>>, CardError> {
+        const NAME: &str = "GENERATE ASYMMETRIC KEY PAIR of OpenPGP";
+        let template = match role {
+            OpenpgpRole::Sign => [0xb6, 0],
+            OpenpgpRole::Encrypt => [0xb8, 0],
+            OpenpgpRole::Authenticate => [0xa4, 0],
+        };
+        let command = Apdu::new(NAME, [0, 0x47, p1, 0]).with(&template);
+        let shown = command.send(self.line)?.success()?;
+        let numbers = tlv::find(&shown, 0x7f49).ok_or(CardError::Malformed(NAME))?;
+        Ok(Zeroizing::new(numbers.to_vec()))
+    }
+
+    /// The discretionary objects among the application related data.
+    fn discretionary(&mut self) -> Result<Vec<u8>, CardError> {
+        const NAME: &str = "GET DATA of the application";
+        let answer: Answer = Apdu::new(NAME, [0, 0xca, 0, 0x6e]).send(self.line)?;
+        let shown = answer.success()?;
+        let inner = tlv::find(&shown, 0x6e).unwrap_or(&shown);
+        let objects = tlv::find(inner, 0x73).ok_or(CardError::Malformed(NAME))?;
+        Ok(objects.to_vec())
+    }
+}
+
+const fn place(role: OpenpgpRole) -> usize {
+    role_offset(role) as usize
+}
+
+/// The three keys' objects have tags in a row.
+const fn role_offset(role: OpenpgpRole) -> u16 {
+    match role {
+        OpenpgpRole::Sign => 0,
+        OpenpgpRole::Encrypt => 1,
+        OpenpgpRole::Authenticate => 2,
+    }
+}
+
+fn third<const N: usize>(all: Option<&[u8]>, place: usize) -> Option<[u8; N]> {
+    all?.get(N * place..)?.first_chunk().copied()
+}
+
+fn joined(old: &[u8], new: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut both = Zeroizing::new(Vec::with_capacity(old.len() + new.len()));
+    both.extend(old.iter().chain(new));
+    both
+}
+
+/// Algorithm attributes (§4.4.3.9): the number of the algorithm, and the curve.
+fn attributes(role: OpenpgpRole, algorithm: Algorithm) -> Option<Vec<u8>> {
+    let number = super::fingerprint::number(role, algorithm)?;
+    let curve = super::fingerprint::curve(algorithm)?;
+    Some([&[number], curve].concat())
+}
+
+fn algorithm_of(role: OpenpgpRole, shown: &[u8]) -> Option<Algorithm> {
+    let known = [Algorithm::Ed25519, Algorithm::X25519, Algorithm::P256];
+    known.into_iter().find(|algorithm| {
+        // A trailing ff says that public keys come along when one is imported.
+        attributes(role, *algorithm)
+            .is_some_and(|attributes| *attributes == *shown.strip_suffix(&[0xff]).unwrap_or(shown))
+    })
+}
+
+/// The two halves of an ECDSA signature as DER (RFC 3279 §2.2.3).
+fn der_signature(halves: &[u8]) -> Option<Vec<u8>> {
+    use x509_cert::der::{Encode, asn1::UintRef};
+    let (r, s) = halves.split_at_checked(halves.len() / 2)?;
+    let mut pair = UintRef::new(r).ok()?.to_der().ok()?;
+    pair.extend(UintRef::new(s).ok()?.to_der().ok()?);
+    Some(tlv::object(0x30, &pair).to_vec())
+}

@@ -1,0 +1,262 @@
+//! The OpenPGP keys: PINs set, keys made, flags set, everything read back, each key proved.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::HEXLOWER;
+use keyledger_custody::{Secret, TokenSecrets};
+use keyledger_domain::token::{
+    FailureCode, OpenpgpKeyMade, OpenpgpPlan, OpenpgpProof, OpenpgpRole, Prompt, SubkeyPlan,
+    statement,
+};
+
+use super::{
+    Halt, Walk,
+    proof::{authenticated, base64},
+};
+use crate::card::{
+    CardError, FACTORY_ADMIN_PIN, FACTORY_OPENPGP_PIN, For, Openpgp, OpenpgpKey, Piv, Reference,
+};
+
+impl Walk<'_> {
+    /// Sets the PINs of the OpenPGP applet: the person's is that of PIV, so that there is one to remember.
+    pub(super) fn set_openpgp_secrets(&mut self, plan: &OpenpgpPlan) -> Result<(), Halt> {
+        self.at_token(|walk, piv| piv.with_openpgp(|card| walk.set_openpgp_pins(card, plan)))
+    }
+
+    /// The applet does not say which PINs it has: ours is tried first, the factory's only if it is not that. The try comes back with
+    /// the right one.
+    fn set_openpgp_pins(&self, card: &mut Openpgp<'_>, plan: &OpenpgpPlan) -> Result<(), Halt> {
+        let (admin, code) = self.openpgp_secrets()?;
+        if !is_right(card.verify_admin_pin(admin.expose()))? {
+            card.verify_admin_pin(FACTORY_ADMIN_PIN)?;
+            // Some firmware sets the factory's PINs by this: so it goes first.
+            card.set_tries(plan.retries)?;
+            card.change_admin_pin(FACTORY_ADMIN_PIN, admin.expose())?;
+            card.verify_admin_pin(admin.expose())?;
+        }
+        card.set_reset_code(code.expose())?;
+        let pin = self.pin()?;
+        if !is_right(card.verify_pin(pin.expose(), For::Using))? {
+            card.change_pin(FACTORY_OPENPGP_PIN, pin.expose())?;
+            card.verify_pin(pin.expose(), For::Using)?;
+        }
+        let tries = card.tries()?;
+        if (tries.pin, tries.admin_pin) == (plan.retries, plan.retries) {
+            return Ok(());
+        }
+        Err(Halt::misbehaved(
+            "the OpenPGP applet shows other retries than were set",
+        ))
+    }
+
+    /// Makes the keys that the plan asks for and the card does not have.
+    pub(super) fn make_openpgp_keys(&mut self, plan: &OpenpgpPlan) -> Result<(), Halt> {
+        for role in OpenpgpRole::ALL {
+            let subkey = subkey(plan, role);
+            self.say(Some(&place(role)))?;
+            self.at_token(|walk, piv| {
+                piv.with_openpgp(|card| walk.make_openpgp_key(card, role, subkey))
+            })?;
+        }
+        Ok(())
+    }
+
+    fn make_openpgp_key(
+        &self,
+        card: &mut Openpgp<'_>,
+        role: OpenpgpRole,
+        plan: &SubkeyPlan,
+    ) -> Result<(), Halt> {
+        if card.key(role)?.is_some_and(|key| fits(&key, plan)) {
+            return Ok(());
+        }
+        let (admin, _) = self.openpgp_secrets()?;
+        card.verify_admin_pin(admin.expose())?;
+        card.generate(role, plan.algorithm, plan.touch, now()?)?;
+        if card.key(role)?.is_some_and(|key| fits(&key, plan)) {
+            return Ok(());
+        }
+        Err(Halt::misbehaved(format!(
+            "the key it made for {} is not what was asked for",
+            place(role)
+        )))
+    }
+
+    /// The keys, for the report of what was made.
+    pub(super) fn openpgp_keys_made(&mut self) -> Result<Vec<OpenpgpKeyMade>, Halt> {
+        self.at_token(|_, piv| {
+            piv.with_openpgp(|card| {
+                let mut made = Vec::new();
+                for role in OpenpgpRole::ALL {
+                    let key = existing(card, role)?;
+                    made.push(OpenpgpKeyMade {
+                        role,
+                        algorithm: key.algorithm,
+                        public_key: base64(&key.public_key),
+                        created_at: key.created_at.into(),
+                        fingerprint: HEXLOWER.encode(&key.fingerprint).into(),
+                    });
+                }
+                Ok(made)
+            })
+        })
+    }
+
+    /// Proves each key. Signatures are over the SHA-256 of the statement: of Ed25519, the hash is the message, as OpenPGP has it; of
+    /// P-256, the hash is what ECDSA signs. The key that decrypts agrees with the challenge of its curve.
+    pub(super) fn prove_openpgp(&mut self, plan: &OpenpgpPlan) -> Result<Vec<OpenpgpProof>, Halt> {
+        let mut proofs = Vec::new();
+        for role in OpenpgpRole::ALL {
+            let subkey = subkey(plan, role);
+            self.say(Some(&place(role)))?;
+            proofs.push(self.at_token(|walk, piv| {
+                piv.with_openpgp(|card| walk.prove_openpgp_key(card, role, subkey))
+            })?);
+        }
+        Ok(proofs)
+    }
+
+    fn prove_openpgp_key(
+        &mut self,
+        card: &mut Openpgp<'_>,
+        role: OpenpgpRole,
+        plan: &SubkeyPlan,
+    ) -> Result<OpenpgpProof, Halt> {
+        let key = existing(card, role)?;
+        let task = self.task.task.to_string();
+        let statement = statement(&task, &self.task.nonce, self.serial, &place(role));
+        let proof = if role == OpenpgpRole::Encrypt {
+            let point = self.challenge(plan.algorithm)?;
+            let agreed = self.use_openpgp(card, role, key.touch, |card| card.agree(&point))?;
+            authenticated(agreed.expose(), &statement)
+        } else {
+            let hash = digest(&SHA256, &statement);
+            self.use_openpgp(card, role, key.touch, |card| {
+                card.sign(role, key.algorithm, hash.as_ref())
+            })?
+        };
+        Ok(OpenpgpProof {
+            role,
+            fingerprint: HEXLOWER.encode(&key.fingerprint).into(),
+            touch: key.touch,
+            public_key: base64(&key.public_key),
+            proof: base64(&proof),
+        })
+    }
+
+    fn use_openpgp<T>(
+        &mut self,
+        card: &mut Openpgp<'_>,
+        role: OpenpgpRole,
+        touch: bool,
+        mut work: impl FnMut(&mut Openpgp<'_>) -> Result<T, CardError>,
+    ) -> Result<T, Halt> {
+        let purpose = match role {
+            OpenpgpRole::Sign => For::Signing,
+            _ => For::Using,
+        };
+        for _ in 0..self.patience.touches {
+            card.verify_pin(self.openpgp_pin()?.expose(), purpose)?;
+            if touch {
+                self.desk.show(self.serial, Prompt::Touch, &place(role))?;
+            }
+            match work(card) {
+                Err(CardError::Denied(_)) if touch => {}
+                done => return Ok(done?),
+            }
+        }
+        let detail = format!(
+            "nobody touched it for {}, {} times",
+            place(role),
+            self.patience.touches
+        );
+        Err(Halt::Fail(FailureCode::NotTouched, detail))
+    }
+
+    /// Sets a new OpenPGP PIN, blocked or not, by the admin's.
+    pub(super) fn unblock_openpgp(
+        &self,
+        piv: &mut Piv,
+        secrets: &TokenSecrets,
+    ) -> Result<(), Halt> {
+        let Some(admin) = &secrets.openpgp_admin_pin else {
+            return Ok(());
+        };
+        piv.with_openpgp(|card| {
+            card.verify_admin_pin(admin.expose())?;
+            Ok(card.unblock_pin(self.pin()?.expose())?)
+        })
+    }
+
+    /// Sets the new admin PIN and reset code, by the old admin PIN.
+    pub(super) fn rotate_openpgp(&self, piv: &mut Piv, old: &TokenSecrets) -> Result<(), Halt> {
+        let Some(old) = &old.openpgp_admin_pin else {
+            return Ok(());
+        };
+        let (new, code) = self.openpgp_secrets()?;
+        piv.with_openpgp(|card| {
+            if !is_right(card.verify_admin_pin(new.expose()))? {
+                card.change_admin_pin(old.expose(), new.expose())?;
+                card.verify_admin_pin(new.expose())?;
+            }
+            Ok(card.set_reset_code(code.expose())?)
+        })
+    }
+
+    /// The PIN of the OpenPGP applet: that of PIV, unless it turned out to be another.
+    fn openpgp_pin(&self) -> Result<&Secret, Halt> {
+        self.openpgp_pin.as_ref().map_or_else(|| self.pin(), Ok)
+    }
+
+    fn openpgp_secrets(&self) -> Result<(&Secret, &Secret), Halt> {
+        let secrets = self.secrets.as_ref();
+        let both = secrets.and_then(|secrets| {
+            let admin = secrets.openpgp_admin_pin.as_ref()?;
+            Some((admin, secrets.openpgp_reset_code.as_ref()?))
+        });
+        both.ok_or_else(|| Halt::misbehaved("the OpenPGP admin PIN is not known"))
+    }
+}
+
+/// Where an OpenPGP key is, in statements and in progress.
+fn place(role: OpenpgpRole) -> String {
+    format!("openpgp.{}", role.as_str())
+}
+
+const fn subkey(plan: &OpenpgpPlan, role: OpenpgpRole) -> &SubkeyPlan {
+    match role {
+        OpenpgpRole::Sign => &plan.sign,
+        OpenpgpRole::Encrypt => &plan.encrypt,
+        OpenpgpRole::Authenticate => &plan.authenticate,
+    }
+}
+
+fn fits(key: &OpenpgpKey, plan: &SubkeyPlan) -> bool {
+    key.generated && key.algorithm == plan.algorithm && key.touch == plan.touch
+}
+
+fn existing(card: &mut Openpgp<'_>, role: OpenpgpRole) -> Result<OpenpgpKey, Halt> {
+    let key = card.key(role)?;
+    key.ok_or_else(|| Halt::misbehaved(format!("there is no key for {}", place(role))))
+}
+
+fn is_right(tried: Result<(), CardError>) -> Result<bool, CardError> {
+    match tried {
+        Ok(()) => Ok(true),
+        Err(CardError::Wrong {
+            what: Reference::OpenpgpPin | Reference::OpenpgpAdminPin,
+            ..
+        }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Seconds since 1970, as OpenPGP counts them: until 2106.
+fn now() -> Result<u32, Halt> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let seconds = since
+        .ok()
+        .and_then(|since| u32::try_from(since.as_secs()).ok());
+    seconds.ok_or_else(|| Halt::misbehaved("this machine's clock is wrong: set it"))
+}

@@ -1,0 +1,177 @@
+//! A desk whose journal survives the agent, with a person who does what is asked.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use keyledger_agent::{
+    desk::{Desk, DeskError},
+    walk::{Patience, WalkEnd, WalkError, walk_within},
+};
+use keyledger_custody::Secret;
+use keyledger_domain::token::{PinRules, Profile, Prompt, Report, Serial, TaskKind};
+use keyledger_testkit::token::Token;
+use keyledger_wire::ReportReply;
+
+use crate::service::Service;
+
+/// The PIN that the person chooses.
+pub(crate) const PIN: &str = "27182818";
+
+/// A desk, its service and its person.
+pub(crate) struct TestDesk {
+    pub(crate) service: Service,
+    journal: BTreeMap<&'static str, Vec<u8>>,
+    /// What was told and asked, in order, over all runs.
+    pub(crate) reports: Vec<Report>,
+    pub(crate) prompts: Vec<Prompt>,
+    /// How often the person was asked for what.
+    pub(crate) resets_confirmed: usize,
+    pub(crate) pins_asked: usize,
+    /// The PIN that the person types when asked for it.
+    pub(crate) types: String,
+    /// The agent is killed at this call of the desk, counted from 1.
+    pub(crate) kill_at: Option<Kill>,
+    calls: usize,
+    /// What happens while the walk waits.
+    pub(crate) while_waiting: Option<Box<dyn FnMut() + Send>>,
+    /// True if the person does not agree to a reset.
+    pub(crate) declines: bool,
+    pub(crate) patience: Patience,
+}
+
+/// When the agent is killed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kill {
+    /// Before the call has any effect.
+    Before(usize),
+    /// After it had, and before the walk knows.
+    After(usize),
+}
+
+impl TestDesk {
+    pub(crate) fn with_task(kind: TaskKind, profile: Option<Profile>) -> Self {
+        Self {
+            service: Service::with_task(kind, profile),
+            journal: BTreeMap::new(),
+            reports: Vec::new(),
+            prompts: Vec::new(),
+            resets_confirmed: 0,
+            pins_asked: 0,
+            types: PIN.to_owned(),
+            kill_at: None,
+            calls: 0,
+            while_waiting: None,
+            declines: false,
+            patience: Patience {
+                held: Duration::from_secs(6),
+                ..Patience::default()
+            },
+        }
+    }
+
+    /// A desk with a task to provision by a shipped profile, its PIV part.
+    pub(crate) fn provision(profile: &str) -> Self {
+        Self::with_task(TaskKind::Provision, Some(piv_part(profile)))
+    }
+
+    /// The next task: the journal of the last one is gone.
+    pub(crate) fn file(&mut self, kind: TaskKind) {
+        self.service.file(kind);
+        self.journal.clear();
+        self.reports.clear();
+        self.prompts.clear();
+    }
+
+    /// Walks the task from the beginning of a run.
+    pub(crate) fn walk(&mut self, token: &Token) -> Result<WalkEnd, WalkError> {
+        self.calls = 0;
+        let task = self.service.task.clone();
+        walk_within(self.patience, &task, serial(token), self)
+    }
+
+    /// Walks it to its good end.
+    pub(crate) fn walk_to_proof(&mut self, token: &Token) {
+        let end = self.walk(token);
+        assert!(matches!(end, Ok(WalkEnd::Proved { .. })), "{end:?}");
+    }
+
+    /// The secrets in the journal, and in custody, as bytes that must be nowhere else.
+    pub(crate) fn journal(&self) -> &BTreeMap<&'static str, Vec<u8>> {
+        &self.journal
+    }
+
+    fn call<T>(&mut self, effect: impl FnOnce(&mut Self) -> T) -> Result<T, DeskError> {
+        self.calls += 1;
+        if self.kill_at == Some(Kill::Before(self.calls)) {
+            return Err(DeskError::Stopping);
+        }
+        let done = effect(self);
+        if self.kill_at == Some(Kill::After(self.calls)) {
+            return Err(DeskError::Stopping);
+        }
+        Ok(done)
+    }
+}
+
+impl Desk for TestDesk {
+    fn tell(&mut self, report: Report) -> Result<(), DeskError> {
+        self.call(|desk| desk.reports.push(report))
+    }
+
+    fn ask(&mut self, report: Report) -> Result<ReportReply, DeskError> {
+        self.call(|desk| {
+            desk.reports.push(report.clone());
+            desk.service.take(report)
+        })
+    }
+
+    fn keep(&mut self, what: &'static str, secret: &Secret) -> Result<(), DeskError> {
+        let bytes = secret.expose().to_vec();
+        self.call(|desk| drop(desk.journal.insert(what, bytes)))
+    }
+
+    fn kept(&mut self, what: &'static str) -> Result<Option<Secret>, DeskError> {
+        Ok(self.journal.get(what).cloned().map(Secret::new))
+    }
+
+    fn show(&mut self, _: Serial, prompt: Prompt, _: &str) -> Result<(), DeskError> {
+        self.call(|desk| desk.prompts.push(prompt))
+    }
+
+    fn new_pin(&mut self, _: Serial, _: &PinRules) -> Result<Secret, DeskError> {
+        self.call(|_| Secret::new(PIN.into()))
+    }
+
+    fn pin(&mut self, _: Serial, _: u8) -> Result<Secret, DeskError> {
+        self.call(|desk| {
+            desk.pins_asked += 1;
+            Secret::new(desk.types.clone().into_bytes())
+        })
+    }
+
+    fn confirm_reset(&mut self, _: Serial) -> Result<(), DeskError> {
+        if self.declines {
+            return Err(DeskError::Declined);
+        }
+        self.call(|desk| desk.resets_confirmed += 1)
+    }
+
+    fn pause(&mut self, length: Duration) -> Result<(), DeskError> {
+        if let Some(event) = &mut self.while_waiting {
+            event();
+        }
+        std::thread::sleep(length);
+        Ok(())
+    }
+}
+
+/// A shipped profile without its OpenPGP part.
+pub(crate) fn piv_part(name: &str) -> Profile {
+    Profile {
+        openpgp: None,
+        ..Profile::shipped(name).unwrap()
+    }
+}
+
+pub(crate) fn serial(token: &Token) -> Serial {
+    Serial::new(token.serial()).unwrap()
+}

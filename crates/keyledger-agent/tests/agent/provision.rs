@@ -1,0 +1,148 @@
+//! Provisioning, with nothing in its way.
+
+use keyledger_domain::token::{Profile, Prompt, Report, Step, TaskKind};
+use keyledger_testkit::token::{Firmware, VirtualTokens};
+
+use crate::{
+    desk::{PIN, TestDesk},
+    end::assert_provisioned,
+};
+
+#[test]
+fn a_service_is_provisioned_and_proved_without_a_touch() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let mut desk = TestDesk::provision("service");
+        desk.walk_to_proof(&token);
+        assert_provisioned(&desk, &token);
+        assert_eq!(desk.prompts, [Prompt::ChoosePin]);
+        assert_eq!(desk.resets_confirmed, 0, "nobody had anything to lose");
+        assert_eq!(token.state().touches, 0);
+        let steps = desk.reports.iter().filter_map(|report| match report {
+            Report::Progressed(progress) => Some(progress.step),
+            _ => None,
+        });
+        let mut steps: Vec<Step> = steps.collect();
+        steps.dedup();
+        assert_eq!(
+            steps,
+            [
+                Step::Taken,
+                Step::Reset,
+                Step::Secrets,
+                Step::Keys,
+                Step::Certificates,
+                Step::Proof
+            ]
+        );
+    });
+}
+
+#[test]
+fn a_person_is_told_to_touch_and_the_certificates_lie_in_their_slots() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let mut desk = TestDesk::provision("person");
+        desk.walk_to_proof(&token);
+        assert_provisioned(&desk, &token);
+        // 9c and 9e ask for a touch for the request and for the proof.
+        let touches = desk.prompts.iter().filter(|p| **p == Prompt::Touch);
+        assert_eq!(touches.count(), 4);
+        assert_eq!(
+            token.state().objects,
+            [0x5fc101, 0x5fc105, 0x5fc10a, 0x5fc10b]
+        );
+    });
+}
+
+#[test]
+fn every_algorithm_of_firmware_5_7_makes_its_key_its_request_and_its_proof() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let profile = Profile::read(
+            r#"
+            name = "all"
+            about = "A key of each algorithm"
+            [pin]
+            retries = 3
+            puk_retries = 4
+            [piv.9a]
+            algorithm = "ed25519"
+            pin = "once"
+            touch = "never"
+            certificate = { usages = ["client_auth"], days = 10 }
+            [piv.9c]
+            algorithm = "rsa-3072"
+            pin = "always"
+            touch = "never"
+            certificate = { usages = ["client_auth"], days = 10 }
+            [piv.9d]
+            algorithm = "x25519"
+            pin = "once"
+            touch = "always"
+            [piv.82]
+            algorithm = "p-384"
+            pin = "always"
+            touch = "always"
+            certificate = { usages = ["client_auth"], days = 10 }
+            "#,
+        )
+        .unwrap();
+        let mut desk = TestDesk::with_task(TaskKind::Provision, Some(profile));
+        desk.walk_to_proof(&token);
+        assert_provisioned(&desk, &token);
+    });
+}
+
+#[test]
+fn an_older_token_is_provisioned_too() {
+    VirtualTokens::in_front_of_firmware(1, Firmware(5, 4, 3), |tokens| {
+        let token = tokens.token(0);
+        let mut desk = TestDesk::provision("service");
+        desk.walk_to_proof(&token);
+        assert_provisioned(&desk, &token);
+    });
+}
+
+#[test]
+fn a_used_token_is_reset_only_after_the_person_typed_its_number() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let mut desk = TestDesk::provision("service");
+        desk.walk_to_proof(&token);
+        let before = token.state().slots;
+
+        let mut again = TestDesk::provision("person");
+        again.declines = true;
+        let end = again.walk(&token).unwrap();
+        assert!(
+            matches!(&end, keyledger_agent::walk::WalkEnd::Failed { code, .. }
+                if *code == keyledger_domain::token::FailureCode::Declined),
+            "{end:?}"
+        );
+        assert_eq!(token.state().slots, before, "nothing was touched");
+        assert!(token.pin_is(PIN));
+
+        let mut again = TestDesk::provision("person");
+        again.walk_to_proof(&token);
+        assert_eq!(again.resets_confirmed, 1);
+        assert_provisioned(&again, &token);
+    });
+}
+
+#[test]
+fn two_tokens_are_provisioned_at_once_each_with_its_own_secrets() {
+    VirtualTokens::in_front_of(2, |tokens| {
+        let walks = [0, 1].map(|index| {
+            let token = tokens.token(index);
+            std::thread::spawn(move || {
+                let mut desk = TestDesk::provision("service");
+                desk.walk_to_proof(&token);
+                assert_provisioned(&desk, &token);
+            })
+        });
+        for walk in walks {
+            walk.join().unwrap();
+        }
+    });
+}
