@@ -90,6 +90,11 @@ impl TaskDesk {
 impl Desk for TaskDesk {
     fn tell(&mut self, report: Report) -> Result<(), DeskError> {
         self.check()?;
+        if let Report::Announced(shows) = &report {
+            // It is no task's: only the newest counts, and has a subject of its own.
+            self.office.announcer.announce(shows, &self.office);
+            return Ok(());
+        }
         if let Report::Progressed(progress) = &report {
             self.step = progress.step;
             tracing::info!(

@@ -42,6 +42,11 @@ async fn a_task_is_walked_reported_and_acknowledged() {
         assert_eq!(got.correlation, task.to_string());
         assert_eq!(got.agent, world.nkey);
     }
+    // What the walk announces is no task's.
+    let got = world.service.got();
+    let announced: Vec<_> = got.iter().filter(|got| got.task == "tokens").collect();
+    assert_eq!(announced.len(), 1);
+    assert!(matches!(announced[0].report, Report::Announced(_)));
     let mut ids: Vec<_> = reports.iter().map(|got| got.message).collect();
     ids.dedup();
     assert_eq!(ids.len(), reports.len());
@@ -143,4 +148,23 @@ async fn it_stays_small() {
         .unwrap();
     let peak_kib: u32 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
     assert!(peak_kib < 40 * 1024, "{peak}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_can_be_chosen_on_the_terminal() {
+    let world = World::new().await;
+    // A slip first: too short.
+    let agent = world.agent_on_terminal(b"1928\n19283746\n19283746\n");
+    world.service.file(&world.nkey, "provision", SERIAL).await;
+    world.wait_for_empty_queue().await;
+    assert!(world.token(SERIAL).contains(&"proved".to_owned()));
+    let shown = agent.stdout();
+    for said in [
+        "Choose a PIN for token 31415926",
+        "The PIN must have 8 digits.",
+        "New PIN again: ",
+    ] {
+        assert!(shown.contains(said), "{said}:\n{shown}");
+    }
+    assert!(!world.file("asked").exists(), "pinentry was not asked");
 }

@@ -21,7 +21,7 @@ use keyledger_testkit::{NatsServer, Process};
 use tempfile::TempDir;
 
 use crate::{
-    process::{PLACE, Settings},
+    process::{PLACE, Settings, TERMINAL},
     service::Service,
     trust::Organisation,
 };
@@ -127,6 +127,22 @@ impl World {
             .args(["process::agent", "--exact", "--ignored", "--nocapture"])
             .env(PLACE, self.place());
         Process::spawn(command)
+    }
+
+    /// Starts the agent on a terminal of its own, where a person types this.
+    pub(crate) fn agent_on_terminal(&self, typed: &[u8]) -> Process {
+        let program = std::env::current_exe().unwrap();
+        let agent = format!(
+            "{} process::agent --exact --ignored --nocapture",
+            program.display()
+        );
+        let mut command = Command::new("script"); // of bsdutils, which no Debian is without
+        command
+            .args(["--quiet", "--flush", "--command", &agent])
+            .arg("/dev/null") // what is shown comes out of it as well
+            .env(PLACE, self.place())
+            .env(TERMINAL, "1");
+        Process::spawn_with_stdin(command, typed)
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
