@@ -6,7 +6,7 @@ use keyledger_agent::run::{ConnectionState, TaskState};
 use keyledger_domain::token::{Prompt, Report};
 
 use crate::{
-    service::{Answer, content},
+    service::{Answer, Got, content},
     world::{SERIAL, World},
 };
 
@@ -167,4 +167,25 @@ async fn a_pin_can_be_chosen_on_the_terminal() {
         assert!(shown.contains(said), "{said}:\n{shown}");
     }
     assert!(!world.file("asked").exists(), "pinentry was not asked");
+}
+
+/// A request for tasks is held by the server for 30 s, and made again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_is_taken_at_once_however_long_there_was_none() {
+    let world = World::without_queue().await;
+    world.make_queue_that_waits(Duration::from_secs(60)).await;
+    let _agent = world.agent();
+    world
+        .wait_for_status("online", |s| s.connection.state == ConnectionState::Online)
+        .await;
+    for (serial, idle_s) in [(1, 13), (2, 21)] {
+        tokio::time::sleep(Duration::from_secs(idle_s)).await;
+        let task = world.service.file(&world.nkey, "verify", serial).await;
+        // Not by its status: asking for that wakes it.
+        let is_there = |got: &[Got]| got.iter().any(|got| got.task == task.to_string());
+        let taken = world.service.wait("its first report", is_there);
+        tokio::time::timeout(Duration::from_secs(5), taken)
+            .await
+            .expect("it is taken at once");
+    }
 }

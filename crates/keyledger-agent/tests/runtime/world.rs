@@ -98,6 +98,11 @@ impl World {
 
     /// The stream of tasks and the agent's consumer, as the service makes them.
     pub(crate) async fn make_queue(&self) {
+        // Short, so that a task is soon given again: the service's waits a minute.
+        self.make_queue_that_waits(Duration::from_secs(1)).await;
+    }
+
+    pub(crate) async fn make_queue_that_waits(&self, ack_wait: Duration) {
         let stream = jetstream::new(self.service.nats.clone())
             .create_stream(stream::Config {
                 name: "KEYS_TASKS".to_owned(),
@@ -110,7 +115,7 @@ impl World {
         let consumer = pull::Config {
             durable_name: Some(self.nkey.clone()),
             filter_subject: "keys.tasks.alice-laptop.>".to_owned(),
-            ack_wait: Duration::from_secs(1),
+            ack_wait,
             ..pull::Config::default()
         };
         stream.create_consumer(consumer).await.unwrap();
