@@ -59,6 +59,7 @@ async fn main() -> Result<()> {
         custody: Arc::new(Custody::open(organisation.root_key(None)?)),
         snapshot: None,
         accept_data_loss: false,
+        attestation_test_root: None,
         clock: None,
     })
     .await?;

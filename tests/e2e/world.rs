@@ -85,6 +85,7 @@ impl World {
             custody: Arc::new(Custody::open(self.organisation.root_key(None).unwrap())),
             snapshot: None,
             accept_data_loss: false,
+            attestation_test_root: None,
             clock: None,
         }
     }

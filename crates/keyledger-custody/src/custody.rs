@@ -22,7 +22,7 @@ use crate::{
 /// | 0 | 4 | `KLSM` |
 /// | 4 | 1 | format, 1 |
 /// | 5 | 1 | class of the key: 1 certificate, 2 data, 3 other |
-/// | 6 | 1 | kind: 1 Ed25519, 2 X25519, 3 P-256, 4 P-384, 5 RSA-3072, 6 AES-256; nkeys: 16 operator, 17 account, 18 user, 19 curve |
+/// | 6 | 1 | kind: 1 Ed25519, 2 X25519, 3 P-256, 4 P-384, 5 RSA-3072, 6 AES-256; nkeys: 16 operator, 17 account, 18 user, 19 curve; 32 a token's secrets |
 /// | 7 | 8 | id of the root key |
 /// | 15 | 60 | data key: nonce (12), ciphertext (32), tag (16), under the class's key-encryption key; associated data: bytes 0 to 14 |
 /// | 75 | 28 + n | material: nonce (12), ciphertext (n), tag (16), under the data key |
@@ -34,7 +34,8 @@ use crate::{
 /// # Derived keys
 ///
 /// HKDF-SHA-256 of the root key with the salt `keyledger-custody-root-v1` and as info: `kek:certificate`, `kek:data`,
-/// `kek:other` (32 bytes each, AES-256), `root-id` (8 bytes), `mac:` and a label (32 bytes, HMAC-SHA-256).
+/// `kek:other` (32 bytes each, AES-256), `root-id` (8 bytes), `mac:` and a label (32 bytes, HMAC-SHA-256), `task:` with `curve:`, `p256.0:` or `x25519:` and a
+/// task's id (32 bytes, the secret halves of that task's keys).
 ///
 /// A class key wraps with random nonces, so it is good for 2³² data keys (NIST SP 800-38D §8.3); each data key seals once.
 pub struct Custody {
@@ -112,6 +113,10 @@ impl Custody {
             });
         }
         Ok(parts)
+    }
+
+    pub(crate) const fn prk(&self) -> &Prk {
+        &self.prk
     }
 
     fn kek(&self, class: Class) -> Key32 {

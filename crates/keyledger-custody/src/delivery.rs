@@ -86,7 +86,7 @@ impl CurveKey {
         Self::new(seed).map_err(|_| SeedError::NotASeed)
     }
 
-    fn new(seed: Key32) -> Result<Self, ProviderFailure> {
+    pub(crate) fn new(seed: Key32) -> Result<Self, ProviderFailure> {
         let public = x25519(&seed)?;
         Ok(Self {
             key: XKey::new_from_raw(*seed),

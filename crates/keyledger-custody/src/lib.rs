@@ -14,6 +14,8 @@
 //! - [`Custody`]: generates keys, signs, rewraps; the envelope's layout stands at [`Custody`].
 //! - [`NkeySigner`], [`Ed25519Signer`]: a signing key held open in memory.
 //! - [`UserSeed`], [`seal_to`], [`CurveKey`]: delivery of a secret to the one who may have it.
+//! - [`TaskKeys`], [`Custody::escrow`], [`Custody::release`]: a token's task, and its secrets.
+//! - [`openpgp`]: certificates whose certify key stays offline, subkeys on cards.
 //! - [`check_public`]: whether somebody else's public key is one.
 //!
 //! Every primitive is aws-lc's, RustCrypto's (Argon2id) or NaCl's (`crypto_box`, by way of `nkeys`); none is ours.
@@ -25,18 +27,21 @@
 mod aead;
 mod custody;
 mod delivery;
+mod digits;
 mod file;
 mod generate;
 mod kdf;
 mod mac;
 mod material;
 mod nkey;
+pub mod openpgp;
 mod public;
 mod root;
 mod sealed_root;
 mod secret;
 mod sign;
 mod signer;
+mod task;
 mod token_secrets;
 mod user;
 
@@ -56,6 +61,7 @@ pub use sealed_root::{KdfCost, SealedRoot, SealedRootError};
 pub use secret::{Passphrase, PassphraseError, Secret};
 pub use sign::SignError;
 pub use signer::{Ed25519Signer, NkeySigner};
+pub use task::{EscrowError, MAX_TOKEN_SECRETS_BYTES, TaskKeys};
 pub use token_secrets::{ManagementKeyAlgorithm, NotTokenSecrets, TokenSecrets};
 pub use user::{CredsError, UserSeed};
 

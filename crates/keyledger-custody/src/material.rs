@@ -70,10 +70,12 @@ pub(crate) enum Kind {
     Key(Algorithm),
     /// The 32 bytes of an nkey's seed.
     Nkey(NkeyKind),
+    /// A token's PUK, management key and the like: text.
+    TokenSecrets,
 }
 
 impl Kind {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Key(Algorithm::Ed25519),
         Self::Key(Algorithm::X25519),
         Self::Key(Algorithm::P256),
@@ -84,6 +86,7 @@ impl Kind {
         Self::Nkey(NkeyKind::Account),
         Self::Nkey(NkeyKind::User),
         Self::Nkey(NkeyKind::Curve),
+        Self::TokenSecrets,
     ];
 
     const fn code(self) -> u8 {
@@ -98,6 +101,7 @@ impl Kind {
             Self::Nkey(NkeyKind::Account) => 17,
             Self::Nkey(NkeyKind::User) => 18,
             Self::Nkey(NkeyKind::Curve) => 19,
+            Self::TokenSecrets => 32,
         }
     }
 
@@ -105,6 +109,8 @@ impl Kind {
         match self {
             Self::Key(algorithm) => algorithm,
             Self::Nkey(kind) => kind.algorithm(),
+            // They open a token as a wrapping key opens what it wraps.
+            Self::TokenSecrets => Algorithm::Aes256,
         }
     }
 
@@ -112,6 +118,7 @@ impl Kind {
         match self {
             Self::Key(algorithm) => algorithm.as_str(),
             Self::Nkey(kind) => kind.as_str(),
+            Self::TokenSecrets => "a token's secrets",
         }
     }
 }

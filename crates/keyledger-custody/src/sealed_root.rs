@@ -249,7 +249,11 @@ fn associated(root: RootId) -> Vec<u8> {
     [b"keyledger-root-sealed-v1".as_slice(), &root.0].concat()
 }
 
-fn derive(passphrase: &Passphrase, salt: &[u8], cost: &KdfCost) -> Result<Key32, SealedRootError> {
+pub(crate) fn derive(
+    passphrase: &Passphrase,
+    salt: &[u8],
+    cost: &KdfCost,
+) -> Result<Key32, SealedRootError> {
     let params = cost.params()?;
     let mut memory = Zeroizing::new(Vec::new());
     let blocks = params.block_count();

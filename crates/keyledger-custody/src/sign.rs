@@ -101,6 +101,11 @@ pub(crate) fn ed25519(kind: Kind, material: &Secret) -> Result<Ed25519KeyPair, S
     let pair = match kind {
         Kind::Key(_) => Ed25519KeyPair::from_pkcs8(material.expose()),
         Kind::Nkey(_) => Ed25519KeyPair::from_seed_unchecked(material.expose()),
+        Kind::TokenSecrets => {
+            return Err(SignError::DoesNotSign {
+                algorithm: kind.algorithm(),
+            });
+        }
     };
     pair.map_err(|_| SignError::Malformed {
         algorithm: Algorithm::Ed25519,

@@ -104,7 +104,7 @@ impl Custody {
     ) -> Result<NkeySigner, SignError> {
         let (kind, material) = self.unseal(sealed, context)?;
         match kind {
-            Kind::Nkey(NkeyKind::Curve) => Err(SignError::DoesNotSign {
+            Kind::Nkey(NkeyKind::Curve) | Kind::TokenSecrets => Err(SignError::DoesNotSign {
                 algorithm: Algorithm::X25519,
             }),
             Kind::Nkey(nkey) => Ok(NkeySigner::new(nkey, ed25519(kind, &material)?)),

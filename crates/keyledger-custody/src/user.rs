@@ -12,12 +12,12 @@ use crate::{
     delivery::{Delivery, DeliveryError, seal_to},
     file::{SecretFileError, write_secret_file},
     generate::raw,
-    nkey::NkeyKind,
+    nkey::{NkeyKind, SeedError},
     secret::{Key32, Secret, key32},
     signer::NkeySigner,
 };
 
-/// The seed of a NATS user that is being issued. It is stored nowhere: it goes to the user, sealed, and is wiped.
+/// The seed of a NATS user. The service, which issues users, stores it nowhere: it goes to the user, sealed, and is wiped.
 pub struct UserSeed {
     seed: Key32,
     public_nkey: String,
@@ -53,7 +53,20 @@ impl UserSeed {
     ///
     /// [`ProviderFailure`] if the system gives no random numbers.
     pub fn generate() -> Result<Self, ProviderFailure> {
-        let seed = key32(Secret::random(32)?.expose()).ok_or(ProviderFailure)?;
+        Self::new(key32(Secret::random(32)?.expose()).ok_or(ProviderFailure)?)
+    }
+
+    /// The one of a seed, `SU…`, that its owner keeps in a file of mode 0600.
+    ///
+    /// # Errors
+    ///
+    /// [`SeedError`] if it is none.
+    pub fn from_seed(seed: &Secret) -> Result<Self, SeedError> {
+        let seed = NkeyKind::User.read_seed(seed.expose().trim_ascii())?;
+        Self::new(seed).map_err(|_| SeedError::NotASeed)
+    }
+
+    fn new(seed: Key32) -> Result<Self, ProviderFailure> {
         let pair = Ed25519KeyPair::from_seed_unchecked(&*seed).map_err(|_| ProviderFailure)?;
         let public_nkey = NkeyKind::User.public(&raw(pair.public_key().as_ref())?);
         Ok(Self { seed, public_nkey })
@@ -63,6 +76,12 @@ impl UserSeed {
     #[must_use]
     pub fn public_nkey(&self) -> &str {
         &self.public_nkey
+    }
+
+    /// The seed, `SU…`, for one that keeps its own: a workstation's agent.
+    #[must_use]
+    pub fn seed(&self) -> Secret {
+        NkeyKind::User.seed(&self.seed)
     }
 
     /// Opens it to sign with, as a NATS client signs the server's nonce.

@@ -8,7 +8,7 @@ use crate::{
     operator, principal,
     record::Why,
     rejection::Rejection,
-    user,
+    token, user,
 };
 
 /// The history a command is for.
@@ -30,6 +30,10 @@ pub enum Command {
     Account(account::Command),
     /// Of a user.
     User(user::Command),
+    /// Of a token.
+    Token(token::Command),
+    /// Of a token, by an agent: sent as a report, not as a command.
+    Report(Box<token::Reported>),
 }
 
 /// One verb of an aggregate: a row of the table of commands.
@@ -54,6 +58,7 @@ impl Command {
             operator::Command::VERBS,
             account::Command::VERBS,
             user::Command::VERBS,
+            token::Command::VERBS,
         ]
         .into_iter()
         .flatten()
@@ -91,6 +96,10 @@ impl Command {
                 let (command, why) = user::Command::parse(verb, payload)?;
                 (Self::User(command), why)
             }
+            Aggregate::Token => {
+                let (command, why) = token::Command::parse(verb, payload)?;
+                (Self::Token(command), why)
+            }
         })
     }
 
@@ -103,6 +112,8 @@ impl Command {
             Self::Operator(command) => command.verb(),
             Self::Account(command) => command.verb(),
             Self::User(command) => command.verb(),
+            Self::Token(command) => command.verb(),
+            Self::Report(_) => token::Reported::VERB,
         }
     }
 
@@ -126,8 +137,37 @@ impl Command {
                 | ("describe", "described")
                 | ("schedule", "scheduled")
                 | ("offboard", "offboarded")
+                | ("publish", "openpgp_published")
                 | ("create", "created")
                 | ("issue", "issued")
+                | ("enrol", "enrolled")
+                | ("assign" | "transfer", "assigned")
+                | (
+                    "provision" | "verify" | "reset" | "unblock" | "rotate-secrets",
+                    "task_filed"
+                )
+                | ("cancel", "task_cancelled")
+                | ("bind", "user_bound")
+                | ("release", "secrets_released")
+                | ("lose", "lost")
+                | ("find", "found")
+                | ("retire", "retired")
+                | (
+                    token::Reported::VERB,
+                    "announced"
+                        | "task_progressed"
+                        | "secrets_escrowed"
+                        | "secrets_released"
+                        | "keys_made"
+                        | "provisioned"
+                        | "verified"
+                        | "was_reset"
+                        | "unblocked"
+                        | "secrets_rotated"
+                        | "quarantined"
+                        | "task_failed"
+                )
+                | ("certify", "certified")
         )
     }
 
@@ -140,6 +180,7 @@ impl Command {
             Self::Operator(_) => Aggregate::Operator,
             Self::Account(_) => Aggregate::Account,
             Self::User(_) => Aggregate::User,
+            Self::Token(_) | Self::Report(_) => Aggregate::Token,
         }
     }
 }
@@ -296,3 +337,5 @@ impl<const MAX: usize> Absent for crate::text::Line<MAX> {}
 impl Absent for crate::algorithm::Algorithm {}
 impl Absent for key::RevocationReason {}
 impl Absent for principal::Kind {}
+impl Absent for token::Profile {}
+impl Absent for u16 {}

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{account, key, name::Aggregate, operator, principal, user};
+use crate::{account, key, name::Aggregate, operator, principal, token, user};
 
 /// What happened to an aggregate. Serialises as its body alone; the type's name stands beside it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,6 +19,8 @@ pub enum Event {
     Account(account::Event),
     /// To a user.
     User(user::Event),
+    /// To a token.
+    Token(token::Event),
 }
 
 /// Why stored bytes are not an event this version can read.
@@ -50,6 +52,7 @@ impl Event {
             Self::Operator(event) => event.type_name(),
             Self::Account(event) => event.type_name(),
             Self::User(event) => event.type_name(),
+            Self::Token(event) => event.type_name(),
         }
     }
 
@@ -69,6 +72,7 @@ impl Event {
             Self::Operator(_) => Aggregate::Operator,
             Self::Account(_) => Aggregate::Account,
             Self::User(_) => Aggregate::User,
+            Self::Token(_) => Aggregate::Token,
         }
     }
 
@@ -86,6 +90,7 @@ impl Event {
             Aggregate::Operator => Self::Operator(operator::Event::read(type_name, body)?),
             Aggregate::Account => Self::Account(account::Event::read(type_name, body)?),
             Aggregate::User => Self::User(user::Event::read(type_name, body)?),
+            Aggregate::Token => Self::Token(token::Event::read(type_name, body)?),
         })
     }
 }

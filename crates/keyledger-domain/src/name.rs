@@ -113,16 +113,19 @@ pub enum Aggregate {
     Account,
     /// A NATS user.
     User,
+    /// A YubiKey.
+    Token,
 }
 
 impl Aggregate {
     /// All of them, in the order of the design.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Key,
         Self::Principal,
         Self::Operator,
         Self::Account,
         Self::User,
+        Self::Token,
     ];
 
     /// The subject token.
@@ -134,6 +137,7 @@ impl Aggregate {
             Self::Operator => "operator",
             Self::Account => "account",
             Self::User => "user",
+            Self::Token => "token",
         }
     }
 

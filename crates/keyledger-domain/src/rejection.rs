@@ -84,6 +84,26 @@ pub enum Rejection {
         /// What was asked.
         verb: &'static str,
     },
+    /// The token's state does not allow it.
+    #[error("token {token} is {phase}, which does not allow `{verb}`: {remedy}")]
+    TokenNotAllowed {
+        /// The token.
+        token: Name,
+        /// Where it stands.
+        phase: crate::token::Phase,
+        /// What was asked.
+        verb: &'static str,
+        /// What to do first.
+        remedy: &'static str,
+    },
+    /// No task of the token is open under this id for this agent.
+    #[error(
+        "token {token} has no such task open for this agent: it has ended, was cancelled, or never was"
+    )]
+    TaskNotOpen {
+        /// The token.
+        token: Name,
+    },
     /// The algorithm cannot do what the key would be for.
     #[error("{algorithm} cannot {purposes}: it can {able}")]
     PurposeNotPossible {
@@ -207,6 +227,11 @@ impl Rejection {
             "the state does not allow it; `keyledger key show NAME` says which it is",
         ),
         (
+            "task_not_open",
+            410,
+            "an agent stops walking it; `keyledger token show SERIAL` says what became of it",
+        ),
+        (
             "purpose_not_possible",
             422,
             "choose purposes that the algorithm can serve",
@@ -251,7 +276,8 @@ impl Rejection {
             Self::MessageIdReused { .. } => "message_id_reused",
             Self::NotFound(_) => "not_found",
             Self::NameTaken(_) => "name_taken",
-            Self::NotAllowed { .. } => "not_allowed",
+            Self::NotAllowed { .. } | Self::TokenNotAllowed { .. } => "not_allowed",
+            Self::TaskNotOpen { .. } => "task_not_open",
             Self::PurposeNotPossible { .. } => "purpose_not_possible",
             Self::BadDate { .. } => "bad_date",
             Self::OutOfRange { .. } => "out_of_range",

@@ -28,11 +28,22 @@ pub enum Role {
     Auditor,
     /// A program: commands the keys that bear its name or stand in its tags.
     Service,
+    /// A workstation's agent: takes its own tasks and reports, commands nothing.
+    Agent,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
+        Self::Administrator,
+        Self::Approver,
+        Self::Auditor,
+        Self::Service,
+        Self::Agent,
+    ];
+
+    /// Those of accounts that import this service; an agent's is of the service's own account.
+    pub const OF_CLIENTS: [Self; 4] = [
         Self::Administrator,
         Self::Approver,
         Self::Auditor,
@@ -47,6 +58,7 @@ impl Role {
             Self::Approver => "approver",
             Self::Auditor => "auditor",
             Self::Service => "service",
+            Self::Agent => "agent",
         }
     }
 }

@@ -16,7 +16,9 @@ mod shared;
 mod signers;
 mod snapshot;
 pub mod store;
+mod tokens;
 pub mod trust;
+pub mod x509;
 
 pub use durability::Durability;
 pub use endpoint::EndpointError;

@@ -11,7 +11,7 @@ use keyledger_domain::{
     command::Target,
     key::{self, Custodian, Material, NewVersion, Public, spki},
     name::Aggregate,
-    user,
+    principal, token, user,
 };
 use keyledger_wire::Sealed;
 use tokio::sync::SemaphorePermit;
@@ -21,7 +21,7 @@ use crate::{
     endpoint::Refused,
     handler::{Done, Failure, Order},
     shared::Shared,
-    trust,
+    tokens, trust,
 };
 
 /// What was made for a command.
@@ -39,10 +39,19 @@ pub(crate) struct Prepared {
 pub(crate) struct Delivery {
     pub(crate) jwt: Option<String>,
     pub(crate) creds: Option<Sealed>,
+    pub(crate) secrets: Option<Sealed>,
 }
 
 impl Prepared {
-    const fn nothing() -> Self {
+    pub(crate) const fn of(made: Made, entries: Vec<String>) -> Self {
+        Self {
+            made,
+            entries,
+            creds: None,
+        }
+    }
+
+    pub(crate) const fn nothing() -> Self {
         Self {
             made: Made::Nothing,
             entries: Vec::new(),
@@ -146,6 +155,26 @@ pub(crate) async fn prepare(
         Command::Account(account::Command::Create(create)) => {
             account(shared, name, create, now).await
         }
+        Command::Key(key::Command::Certify(certify)) => {
+            let certified = tokens::certify(shared, name, certify, now).await?;
+            Ok(Prepared::of(
+                Made::Certificate(Box::new(certified)),
+                Vec::new(),
+            ))
+        }
+        Command::Principal(principal::Command::Publish(publish)) => {
+            let published = tokens::published(shared, name, &publish.openpgp)?;
+            let made = published.map_or(Made::Nothing, |p| Made::Openpgp(Box::new(p)));
+            Ok(Prepared::of(made, Vec::new()))
+        }
+        Command::Token(command) if command.task().is_some() => {
+            Ok(Prepared::of(tokens::task(shared, id)?, Vec::new()))
+        }
+        Command::Token(token::Command::Release(release)) => {
+            // Refused before it is recorded that they were given.
+            tokens::release(shared, name, &release.seal_to).await?;
+            Ok(Prepared::nothing())
+        }
         _ => Ok(Prepared::nothing()),
     }
 }
@@ -157,6 +186,13 @@ pub(crate) async fn deliver(
     done: &Done,
     prepared: Prepared,
 ) -> Result<Delivery, Refused> {
+    if let Command::Token(token::Command::Release(release)) = &order.command {
+        let secrets = tokens::release(shared, &done.history.name, &release.seal_to).await?;
+        return Ok(Delivery {
+            secrets: Some(secrets),
+            ..Delivery::default()
+        });
+    }
     let Command::User(user::Command::Issue(issue)) = &order.command else {
         return Ok(Delivery::default());
     };
@@ -164,13 +200,13 @@ pub(crate) async fn deliver(
         let jwt = jwt(shared, &done.history.name).await?;
         return Ok(Delivery {
             jwt: Some(jwt),
-            creds: None,
+            ..Delivery::default()
         });
     }
     if done.fresh {
         return Ok(Delivery {
-            jwt: None,
             creds: prepared.creds,
+            ..Delivery::default()
         });
     }
     // A retry: what was sealed then lies in the bucket.
@@ -195,8 +231,8 @@ pub(crate) async fn deliver(
     })?;
     let creds = serde_json::from_slice(&stored).map_err(|e| custody_failed(&e))?;
     Ok(Delivery {
-        jwt: None,
         creds: Some(creds),
+        ..Delivery::default()
     })
 }
 
@@ -448,6 +484,10 @@ fn is_named(ledger: &Ledger, entry: &str) -> bool {
         Some(("creds", tail)) => tail
             .rsplit_once('.')
             .is_some_and(|(_, nkey)| ledger.user_of_nkey(nkey).is_some()),
+        Some(("token", tail)) => tail
+            .split_once('.')
+            .and_then(|(token, _)| ledger.token(&Name::new(token).ok()?))
+            .is_some_and(|token| token.state.names(entry)),
         Some((key, _)) => Name::new(key)
             .ok()
             .and_then(|key| ledger.key(&key))
@@ -466,7 +506,7 @@ fn creds_entry(id: Uuid, nkey: &str) -> String {
     format!("creds.{}.{nkey}", id.simple())
 }
 
-fn custody_failed(said: &dyn std::fmt::Display) -> Refused {
+pub(crate) fn custody_failed(said: &dyn std::fmt::Display) -> Refused {
     tracing::error!(%said, "custody failed");
     Refused::Fault("custody_failed", said.to_string())
 }

@@ -22,6 +22,7 @@ use crate::{
     snapshot::Snapshot,
     store::{JetStreamStore, OpenError, Store},
     trust::Resolver,
+    x509::Anchors,
 };
 
 /// How long commands under way are given to finish when the service stops.
@@ -51,6 +52,8 @@ pub struct Options {
     pub snapshot: Option<PathBuf>,
     /// Take commands although a server may lose acknowledged writes.
     pub accept_data_loss: bool,
+    /// A file with the root certificate of test tokens, in PEM: their attestations are taken for real ones.
+    pub attestation_test_root: Option<PathBuf>,
     /// The time; the system's if absent.
     pub clock: Option<Clock>,
 }
@@ -96,6 +99,14 @@ pub enum StartError {
         "this instance cannot sign this ledger; is it the right root key, and the right stream?"
     )]
     Signer(#[from] SignerError),
+    /// The root certificate of test tokens cannot be used: give a PEM file of a self-signed authority, or leave it out.
+    #[error("the attestation test root {path}: {said}")]
+    TestRoot {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        said: String,
+    },
     /// The endpoints cannot be opened.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
@@ -126,6 +137,7 @@ impl Service {
     /// [`StartError`]; each says what to do.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let durability = Durability::new(options.accept_data_loss);
+        let anchors = anchors(&options)?;
         // Three connections: what clients send is kept apart from what is stored and from what is pushed. A client can
         // make the first one break off (async-nats gives up a connection over a header that it cannot read); what is
         // under way is finished all the same, and neither the ledger's tail nor a revocation waits for it.
@@ -191,6 +203,7 @@ impl Service {
             custody,
             signers,
             ledger_signer,
+            anchors,
             slow: Semaphore::new(slow_places()),
             past: Semaphore::new(1),
             durability: durability.clone(),
@@ -292,6 +305,23 @@ async fn connect(
     connect
         .connect(&options.url)
         .await
+        .map_err(|e| refused(e.to_string()))
+}
+
+/// Yubico's roots; with them the one of test tokens, where the configuration names it.
+fn anchors(options: &Options) -> Result<Anchors, StartError> {
+    let anchors = Anchors::yubico();
+    let Some(path) = &options.attestation_test_root else {
+        return Ok(anchors);
+    };
+    let refused = |said: String| StartError::TestRoot {
+        path: path.clone(),
+        said,
+    };
+    let pem = std::fs::read_to_string(path).map_err(|e| refused(e.to_string()))?;
+    tracing::warn!(path = %path.display(), "test tokens count as real ones: their attestations prove nothing");
+    anchors
+        .with_test_root(&pem)
         .map_err(|e| refused(e.to_string()))
 }
 

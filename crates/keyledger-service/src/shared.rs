@@ -12,6 +12,7 @@ use crate::{
     material::Materials,
     signers::Signers,
     store::Store,
+    x509::Anchors,
 };
 
 /// The parts of a running instance.
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) custody: Arc<Custody>,
     pub(crate) signers: Arc<Signers>,
     pub(crate) ledger_signer: Arc<CurrentSigner>,
+    /// Whom attestations of tokens must lead to.
+    pub(crate) anchors: Anchors,
     /// Places to generate slow keys in.
     pub(crate) slow: Semaphore,
     /// One place: a question about a past moment folds a ledger of its own.

@@ -4,12 +4,15 @@
 //! *Invariant:* nothing else in the project spells a subject, a header, a stream's or a bucket's name.
 
 pub mod client;
+pub mod enrolment;
 pub mod header;
+pub mod notice;
 pub mod query;
 pub mod reply;
 pub mod subject;
 pub mod table;
 
 pub use client::{Client, CommandError, Ids, QueryError};
+pub use enrolment::{Enrolment, NotAnEnrolment};
 pub use reply::{Acknowledgement, Refusal, ReportReply, Sealed, SlotCertificate, Status};
 pub use subject::{Prefix, SERVICE_NAME, SERVICE_VERSION};

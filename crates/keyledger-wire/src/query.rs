@@ -21,6 +21,55 @@ pub struct EventsPage {
     pub lines: Vec<String>,
 }
 
+/// The certificates over a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificates {
+    /// Over the key, newest first.
+    pub certificates: Vec<keyledger_domain::key::Certified>,
+    /// Above the newest of them, the root last; empty of a root.
+    pub chain: Vec<keyledger_domain::key::Certified>,
+}
+
+/// Who may log in by SSH as a principal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizedKeys {
+    /// Whose keys.
+    pub principal: keyledger_domain::Name,
+    /// A line each.
+    pub lines: Vec<String>,
+}
+
+/// A principal's OpenPGP certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenpgpCertificate {
+    /// Whose.
+    pub principal: keyledger_domain::Name,
+    /// Its primary key's fingerprint, 40 digits of hex.
+    pub fingerprint: String,
+    /// Base64 of the certificate.
+    pub certificate: String,
+    /// Fingerprints of subkeys that the ledger knows to be revoked and the certificate does not say so yet: its certify key must
+    /// revoke them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to_revoke: Vec<String>,
+}
+
+/// OpenPGP certificates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenpgpCertificates {
+    /// One a principal, by name.
+    pub certificates: Vec<OpenpgpCertificate>,
+}
+
+/// A list of revoked certificates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crl {
+    /// Whose certificates.
+    pub issuer: keyledger_domain::Name,
+    /// Base64 of the DER.
+    pub crl: String,
+}
+
 /// A view was rebuilt from the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rebuilt {
@@ -129,6 +178,54 @@ pub const QUESTIONS: &[Question] = &[
         tail: "credentials.*",
         about: "The users of one account",
         schema: || schemars::schema_for!(keyledger_domain::views::ListQuery),
+    },
+    Question {
+        name: "operator",
+        tail: "operator",
+        about: "The NATS operator",
+        schema: || schemars::schema_for!(Nothing),
+    },
+    Question {
+        name: "tokens",
+        tail: "tokens",
+        about: "All tokens: where each stands, who holds it, what is on it",
+        schema: || schemars::schema_for!(keyledger_domain::views::ListQuery),
+    },
+    Question {
+        name: "tokens-show",
+        tail: "tokens.show.*",
+        about: "One token, by its serial number",
+        schema: || schemars::schema_for!(Nothing),
+    },
+    Question {
+        name: "ssh-authorized-keys",
+        tail: "ssh.authorized_keys.*",
+        about: "The lines of authorized_keys for one principal: of its tokens' keys and its OpenPGP certificate, without what was revoked",
+        schema: || schemars::schema_for!(Nothing),
+    },
+    Question {
+        name: "openpgp",
+        tail: "openpgp",
+        about: "The OpenPGP certificates of all principals that have one and act",
+        schema: || schemars::schema_for!(Nothing),
+    },
+    Question {
+        name: "openpgp-show",
+        tail: "openpgp.show.*",
+        about: "The OpenPGP certificate of one principal, and those of its subkeys that the ledger knows to be revoked",
+        schema: || schemars::schema_for!(Nothing),
+    },
+    Question {
+        name: "certificates",
+        tail: "certificates.*",
+        about: "The certificates over one key, newest first, with those above the newest up to its root",
+        schema: || schemars::schema_for!(Nothing),
+    },
+    Question {
+        name: "certificates-crl",
+        tail: "certificates.crl.*",
+        about: "The list of the certificates of one authority that were revoked, signed now",
+        schema: || schemars::schema_for!(Nothing),
     },
     Question {
         name: "ledger-head",

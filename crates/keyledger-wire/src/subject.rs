@@ -150,6 +150,24 @@ impl Prefix {
         format!("{self}.reports.{agent}.{task}")
     }
 
+    /// Every task: `keys.tasks.>`.
+    #[must_use]
+    pub fn tasks(&self) -> String {
+        format!("{self}.tasks.>")
+    }
+
+    /// Every task of a workstation.
+    #[must_use]
+    pub fn tasks_of(&self, workstation: &str) -> String {
+        format!("{self}.tasks.{workstation}.>")
+    }
+
+    /// Every notice: `keys.notices.>`.
+    #[must_use]
+    pub fn notices(&self) -> String {
+        format!("{self}.notices.>")
+    }
+
     /// Splits a report's subject into the agent's nkey and the task; `None` if it is not one.
     #[must_use]
     pub fn split_report<'a>(&self, subject: &'a str) -> Option<(&'a str, &'a str)> {

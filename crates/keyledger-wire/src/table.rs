@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use keyledger_domain::{Command, Rejection, account, key, operator, principal, user};
+use keyledger_domain::{Command, Rejection, account, key, operator, principal, token, user};
 
 use crate::{Prefix, header, query, reply};
 
@@ -57,6 +57,7 @@ pub fn subjects_md() -> String {
         operator::Event::TYPES,
         account::Event::TYPES,
         user::Event::TYPES,
+        token::Event::TYPES,
     ]
     .concat()
     {
@@ -68,12 +69,47 @@ pub fn subjects_md() -> String {
             &[&format!("`{type_name}`"), &subject, about.trim()],
         );
     }
+    out.push_str(
+        "\n## Agents\n\nOnly inside the service's own account; an agent's permissions pin its nkey into the subject.\n\n\
+         | subject | carries | payload |\n|---|---|---|\n",
+    );
+    for (subject, carries, payload) in [
+        (
+            prefix.task("{workstation}", "{kind}"),
+            "a task, to the workstation's agent",
+            "the stored event `token.v1.task_filed` with its headers",
+        ),
+        (
+            prefix.report("{agent nkey}", "{task}"),
+            "an agent's report; the reply says what became of it",
+            "`report`*: `progressed`, `secrets_sealed`, `secrets_wanted`, `keys_made`, `proved`, `failed`",
+        ),
+        (
+            prefix.report("{agent nkey}", token::ANNOUNCEMENTS),
+            "a token that is plugged in, and what it shows",
+            "`report`*: `announced`",
+        ),
+        (
+            prefix.notice("{serial}"),
+            "a step of a task, and what the person must do now; not stored",
+            "`serial` `step` `prompt` `at`",
+        ),
+    ] {
+        row(&mut out, &[&format!("`{subject}`"), carries, payload]);
+    }
     out.push_str("\n## Streams and buckets\n\n| name | holds |\n|---|---|\n");
     row(
         &mut out,
         &[
             &format!("stream `{}`", prefix.events_stream()),
             "the ledger; file storage, never deleted",
+        ],
+    );
+    row(
+        &mut out,
+        &[
+            &format!("stream `{}`", prefix.tasks_stream()),
+            "tasks of workstations' agents, each the very event that filed it; a work queue, a consumer an agent",
         ],
     );
     row(

@@ -105,7 +105,19 @@ pub(crate) fn state() -> impl TypedValueParser<Value = State> {
 
 /// A role.
 pub(crate) fn role() -> impl TypedValueParser<Value = Role> {
-    choice(Role::ALL.map(Role::as_str))
+    choice(Role::OF_CLIENTS.map(Role::as_str))
+}
+
+/// What a certificate may be used for.
+pub(crate) fn usage() -> impl TypedValueParser<Value = keyledger_domain::token::CertificateUsage> {
+    choice([
+        "client_auth",
+        "server_auth",
+        "email_protection",
+        "smartcard_logon",
+        "code_signing",
+        "document_signing",
+    ])
 }
 
 /// A kind of principal.
@@ -116,7 +128,7 @@ pub(crate) fn kind() -> impl TypedValueParser<Value = Kind> {
 
 /// A custodian.
 pub(crate) fn custodian() -> impl TypedValueParser<Value = Custodian> {
-    choice(["software", "external", "offline"])
+    choice(["software", "external", "offline", "token"])
 }
 
 /// A class of the key management plan.

@@ -88,6 +88,7 @@ impl Connection {
             self.timeout,
             dir,
             context.user_name(),
+            context.url.clone(),
         ))
     }
 

@@ -27,6 +27,7 @@ pub(crate) struct Session {
     patience: Duration,
     dir: Option<PathBuf>,
     user: Option<String>,
+    url: String,
 }
 
 impl Session {
@@ -37,6 +38,7 @@ impl Session {
         patience: Duration,
         dir: Option<PathBuf>,
         user: Option<String>,
+        url: String,
     ) -> Self {
         Self {
             client,
@@ -44,12 +46,18 @@ impl Session {
             patience,
             dir,
             user,
+            url,
         }
     }
 
     /// The client.
     pub(crate) const fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Where it is connected to: servers, joined by commas.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// The directory that the context came from, if it did.

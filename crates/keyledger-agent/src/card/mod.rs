@@ -37,4 +37,4 @@ pub(crate) use look::{all_slots, announcement};
 pub(crate) use management_key::ManagementKey;
 pub(crate) use openpgp::{FACTORY_ADMIN_PIN, FACTORY_OPENPGP_PIN, For, Openpgp, OpenpgpKey};
 pub(crate) use piv::{FACTORY_PIN, FACTORY_PUK, Piv};
-pub(crate) use reader::open;
+pub(crate) use reader::{open, walked};

@@ -1,9 +1,9 @@
 //! Which tokens are plugged in, and when that changes.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ffi::CString,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -84,6 +84,8 @@ pub(crate) fn open(serial: Serial) -> Result<Piv, CardError> {
 pub struct Watch {
     context: Context,
     known: BTreeMap<CString, State>,
+    /// How many walks had ended when it was last looked.
+    ended: u64,
 }
 
 impl Watch {
@@ -96,6 +98,7 @@ impl Watch {
         Ok(Self {
             context: context()?,
             known: BTreeMap::new(),
+            ended: walks().ended,
         })
     }
 
@@ -121,7 +124,7 @@ impl Watch {
         states.push(ReaderState::new(PNP_NOTIFICATION(), pnp));
         match self.context.get_status_change(patience, &mut states) {
             Ok(()) => {}
-            Err(pcsc::Error::Timeout) => return Ok(came_or_went),
+            Err(pcsc::Error::Timeout) => return Ok(self.has_walk_ended() || came_or_went),
             Err(error) => return Err(CardError::of_service(error, "watching readers")),
         }
         states.pop();
@@ -130,7 +133,13 @@ impl Watch {
             let now = state.event_state().difference(State::CHANGED);
             self.known.insert(state.name().to_owned(), now);
         }
-        Ok(came_or_went || before != self.known)
+        Ok(self.has_walk_ended() || came_or_went || before != self.known)
+    }
+
+    /// What a token shows may be something else after a walk.
+    fn has_walk_ended(&mut self) -> bool {
+        let ended = walks().ended;
+        std::mem::replace(&mut self.ended, ended) != ended
     }
 }
 
@@ -188,6 +197,15 @@ fn look_into(reader: &Occupied) -> Result<Option<Found>, CardError> {
     if seen(reader) == Some(None) {
         return Ok(None); // some other card: it is asked once
     }
+    if let Some(Some(serial)) = seen(reader)
+        && walks().under_way.contains(&serial)
+    {
+        let shown = walks().shown.get(&serial).cloned();
+        return Ok(shown.map(|announcement| Found {
+            reader: reader.name.to_string_lossy().into_owned(),
+            announcement,
+        }));
+    }
     let mut piv = match Piv::open(reader.name.clone()) {
         Ok(piv) => piv,
         Err(CardError::Nothing(_) | CardError::Status { .. }) => {
@@ -197,10 +215,48 @@ fn look_into(reader: &Occupied) -> Result<Option<Found>, CardError> {
         Err(error) => return Err(error),
     };
     remember(reader, Some(piv.serial()));
+    let announcement = announcement(&mut piv)?;
+    walks().shown.insert(piv.serial(), announcement.clone());
     Ok(Some(Found {
         reader: reader.name.to_string_lossy().into_owned(),
-        announcement: announcement(&mut piv)?,
+        announcement,
     }))
+}
+
+/// Tokens with which a task is walked now. They are left alone by who only looks: what they showed before stands.
+#[derive(Default)]
+struct Walks {
+    under_way: BTreeSet<Serial>,
+    ended: u64,
+    shown: BTreeMap<Serial, Announcement>,
+}
+
+static WALKS: Mutex<Walks> = Mutex::new(Walks {
+    under_way: BTreeSet::new(),
+    ended: 0,
+    shown: BTreeMap::new(),
+});
+
+fn walks() -> MutexGuard<'static, Walks> {
+    WALKS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nobody but the walk touches the token until this is dropped; then it is looked at anew.
+#[derive(Debug)]
+pub(crate) struct Walked(Serial);
+
+/// Takes a token for a walk.
+pub(crate) fn walked(serial: Serial) -> Walked {
+    walks().under_way.insert(serial);
+    Walked(serial)
+}
+
+impl Drop for Walked {
+    fn drop(&mut self) {
+        let mut walks = walks();
+        walks.under_way.remove(&self.0);
+        walks.ended += 1;
+    }
 }
 
 /// Which token answered in a reader, and at which of the reader's events: so that a walk does not disturb the others.

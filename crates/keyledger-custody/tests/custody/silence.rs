@@ -5,7 +5,9 @@ use std::{error::Error, fmt::Debug};
 use data_encoding::{BASE64, HEXLOWER};
 use keyledger_custody::{
     CurveKey, Custody, Ed25519Signer, KdfCost, MacKey, NkeyKind, NkeySigner, Passphrase, RootKey,
-    SealedRoot, Secret, UserSeed, seal_to,
+    SealedRoot, Secret, UserSeed,
+    openpgp::{CertifyKey, EscrowedKey, NewCertifyKey},
+    seal_to,
 };
 use nkeys::KeyPair;
 
@@ -32,6 +34,9 @@ never! {
     Secret: Clone, Passphrase: Clone, RootKey: Clone, CurveKey: Clone, UserSeed: Clone,
     Secret: serde::Serialize, Passphrase: serde::Serialize, RootKey: serde::Serialize,
     CurveKey: serde::Serialize, UserSeed: serde::Serialize,
+    CertifyKey: Clone, EscrowedKey: Clone, NewCertifyKey: Clone,
+    CertifyKey: std::fmt::Display, EscrowedKey: std::fmt::Display,
+    CertifyKey: serde::Serialize, EscrowedKey: serde::Serialize, NewCertifyKey: serde::Serialize,
 }
 
 /// A service shares these between its threads.

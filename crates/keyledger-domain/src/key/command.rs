@@ -37,6 +37,8 @@ commands! { Aggregate::Key;
     "describe" => Describe,
     /// Schedule a key's dates and its rotation period
     "schedule" => Schedule,
+    /// Certify a key: an X.509 certificate over it, signed by a key that certifies, or by itself
+    "certify" => Certify,
 }
 
 /// How sensitive a key is.
@@ -313,5 +315,25 @@ body! { optional reason;
         process_stop_at: Option<Timestamp>,
         /// Days of 86,400 seconds after which rotation falls due, 1 to 7,300.
         rotation_period_days: Option<u16>,
+    }
+}
+
+body! { optional reason;
+    /// Certify a key.
+    Certify {
+        /// The key that signs the certificate; the key itself, for a root, if absent.
+        issuer: Option<Name>,
+        /// The subject's common name.
+        subject: Title,
+        /// Days until the certificate expires, 1 to 7,300 (20 years, a root's in the key management plan).
+        days: u16,
+        /// Makes the key an authority: how many authorities may stand below it, 0 to 4.
+        path_length: Option<u8>,
+        /// What it may be used for, where it is no authority.
+        usages: Option<Vec<crate::token::CertificateUsage>>,
+        /// DNS names that it is for; at most 16.
+        dns_names: Option<Vec<String>>,
+        /// E-mail addresses that it is for; at most 16.
+        emails: Option<Vec<String>>,
     }
 }

@@ -416,6 +416,7 @@ fn rotated(
             });
         }
         (Custodian::Offline, _) => return Err(no_material("it is kept offline")),
+        (Custodian::Token, _) => return Err(no_material("it was made on a token")),
     };
     if key
         .versions

@@ -42,6 +42,8 @@ events! {
     "key.v1.described" => Described(Description),
     /// Its dates changed: what is absent stayed as it was.
     "key.v1.scheduled" => Scheduled(Dates),
+    /// A certificate was issued over it.
+    "key.v1.certified" => Certified(Certified),
 }
 
 /// An event that says all by its type.
@@ -59,6 +61,26 @@ pub enum Custodian {
     External,
     /// A sealed file that is not on any server: the operator's identity key.
     Offline,
+    /// A token: the secret half was made on it and cannot leave it.
+    Token,
+}
+
+/// A certificate was issued over a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Certified {
+    /// The key that signed it; the key itself of a root.
+    pub issuer: Name,
+    /// Its serial number, lower-case hex.
+    pub serial: Box<str>,
+    /// From when on it holds.
+    pub not_before: Timestamp,
+    /// Until when it holds.
+    pub not_after: Timestamp,
+    /// True if the key may issue certificates under it.
+    pub authority: bool,
+    /// Base64 of the DER.
+    pub certificate: Box<str>,
 }
 
 /// Where the sealed secret half of a version lies.

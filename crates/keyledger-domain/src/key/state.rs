@@ -5,7 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Classification, Created, Custodian, Dates, Description, Event, Public, RevocationReason,
+    Certified, Classification, Created, Custodian, Dates, Description, Event, Public,
+    RevocationReason,
 };
 use crate::{
     algorithm::{Algorithm, Purposes},
@@ -172,6 +173,8 @@ pub struct Key {
     pub destroyed_at: Option<Timestamp>,
     /// How it was revoked.
     pub revocation: Option<Box<RevocationRecord>>,
+    /// The certificates over it, oldest first: few keys have one, and millions pay for the place.
+    pub certificates: Option<Box<Vec<Certified>>>,
 }
 
 impl Key {
@@ -219,6 +222,7 @@ impl Key {
             deactivated_at: None,
             destroyed_at: None,
             revocation: None,
+            certificates: None,
         };
         key.add_version(1, public, material.map(|m| m.entry), at);
         key.describe(description);
@@ -289,6 +293,10 @@ impl Key {
             Event::Recovered(_) => self.archived = false,
             Event::Described(description) => self.describe(description.clone()),
             Event::Scheduled(schedule) => self.schedule(*schedule),
+            Event::Certified(certified) => self
+                .certificates
+                .get_or_insert_default()
+                .push(certified.clone()),
         }
     }
 
@@ -296,6 +304,17 @@ impl Key {
     #[must_use]
     pub fn newest(&self) -> Option<&Version> {
         self.versions.last()
+    }
+
+    /// The certificates over it, oldest first.
+    pub fn certificates(&self) -> impl DoubleEndedIterator<Item = &Certified> {
+        self.certificates.iter().flat_map(|all| all.iter())
+    }
+
+    /// The newest certificate under which it may issue others.
+    #[must_use]
+    pub fn authority(&self) -> Option<&Certified> {
+        self.certificates().rev().find(|c| c.authority)
     }
 
     /// The entries of the material bucket that hold its secret halves.

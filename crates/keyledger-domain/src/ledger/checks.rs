@@ -60,6 +60,15 @@ impl Ledger {
                 by: "the ledger: every event is signed with it; rotate it instead".to_owned(),
             });
         }
+        let made_on_token = self
+            .key(name)
+            .is_some_and(|key| key.state.custodian == key::Custodian::Token);
+        if made_on_token && matches!(command, C::Activate(_) | C::Rotate(_) | C::Destroy(_)) {
+            return Err(Rejection::NoMaterial {
+                key: name.clone(),
+                why: "it was made on a token: provision or reset the token instead",
+            });
+        }
         let harmless = matches!(command, C::Describe(_) | C::Generate(_) | C::Register(_));
         if let (Some(by), false) = (self.trust_on(name), harmless) {
             return Err(Rejection::InUse {
@@ -87,7 +96,10 @@ impl Ledger {
         for name in users {
             let account = self.user(name).and_then(|u| self.account(&u.state.account));
             let purpose = account.map(|a| a.state.purpose);
-            if matches!(purpose, Some(Purpose::System | Purpose::Service)) {
+            let agent = self
+                .user(name)
+                .is_some_and(|u| u.state.role == Some(Role::Agent));
+            if matches!(purpose, Some(Purpose::System | Purpose::Service)) && !agent {
                 return Err(in_use(
                     name,
                     "this service: it connects with these credentials",
@@ -119,7 +131,7 @@ impl Ledger {
         let (unit, responsible) = match command {
             C::Register(c) => (c.unit.as_ref(), c.responsible.as_ref()),
             C::Describe(c) => (c.unit.as_ref(), c.responsible.as_ref()),
-            C::Offboard(_) => (None, None),
+            C::Offboard(_) | C::Publish(_) => (None, None),
         };
         for (field, other, kind) in [
             ("unit", unit, principal::Kind::Unit),

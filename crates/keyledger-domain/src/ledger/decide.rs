@@ -9,8 +9,10 @@ use crate::{
     name::{Aggregate, HistoryId, Name},
     principal,
     rejection::Rejection,
+    stamp::Role,
     text::Title,
     time::Timestamp,
+    token::{self, TaskFacts},
     user::{self, UserFacts},
 };
 
@@ -35,6 +37,14 @@ pub enum Made {
     User(String, Timestamp),
     /// An account's identity and signing keys.
     Account(Box<AccountFacts>),
+    /// What an OpenPGP certificate says.
+    Openpgp(Box<principal::OpenpgpPublished>),
+    /// A certificate over the key, signed.
+    Certificate(Box<key::Certified>),
+    /// What a task of a token needs: the command's id, a nonce, and the public halves of its keys.
+    Task(uuid::Uuid, Box<TaskFacts>),
+    /// What was found out about an agent's report, and made for it.
+    Report(Box<super::ReportFacts>),
 }
 
 /// What the service itself reports: a date was reached, an effect is done.
@@ -42,6 +52,13 @@ pub enum Made {
 pub enum Outcome {
     /// A date of a key was reached.
     Due(Name),
+    /// Secrets that open a token no more were erased and looked for in vain.
+    SecretsErased {
+        /// The token.
+        token: Name,
+        /// Their entries in the material bucket.
+        entries: Vec<Box<str>>,
+    },
     /// A destroyed key's material was erased and looked for in vain.
     Erased(Name),
     /// Every server that answered holds an account's JWT.
@@ -99,6 +116,9 @@ impl Ledger {
                     _ => None,
                 };
                 let key = self.key(name).map(|e| &e.state);
+                if let key::Command::Certify(certify) = command {
+                    return self.decide_certify(target, certify, facts);
+                }
                 let facts = KeyFacts {
                     now: facts.now,
                     fresh,
@@ -108,7 +128,11 @@ impl Ledger {
             Command::Principal(command) => {
                 self.check_principal(name, command)?;
                 let principal = self.principal(name).map(|e| &e.state);
-                let events = principal::decide(name, principal, command, facts.now)?;
+                let published = match &facts.made {
+                    Made::Openpgp(published) => Some(&**published),
+                    _ => None,
+                };
+                let events = principal::decide(name, principal, command, published, facts.now)?;
                 let ends = events
                     .iter()
                     .any(|e| matches!(e, principal::Event::Offboarded(_)));
@@ -137,6 +161,12 @@ impl Ledger {
             Command::User(command) => {
                 self.decide_user(target, command, facts, &mut decision)?;
             }
+            Command::Token(command) => {
+                self.decide_token(target, command, facts, &mut decision)?;
+            }
+            Command::Report(reported) => {
+                self.decide_report(target, reported, facts, &mut decision)?;
+            }
         }
         if decision.events.len() > MAX_EVENTS {
             let what = "events of one command (revoke some of its users first)";
@@ -158,6 +188,13 @@ impl Ledger {
                 let event = self.key(name).and_then(|e| key::erased(&e.state, now));
                 let target = HistoryId::new(Aggregate::Key, name.clone());
                 decision.add(&target, event.into_iter().collect(), Event::Key);
+            }
+            Outcome::SecretsErased { token, entries } => {
+                let target = HistoryId::new(Aggregate::Token, token.clone());
+                let event = self
+                    .token(token)
+                    .and_then(|e| token::erased(&e.state, entries, now));
+                decision.add(&target, event.into_iter().collect(), Event::Token);
             }
             Outcome::Confirmed {
                 account,
@@ -226,9 +263,10 @@ impl Ledger {
         };
         if let user::Command::Issue(issue) = command {
             let purpose = self.account(&issue.account).map(|e| e.state.purpose);
-            if matches!(purpose, Some(Purpose::System | Purpose::Service)) {
+            let agent = purpose == Some(Purpose::Service) && issue.role == Some(Role::Agent);
+            if matches!(purpose, Some(Purpose::System | Purpose::Service)) && !agent {
                 let fault = format!(
-                    "account {} is this service's own: nobody else connects to it",
+                    "account {} is this service's own: only agents connect to it",
                     issue.account
                 );
                 return Err(Rejection::BadValue {
@@ -298,7 +336,7 @@ impl Ledger {
     }
 
     /// Puts users on the revocation lists of their accounts; each list grows under rising `iat`s.
-    fn add_revocations(&self, users: &[&Name], now: Timestamp, decision: &mut Decision) {
+    pub(super) fn add_revocations(&self, users: &[&Name], now: Timestamp, decision: &mut Decision) {
         let mut issued: std::collections::HashMap<&Name, i64> = std::collections::HashMap::new();
         for name in users {
             let Some(user) = self.user(name).map(|e| &e.state) else {
@@ -354,7 +392,7 @@ impl Ledger {
 }
 
 impl Decision {
-    fn add<E>(&mut self, target: &HistoryId, events: Vec<E>, wrap: fn(E) -> Event) {
+    pub(super) fn add<E>(&mut self, target: &HistoryId, events: Vec<E>, wrap: fn(E) -> Event) {
         self.events
             .extend(events.into_iter().map(|e| (target.clone(), wrap(e))));
     }

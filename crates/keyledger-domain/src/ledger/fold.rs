@@ -12,6 +12,7 @@ use crate::{
     operator::{self, Operator},
     principal::Principal,
     record::Record,
+    token::{self, Token},
     user::{self, User},
 };
 
@@ -138,6 +139,7 @@ impl Ledger {
             Event::Operator(event) => self.fold_operator(record, event, next),
             Event::Account(event) => self.fold_account(record, event, next),
             Event::User(event) => self.fold_user(record, event, next),
+            Event::Token(event) => self.fold_token(record, event, next),
         };
         if !known {
             let type_name = record.event.type_name();
@@ -177,6 +179,10 @@ impl Ledger {
 
     fn fold_key(&mut self, record: &Record, event: &key::Event, next: Head) -> bool {
         let (name, at) = (&record.history.name, record.occurred_at);
+        if let key::Event::Certified(certified) = event {
+            self.certificates
+                .insert(certified.serial.clone(), name.clone());
+        }
         self.reindexing(name, |ledger| {
             let create = || Key::create(event, at);
             fold(&mut ledger.keys, name, next, create, |k| {
@@ -222,6 +228,14 @@ impl Ledger {
             self.user_nkeys.insert(issued.nkey.clone(), name.clone());
         }
         known
+    }
+
+    fn fold_token(&mut self, record: &Record, event: &token::Event, next: Head) -> bool {
+        let (name, at) = (&record.history.name, record.occurred_at);
+        let create = || Token::create(event, at);
+        fold(&mut self.tokens, name, next, create, |t| {
+            t.evolve(event, at);
+        })
     }
 
     /// NATS trust of the record's history stands on `key` from now on: no clock ends it.

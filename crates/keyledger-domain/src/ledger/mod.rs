@@ -6,6 +6,7 @@ mod decide;
 mod fold;
 mod reads;
 mod seal;
+mod tokens;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -17,6 +18,7 @@ pub use decide::{Decision, Facts, MAX_EVENTS, Made, Outcome};
 pub use fold::{Applied, ChainBreak};
 pub use reads::Reads;
 pub use seal::Sealed;
+pub use tokens::{NewCertificate, ReportFacts, UNCLAIMED_TOKENS};
 
 use crate::{
     account::Account,
@@ -26,6 +28,7 @@ use crate::{
     operator::Operator,
     principal::Principal,
     time::Timestamp,
+    token::Token,
     user::User,
 };
 
@@ -79,6 +82,9 @@ pub struct Ledger {
     operators: HashMap<Name, Box<Entry<Operator>>>,
     accounts: HashMap<Name, Box<Entry<Account>>>,
     users: HashMap<Name, Box<Entry<User>>>,
+    tokens: HashMap<Name, Box<Entry<Token>>>,
+    /// Serial numbers of certificates to the keys they are over: none is used twice.
+    certificates: HashMap<Box<str>, Name>,
     /// Command ids to what they did.
     commands: HashMap<Uuid, Remembered>,
     /// User nkeys to their names.
@@ -95,7 +101,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// Every state an acknowledgement can name, in a fixed order: only ever added to.
-    pub const STATES: [&'static str; 11] = [
+    pub const STATES: [&'static str; 18] = [
         "pre-active",
         "active",
         "suspended",
@@ -107,6 +113,13 @@ impl Ledger {
         "offboarded",
         "issued",
         "revoked",
+        "seen",
+        "enrolled",
+        "provisioning",
+        "provisioned",
+        "quarantined",
+        "lost",
+        "retired",
     ];
 
     /// An empty ledger.
@@ -180,6 +193,23 @@ impl Ledger {
         self.users.iter().map(|(name, entry)| (name, &**entry))
     }
 
+    /// The token `name`: its serial number.
+    #[must_use]
+    pub fn token(&self, name: &Name) -> Option<&Entry<Token>> {
+        self.tokens.get(name).map(|e| &**e)
+    }
+
+    /// All tokens, in no order.
+    pub fn tokens(&self) -> impl Iterator<Item = (&Name, &Entry<Token>)> {
+        self.tokens.iter().map(|(name, entry)| (name, &**entry))
+    }
+
+    /// The key that the certificate with this serial number is over.
+    #[must_use]
+    pub fn certified(&self, serial: &str) -> Option<&Name> {
+        self.certificates.get(serial)
+    }
+
     /// The name of the user with this public nkey.
     #[must_use]
     pub fn user_of_nkey(&self, nkey: &str) -> Option<&Name> {
@@ -208,6 +238,7 @@ impl Ledger {
             Aggregate::Operator => self.operators.get(name).map(|e| e.head),
             Aggregate::Account => self.accounts.get(name).map(|e| e.head),
             Aggregate::User => self.users.get(name).map(|e| e.head),
+            Aggregate::Token => self.tokens.get(name).map(|e| e.head),
         }
     }
 
@@ -226,6 +257,7 @@ impl Ledger {
             }),
             Aggregate::Operator => self.operators.get(name).map(|_| "active"),
             Aggregate::Account => self.accounts.get(name).map(|_| "active"),
+            Aggregate::Token => self.tokens.get(name).map(|e| e.state.phase.as_str()),
             Aggregate::User => self.users.get(name).map(|e| {
                 if e.state.revoked_at.is_some() {
                     "revoked"

@@ -35,9 +35,16 @@ impl Command {
             Self::Key(C::Generate(c)) => (c.owner.as_ref(), c.parent.as_ref()),
             Self::Key(C::Register(c)) => (c.owner.as_ref(), c.parent.as_ref()),
             Self::Key(C::Describe(c)) => (c.owner.as_ref(), None),
-            Self::Key(_) => (None, None),
+            Self::Key(C::Certify(c)) => (None, c.issuer.as_ref()),
+            // A report writes to the histories of the token's own keys; whether its agent may still speak is asked when it is
+            // decided.
+            Self::Key(_) | Self::Report(_) => (None, None),
             // What a principal owns, whose an nkey is, who is the last administrator, where units lead to.
-            Self::Principal(_) | Self::Operator(_) | Self::Account(_) | Self::User(_) => {
+            Self::Principal(_)
+            | Self::Operator(_)
+            | Self::Account(_)
+            | Self::User(_)
+            | Self::Token(_) => {
                 return Reads::Everything;
             }
         };

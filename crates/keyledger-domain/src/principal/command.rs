@@ -13,6 +13,8 @@ commands! { Aggregate::Principal;
     "register" => Register,
     /// Describe a principal: title, e-mail address, unit, responsible person, labels
     "describe" => Describe,
+    /// Publish a principal's OpenPGP certificate, as its certify key signed it
+    "publish" => Publish,
     /// Offboard a principal: it acts no more, and its NATS users are revoked with it
     "offboard" => Offboard,
 }
@@ -87,6 +89,14 @@ body! { optional reason;
         responsible: Option<Name>,
         /// Labels, by name; at most 32. They replace all there are.
         labels: Option<Labels>,
+    }
+}
+
+body! { optional reason;
+    /// Publish a principal's OpenPGP certificate.
+    Publish {
+        /// The certificate, in ASCII armor or base64; at most 32,768 bytes. It holds all that an earlier one held.
+        openpgp: String,
     }
 }
 

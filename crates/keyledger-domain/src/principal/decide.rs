@@ -1,6 +1,8 @@
 //! The rules of a principal's life.
 
-use super::{Command, Description, Event, Kind, Offboarded, Principal, Registered};
+use super::{
+    Command, Description, Event, Kind, Offboarded, OpenpgpPublished, Principal, Registered,
+};
 use crate::{
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
@@ -16,6 +18,7 @@ pub fn decide(
     name: &Name,
     principal: Option<&Principal>,
     command: &Command,
+    published: Option<&OpenpgpPublished>,
     now: Timestamp,
 ) -> Result<Vec<Event>, Rejection> {
     let id = || HistoryId::new(Aggregate::Principal, name.clone());
@@ -46,8 +49,20 @@ pub fn decide(
         (Some(_), Command::Offboard(_)) => {
             vec![Event::Offboarded(Offboarded { offboarded_at: now })]
         }
-        (Some(p), Command::Describe(_)) if p.offboarded_at.is_some() => {
+        (Some(p), Command::Describe(_) | Command::Publish(_)) if p.offboarded_at.is_some() => {
             return Err(Rejection::Ended(id()));
+        }
+        (Some(p), Command::Publish(_)) => {
+            // What the certificate says, and that it goes on from the one before, was found out by who can read it.
+            let published = published.ok_or_else(|| Rejection::BadValue {
+                field: "openpgp",
+                fault: "it could not be read".to_owned(),
+            })?;
+            if p.openpgp.as_deref() == Some(published) {
+                vec![]
+            } else {
+                vec![Event::OpenpgpPublished(published.clone())]
+            }
         }
         (Some(p), Command::Describe(d)) => {
             let asked = Description {

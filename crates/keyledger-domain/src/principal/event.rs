@@ -15,6 +15,8 @@ events! {
     "principal.v1.registered" => Registered(Registered),
     /// Its description changed: what is absent stayed as it was.
     "principal.v1.described" => Described(Description),
+    /// Its OpenPGP certificate was published: the newest one holds all that the earlier ones held.
+    "principal.v1.openpgp_published" => OpenpgpPublished(OpenpgpPublished),
     /// It acts no more.
     "principal.v1.offboarded" => Offboarded(Offboarded),
 }
@@ -48,6 +50,16 @@ pub struct Description {
     /// All its labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Labels>,
+}
+
+/// An OpenPGP certificate was published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OpenpgpPublished {
+    /// Its primary key's fingerprint, 40 digits of hex.
+    pub fingerprint: Box<str>,
+    /// Base64 of the certificate.
+    pub certificate: Box<str>,
 }
 
 /// A principal was offboarded.

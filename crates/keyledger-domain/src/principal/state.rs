@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Event, Kind};
+use super::{Description, Event, Kind, OpenpgpPublished};
 use crate::{
     name::Name,
     text::{Labels, Title},
@@ -24,6 +24,8 @@ pub struct Principal {
     pub responsible: Option<Name>,
     /// Its labels.
     pub labels: Labels,
+    /// Its OpenPGP certificate.
+    pub openpgp: Option<Box<OpenpgpPublished>>,
     /// When it was registered.
     pub registered_at: Timestamp,
     /// When it was offboarded.
@@ -44,6 +46,7 @@ impl Principal {
             unit: None,
             responsible: None,
             labels: Labels::default(),
+            openpgp: None,
             registered_at: at,
             offboarded_at: None,
         };
@@ -56,6 +59,7 @@ impl Principal {
         match event {
             Event::Registered(_) => {}
             Event::Described(description) => self.describe(description.clone()),
+            Event::OpenpgpPublished(p) => self.openpgp = Some(Box::new(p.clone())),
             Event::Offboarded(o) => self.offboarded_at = Some(o.offboarded_at),
         }
     }

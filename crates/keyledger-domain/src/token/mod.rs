@@ -1,11 +1,31 @@
-//! The aggregate `token`: a YubiKey, from its enrolment to its end.
+//! The aggregate `token`: a YubiKey, from the day an agent sees it to its end.
+//!
+//! An administrator's commands file tasks; a workstation's agent walks them and reports; what it reports is believed only
+//! as far as cryptography found it to hold ([`Findings`]) and the rules of evidence let it pass.
 
+mod command;
+mod decide;
+mod event;
+mod evidence;
+mod fault;
+mod limits;
 mod profile;
 mod report;
+mod state;
 mod task;
 mod words;
 
+pub use command::*;
+pub use decide::*;
+pub use event::*;
+pub use evidence::*;
+pub use fault::*;
+pub(crate) use limits::check as check_size;
+pub use limits::{
+    MAX_DER_CHARACTERS, MAX_PROOF_CHARACTERS, MAX_PUBLIC_KEY_CHARACTERS, MAX_SEALED_CHARACTERS,
+};
 pub use profile::*;
 pub use report::*;
+pub use state::*;
 pub use task::*;
 pub use words::*;

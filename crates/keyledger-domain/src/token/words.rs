@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use crate::name::Name;
 
 /// A token's serial number, as it is printed on it: 1 to 4,294,967,295.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Serial(u32);
 
@@ -52,6 +52,13 @@ impl Serial {
     #[must_use]
     pub fn name(self) -> Name {
         Name::new(&self.0.to_string()).expect("digits are a name")
+    }
+}
+
+impl<'de> Deserialize<'de> for Serial {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u32::deserialize(deserializer)?;
+        Self::new(number).ok_or_else(|| Error::custom("a serial number is not 0"))
     }
 }
 
@@ -171,6 +178,12 @@ impl Slot {
         }
     }
 
+    /// Where a key in it lies: `piv.9a`.
+    #[must_use]
+    pub fn place(self) -> String {
+        format!("piv.{self}")
+    }
+
     /// Its number, as PIV's `P2`.
     #[must_use]
     pub const fn number(self) -> u8 {
@@ -219,8 +232,30 @@ impl<'de> Deserialize<'de> for Slot {
     }
 }
 
+impl schemars::JsonSchema for Slot {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Slot".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^(9[acde]|8[2-9a-f]|9[0-5])$" })
+    }
+}
+
 /// When a PIV key asks for the PIN; weakest first. Fixed when the key is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum PinPolicy {
     /// Never.
@@ -232,7 +267,19 @@ pub enum PinPolicy {
 }
 
 /// When a key asks to be touched; weakest first. PIV: fixed when the key is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum TouchPolicy {
     /// Never.
@@ -315,4 +362,15 @@ pub enum Applet {
     Piv,
     /// OpenPGP card.
     Openpgp,
+}
+
+impl Applet {
+    /// What people call it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Piv => "PIV",
+            Self::Openpgp => "OpenPGP",
+        }
+    }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{credentials, inventory, principals};
+use super::{credentials, inventory, principals, tokens};
 use crate::{
     cid::EventCid,
     ledger::{ChainBreak, Ledger},
@@ -110,6 +110,7 @@ fn face(ledger: &Ledger, history: &HistoryId, at: Timestamp) -> Map<String, Valu
         Aggregate::Operator => json(credentials::operator(ledger).filter(|o| o.name == *name)),
         Aggregate::Account => json(credentials::account(ledger, name)),
         Aggregate::User => json(credentials::user(ledger, name, at)),
+        Aggregate::Token => json(tokens::token(ledger, name)),
     };
     match value {
         Some(Value::Object(fields)) => fields,

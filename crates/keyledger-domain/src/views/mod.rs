@@ -9,6 +9,7 @@ pub mod inventory;
 mod locate;
 pub mod page;
 pub mod principals;
+pub mod tokens;
 
 pub use credentials::{AccountRow, OperatorRow, UserRow, UserState};
 pub use history::{Change, TimelineEntry, timeline};
@@ -16,3 +17,4 @@ pub use inventory::{InventoryRow, row};
 pub use locate::{InventoryPage, InventoryQuery, InventorySort, States, inventory};
 pub use page::{ListQuery, Page};
 pub use principals::PrincipalRow;
+pub use tokens::TokenRow;

@@ -36,6 +36,9 @@ pub struct PrincipalRow {
     /// Its labels.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
+    /// The fingerprint of its OpenPGP certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openpgp: Option<String>,
     /// When it was registered.
     pub registered_at: Timestamp,
     /// When it was offboarded.
@@ -78,6 +81,7 @@ fn principal_row(name: &Name, entry: &Entry<Principal>) -> PrincipalRow {
         unit: p.unit.clone(),
         responsible: p.responsible.clone(),
         labels: p.labels.clone(),
+        openpgp: p.openpgp.as_ref().map(|o| o.fingerprint.to_string()),
         registered_at: p.registered_at,
         offboarded_at: p.offboarded_at,
         revision: entry.head.revision,

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use keyledger_domain::{EventCid, Record, account, key, operator, principal, user};
+use keyledger_domain::{EventCid, Record, account, key, operator, principal, token, user};
 use serde_json::Value;
 
 fn corpus() -> BTreeMap<String, Vec<u8>> {
@@ -26,6 +26,7 @@ fn types() -> impl Iterator<Item = &'static str> {
         operator::Event::TYPES,
         account::Event::TYPES,
         user::Event::TYPES,
+        token::Event::TYPES,
     ]
     .into_iter()
     .flatten()

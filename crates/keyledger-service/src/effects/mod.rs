@@ -1,12 +1,15 @@
 //! Effects: what events ask to be done outside the ledger. Each may run twice; its outcome becomes an event.
 
 mod eraser;
+mod filer;
 mod projector;
 mod scheduler;
 
 use std::sync::Arc;
 
-use keyledger_domain::{Event, LEDGER_SIGNING_KEY, Name, Record, Stamp, account, key};
+use keyledger_domain::{
+    Event, LEDGER_SIGNING_KEY, Name, Record, Role, Stamp, account, key, token, user,
+};
 use tokio::{sync::mpsc, task::JoinSet};
 
 pub(crate) use projector::Projector;
@@ -23,6 +26,8 @@ pub(crate) fn start(
     let mut tasks = JoinSet::new();
     let (projector, project) = Projector::new(shared);
     let (to_erase, erase) = mpsc::unbounded_channel();
+    let (to_file, file) = mpsc::unbounded_channel();
+    tasks.spawn(filer::run(Arc::clone(shared), file));
     tasks.spawn(project);
     tasks.spawn(eraser::run(
         Arc::clone(shared),
@@ -33,37 +38,59 @@ pub(crate) fn start(
     tasks.spawn(dispatch(
         Arc::clone(shared),
         news,
-        projector,
-        to_erase,
-        resolver,
+        Outlets {
+            projector,
+            to_erase,
+            to_file,
+            resolver,
+        },
     ));
     tasks
+}
+
+/// Where events go that ask for something.
+struct Outlets {
+    projector: Projector,
+    to_erase: mpsc::UnboundedSender<Name>,
+    to_file: mpsc::UnboundedSender<filer::News>,
+    resolver: Resolver,
 }
 
 /// Gives each event to the effect that it asks for.
 async fn dispatch(
     shared: Arc<Shared>,
     mut news: mpsc::UnboundedReceiver<Arc<Record>>,
-    projector: Projector,
-    to_erase: mpsc::UnboundedSender<Name>,
-    resolver: Resolver,
+    to: Outlets,
 ) {
     while let Some(record) = news.recv().await {
         let name = &record.history.name;
         match &record.event {
             Event::Key(event) => {
-                projector.changed(name);
+                to.projector.changed(name);
                 if name.as_str() == LEDGER_SIGNING_KEY && matches!(event, key::Event::Rotated(_)) {
                     sign_with_newest(&shared, name).await;
                 }
                 if matches!(event, key::Event::Destroyed(_)) {
-                    let _ = to_erase.send(name.clone());
+                    let _ = to.to_erase.send(name.clone());
                 }
             }
             Event::Account(account::Event::Created(_) | account::Event::RevocationAdded(_)) => {
-                resolver.notify(name.clone());
+                to.resolver.notify(name.clone());
             }
-            Event::Account(_) | Event::Principal(_) | Event::Operator(_) | Event::User(_) => {}
+            Event::Token(token::Event::TaskFiled(_)) => {
+                let _ = to.to_file.send(filer::News::Filed(name.clone()));
+            }
+            Event::User(event) => {
+                let agent = match event {
+                    user::Event::Issued(issued) => issued.role == Some(Role::Agent),
+                    user::Event::Revoked(_) => true, // whoever is no agent is passed over
+                    user::Event::RevocationConfirmed(_) => false,
+                };
+                if agent {
+                    let _ = to.to_file.send(filer::News::Agent(name.clone()));
+                }
+            }
+            Event::Account(_) | Event::Principal(_) | Event::Operator(_) | Event::Token(_) => {}
         }
     }
 }

@@ -88,6 +88,7 @@ async fn carry_out(
         durable: shared.durability.is_durable(),
         jwt: delivery.jwt,
         creds: delivery.creds,
+        secrets: delivery.secrets,
     };
     Ok((acknowledgement, fresh))
 }
@@ -117,7 +118,7 @@ pub(super) fn request_info(message: &Message) -> Option<&str> {
 }
 
 /// The ids of a command: from its headers, in either spelling, or made here.
-fn ids(headers: Option<&HeaderMap>) -> Result<Ids, Rejection> {
+pub(super) fn ids(headers: Option<&HeaderMap>) -> Result<Ids, Rejection> {
     let mut found = [None; 3];
     let names = [
         header::MESSAGE_ID,

@@ -3,6 +3,7 @@
 mod command;
 mod query;
 mod reply;
+mod report;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -72,6 +73,13 @@ impl Endpoints {
             Arc::clone(&slots),
             Kind::Rebuild,
         ));
+        let reports = open_reports(&micro, &shared.prefix).await.map_err(fault)?;
+        tasks.spawn(serve(
+            reports,
+            Arc::clone(shared),
+            Arc::clone(&slots),
+            Kind::Report,
+        ));
         for question in QUESTIONS {
             let endpoint = open_question(&micro, &shared.prefix, question)
                 .await
@@ -105,6 +113,7 @@ enum Kind {
     Command,
     Rebuild,
     Question,
+    Report,
 }
 
 async fn open_command(
@@ -140,6 +149,16 @@ async fn open_question(
     .await
 }
 
+/// Agents are in the service's own account: they reach it without an import, under a subject that names them.
+async fn open_reports(micro: &Micro, prefix: &Prefix) -> Result<Endpoint, async_nats::Error> {
+    let subject = prefix.report("*", "*");
+    let about = "An agent's report about a token: an announcement, progress, keys, evidence";
+    let schema = schemars::schema_for!(keyledger_domain::token::Report);
+    let metadata = metadata(&subject, about, &schema);
+    let builder = micro.endpoint_builder().name("report").metadata(metadata);
+    builder.add(subject).await
+}
+
 /// An endpoint listens on the inner subject, which only the export reaches; its metadata name the outer one.
 async fn open(
     micro: &Micro,
@@ -148,17 +167,21 @@ async fn open(
     about: &str,
     schema: &schemars::Schema,
 ) -> Result<Endpoint, async_nats::Error> {
-    let metadata = HashMap::from([
-        ("subject".to_owned(), outer.to_owned()),
-        ("about".to_owned(), about.to_owned()),
-        ("schema".to_owned(), schema.as_value().to_string()),
-    ]);
+    let metadata = metadata(outer, about, schema);
     micro
         .endpoint_builder()
         .name(name)
         .metadata(metadata)
         .add(Prefix::inner(outer))
         .await
+}
+
+fn metadata(subject: &str, about: &str, schema: &schemars::Schema) -> HashMap<String, String> {
+    HashMap::from([
+        ("subject".to_owned(), subject.to_owned()),
+        ("about".to_owned(), about.to_owned()),
+        ("schema".to_owned(), schema.as_value().to_string()),
+    ])
 }
 
 /// Takes requests and works on each in a task of its own: one slow request holds up no other.
@@ -181,6 +204,7 @@ async fn answer(shared: &Shared, request: &Request, kind: Kind) {
         Kind::Command => command::answer(shared, &request.message).await,
         Kind::Rebuild => query::rebuild(shared, &request.message).await,
         Kind::Question => query::answer(shared, &request.message).await,
+        Kind::Report => report::answer(shared, &request.message).await,
     };
     if let Err(error) = request.respond_with_headers(Ok(payload), headers).await {
         // Its sender asks again under the same id.

@@ -12,7 +12,10 @@ use keyledger_domain::{
 };
 use keyledger_wire::{
     Prefix, SERVICE_VERSION,
-    query::{EventsPage, EventsQuery, Nothing, Rebuilt, ServiceStatus},
+    query::{
+        Certificates, Crl, EventsPage, EventsQuery, Nothing, OpenpgpCertificates, Rebuilt,
+        ServiceStatus,
+    },
 };
 
 use super::{
@@ -23,6 +26,7 @@ use crate::{
     identity,
     shared::Shared,
     store::{ReadError, StoredEvent},
+    tokens,
 };
 
 /// The most bytes of an answer: a message of NATS's default size, less its frame.
@@ -92,7 +96,8 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         ["history", aggregate, name] => {
             let _: Nothing = parse_payload(payload)?;
             let aggregate = Aggregate::parse(aggregate).ok_or_else(|| Rejection::BadName {
-                fault: "the aggregate is one of key, principal, operator, account, user".to_owned(),
+                fault: "the aggregate is one of key, principal, operator, account, user, token"
+                    .to_owned(),
             })?;
             let id = HistoryId::new(aggregate, parse_name(name)?);
             ok(&views::timeline(&history(shared, &id).await?).map_err(|e| broken(&e))?)
@@ -103,6 +108,60 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
                 &shared.live.ledger.read(),
                 &query,
             )?)
+        }
+        ["operator"] => {
+            let _: Nothing = parse_payload(payload)?;
+            let row = views::credentials::operator(&shared.live.ledger.read());
+            ok(&row.ok_or_else(|| {
+                Refused::Fault("not_ready", "there is no operator yet".to_owned())
+            })?)
+        }
+        ["tokens"] => {
+            let query: ListQuery = parse_payload(payload)?;
+            ok(&views::tokens::tokens(&shared.live.ledger.read(), &query)?)
+        }
+        ["tokens", "show", name] => {
+            let _: Nothing = parse_payload(payload)?;
+            let id = HistoryId::new(Aggregate::Token, parse_name(name)?);
+            let row = views::tokens::token(&shared.live.ledger.read(), &id.name);
+            ok(&row.ok_or(Rejection::NotFound(id))?)
+        }
+        ["ssh", "authorized_keys", name] => {
+            let _: Nothing = parse_payload(payload)?;
+            let name = parse_name(name)?;
+            ok(&tokens::authorized_keys(
+                &shared.live.ledger.read(),
+                &name,
+                now,
+            )?)
+        }
+        ["openpgp"] => {
+            let _: Nothing = parse_payload(payload)?;
+            let ledger = shared.live.ledger.read();
+            let mut names: Vec<_> = ledger.principals().map(|(name, _)| name).collect();
+            names.sort_unstable();
+            let found = names
+                .into_iter()
+                .filter_map(|name| tokens::openpgp_certificate(&ledger, name));
+            let certificates = found.collect();
+            ok(&OpenpgpCertificates { certificates })
+        }
+        ["openpgp", "show", name] => {
+            let _: Nothing = parse_payload(payload)?;
+            let id = HistoryId::new(Aggregate::Principal, parse_name(name)?);
+            let found = tokens::openpgp_certificate(&shared.live.ledger.read(), &id.name);
+            ok(&found.ok_or(Rejection::NotFound(id))?)
+        }
+        ["certificates", "crl", issuer] => {
+            let _: Nothing = parse_payload(payload)?;
+            let issuer = parse_name(issuer)?;
+            let crl = tokens::crl(shared, &issuer, now).await?;
+            let crl = data_encoding::BASE64.encode(&crl);
+            ok(&Crl { issuer, crl })
+        }
+        ["certificates", key] => {
+            let _: Nothing = parse_payload(payload)?;
+            ok(&certificates(&shared.live.ledger.read(), parse_name(key)?)?)
         }
         ["accounts"] => {
             let query: ListQuery = parse_payload(payload)?;
@@ -336,5 +395,33 @@ async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refuse
         servers: shared.durability.servers(),
         unconfirmed_accounts: unconfirmed.collect(),
         expiring_within_30_days: expiring,
+    })
+}
+
+/// The most authorities above a certificate.
+const MAX_CHAIN: usize = 8;
+
+fn certificates(ledger: &Ledger, name: Name) -> Result<Certificates, Rejection> {
+    let key = ledger.key(&name).map(|e| &e.state);
+    let key = key.ok_or(Rejection::NotFound(HistoryId::new(
+        Aggregate::Key,
+        name.clone(),
+    )))?;
+    let certificates: Vec<_> = key.certificates().rev().cloned().collect();
+    let mut chain = Vec::new();
+    let mut at = certificates.first().map(|c| (name, c.issuer.clone()));
+    while let Some((below, issuer)) = at.take() {
+        if issuer == below || chain.len() >= MAX_CHAIN {
+            break;
+        }
+        let above = ledger.key(&issuer).and_then(|e| e.state.authority());
+        if let Some(above) = above {
+            at = Some((issuer, above.issuer.clone()));
+            chain.push(above.clone());
+        }
+    }
+    Ok(Certificates {
+        certificates,
+        chain,
     })
 }

@@ -32,6 +32,7 @@ async fn serve(organisation: &Organisation, url: String) -> Service {
         custody: Arc::new(Custody::open(organisation.root_key(None).unwrap())),
         snapshot: None,
         accept_data_loss: false,
+        attestation_test_root: None,
         clock: None,
     };
     Service::start(options).await.unwrap()

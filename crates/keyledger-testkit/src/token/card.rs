@@ -12,6 +12,7 @@ use super::small_applets;
 /// The chip with its applets.
 pub(crate) struct Card {
     device: Device,
+    own_serial: u32,
     selected: Option<Applet>,
     piv: Piv,
     openpgp: OpenPgp,
@@ -47,6 +48,7 @@ impl Card {
     pub(crate) fn new(device: Device, memory: Memory) -> Self {
         Self {
             device,
+            own_serial: device.serial,
             selected: None,
             piv: Piv::new(device, memory.piv),
             openpgp: OpenPgp::new(device, memory.openpgp),
@@ -129,6 +131,14 @@ impl Card {
 
     fn answer(&mut self, command: &Command, outside: &Outside) -> Answer {
         const SELECT: u8 = 0xa4;
+        let serial = outside.posed_serial().unwrap_or(self.own_serial);
+        for device in [
+            &mut self.device,
+            &mut self.piv.device,
+            &mut self.openpgp.device,
+        ] {
+            device.serial = serial;
+        }
         if command.instruction == SELECT && command.p1 == 0x04 {
             return self.select(&command.data);
         }

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,15 @@ pub(crate) fn serve(listener: &UnixListener, tokens: &Arc<[VirtualToken]>) -> io
         });
     }
     Ok(())
+}
+
+/// Sends one line to the control socket and returns the one that comes back.
+pub(crate) fn tell(socket: &Path, line: &str) -> io::Result<String> {
+    let mut control = UnixStream::connect(socket)?;
+    writeln!(control, "{line}")?;
+    let mut answer = String::new();
+    BufReader::new(control).read_line(&mut answer)?;
+    Ok(answer.trim_end().to_owned())
 }
 
 fn converse(client: UnixStream, tokens: &[VirtualToken]) -> io::Result<()> {

@@ -1,9 +1,8 @@
 //! One virtual token as a test holds it: plugged in, pulled out, touched, spoilt, asked for the truth.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
+use super::control;
 use super::stack::{self, READER_NAME};
 use super::wire::{Action, Fault, Reply, Request, TokenState, Touch};
 
@@ -177,14 +176,8 @@ impl Token {
             token: self.index,
             action,
         };
-        let mut line = serde_json::to_vec(&request).expect("a request can be written");
-        line.push(b'\n');
-        let mut answer = String::new();
-        UnixStream::connect(&self.control)
-            .and_then(|mut control| {
-                control.write_all(&line)?;
-                BufReader::new(control).read_line(&mut answer)
-            })
+        let line = serde_json::to_string(&request).expect("a request can be written");
+        let answer = control::tell(&self.control, &line)
             .unwrap_or_else(|error| panic!("{}: {error}", self.control.display()));
         serde_json::from_str(&answer).expect("the control socket speaks our own language")
     }

@@ -160,6 +160,14 @@ impl Outside {
         self.lock().faults.iter().any(is)
     }
 
+    /// The serial number it says it has, if that is not its own.
+    pub(crate) fn posed_serial(&self) -> Option<u32> {
+        self.lock().faults.iter().find_map(|fault| match fault {
+            Fault::PosesAsSerial { serial } => Some(*serial),
+            _ => None,
+        })
+    }
+
     /// Counts a whole command and says what is to happen around it. What happens once is forgotten.
     pub(crate) fn command(&self, instruction: u8) -> Interference {
         let mut inner = self.lock();

@@ -5,12 +5,11 @@
 //! its path from every network namespace, so clients stay outside and find it by `PCSCLITE_CSOCK_NAME`.
 
 use std::fs::{self, DirBuilder, File};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::UnixListener;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -118,14 +117,30 @@ pub struct Wanted {
     pub inserted: bool,
 }
 
-/// Goes on as the same program, with `arguments`, in namespaces of its own. Returns only if that fails.
+/// Runs the same program, with `arguments`, in namespaces of its own, and waits for it.
+///
+/// However we end, it ends: it reads from us, see [`run`]. `unshare` itself takes no notice of SIGTERM.
 ///
 /// # Errors
 ///
 /// If this program or `unshare` is not found.
-pub fn enter_namespaces(arguments: impl IntoIterator<Item = String>) -> io::Result<()> {
-    let mut command = unshare(&["--net", "--mount", "--pid", "--ipc", "--mount-proc"]);
-    Err(command.arg(std::env::current_exe()?).args(arguments).exec())
+pub fn run_in_namespaces(arguments: impl IntoIterator<Item = String>) -> io::Result<ExitStatus> {
+    let mut inside = unshare(&["--net", "--mount", "--pid", "--ipc", "--mount-proc"])
+        .arg(std::env::current_exe()?)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .spawn()?;
+    let _lifeline = inside.stdin.take(); // or `wait` would close it
+    inside.wait()
+}
+
+/// Says one line to the stack in `directory`, and returns what it answers.
+///
+/// # Errors
+///
+/// If no stack runs there.
+pub fn tell(directory: &Path, line: &str) -> io::Result<String> {
+    control::tell(&Places::new(directory).control_socket(), line)
 }
 
 /// A command, still to be named, in namespaces of its own; it ends with `unshare`, and everything in them with it.
@@ -139,7 +154,7 @@ pub(crate) fn unshare(namespaces: &[&str]) -> Command {
     command
 }
 
-/// Brings the stack up in these namespaces, says so on standard output, and serves until pcscd ends.
+/// Brings the stack up in these namespaces, says so on standard output, and serves until pcscd or standard input ends.
 ///
 /// # Errors
 ///
@@ -152,6 +167,11 @@ pub fn run(wanted: &Wanted) -> anyhow::Result<()> {
         "pcscd can have 1 to {MOST_TOKENS} tokens, not {}",
         wanted.tokens
     );
+    std::thread::spawn(|| {
+        // Nothing is ever written to it: it ends when who started us does.
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
     let places = Places::new(&wanted.directory);
     DirBuilder::new()
         .recursive(true)

@@ -96,6 +96,11 @@ pub enum Fault {
         /// For example `0x6f00`.
         status: u16,
     },
+    /// It says everywhere that it has this serial number, as if another token had been plugged in instead.
+    PosesAsSerial {
+        /// For example 2000001.
+        serial: u32,
+    },
     /// The attestation of the slot names another serial number.
     AttestsOtherSerial {
         /// For example `0x9a`.

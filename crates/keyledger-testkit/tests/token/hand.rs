@@ -1,13 +1,16 @@
 //! What a hand does to a token: plugs it in, pulls it out, touches it, or does not.
 
+use std::os::unix::net::UnixStream;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use keyledger_testkit::token::{Fault, Token, Touch, VirtualTokens, When};
+use keyledger_testkit::{Process, tools};
 use yubikey::piv::{self, AlgorithmId, SlotId};
-use yubikey::{Error, PinPolicy, TouchPolicy, YubiKey};
+use yubikey::{Error, MgmKey, PinPolicy, TouchPolicy, YubiKey};
 
-use crate::client::{PIN, generate, generate_with, open, open_as_administrator};
+use crate::client::{PIN, Raw, generate, generate_with, open, open_as_administrator};
 
 const SLOT: SlotId = SlotId::Authentication;
 const P256: AlgorithmId = AlgorithmId::EccP256;
@@ -142,6 +145,63 @@ fn a_cached_touch_is_good_for_the_next_use() {
         sign(&mut client).unwrap();
         assert_eq!(token.state().touches, 1);
     });
+}
+
+#[test]
+fn a_management_key_may_want_to_be_touched_too() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let mut client = open_as_administrator(&token);
+        let key = MgmKey::get_default(&client).unwrap();
+        key.set_manual(&mut client, true).unwrap();
+        drop(client);
+        let mut client = open(&token);
+        token.touch(Touch::TimedOut);
+        assert!(client.authenticate(&key).is_err());
+        token.touch(Touch::Given);
+        client.authenticate(&key).unwrap();
+        assert_eq!(token.state().touches, 1);
+    });
+}
+
+#[test]
+fn another_serial_is_told_everywhere_on_demand() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let says = |raw: &Raw| {
+            raw.ask("00a4040006d27600012401");
+            let openpgp = raw.ask("00ca004f")[20..28].to_owned();
+            raw.ask("00a4040005a000000308");
+            (raw.ask("00f80000"), openpgp)
+        };
+        let raw = Raw::open(&token);
+        assert_eq!(says(&raw), ("000f42419000".into(), "01000001".into()));
+        token.fault(Fault::PosesAsSerial { serial: 2_000_001 });
+        assert_eq!(says(&raw), ("001e84819000".into(), "02000001".into()));
+        token.clear_faults();
+        assert_eq!(says(&raw), ("000f42419000".into(), "01000001".into()));
+    });
+}
+
+#[test]
+fn a_stack_ends_however_its_starter_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let control = directory.path().join("control");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let start = || {
+        let mut command = Command::new(tools::virtual_token());
+        command.arg("--dir").arg(directory.path());
+        let mut process = Process::spawn(command);
+        runtime.block_on(process.wait_for_line("ready: ", Duration::from_secs(60)));
+        UnixStream::connect(&control).unwrap();
+        process
+    };
+    let mut process = start();
+    process.kill9(); // that process only
+    eventually(|| UnixStream::connect(&control).is_err());
+    let mut process = start();
+    runtime.block_on(process.terminate());
+    eventually(|| UnixStream::connect(&control).is_err());
 }
 
 #[test]

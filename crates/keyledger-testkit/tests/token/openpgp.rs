@@ -57,15 +57,63 @@ async fn gpg_makes_keys_on_it_signs_decrypts_and_serves_ssh() {
     let socket = gpg
         .run("gpgconf", &["--list-dirs", "agent-ssh-socket"], "")
         .await;
-    let mut list = std::process::Command::new("ssh-add");
-    list.arg("-L")
-        .env("SSH_AUTH_SOCK", socket.expect_success().trim());
-    let listed = run(list, b"", Duration::from_secs(10))
-        .await
-        .expect_success();
+    let socket = socket.expect_success();
+    let ssh = async |program: &str, arguments: &[&str]| {
+        let mut command = std::process::Command::new(program);
+        command.args(arguments).env("SSH_AUTH_SOCK", socket.trim());
+        run(command, b"", Duration::from_secs(20))
+            .await
+            .expect_success()
+    };
+    let listed = ssh("ssh-add", &["-L"]).await;
     let exported = gpg.ok(&["--export-ssh-key", "alice@example.org"]).await;
     let key = |line: &str| line.split(' ').nth(1).unwrap().to_owned();
     assert_eq!(key(&listed), key(&exported));
+    let [public, message] = ["ssh.pub", "message"].map(|name| gpg.path(name).display().to_string());
+    fs::write(&public, &exported).unwrap();
+    let _ = ssh(
+        "ssh-keygen",
+        &["-Y", "sign", "-n", "test", "-f", &public, &message],
+    )
+    .await;
+    let mut check = std::process::Command::new("ssh-keygen");
+    check.args([
+        "-Y",
+        "check-novalidate",
+        "-n",
+        "test",
+        "-s",
+        &format!("{message}.sig"),
+    ]);
+    let said = run(check, &fs::read(&message).unwrap(), Duration::from_secs(20)).await;
+    assert!(said.expect_success().contains("Good \"test\" signature"));
+}
+
+#[tokio::test]
+async fn scdaemon_holds_it_until_asked_to_let_go() {
+    let tokens = VirtualTokens::start(2);
+    let token = tokens.token(0);
+    let gpg = Gpg::new(&tokens, &token);
+    gpg.ok(&["--card-status"]).await;
+    let ask = async || {
+        let mut command = tokens.ykman(&token);
+        command.args(["piv", "info"]);
+        run(command, b"", Duration::from_secs(60)).await
+    };
+    let _ = ask().await.expect_failure();
+    let _ = gpg
+        .run("gpg-connect-agent", &["scd killscd", "/bye"], "")
+        .await
+        .expect_success();
+    // It lets go when it has ended, which nobody waits for.
+    let mut free = ask().await;
+    for _ in 0..10 {
+        if free.code == Some(0) {
+            break;
+        }
+        free = ask().await;
+    }
+    let _ = free.expect_success();
 }
 
 #[tokio::test]
@@ -281,4 +329,55 @@ async fn sign_and_decrypt(gpg: &Gpg) {
     gpg.ok(&["-r", "alice@example.org", "-e", "-o", "sealed", "message"])
         .await;
     assert_eq!(gpg.ok(&["-d", "sealed"]).await, "for Alice only");
+}
+
+#[test]
+fn the_crate_openpgp_card_makes_a_key_uses_it_and_resets() {
+    use openpgp_card::ocard::algorithm::AlgoSimple;
+    use openpgp_card::ocard::data::{Fingerprint, TouchPolicy};
+    use openpgp_card::ocard::{KeyType, OpenPGP};
+    use p256::pkcs8::DecodePublicKey as _;
+
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let mut cards = card_backend_pcsc::PcscBackend::cards(None).unwrap();
+        let mut card = OpenPGP::new(cards.next().unwrap().unwrap()).unwrap();
+        let mut card = card.transaction().unwrap();
+        let about = card.application_related_data().unwrap();
+        let identifier = about.application_id().unwrap();
+        assert_eq!(identifier.ident(), "0006:01000001");
+        assert_eq!(card.firmware_version().unwrap(), [5, 7, 1]);
+
+        card.verify_pw3(b"12345678".to_vec().into()).unwrap();
+        let signing = KeyType::Signing;
+        let algorithm = AlgoSimple::Curve25519
+            .matching_algorithm_attributes(&mut card, signing)
+            .unwrap();
+        card.set_algorithm_attributes(signing, &algorithm).unwrap();
+        let fingerprint = |_: &_, _, _| Ok(Fingerprint::from([7; 20]));
+        card.generate_key(fingerprint, signing).unwrap();
+        let about = card.application_related_data().unwrap();
+        assert_eq!(
+            about.fingerprints().unwrap().signature(),
+            Some(&[7; 20].into())
+        );
+        let mut flag = about.uif_pso_cds().unwrap().unwrap();
+        flag.set_touch_policy(TouchPolicy::On);
+        card.set_uif_pso_cds(&flag).unwrap();
+
+        card.verify_pw1_sign(b"123456".to_vec().into()).unwrap();
+        let signature = card
+            .pso_compute_digital_signature(b"hello".to_vec())
+            .unwrap();
+        let key = token.state().openpgp.sign.unwrap();
+        assert_eq!(key.touch, TouchFlag::On);
+        let verifier = ed25519_dalek::VerifyingKey::from_public_key_der(&key.public_key).unwrap();
+        let signature = ed25519_dalek::Signature::from_slice(&signature).unwrap();
+        verifier.verify_strict(b"hello", &signature).unwrap();
+
+        card.factory_reset().unwrap();
+        let state = token.state().openpgp;
+        assert!(state.sign.is_none() && state.pin_is_factory && state.admin_pin_is_factory);
+        assert_eq!((state.pin_tries_left, state.admin_pin_tries_left), (3, 3));
+    });
 }

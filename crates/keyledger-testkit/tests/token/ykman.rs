@@ -1,6 +1,7 @@
-//! Yubico's own client as a judge.
+//! Yubico's own client, and OpenSC, as judges.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use keyledger_testkit::token::{Algorithm, PinPolicy, TouchPolicy, VirtualTokens};
@@ -128,6 +129,85 @@ async fn ykman_provisions_it() {
     assert!(state.slots.is_empty() && state.pin_is_factory && state.management_key_is_factory);
 }
 
+#[tokio::test]
+async fn opensc_and_ssh_find_its_key_and_sign_with_it() {
+    let tokens = VirtualTokens::start(2);
+    let files = tempfile::tempdir().unwrap();
+    let file = |name: &str| files.path().join(name).display().to_string();
+    let (public, message, signature) = (file("9a.pem"), file("message"), file("signature"));
+    std::fs::write(&message, "to be signed").unwrap();
+    for arguments in [
+        &[
+            "keys", "generate", "-m", KEY, "-a", "eccp256", "9a", &public,
+        ][..],
+        &[
+            "certificates",
+            "generate",
+            "-m",
+            KEY,
+            "-P",
+            "123456",
+            "-s",
+            "CN=alice",
+            "9a",
+            &public,
+        ],
+    ] {
+        let arguments = [&["piv"], arguments].concat();
+        let _ = ykman(&tokens, &arguments).await.expect_success();
+    }
+    let ok = async |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).envs([tokens.env()]);
+        let done = run(command, b"", Duration::from_secs(60)).await;
+        done.expect_success()
+    };
+    let sign = [
+        "--slot-index",
+        "0",
+        "-l",
+        "-p",
+        "123456",
+        "--sign",
+        "-m",
+        "ECDSA-SHA256",
+    ];
+    let how = [
+        "--id",
+        "01",
+        "--signature-format",
+        "openssl",
+        "-i",
+        &message,
+        "-o",
+        &signature,
+    ];
+    let _ = ok("pkcs11-tool", &[&sign[..], &how].concat()).await;
+    let check = [
+        "dgst",
+        "-sha256",
+        "-verify",
+        &public,
+        "-signature",
+        &signature,
+        &message,
+    ];
+    assert!(ok("openssl", &check).await.contains("Verified OK"));
+    let keys = ok("ssh-keygen", &["-D", opensc_module()]).await;
+    assert!(keys.contains("ecdsa-sha2-nistp256 AAAA"), "{keys}");
+}
+
+/// Debian's places; the library carries no path that a program could be asked for.
+fn opensc_module() -> &'static str {
+    [
+        "/usr/lib/x86_64-linux-gnu/opensc-pkcs11.so",
+        "/usr/lib/aarch64-linux-gnu/opensc-pkcs11.so",
+    ]
+    .into_iter()
+    .find(|path| Path::new(path).exists())
+    .expect("OpenSC's PKCS#11 module: apt-get install opensc opensc-pkcs11")
+}
+
 async fn ykman(tokens: &VirtualTokens, arguments: &[&str]) -> Run {
     let mut command = tokens.ykman(&tokens.token(0));
     command.args(arguments);
@@ -135,7 +215,7 @@ async fn ykman(tokens: &VirtualTokens, arguments: &[&str]) -> Run {
 }
 
 async fn openssl_verifies_itself(certificate: &Path) {
-    let mut command = std::process::Command::new("openssl");
+    let mut command = Command::new("openssl");
     command
         .arg("verify")
         .arg("-CAfile")

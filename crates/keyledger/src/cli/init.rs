@@ -73,7 +73,7 @@ impl Init {
         let root = match (self.insecure_local_root_key, &self.passphrase_file) {
             (true, _) => Root::LocalFile,
             (false, Some(file)) => Root::Passphrase(root::from_file(file)?, KdfCost::USUAL),
-            (false, None) => Root::Passphrase(root::ask_twice()?, KdfCost::USUAL),
+            (false, None) => Root::Passphrase(root::ask_twice("the root key")?, KdfCost::USUAL),
         };
         let made = initialise(InitOptions {
             title: self.organisation.to_string(),

@@ -1,6 +1,8 @@
 //! The commands: a file each, or a folder for a group.
 
 mod account;
+mod agent;
+mod ca;
 mod completions;
 mod doctor;
 mod history;
@@ -8,6 +10,8 @@ mod init;
 mod inventory;
 mod key;
 mod ledger;
+mod offline;
+mod openpgp;
 mod pages;
 mod principal;
 mod root;
@@ -17,6 +21,7 @@ mod setup;
 mod shell;
 mod signals;
 mod subjects;
+mod token;
 mod up;
 mod user;
 
@@ -49,9 +54,14 @@ enum Command {
     Principal(Box<principal::Principal>),
     Account(Box<account::Account>),
     User(Box<user::User>),
+    Token(Box<token::Token>),
+    Agent(Box<agent::Agent>),
+    Ca(Box<ca::Ca>),
     Inventory(Box<inventory::Inventory>),
     Ledger(Box<ledger::Ledger>),
     Doctor(Box<doctor::Doctor>),
+    Openpgp(Box<openpgp::Openpgp>),
+    Offline(Box<offline::Offline>),
     Init(Box<init::Init>),
     Setup(Box<setup::Setup>),
     Serve(Box<serve::Serve>),
@@ -82,9 +92,14 @@ impl Cli {
             Command::Principal(principal) => principal.run(out).await,
             Command::Account(account) => account.run(out).await,
             Command::User(user) => user.run(out).await,
+            Command::Token(token) => token.run(out).await,
+            Command::Agent(agent) => agent.run(out).await,
+            Command::Ca(ca) => ca.run(out).await,
             Command::Inventory(inventory) => inventory.run(out).await,
             Command::Ledger(ledger) => ledger.run(out).await,
             Command::Doctor(doctor) => doctor.run(out).await,
+            Command::Openpgp(openpgp) => openpgp.run(out),
+            Command::Offline(offline) => offline.run(out),
             Command::Init(init) => init.run(out),
             Command::Setup(setup) => setup.run(out).await,
             Command::Serve(serve) => serve.run(out).await,

@@ -40,7 +40,7 @@ impl Unseal {
     fn passphrase(&self) -> anyhow::Result<Passphrase> {
         match &self.passphrase_file {
             Some(file) => from_file(file),
-            None => ask("Passphrase of the root key: "),
+            None => ask("the root key"),
         }
     }
 }
@@ -50,21 +50,23 @@ pub(super) fn from_file(file: &Path) -> anyhow::Result<Passphrase> {
     Passphrase::from_file(file).with_context(|| format!("the passphrase file {}", file.display()))
 }
 
-/// A new passphrase, asked for twice.
-pub(super) fn ask_twice() -> anyhow::Result<Passphrase> {
+/// A new passphrase of `what`, asked for twice.
+pub(super) fn ask_twice(what: &str) -> anyhow::Result<Passphrase> {
     let read = |prompt: &str| -> anyhow::Result<_> {
         check_terminal()?;
         Ok(rpassword::prompt_password(prompt)?)
     };
-    let first = read("New passphrase of the root key: ")?;
+    let first = read(&format!("New passphrase of {what}: "))?;
     if first != read("The same again: ")? {
         return Err(Failure::new(Exit::Usage, "the two passphrases differ").into());
     }
     Ok(Passphrase::new(first)?)
 }
 
-fn ask(prompt: &str) -> anyhow::Result<Passphrase> {
+/// The passphrase of `what`.
+pub(super) fn ask(what: &str) -> anyhow::Result<Passphrase> {
     check_terminal()?;
+    let prompt = format!("Passphrase of {what}: ");
     Ok(Passphrase::new(rpassword::prompt_password(prompt)?)?)
 }
 

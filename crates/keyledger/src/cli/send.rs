@@ -124,6 +124,7 @@ mod tests {
             durable,
             jwt: None,
             creds: None,
+            secrets: None,
         };
         let mut text = Vec::new();
         let mut out = Output::fixed(&mut text, None, Timestamp::from_ms(0));

@@ -38,6 +38,9 @@ pub(crate) struct Serve {
     /// Where to keep a snapshot for a fast start; in --dir unless given
     #[arg(long, value_name = "FILE")]
     snapshot: Option<PathBuf>,
+    /// Take test tokens for real ones: a file with the root certificate that their attestations lead to, in PEM
+    #[arg(long, value_name = "FILE")]
+    attestation_test_root: Option<PathBuf>,
     /// Take commands although a server may lose acknowledged writes; every acknowledgement says so
     #[arg(long)]
     accept_data_loss: bool,
@@ -65,6 +68,7 @@ impl Serve {
                     .unwrap_or_else(|| organisation.directory().join("snapshot")),
             ),
             accept_data_loss: self.accept_data_loss,
+            attestation_test_root: self.attestation_test_root,
             clock: None,
         };
         let service = tokio::select! {

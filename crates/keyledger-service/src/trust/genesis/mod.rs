@@ -54,10 +54,15 @@ impl Genesis {
         // A user's nkey: it vouches for nobody, whatever it is put into.
         let ledger = Key::make(custody, &name(LEDGER_SIGNING_KEY), NkeyKind::User, false)?
             .titled("signing key of the ledger".to_owned(), Some(&identity));
-        let roles = Role::ALL.map(Some);
+        let roles = Role::OF_CLIENTS.map(Some);
         let accounts = [
             AccountKeys::make(custody, SYSTEM, Purpose::System, &[None])?,
-            AccountKeys::make(custody, SERVICE, Purpose::Service, &[None])?,
+            AccountKeys::make(
+                custody,
+                SERVICE,
+                Purpose::Service,
+                &[None, Some(Role::Agent)],
+            )?,
             // The service's too: nobody else is given users there.
             AccountKeys::make(custody, VIEWS, Purpose::Service, &[None])?,
             AccountKeys::make(custody, ADMIN, Purpose::Client, &roles)?,

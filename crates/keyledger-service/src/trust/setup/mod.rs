@@ -18,7 +18,7 @@ use keyledger_domain::{
 };
 use keyledger_wire::Prefix;
 
-use self::streams::{is_there, make, material_config};
+use self::streams::{is_there, make, material_config, tasks_config};
 pub use self::{
     error::{SetupError, SetupReport},
     streams::ensure_inventory,
@@ -71,6 +71,10 @@ pub async fn setup(
     let material = material_config(&prefix, replicas);
     if !is_there(&context, &material.name).await? {
         make(&context, material, &mut report).await?;
+    }
+    let tasks = tasks_config(&prefix, replicas);
+    if !is_there(&context, &tasks.name).await? {
+        make(&context, tasks, &mut report).await?;
     }
     if ensure_inventory(client, &prefix, replicas).await? {
         report

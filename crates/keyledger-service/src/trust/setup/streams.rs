@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream::{
     self,
     context::{CreateStreamErrorKind, GetStreamErrorKind},
-    stream::{Config, ConsumerLimits, DiscardPolicy, StorageType},
+    stream::{Config, ConsumerLimits, DiscardPolicy, RetentionPolicy, StorageType},
 };
 use keyledger_wire::Prefix;
 
@@ -118,6 +118,26 @@ pub(super) fn material_config(prefix: &Prefix, replicas: usize) -> Config {
         ..bucket_config(&prefix.material_bucket(), StorageType::File, replicas)
     }
 }
+
+/// Tasks: each goes to one agent, and leaves when the agent says that it has ended.
+pub(super) fn tasks_config(prefix: &Prefix, replicas: usize) -> Config {
+    Config {
+        name: prefix.tasks_stream(),
+        description: Some("Tasks of workstations' agents".to_owned()),
+        subjects: vec![prefix.tasks()],
+        retention: RetentionPolicy::WorkQueue,
+        storage: StorageType::File,
+        num_replicas: replicas,
+        // The service files an open task again when it starts; the ledger knows better than a full queue.
+        max_messages: MAX_TASKS,
+        discard: DiscardPolicy::New,
+        duplicate_window: Duration::from_secs(120),
+        ..Config::default()
+    }
+}
+
+/// How many tasks may wait.
+const MAX_TASKS: i64 = 100_000;
 
 /// The inventory: a view, in memory.
 fn inventory_config(prefix: &Prefix, replicas: usize) -> Config {

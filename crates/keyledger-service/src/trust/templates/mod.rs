@@ -2,9 +2,9 @@
 //!
 //! | account | exports (each needs an activation) | imports |
 //! |---|---|---|
-//! | `keys` | commands, queries, `$SRV.>`, events | from `views`: writing the inventory bucket |
+//! | `keys` | commands, queries, `$SRV.>`, events, notices | from `views`: writing the inventory bucket |
 //! | `views` | the inventory bucket: reading it for clients, making and writing it for `keys` | |
-//! | clients | | commands and queries with `share`, `$SRV.>`, events; reading the inventory bucket |
+//! | clients | | commands and queries with `share`, `$SRV.>`, events, notices; reading the inventory bucket |
 
 mod roles;
 mod sharing;

@@ -15,6 +15,10 @@ pub fn role_template(prefix: &Prefix, role: Role) -> UserPermissionLimits {
         Role::Approver => (approver(prefix), reads(prefix)),
         Role::Auditor => (questions(prefix), reads(prefix)),
         Role::Service => (service(prefix), service_reads(prefix)),
+        Role::Agent => (
+            agent(prefix),
+            vec![format!("{}.>", Prefix::agent_inbox(SUBJECT))],
+        ),
     };
     template.publish.allow = publish;
     template.subscribe.allow = subscribe;
@@ -31,6 +35,7 @@ fn administrator(prefix: &Prefix) -> Vec<String> {
 fn approver(prefix: &Prefix) -> Vec<String> {
     let mut publish = questions(prefix);
     publish.push(format!("{prefix}.commands.request.>"));
+    publish.push(prefix.command("token", "release", "*"));
     publish
 }
 
@@ -50,6 +55,7 @@ fn reads(prefix: &Prefix) -> Vec<String> {
     let deliver = super::deliver_prefix(prefix, "{{account-subject()}}");
     vec![
         prefix.events(),
+        prefix.notices(),
         "_INBOX.>".to_owned(),
         format!("{deliver}.{{{{subject()}}}}.>"),
     ]
@@ -75,6 +81,20 @@ fn service_reads(prefix: &Prefix) -> Vec<String> {
     subscribe.push("_INBOX.>".to_owned());
     subscribe
 }
+
+/// An agent takes what waits for it, says that it is done, and reports under its own nkey; it answers nobody.
+fn agent(prefix: &Prefix) -> Vec<String> {
+    let tasks = prefix.tasks_stream();
+    vec![
+        format!("$JS.API.CONSUMER.MSG.NEXT.{tasks}.{SUBJECT}"),
+        format!("$JS.API.CONSUMER.INFO.{tasks}.{SUBJECT}"),
+        format!("$JS.ACK.{tasks}.{SUBJECT}.>"),
+        prefix.report(SUBJECT, "*"),
+    ]
+}
+
+/// The user's own nkey, in a template.
+const SUBJECT: &str = "{{subject()}}";
 
 /// The namesake, and each key that a tag `key:…` names; without such a tag nats-server drops the subject.
 const OWN_KEYS: [&str; 2] = ["{{name()}}", "{{tag(key)}}"];

@@ -55,6 +55,7 @@ pub fn service_exports(prefix: &Prefix) -> Vec<Export> {
         // Every instance answers.
         service("discovery", DISCOVERY, ResponseType::Stream),
         stream("events", &prefix.events()),
+        stream("notices", &prefix.notices()),
     ]
 }
 
@@ -111,6 +112,7 @@ pub fn client_imports(
         )?),
         service.service("discovery", DISCOVERY, DISCOVERY)?,
         service.stream("events", &prefix.events())?,
+        service.stream("notices", &prefix.notices())?,
     ];
     let bucket = Bucket::of(prefix);
     for (name, subject) in bucket.reading() {

@@ -27,11 +27,14 @@ pub fn service_grants(prefix: &Prefix) -> Grants {
     let events = prefix.events_stream();
     let material = Prefix::bucket_stream(&prefix.material_bucket());
     let inventory = Prefix::bucket_stream(&prefix.inventory_bucket());
+    let tasks = prefix.tasks_stream();
     let api = views_api(prefix);
     let mut publish = vec![
         prefix.events(),
         Prefix::bucket_entry(&prefix.material_bucket(), ">"),
         Prefix::bucket_entry(&prefix.inventory_bucket(), ">"),
+        prefix.tasks(),
+        prefix.notices(),
         REPLIES_OVER_IMPORTS.to_owned(),
         // Of the ledger: reading, by consumers that vanish with their reader.
         format!("$JS.API.CONSUMER.CREATE.{events}"),
@@ -39,6 +42,12 @@ pub fn service_grants(prefix: &Prefix) -> Grants {
         format!("$JS.API.CONSUMER.DELETE.{events}.*"),
         format!("$JS.API.CONSUMER.MSG.NEXT.{events}.*"),
         format!("$JS.API.CONSUMER.INFO.{events}.*"),
+        // Of the tasks: a consumer for each agent, and what it left when it is gone.
+        format!("$JS.API.CONSUMER.CREATE.{tasks}.>"),
+        format!("$JS.API.CONSUMER.DELETE.{tasks}.*"),
+        format!("$JS.API.CONSUMER.NAMES.{tasks}"),
+        format!("$JS.API.STREAM.INFO.{tasks}"),
+        format!("$JS.API.STREAM.PURGE.{tasks}"),
         // Of the material: erasing one entry, which is what destroying a key means.
         format!("$JS.API.STREAM.MSG.DELETE.{material}"),
         // Of the inventory: a view in memory, lost with the server and made anew.
@@ -55,6 +64,7 @@ pub fn service_grants(prefix: &Prefix) -> Grants {
     }
     let subscribe = vec![
         format!("{}.>", Prefix::inner(prefix.as_str())),
+        prefix.report("*", "*"),
         DISCOVERY.to_owned(),
         inboxes(),
     ];

@@ -21,7 +21,7 @@ pub use self::state::TouchFlag;
 
 /// The applet with what it keeps and what it forgets.
 pub(crate) struct OpenPgp {
-    device: Device,
+    pub(crate) device: Device,
     state: State,
     session: Session,
     changed: bool,

@@ -27,7 +27,7 @@ pub use self::state::{PinPolicy, TouchPolicy};
 
 /// The applet with what it keeps and what it forgets.
 pub(crate) struct Piv {
-    device: Device,
+    pub(crate) device: Device,
     state: State,
     session: Session,
     /// Of another authority, for the fault of that name.

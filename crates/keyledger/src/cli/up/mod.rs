@@ -48,6 +48,9 @@ pub(crate) struct Up {
     /// What people call the organisation that the first start makes
     #[arg(long, value_name = "TITLE")]
     organisation: Option<Title>,
+    /// Take test tokens for real ones: a file with the root certificate that their attestations lead to, in PEM
+    #[arg(long, value_name = "FILE")]
+    attestation_test_root: Option<PathBuf>,
     #[command(flatten)]
     unseal: Unseal,
 }
@@ -63,7 +66,7 @@ impl Up {
         let mut server = NatsServer::start(program, &organisation)?;
         let mut service = None;
         let ended = tokio::select! {
-            ended = serve_on(&mut server, &organisation, custody, &mut service, out) => ended,
+            ended = serve_on(&mut server, &organisation, custody, self.attestation_test_root, &mut service, out) => ended,
             signal = signals.next() => {
                 tracing::info!(signal, "stopping");
                 Ok(())
@@ -82,6 +85,7 @@ async fn serve_on(
     server: &mut NatsServer,
     organisation: &Organisation,
     custody: Arc<Custody>,
+    attestation_test_root: Option<PathBuf>,
     service: &mut Option<Service>,
     out: &mut Output<'_>,
 ) -> anyhow::Result<()> {
@@ -100,6 +104,7 @@ async fn serve_on(
         custody,
         snapshot: Some(organisation.directory().join("snapshot")),
         accept_data_loss: false,
+        attestation_test_root,
         clock: None,
     };
     let started = Service::start(options).await.map_err(serve::unstarted)?;

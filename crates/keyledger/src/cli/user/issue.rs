@@ -260,6 +260,7 @@ mod tests {
             durable: true,
             jwt: None,
             creds,
+            secrets: None,
         }
     }
 

@@ -1,0 +1,384 @@
+//! The person at the workstation: who chooses and types PINs, and says yes to a reset.
+
+mod pinentry;
+mod terminal;
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use keyledger_custody::Secret;
+use keyledger_domain::token::{PinRules, Serial};
+use serde::{Deserialize, Serialize};
+
+pub use self::{pinentry::Pinentry, terminal::Terminal};
+use crate::run::Stop;
+
+/// Where new PINs come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NewPin {
+    /// The person chooses one.
+    #[default]
+    Ask,
+    /// It is made at random and shown to the person once.
+    Generate,
+}
+
+/// Why nobody answered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PersonError {
+    /// The person pressed Cancel, or had too many tries.
+    #[error("the person at the workstation said no")]
+    Declined,
+    /// Nobody answered in time.
+    #[error("nobody at the workstation answered")]
+    NobodyThere,
+    /// Nobody can be asked: do what the message says.
+    #[error("{0}")]
+    CannotAsk(String),
+    /// The agent stops.
+    #[error("the agent is stopping")]
+    Stopping,
+}
+
+/// A question to the person.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// What it is about, in a sentence or two.
+    pub text: &'a str,
+    /// What stands before the field.
+    pub field: &'a str,
+    /// What was wrong with the last answer.
+    pub fault: Option<&'a str>,
+    /// True if the answer must not be shown while it is typed.
+    pub secret: bool,
+}
+
+/// Something that shows questions to a person. Blocks until there is an answer.
+pub trait Prompter: Send + Sync {
+    /// Asks.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError`].
+    fn ask(&self, question: Question<'_>) -> Result<Secret, PersonError>;
+
+    /// Shows a text until the person has read it.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError`].
+    fn tell(&self, text: &Secret) -> Result<(), PersonError>;
+}
+
+/// The person, by way of a prompter: asked one thing at a time, however many tokens are worked on.
+#[expect(
+    missing_debug_implementations,
+    reason = "a prompter may be a terminal, which says nothing"
+)]
+pub struct Person {
+    prompter: Mutex<Box<dyn Prompter>>,
+    new_pin: NewPin,
+    stop: Stop,
+}
+
+/// PIV allows no longer PIN.
+const MAX_DIGITS: usize = 8;
+/// So often a person may answer what does not fit.
+const TRIES: usize = 5;
+/// The pause before a person is looked for again where nobody can be asked.
+const PAUSE: Duration = Duration::from_secs(15);
+
+impl Person {
+    /// The person whom `prompter` reaches; `new_pin` says where new PINs come from.
+    #[must_use]
+    pub fn new(prompter: Box<dyn Prompter>, new_pin: NewPin, stop: Stop) -> Self {
+        Self {
+            prompter: Mutex::new(prompter),
+            new_pin,
+            stop,
+        }
+    }
+
+    /// Asks for a new PIN, twice, by the rules; or makes one and shows it.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError::Declined`], [`PersonError::NobodyThere`], [`PersonError::Stopping`].
+    pub fn new_pin(&self, serial: Serial, rules: &PinRules) -> Result<Secret, PersonError> {
+        match self.new_pin {
+            NewPin::Generate => self.generated_pin(serial, rules),
+            NewPin::Ask => self.with(|prompter| chosen_pin(prompter, serial, rules)),
+        }
+    }
+
+    fn generated_pin(&self, serial: Serial, rules: &PinRules) -> Result<Secret, PersonError> {
+        let digits = usize::from(rules.digits).clamp(6, MAX_DIGITS);
+        let pin = Secret::random_digits(digits)
+            .map_err(|error| PersonError::CannotAsk(error.to_string()))?;
+        let before = format!("The new PIN of token {serial} is ");
+        let after = ". It is shown this once: remember it, or write it down and lock it away.";
+        let text = [before.as_bytes(), pin.expose(), after.as_bytes()].concat();
+        let text = Secret::new(text);
+        self.with(|prompter| prompter.tell(&text))?;
+        Ok(pin)
+    }
+
+    /// Asks for the PIN that the token has.
+    ///
+    /// # Errors
+    ///
+    /// As [`Person::new_pin`].
+    pub fn pin(&self, serial: Serial, tries: u8) -> Result<Secret, PersonError> {
+        let left = match tries {
+            1 => "One try is left before it is blocked".to_owned(),
+            tries => format!("{tries} tries are left before it is blocked"),
+        };
+        let text = format!("Enter the PIN of token {serial}. {left}.");
+        self.with(|prompter| {
+            let mut fault = None;
+            for _ in 0..TRIES {
+                let pin = prompter.ask(Question {
+                    text: &text,
+                    field: "PIN",
+                    fault,
+                    secret: true,
+                })?;
+                // What can be no PIN must cost no try.
+                if (1..=MAX_DIGITS).contains(&pin.expose().len()) {
+                    return Ok(pin);
+                }
+                fault = Some("A PIN has at most 8 characters. It was not tried.");
+            }
+            Err(PersonError::Declined)
+        })
+    }
+
+    /// Asks for the serial number of a token that is about to be reset.
+    ///
+    /// # Errors
+    ///
+    /// As [`Person::new_pin`].
+    pub fn confirm_reset(&self, serial: Serial) -> Result<(), PersonError> {
+        let text = format!(
+            "Token {serial} is about to be reset: every key and certificate on it will be gone for good. \
+             Type its serial number, as it is printed on it, to agree."
+        );
+        self.with(|prompter| {
+            let mut fault = None;
+            for _ in 0..TRIES {
+                let typed = prompter.ask(Question {
+                    text: &text,
+                    field: "Serial number",
+                    fault,
+                    secret: false,
+                })?;
+                if typed.expose().trim_ascii() == serial.to_string().as_bytes() {
+                    return Ok(());
+                }
+                fault = Some("That is another number. Nothing was reset.");
+            }
+            Err(PersonError::Declined)
+        })
+    }
+
+    /// Asks by the prompter; while nobody can be asked at all, says so and tries again.
+    fn with<T>(
+        &self,
+        ask: impl Fn(&dyn Prompter) -> Result<T, PersonError>,
+    ) -> Result<T, PersonError> {
+        loop {
+            if self.stop.is_stopping() {
+                return Err(PersonError::Stopping);
+            }
+            let asked = ask(&**self.prompter.lock().unwrap_or_else(PoisonError::into_inner));
+            match asked {
+                Err(PersonError::CannotAsk(why)) => {
+                    tracing::error!("the person cannot be asked: {why}");
+                    if self.stop.within(PAUSE) {
+                        return Err(PersonError::Stopping);
+                    }
+                }
+                asked => return asked,
+            }
+        }
+    }
+}
+
+/// A PIN that the person chooses: typed twice, and by the rules.
+fn chosen_pin(
+    prompter: &dyn Prompter,
+    serial: Serial,
+    rules: &PinRules,
+) -> Result<Secret, PersonError> {
+    let least = usize::from(rules.digits);
+    let length = if least >= MAX_DIGITS {
+        format!("{MAX_DIGITS} digits")
+    } else {
+        format!("{least} to {MAX_DIGITS} digits")
+    };
+    let text = format!(
+        "Choose a PIN for token {serial}: {length}, not all the same and not in a row. Keep it to yourself: nobody can look it up."
+    );
+    let ask = |text: &str, field: &str, fault: Option<&str>| {
+        prompter.ask(Question {
+            text,
+            field,
+            fault,
+            secret: true,
+        })
+    };
+    let mut fault: Option<String> = None;
+    for _ in 0..TRIES {
+        let pin = ask(&text, "New PIN", fault.as_deref())?;
+        fault = pin_fault(pin.expose(), least, &length);
+        if fault.is_some() {
+            continue;
+        }
+        let again = ask("Type the new PIN once more.", "New PIN again", None)?;
+        if again.expose() == pin.expose() {
+            return Ok(pin);
+        }
+        fault = Some("The two were not the same. Type it twice.".to_owned());
+    }
+    Err(PersonError::Declined)
+}
+
+/// What is wrong with a new PIN, in a sentence.
+fn pin_fault(pin: &[u8], least: usize, length: &str) -> Option<String> {
+    if !pin.iter().all(u8::is_ascii_digit) {
+        return Some("A PIN has digits only.".to_owned());
+    }
+    if pin.len() < least || pin.len() > MAX_DIGITS {
+        return Some(format!("The PIN must have {length}."));
+    }
+    let steps = |by: i16| {
+        let mut pairs = pin.windows(2);
+        pairs.all(|pair| i16::from(pair[1]) - i16::from(pair[0]) == by)
+    };
+    if steps(0) || steps(1) || steps(-1) {
+        return Some("Digits all the same or in a row are guessed first. Take others.".to_owned());
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Answers from a list, and notes what it was asked.
+    struct Scripted {
+        answers: Mutex<Vec<&'static str>>,
+        asked: mpsc::Sender<String>,
+    }
+
+    impl Prompter for Scripted {
+        fn ask(&self, question: Question<'_>) -> Result<Secret, PersonError> {
+            let fault = question.fault.unwrap_or("-");
+            let line = format!("{}|{fault}|{}", question.field, question.secret);
+            self.asked.send(line).unwrap();
+            let mut answers = self.answers.lock().unwrap();
+            if answers.is_empty() {
+                return Err(PersonError::Declined);
+            }
+            Ok(Secret::new(answers.remove(0).as_bytes().to_vec()))
+        }
+
+        fn tell(&self, text: &Secret) -> Result<(), PersonError> {
+            let text = std::str::from_utf8(text.expose()).unwrap();
+            self.asked.send(text.to_owned()).unwrap();
+            Ok(())
+        }
+    }
+
+    fn person(new_pin: NewPin, answers: &[&'static str]) -> (Person, mpsc::Receiver<String>) {
+        let (asked, receiver) = mpsc::channel();
+        let answers = Mutex::new(answers.to_vec());
+        let prompter = Box::new(Scripted { answers, asked });
+        (Person::new(prompter, new_pin, Stop::default()), receiver)
+    }
+
+    fn serial() -> Serial {
+        Serial::new(31_415_926).unwrap()
+    }
+
+    fn rules(digits: u8) -> PinRules {
+        PinRules {
+            digits,
+            ..PinRules::default()
+        }
+    }
+
+    #[test]
+    fn a_new_pin_is_held_to_the_rules_and_typed_twice() {
+        let answers = [
+            "12ab5678", "1928", "00000000", "12345678", "19283746", "19283747", "19283746",
+            "19283746",
+        ];
+        let (person, asked) = person(NewPin::Ask, &answers);
+        let pin = person.new_pin(serial(), &rules(8));
+        // Five answers are too many for anybody who wants one.
+        assert!(matches!(pin, Err(PersonError::Declined)));
+        let asked: Vec<_> = asked.try_iter().collect();
+        assert_eq!(
+            asked,
+            [
+                "New PIN|-|true",
+                "New PIN|A PIN has digits only.|true",
+                "New PIN|The PIN must have 8 digits.|true",
+                "New PIN|Digits all the same or in a row are guessed first. Take others.|true",
+                "New PIN|Digits all the same or in a row are guessed first. Take others.|true",
+                "New PIN again|-|true",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_pin_that_fits_is_taken_after_a_slip() {
+        let answers = ["192837", "192838", "192837", "192837"];
+        let (person, asked) = person(NewPin::Ask, &answers);
+        let pin = person.new_pin(serial(), &rules(6)).ok().unwrap();
+        assert_eq!(pin.expose(), b"192837");
+        let third = asked.try_iter().nth(2).unwrap();
+        assert_eq!(
+            third,
+            "New PIN|The two were not the same. Type it twice.|true"
+        );
+    }
+
+    #[test]
+    fn a_generated_pin_is_shown_once() {
+        let (person, asked) = person(NewPin::Generate, &[]);
+        let pin = person.new_pin(serial(), &rules(8)).ok().unwrap();
+        assert_eq!(pin.expose().len(), 8);
+        assert!(pin.expose().iter().all(u8::is_ascii_digit));
+        let shown: Vec<_> = asked.try_iter().collect();
+        assert_eq!(shown.len(), 1);
+        assert!(shown[0].contains(std::str::from_utf8(pin.expose()).unwrap()));
+        assert!(shown[0].contains("token 31415926"));
+    }
+
+    #[test]
+    fn a_reset_wants_the_very_serial_number() {
+        let (agrees, _asked) = person(NewPin::Ask, &["31415927", "31415926\n"]);
+        assert!(agrees.confirm_reset(serial()).is_ok());
+        let (declines, _asked) = person(NewPin::Ask, &["no"]);
+        assert!(matches!(
+            declines.confirm_reset(serial()),
+            Err(PersonError::Declined)
+        ));
+    }
+
+    #[test]
+    fn what_can_be_no_pin_costs_no_try() {
+        let (person, asked) = person(NewPin::Ask, &["", "123456789", "192837"]);
+        let pin = person.pin(serial(), 1).ok().unwrap();
+        assert_eq!(pin.expose(), b"192837");
+        assert_eq!(asked.try_iter().count(), 3);
+    }
+}

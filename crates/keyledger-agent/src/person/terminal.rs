@@ -1,0 +1,70 @@
+//! Questions on the terminal that the agent was started on.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufRead as _, BufReader, Write as _},
+};
+
+use keyledger_custody::Secret;
+
+use super::{PersonError, Prompter, Question};
+
+/// The process's own terminal, whatever its outputs are.
+const TERMINAL: &str = "/dev/tty";
+
+/// The terminal.
+#[derive(Debug, Clone, Copy)]
+pub struct Terminal;
+
+impl Prompter for Terminal {
+    fn ask(&self, question: Question<'_>) -> Result<Secret, PersonError> {
+        let mut terminal = open()?;
+        if let Some(fault) = question.fault {
+            writeln!(terminal, "{fault}").map_err(failed)?;
+        }
+        write!(terminal, "{}\n{}: ", question.text, question.field).map_err(failed)?;
+        terminal.flush().map_err(failed)?;
+        let typed = if question.secret {
+            rpassword::read_password().map_err(failed)?
+        } else {
+            let mut line = String::new();
+            let read = BufReader::new(&terminal).read_line(&mut line);
+            if read.map_err(failed)? == 0 {
+                return Err(PersonError::Declined); // Ctrl-D
+            }
+            line.truncate(line.trim_end_matches(['\r', '\n']).len());
+            line
+        };
+        if typed.is_empty() {
+            return Err(PersonError::Declined);
+        }
+        Ok(Secret::new(typed.into_bytes()))
+    }
+
+    fn tell(&self, text: &Secret) -> Result<(), PersonError> {
+        let mut terminal = open()?;
+        terminal.write_all(text.expose()).map_err(failed)?;
+        write!(terminal, "\nPress Enter when you have it: ").map_err(failed)?;
+        let mut line = String::new();
+        BufReader::new(&terminal)
+            .read_line(&mut line)
+            .map_err(failed)?;
+        // It stays in no scroll-back that this program can reach: clear what was shown.
+        terminal.write_all(b"\x1b[2J\x1b[3J\x1b[H").map_err(failed)
+    }
+}
+
+fn open() -> Result<File, PersonError> {
+    let terminal = OpenOptions::new().read(true).write(true).open(TERMINAL);
+    terminal.map_err(failed)
+}
+
+#[allow(clippy::needless_pass_by_value)] // for map_err
+fn failed(error: io::Error) -> PersonError {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return PersonError::Declined;
+    }
+    PersonError::CannotAsk(format!(
+        "there is no terminal to ask on ({error}): start the agent on one, or without --terminal"
+    ))
+}

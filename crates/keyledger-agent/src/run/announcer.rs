@@ -1,0 +1,152 @@
+//! What is plugged in, told to the service: the newest of each token only.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use keyledger_domain::token::{ANNOUNCEMENTS, Announcement, Report, Serial};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::{
+    TokenSeen, Tokens, clock,
+    courier::{Courier, Pauses, Sent},
+    journal::Refused,
+    office::Office,
+};
+
+/// The pause before readers are watched again.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// What is to be announced.
+#[derive(Default)]
+pub(crate) struct Announcer {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    /// What each token that is plugged in showed last.
+    plugged: HashMap<Serial, Announcement>,
+    /// What is to be delivered, with its message id.
+    pending: BTreeMap<Serial, (Uuid, Announcement)>,
+}
+
+impl Announcer {
+    /// Watches until the agent stops. Blocks.
+    pub(crate) fn watch(&self, tokens: &dyn Tokens, office: &Office) {
+        while !office.stop.is_stopping() {
+            let watched = tokens.watch(&office.stop, &mut |seen| self.see(seen, office));
+            let why = match watched {
+                Ok(()) => continue,
+                Err(error) => error.to_string(),
+            };
+            {
+                let mut status = office.board.lock();
+                if status.readers.as_deref() != Some(&*why) {
+                    tracing::warn!("tokens cannot be watched: {why}");
+                }
+                status.readers = Some(why);
+                status.tokens.clear();
+            }
+            if office.stop.within(PAUSE) {
+                return;
+            }
+        }
+    }
+
+    /// Takes in what is plugged in now.
+    fn see(&self, seen: &[TokenSeen], office: &Office) {
+        {
+            let mut status = office.board.lock();
+            status.readers = None;
+            status.tokens = seen.to_vec();
+        }
+        let mut state = self.state();
+        // One that cannot be asked now, since another program holds it, is still the one it was.
+        if seen.iter().all(|token| token.shows.is_some()) {
+            let is_there = |serial: &Serial| {
+                let mut shown = seen.iter().filter_map(|token| token.shows.as_ref());
+                shown.any(|shows| shows.serial == *serial)
+            };
+            state.plugged.retain(|serial, _| is_there(serial));
+        }
+        for shows in seen.iter().filter_map(|token| token.shows.as_ref()) {
+            let before = state.plugged.insert(shows.serial, shows.clone());
+            if before.as_ref() != Some(shows) {
+                tracing::info!(serial = %shows.serial, firmware = %shows.firmware, "a token is plugged in, or shows something new");
+                let pending = (Uuid::now_v7(), shows.clone());
+                state.pending.insert(shows.serial, pending);
+            }
+        }
+        office.board.lock().announcements = state.pending.len();
+        self.changed.notify_one();
+    }
+
+    /// Delivers until the agent stops.
+    pub(crate) async fn deliver(&self, courier: &Courier, office: &Arc<Office>) {
+        let mut pauses = Pauses::new();
+        loop {
+            // First the connection, then what is newest by then.
+            tokio::select! {
+                _ = courier.link.up() => {}
+                () = office.stop.stopped() => return,
+            }
+            let next = {
+                let state = self.state();
+                let next = state.pending.iter().next();
+                next.map(|(serial, (message, shows))| (*serial, *message, shows.clone()))
+            };
+            let Some((serial, message, shows)) = next else {
+                tokio::select! {
+                    () = self.changed.notified() => continue,
+                    () = office.stop.stopped() => return,
+                }
+            };
+            let report = Report::Announced(shows);
+            let sent = tokio::select! {
+                sent = courier.send(ANNOUNCEMENTS, message, message, &report) => sent,
+                () = office.stop.stopped() => return,
+            };
+            match sent {
+                Sent::Taken(_) => {
+                    self.settle(serial, message, office);
+                    pauses = Pauses::new();
+                }
+                Sent::Refused(reason) => {
+                    tracing::warn!(%serial, "its announcement is refused: {reason}");
+                    self.settle(serial, message, office);
+                    office.board.refused(Refused {
+                        task: None,
+                        message,
+                        report: report.name().to_owned(),
+                        reason,
+                        at: clock::now(),
+                    });
+                }
+                Sent::Later(why) => {
+                    tracing::info!(%serial, "not announced yet: {why}");
+                    if courier.link.pause(pauses.next(), &office.stop).await {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// An announcement needs no delivery any more, unless a newer one has come.
+    fn settle(&self, serial: Serial, message: Uuid, office: &Office) {
+        let mut state = self.state();
+        if state.pending.get(&serial).is_some_and(|p| p.0 == message) {
+            state.pending.remove(&serial);
+        }
+        office.board.lock().announcements = state.pending.len();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

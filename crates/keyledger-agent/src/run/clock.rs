@@ -1,0 +1,12 @@
+//! The time.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use keyledger_domain::Timestamp;
+
+/// Now, by the workstation's clock.
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let ms = since.map_or(0, |since| since.as_millis()); // a clock before 1970 is as wrong as 1970
+    Timestamp::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,194 @@
+//! The desk of a task that is walked: the journal, the courier, and the person at the workstation.
+
+use std::{
+    sync::{Arc, mpsc},
+    time::{Duration, Instant},
+};
+
+use keyledger_custody::Secret;
+use keyledger_domain::{
+    text::Note,
+    token::{PinRules, Progress, Prompt, Report, Serial, Step},
+};
+use keyledger_wire::ReportReply;
+
+use super::{
+    board::TaskState,
+    journal::JournalError,
+    office::{Answer, Office},
+    trust::Task,
+};
+use crate::{
+    desk::{Desk, DeskError},
+    person::{Person, PersonError},
+};
+
+/// How often a walk that waits looks whether it is to stop.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The desk of one task.
+pub(crate) struct TaskDesk {
+    office: Arc<Office>,
+    person: Arc<Person>,
+    task: Task,
+    step: Step,
+}
+
+impl TaskDesk {
+    pub(crate) const fn new(office: Arc<Office>, person: Arc<Person>, task: Task) -> Self {
+        Self {
+            office,
+            person,
+            task,
+            step: Step::Taken,
+        }
+    }
+
+    /// Whether the walk may go on.
+    fn check(&self) -> Result<(), DeskError> {
+        if self.office.stop.is_stopping() {
+            return Err(DeskError::Stopping);
+        }
+        if self.office.is_over(self.task.id()) {
+            return Err(DeskError::Refused(
+                "the service says that the task has ended".to_owned(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn state(&self, state: TaskState) {
+        self.office
+            .board
+            .task(self.task.id(), |status| status.state = state);
+    }
+
+    /// Shows that the person is asked, asks, and takes it back.
+    fn with_prompt<T>(
+        &mut self,
+        serial: Serial,
+        prompt: Prompt,
+        ask: impl FnOnce(&Person) -> Result<T, PersonError>,
+    ) -> Result<T, DeskError> {
+        self.show(serial, prompt, "")?;
+        let answer = ask(&self.person);
+        self.office
+            .board
+            .task(self.task.id(), |status| status.prompt = None);
+        answer.map_err(|error| self.of_person(&error))
+    }
+
+    fn of_person(&self, error: &PersonError) -> DeskError {
+        if matches!(error, PersonError::Stopping) {
+            return DeskError::Stopping;
+        }
+        tracing::warn!(task = %self.task.id(), "{error}");
+        DeskError::Declined
+    }
+}
+
+impl Desk for TaskDesk {
+    fn tell(&mut self, report: Report) -> Result<(), DeskError> {
+        self.check()?;
+        if let Report::Progressed(progress) = &report {
+            self.step = progress.step;
+            tracing::info!(
+                task = %self.task.id(), serial = %progress.serial, step = progress.step.as_str(),
+                prompt = progress.prompt.map(Prompt::as_str), "walking"
+            );
+            self.office.board.task(self.task.id(), |status| {
+                status.step = Some(progress.step);
+                status.prompt = progress.prompt;
+                status.at = progress.at.as_ref().map(ToString::to_string);
+            });
+        }
+        self.office.tell(&self.task, report).map_err(of_journal)
+    }
+
+    fn ask(&mut self, report: Report) -> Result<ReportReply, DeskError> {
+        self.check()?;
+        let answer = self.office.ask(&self.task, report).map_err(of_journal)?;
+        self.state(TaskState::Asking);
+        loop {
+            match answer.recv_timeout(LOOK) {
+                Ok(Answer::Reply(reply)) => {
+                    self.state(TaskState::Walking);
+                    return Ok(*reply);
+                }
+                Ok(Answer::Refused(reason)) => return Err(DeskError::Refused(reason)),
+                // Not whether the task has ended: this very answer may say so.
+                Err(mpsc::RecvTimeoutError::Timeout) if self.office.stop.is_stopping() => {
+                    return Err(DeskError::Stopping);
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Err(DeskError::Stopping),
+            }
+        }
+    }
+
+    fn keep(&mut self, what: &'static str, secret: &Secret) -> Result<(), DeskError> {
+        let mut journal = self.office.journal();
+        let kept = journal.keep(self.task.id(), what, secret);
+        kept.map_err(of_journal)
+    }
+
+    fn kept(&mut self, what: &'static str) -> Result<Option<Secret>, DeskError> {
+        let journal = self.office.journal();
+        journal.kept(self.task.id(), what).map_err(of_journal)
+    }
+
+    fn show(&mut self, serial: Serial, prompt: Prompt, at: &str) -> Result<(), DeskError> {
+        tracing::warn!(%serial, at, "{}", prompt.sentence());
+        let at = Note::new(at).ok();
+        let step = self.step;
+        self.tell(Report::Progressed(Progress {
+            serial,
+            step,
+            prompt: Some(prompt),
+            at,
+        }))
+    }
+
+    fn new_pin(&mut self, serial: Serial, rules: &PinRules) -> Result<Secret, DeskError> {
+        self.with_prompt(serial, Prompt::ChoosePin, |person| {
+            person.new_pin(serial, rules)
+        })
+    }
+
+    fn pin(&mut self, serial: Serial, tries: u8) -> Result<Secret, DeskError> {
+        self.with_prompt(serial, Prompt::EnterPin, |person| person.pin(serial, tries))
+    }
+
+    fn pause(&mut self, length: Duration) -> Result<(), DeskError> {
+        let until = Instant::now() + length;
+        loop {
+            self.check()?;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            // Not longer: a task may end at the service while a token is waited for.
+            let _ = self.office.stop.within(left.min(LOOK));
+        }
+    }
+
+    fn confirm_reset(&mut self, serial: Serial) -> Result<(), DeskError> {
+        self.check()?;
+        let confirmed = self.person.confirm_reset(serial);
+        confirmed.map_err(|error| self.of_person(&error))
+    }
+}
+
+/// What the journal says, for the walk: with its causes, since the walk only passes it on.
+fn of_journal(error: JournalError) -> DeskError {
+    if matches!(error, JournalError::Ended(_)) {
+        return DeskError::Refused(error.to_string());
+    }
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    DeskError::Journal(text)
+}

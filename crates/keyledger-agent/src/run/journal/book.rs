@@ -1,0 +1,176 @@
+//! What the journal's lines amount to.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use keyledger_domain::token::Report;
+use uuid::Uuid;
+
+use super::entry::{Entry, Filed, Refused, VERSION};
+use crate::run::trust::Signed;
+
+/// So many ended tasks are remembered: the queue gives one of them again only if its acknowledgement was lost.
+const MAX_ENDED: usize = 256;
+/// So many refused reports are remembered, to be shown.
+const MAX_REFUSED: usize = 20;
+
+/// What the journal's lines amount to.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    /// In the order in which they were taken.
+    pub(crate) tasks: Vec<OpenTask>,
+    pub(crate) ended: VecDeque<Uuid>,
+    pub(crate) refused: VecDeque<Refused>,
+}
+
+/// A task that has not ended.
+#[derive(Debug)]
+pub(crate) struct OpenTask {
+    pub(crate) task: Uuid,
+    pub(crate) signed: Signed,
+    /// Sealed secrets: sender and sealed bytes, by what they are.
+    pub(crate) kept: BTreeMap<String, (String, String)>,
+    pub(crate) reports: VecDeque<FiledReport>,
+}
+
+/// A report of an open task.
+#[derive(Debug)]
+pub(crate) struct FiledReport {
+    pub(crate) filed: Filed,
+    pub(crate) pending: bool,
+}
+
+impl Book {
+    /// A task that has not ended.
+    pub(crate) fn task(&self, task: Uuid) -> Option<&OpenTask> {
+        self.tasks.iter().find(|open| open.task == task)
+    }
+
+    fn task_mut(&mut self, task: Uuid) -> Option<&mut OpenTask> {
+        self.tasks.iter_mut().find(|open| open.task == task)
+    }
+
+    /// Takes a line in. What is about no open task changes nothing: it came too late.
+    pub(crate) fn fold(&mut self, entry: Entry) {
+        match entry {
+            Entry::Opened { .. } => {}
+            Entry::Taken { task, signed } => {
+                if self.task(task).is_none() {
+                    self.tasks.push(OpenTask {
+                        task,
+                        signed,
+                        kept: BTreeMap::new(),
+                        reports: VecDeque::new(),
+                    });
+                }
+            }
+            Entry::Kept {
+                task,
+                what,
+                sender,
+                sealed,
+            } => {
+                if let Some(open) = self.task_mut(task) {
+                    open.kept.insert(what, (sender, sealed));
+                }
+            }
+            Entry::Filed(filed) => {
+                if let Some(open) = self.task_mut(filed.task) {
+                    let pending = true;
+                    open.reports.push_back(FiledReport { filed, pending });
+                }
+            }
+            Entry::Delivered { message } => self.settle(message),
+            Entry::Refused(refused) => {
+                self.settle(refused.message);
+                self.refused.push_back(refused);
+                if self.refused.len() > MAX_REFUSED {
+                    self.refused.pop_front();
+                }
+            }
+            Entry::Ended { task } => {
+                self.tasks.retain(|open| open.task != task);
+                self.ended.push_back(task);
+                if self.ended.len() > MAX_ENDED {
+                    self.ended.pop_front();
+                }
+            }
+        }
+    }
+
+    /// A report needs no delivery any more. One that was asked is remembered: it may be asked again.
+    fn settle(&mut self, message: Uuid) {
+        for open in &mut self.tasks {
+            open.reports
+                .retain(|r| r.filed.message != message || r.filed.asked);
+            for report in &mut open.reports {
+                report.pending &= report.filed.message != message;
+            }
+        }
+    }
+
+    /// A report is wanted to be delivered, be it again.
+    pub(crate) fn ask_again(&mut self, message: Uuid) {
+        let reports = self.tasks.iter_mut().flat_map(|open| &mut open.reports);
+        for report in reports.filter(|r| r.filed.message == message) {
+            report.pending = true;
+        }
+    }
+
+    /// The entries that amount to this book: what a rewritten journal holds.
+    pub(crate) fn entries(&self, agent: &str) -> Vec<Entry> {
+        let mut entries = vec![Entry::Opened {
+            version: VERSION,
+            agent: agent.to_owned(),
+        }];
+        entries.extend(self.ended.iter().map(|task| Entry::Ended { task: *task }));
+        entries.extend(self.refused.iter().cloned().map(Entry::Refused));
+        for open in &self.tasks {
+            let task = open.task;
+            entries.push(Entry::Taken {
+                task,
+                signed: open.signed.clone(),
+            });
+            let kept = open.kept.iter();
+            entries.extend(kept.map(|(what, (sender, sealed))| Entry::Kept {
+                task,
+                what: what.clone(),
+                sender: sender.clone(),
+                sealed: sealed.clone(),
+            }));
+            for report in &open.reports {
+                entries.push(Entry::Filed(report.filed.clone()));
+                if !report.pending {
+                    let message = report.filed.message;
+                    entries.push(Entry::Delivered { message });
+                }
+            }
+        }
+        entries
+    }
+}
+
+impl OpenTask {
+    /// The next report to deliver.
+    pub(crate) fn next(&self) -> Option<&Filed> {
+        let mut pending = self.reports.iter().filter(|r| r.pending);
+        pending.next().map(|r| &r.filed)
+    }
+
+    /// How many reports are to be delivered.
+    pub(crate) fn undelivered(&self) -> usize {
+        self.reports.iter().filter(|r| r.pending).count()
+    }
+
+    /// The message id under which this very report was asked before.
+    pub(crate) fn asked_as(&self, report: &Report) -> Option<Uuid> {
+        let asked = self.reports.iter().map(|r| &r.filed);
+        let mut same = asked.filter(|f| f.asked && f.report == *report);
+        same.next_back().map(|filed| filed.message)
+    }
+
+    /// True if a report that may end the task is on its way: the walk need not begin again before it is answered.
+    pub(crate) fn awaits_verdict(&self) -> bool {
+        let mut pending = self.reports.iter().filter(|r| r.pending && r.filed.asked);
+        pending.any(|r| matches!(r.filed.report, Report::Proved(_) | Report::Failed(_)))
+    }
+}

@@ -1,0 +1,162 @@
+//! A line of the journal: a body of JSON, a tab, the signature over it.
+
+use data_encoding::BASE64URL_NOPAD;
+use keyledger_domain::{EventCid, Timestamp, token::Report, verify::Signatures};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::{
+    identity::{Identity, IdentityError},
+    run::trust::Signed,
+};
+
+/// The version of the journal's form.
+pub(crate) const VERSION: u8 = 1;
+
+/// What a line says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Entry {
+    /// The journal begins, anew after each task that has ended.
+    Opened {
+        /// [`VERSION`].
+        version: u8,
+        /// Whose it is.
+        agent: String,
+    },
+    /// A task was taken from the queue.
+    Taken {
+        /// Its id.
+        task: Uuid,
+        /// The record and its signature.
+        signed: Signed,
+    },
+    /// A secret of a task, sealed to the agent's own curve key.
+    Kept {
+        /// The task.
+        task: Uuid,
+        /// Which secret.
+        what: String,
+        /// The public curve key it was sealed with.
+        sender: String,
+        /// The sealed bytes, base64url.
+        sealed: String,
+    },
+    /// A report is to be delivered.
+    Filed(Filed),
+    /// It was delivered: the service has acknowledged it.
+    Delivered {
+        /// The report's message id.
+        message: Uuid,
+    },
+    /// The service refuses it for good.
+    Refused(Refused),
+    /// A task has ended at the service.
+    Ended {
+        /// The task.
+        task: Uuid,
+    },
+}
+
+/// A report to deliver.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filed {
+    /// The task.
+    pub(crate) task: Uuid,
+    /// The message's id: the same, however often it is sent.
+    pub(crate) message: Uuid,
+    /// True if the walk waits for the answer.
+    pub(crate) asked: bool,
+    /// The report.
+    pub(crate) report: Report,
+}
+
+/// A report that the service refuses for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refused {
+    /// The task; none of an announcement.
+    pub task: Option<Uuid>,
+    /// The message's id.
+    pub message: Uuid,
+    /// What the report is called.
+    pub report: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The body of a line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    /// Counted from 1.
+    line: u64,
+    /// What the body before this one hashes to; none at 1.
+    prev: Option<EventCid>,
+    at: Timestamp,
+    entry: Entry,
+}
+
+/// Where a journal stands: what the next line must follow.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Place {
+    line: u64,
+    prev: Option<EventCid>,
+}
+
+impl Place {
+    /// How many lines there are.
+    pub(crate) const fn line(self) -> u64 {
+        self.line
+    }
+
+    /// Writes the next line, with its line break.
+    pub(crate) fn write(
+        &mut self,
+        entry: &Entry,
+        at: Timestamp,
+        identity: &dyn Identity,
+    ) -> Result<Vec<u8>, IdentityError> {
+        let body = Body {
+            line: self.line + 1,
+            prev: self.prev,
+            at,
+            entry: entry.clone(),
+        };
+        let mut line = serde_json::to_vec(&body).expect("an entry has only text keys");
+        let cid = EventCid::of(&line);
+        let signature = identity.sign(&cid.to_bytes())?;
+        line.push(b'\t');
+        line.extend_from_slice(BASE64URL_NOPAD.encode(&signature).as_bytes());
+        line.push(b'\n');
+        self.line += 1;
+        self.prev = Some(cid);
+        Ok(line)
+    }
+
+    /// Reads the next line, without its line break; says what is wrong with it.
+    pub(crate) fn read(
+        &mut self,
+        line: &[u8],
+        agent: &str,
+        signatures: &mut Signatures,
+    ) -> Result<Entry, String> {
+        let tab = line.iter().rposition(|byte| *byte == b'\t');
+        let (body, signature) = line.split_at(tab.ok_or("it has no signature")?);
+        let signature = std::str::from_utf8(&signature[1..]).map_err(|e| e.to_string())?;
+        let cid = EventCid::of(body);
+        signatures
+            .check(agent, cid, signature)
+            .map_err(|_| "its signature is not this agent's")?;
+        let body: Body = serde_json::from_slice(body).map_err(|e| e.to_string())?;
+        if body.line != self.line + 1 || body.prev != self.prev {
+            return Err("it does not follow the line before it".to_owned());
+        }
+        self.line += 1;
+        self.prev = Some(cid);
+        Ok(body.entry)
+    }
+}

@@ -1,0 +1,151 @@
+//! The one connection to NATS: tried again for ever, since being offline is normal.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use async_nats::{Client, ConnectOptions, Event, ServerAddr};
+use keyledger_wire::Prefix;
+use tokio::sync::watch;
+
+use super::{
+    Stop,
+    board::{Board, ConnectionState},
+};
+use crate::identity::Identity;
+
+/// The longest pause between two attempts to connect, in seconds.
+const MAX_PAUSE_S: u64 = 10;
+
+/// Where to connect, and as whom.
+#[derive(Debug, Clone)]
+pub struct Address {
+    /// Where to, as the configuration says it.
+    pub url: String,
+    /// The same, read.
+    pub servers: Vec<ServerAddr>,
+    /// The agent's user JWT.
+    pub jwt: String,
+    /// The CA that the server's certificate must come from.
+    pub tls_ca: Option<PathBuf>,
+}
+
+/// The connection, and whether there is one at this moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    pub(crate) client: Client,
+    /// Counts connections: odd while there is one.
+    state: watch::Receiver<u64>,
+}
+
+/// The connection's settings are wrong; being offline is no error.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection cannot be prepared")]
+pub struct LinkError(#[from] async_nats::ConnectError);
+
+impl Link {
+    /// Begins to connect; gives the link at once, connected or not.
+    pub(crate) async fn begin(
+        address: &Address,
+        identity: Arc<dyn Identity>,
+        board: Arc<Board>,
+    ) -> Result<Self, LinkError> {
+        let (told, state) = watch::channel(0_u64);
+        let told = Arc::new(told);
+        let inbox = Prefix::agent_inbox(identity.public_nkey());
+        let sign = move |nonce: Vec<u8>| {
+            let identity = Arc::clone(&identity);
+            async move {
+                let signature = identity.sign(&nonce).map_err(async_nats::AuthError::new)?;
+                Ok(signature.to_vec())
+            }
+        };
+        let mut options = ConnectOptions::with_jwt(address.jwt.clone(), sign)
+            .name("keyledger-agent")
+            .custom_inbox_prefix(inbox)
+            .retry_on_initial_connect()
+            .max_reconnects(None)
+            .reconnect_delay_callback(|tries| {
+                let pause = 200_u64.saturating_mul(1 << tries.min(10));
+                Duration::from_millis(pause.min(MAX_PAUSE_S * 1000))
+            })
+            .event_callback(move |event| {
+                note(&event, &told, &board);
+                std::future::ready(())
+            });
+        if let Some(ca) = &address.tls_ca {
+            options = options.add_root_certificates(ca.clone());
+        }
+        let client = options.connect(address.servers.clone()).await?;
+        Ok(Self { client, state })
+    }
+
+    /// Waits until there is a connection; gives its number.
+    pub(crate) async fn up(&self) -> u64 {
+        let mut state = self.state.clone();
+        loop {
+            let number = *state.borrow_and_update();
+            if number % 2 == 1 {
+                return number;
+            }
+            if state.changed().await.is_err() {
+                std::future::pending::<()>().await; // the client is gone: the agent is ending
+            }
+        }
+    }
+
+    /// Waits until the connection `number` is no more.
+    pub(crate) async fn lost(&self, number: u64) {
+        let mut state = self.state.clone();
+        if state.wait_for(|now| *now != number).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// Waits for `pause`, or for another connection, or for the end: true then.
+    pub(crate) async fn pause(&self, pause: Duration, stop: &Stop) -> bool {
+        let number = *self.state.borrow();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => false,
+            () = self.lost(number) => false,
+            () = stop.stopped() => true,
+        }
+    }
+}
+
+/// Takes in what the client says of its connection.
+fn note(event: &Event, told: &watch::Sender<u64>, board: &Board) {
+    match event {
+        Event::Connected => {
+            told.send_modify(|number| *number += 1 + *number % 2);
+            board.connection(ConnectionState::NoQueue);
+            tracing::info!("connected");
+        }
+        Event::Disconnected | Event::Closed => {
+            told.send_modify(|number| *number += *number % 2);
+            board.connection(ConnectionState::Offline);
+            tracing::info!("offline: trying again");
+        }
+        Event::ServerError(_) | Event::ClientError(_) => {
+            let said = advised(event.to_string());
+            tracing::warn!("{said}");
+            board.trouble(said);
+        }
+        other => tracing::debug!("{other}"),
+    }
+}
+
+/// What the server said, with what to do where that is known.
+fn advised(said: String) -> String {
+    let lower = said.to_ascii_lowercase();
+    if lower.contains("authorization violation") || lower.contains("authentication") {
+        return format!(
+            "the server refuses this agent ({said}): its JWT was revoked, has expired or is another organisation's; ask the \
+             administrator, and enrol again with `keyledger-agent enrol`"
+        );
+    }
+    if lower.contains("permissions violation") {
+        return format!(
+            "{said}: the role of agents does not allow it; the administrator's `keyledger doctor` shows why"
+        );
+    }
+    said
+}

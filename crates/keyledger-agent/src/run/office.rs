@@ -1,0 +1,144 @@
+//! What all parts of a run share.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+};
+
+use keyledger_domain::token::Report;
+use keyledger_wire::ReportReply;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use super::{
+    Stop,
+    board::Board,
+    journal::{Filed, Journal, JournalError},
+    trust::Task,
+};
+
+/// What all parts of a run share.
+pub(crate) struct Office {
+    journal: Mutex<Journal>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) stop: Stop,
+    /// Somebody filed a report.
+    pub(crate) filed: Notify,
+    /// Where walks wait for answers, by message id.
+    waiting: Mutex<HashMap<Uuid, mpsc::Sender<Answer>>>,
+    /// Tasks of which the service has said that they have ended, and why not well.
+    over: Mutex<HashMap<Uuid, Option<String>>>,
+}
+
+/// What became of a report that was asked.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The service's answer.
+    Reply(Box<ReportReply>),
+    /// It will never take it.
+    Refused(String),
+}
+
+impl Office {
+    pub(crate) fn new(journal: Journal, board: Arc<Board>, stop: Stop) -> Self {
+        Self {
+            journal: Mutex::new(journal),
+            board,
+            stop,
+            filed: Notify::new(),
+            waiting: Mutex::default(),
+            over: Mutex::default(),
+        }
+    }
+
+    /// The journal. Its writes block until they are on disk: not for long, and not across an `await`.
+    pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
+        lock(&self.journal)
+    }
+
+    /// Files a report, to be delivered.
+    pub(crate) fn tell(&self, task: &Task, report: Report) -> Result<(), JournalError> {
+        let filed = self.journal().file(task.id(), report, false);
+        self.count(task.id());
+        self.filed.notify_one();
+        filed.map(|_| ())
+    }
+
+    /// Files a report, to be delivered; its answer comes out of the receiver.
+    pub(crate) fn ask(
+        &self,
+        task: &Task,
+        report: Report,
+    ) -> Result<mpsc::Receiver<Answer>, JournalError> {
+        let (sender, answer) = mpsc::channel();
+        // Held until the waiting is noted: the answer cannot come before.
+        let mut journal = self.journal();
+        let message = journal.file(task.id(), report, true)?;
+        lock(&self.waiting).insert(message, sender);
+        journal.ask_again(message);
+        drop(journal);
+        self.count(task.id());
+        self.filed.notify_one();
+        Ok(answer)
+    }
+
+    /// An answer has come.
+    pub(crate) fn answer(&self, message: Uuid, answer: Answer) {
+        if let Some(waiting) = lock(&self.waiting).remove(&message) {
+            drop(waiting.send(answer)); // a walk that has ended needs none
+        }
+    }
+
+    /// The service has said that a task has ended, and what was wrong where something was.
+    pub(crate) fn set_over(&self, task: Uuid, fault: Option<String>) {
+        lock(&self.over).entry(task).or_insert(fault);
+    }
+
+    /// True once the service has said that a task has ended.
+    pub(crate) fn is_over(&self, task: Uuid) -> bool {
+        lock(&self.over).contains_key(&task)
+    }
+
+    /// Ends a task here: nothing secret of it stays, and nothing is left to be delivered.
+    pub(crate) fn end(&self, task: Uuid) -> Result<(), JournalError> {
+        self.journal().end(task)?;
+        let fault = lock(&self.over).remove(&task).flatten();
+        self.board.ended(task, fault);
+        Ok(())
+    }
+
+    /// Tasks that have reports to deliver.
+    pub(crate) fn to_deliver(&self) -> Vec<Uuid> {
+        let journal = self.journal();
+        let tasks = journal.book().tasks.iter();
+        let pending = tasks.filter(|open| open.next().is_some());
+        pending.map(|open| open.task).collect()
+    }
+
+    /// The next report to deliver of a task.
+    pub(crate) fn next(&self, task: Uuid) -> Option<Filed> {
+        self.journal().book().task(task)?.next().cloned()
+    }
+
+    /// True while an answer is awaited that may end a task.
+    pub(crate) fn awaits_verdict(&self, task: Uuid) -> bool {
+        let journal = self.journal();
+        journal
+            .book()
+            .task(task)
+            .is_some_and(|open| open.awaits_verdict())
+    }
+
+    /// Says on the board how many reports of a task wait.
+    pub(crate) fn count(&self, task: Uuid) {
+        let journal = self.journal();
+        let undelivered = journal.book().task(task).map_or(0, |t| t.undelivered());
+        drop(journal);
+        self.board
+            .task(task, |status| status.undelivered = undelivered);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

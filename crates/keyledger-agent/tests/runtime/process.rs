@@ -1,0 +1,82 @@
+//! The agent as a process: this test binary, started again to do nothing but this.
+
+use std::{env, fs, path::PathBuf, sync::Arc};
+
+use keyledger_agent::{
+    identity::FileIdentity,
+    person::{NewPin, Person, Pinentry},
+    run::{Address, Agent, Stop},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::scripted::Scripted;
+
+/// Where the process finds its directory.
+pub(crate) const PLACE: &str = "KEYLEDGER_TEST_AGENT";
+
+/// What it is to be.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Settings {
+    pub(crate) url: String,
+    pub(crate) jwt: String,
+    pub(crate) signers: Vec<String>,
+}
+
+#[test]
+#[ignore = "it is the agent that the other tests start, as a process of its own"]
+fn agent() {
+    let place: PathBuf = env::var_os(PLACE)
+        .expect("the other tests start this, and say where")
+        .into();
+    let settings = fs::read(place.join("settings.json")).unwrap();
+    let settings: Settings = serde_json::from_slice(&settings).unwrap();
+    tracing_subscriber::fmt()
+        .with_env_filter("info")
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    let stop = Stop::default();
+    let pinentry = place.join("pinentry").display().to_string();
+    let person = Person::new(
+        Box::new(Pinentry::new(&pinentry)),
+        NewPin::Ask,
+        stop.clone(),
+    );
+    let agent = Agent {
+        address: Address {
+            servers: vec![settings.url.parse().unwrap()],
+            url: settings.url,
+            jwt: settings.jwt,
+            tls_ca: None,
+        },
+        prefix: keyledger_wire::Prefix::default(),
+        workstation: "alice-laptop".parse().unwrap(),
+        signers: settings.signers,
+        identity: Arc::new(FileIdentity::open(&place.join("config")).unwrap()),
+        state: place.join("state"),
+        runtime: place.join("run"),
+        tokens: Arc::new(Scripted {
+            place: place.clone(),
+        }),
+        person: Arc::new(person),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let ended = runtime.block_on(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate()).unwrap();
+        let told = stop.clone();
+        tokio::spawn(async move {
+            terminate.recv().await;
+            told.stop();
+        });
+        agent.run(stop).await
+    });
+    if let Err(error) = ended {
+        eprintln!("{:#}", anyhow::Error::from(error));
+        std::process::exit(1);
+    }
+}

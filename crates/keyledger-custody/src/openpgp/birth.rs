@@ -1,0 +1,25 @@
+//! Ending a certificate without its certify key: with the revocation that was made at its birth.
+
+use pgp::packet::{Packet, PacketParser};
+
+use super::public::{Certificate, CertificateError, dearmored};
+
+impl Certificate {
+    /// Revoked with a revocation certificate that the certify key signed at birth, armored or not.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError::Unreadable`] if it is no revocation; [`CertificateError::OtherKind`] or
+    /// [`CertificateError::Forged`] if it is one of another certificate.
+    pub fn revoked_with(&self, revocation: &[u8]) -> Result<Self, CertificateError> {
+        let bytes = dearmored(revocation, Self::MAX_BYTES)?;
+        let mut packets = PacketParser::new(&bytes[..]);
+        let (Some(Ok(Packet::Signature(signature))), None) = (packets.next(), packets.next())
+        else {
+            return Err(CertificateError::Unreadable);
+        };
+        let mut key = self.key().clone();
+        key.details.revocation_signatures.push(signature);
+        Self::verified(key)
+    }
+}

@@ -1,0 +1,114 @@
+//! Decryption keys made in custody, so that a lost card does not lose what was encrypted.
+
+use std::fmt;
+
+use keyledger_domain::Timestamp;
+use pgp::{
+    crypto::ecdh,
+    packet::{PacketTrait as _, SecretSubkey},
+    types::{PlainSecretParams, SecretParams},
+};
+use zeroize::Zeroizing;
+
+use super::{
+    bind::ProvenSubkey,
+    public::Fingerprint,
+    subkey::{PublicSubkey, SubkeyAlgorithm, SubkeyRole},
+};
+use crate::{
+    ProviderFailure,
+    generate::x25519,
+    secret::{Key32, Secret, key32},
+};
+
+/// A decryption subkey whose secret half is in custody: ECDH on Curve25519.
+///
+/// It is bound like a card's, imported into one card after the other, and sealed for the next. Only decryption keys are
+/// made so: a second copy of a signing key would leave open who signed.
+pub struct EscrowedKey {
+    secret: Key32,
+    subkey: PublicSubkey,
+}
+
+impl EscrowedKey {
+    /// Makes one, created `created` (whole seconds count).
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderFailure`], also if OpenPGP cannot write the time.
+    pub fn generate(created: Timestamp) -> Result<Self, ProviderFailure> {
+        let mut secret = Key32::default();
+        aws_lc_rs::rand::fill(&mut *secret)?;
+        // Clamped (RFC 7748 §5), which cards expect of a scalar they are given.
+        secret[0] &= 248;
+        secret[31] = secret[31] & 127 | 64;
+        Self::from_secret(&*secret, created).ok_or(ProviderFailure)
+    }
+
+    pub(super) fn from_secret(secret: &[u8], created: Timestamp) -> Option<Self> {
+        let secret = key32(secret)?;
+        let point = x25519(&secret).ok()?;
+        let (role, algorithm) = (SubkeyRole::Encrypt, SubkeyAlgorithm::Cv25519);
+        let subkey = PublicSubkey::new(role, algorithm, created, point.as_ref()).ok()?;
+        Some(Self { secret, subkey })
+    }
+
+    /// Its fingerprint.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.subkey.fingerprint()
+    }
+
+    /// When it was made.
+    #[must_use]
+    pub fn created(&self) -> Timestamp {
+        self.subkey.created()
+    }
+
+    /// Its public half, ready to be bound.
+    #[must_use]
+    pub fn to_bind(&self) -> ProvenSubkey {
+        ProvenSubkey::unproven(self.subkey.clone())
+    }
+
+    /// The secret scalar for the import into a card: 32 bytes, clamped, the lowest first as in RFC 7748. OpenPGP and
+    /// OpenPGP cards want them the other way round.
+    #[must_use]
+    pub fn scalar(&self) -> Secret {
+        Secret::copy_of(&*self.secret)
+    }
+
+    /// The secret as an OpenPGP secret subkey packet *in clear*, which is what libraries import into a card.
+    ///
+    /// The library that writes it leaves a copy of the scalar in freed memory; where that matters, take
+    /// [`scalar`](Self::scalar).
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderFailure`] if the memory is not to be had.
+    pub fn secret_packet(&self) -> Result<Secret, ProviderFailure> {
+        let mut reversed = Zeroizing::new(*self.secret);
+        reversed.reverse();
+        let key = ecdh::Curve25519Legacy::try_from_bytes_rev(&*reversed);
+        let key = ecdh::SecretKey::Curve25519Legacy(key.map_err(|_| ProviderFailure)?);
+        let params = SecretParams::Plain(PlainSecretParams::ECDH(key));
+        let packet =
+            SecretSubkey::new(self.subkey.packet().clone(), params).map_err(|_| ProviderFailure)?;
+        // Of full size from the start: a buffer that grows leaves copies behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(packet.write_len_with_header()));
+        packet
+            .to_writer_with_header(&mut *bytes)
+            .map_err(|_| ProviderFailure)?;
+        Ok(Secret::new(std::mem::take(&mut *bytes)))
+    }
+
+    pub(super) fn secret(&self) -> &[u8] {
+        &*self.secret
+    }
+}
+
+impl fmt::Debug for EscrowedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EscrowedKey({})", self.fingerprint())
+    }
+}

@@ -1,0 +1,67 @@
+//! OpenPGP certificates whose certify-only primary key stays offline.
+//!
+//! ```text
+//! CertifyKey (offline, sealed under a passphrase)          a card, or custody
+//!    └─ certifies user ids, binds ──────────────────────►  [S] [E] [A] subkeys
+//! ```
+//!
+//! - [`Certificate`]: what everybody may see, verified: user ids, subkeys, expirations, revocations.
+//! - [`CertifyKey`]: makes, renews and revokes certificates. [`SealedKey`] is how it lies on disk.
+//! - [`Bind`]: a card's half of a binding, in two phases: what it has to sign, and what came of it. Needs no secret.
+//! - [`EscrowedKey`]: a decryption key made here, so that it can be imported into a second card.
+//! - [`offline`]: the files that travel to the machine with the certify key and back.
+//! - [`ssh`], [`wkd`]: views for `authorized_keys` and for a Web Key Directory.
+//!
+//! All of it is version 4 (RFC 4880, RFC 9580) with the curves that GnuPG 2.2 knows under their older names: what people
+//! carry must be read by what people have. Time is an argument everywhere.
+//!
+//! ```
+//! use keyledger_custody::openpgp::{CertifyKey, EscrowedKey, SubkeyRole, UserId};
+//! use keyledger_domain::Timestamp;
+//!
+//! let now = Timestamp::from_seconds(1_795_600_000); // read from the clock by whoever calls
+//! let ids = [UserId::new("Alice Archer <alice@example.org>")?];
+//! let made = CertifyKey::generate(&ids, now, now.plus_days(1825))?;
+//!
+//! let escrowed = EscrowedKey::generate(now)?;
+//! let subkeys = [(escrowed.to_bind(), now.plus_days(730))];
+//! let certificate = made.key.bind(&made.certificate, &subkeys, now)?;
+//! let usable = certificate.usable(SubkeyRole::Encrypt, now).next();
+//! assert_eq!(usable.map(|subkey| subkey.fingerprint), Some(escrowed.fingerprint()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! *Invariant:* only `certify`, `certify_key`, `escrow` and `sealed` hold a secret; a test holds that no other module here
+//! uses one of them.
+
+mod bind;
+mod birth;
+mod certify;
+mod certify_error;
+mod certify_key;
+mod escrow;
+pub mod offline;
+mod public;
+mod reason;
+mod renewal;
+mod sealed;
+mod self_signature;
+pub mod ssh;
+mod subkey;
+mod summary;
+mod time;
+mod user_id;
+pub mod wkd;
+
+pub use bind::{Bind, BindError, ProvenSubkey, ToSign};
+pub use certify_error::CertifyError;
+pub use certify_key::{CertifyKey, NewCertifyKey};
+pub use escrow::EscrowedKey;
+pub use public::{Certificate, CertificateError, Fingerprint, NotAFingerprint};
+pub use reason::{Revocation, RevocationReason};
+pub use renewal::Renewal;
+pub use sealed::{SealedKey, SealedKeyError, SealedKind};
+pub use subkey::{NotASubkey, PublicSubkey, SubkeyAlgorithm, SubkeyRole};
+pub use summary::{Standing, SubkeyView, UserIdView};
+pub use time::OutOfRange;
+pub use user_id::{NotAUserId, UserId};

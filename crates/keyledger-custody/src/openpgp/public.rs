@@ -1,0 +1,380 @@
+//! Certificates: what everybody may see, and nobody may believe before it is verified.
+
+use std::{collections::HashSet, fmt, io::Cursor, str::FromStr};
+
+use data_encoding::{HEXLOWER_PERMISSIVE, HEXUPPER};
+use keyledger_domain::Timestamp;
+use pgp::{
+    armor::{self, BlockType},
+    composed::{Deserializable as _, SignedPublicKey},
+    packet::Signature,
+    ser::Serialize as _,
+    types::KeyDetails,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    reason::Revocation,
+    subkey::SubkeyRole,
+    summary::{Standing, SubkeyView, Summary, UserIdView},
+    user_id::UserId,
+};
+
+/// A certificate, read and verified: each signature in it is right, and all of it is of a kind that we make.
+///
+/// A certify-only Ed25519 primary key, user ids, and subkeys with one role each. Anything else, such as what other people
+/// certified, is refused rather than carried along unread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
+    key: SignedPublicKey,
+    summary: Summary,
+}
+
+/// Why something is not a certificate of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// There is nothing, or not what OpenPGP looks like: look at the file.
+    #[error("it is no OpenPGP certificate")]
+    Unreadable,
+    /// It is too large to be one of ours: look at the file.
+    #[error("it has {bytes} bytes, and at most {max} are read")]
+    TooLarge {
+        /// How large it is.
+        bytes: usize,
+        /// How large it may be.
+        max: usize,
+    },
+    /// There are several: give them one by one.
+    #[error("it holds more than one certificate")]
+    Several,
+    /// It is, in part, of a kind that we do not make: take the certificate that Keyledger wrote.
+    #[error("it holds {what}, which no certificate made here has")]
+    OtherKind {
+        /// What.
+        what: &'static str,
+    },
+    /// A signature in it does not verify: it was damaged or forged. Get it again from where it was made.
+    #[error("{what} does not verify: the certificate was changed")]
+    Forged {
+        /// Which signature.
+        what: &'static str,
+    },
+}
+
+impl Certificate {
+    /// The largest certificate that is read, in bytes: room for some 1,000 signatures.
+    pub const MAX_BYTES: usize = 256 << 10;
+    /// The largest keyring that is read, in bytes: 16 MiB, some 10,000 certificates.
+    pub const MAX_KEYRING_BYTES: usize = 16 << 20;
+
+    /// Reads and verifies one certificate, armored or not.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, CertificateError> {
+        let mut all = Self::parse_many(bytes, Self::MAX_BYTES)?;
+        match (all.pop(), all.pop()) {
+            (Some(one), None) => Ok(one),
+            (Some(_), Some(_)) => Err(CertificateError::Several),
+            (None, _) => Err(CertificateError::Unreadable),
+        }
+    }
+
+    /// Reads and verifies a keyring of certificates, armored as one or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`] of the first that is not one of ours.
+    pub fn parse_keyring(bytes: &[u8]) -> Result<Vec<Self>, CertificateError> {
+        Self::parse_many(bytes, Self::MAX_KEYRING_BYTES)
+    }
+
+    fn parse_many(bytes: &[u8], max: usize) -> Result<Vec<Self>, CertificateError> {
+        use CertificateError::{OtherKind, Unreadable};
+        let bytes = dearmored(bytes, max)?;
+        let keys: Vec<SignedPublicKey> = SignedPublicKey::from_bytes_many(&bytes[..])
+            .and_then(Iterator::collect)
+            .map_err(|_| Unreadable)?;
+        if keys.is_empty() {
+            return Err(Unreadable);
+        }
+        let certificates: Vec<_> = keys
+            .into_iter()
+            .map(Self::verified)
+            .collect::<Result<_, _>>()?;
+        // The library leaves out what it does not know; we do not let it vanish.
+        if keyring(&certificates) != bytes {
+            let what = "packets of another kind";
+            return Err(OtherKind { what });
+        }
+        Ok(certificates)
+    }
+
+    pub(super) fn verified(key: SignedPublicKey) -> Result<Self, CertificateError> {
+        let summary = Summary::of(&key)?;
+        Ok(Self { key, summary })
+    }
+
+    /// As it is stored and sent, without armor.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        keyring(std::slice::from_ref(self))
+    }
+
+    /// As text, for people and files: `-----BEGIN PGP PUBLIC KEY BLOCK-----`.
+    #[must_use]
+    pub fn to_armored(&self) -> String {
+        Self::armored(std::slice::from_ref(self))
+    }
+
+    /// A keyring of several as text.
+    #[must_use]
+    pub fn armored(certificates: &[Self]) -> String {
+        armored(&keyring(certificates))
+    }
+
+    /// The primary key's fingerprint, by which the certificate is known.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.key.primary_key)
+    }
+
+    /// When the primary key was made.
+    #[must_use]
+    pub const fn created(&self) -> Timestamp {
+        self.summary.created
+    }
+
+    /// When the primary key expires, and with it all of the certificate; nothing if never.
+    #[must_use]
+    pub const fn expires(&self) -> Option<Timestamp> {
+        self.summary.expires
+    }
+
+    /// That all of it is revoked.
+    #[must_use]
+    pub const fn revoked(&self) -> Option<&Revocation> {
+        self.summary.revoked.as_ref()
+    }
+
+    /// How it stands at `now`.
+    #[must_use]
+    pub fn standing(&self, now: Timestamp) -> Standing {
+        Standing::of(self.revoked(), self.expires(), now)
+    }
+
+    /// The user ids, the primary one first.
+    #[must_use]
+    pub fn user_ids(&self) -> &[UserIdView] {
+        &self.summary.user_ids
+    }
+
+    /// The subkeys, in the order in which they were bound.
+    #[must_use]
+    pub fn subkeys(&self) -> &[SubkeyView] {
+        &self.summary.subkeys
+    }
+
+    /// The subkey with this fingerprint.
+    #[must_use]
+    pub fn subkey(&self, fingerprint: Fingerprint) -> Option<&SubkeyView> {
+        self.subkeys()
+            .iter()
+            .find(|subkey| subkey.fingerprint == fingerprint)
+    }
+
+    /// The subkeys of a role that may be used at `now`, the newest first. None if the whole may not be used.
+    pub fn usable(
+        &self,
+        role: SubkeyRole,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &SubkeyView> + use<'_> {
+        let whole = self.standing(now) == Standing::Valid;
+        let mut found: Vec<_> = self
+            .subkeys()
+            .iter()
+            .filter(|s| whole && s.role == role && s.standing(now) == Standing::Valid)
+            .collect();
+        found.sort_by_key(|subkey| std::cmp::Reverse(subkey.created));
+        found.into_iter()
+    }
+
+    /// A copy with only one of its user ids, for a place that others look up by that id.
+    #[must_use]
+    pub fn with_only(&self, id: &UserId) -> Option<Self> {
+        let mut key = self.key.clone();
+        key.details
+            .users
+            .retain(|user| user.id.id() == id.as_str().as_bytes());
+        Self::verified(key).ok()
+    }
+
+    /// True if all signatures of `older` are in it: whatever was said once is still said.
+    #[must_use]
+    pub fn holds(&self, older: &Self) -> bool {
+        let mut known = HashSet::new();
+        visit(&self.key, |place, signature| {
+            known.insert((place.to_vec(), signature.clone()));
+        });
+        let mut is_there = self.fingerprint() == older.fingerprint();
+        visit(&older.key, |place, signature| {
+            is_there &= known.contains(&(place.to_vec(), signature.clone()));
+        });
+        is_there
+    }
+
+    pub(super) const fn key(&self) -> &SignedPublicKey {
+        &self.key
+    }
+}
+
+/// Every signature of a certificate as it is written, with what it stands behind.
+fn visit(key: &SignedPublicKey, mut seen: impl FnMut(&[u8], &Vec<u8>)) {
+    let mut all = |place: &[u8], signatures: &[Signature]| {
+        for signature in signatures {
+            let mut bytes = Vec::new();
+            let written = signature.to_writer(&mut bytes);
+            written.expect("a vector takes everything");
+            seen(place, &bytes);
+        }
+    };
+    all(b"", &key.details.revocation_signatures);
+    for user in &key.details.users {
+        all(user.id.id(), &user.signatures);
+    }
+    for subkey in &key.public_subkeys {
+        all(Fingerprint::of(&subkey.key).as_bytes(), &subkey.signatures);
+    }
+}
+
+/// The bytes within the armor, or the bytes if there is none; at most `max`.
+pub(super) fn dearmored(bytes: &[u8], max: usize) -> Result<Vec<u8>, CertificateError> {
+    use std::io::Read as _;
+    // Base64 and its line breaks need 4/3 and a little.
+    if bytes.len() > max / 2 * 3 {
+        let bytes = bytes.len();
+        return Err(CertificateError::TooLarge { bytes, max });
+    }
+    // A packet begins with the highest bit set, text never does.
+    if bytes.first().is_none_or(|first| first & 0x80 != 0) {
+        return fitting(bytes.to_vec(), max);
+    }
+    let mut reader = armor::Dearmor::new(Cursor::new(bytes));
+    let mut inner = Vec::new();
+    reader
+        .read_to_end(&mut inner)
+        .map_err(|_| CertificateError::Unreadable)?;
+    match reader.typ {
+        Some(BlockType::PublicKey) => fitting(inner, max),
+        _ => Err(CertificateError::Unreadable),
+    }
+}
+
+fn fitting(bytes: Vec<u8>, max: usize) -> Result<Vec<u8>, CertificateError> {
+    if bytes.len() <= max {
+        return Ok(bytes);
+    }
+    let bytes = bytes.len();
+    Err(CertificateError::TooLarge { bytes, max })
+}
+
+/// Many certificates, one after the other.
+fn keyring(certificates: &[Certificate]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for certificate in certificates {
+        let written = certificate.key.to_writer(&mut bytes);
+        written.expect("a vector takes everything, and what was read or made can be written");
+    }
+    bytes
+}
+
+/// Bytes of public packets in armor.
+pub(super) fn armored(bytes: &[u8]) -> String {
+    struct Raw<'a>(&'a [u8]);
+    impl pgp::ser::Serialize for Raw<'_> {
+        fn to_writer<W: std::io::Write>(&self, writer: &mut W) -> pgp::errors::Result<()> {
+            Ok(writer.write_all(self.0)?)
+        }
+
+        fn write_len(&self) -> usize {
+            self.0.len()
+        }
+    }
+    let mut text = Vec::new();
+    armor::write(&Raw(bytes), BlockType::PublicKey, &mut text, None, true)
+        .expect("a vector takes everything");
+    String::from_utf8(text).expect("armor is ASCII")
+}
+
+/// A fingerprint of version 4: SHA-1 of the public key packet, 20 bytes. Written as 40 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Fingerprint([u8; 20]);
+
+/// A text that is no fingerprint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a fingerprint has 40 hex digits, as `gpg --fingerprint` shows them")]
+pub struct NotAFingerprint;
+
+impl Fingerprint {
+    /// Its bytes.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
+
+    /// In groups of four, as people compare them.
+    #[must_use]
+    pub fn grouped(&self) -> String {
+        let text = self.to_string();
+        let groups: Vec<_> = (0..10).map(|at| &text[4 * at..4 * at + 4]).collect();
+        format!("{}  {}", groups[..5].join(" "), groups[5..].join(" "))
+    }
+
+    pub(super) fn of(key: &impl KeyDetails) -> Self {
+        let fingerprint = key.fingerprint();
+        let bytes = fingerprint.as_bytes().try_into();
+        Self(bytes.expect("a key of version 4 has a fingerprint of 20 bytes"))
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&HEXUPPER.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self})")
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = NotAFingerprint;
+
+    fn from_str(text: &str) -> Result<Self, NotAFingerprint> {
+        let digits: String = text.chars().filter(|c| *c != ' ').collect();
+        let digits = digits.strip_prefix("0x").unwrap_or(&digits);
+        let bytes = HEXLOWER_PERMISSIVE
+            .decode(digits.as_bytes())
+            .map_err(|_| NotAFingerprint)?;
+        Ok(Self(bytes.try_into().map_err(|_| NotAFingerprint)?))
+    }
+}
+
+impl TryFrom<String> for Fingerprint {
+    type Error = NotAFingerprint;
+
+    fn try_from(text: String) -> Result<Self, NotAFingerprint> {
+        text.parse()
+    }
+}
+
+impl From<Fingerprint> for String {
+    fn from(fingerprint: Fingerprint) -> Self {
+        fingerprint.to_string()
+    }
+}

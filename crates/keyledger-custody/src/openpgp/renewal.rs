@@ -1,0 +1,15 @@
+//! What of a certificate has an end that can be moved.
+
+use serde::{Deserialize, Serialize};
+
+use super::public::Fingerprint;
+
+/// What to renew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Renewal {
+    /// The primary key, and with it the whole.
+    Primary,
+    /// One subkey.
+    Subkey(Fingerprint),
+}

@@ -1,0 +1,284 @@
+//! The exchange with the machine that has the certify key.
+
+use keyledger_custody::openpgp::{
+    Certificate, Renewal, RevocationReason, SubkeyRole,
+    offline::{Ask, MAX_BYTES, Request, RequestError, Response, ResponseError, describe},
+};
+use keyledger_domain::text::Reason;
+use serde_json::{Value, json};
+
+use crate::{
+    openpgp_gpg::Gpg,
+    openpgp_world::{Person, SoftKey, day, first, person, user_id},
+};
+
+/// Alice's card is lost: its keys are revoked, those of the next are bound, and her certificate lives on.
+fn replacement(person: &Person) -> Request {
+    let old = |role| first(&person.certificate, role);
+    let bind = |key: SoftKey, role| Ask::Bind {
+        subkey: Box::new(key.proven(&person.certificate, role, day(60))),
+        expires: day(800),
+    };
+    let revoke = |role| Ask::RevokeSubkey {
+        subkey: old(role),
+        reason: RevocationReason::Compromised,
+        text: Some(Reason::new("card 1234 lost").unwrap()),
+    };
+    let asks = vec![
+        revoke(SubkeyRole::Sign),
+        revoke(SubkeyRole::Authenticate),
+        bind(SoftKey::ed25519(21), SubkeyRole::Sign),
+        bind(SoftKey::p256(22), SubkeyRole::Authenticate),
+        Ask::Renew {
+            what: Renewal::Subkey(old(SubkeyRole::Encrypt)),
+            expires: day(900),
+        },
+        Ask::Renew {
+            what: Renewal::Primary,
+            expires: day(4000),
+        },
+        Ask::AddUserId {
+            id: user_id("Alice Archer <archer@example.com>"),
+        },
+    ];
+    asked(person, asks).unwrap()
+}
+
+fn asked(person: &Person, asks: Vec<Ask>) -> Result<Request, RequestError> {
+    let id = user_id("Alice Archer <alice@example.org>");
+    Request::new(&person.certificate, id, asks, day(60))
+}
+
+fn renewal(person: &Person, expires: i64) -> Request {
+    let ask = Ask::Renew {
+        what: Renewal::Primary,
+        expires: day(expires),
+    };
+    asked(person, vec![ask]).unwrap()
+}
+
+#[test]
+fn a_lost_card_is_replaced_by_files() {
+    let person = person();
+    let request = Request::parse(&replacement(&person).to_json()).unwrap();
+    let response = person.made.key.answer(&request, day(61)).unwrap();
+    let response = Response::parse(&response.to_json()).unwrap();
+    let certificate = response.accept(&request).unwrap();
+    assert!(certificate.holds(&person.certificate));
+    assert!(!person.certificate.holds(&certificate));
+
+    let gpg = Gpg::new();
+    gpg.import(day(2).seconds(), &person.certificate.to_bytes());
+    gpg.import(day(62).seconds(), &certificate.to_bytes());
+    let rows = gpg.rows(day(62).seconds());
+    let of = |validity: &str| {
+        let found = rows
+            .iter()
+            .filter(|r| r.kind == "sub" && r.validity == validity);
+        found.map(|row| row.uses.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("r"), ["s", "a"], "{rows:#?}");
+    assert_eq!(of("-"), ["e", "s", "a"], "{rows:#?}");
+    assert_eq!(rows[0].expires, day(4000).seconds().to_string());
+    assert_eq!(rows.iter().filter(|row| row.kind == "uid").count(), 2);
+}
+
+#[test]
+fn a_person_reads_all_that_is_signed() {
+    let person = person();
+    let request = replacement(&person);
+    let words = describe(&request, day(61));
+    let old = |role| first(&person.certificate, role).grouped();
+    for needed in [
+        &person.certificate.fingerprint().grouped(),
+        "Alice Archer <alice@example.org>",
+        request.nonce(),
+        request.digest(),
+        &format!(
+            "1. REVOKE FOR GOOD the subkey to sign (S) {}",
+            old(SubkeyRole::Sign)
+        ),
+        &format!(
+            "2. REVOKE FOR GOOD the subkey to authenticate (A) {}",
+            old(SubkeyRole::Authenticate)
+        ),
+        &format!(
+            "has          E  {}  expires 2028-11-24 00:00:00Z (in 669 days)",
+            old(SubkeyRole::Encrypt)
+        ),
+        "reason         compromised: card 1234 lost",
+        "3. BIND a subkey to sign (S), ed25519",
+        "its holder signed that it wants to be bound",
+        "4. BIND a subkey to authenticate (A), nistp256",
+        &format!(
+            "5. RENEW the subkey to encrypt (E) {}",
+            old(SubkeyRole::Encrypt)
+        ),
+        "expires        2029-02-02 00:00:00Z (in 739 days)",
+        "6. RENEW the whole certificate",
+        "expires now    2036-11-22 00:00:00Z",
+        "7. ADD user id Alice Archer <archer@example.com>",
+        "Signed at    2027-01-25 00:00:00Z",
+    ] {
+        assert!(words.contains(needed), "{needed:?} is not in\n{words}");
+    }
+    for ask in request.asks() {
+        if let Ask::Bind { subkey, .. } = ask {
+            assert!(words.contains(&subkey.subkey().fingerprint().grouped()));
+        }
+    }
+    assert!(words.chars().all(|c| c == '\n' || !c.is_control()));
+    assert!(describe(&request, day(50)).contains("later than this machine's clock"));
+    let ended = describe(&renewal(&person, 55), day(61));
+    assert!(ended.contains("ALREADY OVER"), "{ended}");
+}
+
+/// The JSON of a request, changed.
+fn changed(request: &Request, change: impl Fn(&mut Value)) -> Result<Request, RequestError> {
+    let mut json: Value = serde_json::from_slice(&request.to_json()).unwrap();
+    change(&mut json);
+    Request::parse(&serde_json::to_vec(&json).unwrap())
+}
+
+#[test]
+fn a_request_is_read_strictly() {
+    let person = person();
+    let request = replacement(&person);
+    assert!(changed(&request, |_| {}).is_ok());
+    let form: [fn(&mut Value); 12] = [
+        |j| j["also"] = json!("this"),
+        |j| j["asks"][0]["revoke_subkey"]["also"] = json!(1),
+        |j| j["asks"][2]["bind"]["subkey"]["subkey"]["also"] = json!(1),
+        |j| j["asks"][0] = json!({ "sign_something": {} }),
+        |j| j["format"] = json!("keyledger-openpgp-response"),
+        |j| j["nonce"] = json!("00"),
+        |j| j["nonce"] = json!("\u{202e}".repeat(64)),
+        |j| j["user_id"] = json!("Alice\u{200b} Archer <alice@example.org>"),
+        |j| j["asks"][0]["revoke_subkey"]["text"] = json!("lost\u{1b}[2K"),
+        |j| j["asks"][2]["bind"]["subkey"]["subkey"]["role"] = json!("certify"),
+        |j| j["asks"][2]["bind"]["subkey"]["subkey"]["point"] = json!("AAAA"),
+        |j| j["asks"][2]["bind"]["subkey"]["proof"] = json!("AAAA"),
+    ];
+    for (at, change) in form.into_iter().enumerate() {
+        let error = changed(&request, change).unwrap_err();
+        assert!(matches!(error, RequestError::Form(_)), "{at}: {error:?}");
+    }
+    let version = changed(&request, |j| j["version"] = json!(2)).unwrap_err();
+    assert!(matches!(version, RequestError::NewerVersion { found: 2 }));
+    let person_of = |j: &mut Value| j["user_id"] = json!("Mallory <mallory@example.org>");
+    let other = changed(&request, person_of).unwrap_err();
+    assert!(matches!(other, RequestError::OtherPerson { .. }));
+    for count in [0, 33] {
+        let ask = json!({ "revoke": { "reason": "retired" } });
+        let asks = |j: &mut Value| j["asks"] = json!(vec![ask.clone(); count]);
+        let error = changed(&request, asks).unwrap_err();
+        assert!(matches!(error, RequestError::Count { .. }));
+    }
+    let error = Request::parse(&vec![b' '; MAX_BYTES + 1]).unwrap_err();
+    assert!(matches!(error, RequestError::TooLarge { .. }));
+}
+
+#[test]
+fn what_cannot_be_done_is_not_asked() {
+    let person = person();
+    let bind = |key: SoftKey, made: &Certificate| Ask::Bind {
+        subkey: Box::new(key.proven(made, SubkeyRole::Sign, day(1))),
+        expires: day(100),
+    };
+    let there = bind(SoftKey::ed25519(1), &person.certificate);
+    let error = asked(&person, vec![there]).unwrap_err();
+    assert!(matches!(error, RequestError::Subkey { .. }));
+    let elsewhere = bind(
+        SoftKey::ed25519(30),
+        &crate::openpgp_world::alice().certificate,
+    );
+    let error = asked(&person, vec![elsewhere]).unwrap_err();
+    assert!(matches!(error, RequestError::Bind(_)));
+    let revoke = || Ask::Revoke {
+        reason: RevocationReason::Retired,
+        text: None,
+    };
+    let error = asked(&person, vec![revoke(), revoke()]).unwrap_err();
+    assert!(matches!(error, RequestError::Revoked));
+    let renew = || Ask::Renew {
+        what: Renewal::Primary,
+        expires: day(100),
+    };
+    let error = asked(&person, vec![renew(), renew()]).unwrap_err();
+    assert!(matches!(error, RequestError::Twice { .. }));
+    let again = Ask::AddUserId {
+        id: user_id("Alice Archer <alice@example.org>"),
+    };
+    let error = asked(&person, vec![again]).unwrap_err();
+    assert!(matches!(error, RequestError::UserId { .. }));
+}
+
+#[test]
+fn a_response_is_what_was_asked_and_nothing_else() {
+    let person = person();
+    let key = &person.made.key;
+    let request = renewal(&person, 4000);
+    let response = key.answer(&request, day(61)).unwrap();
+    let answer = |certificate: &Certificate| {
+        let mut json: Value = serde_json::from_slice(&response.to_json()).unwrap();
+        json["certificate"] = json!(certificate.to_armored());
+        let response = Response::parse(&serde_json::to_vec(&json).unwrap()).unwrap();
+        response.accept(&request)
+    };
+    let right = key
+        .renew(&person.certificate, &[Renewal::Primary], day(4000), day(61))
+        .unwrap();
+    assert_eq!(answer(&right).unwrap(), right);
+
+    let reason = RevocationReason::Retired;
+    let revoke = |c: &Certificate| {
+        let sign = first(c, SubkeyRole::Sign);
+        key.revoke_subkey(c, sign, reason, None, day(61)).unwrap()
+    };
+    let renewed_from_birth = key
+        .renew(
+            &person.made.certificate,
+            &[Renewal::Primary],
+            day(4000),
+            day(61),
+        )
+        .unwrap();
+    for wrong in [
+        person.certificate.clone(),                // nothing was done
+        revoke(&right),                            // more was done
+        renewed_from_birth,                        // subkeys were left out
+        crate::openpgp_world::alice().certificate, // of somebody else
+        key.renew(&person.certificate, &[Renewal::Primary], day(4001), day(61))
+            .unwrap(),
+    ] {
+        let error = answer(&wrong).unwrap_err();
+        assert!(
+            matches!(error, ResponseError::OtherCertificate),
+            "{error:?}"
+        );
+    }
+}
+
+#[test]
+fn a_response_belongs_to_one_request() {
+    let person = person();
+    let (one, other) = (renewal(&person, 4000), renewal(&person, 4000));
+    assert_ne!(one.nonce(), other.nonce());
+    let response = person.made.key.answer(&one, day(61)).unwrap();
+    assert!(response.accept(&one).is_ok());
+    let error = response.accept(&other).unwrap_err();
+    assert!(matches!(error, ResponseError::OtherRequest { .. }));
+    let json = String::from_utf8(response.to_json()).unwrap();
+    for (from, to) in [
+        ("\"version\": 1", "\"version\": 1, \"also\": 2"),
+        ("keyledger-openpgp-response", "keyledger-openpgp-request"),
+        ("\"nonce\"", "\"once\""),
+    ] {
+        let changed = json.replacen(from, to, 1);
+        let error = Response::parse(changed.as_bytes()).unwrap_err();
+        assert!(matches!(error, ResponseError::Form(_)), "{to}");
+    }
+    let newer = json.replacen("\"version\": 1", "\"version\": 9", 1);
+    let error = Response::parse(newer.as_bytes()).unwrap_err();
+    assert!(matches!(error, ResponseError::NewerVersion { found: 9 }));
+}

@@ -1,0 +1,189 @@
+//! Files tasks to workstations' agents, and keeps each agent's consumer.
+//!
+//! May run twice, in several instances: a consumer that is there stays as it is, JetStream drops a task that was filed a
+//! moment ago, and an agent that gets one again asks and is told what became of it.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use async_nats::{
+    HeaderMap,
+    jetstream::{self, consumer::AckPolicy, stream},
+};
+use keyledger_domain::{Name, Role, ledger::Remembered, name::Aggregate};
+use keyledger_wire::header;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use crate::{shared::Shared, store::StoredEvent};
+
+/// How often what is open is looked through: what could not be done is tried again.
+const SWEEP: Duration = Duration::from_secs(15);
+/// How long an agent may be silent about a task it has until it is given out again.
+const ACK_WAIT: Duration = Duration::from_secs(60);
+/// How many tasks an agent may have at once.
+const MAX_PENDING: i64 = 64;
+/// How long JetStream is waited for.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What changed.
+pub(super) enum News {
+    /// A task was filed for this token.
+    Filed(Name),
+    /// An agent's user was issued or revoked.
+    Agent(Name),
+}
+
+/// What this run has done already.
+#[derive(Default)]
+struct Done {
+    tasks: HashSet<Uuid>,
+    agents: HashSet<Name>,
+}
+
+/// Does what `news` bring, and what earlier runs left.
+pub(super) async fn run(shared: Arc<Shared>, mut news: mpsc::UnboundedReceiver<News>) {
+    let mut context = jetstream::new(shared.nats.clone());
+    context.set_timeout(TIMEOUT);
+    let mut done = Done::default();
+    let mut sweep = tokio::time::interval(SWEEP);
+    loop {
+        let (agents, tokens) = tokio::select! {
+            new = news.recv() => match new {
+                Some(News::Filed(token)) => (vec![], vec![token]),
+                Some(News::Agent(name)) => (vec![name], vec![]),
+                None => return,
+            },
+            _ = sweep.tick() => left_over(&shared, &done),
+        };
+        for name in agents {
+            match tend(&shared, &context, &name).await {
+                Ok(()) => {
+                    done.agents.insert(name);
+                }
+                Err(said) => {
+                    tracing::warn!(%said, agent = %name, "its consumer is not as it should be yet")
+                }
+            }
+        }
+        for token in tokens {
+            match file(&shared, &context, &token).await {
+                Ok(Some(task)) => {
+                    done.tasks.insert(task);
+                }
+                Ok(None) => {}
+                Err(said) => tracing::warn!(%said, %token, "its task was not filed yet"),
+            }
+        }
+    }
+}
+
+/// Agents and tokens that this run has not tended yet.
+fn left_over(shared: &Shared, done: &Done) -> (Vec<Name>, Vec<Name>) {
+    let ledger = shared.live.ledger.read();
+    let agents = ledger
+        .users()
+        .filter(|(name, user)| user.state.role == Some(Role::Agent) && !done.agents.contains(*name))
+        .map(|(name, _)| name.clone());
+    let tokens = ledger
+        .tokens()
+        .filter(|(_, token)| {
+            let task = token.state.task.as_ref();
+            task.is_some_and(|open| !done.tasks.contains(&open.filed.task))
+        })
+        .map(|(name, _)| name.clone());
+    (agents.collect(), tokens.collect())
+}
+
+/// Makes a live agent's consumer; takes a revoked one's away, with what waited for it.
+async fn tend(shared: &Shared, context: &jetstream::Context, name: &Name) -> Result<(), String> {
+    let user = shared
+        .live
+        .ledger
+        .read()
+        .user(name)
+        .map(|e| e.state.clone());
+    let Some(user) = user.filter(|user| user.role == Some(Role::Agent)) else {
+        return Ok(());
+    };
+    let stream = shared.prefix.tasks_stream();
+    let tasks = context
+        .get_stream_no_info(&stream)
+        .await
+        .map_err(|e| e.to_string())?;
+    if user.is_live((shared.clock)()) {
+        let config = jetstream::consumer::pull::Config {
+            durable_name: Some(user.nkey.to_string()),
+            filter_subject: shared.prefix.tasks_of(name.as_str()),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: ACK_WAIT,
+            max_ack_pending: MAX_PENDING,
+            ..Default::default()
+        };
+        let made = tasks.create_consumer(config).await;
+        return made.map(|_| ()).map_err(|e| e.to_string());
+    }
+    if let Err(error) = tasks.delete_consumer(&user.nkey).await {
+        use stream::ConsumerErrorKind as Kind;
+        let gone = matches!(error.kind(), Kind::JetStream(e) if e.code() == 404);
+        if !gone {
+            return Err(error.to_string());
+        }
+    }
+    let purged = tasks
+        .purge()
+        .filter(shared.prefix.tasks_of(name.as_str()))
+        .await;
+    purged.map(|_| ()).map_err(|e| e.to_string())
+}
+
+/// Puts a token's open task into its agent's queue: the stored event, as it is stored.
+async fn file(
+    shared: &Shared,
+    context: &jetstream::Context,
+    token: &Name,
+) -> Result<Option<Uuid>, String> {
+    let found = {
+        let ledger = shared.live.ledger.read();
+        let open = ledger.token(token).and_then(|t| t.state.task.as_ref());
+        open.map(|open| {
+            let filed = &open.filed;
+            let remembered: Option<Remembered> = ledger.remembered(&filed.task).copied();
+            (
+                filed.task,
+                filed.workstation.clone(),
+                filed.kind,
+                remembered,
+            )
+        })
+    };
+    let Some((task, workstation, kind, remembered)) = found else {
+        return Ok(None); // it has ended meanwhile
+    };
+    let sequence = remembered
+        .ok_or("the command that filed it is not remembered")?
+        .sequence;
+    let stored = shared.store.read(sequence.saturating_sub(1), 1).await;
+    let stored = stored.map_err(|e| e.to_string())?.into_iter().next();
+    let stored = stored
+        .filter(|event| is_of(event, shared, token))
+        .ok_or("the event that filed it cannot be read")?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in stored.headers {
+        if name.starts_with("CIM-") || name.starts_with("Keyledger-") {
+            headers.insert(name, value);
+        }
+    }
+    headers.insert(header::NATS_MSG_ID, task.to_string());
+    let subject = shared.prefix.task(workstation.as_str(), kind.as_str());
+    let sent = context
+        .publish_with_headers(subject, headers, stored.payload)
+        .await;
+    let acknowledged = sent.map_err(|e| e.to_string())?.await;
+    acknowledged.map_err(|e| e.to_string())?;
+    Ok(Some(task))
+}
+
+fn is_of(event: &StoredEvent, shared: &Shared, token: &Name) -> bool {
+    let history = keyledger_domain::name::HistoryId::new(Aggregate::Token, token.clone());
+    event.subject == shared.prefix.event(&history, "task_filed")
+}

@@ -1,0 +1,180 @@
+//! An agent's report on its way from a message to the handler and back.
+//!
+//! The agent's nkey stands in the subject, and its permissions let it publish under no other: that is who sent it.
+
+use std::sync::Arc;
+
+use async_nats::Message;
+use keyledger_domain::{
+    Command, Rejection, Role, Stamp, Timestamp, VerifiedBy,
+    command::{Target, parse_payload},
+    name::Aggregate,
+    record::{Ids, Why},
+    token::{ANNOUNCEMENTS, Progress, Report, Reported},
+};
+use keyledger_wire::{ReportReply, SlotCertificate, Status, notice::Notice};
+use uuid::Uuid;
+
+use super::{
+    command::ids,
+    reply::{Answer, Refused, ok, refuse},
+};
+use crate::{handler::Order, prepare::Prepared, shared::Shared, tokens};
+
+/// Answers a report.
+pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
+    let ids = match ids(message.headers.as_ref()) {
+        Ok(ids) => ids,
+        Err(rejection) => return refuse(rejection.into(), None),
+    };
+    let mut taken = take(shared, message, ids).await;
+    // Another instance may have filed the task, or taken the report before, a moment ago.
+    if taken.as_ref().is_err_and(Refused::is_of_state) && shared.handler.catch_up().await.is_ok() {
+        taken = take(shared, message, ids).await;
+    }
+    match taken {
+        Ok(reply) => ok(&reply),
+        Err(refused) => refuse(refused, Some(ids)),
+    }
+}
+
+async fn take(shared: &Shared, message: &Message, ids: Ids) -> Result<ReportReply, Refused> {
+    let reported = parse(shared, message)?;
+    let now = (shared.clock)();
+    let principal = identify(shared, &reported.agent, now)?;
+    shared.ready()?;
+    let target = Target::new(Aggregate::Token, reported.report.serial().name());
+    let remembered = shared.live.ledger.read().remembered(&ids.command).is_some();
+    let prepared = if remembered {
+        Prepared::nothing()
+    } else {
+        tokens::report(shared, &target.name, &reported, now).await?
+    };
+    let order = Order {
+        target: target.clone(),
+        command: Command::Report(Box::new(reported.clone())),
+        why: Why::default(),
+        ids,
+        principal,
+        issuer: None,
+        made: prepared.made.clone(),
+    };
+    match shared.handler.order(order).await {
+        Ok(done) if !done.fresh => prepared.discard(shared).await,
+        Ok(_) => {}
+        Err(failure) => {
+            prepared.forget(shared, &failure).await;
+            return Err(failure.into());
+        }
+    }
+    if let Report::Progressed(progress) = &reported.report {
+        tell(shared, progress, reported.task).await;
+    }
+    reply(shared, &target, &reported).await
+}
+
+fn parse(shared: &Shared, message: &Message) -> Result<Reported, Rejection> {
+    let bad = |fault: &str| Rejection::BadName {
+        fault: fault.to_owned(),
+    };
+    let (agent, task) = shared
+        .prefix
+        .split_report(&message.subject)
+        .ok_or_else(|| bad("the subject is not {prefix}.reports.{agent nkey}.{task}"))?;
+    let report: Report = parse_payload(&message.payload)?;
+    let task = if task == ANNOUNCEMENTS {
+        None
+    } else {
+        let id = Uuid::try_parse(task);
+        Some(id.map_err(|_| bad("the subject's last token is neither a task's id nor `tokens`"))?)
+    };
+    if task.is_none() != matches!(report, Report::Announced(_)) {
+        return Err(bad("announcements, and nothing else, go to `tokens`"));
+    }
+    Ok(Reported {
+        agent: agent.into(),
+        task,
+        report,
+    })
+}
+
+/// The live agent with this nkey.
+fn identify(shared: &Shared, nkey: &str, now: Timestamp) -> Result<Arc<Stamp>, Rejection> {
+    let ledger = shared.live.ledger.read();
+    let name = ledger.user_of_nkey(nkey);
+    let agent = name.and_then(|name| Some((name, ledger.agent(name, now).ok()?)));
+    let (name, agent) = agent.ok_or_else(|| Rejection::Unauthorised {
+        why: "its nkey is no live agent's".to_owned(),
+    })?;
+    let account = ledger.account(&agent.account);
+    Ok(Arc::new(Stamp {
+        account: account.map(|a| (*a.state.nkey).into()).unwrap_or_default(),
+        user: nkey.into(),
+        name: Some(name.as_str().into()),
+        role: Some(Role::Agent),
+        host: None,
+        verified_by: VerifiedBy::Subject,
+    }))
+}
+
+/// What became of it: read from the ledger, so that a retry is told the same.
+async fn reply(
+    shared: &Shared,
+    target: &Target,
+    reported: &Reported,
+) -> Result<ReportReply, Refused> {
+    let (mut reply, releases) = {
+        let ledger = shared.live.ledger.read();
+        let token = ledger.token(&target.name).map(|e| &e.state);
+        let token = token.ok_or_else(|| Rejection::NotFound(target.clone()))?;
+        let open = token.task.as_ref();
+        let open = open.filter(|open| Some(open.filed.task) == reported.task);
+        let certificates = open.iter().flat_map(|open| &open.keys).filter_map(|on_it| {
+            let slot = on_it.place.strip_prefix("piv.")?.parse().ok()?;
+            let newest = ledger.key(&on_it.key)?.state.certificates().next_back()?;
+            Some(SlotCertificate {
+                slot,
+                certificate: newest.certificate.to_string(),
+            })
+        });
+        let ended_badly = token
+            .last_task
+            .is_some_and(|(task, done)| Some(task) == reported.task && !done);
+        let reply = ReportReply {
+            status: Status::Accepted,
+            state: token.phase.as_str().to_owned(),
+            task_open: open.is_some(),
+            fault: token
+                .fault
+                .as_ref()
+                .filter(|_| ended_badly)
+                .map(ToString::to_string),
+            certificates: match &reported.report {
+                Report::KeysMade(_) => certificates.collect(),
+                _ => Vec::new(),
+            },
+            secrets: None,
+        };
+        (reply, open.is_some())
+    };
+    if let (Report::SecretsWanted(wanted), true) = (&reported.report, releases) {
+        reply.secrets = Some(tokens::release(shared, &target.name, &wanted.seal_to).await?);
+    }
+    Ok(reply)
+}
+
+/// Tells whoever watches. Not stored: what is missed is shown by the next one.
+async fn tell(shared: &Shared, progress: &Progress, task: Option<Uuid>) {
+    let notice = Notice {
+        serial: progress.serial,
+        task,
+        step: progress.step,
+        prompt: progress.prompt,
+        at: progress.at.clone(),
+    };
+    let payload = serde_json::to_vec(&notice).expect("a notice has only text keys");
+    let subject = shared.prefix.notice(progress.serial.name().as_str());
+    if let Err(error) = shared.nats.publish(subject, payload.into()).await {
+        tracing::debug!(%error, "a notice was not sent");
+    }
+}

@@ -1,0 +1,152 @@
+//! What cryptography finds in an agent's report.
+
+use data_encoding::BASE64;
+use keyledger_custody::TaskKeys;
+use keyledger_domain::{
+    Timestamp,
+    token::{
+        Attested, Evidence, Findings, Firmware, KeysMade, PinPolicy, Serial, Slot, SlotFinding,
+        TaskFiled, TouchPolicy, statement,
+    },
+};
+
+use crate::x509::{
+    self, Anchors, CertificateRequest, Generation, MAX_CERTIFICATE_BYTES, verify_attestation,
+    verify_signature,
+};
+
+/// What is found about keys that were made.
+pub(super) fn of_made(made: &KeysMade, anchors: &Anchors, now: Timestamp) -> Findings {
+    let mut findings = Findings::default();
+    for key in &made.keys {
+        let finding = SlotFinding {
+            attested: attested(&key.attestation, &made.attester, anchors, now),
+            requested: key.request.as_deref().map(requested),
+            proved: None,
+        };
+        add(&mut findings, key.slot, finding);
+    }
+    findings
+}
+
+/// What is found about the evidence of a task's end.
+pub(super) fn of_evidence(
+    evidence: &Evidence,
+    task: &TaskFiled,
+    keys: &TaskKeys,
+    anchors: &Anchors,
+    now: Timestamp,
+) -> Findings {
+    let mut findings = Findings::default();
+    let id = task.task.to_string();
+    for proof in &evidence.slots {
+        let attested = attested(&proof.attestation, &evidence.attester, anchors, now);
+        let place = format!("piv.{}", proof.slot);
+        let said = statement(&id, &task.nonce, evidence.serial, &place);
+        let proved = attested
+            .as_ref()
+            .is_ok_and(|a| proves(&a.public_key, &said, &proof.proof, keys));
+        let finding = SlotFinding {
+            attested,
+            requested: None,
+            proved: Some(proved),
+        };
+        add(&mut findings, proof.slot, finding);
+    }
+    for proof in &evidence.openpgp {
+        let said = statement(&id, &task.nonce, evidence.serial, &proof.role.place());
+        let proved = proves(&proof.public_key, &said, &proof.proof, keys);
+        findings.openpgp.insert(proof.role, proved);
+    }
+    findings
+}
+
+fn add(findings: &mut Findings, slot: Slot, finding: SlotFinding) {
+    if findings.slots.insert(slot, finding).is_some() {
+        findings.doubled = Some(slot);
+    }
+}
+
+fn attested(
+    attestation: &str,
+    attester: &str,
+    anchors: &Anchors,
+    now: Timestamp,
+) -> Result<Attested, Box<str>> {
+    let (leaf, device) = (der(attestation)?, der(attester)?);
+    let found = verify_attestation(&leaf, &device, anchors, now).map_err(|e| said(&e))?;
+    Ok(Attested {
+        slot: Slot::new(found.slot.number()).ok_or("it names no slot")?,
+        serial: Serial::new(found.serial).ok_or("it names no serial number")?,
+        firmware: Firmware::new(
+            found.firmware.major,
+            found.firmware.minor,
+            found.firmware.patch,
+        ),
+        pin: match found.pin_policy {
+            x509::PinPolicy::Never => PinPolicy::Never,
+            x509::PinPolicy::Once => PinPolicy::Once,
+            x509::PinPolicy::Always => PinPolicy::Always,
+            x509::PinPolicy::MatchOnce | x509::PinPolicy::MatchAlways => {
+                return Err("its key asks for a fingerprint, which no profile does".into());
+            }
+        },
+        touch: match found.touch_policy {
+            x509::TouchPolicy::Never => TouchPolicy::Never,
+            x509::TouchPolicy::Always => TouchPolicy::Always,
+            x509::TouchPolicy::Cached => TouchPolicy::Cached,
+        },
+        public_key: BASE64.encode(&found.spki).into(),
+        root: match found.generation {
+            Generation::PivRoot263751 => "Yubico PIV Root CA Serial 263751",
+            Generation::AttestationRoot1 => "Yubico Attestation Root 1",
+            _ => "a test root",
+        }
+        .into(),
+    })
+}
+
+/// The key that signed a request.
+fn requested(request: &str) -> Result<Box<str>, Box<str>> {
+    let request = CertificateRequest::from_der(&der(request)?).map_err(|e| said(&e))?;
+    Ok(BASE64.encode(request.spki()).into())
+}
+
+/// True if the key made the proof: a signature, or what only who agreed on a secret with the challenge can know.
+fn proves(public_key: &str, statement: &[u8], proof: &str, keys: &TaskKeys) -> bool {
+    let (Ok(spki), Ok(proof)) = (
+        BASE64.decode(public_key.as_bytes()),
+        BASE64.decode(proof.as_bytes()),
+    ) else {
+        return false;
+    };
+    let signed = verify_signature(&spki, statement, &proof).is_ok();
+    // The point stands at the end: 32 bytes of X25519, 65 of P-256.
+    signed
+        || match spki.len() {
+            44 => keys.agrees(&spki[12..], statement, &proof),
+            91 => keys.agrees(&spki[26..], statement, &proof),
+            _ => false,
+        }
+}
+
+fn der(text: &str) -> Result<Vec<u8>, Box<str>> {
+    if text.len() > MAX_CERTIFICATE_BYTES * 4 / 3 + 4 {
+        return Err("it is too large".into());
+    }
+    BASE64
+        .decode(text.as_bytes())
+        .map_err(|_| "it is not base64".into())
+}
+
+/// An error with its causes, in a sentence.
+fn said(error: &dyn std::error::Error) -> Box<str> {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text.into()
+}

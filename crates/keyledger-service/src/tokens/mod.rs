@@ -1,0 +1,12 @@
+//! What tokens need of the service: keys of a task, what cryptography finds in an agent's report, certificates.
+//!
+//! *Invariant:* nothing here decides. What is found goes to the domain as facts, and the domain's rules let it pass or not.
+
+mod certificates;
+mod findings;
+mod openpgp;
+mod prepare;
+
+pub(crate) use certificates::{certify, crl};
+pub(crate) use openpgp::{authorized_keys, certificate as openpgp_certificate, published};
+pub(crate) use prepare::{release, report, task};

@@ -1,0 +1,173 @@
+//! OpenPGP certificates of principals, and who may log in by SSH as whom.
+
+use data_encoding::BASE64;
+use keyledger_custody::openpgp::{Certificate, SubkeyRole, ssh};
+use keyledger_domain::{
+    Ledger, Name, Purpose, Rejection, Timestamp,
+    key::{self, Custodian},
+    name::{Aggregate, HistoryId},
+    principal::OpenpgpPublished,
+    text::Title,
+};
+use keyledger_wire::query::{AuthorizedKeys, OpenpgpCertificate};
+
+use crate::shared::Shared;
+
+/// The largest certificate, in bytes as it is sent.
+const MAX_BYTES: usize = 32 * 1024;
+
+/// What a certificate says that is to be published for `name`; nothing if there is no such principal.
+///
+/// # Errors
+///
+/// [`Rejection::BadValue`] if it is no certificate, is a secret key, or does not hold what the one before it held.
+pub(crate) fn published(
+    shared: &Shared,
+    name: &Name,
+    text: &str,
+) -> Result<Option<OpenpgpPublished>, Rejection> {
+    let bad = |fault: String| Rejection::BadValue {
+        field: "openpgp",
+        fault,
+    };
+    if text.len() > MAX_BYTES {
+        return Err(bad(format!("it has more than {MAX_BYTES} bytes")));
+    }
+    if text.contains("PRIVATE KEY") {
+        return Err(bad(
+            "that is a PRIVATE key: it was not stored; treat it as compromised, and publish the certificate".to_owned(),
+        ));
+    }
+    let bytes = if text.trim_start().starts_with("-----") {
+        text.as_bytes().to_vec()
+    } else {
+        let text: String = text.split_whitespace().collect();
+        let decoded = BASE64.decode(text.as_bytes());
+        decoded.map_err(|_| bad("it is neither ASCII armor nor base64".to_owned()))?
+    };
+    let certificate = Certificate::parse(&bytes).map_err(|e| bad(e.to_string()))?;
+    let ledger = shared.live.ledger.read();
+    let Some(principal) = ledger.principal(name).map(|e| &e.state) else {
+        return Ok(None);
+    };
+    if let Some(before) = &principal.openpgp {
+        let before = read(&before.certificate)
+            .ok_or_else(|| bad("the one before cannot be read".to_owned()))?;
+        let goes_on = certificate.fingerprint() == before.fingerprint();
+        if goes_on && !certificate.holds(&before) {
+            return Err(bad(
+                "it lacks signatures that the published one has: begin with `keyledger openpgp export`".to_owned(),
+            ));
+        }
+        if !goes_on && before.revoked().is_none() {
+            return Err(bad(format!(
+                "it is of another primary key, and {} is not revoked: publish its revocation first",
+                before.fingerprint()
+            )));
+        }
+    }
+    Ok(Some(OpenpgpPublished {
+        fingerprint: certificate.fingerprint().to_string().into(),
+        certificate: BASE64.encode(&certificate.to_bytes()).into(),
+    }))
+}
+
+/// A principal's certificate; nothing if it has none or acts no more.
+pub(crate) fn certificate(ledger: &Ledger, name: &Name) -> Option<OpenpgpCertificate> {
+    let principal = &ledger.principal(name)?.state;
+    if principal.offboarded_at.is_some() {
+        return None;
+    }
+    let published = principal.openpgp.as_ref()?;
+    let parsed = read(&published.certificate)?;
+    let gone = revoked_keys(ledger, name);
+    let to_revoke = parsed
+        .subkeys()
+        .iter()
+        .filter(|subkey| subkey.revoked.is_none())
+        .filter(|subkey| {
+            gone.iter()
+                .any(|fingerprint| **fingerprint == *subkey.fingerprint.to_string())
+        })
+        .map(|subkey| subkey.fingerprint.to_string());
+    Some(OpenpgpCertificate {
+        principal: name.clone(),
+        fingerprint: published.fingerprint.to_string(),
+        certificate: published.certificate.to_string(),
+        to_revoke: to_revoke.collect(),
+    })
+}
+
+/// The lines of `authorized_keys` for a principal: slot 9a of its tokens, and the [A] subkeys of its certificate; what the ledger
+/// revoked is left out at once, whatever the certificate says yet.
+///
+/// # Errors
+///
+/// [`Rejection::NotFound`] if there is no such principal.
+pub(crate) fn authorized_keys(
+    ledger: &Ledger,
+    name: &Name,
+    now: Timestamp,
+) -> Result<AuthorizedKeys, Rejection> {
+    let id = HistoryId::new(Aggregate::Principal, name.clone());
+    let principal = ledger
+        .principal(name)
+        .map(|e| &e.state)
+        .ok_or(Rejection::NotFound(id))?;
+    let mut lines = Vec::new();
+    if principal.offboarded_at.is_none() {
+        let mut keys: Vec<_> = ledger
+            .keys()
+            .filter(|(_, key)| key.state.owner.as_ref() == Some(name))
+            .filter(|(key, entry)| authenticates(key, &entry.state))
+            .collect();
+        keys.sort_unstable_by_key(|(key, _)| *key);
+        for (key, entry) in keys {
+            let public_key = entry.state.newest().and_then(|v| v.public_key.as_deref());
+            let der = public_key.and_then(|text| BASE64.decode(text.as_bytes()).ok());
+            let comment = Title::new(&format!("{name} {key}")).expect("names are a line of text");
+            lines.extend(der.and_then(|der| ssh::of_spki(&der, &comment).ok()));
+        }
+        let certificate = principal
+            .openpgp
+            .as_ref()
+            .and_then(|o| read(&o.certificate));
+        let gone = revoked_keys(ledger, name);
+        let subkeys = certificate
+            .iter()
+            .flat_map(|c| c.usable(SubkeyRole::Authenticate, now));
+        for subkey in subkeys {
+            let fingerprint = subkey.fingerprint.to_string();
+            if gone.iter().all(|gone| **gone != *fingerprint) {
+                lines.extend(ssh::of_subkey(&subkey.public).ok());
+            }
+        }
+    }
+    Ok(AuthorizedKeys {
+        principal: name.clone(),
+        lines,
+    })
+}
+
+/// True of an active key in slot 9a of a token.
+fn authenticates(name: &Name, key: &key::Key) -> bool {
+    key.state == key::State::Active
+        && key.custodian == Custodian::Token
+        && key.purposes.has(Purpose::Authenticate)
+        && name.as_str().contains("-9a-")
+}
+
+/// The fingerprints of a principal's OpenPGP keys on tokens that may not be used any more.
+fn revoked_keys<'a>(ledger: &'a Ledger, name: &Name) -> Vec<&'a str> {
+    let owned = ledger
+        .keys()
+        .filter(|(_, key)| key.state.owner.as_ref() == Some(name));
+    owned
+        .filter(|(_, key)| !matches!(key.state.state, key::State::Active | key::State::PreActive))
+        .filter_map(|(_, key)| key.state.labels.value("openpgp-fingerprint"))
+        .collect()
+}
+
+fn read(certificate: &str) -> Option<Certificate> {
+    Certificate::parse(&BASE64.decode(certificate.as_bytes()).ok()?).ok()
+}

@@ -1,0 +1,191 @@
+//! What custody and cryptography make of a token's command or report before it is decided.
+
+use aws_lc_rs::rand;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use keyledger_custody::Delivery;
+use keyledger_domain::{
+    Made, Name, Rejection, Timestamp,
+    ledger::{NewCertificate, ReportFacts},
+    token::{KeysMade, OpenTask, Report, Reported, Slot, TaskFacts, check_made},
+};
+use keyledger_wire::Sealed;
+use uuid::Uuid;
+
+use super::{certificates, findings};
+use crate::{
+    endpoint::Refused,
+    prepare::{Prepared, custody_failed},
+    shared::Shared,
+};
+
+/// Makes what a task needs: a nonce, and the public halves of its keys.
+pub(crate) fn task(shared: &Shared, id: Uuid) -> Result<Made, Refused> {
+    let keys = shared
+        .custody
+        .task(&id.to_string())
+        .map_err(|e| custody_failed(&e))?;
+    let mut nonce = [0; 32];
+    rand::fill(&mut nonce).map_err(|e| custody_failed(&e))?;
+    let challenges = keys.challenges().map_err(|e| custody_failed(&e))?;
+    let facts = TaskFacts {
+        nonce: BASE64URL_NOPAD.encode(&nonce).into(),
+        seal_to: keys.seal_to().into(),
+        challenges: challenges.map(Into::into).to_vec(),
+    };
+    Ok(Made::Task(id, Box::new(facts)))
+}
+
+/// Looks into a report, and makes what it asks for.
+pub(crate) async fn report(
+    shared: &Shared,
+    token: &Name,
+    reported: &Reported,
+    now: Timestamp,
+) -> Result<Prepared, Refused> {
+    let open = {
+        let ledger = shared.live.ledger.read();
+        let open = ledger.token(token).and_then(|t| t.state.task.clone());
+        open.filter(|open| {
+            Some(open.filed.task) == reported.task && open.filed.agent == reported.agent
+        })
+    };
+    // Without an open task of this agent it is refused anyway, and costs nothing.
+    let Some(open) = open else {
+        return Ok(Prepared::nothing());
+    };
+    let id = open.filed.task.to_string();
+    let mut facts = ReportFacts::default();
+    let mut entries = Vec::new();
+    match &reported.report {
+        Report::SecretsSealed(sealed) => {
+            let delivery = Delivery {
+                sender: sealed.sender.to_string(),
+                ciphertext: base64("sealed", &sealed.sealed)?,
+            };
+            let stored = shared.custody.escrow(&id, token, &delivery);
+            let stored = stored.map_err(|e| Rejection::BadValue {
+                field: "sealed",
+                fault: e.to_string(),
+            })?;
+            let entry = format!("token.{token}.{}", Uuid::now_v7().simple());
+            let written = shared.materials.put(&entry, stored).await;
+            written.map_err(|e| custody_failed(&e))?;
+            facts.entry = Some(entry.as_str().into());
+            entries.push(entry);
+        }
+        Report::KeysMade(made) => {
+            facts.findings = findings::of_made(made, &shared.anchors, now);
+            certificates_for(shared, &open, made, &mut facts, now).await?;
+        }
+        Report::Proved(evidence) => {
+            let keys = shared.custody.task(&id).map_err(|e| custody_failed(&e))?;
+            facts.findings =
+                findings::of_evidence(evidence, &open.filed, &keys, &shared.anchors, now);
+            let ledger = shared.live.ledger.read();
+            let state = ledger.token(token).map(|e| &e.state);
+            for on_it in state.iter().flat_map(|t| t.all_keys()) {
+                let slot: Option<Slot> = on_it
+                    .place
+                    .strip_prefix("piv.")
+                    .and_then(|s| s.parse().ok());
+                let certificate = ledger.key(&on_it.key).and_then(|key| {
+                    let newest = key.state.certificates().next_back()?;
+                    certificates::fingerprint(&newest.certificate)
+                });
+                if let (Some(slot), Some(certificate)) = (slot, certificate) {
+                    facts.findings.certificates.insert(slot, certificate);
+                }
+            }
+        }
+        Report::Announced(_)
+        | Report::Progressed(_)
+        | Report::SecretsWanted(_)
+        | Report::Failed(_) => {}
+    }
+    Ok(Prepared::of(Made::Report(Box::new(facts)), entries))
+}
+
+/// Signs the certificates for keys that are what they should be, and have none yet.
+async fn certificates_for(
+    shared: &Shared,
+    open: &OpenTask,
+    made: &KeysMade,
+    facts: &mut ReportFacts,
+    now: Timestamp,
+) -> Result<(), Refused> {
+    let (Some(profile), Some(issuer), Some(holder)) =
+        (&open.filed.profile, &open.filed.issuer, &open.filed.holder)
+    else {
+        return Ok(());
+    };
+    let Ok(attested) = check_made(made.serial, profile, &facts.findings) else {
+        return Ok(()); // the decision says what does not fit
+    };
+    for (slot, attested) in attested {
+        let place = format!("piv.{slot}");
+        let known = open
+            .keys
+            .iter()
+            .any(|k| *k.place == *place && k.public_key == attested.public_key);
+        let plan = &profile.piv[&slot];
+        if known || plan.certificate.is_none() {
+            continue;
+        }
+        let spki = base64("attestation", &attested.public_key)?;
+        let certified =
+            certificates::for_slot(shared, issuer, slot, plan, holder, &spki, now).await?;
+        let certificate = NewCertificate {
+            certified,
+            public_key: attested.public_key.clone(),
+        };
+        facts.certificates.insert(slot, certificate);
+    }
+    Ok(())
+}
+
+/// A token's secrets, sealed to `receiver`.
+pub(crate) async fn release(
+    shared: &Shared,
+    token: &Name,
+    receiver: &str,
+) -> Result<Sealed, Refused> {
+    let entry = {
+        let ledger = shared.live.ledger.read();
+        ledger.token(token).and_then(|t| t.state.entry.clone())
+    };
+    let gone = || custody_failed(&"the token's secrets are not in custody");
+    let entry = entry.ok_or_else(gone)?;
+    let sealed = shared
+        .materials
+        .read(&entry)
+        .await
+        .map_err(|e| custody_failed(&e))?;
+    let sealed = sealed.ok_or_else(gone)?;
+    let delivery = shared.custody.release(&sealed, token, receiver);
+    let delivery = delivery.map_err(|e| Rejection::BadValue {
+        field: "seal_to",
+        fault: e.to_string(),
+    })?;
+    Ok(Sealed {
+        sender: delivery.sender,
+        sealed: BASE64.encode(&delivery.ciphertext),
+    })
+}
+
+fn base64(field: &'static str, text: &str) -> Result<Vec<u8>, Rejection> {
+    BASE64
+        .decode(text.as_bytes())
+        .map_err(|_| Rejection::BadValue {
+            field,
+            fault: "it is not base64".to_owned(),
+        })
+}
+
+impl From<certificates::CertifyError> for Refused {
+    fn from(error: certificates::CertifyError) -> Self {
+        match error {
+            certificates::CertifyError::Rejected(rejection) => rejection.into(),
+            certificates::CertifyError::Failed(said) => custody_failed(&said),
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Was this key made on this token? Yubico's PIV attestation, verified up to a root we believe.
+
+use der::oid::ObjectIdentifier;
+use keyledger_domain::time::Timestamp;
+
+use super::{
+    anchors::{Anchors, Authority, Generation},
+    attestation_error::{AttestationError, Link},
+    certificate::Certificate,
+    yubico_extensions::{
+        FIPS, FIRMWARE, FORM_FACTOR, Firmware, FormFactor, POLICIES, PinPolicy, SERIAL, Slot,
+        TouchPolicy, read_policies, read_serial,
+    },
+};
+
+/// How the subject of an attestation begins; the slot follows.
+pub(super) const SUBJECT: &str = "CN=YubiKey PIV Attestation ";
+
+/// What a token attests: this key was generated in this slot of this token, and never left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attested {
+    /// The serial number of the token.
+    pub serial: u32,
+    /// Its firmware.
+    pub firmware: Firmware,
+    /// Where the key is.
+    pub slot: Slot,
+    /// When the PIN is asked for.
+    pub pin_policy: PinPolicy,
+    /// When touch is asked for.
+    pub touch_policy: TouchPolicy,
+    /// What the token looks like, if it says so: firmware 4 does not.
+    pub form_factor: Option<FormFactor>,
+    /// Is it of the FIPS series?
+    pub fips: bool,
+    /// The public key, as SubjectPublicKeyInfo in DER.
+    pub spki: Vec<u8>,
+    /// The root it was verified up to.
+    pub generation: Generation,
+    /// SHA-256 of that root's certificate.
+    pub root_sha256: [u8; 32],
+}
+
+/// What a task asked for, to be held against [`Attested`].
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// The token the task was for.
+    pub serial: u32,
+    /// The slot the key was to be made in.
+    pub slot: Slot,
+    /// The public key that was reported, as SubjectPublicKeyInfo in DER.
+    pub spki: &'a [u8],
+    /// The PIN policy asked for.
+    pub pin_policy: PinPolicy,
+    /// The touch policy asked for.
+    pub touch_policy: TouchPolicy,
+}
+
+/// Verifies an attestation: `slot_certificate` is what the token made for the slot, `device_certificate` what it holds
+/// in F9, both in DER.
+///
+/// The dates of authorities and of F9 are held against `now`; those of the slot's certificate mean nothing, and are not.
+/// Revocation is not looked at: Yubico publishes none.
+///
+/// # Errors
+///
+/// [`AttestationError`] saying what is wrong, from the root downwards.
+pub fn verify_attestation(
+    slot_certificate: &[u8],
+    device_certificate: &[u8],
+    anchors: &Anchors,
+    now: Timestamp,
+) -> Result<Attested, AttestationError> {
+    let slot = read(slot_certificate, Link::Slot)?;
+    let device = read(device_certificate, Link::Device)?;
+    let authority = authority_of(&device, anchors)?;
+    check_authorities(authority, now)?;
+    check_device(&device, &slot, now)?;
+    check_slot(&slot, &device)?;
+    attested(&slot, &device, authority)
+}
+
+impl Attested {
+    /// Holds what is attested against what was asked for.
+    ///
+    /// # Errors
+    ///
+    /// The first difference: [`AttestationError::OtherSerial`], `OtherSlot`, `OtherKey`, `OtherPinPolicy` or
+    /// `OtherTouchPolicy`. A stricter policy is a difference too: nobody asked for it.
+    pub fn check(&self, expected: &Expected<'_>) -> Result<(), AttestationError> {
+        if self.serial != expected.serial {
+            return Err(AttestationError::OtherSerial {
+                expected: expected.serial,
+                actual: self.serial,
+            });
+        }
+        if self.slot != expected.slot {
+            return Err(AttestationError::OtherSlot {
+                expected: expected.slot,
+                actual: self.slot,
+            });
+        }
+        if self.spki != expected.spki {
+            return Err(AttestationError::OtherKey);
+        }
+        if self.pin_policy != expected.pin_policy {
+            return Err(AttestationError::OtherPinPolicy {
+                expected: expected.pin_policy,
+                actual: self.pin_policy,
+            });
+        }
+        if self.touch_policy != expected.touch_policy {
+            return Err(AttestationError::OtherTouchPolicy {
+                expected: expected.touch_policy,
+                actual: self.touch_policy,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn read(der: &[u8], link: Link) -> Result<Certificate, AttestationError> {
+    let certificate = Certificate::from_der(der)
+        .map_err(|source| AttestationError::Malformed { link, source })?;
+    if let Some(id) = certificate.unknown_critical_extension() {
+        return Err(AttestationError::UnknownCriticalExtension { link, id });
+    }
+    Ok(certificate)
+}
+
+/// The authority that signed an F9 certificate: several may have one name.
+fn authority_of<'a>(
+    device: &Certificate,
+    anchors: &'a Anchors,
+) -> Result<&'a Authority, AttestationError> {
+    let mut refusal = AttestationError::UnknownRoot {
+        issuer: shown(&device.issuer()),
+    };
+    for authority in anchors.authorities() {
+        let issuer = &authority.path[0];
+        if issuer.subject_name() != device.issuer_name() {
+            continue;
+        }
+        match device.verify_signed_by(issuer) {
+            Ok(()) => return Ok(authority),
+            Err(source) => {
+                let link = Link::Device;
+                refusal = AttestationError::BadSignature { link, source };
+            }
+        }
+    }
+    Err(refusal)
+}
+
+/// Anchors are linked when they are made: what is left are dates, and room for the authorities below each.
+fn check_authorities(authority: &Authority, now: Timestamp) -> Result<(), AttestationError> {
+    let link = Link::Authority;
+    for (above_device, certificate) in authority.path.iter().enumerate() {
+        let below = above_device + 1;
+        let room = certificate
+            .path_length()
+            .is_none_or(|most| below <= usize::from(most));
+        if !certificate.is_ca() || !certificate.may_sign_certificates() || !room {
+            return Err(AttestationError::NotACa { link });
+        }
+        check_dates(certificate, link, now)?;
+    }
+    Ok(())
+}
+
+fn check_device(
+    device: &Certificate,
+    slot: &Certificate,
+    now: Timestamp,
+) -> Result<(), AttestationError> {
+    let link = Link::Device;
+    if !device.is_ca() {
+        return Err(match slot.extension(FIRMWARE).and_then(Firmware::read) {
+            Some(firmware) if firmware.major == 4 => {
+                AttestationError::MalformedFirmware { firmware }
+            }
+            _ => AttestationError::NotACa { link },
+        });
+    }
+    if !device.may_sign_certificates() {
+        return Err(AttestationError::NotACa { link });
+    }
+    check_dates(device, link, now)
+}
+
+fn check_slot(slot: &Certificate, device: &Certificate) -> Result<(), AttestationError> {
+    if slot.issuer_name() != device.subject_name() {
+        return Err(AttestationError::OtherIssuer {
+            issuer: shown(&slot.issuer()),
+            device: shown(&device.subject()),
+        });
+    }
+    let link = Link::Slot;
+    slot.verify_signed_by(device)
+        .map_err(|source| AttestationError::BadSignature { link, source })?;
+    if slot.is_ca() {
+        return Err(AttestationError::SlotIsCa);
+    }
+    Ok(())
+}
+
+fn check_dates(
+    certificate: &Certificate,
+    link: Link,
+    now: Timestamp,
+) -> Result<(), AttestationError> {
+    if certificate.is_valid_at(now) {
+        return Ok(());
+    }
+    Err(AttestationError::NotValidNow {
+        link,
+        not_before: certificate.not_before(),
+        not_after: certificate.not_after(),
+    })
+}
+
+fn attested(
+    slot: &Certificate,
+    device: &Certificate,
+    authority: &Authority,
+) -> Result<Attested, AttestationError> {
+    let (pin_policy, touch_policy) = required(slot, POLICIES, read_policies)?;
+    let form = optional(slot, FORM_FACTOR, FormFactor::read)?;
+    let says_fips = |certificate: &Certificate| certificate.extension(FIPS).is_some();
+    let root = authority.path.last().unwrap_or(device);
+    Ok(Attested {
+        serial: required(slot, SERIAL, read_serial)?,
+        firmware: required(slot, FIRMWARE, Firmware::read)?,
+        slot: slot_of(slot)?,
+        pin_policy,
+        touch_policy,
+        form_factor: form.map(|(form_factor, _)| form_factor),
+        fips: form.is_some_and(|(_, fips)| fips) || says_fips(slot) || says_fips(device),
+        spki: slot.spki().to_vec(),
+        generation: authority.generation,
+        root_sha256: root.sha256(),
+    })
+}
+
+fn required<T>(
+    slot: &Certificate,
+    id: ObjectIdentifier,
+    read: impl FnOnce(&[u8]) -> Option<T>,
+) -> Result<T, AttestationError> {
+    optional(slot, id, read)?.ok_or(AttestationError::MissingExtension { id })
+}
+
+fn optional<T>(
+    slot: &Certificate,
+    id: ObjectIdentifier,
+    read: impl FnOnce(&[u8]) -> Option<T>,
+) -> Result<Option<T>, AttestationError> {
+    let Some(value) = slot.extension(id) else {
+        return Ok(None);
+    };
+    let value = read(value).ok_or(AttestationError::MalformedExtension { id })?;
+    Ok(Some(value))
+}
+
+fn slot_of(certificate: &Certificate) -> Result<Slot, AttestationError> {
+    let subject = certificate.subject();
+    let slot = subject.strip_prefix(SUBJECT).and_then(|it| it.parse().ok());
+    slot.ok_or_else(|| AttestationError::NoSlot {
+        subject: shown(&subject),
+    })
+}
+
+/// A name as an enemy may have written it, fit for messages.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(120).collect()
+}

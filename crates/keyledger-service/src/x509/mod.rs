@@ -1,0 +1,47 @@
+//! X.509, and no more of it than Keyledger needs: requests and certificates of the organisation's authority, its CRLs,
+//! and what Yubico's attestations say about keys on tokens.
+//!
+//! *Invariant:* pure. No clock (`now` is an argument), no random number (serial numbers are arguments), no secret, no
+//! socket; nothing here depends on the rest of the service. Signing is in two phases: [`ToBeSigned`] bytes go to wherever
+//! the key lives, [`ToBeSigned::finish`] takes the signature and checks it.
+//!
+//! Whatever is read came from someone else: sizes are limited before parsing, DER is strict, nothing panics.
+
+mod algorithm;
+mod anchors;
+mod attestation;
+mod attestation_error;
+mod certificate;
+mod crl;
+mod csr;
+mod envelope;
+mod issue;
+mod name;
+mod profile;
+mod serial_number;
+mod to_be_signed;
+mod verify;
+mod yubico_extensions;
+
+#[cfg(test)]
+mod tests;
+
+pub use algorithm::{PublicKeyKind, SignatureAlgorithm, UnsupportedKey};
+pub use anchors::{Anchors, AnchorsError, Generation};
+pub use attestation::{Attested, Expected, verify_attestation};
+pub use attestation_error::{AttestationError, Link};
+pub use certificate::{Certificate, MalformedCertificate};
+pub use crl::{CertificateRevocationReason, NewCrl, Revoked, crl_to_pem};
+pub use csr::{CertificateRequest, RequestError};
+pub use issue::{IssueError, Issuer, NewCertificate};
+pub use name::{DistinguishedName, NotAName};
+pub use profile::{
+    AlternativeName, AuthorityReach, CertificateProfile, ExtendedKeyUsage, KeyUsage,
+};
+pub use serial_number::{NotASerialNumber, SerialNumber};
+pub use to_be_signed::{FinishError, ReopenError, ToBeSigned};
+pub use verify::{BadSignature, verify_signature, verify_signature_by};
+pub use yubico_extensions::{Firmware, FormFactor, NotASlot, PinPolicy, Slot, TouchPolicy};
+
+/// The largest certificate or request that is looked at, in bytes of DER. Real ones have one to three thousand.
+pub const MAX_CERTIFICATE_BYTES: usize = 16 * 1024;

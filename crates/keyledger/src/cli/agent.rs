@@ -1,0 +1,204 @@
+//! `keyledger agent`: the agents of workstations.
+
+use std::{fs, io::Write as _, path::PathBuf};
+
+use anyhow::Context as _;
+use keyledger_domain::{
+    Name, Role,
+    name::Aggregate,
+    user,
+    views::{OperatorRow, UserRow, UserState},
+};
+use keyledger_wire::{Enrolment, query::Nothing};
+
+use crate::{
+    args::Why,
+    cli::pages,
+    connect::Connection,
+    exit::{Exit, Failure},
+    output::{self, Output},
+    session::Session,
+    table::{Cell, Table},
+    when,
+};
+
+/// The account that agents belong to: this service's own.
+const ACCOUNT: &str = "keys";
+
+/// Enrol the agents of workstations, which carry out tasks on YubiKeys.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger agent enrol ada-laptop --nkey UABC --out ada-laptop.enrolment
+  keyledger agent list
+
+`keyledger-agent enrol` on the workstation shows the public nkey, and takes the file.
+`keyledger user revoke ada-laptop --reason TEXT` ends an agent.")]
+pub(crate) struct Agent {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Enrol(Enrol),
+    /// List the agents
+    #[command(after_help = "Example:\n  keyledger agent list")]
+    List,
+}
+
+/// Enrol a workstation's agent: issues its NATS user and writes all that it needs to begin; no secret is in it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger agent enrol ada-laptop --nkey UABC --out ada-laptop.enrolment
+  keyledger agent enrol lab-pc --nkey UABC --agent-url tls://nats.acme.example:4222 --expires-days 180d --out lab-pc.enrolment")]
+struct Enrol {
+    /// The workstation's name: chosen once, never used again
+    name: Name,
+    /// The agent's public nkey, as `keyledger-agent enrol` shows it
+    #[arg(long)]
+    nkey: String,
+    /// The file to write; it must not exist
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Where the agent reaches NATS; as this command does unless given
+    #[arg(long = "agent-url", value_name = "URL")]
+    url: Option<String>,
+    /// The principal it stands for: a workstation
+    #[arg(long)]
+    principal: Option<Name>,
+    /// Days until it expires, 1 to 365; 180 unless said otherwise
+    #[arg(long, value_name = "DAYS", value_parser = when::parse_days)]
+    expires_days: Option<u16>,
+    #[command(flatten)]
+    why: Why,
+}
+
+impl Agent {
+    pub(crate) async fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
+        if let Verb::Enrol(enrol) = &self.verb
+            && fs::symlink_metadata(&enrol.out).is_ok()
+        {
+            let problem = format!(
+                "{} exists already, and nobody was enrolled",
+                enrol.out.display()
+            );
+            return Err(Failure::new(Exit::Usage, problem)
+                .remedy("name another file with --out")
+                .into());
+        }
+        let session = self.connection.open().await?;
+        match self.verb {
+            Verb::Enrol(enrol) => enrol.run(&session, out).await,
+            Verb::List => list(&session, out).await,
+        }
+    }
+}
+
+impl Enrol {
+    async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let ids = self.why.under.ids();
+        let body = user::Issue {
+            account: Name::new(ACCOUNT).expect("it is a name"),
+            nkey: Some(self.nkey),
+            seal_to: None,
+            role: Some(Role::Agent),
+            principal: self.principal,
+            expires_days: Some(self.expires_days.unwrap_or(180)),
+            keys: None,
+            publish: None,
+            subscribe: None,
+            reason: self.why.reason,
+            ticket: self.why.under.ticket,
+        };
+        let done = session
+            .command(Aggregate::User, "issue", &self.name, &body, ids)
+            .await
+            .with_context(|| format!("enrolling agent {}", self.name))?;
+        let signing: keyledger_domain::views::InventoryRow = session
+            .query(
+                &format!("inventory.show.{}", keyledger_domain::LEDGER_SIGNING_KEY),
+                &Nothing {},
+            )
+            .await
+            .context("asking for the ledger's signing key")?;
+        let operator: OperatorRow = session
+            .query("operator", &Nothing {})
+            .await
+            .context("asking for the operator")?;
+        let url = self.url.unwrap_or_else(|| session.url().to_owned());
+        let enrolment = Enrolment {
+            version: Enrolment::VERSION,
+            workstation: self.name.clone(),
+            url,
+            prefix: session.client().prefix().to_string(),
+            jwt: done
+                .jwt
+                .clone()
+                .context("the JWT did not come with the answer")?,
+            signers: signing.nkey.into_iter().collect(),
+            operator: operator.nkey,
+        };
+        let mut file = fs::File::create_new(&self.out)
+            .with_context(|| format!("writing {}", self.out.display()))?;
+        serde_json::to_writer_pretty(&mut file, &enrolment)?;
+        file.write_all(b"\n")?;
+        if out.is_json() {
+            out.json(&done)?;
+        } else {
+            out.line(format!(
+                "enrolled {} at revision {}: {}",
+                done.id,
+                done.revision,
+                self.out.display()
+            ))?;
+            out.styled(
+                output::faint(),
+                &format!(
+                    "on the workstation: keyledger-agent enrol --accept {}",
+                    self.out.display()
+                ),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+async fn list(session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+    let rows: Vec<UserRow> = pages::every(session, &format!("credentials.{ACCOUNT}"))
+        .await
+        .context("listing agents")?;
+    let rows: Vec<_> = rows
+        .into_iter()
+        .filter(|row| row.role == Some(Role::Agent))
+        .collect();
+    if out.is_json() {
+        return Ok(out.json(&rows)?);
+    }
+    if rows.is_empty() {
+        out.styled(output::faint(), "no agents")?;
+        return Ok(());
+    }
+    let now = out.now();
+    let mut table = Table::new(&["WORKSTATION", "STATE", "EXPIRES", "NKEY"]);
+    for row in &rows {
+        let (state, style) = match row.state {
+            UserState::Issued => ("enrolled", output::good()),
+            UserState::Expired => ("expired", output::faint()),
+            UserState::Revoked => ("revoked", output::fault()),
+        };
+        table.row([
+            row.name.to_string().into(),
+            Cell::styled(state, style),
+            row.expires_at
+                .map_or("never".to_owned(), |at| when::dated(at, now))
+                .into(),
+            row.nkey.as_str().into(),
+        ]);
+    }
+    out.table(&table)?;
+    Ok(())
+}

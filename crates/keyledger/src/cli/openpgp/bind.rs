@@ -1,0 +1,91 @@
+//! `keyledger openpgp bind`: subkeys into a certificate.
+
+use std::{path::PathBuf, str::FromStr};
+
+use keyledger_custody::openpgp::{ProvenSubkey, SubkeyRole, offline::Ask};
+use keyledger_domain::Timestamp;
+
+use super::{change::Change, files};
+use crate::{
+    exit::{Exit, Failure},
+    output::Output,
+    when,
+};
+
+/// The largest file of subkeys that is read, in bytes: room for the most that one request may ask.
+const MAX_BYTES: usize = 64 << 10;
+
+/// Bind subkeys to a certificate: those a card made, or an escrowed one
+///
+/// The file of subkeys is what the workstation's agent writes when a card has made its keys: their public halves, and the
+/// signature by which the signing subkey agrees. `keyledger openpgp escrow` writes one too.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger openpgp bind --certificate alice.asc --subkeys card.json --expires +365d --key alice.certify
+  keyledger openpgp bind --certificate alice.asc --subkeys card.json --expires +365d --expires encrypt=+730d --request request.json")]
+pub(super) struct Bind {
+    #[command(flatten)]
+    change: Change,
+    /// The file of subkeys
+    #[arg(long, value_name = "FILE")]
+    subkeys: PathBuf,
+    /// When they expire: for all, or for those of a role, like encrypt=+730d
+    #[arg(long, value_name = "[ROLE=]TIME", required = true)]
+    expires: Vec<End>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct End {
+    role: Option<SubkeyRole>,
+    at: Timestamp,
+}
+
+impl FromStr for End {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((role, at)) = text.split_once('=') else {
+            let at = when::parse_moment(text)?;
+            return Ok(Self { role: None, at });
+        };
+        let role = SubkeyRole::ALL.into_iter().find(|r| r.as_str() == role);
+        let role = role.ok_or("the roles are sign, encrypt and authenticate")?;
+        Ok(Self {
+            role: Some(role),
+            at: when::parse_moment(at)?,
+        })
+    }
+}
+
+impl Bind {
+    pub(super) fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let bytes = files::read(&self.subkeys, MAX_BYTES)?;
+        if bytes.len() > MAX_BYTES {
+            let problem = format!("it is larger than {MAX_BYTES} bytes");
+            return Err(files::refused(&self.subkeys, anyhow::anyhow!(problem)));
+        }
+        let subkeys: Vec<ProvenSubkey> =
+            serde_json::from_slice(&bytes).map_err(|error| files::refused(&self.subkeys, error))?;
+        let mut asks = Vec::new();
+        for subkey in subkeys {
+            let role = subkey.subkey().role();
+            let expires = self.end_of(role)?;
+            asks.push(Ask::Bind {
+                subkey: Box::new(subkey),
+                expires,
+            });
+        }
+        let certificate = self.change.certificate()?;
+        self.change.run(&certificate, asks, out)
+    }
+
+    /// What is said of a role goes before what is said of all.
+    fn end_of(&self, role: SubkeyRole) -> anyhow::Result<Timestamp> {
+        let of = |role| self.expires.iter().find(|end| end.role == role);
+        let end = of(Some(role)).or_else(|| of(None));
+        let problem = format!("--expires says nothing of the subkey to {}", role.as_str());
+        end.map(|end| end.at)
+            .ok_or_else(|| Failure::new(Exit::Usage, problem).into())
+    }
+}

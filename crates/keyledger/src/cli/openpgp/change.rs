@@ -1,0 +1,194 @@
+//! What all changes of a certificate share: signed here and now, or asked of the offline machine.
+
+use std::{
+    io::{self, BufRead as _, IsTerminal as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use keyledger_custody::openpgp::{
+    Certificate, CertifyKey, SealedKey, UserId,
+    offline::{Ask, Request, describe},
+};
+use keyledger_domain::Timestamp;
+use serde_json::json;
+
+use super::files;
+use crate::{
+    cli::{root, shell},
+    exit::{Exit, Failure},
+    output::{Output, plain},
+    when,
+};
+
+/// Which certificate, and who signs.
+#[derive(Debug, clap::Args)]
+pub(super) struct Change {
+    /// The certificate; with --key it is written anew
+    #[arg(long, value_name = "FILE")]
+    certificate: PathBuf,
+    /// Whose certificate it is, if it has several user ids; the first unless given
+    #[arg(long, value_name = "USER ID")]
+    of: Option<UserId>,
+    #[command(flatten)]
+    by: By,
+    #[command(flatten)]
+    agree: Agree,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct By {
+    /// The sealed certify key: sign here and now
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Write a request for the offline machine to this file, and sign nothing
+    #[arg(long, value_name = "FILE")]
+    request: Option<PathBuf>,
+}
+
+/// Who agrees, and with which passphrase.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Agree {
+    /// Sign without asking; for scripts that have read the request
+    #[arg(long)]
+    yes: bool,
+    /// The file of the certify key's passphrase, mode 0600; asked for at the terminal unless given
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+impl Change {
+    /// The certificate, as it is.
+    pub(super) fn certificate(&self) -> anyhow::Result<Certificate> {
+        files::certificate(&self.certificate)
+    }
+
+    /// Has `asks` done, or asks for them.
+    pub(super) fn run(
+        self,
+        certificate: &Certificate,
+        asks: Vec<Ask>,
+        out: &mut Output<'_>,
+    ) -> anyhow::Result<()> {
+        let first = certificate.user_ids().first().map(|view| view.id.clone());
+        let id = self.of.or(first).context("a certificate has a user id")?;
+        let now = when::now();
+        let request = Request::new(certificate, id, asks, now).map_err(files::rejected)?;
+        match (self.by.key, self.by.request) {
+            (Some(key), _) => {
+                let key = self.agree.opened(&key, &request, now, out)?;
+                let response = key.answer(&request, now).map_err(files::rejected)?;
+                let changed = response.accept(&request).map_err(files::rejected)?;
+                files::replace(&self.certificate, changed.to_armored().as_bytes())?;
+                written(&self.certificate, &changed, out)
+            }
+            (None, Some(path)) => {
+                files::write_new(&path, &request.to_json())?;
+                asked(&path, &self.certificate, &request, out)
+            }
+            (None, None) => unreachable!("clap demands one of the two"),
+        }
+    }
+}
+
+impl Agree {
+    /// Shows what is to be signed at `now`, asks, and opens the key.
+    pub(crate) fn opened(
+        &self,
+        key: &Path,
+        request: &Request,
+        now: Timestamp,
+        out: &mut Output<'_>,
+    ) -> anyhow::Result<CertifyKey> {
+        let sealed = SealedKey::read(key).with_context(|| key.display().to_string())?;
+        let certificate = request.certificate().fingerprint();
+        if sealed.fingerprint() != certificate {
+            let found = sealed.fingerprint();
+            let problem = format!(
+                "{} is of {found}, and the request is for {certificate}",
+                key.display()
+            );
+            return Err(Failure::new(Exit::Rejected, problem).into());
+        }
+        let words = describe(request, now);
+        if out.is_json() {
+            eprint!("{}", plain(&words));
+        } else {
+            out.line(&words)?;
+        }
+        self.confirm()?;
+        let passphrase = match &self.passphrase_file {
+            Some(file) => root::from_file(file)?,
+            None => root::ask("the certify key")?,
+        };
+        sealed
+            .open_certify_key(&passphrase)
+            .with_context(|| key.display().to_string())
+    }
+
+    fn confirm(&self) -> anyhow::Result<()> {
+        if self.yes {
+            return Ok(());
+        }
+        if !io::stdin().is_terminal() {
+            let problem = "there is no terminal to ask at, and nothing was signed";
+            let remedy = "read what is shown, then give --yes";
+            return Err(Failure::new(Exit::Usage, problem).remedy(remedy).into());
+        }
+        eprint!("Sign all of this? Type yes: ");
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer)?;
+        if answer.trim() == "yes" {
+            return Ok(());
+        }
+        Err(Failure::new(Exit::Rejected, "nothing was signed").into())
+    }
+}
+
+/// Says that a certificate was written.
+pub(super) fn written(
+    path: &Path,
+    certificate: &Certificate,
+    out: &mut Output<'_>,
+) -> anyhow::Result<()> {
+    let fingerprint = certificate.fingerprint();
+    if out.is_json() {
+        out.json(&json!({ "certificate": fingerprint, "file": path }))?;
+        return Ok(());
+    }
+    out.line(format!(
+        "wrote certificate {fingerprint} to {}",
+        path.display()
+    ))?;
+    Ok(())
+}
+
+fn asked(
+    path: &Path,
+    certificate: &Path,
+    request: &Request,
+    out: &mut Output<'_>,
+) -> anyhow::Result<()> {
+    if out.is_json() {
+        out.json(&json!({
+            "request": path, "sha256": request.digest(), "nonce": request.nonce(),
+            "certificate": request.certificate().fingerprint(),
+        }))?;
+        return Ok(());
+    }
+    let word = |path: &Path| shell::quoted(&path.display().to_string());
+    let (file, certificate) = (word(path), word(certificate));
+    out.line(format!(
+        "wrote the request {}, SHA-256 {}",
+        path.display(),
+        request.digest()
+    ))?;
+    out.line(format!(
+        "there:      keyledger offline sign {file} --key CERTIFY_KEY --out response.json"
+    ))?;
+    out.line(format!(
+        "back here:  keyledger openpgp accept response.json --request {file} --certificate {certificate}"
+    ))?;
+    Ok(())
+}

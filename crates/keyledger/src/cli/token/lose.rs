@@ -1,0 +1,106 @@
+//! Losing a token: everything on it is revoked in one command, and shown first.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use anyhow::Context as _;
+use keyledger_domain::{Name, token, views::TokenRow};
+use keyledger_wire::query::Nothing;
+
+use crate::{
+    args::Reasoned,
+    cli::{order, send},
+    exit::{Exit, Failure},
+    output::{self, Output},
+    session::Session,
+    table::Table,
+};
+
+/// Declare a token lost: revokes every key on it, their certificates, and the NATS users bound to it
+///
+/// What will be revoked is shown first. There is no way back: a token that is found is reset and made anew.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger token lose 12345678 --reason 'left on the train' --ticket SEC-12
+  keyledger token lose 12345678 --reason 'stolen' --yes")]
+pub(super) struct Lose {
+    /// The token's serial number
+    name: Name,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    why: Reasoned,
+}
+
+order!(Lose: Token "lose" => "declared lost and revoked all of", token::Lose, |this| token::Lose {
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});
+
+impl Lose {
+    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let tail = format!("tokens.show.{}", self.name);
+        let row: TokenRow = session
+            .query(&tail, &Nothing {})
+            .await
+            .with_context(|| format!("showing token {}", self.name))?;
+        if !out.is_json() {
+            show(&row, out)?;
+        }
+        if !self.yes {
+            ask(&self.name)?;
+        }
+        send(session, out, self).await
+    }
+}
+
+fn show(row: &TokenRow, out: &mut Output<'_>) -> anyhow::Result<()> {
+    if row.keys.is_empty() && row.users.is_empty() {
+        out.styled(
+            output::faint(),
+            "nothing is on it: only the loss is recorded",
+        )?;
+        return Ok(());
+    }
+    out.line("this is revoked:")?;
+    let mut table = Table::new(&["WHAT", "NAME", "STATE", "CERTIFICATE"]);
+    for key in &row.keys {
+        table.row([
+            format!("key in {}", key.place).into(),
+            key.key.to_string().into(),
+            key.state.as_str().into(),
+            key.certificate_serial.clone().unwrap_or_default().into(),
+        ]);
+    }
+    for user in &row.users {
+        table.row([
+            "NATS user".into(),
+            user.to_string().into(),
+            "".into(),
+            "".into(),
+        ]);
+    }
+    out.table(&table)?;
+    Ok(())
+}
+
+fn ask(name: &Name) -> anyhow::Result<()> {
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        let problem =
+            format!("token {name}: nothing was revoked, since nobody is here to confirm it");
+        return Err(Failure::new(Exit::Usage, problem)
+            .remedy("give --yes in a script")
+            .into());
+    }
+    let mut ask = std::io::stderr();
+    write!(ask, "Revoke all of this? [y/N] ")?;
+    ask.flush()?;
+    let mut answer = String::new();
+    stdin.lock().read_line(&mut answer)?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Usage, format!("token {name}: nothing was revoked")).into())
+}

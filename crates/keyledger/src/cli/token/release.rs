@@ -1,0 +1,84 @@
+//! Releasing a token's secrets to an approver.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use keyledger_custody::{CurveKey, Delivery, write_secret_file};
+use keyledger_domain::{Name, name::Aggregate, token};
+
+use crate::{
+    args::Reasoned,
+    exit::{Exit, Failure},
+    output::Output,
+    session::Session,
+};
+
+/// Release a token's PUK and management key into a file that only you can read; for approvers
+///
+/// That they were released, to whom and why, stays in the ledger. Give the token new ones afterwards: `rotate-secrets`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  keyledger token release 12345678 --reason 'PIN blocked, no agent there' --out 12345678.secrets"
+)]
+pub(super) struct Release {
+    /// The token's serial number
+    name: Name,
+    /// The file to write them to; it must not exist
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    #[command(flatten)]
+    why: Reasoned,
+}
+
+impl Release {
+    pub(super) fn checked(self) -> anyhow::Result<Self> {
+        if std::fs::symlink_metadata(&self.out).is_ok() {
+            let problem = format!(
+                "{} exists already, and nothing was released",
+                self.out.display()
+            );
+            return Err(Failure::new(Exit::Usage, problem)
+                .remedy("name another file with --out")
+                .into());
+        }
+        Ok(self)
+    }
+
+    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let curve = CurveKey::generate()?;
+        let ids = self.why.under.ids();
+        let body = token::Release {
+            seal_to: curve.public_nkey().to_owned(),
+            reason: self.why.reason,
+            ticket: self.why.under.ticket,
+        };
+        let done = session
+            .command(Aggregate::Token, "release", &self.name, &body, ids)
+            .await
+            .with_context(|| format!("releasing the secrets of token {}", self.name))?;
+        let sealed = done
+            .secrets
+            .as_ref()
+            .context("the secrets did not come with the answer")?;
+        let delivery = Delivery {
+            sender: sealed.sender.clone(),
+            ciphertext: STANDARD
+                .decode(&sealed.sealed)
+                .context("the secrets are not base64")?,
+        };
+        let secrets = curve.open(&delivery).context("opening the secrets")?;
+        write_secret_file(&self.out, secrets.expose())?;
+        if out.is_json() {
+            out.json(&done)?;
+        } else {
+            out.line(format!(
+                "released the secrets of {} at revision {}: {}",
+                done.id,
+                done.revision,
+                self.out.display()
+            ))?;
+        }
+        Ok(())
+    }
+}

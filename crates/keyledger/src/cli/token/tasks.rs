@@ -1,0 +1,224 @@
+//! Commands that file a task for a workstation's agent.
+
+use keyledger_domain::{Name, text::Title, token};
+use uuid::Uuid;
+
+use super::{confirm, profiles, watch};
+use crate::{
+    args::{Reasoned, Why},
+    cli::{
+        order,
+        send::{Order, order_of, print},
+    },
+    output::Output,
+    session::Session,
+};
+
+/// How a task is followed.
+#[derive(Debug, Clone, Copy, clap::Args)]
+struct Follow {
+    /// Show how it goes, with what the person at the token must do, until it ends
+    #[arg(long)]
+    wait: bool,
+}
+
+/// Provision a token: resets it, sets its secrets, makes its keys, certifies them, and proves it all
+///
+/// The agent of the workstation carries it out; whatever happens on the way, it goes on where it was. Everything on the token
+/// is destroyed first; the person at the workstation is asked to confirm that.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger token provision 12345678 --profile person --workstation ada-laptop --wait
+  keyledger token provision 12345678 --profile ./ours.toml --workstation ada-laptop --issuer issuing-ca
+
+`keyledger token profiles` shows the shipped profiles.")]
+pub(super) struct Provision {
+    /// The token's serial number
+    name: Name,
+    /// A shipped profile, or a TOML file of your own
+    #[arg(long, value_name = "NAME|FILE")]
+    profile: String,
+    /// The workstation it is plugged into
+    #[arg(long)]
+    workstation: Name,
+    /// The key that certifies its keys; the only authority there is unless given
+    #[arg(long, value_name = "KEY")]
+    issuer: Option<Name>,
+    /// The holder's e-mail address, for certificates; the principal's unless given
+    #[arg(long, value_name = "ADDRESS")]
+    email: Option<Title>,
+    #[command(flatten)]
+    follow: Follow,
+    #[command(flatten)]
+    why: Why,
+}
+
+order!(Provision: Token "provision" => "filed the provisioning of", token::Provision, |this| token::Provision {
+    workstation: this.workstation,
+    profile: profiles::profile(&this.profile)?,
+    issuer: this.issuer,
+    email: this.email,
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});
+
+impl Provision {
+    /// Reads the profile before anything is connected to.
+    pub(super) fn checked(self) -> anyhow::Result<Self> {
+        profiles::profile(&self.profile)?;
+        Ok(self)
+    }
+
+    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let follow = self.follow;
+        file(session, out, self, follow).await
+    }
+}
+
+/// Verify that a token still is what the ledger says: it attests and proves every key again
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  keyledger token verify 12345678 --wait")]
+pub(super) struct Verify {
+    /// The token's serial number
+    name: Name,
+    /// The workstation it is plugged into; the one it was last seen at unless given
+    #[arg(long)]
+    workstation: Option<Name>,
+    #[command(flatten)]
+    follow: Follow,
+    #[command(flatten)]
+    why: Why,
+}
+
+order!(Verify: Token "verify" => "filed the verification of", token::Verify, |this| token::Verify {
+    workstation: this.workstation,
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});
+
+impl Verify {
+    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let follow = self.follow;
+        file(session, out, self, follow).await
+    }
+}
+
+/// Unblock a token's PIN with its PUK, which stays sealed; the person chooses a new PIN
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  keyledger token unblock 12345678 --wait --ticket HELP-7")]
+pub(super) struct Unblock {
+    /// The token's serial number
+    name: Name,
+    /// The workstation it is plugged into; the one it was last seen at unless given
+    #[arg(long)]
+    workstation: Option<Name>,
+    #[command(flatten)]
+    follow: Follow,
+    #[command(flatten)]
+    why: Why,
+}
+
+order!(Unblock: Token "unblock" => "filed the unblocking of", token::Unblock, |this| token::Unblock {
+    workstation: this.workstation,
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});
+
+impl Unblock {
+    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let follow = self.follow;
+        file(session, out, self, follow).await
+    }
+}
+
+/// Give a token a new PUK and a new management key
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  keyledger token rotate-secrets 12345678 --wait --reason 'they were released'"
+)]
+pub(super) struct RotateSecrets {
+    /// The token's serial number
+    name: Name,
+    /// The workstation it is plugged into; the one it was last seen at unless given
+    #[arg(long)]
+    workstation: Option<Name>,
+    #[command(flatten)]
+    follow: Follow,
+    #[command(flatten)]
+    why: Why,
+}
+
+order!(RotateSecrets: Token "rotate-secrets" => "filed new secrets for", token::RotateSecrets, |this| token::RotateSecrets {
+    workstation: this.workstation,
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});
+
+impl RotateSecrets {
+    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let follow = self.follow;
+        file(session, out, self, follow).await
+    }
+}
+
+/// Reset a token to the factory's state: everything on it is destroyed
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  keyledger token reset 12345678 --reason 'goes to Grace' --yes --wait"
+)]
+pub(super) struct Reset {
+    /// The token's serial number
+    name: Name,
+    /// The workstation it is plugged into; the one it was last seen at unless given
+    #[arg(long)]
+    workstation: Option<Name>,
+    /// Do not ask for the serial number again
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    follow: Follow,
+    #[command(flatten)]
+    why: Reasoned,
+}
+
+order!(Reset: Token "reset" => "filed the reset of", token::Reset, |this| token::Reset {
+    workstation: this.workstation,
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});
+
+impl Reset {
+    pub(super) fn confirmed(self) -> anyhow::Result<Self> {
+        let what = format!("This destroys every key on token {}.", self.name);
+        confirm::serial(&self.name, &what, self.yes)?;
+        Ok(self)
+    }
+
+    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let follow = self.follow;
+        file(session, out, self, follow).await
+    }
+}
+
+/// Files a task, and follows it if that was asked for.
+async fn file<O: Order>(
+    session: &Session,
+    out: &mut Output<'_>,
+    order: O,
+    follow: Follow,
+) -> anyhow::Result<()> {
+    let name = order.name().clone();
+    // Listening begins before the task is filed, so that nothing is missed.
+    let watching = match follow.wait {
+        true => Some(watch::Watching::begin(session, &name).await?),
+        false => None,
+    };
+    let done = order_of(session, order).await?;
+    print::<O>(out, &done)?;
+    let task: Uuid = done.command_id;
+    match watching {
+        Some(watching) => watching.until_ended(session, out, Some(task)).await,
+        None => Ok(()),
+    }
+}

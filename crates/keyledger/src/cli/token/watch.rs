@@ -1,0 +1,217 @@
+//! Watching a token: each step as it happens, with what the person must do now.
+
+use anyhow::Context as _;
+use async_nats::Subscriber;
+use futures::StreamExt as _;
+use keyledger_domain::{
+    Event, Name, Record,
+    name::{Aggregate, HistoryId},
+    token,
+    views::TokenRow,
+};
+use keyledger_wire::{notice::Notice, query::Nothing};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    exit::{Exit, Failure},
+    output::{self, Output},
+    session::{self, Session},
+    when,
+};
+
+/// Watch a token: each step of its task, and what the person at it must do now
+///
+/// Ends with Ctrl-C; `--wait` of the commands that file a task ends with the task.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  keyledger token watch 12345678")]
+pub(super) struct Watch {
+    /// The token's serial number
+    name: Name,
+}
+
+impl Watch {
+    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let watching = Watching::begin(session, &self.name).await?;
+        watching.until_ended(session, out, None).await
+    }
+}
+
+/// Who listens to what happens to a token.
+pub(super) struct Watching {
+    name: Name,
+    notices: Subscriber,
+    events: Subscriber,
+}
+
+impl Watching {
+    /// Begins to listen.
+    pub(super) async fn begin(session: &Session, name: &Name) -> anyhow::Result<Self> {
+        let prefix = session.client().prefix();
+        let history = HistoryId::new(Aggregate::Token, name.clone());
+        Ok(Self {
+            name: name.clone(),
+            notices: session.subscribe(prefix.notice(name.as_str())).await?,
+            events: session.subscribe(prefix.history(&history)).await?,
+        })
+    }
+
+    /// Prints what happens until the task ends, or for ever where none is named.
+    ///
+    /// # Errors
+    ///
+    /// If the task did not do what it was for.
+    pub(super) async fn until_ended(
+        mut self,
+        session: &Session,
+        out: &mut Output<'_>,
+        task: Option<Uuid>,
+    ) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                message = self.notices.next() => {
+                    let message = message.ok_or_else(lost)?;
+                    let notice: Notice = serde_json::from_slice(&message.payload)
+                        .context("a notice cannot be read by this version")?;
+                    if task.is_none() || notice.task == task {
+                        tell(&notice, out)?;
+                    }
+                }
+                message = self.events.next() => {
+                    let message = message.ok_or_else(lost)?;
+                    let record = Record::read(&message.payload)
+                        .context("an event cannot be read by this version")?;
+                    let Event::Token(event) = &record.event else { continue };
+                    say(&record, event, out)?;
+                    if let (Some(task), Some((ended, done))) = (task, end(event))
+                        && ended == task
+                    {
+                        settled(session, &self.name, record.revision).await?;
+                        return done.map_or_else(
+                            |(why, remedy)| Err(Failure::new(Exit::Rejected, format!("token {}: {why}", self.name)).remedy(remedy).into()),
+                            |()| Ok(()),
+                        );
+                    }
+                }
+                said = session.denied() => return Err(session::denied(&said).into()),
+                _ = tokio::signal::ctrl_c() => return Ok(()),
+            }
+        }
+    }
+}
+
+/// The event comes here while the service is still folding it: whoever asks next is to see it.
+async fn settled(session: &Session, name: &Name, revision: u32) -> anyhow::Result<()> {
+    const TRIES: u32 = 50;
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+    for _ in 0..TRIES {
+        let row: TokenRow = session
+            .query(&format!("tokens.show.{name}"), &Nothing {})
+            .await?;
+        if row.revision >= revision {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
+fn lost() -> Failure {
+    Failure::new(Exit::Unreachable, "the connection was lost").remedy(
+        "the task goes on without being watched: `keyledger token show SERIAL` says how far it is",
+    )
+}
+
+/// A step, and what the person must do now.
+fn tell(notice: &Notice, out: &mut Output<'_>) -> anyhow::Result<()> {
+    if out.is_json() {
+        return Ok(out.json_line(notice)?);
+    }
+    let at = notice
+        .at
+        .as_ref()
+        .map(|at| format!(" {at}"))
+        .unwrap_or_default();
+    match notice.prompt {
+        Some(prompt) => {
+            out.styled(
+                output::warning(),
+                &format!("  {}{at}: {}", notice.step.as_str(), prompt.sentence()),
+            )?;
+        }
+        None => out.line(format!("  {}{at}", notice.step.as_str()))?,
+    }
+    Ok(())
+}
+
+/// What the ledger says.
+fn say(record: &Record, event: &token::Event, out: &mut Output<'_>) -> anyhow::Result<()> {
+    use token::Event as E;
+    if out.is_json() {
+        let line = json!({
+            "at": record.occurred_at, "event": record.event.past(), "revision": record.revision, "data": event,
+        });
+        return Ok(out.json_line(&line)?);
+    }
+    let name = &record.history.name;
+    let at = when::moment(record.occurred_at);
+    let (style, text) = match event {
+        E::TaskProgressed(_) => return Ok(()), // the notice said so
+        E::SecretsEscrowed(_) => (output::faint(), "its secrets are in custody".to_owned()),
+        E::KeysMade(made) => {
+            let keys: Vec<_> = made
+                .keys
+                .iter()
+                .map(|k| format!("{} {}", k.place, k.key))
+                .collect();
+            (
+                output::faint(),
+                format!("made and attested: {}", keys.join(", ")),
+            )
+        }
+        E::Provisioned(p) => (
+            output::good(),
+            format!("PROVISIONED, attested up to {}", p.root),
+        ),
+        E::Verified(p) => (
+            output::good(),
+            format!("VERIFIED, attested up to {}", p.root),
+        ),
+        E::Quarantined(q) => (output::fault(), format!("QUARANTINED: {}", q.fault)),
+        E::TaskFailed(f) => (
+            output::fault(),
+            format!("FAILED ({}): {}", f.code.as_str(), f.detail),
+        ),
+        _ => (output::faint(), record.event.past().replace('_', " ")),
+    };
+    out.styled(style, &format!("{at}  token {name} {text}"))?;
+    Ok(())
+}
+
+/// Why a task did not do what it was for, and what to do.
+type Undone = (String, &'static str);
+
+/// The task that an event ends, and whether it did what it was for.
+fn end(event: &token::Event) -> Option<(Uuid, Result<(), Undone>)> {
+    use token::Event as E;
+    Some(match event {
+        E::Provisioned(p) | E::Verified(p) => (p.task, Ok(())),
+        E::WasReset(e) | E::Unblocked(e) | E::SecretsRotated(e) => (e.task, Ok(())),
+        E::Quarantined(q) => (
+            q.task,
+            Err((
+                format!("its evidence does not fit: {}", q.fault),
+                "do not use it; find out why, then reset it with `keyledger token reset`",
+            )),
+        ),
+        E::TaskFailed(f) => (f.task, Err((f.detail.to_string(), f.code.remedy()))),
+        E::TaskCancelled(e) => (
+            e.task,
+            Err((
+                "the task was cancelled".to_owned(),
+                "file it again if that was not meant",
+            )),
+        ),
+        _ => return None,
+    })
+}
