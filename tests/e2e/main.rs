@@ -1,6 +1,7 @@
 //! End to end: a real nats-server in operator mode, real JWTs, real messages.
 #![allow(clippy::unwrap_used)] // a test has nobody to return an error to
 
+mod agents;
 mod crash;
 mod credentials;
 mod durability;

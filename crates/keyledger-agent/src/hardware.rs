@@ -45,7 +45,12 @@ impl Tokens for Hardware {
         desk: &mut dyn Desk,
     ) -> Result<WalkEnd, DeskError> {
         match walk::walk(task, serial, desk) {
-            Ok(_) => Ok(WalkEnd::Ended),
+            // Whether the service said so or refused a report: for this agent it is over.
+            Ok(walk::WalkEnd::Closed { why }) => Err(DeskError::Refused(why)),
+            Ok(end) => {
+                tracing::info!(task = %task.task, %serial, ?end, "walked");
+                Ok(WalkEnd::Ended)
+            }
             Err(WalkError::Desk(error)) => Err(error),
         }
     }

@@ -3,8 +3,10 @@
 //! | module | what |
 //! |---|---|
 //! | [`card`] | the tokens on this machine, through PC/SC |
+//! | [`cli`] | `run`, `status`, `tokens`, `enrol` |
+//! | [`config`], [`place`] | the agent's settings, and where its files are |
 //! | [`desk`] | what the walk of a task needs from outside the token: reports, a memory that survives, a person |
-//! | [`hardware`] | the tokens as the runtime wants them |
+//! | [`hardware`] | the tokens and the walk, as the runtime wants them |
 //! | [`identity`] | who the agent is: an nkey that signs and a curve key to which others seal |
 //! | [`person`] | who chooses and types PINs, by pinentry or on a terminal |
 //! | [`run`] | the agent at work: queue, walks, journal, delivery, status |
@@ -14,9 +16,14 @@
 //! is the truth of where a task stands, never what the agent remembers.
 
 pub mod card;
+pub mod cli;
+pub mod config;
 pub mod desk;
+mod exit;
 pub mod hardware;
 pub mod identity;
+mod output;
 pub mod person;
+pub mod place;
 pub mod run;
 pub mod walk;

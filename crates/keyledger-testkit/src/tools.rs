@@ -9,6 +9,9 @@ use std::sync::OnceLock;
 /// Atomic batch publish came with 2.12; the ledger is written with it.
 const NATS_SERVER_MINIMUM: (u32, u32) = (2, 12);
 
+/// What knows everything of firmware 5.7.
+const YKMAN_MINIMUM: (u32, u32) = (5, 5);
+
 /// A nats-server of at least 2.12: `$KEYLEDGER_NATS_SERVER`, or the first on `PATH`, or `.tools/bin/nats-server`.
 ///
 /// # Panics
@@ -68,6 +71,21 @@ pub fn keyledger() -> PathBuf {
 #[must_use]
 pub fn virtual_token() -> PathBuf {
     built("virtual-token", "KEYLEDGER_VIRTUAL_TOKEN")
+}
+
+/// Yubico's `ykman` of at least 5.5: `$KEYLEDGER_YKMAN`, or the first on `PATH`, or `.tools/bin/ykman`.
+///
+/// Some of its commands kill every `scdaemon` they see: [`crate::token::VirtualTokens::ykman`] lets it see none.
+///
+/// # Panics
+///
+/// If there is none.
+#[must_use]
+pub fn ykman() -> PathBuf {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    FOUND
+        .get_or_init(|| find("ykman", "KEYLEDGER_YKMAN", recent_ykman))
+        .clone()
 }
 
 /// The root of the repository these tests were built from.
@@ -134,9 +152,25 @@ fn recent_enough(server: &Path) -> bool {
         .is_some_and(|version| version >= NATS_SERVER_MINIMUM)
 }
 
+/// Debian's is of version 4, and knows no management keys but 3DES.
+fn recent_ykman(ykman: &Path) -> bool {
+    let Ok(output) = Command::new(ykman).arg("--version").output() else {
+        return false;
+    };
+    let line = String::from_utf8_lossy(&output.stdout);
+    line.rsplit("version: ")
+        .next()
+        .and_then(numbers)
+        .is_some_and(|version| version >= YKMAN_MINIMUM)
+}
+
 /// Major and minor of `nats-server: v2.15.1`.
 fn version(line: &str) -> Option<(u32, u32)> {
-    let mut numbers = line.trim().rsplit('v').next()?.split('.');
+    numbers(line.trim().rsplit('v').next()?)
+}
+
+fn numbers(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.trim().split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 

@@ -26,6 +26,16 @@ impl Pinentry {
         }
     }
 
+    /// Whether there is such a program.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError::CannotAsk`] says how to get one.
+    pub fn look(&self) -> Result<(), PersonError> {
+        let found = PassphraseInput::with_binary(&self.program);
+        found.map(drop).ok_or_else(|| self.missing())
+    }
+
     fn missing(&self) -> PersonError {
         PersonError::CannotAsk(format!(
             "there is no program {:?}: install one (Debian: `apt install pinentry-gnome3`, or pinentry-curses), name \

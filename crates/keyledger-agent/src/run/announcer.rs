@@ -90,6 +90,11 @@ impl Announcer {
     pub(crate) async fn deliver(&self, courier: &Courier, office: &Arc<Office>) {
         let mut pauses = Pauses::new();
         loop {
+            // First the connection, then what is newest by then.
+            tokio::select! {
+                _ = courier.link.up() => {}
+                () = office.stop.stopped() => return,
+            }
             let next = {
                 let state = self.state();
                 let next = state.pending.iter().next();
@@ -114,7 +119,7 @@ impl Announcer {
                 Sent::Refused(reason) => {
                     tracing::warn!(%serial, "its announcement is refused: {reason}");
                     self.settle(serial, message, office);
-                    office.board.lock().refused.push(Refused {
+                    office.board.refused(Refused {
                         task: None,
                         message,
                         report: report.name().to_owned(),

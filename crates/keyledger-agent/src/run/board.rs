@@ -32,7 +32,9 @@ pub struct Status {
     pub tasks: Vec<TaskStatus>,
     /// Announcements to deliver.
     pub announcements: usize,
-    /// Reports that the service refused for good, the oldest first.
+    /// Tasks that have ended since the agent runs, the oldest first; the last 20.
+    pub ended: Vec<EndedTask>,
+    /// Reports that the service refused for good, the oldest first; the last 20.
     pub refused: Vec<Refused>,
     /// What is plugged in.
     pub tokens: Vec<TokenSeen>,
@@ -88,6 +90,21 @@ pub struct TaskStatus {
     pub undelivered: usize,
 }
 
+/// A task that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedTask {
+    /// Its id.
+    pub task: Uuid,
+    /// What was to be done.
+    pub kind: String,
+    /// The token.
+    pub serial: Serial,
+    /// When it ended.
+    pub at: Timestamp,
+    /// Why it did not end well, as far as the agent was told.
+    pub fault: Option<String>,
+}
+
 /// How a task stands on this workstation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -99,6 +116,9 @@ pub enum TaskState {
     /// The walk waits for the service's answer.
     Asking,
 }
+
+/// So much is remembered of what is over.
+const MAX_PAST: usize = 20;
 
 /// Where the agent writes what it is doing.
 #[derive(Debug)]
@@ -133,6 +153,32 @@ impl Board {
     /// Something is wrong with the connection.
     pub(crate) fn trouble(&self, what: String) {
         self.lock().connection.trouble = Some(what);
+    }
+
+    /// A task has ended.
+    pub(crate) fn ended(&self, task: Uuid, fault: Option<String>) {
+        let mut status = self.lock();
+        let Some(at) = status.tasks.iter().position(|t| t.task == task) else {
+            return;
+        };
+        let over = status.tasks.remove(at);
+        status.ended.push(EndedTask {
+            task,
+            kind: over.kind,
+            serial: over.serial,
+            at: clock::now(),
+            fault,
+        });
+        let too_many = status.ended.len().saturating_sub(MAX_PAST);
+        status.ended.drain(..too_many);
+    }
+
+    /// A report was refused for good.
+    pub(crate) fn refused(&self, refused: Refused) {
+        let mut status = self.lock();
+        status.refused.push(refused);
+        let too_many = status.refused.len().saturating_sub(MAX_PAST);
+        status.refused.drain(..too_many);
     }
 
     /// Changes what is said of a task, if it is there.

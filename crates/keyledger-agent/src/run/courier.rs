@@ -178,7 +178,7 @@ async fn delivered(
         status.trouble.clone_from(&reply.fault);
     });
     if !reply.task_open {
-        office.set_over(task);
+        office.set_over(task, reply.fault.clone());
     }
     let message = filed.message;
     let noted = on_disk(office, move |office| office.journal().delivered(message)).await;
@@ -202,7 +202,7 @@ async fn refused(office: &Arc<Office>, filed: Filed, reason: String) -> Result<(
     let noted = on_disk(office, move |office| office.journal().refused(entry)).await;
     office.count(task);
     if noted.is_ok() {
-        office.board.lock().refused.push(shown);
+        office.board.refused(shown);
         office.answer(filed.message, Answer::Refused(reason));
     }
     noted

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, mpsc},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use keyledger_custody::Secret;
@@ -157,6 +157,19 @@ impl Desk for TaskDesk {
 
     fn pin(&mut self, serial: Serial, tries: u8) -> Result<Secret, DeskError> {
         self.with_prompt(serial, Prompt::EnterPin, |person| person.pin(serial, tries))
+    }
+
+    fn pause(&mut self, length: Duration) -> Result<(), DeskError> {
+        let until = Instant::now() + length;
+        loop {
+            self.check()?;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            // Not longer: a task may end at the service while a token is waited for.
+            let _ = self.office.stop.within(left.min(LOOK));
+        }
     }
 
     fn confirm_reset(&mut self, serial: Serial) -> Result<(), DeskError> {

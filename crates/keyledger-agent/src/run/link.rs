@@ -125,10 +125,27 @@ fn note(event: &Event, told: &watch::Sender<u64>, board: &Board) {
             tracing::info!("offline: trying again");
         }
         Event::ServerError(_) | Event::ClientError(_) => {
-            let said = event.to_string();
+            let said = advised(event.to_string());
             tracing::warn!("{said}");
             board.trouble(said);
         }
         other => tracing::debug!("{other}"),
     }
+}
+
+/// What the server said, with what to do where that is known.
+fn advised(said: String) -> String {
+    let lower = said.to_ascii_lowercase();
+    if lower.contains("authorization violation") || lower.contains("authentication") {
+        return format!(
+            "the server refuses this agent ({said}): its JWT was revoked, has expired or is another organisation's; ask the \
+             administrator, and enrol again with `keyledger-agent enrol`"
+        );
+    }
+    if lower.contains("permissions violation") {
+        return format!(
+            "{said}: the role of agents does not allow it; the administrator's `keyledger doctor` shows why"
+        );
+    }
+    said
 }

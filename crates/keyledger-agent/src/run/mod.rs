@@ -36,7 +36,7 @@ use keyledger_domain::{Name, token::FailureCode};
 use keyledger_wire::Prefix;
 use tokio::sync::mpsc;
 
-pub use board::{Connection, ConnectionState, Status, TaskState, TaskStatus};
+pub use board::{Connection, ConnectionState, EndedTask, Status, TaskState, TaskStatus};
 pub use journal::{FILE as JOURNAL_FILE, Journal, JournalError, Refused};
 pub use link::{Address, LinkError};
 pub use lock::{Lock, LockError};
@@ -202,6 +202,7 @@ impl Agent {
             },
             tasks: Vec::new(),
             announcements: 0,
+            ended: Vec::new(),
             refused: journal.book().refused.iter().cloned().collect(),
             tokens: Vec::new(),
             readers: None,

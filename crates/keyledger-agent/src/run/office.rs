@@ -26,8 +26,8 @@ pub(crate) struct Office {
     pub(crate) filed: Notify,
     /// Where walks wait for answers, by message id.
     waiting: Mutex<HashMap<Uuid, mpsc::Sender<Answer>>>,
-    /// Tasks of which the service has said that they have ended.
-    over: Mutex<Vec<Uuid>>,
+    /// Tasks of which the service has said that they have ended, and why not well.
+    over: Mutex<HashMap<Uuid, Option<String>>>,
 }
 
 /// What became of a report that was asked.
@@ -89,24 +89,21 @@ impl Office {
         }
     }
 
-    /// The service has said that a task has ended.
-    pub(crate) fn set_over(&self, task: Uuid) {
-        let mut over = lock(&self.over);
-        if !over.contains(&task) {
-            over.push(task);
-        }
+    /// The service has said that a task has ended, and what was wrong where something was.
+    pub(crate) fn set_over(&self, task: Uuid, fault: Option<String>) {
+        lock(&self.over).entry(task).or_insert(fault);
     }
 
     /// True once the service has said that a task has ended.
     pub(crate) fn is_over(&self, task: Uuid) -> bool {
-        lock(&self.over).contains(&task)
+        lock(&self.over).contains_key(&task)
     }
 
     /// Ends a task here: nothing secret of it stays, and nothing is left to be delivered.
     pub(crate) fn end(&self, task: Uuid) -> Result<(), JournalError> {
         self.journal().end(task)?;
-        lock(&self.over).retain(|over| *over != task);
-        self.board.lock().tasks.retain(|status| status.task != task);
+        let fault = lock(&self.over).remove(&task).flatten();
+        self.board.ended(task, fault);
         Ok(())
     }
 

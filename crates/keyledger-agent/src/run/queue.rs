@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::{
     board::ConnectionState,
     courier::{Courier, Sent, on_disk},
+    journal::JournalError,
     office::Office,
     trust::{self, NotTrusted, Signed, Task, Trust},
     walks::Walks,
@@ -123,35 +124,33 @@ impl Queue {
 
     /// Takes a task in, if it is the ledger's and not known yet.
     async fn take(&mut self, message: Message) {
-        let checked = signed(&message).and_then(|signed| {
-            let task = self.trust.check(&signed);
-            task.map(|task| (task, signed.clone()))
-                .map_err(|why| (why, Some(signed)))
-        });
-        let (task, signed) = match checked {
-            Ok(checked) => checked,
-            Err((why, signed)) => return self.refuse(&message, why, signed).await,
+        let signed = match signed(&message) {
+            Ok(signed) => signed,
+            Err(why) => return self.refuse(&message, why, None).await,
+        };
+        let task = match self.trust.check(&signed) {
+            Ok(task) => task,
+            Err(why) => return self.refuse(&message, why, Some(signed)).await,
         };
         let id = task.id();
-        let (known, ended) = {
-            let journal = self.office.journal();
-            let book = journal.book();
-            (book.task(id).is_some(), book.ended.contains(&id))
-        };
-        if ended {
+        if self.office.journal().book().ended.contains(&id) {
             return acknowledge(&message, id).await; // its acknowledgement was lost
         }
-        if !known {
-            let noted = on_disk(&self.office, move |office| {
-                office.journal().take(id, signed)
-            });
-            if let Err(error) = noted.await {
-                // Not acknowledged: it comes again.
-                tracing::error!(task = %id, error = &error as &dyn std::error::Error, "it cannot be taken");
-                return;
+        let walks = self.walks.clone();
+        // In one go: it is done to its end even if the connection is lost meanwhile, and this with it.
+        let begun = on_disk(&self.office, move |office| {
+            if walks.has(id) {
+                return Ok(());
             }
+            office.journal().take(id, signed)?;
             tracing::info!(task = %id, serial = %task.serial, kind = task.filed.kind.as_str(), "taken");
-            self.walks.begin(task);
+            walks.begin(task);
+            Ok::<_, JournalError>(())
+        });
+        if let Err(error) = begun.await {
+            // Not acknowledged: it comes again.
+            tracing::error!(task = %id, error = &error as &dyn std::error::Error, "it cannot be taken");
+            return;
         }
         self.held.insert(id, message);
         self.hold().await;
@@ -222,8 +221,8 @@ async fn acknowledge(message: &Message, task: Uuid) {
 }
 
 /// What a message of the queue carries.
-fn signed(message: &Message) -> Result<Signed, (NotTrusted, Option<Signed>)> {
-    let unreadable = |what: &str| (NotTrusted::Unreadable(what.to_owned()), None);
+fn signed(message: &Message) -> Result<Signed, NotTrusted> {
+    let unreadable = |what: &str| NotTrusted::Unreadable(what.to_owned());
     let headers = message.headers.as_ref();
     let header = |name: &'static str| {
         let value = headers.and_then(|h| h.get(name));

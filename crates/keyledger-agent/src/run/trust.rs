@@ -1,12 +1,11 @@
 //! Whether a task is the ledger's, and for this agent.
 
 use keyledger_domain::{
-    EventCid, Name,
-    token::{Serial, TaskFiled},
+    Event, EventCid, Name, Record,
+    token::{self, Serial, TaskFiled},
     verify::Signatures,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 /// Whose tasks are walked.
@@ -80,9 +79,6 @@ pub enum NotTrusted {
     },
 }
 
-/// The type of the event that files a task.
-const TASK_FILED: &str = "token.v1.task_filed";
-
 impl Trust {
     /// Reads a task, if it is the ledger's and for this agent.
     ///
@@ -117,24 +113,16 @@ impl Trust {
 ///
 /// [`NotTrusted::Unreadable`], [`NotTrusted::OtherEvent`].
 pub(super) fn read(record: &str) -> Result<Task, NotTrusted> {
-    #[derive(Deserialize)]
-    struct Stored<'a> {
-        #[serde(rename = "type")]
-        type_name: String,
-        aggregate: String,
-        aggregate_id: Name,
-        #[serde(borrow)]
-        data: &'a RawValue,
-    }
-    let unreadable = |e: serde_json::Error| NotTrusted::Unreadable(e.to_string());
-    let stored: Stored<'_> = serde_json::from_str(record).map_err(unreadable)?;
-    if stored.aggregate != "token" || stored.type_name != TASK_FILED {
-        return Err(NotTrusted::OtherEvent(short(&stored.type_name)));
-    }
-    let serial = Serial::of(&stored.aggregate_id);
+    let unreadable = |why: String| NotTrusted::Unreadable(why);
+    let record = Record::read(record.as_bytes()).map_err(|e| unreadable(e.to_string()))?;
+    let type_name = record.event.type_name();
+    let Event::Token(token::Event::TaskFiled(filed)) = record.event else {
+        return Err(NotTrusted::OtherEvent(type_name.to_owned()));
+    };
+    let serial = Serial::of(&record.history.name);
     Ok(Task {
-        serial: serial.map_err(|e| NotTrusted::Unreadable(e.to_string()))?,
-        filed: serde_json::from_str(stored.data.get()).map_err(unreadable)?,
+        serial: serial.map_err(|e| unreadable(e.to_string()))?,
+        filed,
     })
 }
 

@@ -98,6 +98,12 @@ impl Walks {
         }
     }
 
+    /// True if a task was taken on and has not ended.
+    pub(crate) fn has(&self, task: Uuid) -> bool {
+        let status = self.0.office.board.lock();
+        status.tasks.iter().any(|status| status.task == task)
+    }
+
     /// True while a thread walks.
     pub(crate) fn are_under_way(&self) -> bool {
         !self.0.queues().threads.is_empty()
@@ -174,7 +180,7 @@ impl Inner {
             Ok(Err(DeskError::Stopping)) => return false,
             Ok(Err(DeskError::Refused(reason))) => {
                 tracing::warn!(task = %id, "it is over for this agent: {reason}");
-                self.office.set_over(id);
+                self.office.set_over(id, Some(reason));
                 return true;
             }
             Ok(Err(DeskError::Declined)) => {

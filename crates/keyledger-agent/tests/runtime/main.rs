@@ -6,6 +6,10 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on ends there
 
 mod crash;
+mod forged;
+mod journal;
+mod offline;
+mod plugging;
 mod process;
 mod scripted;
 mod service;

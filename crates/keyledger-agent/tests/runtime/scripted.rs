@@ -31,11 +31,11 @@ impl Tokens for Scripted {
         while !stop.within(Duration::from_millis(20)) {
             let plugged = fs::read_to_string(self.place.join("plugged.json"))
                 .map_err(|_| WatchError("there is no reader: start pcscd".to_owned()))?;
-            if before.as_ref() != Some(&plugged) {
-                if let Ok(seen) = serde_json::from_str::<Vec<TokenSeen>>(&plugged) {
-                    see(&seen);
-                    before = Some(plugged);
-                }
+            if before.as_ref() != Some(&plugged)
+                && let Ok(seen) = serde_json::from_str::<Vec<TokenSeen>>(&plugged)
+            {
+                see(&seen);
+                before = Some(plugged);
             }
         }
         Ok(())
@@ -144,9 +144,13 @@ impl Scripted {
 
     /// Waits while the test holds this step.
     fn hold(&self, step: &str, serial: Serial, desk: &mut dyn Desk) -> Result<(), DeskError> {
-        while self.place.join(format!("hold-{step}")).exists() {
-            std::thread::sleep(Duration::from_millis(20));
+        let held = self.place.join(format!("hold-{step}"));
+        if held.exists() {
             desk.show(serial, Prompt::InsertToken, step)?;
+            self.note(serial, &format!("held at {step}"));
+        }
+        while held.exists() {
+            desk.pause(Duration::from_millis(20))?;
         }
         Ok(())
     }

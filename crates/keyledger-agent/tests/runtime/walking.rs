@@ -1,9 +1,14 @@
 //! Tasks from the queue to their end.
 
-use keyledger_agent::run::ConnectionState;
-use keyledger_domain::token::Report;
+use std::time::Duration;
 
-use crate::world::{SERIAL, World};
+use keyledger_agent::run::{ConnectionState, TaskState};
+use keyledger_domain::token::{Prompt, Report};
+
+use crate::{
+    service::{Answer, content},
+    world::{SERIAL, World},
+};
 
 fn names(reports: &[crate::service::Got]) -> Vec<&'static str> {
     reports.iter().map(|got| got.report.name()).collect()
@@ -51,4 +56,91 @@ async fn a_task_is_walked_reported_and_acknowledged() {
     let status = world.wait_for_status("idle", |s| s.tasks.is_empty()).await;
     assert!(status.refused.is_empty());
     assert!(matches!(reports[2].report, Report::SecretsSealed(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_worked_on_at_once_and_each_on_one_task_at_a_time() {
+    let world = World::new().await;
+    world.hold("taken");
+    let agent = world.agent();
+    let first = world.service.file(&world.nkey, "provision", SERIAL).await;
+    let second = world.service.file(&world.nkey, "verify", SERIAL).await;
+    let other = world.service.file(&world.nkey, "verify", 7).await;
+    let status = world
+        .wait_for_status("two walks", |s| {
+            let held = s.tasks.iter().filter(|t| t.at.as_deref() == Some("taken"));
+            s.tasks.len() == 3 && held.count() == 2
+        })
+        .await;
+    let of = |task| status.tasks.iter().find(|t| t.task == task).unwrap();
+    assert_eq!(of(first).state, TaskState::Walking);
+    assert_eq!(of(other).state, TaskState::Walking);
+    assert_eq!(of(second).state, TaskState::Waiting);
+    assert_eq!(of(first).prompt, Some(Prompt::InsertToken));
+    // Longer than the queue waits for a word: nothing is given out again.
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    world.release("taken");
+    world.wait_for_empty_queue().await;
+    assert_eq!(
+        world.token(SERIAL),
+        [
+            "begun",
+            "held at taken",
+            "secrets",
+            "keys",
+            "proved",
+            "left",
+            "begun",
+            "proved",
+            "left"
+        ]
+    );
+    let log = agent.stderr();
+    assert!(!log.to_lowercase().contains("permission"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_with_a_fault_is_walked_again_while_it_is_open() {
+    let world = World::new().await;
+    let mut proofs = 0;
+    world.service.rule(move |got| {
+        proofs += usize::from(matches!(got.report, Report::Proved(_)));
+        let Answer::Reply(mut reply) = content(got) else {
+            unreachable!("it is content")
+        };
+        if proofs == 1 && !reply.task_open {
+            reply.task_open = true;
+            reply.fault = Some("one touch was missing".to_owned());
+        }
+        Answer::Reply(reply)
+    });
+    let _agent = world.agent();
+    world.service.file(&world.nkey, "verify", SERIAL).await;
+    world
+        .wait_for_status("told", |s| {
+            let trouble = s.tasks.first().and_then(|t| t.trouble.as_deref());
+            trouble == Some("one touch was missing")
+        })
+        .await;
+    world.wait_for_empty_queue().await;
+    let begun = world.token(SERIAL);
+    assert_eq!(begun.iter().filter(|line| *line == "begun").count(), 2);
+}
+
+/// The figure is of a debug build, which is larger; what is held is that nothing is kept that grows.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_stays_small() {
+    let world = World::new().await;
+    let agent = world.agent();
+    for serial in 1..=40 {
+        world.service.file(&world.nkey, "provision", serial).await;
+    }
+    world.wait_for_empty_queue().await;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", agent.pid())).unwrap();
+    let peak = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM"))
+        .unwrap();
+    let peak_kib: u32 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(peak_kib < 40 * 1024, "{peak}");
 }

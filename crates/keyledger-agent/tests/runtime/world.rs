@@ -43,7 +43,6 @@ done
 
 pub(crate) struct World {
     pub(crate) server: NatsServer,
-    pub(crate) organisation: Organisation,
     pub(crate) service: Service,
     pub(crate) nkey: String,
     home: TempDir,
@@ -75,21 +74,26 @@ impl World {
         fs::set_permissions(&pinentry, fs::Permissions::from_mode(0o755)).unwrap();
         let identity = FileIdentity::make(&home.path().join("config")).unwrap();
         let nkey = identity.public_nkey().to_owned();
+        fs::write(home.path().join("plugged.json"), "[]").unwrap();
+        let world = Self {
+            server,
+            service,
+            home,
+            nkey,
+        };
+        world.settings(&organisation.agent_jwt(&world.nkey));
+        world
+    }
+
+    /// What the agent is told: where to connect, and as whom.
+    pub(crate) fn settings(&self, jwt: &str) {
         let settings = Settings {
-            url: server.url(),
-            jwt: organisation.agent_jwt(&nkey),
-            signers: vec![service.signer.public_key()],
+            url: self.server.url(),
+            jwt: jwt.to_owned(),
+            signers: vec![self.service.signer.public_key()],
         };
         let settings = serde_json::to_vec(&settings).unwrap();
-        fs::write(home.path().join("settings.json"), settings).unwrap();
-        fs::write(home.path().join("plugged.json"), "[]").unwrap();
-        Self {
-            server,
-            organisation,
-            service,
-            nkey,
-            home,
-        }
+        fs::write(self.file("settings.json"), settings).unwrap();
     }
 
     /// The stream of tasks and the agent's consumer, as the service makes them.
@@ -106,7 +110,7 @@ impl World {
         let consumer = pull::Config {
             durable_name: Some(self.nkey.clone()),
             filter_subject: "keys.tasks.alice-laptop.>".to_owned(),
-            ack_wait: Duration::from_secs(2),
+            ack_wait: Duration::from_secs(1),
             ..pull::Config::default()
         };
         stream.create_consumer(consumer).await.unwrap();

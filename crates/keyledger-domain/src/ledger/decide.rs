@@ -12,7 +12,7 @@ use crate::{
     stamp::Role,
     text::Title,
     time::Timestamp,
-    token::TaskFacts,
+    token::{self, TaskFacts},
     user::{self, UserFacts},
 };
 
@@ -52,6 +52,13 @@ pub enum Made {
 pub enum Outcome {
     /// A date of a key was reached.
     Due(Name),
+    /// Secrets that open a token no more were erased and looked for in vain.
+    SecretsErased {
+        /// The token.
+        token: Name,
+        /// Their entries in the material bucket.
+        entries: Vec<Box<str>>,
+    },
     /// A destroyed key's material was erased and looked for in vain.
     Erased(Name),
     /// Every server that answered holds an account's JWT.
@@ -181,6 +188,13 @@ impl Ledger {
                 let event = self.key(name).and_then(|e| key::erased(&e.state, now));
                 let target = HistoryId::new(Aggregate::Key, name.clone());
                 decision.add(&target, event.into_iter().collect(), Event::Key);
+            }
+            Outcome::SecretsErased { token, entries } => {
+                let target = HistoryId::new(Aggregate::Token, token.clone());
+                let event = self
+                    .token(token)
+                    .and_then(|e| token::erased(&e.state, entries, now));
+                decision.add(&target, event.into_iter().collect(), Event::Token);
             }
             Outcome::Confirmed {
                 account,

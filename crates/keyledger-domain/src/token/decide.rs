@@ -3,20 +3,26 @@
 use uuid::Uuid;
 
 use super::{
-    Announced, Announcement, Assigned, At, Command, Enrolled, Event, Phase, Profile,
-    SecretsReleased, Serial, Step, TaskEnded, TaskFailed, TaskFiled, TaskKind, TaskProgressed,
-    Token, UserBound,
+    Announced, Announcement, Applet, Assigned, At, Command, Enrolled, Event, Phase, Profile,
+    SecretsErased, SecretsReleased, Serial, Step, TaskEnded, TaskFailed, TaskFiled, TaskKind,
+    TaskProgressed, Token, UserBound,
 };
 use crate::{
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     time::Timestamp,
+    user::check_nkey,
 };
 
 /// The most NATS users that may be bound to a token.
 pub const MAX_BOUND_USERS: usize = 32;
 /// The most slots a token shows, and the most keys a report names.
 pub const MAX_SLOTS: usize = 24;
+
+/// The most secrets of a token that may lie in custody without it being proved which are set.
+pub const MAX_DOUBTFUL_SECRETS: usize = 16;
+
+const UNDER_WAY: &str = "a task is under way: wait for it, or cancel it";
 
 /// What was made for a task, and is public.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +93,9 @@ pub fn decide(
         (P::Enrolled, C::Assign(_)) => return Err(refuse("it is another's: transfer it")),
         (P::Enrolled, C::Transfer(c)) => vec![assigned(&c.principal)],
         (P::Provisioned | P::Quarantined, C::Transfer(_)) => return Err(refuse("reset it first")),
+        (P::Enrolled, C::Retire(_)) if token.task.is_some() => {
+            return Err(refuse(UNDER_WAY)); // it would come back to life
+        }
         (_, C::Cancel(_)) => match &token.task {
             Some(task) => vec![Event::TaskCancelled(TaskEnded {
                 task: task.filed.task,
@@ -108,6 +117,7 @@ pub fn decide(
             })]
         }
         (_, C::Release(c)) if token.entry.is_some() => {
+            check_nkey("seal_to", &c.seal_to, 'X', "a public curve key (`X…`)")?;
             vec![Event::SecretsReleased(SecretsReleased {
                 seal_to: c.seal_to.as_str().into(),
                 task: None,
@@ -164,7 +174,12 @@ impl Command {
     }
 }
 
-fn check_task(
+/// Checks that a command may file its task now, as far as the token's own history goes. Nothing to say about others.
+///
+/// # Errors
+///
+/// A [`Rejection`] if a rule says no.
+pub(crate) fn check_task(
     name: &Name,
     token: &Token,
     command: &Command,
@@ -180,7 +195,7 @@ fn check_task(
         })
     };
     if token.task.is_some() {
-        return refuse("a task is under way: wait for it, or cancel it");
+        return refuse(UNDER_WAY);
     }
     match (token.phase, kind) {
         (P::Enrolled | P::Provisioned | P::Quarantined, K::Provision | K::Reset)
@@ -201,6 +216,14 @@ fn check_task(
     if let Some(shown) = &token.shown {
         let fits = provision.profile.fits(shown.firmware);
         fits.map_err(|e| bad(e.to_string()))?;
+        let missing = |applet: &Applet| !shown.applets.contains(applet);
+        if let Some(applet) = provision.profile.applets().find(missing) {
+            let applet = applet.as_str();
+            return Err(bad(format!(
+                "it needs the applet {applet}, which token {name} does not show: switch it on with `ykman config usb`, \
+                 or take another token"
+            )));
+        }
     }
     Ok(())
 }
@@ -237,38 +260,19 @@ fn file(
 }
 
 /// What an announcement adds: nothing if the token shows what it showed, at the same place.
-///
-/// # Errors
-///
-/// [`Rejection::BadValue`] or [`Rejection::LimitReached`] if it shows what no token can.
-pub fn announce(
-    token: Option<&Token>,
-    workstation: &Name,
-    shown: &Announcement,
-) -> Result<Vec<Event>, Rejection> {
-    if shown.slots.len() > MAX_SLOTS || shown.applets.len() > 8 {
-        return Err(Rejection::LimitReached {
-            what: "slots that a token shows",
-            max: MAX_SLOTS,
-        });
-    }
-    if shown.slots.iter().any(|slot| slot.public_key.len() > 1_024) {
-        return Err(Rejection::BadValue {
-            field: "slots",
-            fault: "a public key in base64 has at most 1,024 characters".to_owned(),
-        });
-    }
+#[must_use]
+pub fn announce(token: Option<&Token>, workstation: &Name, shown: &Announcement) -> Vec<Event> {
     let known = token.is_some_and(|t| {
         t.shown.as_deref() == Some(shown) && t.workstation.as_ref() == Some(workstation)
     });
-    Ok(if known {
+    if known {
         vec![]
     } else {
         vec![Event::Announced(Announced {
             workstation: workstation.clone(),
             shown: shown.clone(),
         })]
-    })
+    }
 }
 
 /// What progress adds: nothing if the task was as far before.
@@ -290,4 +294,19 @@ pub fn fail(task: Uuid, failure: &super::Failure) -> Event {
         code: failure.code,
         detail: failure.detail.clone(),
     })
+}
+
+/// The outcome of erasing secrets that open a token no more; nothing if none of `entries` is among them.
+#[must_use]
+pub fn erased(token: &Token, entries: &[Box<str>], now: Timestamp) -> Option<Event> {
+    let superseded = &token.superseded_entries;
+    let entries: Vec<_> = superseded
+        .iter()
+        .filter(|entry| entries.contains(entry))
+        .cloned()
+        .collect();
+    (!entries.is_empty()).then_some(Event::SecretsErased(SecretsErased {
+        entries,
+        erased_at: now,
+    }))
 }

@@ -24,6 +24,8 @@ events! {
     "token.v1.task_progressed" => TaskProgressed(TaskProgressed),
     /// Its secrets lie sealed in custody, before they are set on it.
     "token.v1.secrets_escrowed" => SecretsEscrowed(SecretsEscrowed),
+    /// Secrets that open it no more were erased, and looked for in vain.
+    "token.v1.secrets_erased" => SecretsErased(SecretsErased),
     /// Its keys were made on it and attested; they are pre-active until it is provisioned.
     "token.v1.keys_made" => KeysMade(KeysMadeOn),
     /// Its evidence was checked: it is what the profile says.
@@ -101,6 +103,16 @@ pub struct SecretsEscrowed {
     pub task: Uuid,
     /// The entry in the material bucket.
     pub entry: Box<str>,
+}
+
+/// A token's secrets that open it no more are gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretsErased {
+    /// The entries that were erased and looked for in vain.
+    pub entries: Vec<Box<str>>,
+    /// When that was seen.
+    pub erased_at: Timestamp,
 }
 
 /// Keys were made on a token.

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Evidence, Firmware, PinPolicy, Profile, Serial, Slot, SlotPlan, TaskFiled, TouchPolicy,
+    Evidence, EvidenceFault, Firmware, OpenpgpKeyMade, OpenpgpRole, PinPolicy, Profile, Serial,
+    Slot, SlotPlan, SubkeyPlan, TaskFiled, TouchPolicy,
 };
-use crate::{algorithm::Algorithm, key::spki};
+use crate::key::spki;
 
 /// What an attestation says, once its chain was found to lead to a trusted root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,150 +47,8 @@ pub struct Findings {
     pub doubled: Option<Slot>,
     /// SHA-256 in hex of the certificate that each slot should hold.
     pub certificates: BTreeMap<Slot, Box<str>>,
-}
-
-/// What does not fit. `Display` says it to an administrator.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EvidenceFault {
-    /// The attestation does not lead to a trusted root, or cannot be read.
-    #[error("slot {slot}: the attestation does not hold: {why}")]
-    Attestation {
-        /// Where.
-        slot: Slot,
-        /// What is wrong.
-        why: Box<str>,
-    },
-    /// It attests a key of another token.
-    #[error("slot {slot}: the attestation is of token {found}, not of {expected}")]
-    Serial {
-        /// Where.
-        slot: Slot,
-        /// The token of the task.
-        expected: Serial,
-        /// The token that made it.
-        found: Serial,
-    },
-    /// It attests another slot.
-    #[error("slot {slot}: the attestation is of slot {found}")]
-    Slot {
-        /// Where.
-        slot: Slot,
-        /// Which it attests.
-        found: Slot,
-    },
-    /// The key asks for the PIN less often than it should.
-    #[error("slot {slot}: the key's PIN policy is {}, not {}", found.as_str(), expected.as_str())]
-    PinPolicy {
-        /// Where.
-        slot: Slot,
-        /// The profile's.
-        expected: PinPolicy,
-        /// The attested one.
-        found: PinPolicy,
-    },
-    /// The key asks to be touched less often than it should.
-    #[error("slot {slot}: the key's touch policy is {}, not {}", found.as_str(), expected.as_str())]
-    TouchPolicy {
-        /// Where.
-        slot: Slot,
-        /// The profile's.
-        expected: TouchPolicy,
-        /// The attested one.
-        found: TouchPolicy,
-    },
-    /// The key is of another algorithm.
-    #[error("slot {slot}: the key is not {expected}")]
-    Algorithm {
-        /// Where.
-        slot: Slot,
-        /// The profile's.
-        expected: Algorithm,
-    },
-    /// The request for a certificate is signed by another key than the attested one.
-    #[error("slot {slot}: the request for a certificate does not hold: {why}")]
-    Request {
-        /// Where.
-        slot: Slot,
-        /// What is wrong.
-        why: Box<str>,
-    },
-    /// A slot of the profile is missing, one too many is there, or one is there twice.
-    #[error("slot {slot}: {why}")]
-    Slots {
-        /// Which.
-        slot: Slot,
-        /// What is wrong.
-        why: &'static str,
-    },
-    /// Another key was attested than the one that was made for the task.
-    #[error("slot {slot}: the key is not the one that was made for this task")]
-    OtherKey {
-        /// Where.
-        slot: Slot,
-    },
-    /// The key did not sign the statement.
-    #[error("slot {slot}: the key did not prove itself")]
-    Proof {
-        /// Where.
-        slot: Slot,
-    },
-    /// The certificate in the slot is not the one that was issued.
-    #[error("slot {slot}: the certificate in it is not the one that was issued")]
-    Certificate {
-        /// Where.
-        slot: Slot,
-    },
-    /// The nonce is another task's.
-    #[error("the nonce is not this task's: old evidence, or another's")]
-    Nonce,
-    /// The firmware is not the one that the attestations name.
-    #[error("the token says firmware {said}, and its attestations {attested}")]
-    Firmware {
-        /// What was reported.
-        said: Firmware,
-        /// What is attested.
-        attested: Firmware,
-    },
-    /// A factory secret still opens the token.
-    #[error("the factory's {0} was not refused")]
-    Factory(&'static str),
-    /// The OpenPGP keys are not what the profile asks for.
-    #[error("{place}: {why}")]
-    Openpgp {
-        /// Which key.
-        place: Box<str>,
-        /// What is wrong.
-        why: &'static str,
-    },
-    /// A token that was to be reset is not in the factory's state.
-    #[error("the token is not in the factory's state")]
-    NotReset,
-}
-
-impl EvidenceFault {
-    /// Its stable name.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Attestation { .. } => "attestation",
-            Self::Serial { .. } => "serial",
-            Self::Slot { .. } => "slot",
-            Self::PinPolicy { .. } => "pin_policy",
-            Self::TouchPolicy { .. } => "touch_policy",
-            Self::Algorithm { .. } => "algorithm",
-            Self::Request { .. } => "request",
-            Self::Slots { .. } => "slots",
-            Self::OtherKey { .. } => "other_key",
-            Self::Proof { .. } => "proof",
-            Self::Certificate { .. } => "certificate",
-            Self::Nonce => "nonce",
-            Self::Firmware { .. } => "firmware",
-            Self::Factory(_) => "factory",
-            Self::Openpgp { .. } => "openpgp",
-            Self::NotReset => "not_reset",
-        }
-    }
+    /// Of each OpenPGP key that is proved: whether the key that was read back made the proof.
+    pub openpgp: BTreeMap<OpenpgpRole, bool>,
 }
 
 /// Checks what was found about the keys that were made for a task. Gives what each slot's attestation says.
@@ -226,7 +85,32 @@ pub fn check_made<'a>(
     Ok(attested)
 }
 
-/// Checks what was found about the evidence of a provisioned token; `key_in` says which key each slot must hold. Gives the
+/// Checks the OpenPGP keys that were made for a task: some or all of those of the profile, each once.
+///
+/// # Errors
+///
+/// The first [`EvidenceFault`].
+pub fn check_made_openpgp(profile: &Profile, made: &[OpenpgpKeyMade]) -> Result<(), EvidenceFault> {
+    for (at, key) in made.iter().enumerate() {
+        let fault = |why| Err(openpgp_fault(key.role, why));
+        let Some(plan) = profile.openpgp.as_ref().map(|plan| plan.subkey(key.role)) else {
+            return fault("the profile has no such key");
+        };
+        if made[..at].iter().any(|before| before.role == key.role) {
+            return fault("it is there twice");
+        }
+        let is_it = spki::normalised(plan.algorithm, &key.public_key).is_ok();
+        if key.algorithm != plan.algorithm || !is_it {
+            return fault("it is of another algorithm");
+        }
+        if !is_fingerprint(&key.fingerprint) {
+            return fault("its fingerprint is not 40 digits of hex");
+        }
+    }
+    Ok(())
+}
+
+/// Checks what was found about the evidence of a provisioned token; `key_at` says which key each place must hold. Gives the
 /// common name of the root that all attestations lead to.
 ///
 /// # Errors
@@ -237,7 +121,7 @@ pub fn check_proved<'a>(
     profile: &Profile,
     evidence: &Evidence,
     findings: &'a Findings,
-    key_in: impl Fn(Slot) -> Option<&'a str>,
+    key_at: impl Fn(&str) -> Option<&'a str>,
 ) -> Result<Box<str>, EvidenceFault> {
     if evidence.nonce != task.nonce {
         return Err(EvidenceFault::Nonce);
@@ -255,7 +139,7 @@ pub fn check_proved<'a>(
     let mut root = Box::<str>::default();
     for (slot, plan) in &profile.piv {
         let attested = check_slot(evidence.serial, *slot, plan, findings)?;
-        if key_in(*slot) != Some(&*attested.public_key) {
+        if key_at(&slot.place()) != Some(&*attested.public_key) {
             return Err(EvidenceFault::OtherKey { slot: *slot });
         }
         if attested.firmware != evidence.firmware {
@@ -275,6 +159,11 @@ pub fn check_proved<'a>(
             return Err(EvidenceFault::Certificate { slot: *slot });
         }
         root.clone_from(&attested.root);
+    }
+    for role in OpenpgpRole::ALL {
+        let plan = profile.openpgp.as_ref().map(|plan| plan.subkey(role));
+        let key = key_at(&role.place());
+        check_openpgp(role, plan, key, evidence, findings)?;
     }
     Ok(root)
 }
@@ -296,6 +185,50 @@ pub fn check_reset(task: &TaskFiled, evidence: &Evidence) -> Result<(), Evidence
     } else {
         Err(EvidenceFault::NotReset)
     }
+}
+
+/// Checks that the OpenPGP key of a role is the one of the plan, once, as it was read back.
+fn check_openpgp(
+    role: OpenpgpRole,
+    plan: Option<&SubkeyPlan>,
+    key: Option<&str>,
+    evidence: &Evidence,
+    findings: &Findings,
+) -> Result<(), EvidenceFault> {
+    let fault = |why| Err(openpgp_fault(role, why));
+    let mut proofs = evidence.openpgp.iter().filter(|p| p.role == role);
+    let (plan, proof) = match (plan, proofs.next()) {
+        (None, None) => return Ok(()),
+        (None, Some(_)) => return fault("the profile has no such key"),
+        (Some(_), None) => return fault("there is no evidence of it"),
+        (Some(plan), Some(proof)) => (plan, proof),
+    };
+    if proofs.next().is_some() {
+        fault("it is there twice")
+    } else if key != Some(&*proof.public_key) {
+        fault("the key is not the one that was made for this task")
+    } else if spki::normalised(plan.algorithm, &proof.public_key).is_err() {
+        fault("it is of another algorithm")
+    } else if proof.touch != plan.touch {
+        fault("it asks to be touched otherwise than the profile says")
+    } else if !is_fingerprint(&proof.fingerprint) {
+        fault("its fingerprint is not 40 digits of hex")
+    } else if findings.openpgp.get(&role) != Some(&true) {
+        fault("the key did not prove itself")
+    } else {
+        Ok(())
+    }
+}
+
+fn openpgp_fault(role: OpenpgpRole, why: &'static str) -> EvidenceFault {
+    EvidenceFault::Openpgp {
+        place: role.place().into(),
+        why,
+    }
+}
+
+fn is_fingerprint(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 fn same_slots(profile: &Profile, findings: &Findings) -> Result<(), EvidenceFault> {

@@ -7,6 +7,8 @@ mod command;
 mod decide;
 mod event;
 mod evidence;
+mod fault;
+mod limits;
 mod profile;
 mod report;
 mod state;
@@ -17,6 +19,11 @@ pub use command::*;
 pub use decide::*;
 pub use event::*;
 pub use evidence::*;
+pub use fault::*;
+pub(crate) use limits::check as check_size;
+pub use limits::{
+    MAX_DER_CHARACTERS, MAX_PROOF_CHARACTERS, MAX_PUBLIC_KEY_CHARACTERS, MAX_SEALED_CHARACTERS,
+};
 pub use profile::*;
 pub use report::*;
 pub use state::*;

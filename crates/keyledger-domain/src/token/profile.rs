@@ -1,10 +1,10 @@
 //! Provisioning profiles: what a kind of holder gets on a token, as data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Firmware, PinPolicy, Slot, TouchPolicy};
+use super::{Applet, Firmware, OpenpgpRole, PinPolicy, Slot, TouchPolicy};
 use crate::{algorithm::Algorithm, name::Name, text::Title};
 
 /// What a kind of holder gets on a token. A TOML file outside, part of a task's event inside.
@@ -78,7 +78,7 @@ pub struct SlotPlan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificatePlan {
-    /// What it may be used for.
+    /// What it may be used for: 1 to 6, each once.
     pub usages: Vec<CertificateUsage>,
     /// Days until it expires, 1 to 3,650.
     pub days: u16,
@@ -172,6 +172,12 @@ pub enum ProfileError {
         /// What to write.
         remedy: &'static str,
     },
+    /// A use of a certificate stands twice.
+    #[error("slot {slot}: a use of its certificate stands there twice")]
+    UsageTwice {
+        /// Where.
+        slot: Slot,
+    },
     /// Nothing is to be put on the token.
     #[error("it puts nothing on the token: name at least one slot under [piv], or [openpgp]")]
     Empty,
@@ -180,7 +186,8 @@ pub enum ProfileError {
 /// What a token's firmware cannot do that a profile asks for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{place} needs {algorithm}, which firmware {firmware} cannot do (5.7.0 and later can): take another token, or a profile with p-256 or p-384 there"
+    "{place} needs {algorithm}, which firmware {firmware} cannot do ({since} and later can): take another token{}",
+    if *since == FIRMWARE_5_7 { ", or a profile with p-256 or p-384 there" } else { "" }
 )]
 pub struct Unable {
     /// The slot.
@@ -189,8 +196,14 @@ pub struct Unable {
     pub algorithm: Algorithm,
     /// What the token has.
     pub firmware: Firmware,
+    /// What it would need at least.
+    pub since: Firmware,
 }
 
+/// From this firmware on, keys are attested with their policies: nothing can be proved of an older token.
+pub const FIRMWARE_4_3: Firmware = Firmware::new(4, 3, 0);
+/// From this firmware on, OpenPGP does elliptic curves.
+pub const FIRMWARE_5_2_3: Firmware = Firmware::new(5, 2, 3);
 /// From this firmware on, PIV does Ed25519, X25519 and RSA beyond 2,048 bits.
 pub const FIRMWARE_5_7: Firmware = Firmware::new(5, 7, 0);
 
@@ -263,6 +276,12 @@ impl Profile {
             let Some(certificate) = &plan.certificate else {
                 continue;
             };
+            let usages = u16::try_from(certificate.usages.len()).unwrap_or(u16::MAX);
+            within("certificate.usages", usages, 1, 6)?;
+            let once: BTreeSet<_> = certificate.usages.iter().collect();
+            if once.len() < certificate.usages.len() {
+                return Err(ProfileError::UsageTwice { slot: *slot });
+            }
             within("certificate.days", certificate.days, 1, 3_650)?;
             if plan.algorithm == Algorithm::X25519 {
                 return Err(ProfileError::Algorithm {
@@ -281,23 +300,32 @@ impl Profile {
     ///
     /// [`Unable`], the first thing that it cannot do.
     pub fn fits(&self, firmware: Firmware) -> Result<(), Unable> {
-        let needs_5_7 = |a: Algorithm| {
-            matches!(
-                a,
-                Algorithm::Ed25519 | Algorithm::X25519 | Algorithm::Rsa3072
-            )
-        };
-        let beyond = self
-            .piv
-            .iter()
-            .find(|(_, plan)| firmware < FIRMWARE_5_7 && needs_5_7(plan.algorithm));
-        beyond.map_or(Ok(()), |(slot, plan)| {
+        let piv = self.piv.iter().map(|(slot, plan)| {
+            let since = match plan.algorithm {
+                Algorithm::Ed25519 | Algorithm::X25519 | Algorithm::Rsa3072 => FIRMWARE_5_7,
+                _ => FIRMWARE_4_3,
+            };
+            (format!("slot {slot}"), plan.algorithm, since)
+        });
+        let openpgp = self.openpgp.iter().flat_map(OpenpgpPlan::subkeys);
+        let openpgp =
+            openpgp.map(|(place, plan)| (place.to_owned(), plan.algorithm, FIRMWARE_5_2_3));
+        let beyond = piv.chain(openpgp).find(|(_, _, since)| firmware < *since);
+        beyond.map_or(Ok(()), |(place, algorithm, since)| {
             Err(Unable {
-                place: format!("slot {slot}"),
-                algorithm: plan.algorithm,
+                place,
+                algorithm,
                 firmware,
+                since,
             })
         })
+    }
+
+    /// The applets that a token needs for it.
+    pub fn applets(&self) -> impl Iterator<Item = Applet> {
+        let piv = (!self.piv.is_empty()).then_some(Applet::Piv);
+        piv.into_iter()
+            .chain(self.openpgp.as_ref().map(|_| Applet::Openpgp))
     }
 }
 
@@ -310,6 +338,16 @@ impl OpenpgpPlan {
             ("openpgp.encrypt", &self.encrypt),
             ("openpgp.authenticate", &self.authenticate),
         ]
+    }
+
+    /// The plan of the key of a role.
+    #[must_use]
+    pub const fn subkey(&self, role: OpenpgpRole) -> &SubkeyPlan {
+        match role {
+            OpenpgpRole::Sign => &self.sign,
+            OpenpgpRole::Encrypt => &self.encrypt,
+            OpenpgpRole::Authenticate => &self.authenticate,
+        }
     }
 
     fn check(&self) -> Result<(), ProfileError> {

@@ -246,6 +246,12 @@ impl OpenpgpRole {
             Self::Authenticate => "authenticate",
         }
     }
+
+    /// Where such a key lies: `openpgp.sign`.
+    #[must_use]
+    pub fn place(self) -> String {
+        format!("openpgp.{}", self.as_str())
+    }
 }
 
 /// An OpenPGP key was made on, or imported to, the token.

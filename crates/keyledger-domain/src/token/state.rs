@@ -80,8 +80,10 @@ pub struct OpenTask {
     pub before: Phase,
     /// The furthest step that was reported.
     pub step: Option<Step>,
-    /// The entry of the secrets that were made for it.
+    /// The entry of the secrets that were made for it, the newest.
     pub entry: Option<Box<str>>,
+    /// Entries of secrets that were made for it before: an agent that began again.
+    pub entries_before: Vec<Box<str>>,
     /// The keys that were made for it.
     pub keys: Vec<TokenKey>,
 }
@@ -105,12 +107,16 @@ pub struct Token {
     pub profile: Option<Box<Profile>>,
     /// The task under way.
     pub task: Option<Box<OpenTask>>,
-    /// The keys on it, proved.
+    /// The keys on it: proved, or, of a token not to be used, those that it was last known to hold.
     pub keys: Vec<TokenKey>,
     /// How many keys were ever made on it: numbers their names.
     pub keys_ever: u32,
-    /// The entry of its secrets in custody.
+    /// The entry of its secrets in custody: the way in.
     pub entry: Option<Box<str>>,
+    /// Entries of secrets that may be the way in too: the task that made them ended before it was proved which are set.
+    pub doubtful_entries: Vec<Box<str>>,
+    /// Entries of secrets that open it no more, to be erased.
+    pub superseded_entries: Vec<Box<str>>,
     /// NATS users that are revoked when it is lost.
     pub users: Vec<Name>,
     /// When its evidence was last checked and fitted.
@@ -122,10 +128,26 @@ pub struct Token {
 }
 
 impl OpenTask {
-    /// True once nothing that was on the token before is on it.
+    /// True once its reset has begun: what was on the token before may be gone, and cannot be relied on.
     #[must_use]
     pub fn is_past_reset(&self) -> bool {
-        self.filed.kind == TaskKind::Provision && self.step.is_some_and(|step| step > Step::Reset)
+        self.has_reset() || self.resets() && self.step == Some(Step::Reset)
+    }
+
+    /// True once its reset is over: nothing that was on the token before is on it.
+    #[must_use]
+    pub fn has_reset(&self) -> bool {
+        self.resets() && (self.step > Some(Step::Reset) || !self.keys.is_empty())
+    }
+
+    fn resets(&self) -> bool {
+        matches!(self.filed.kind, TaskKind::Provision | TaskKind::Reset)
+    }
+
+    /// How many secrets were made for it.
+    #[must_use]
+    pub fn escrows(&self) -> usize {
+        self.entries_before.len() + usize::from(self.entry.is_some())
     }
 }
 
@@ -148,6 +170,8 @@ impl Token {
             keys: Vec::new(),
             keys_ever: 0,
             entry: None,
+            doubtful_entries: Vec::new(),
+            superseded_entries: Vec::new(),
             users: Vec::new(),
             proved_at: None,
             fault: None,
@@ -169,12 +193,17 @@ impl Token {
                 self.phase = Phase::Enrolled;
                 self.title.clone_from(&e.title);
             }
-            Event::Assigned(a) => self.principal = Some(a.principal.clone()),
+            Event::Assigned(a) => {
+                // Who held it before is no longer concerned if it is lost.
+                if self.principal.as_ref().is_some_and(|p| *p != a.principal) {
+                    self.users.clear();
+                }
+                self.principal = Some(a.principal.clone());
+            }
             Event::TaskFiled(filed) => {
                 let before = self.phase;
                 if filed.kind == TaskKind::Provision {
                     self.phase = Phase::Provisioning;
-                    self.fault = None;
                 }
                 self.task = Some(Box::new(OpenTask {
                     filed: filed.clone(),
@@ -182,14 +211,26 @@ impl Token {
                     before,
                     step: None,
                     entry: None,
+                    entries_before: Vec::new(),
                     keys: Vec::new(),
                 }));
             }
-            Event::TaskProgressed(p) => self.on_task(|task| task.step = Some(p.step)),
-            Event::SecretsEscrowed(s) => self.on_task(|task| task.entry = Some(s.entry.clone())),
+            Event::TaskProgressed(p) => {
+                self.on_task(|task| task.step = Some(p.step));
+                // What a reset destroyed is no longer on it, whatever comes of the task.
+                if self.task.as_ref().is_some_and(|task| task.has_reset()) {
+                    self.keys.clear();
+                }
+            }
+            Event::SecretsEscrowed(s) => self.on_task(|task| {
+                let before = task.entry.replace(s.entry.clone());
+                task.entries_before.extend(before);
+            }),
+            Event::SecretsErased(e) => self
+                .superseded_entries
+                .retain(|entry| !e.entries.contains(entry)),
             Event::KeysMade(made) => {
                 self.keys_ever += u32::try_from(made.keys.len()).unwrap_or_default();
-                // What a reset destroyed is no longer on it, whatever comes of the task.
                 self.keys.clear();
                 self.on_task(|task| {
                     task.keys
@@ -200,36 +241,35 @@ impl Token {
             Event::Provisioned(p) => {
                 self.phase = Phase::Provisioned;
                 self.proved_at = Some(at);
-                if let Some(task) = self.end_task(p.task, true) {
-                    self.profile = task.filed.profile.map(Box::new);
-                    self.keys = task.keys;
-                    self.entry = task.entry.or(self.entry.take());
+                if let Some(mut task) = self.end_well(p.task) {
+                    self.profile = task.filed.profile.take().map(Box::new);
+                    self.keys = std::mem::take(&mut task.keys);
+                    self.open_with(task);
                 }
             }
             Event::Verified(p) => {
                 self.proved_at = Some(at);
-                self.fault = None;
-                self.end_task(p.task, true);
+                self.end_well(p.task);
             }
             Event::WasReset(e) => {
                 self.phase = Phase::Enrolled;
                 self.profile = None;
                 self.keys.clear();
-                self.entry = None;
                 self.proved_at = None;
-                self.fault = None;
-                self.end_task(e.task, true);
+                self.end_well(e.task);
+                // The factory's secrets open it.
+                self.supersede();
             }
             Event::Unblocked(e) => {
-                self.end_task(e.task, true);
+                self.end_well(e.task);
             }
             Event::SecretsRotated(e) => {
-                if let Some(task) = self.end_task(e.task, true) {
-                    self.entry = task.entry.or(self.entry.take());
+                if let Some(task) = self.end_well(e.task) {
+                    self.open_with(task);
                 }
             }
             Event::Quarantined(q) => {
-                self.end_too_early(q.task);
+                self.distrust(q.task);
                 self.phase = Phase::Quarantined;
                 self.fault = Some(q.fault.clone());
             }
@@ -241,12 +281,18 @@ impl Token {
             Event::UserBound(b) => self.users.push(b.user.clone()),
             Event::SecretsReleased(_) => {}
             Event::Lost(_) => {
+                if let Some(task) = self.task.as_ref().map(|task| task.filed.task) {
+                    self.distrust(task);
+                }
                 self.phase = Phase::Lost;
-                self.task = None;
             }
             Event::Found(_) => self.phase = Phase::Quarantined,
             Event::Retired(_) => self.phase = Phase::Retired,
-            Event::Destroyed(_) => self.phase = Phase::Destroyed,
+            Event::Destroyed(_) => {
+                self.phase = Phase::Destroyed;
+                self.keys.clear();
+                self.supersede();
+            }
         }
     }
 
@@ -256,36 +302,80 @@ impl Token {
         }
     }
 
-    fn end_task(&mut self, task: Uuid, done: bool) -> Option<OpenTask> {
-        self.last_task = Some((task, done));
+    /// A task did what it was for.
+    fn end_well(&mut self, task: Uuid) -> Option<OpenTask> {
+        self.last_task = Some((task, true));
+        self.fault = None;
         self.task.take().map(|task| *task)
     }
 
-    /// A task ended before its time. Its secrets may have been set: they stay the way in. A token that was to be provisioned
-    /// is not; once its reset is behind it, nothing of before is on it either.
+    /// A task ended before its time. A token that was to be provisioned is not; once its reset has begun, nothing of before
+    /// can be relied on either.
     fn end_too_early(&mut self, task: Uuid) {
-        let Some(task) = self.end_task(task, false) else {
+        self.last_task = Some((task, false));
+        let Some(task) = self.task.take() else {
             return;
         };
-        let wiped = task.is_past_reset();
-        self.entry = task.entry.or(self.entry.take());
-        if wiped {
+        if task.is_past_reset() {
             self.keys.clear();
+            self.phase = Phase::Quarantined;
+        } else if self.phase == Phase::Provisioning {
+            self.phase = task.before;
         }
-        if self.phase == Phase::Provisioning {
-            self.phase = if wiped {
-                Phase::Quarantined
-            } else {
-                task.before
-            };
+        if task.has_reset() {
+            // What opened it before the reset does not open it now.
+            self.supersede();
+        }
+        self.doubt(*task);
+    }
+
+    /// A task ended, and what it said is not believed: what it made stays on the list until a reset.
+    fn distrust(&mut self, task: Uuid) {
+        self.last_task = Some((task, false));
+        if let Some(mut task) = self.task.take() {
+            self.keys.append(&mut task.keys);
+            self.doubt(*task);
         }
     }
 
-    /// True of the entry of its secrets in custody, and of those that its task made.
+    /// It was proved that the task's newest secrets are set: all others open it no more.
+    fn open_with(&mut self, task: OpenTask) {
+        if task.entry.is_some() {
+            self.supersede();
+        }
+        self.superseded_entries.extend(task.entries_before);
+        self.entry = task.entry.or(self.entry.take());
+    }
+
+    /// The secrets of a task may have been set, or not: they stay known as a way in.
+    fn doubt(&mut self, task: OpenTask) {
+        let made = task.entries_before.into_iter().chain(task.entry);
+        self.doubtful_entries.extend(made);
+        if self.entry.is_none() {
+            self.entry = self.doubtful_entries.pop();
+        }
+    }
+
+    /// Nothing that is known opens it any more.
+    fn supersede(&mut self) {
+        let known = self.doubtful_entries.drain(..).chain(self.entry.take());
+        self.superseded_entries.extend(known);
+    }
+
+    /// True of an entry that its history named, and whose erasure was not recorded.
     #[must_use]
     pub fn names(&self, entry: &str) -> bool {
-        let made = self.task.as_ref().and_then(|task| task.entry.as_deref());
-        self.entry.as_deref() == Some(entry) || made == Some(entry)
+        let task = self.task.iter();
+        let made = task.flat_map(|task| task.entries_before.iter().chain(&task.entry));
+        self.ways_in()
+            .chain(&self.superseded_entries)
+            .chain(made)
+            .any(|named| **named == *entry)
+    }
+
+    /// The entries of secrets that open it, the likeliest first: more than one only after a task that ended early.
+    pub fn ways_in(&self) -> impl Iterator<Item = &Box<str>> {
+        self.entry.iter().chain(self.doubtful_entries.iter().rev())
     }
 
     /// What it holds for the ledger: proved keys, and those of a task under way.

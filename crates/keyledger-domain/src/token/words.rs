@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use crate::name::Name;
 
 /// A token's serial number, as it is printed on it: 1 to 4,294,967,295.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Serial(u32);
 
@@ -52,6 +52,13 @@ impl Serial {
     #[must_use]
     pub fn name(self) -> Name {
         Name::new(&self.0.to_string()).expect("digits are a name")
+    }
+}
+
+impl<'de> Deserialize<'de> for Serial {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u32::deserialize(deserializer)?;
+        Self::new(number).ok_or_else(|| Error::custom("a serial number is not 0"))
     }
 }
 
@@ -169,6 +176,12 @@ impl Slot {
             0x9a | 0x9c | 0x9d | 0x9e | 0x82..=0x95 => Some(Self(number)),
             _ => None,
         }
+    }
+
+    /// Where a key in it lies: `piv.9a`.
+    #[must_use]
+    pub fn place(self) -> String {
+        format!("piv.{self}")
     }
 
     /// Its number, as PIV's `P2`.
@@ -349,4 +362,15 @@ pub enum Applet {
     Piv,
     /// OpenPGP card.
     Openpgp,
+}
+
+impl Applet {
+    /// What people call it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Piv => "PIV",
+            Self::Openpgp => "OpenPGP",
+        }
+    }
 }

@@ -139,7 +139,8 @@ fn issued(issue: &Issue, facts: UserFacts<'_>) -> Result<Event, Rejection> {
     }))
 }
 
-fn check_nkey(
+/// Checks that a text is a public nkey of the kind that `letter` begins.
+pub(crate) fn check_nkey(
     field: &'static str,
     nkey: &str,
     letter: char,

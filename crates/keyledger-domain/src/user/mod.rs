@@ -6,6 +6,7 @@ mod event;
 mod state;
 
 pub use command::*;
+pub(crate) use decide::check_nkey;
 pub use decide::{UserFacts, decide};
 pub use event::*;
 pub use state::User;

@@ -128,7 +128,12 @@ fn an_event_of_one_kind_cannot_stand_in_a_history_of_another() {
 fn a_type_of_a_newer_version_is_named() {
     let (record, ..) = world().records().pop().unwrap();
     let text = String::from_utf8(record.to_bytes()).unwrap();
-    for unknown in ["key.v2.suspended", "token.v1.enrolled", "nonsense"] {
+    for unknown in [
+        "key.v2.suspended",
+        "token.v2.enrolled",
+        "badge.v1.enrolled",
+        "nonsense",
+    ] {
         let newer = text.replace("key.v1.suspended", unknown);
         let read = Record::read(newer.as_bytes());
         assert_eq!(read.unwrap_err(), Unreadable::Type(unknown.to_owned()));

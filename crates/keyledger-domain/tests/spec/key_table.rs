@@ -3,7 +3,7 @@
 use keyledger_domain::key::{Command, State};
 use serde_json::json;
 
-use crate::support::{Step, active, generate, given, key, please, revoke, spki};
+use crate::support::{Step, active, authority, generate, given, key, please, revoke, spki};
 
 /// What brings a key into a state.
 fn life(state: State) -> Vec<Step> {
@@ -29,6 +29,7 @@ fn commands() -> Vec<(&'static str, Step)> {
     let ed25519 = json!({ "algorithm": "ed25519" });
     let public = json!({ "algorithm": "ed25519", "public_key": spki(1) });
     let later = json!({ "rotation_period_days": 30, "reason": "r" });
+    let certify = json!({ "issuer": "ca", "subject": "Orders", "days": 30 });
     let mut commands = vec![
         ("generate", key("generate", "k", ed25519)),
         ("register", key("register", "k", public)),
@@ -37,6 +38,7 @@ fn commands() -> Vec<(&'static str, Step)> {
             key("describe", "k", json!({ "title": "Orders" })),
         ),
         ("schedule", key("schedule", "k", later)),
+        ("certify", key("certify", "k", certify)),
         ("revoke (compromise)", revoke("k", "key_compromise")),
         ("revoke (other)", revoke("k", "superseded")),
     ];
@@ -56,7 +58,7 @@ fn commands() -> Vec<(&'static str, Step)> {
 }
 
 /// In the order of [`State::ALL`]: the state it leads to, `=` if there is nothing to do, `-` if it is not allowed.
-const TABLE: [(&str, [&str; 7]); 14] = [
+const TABLE: [(&str, [&str; 7]); 15] = [
     ("generate", ["taken"; 7]),
     ("register", ["taken"; 7]),
     ("activate", ["active", "=", "-", "-", "-", "-", "-"]),
@@ -112,6 +114,7 @@ const TABLE: [(&str, [&str; 7]); 14] = [
             "destroyed-compromised",
         ],
     ),
+    ("certify", ["pre-active", "active", "-", "-", "-", "-", "-"]),
     (
         "schedule",
         ["pre-active", "active", "suspended", "-", "-", "-", "-"],
@@ -124,7 +127,7 @@ fn in_each_state_each_command_does_what_the_standards_say() {
     for (verb, row) in TABLE {
         let (_, step) = commands.iter().find(|(name, _)| *name == verb).unwrap();
         for (state, expected) in State::ALL.into_iter().zip(row) {
-            let mut world = given(life(state)).world();
+            let mut world = given(authority("ca").into_iter().chain(life(state))).world();
             assert_eq!(world.state("k"), state);
             let found = match world.run(step) {
                 Ok(written) if written.is_empty() => "=",

@@ -1,19 +1,22 @@
-//! Every reason for which something is refused, each reached once and each in the table once.
+//! Every reason for which something is refused, each reached and each in the table once.
 
 use keyledger_domain::{
     Aggregate, Command, Name, Rejection,
     ledger::{Claimed, Facts},
     name::HistoryId,
+    token::Step as Stage,
 };
 use serde_json::json;
 
 use crate::support::{
-    World, active, generate, given, issue, key, key_pair, name, offboard, person, please,
+    Say, World, active, agent, generate, given, issue, key, key_pair, name, offboard, person,
+    please, say, token,
 };
 
 /// What the domain refuses by itself.
 fn reached() -> Vec<Rejection> {
-    let mut world = given([active("k"), generate("p"), person("ann"), offboard("ann")]).world();
+    let steps = [active("k"), generate("p"), person("ann"), offboard("ann")];
+    let mut world = given(steps.into_iter().chain([agent("desk"), say(Say::Announce)])).world();
     let mut no = |step| world.run(&step).unwrap_err();
     let mut reached = vec![
         no(key("activate", "k", json!({ "reson": "typo" }))),
@@ -51,6 +54,9 @@ fn reached() -> Vec<Rejection> {
             json!({ "role": "service", "keys": vec!["k"; 65] }),
         )),
     ];
+    // A token's states are refused for the same reason as a key's.
+    reached.push(no(token("lose", json!({}))));
+    reached.push(no(say(Say::Begin(Stage::Taken))));
     reached.push(nothing_made());
     reached.push(Rejection::BadName {
         fault: Name::new("Not A Name").unwrap_err().to_string(),
@@ -102,6 +108,7 @@ fn every_reason_is_reached() {
         .collect();
     let mut table: Vec<_> = Rejection::TABLE.iter().map(|row| row.0).collect();
     found.sort_unstable();
+    found.dedup();
     table.sort_unstable();
     assert_eq!(found, table);
 }

@@ -92,7 +92,7 @@ fn what_the_service_wrote_verifies() {
     );
     assert_eq!(report.signers.len(), 3, "the operator and two versions");
     assert_eq!(report.signers.values().sum::<u64>(), report.events);
-    assert_eq!(report.histories, 16);
+    assert_eq!(report.histories, 17);
     assert!(report.head_verified);
     let mut verifier = Verifier::new(Options::default());
     events.iter().for_each(|e| verifier.take(e).unwrap());

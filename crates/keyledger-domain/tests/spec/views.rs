@@ -331,7 +331,7 @@ fn accounts_and_the_operator_show_their_signing_keys() {
         .iter()
         .map(|a| (a.name.as_str(), a.signing_keys.len()))
         .collect();
-    assert_eq!(found, [("keys", 1), ("staff", 2), ("sys", 1)]);
+    assert_eq!(found, [("keys", 2), ("staff", 2), ("sys", 1)]);
     assert!(!accounts.rows[0].confirmed);
     assert_eq!(accounts.rows[0].issued_at, BEGINNING);
     let operator = credentials::operator(&world.ledger).unwrap();

@@ -4,6 +4,7 @@
 
 mod organisation;
 mod steps;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use nkeys::{KeyPair, KeyPairType};
 use uuid::Uuid;
 
 pub(crate) use steps::*;
+pub(crate) use tokens::*;
 
 /// 2026-01-01T00:00:00Z: when every test begins.
 pub(crate) const BEGINNING: Timestamp = Timestamp::from_ms(1_767_225_600_000);
@@ -96,6 +98,11 @@ impl World {
             Step::Outcome(outcome) => {
                 let decision = self.ledger.decide_outcome(outcome, self.now);
                 Ok(self.write(decision, &stamp(VerifiedBy::Service), &Why::default()))
+            }
+            Step::Told(told) => {
+                let decision = self.told(told)?;
+                let why = Why::default();
+                Ok(self.write(decision, &stamp(VerifiedBy::Subject), &why))
             }
             Step::Later(days) => {
                 self.now = self.now.plus_days(*days);
@@ -196,6 +203,15 @@ impl World {
                 let n = 100 + u8::try_from(self.made % 100).unwrap();
                 Made::User(key_pair(KeyPairType::User, n).public_key(), self.now)
             }
+            Command::Key(key::Command::Certify(certify)) => {
+                let issuer = certify.issuer.clone().unwrap_or(target.name.clone());
+                let authority = certify.path_length.is_some();
+                Made::Certificate(Box::new(self.certified(&issuer, certify.days, authority)))
+            }
+            Command::Token(command) if command.task().is_some() => {
+                let task = self.next_id(); // the command's own
+                Made::Task(task, Box::new(task_facts(task)))
+            }
             _ => Made::Nothing,
         };
         Facts {
@@ -228,10 +244,15 @@ impl World {
 
     /// A `UUIDv7` of the clock and a counter.
     fn id(&mut self) -> Uuid {
+        let id = self.next_id();
         self.ids += 1;
+        id
+    }
+
+    fn next_id(&self) -> Uuid {
         let ms = u64::try_from(self.now.ms()).unwrap();
         let mut random = [0; 10];
-        random[2..].copy_from_slice(&self.ids.to_be_bytes());
+        random[2..].copy_from_slice(&(self.ids + 1).to_be_bytes());
         uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid()
     }
 }

@@ -124,6 +124,7 @@ fn account(n: u8, id: &str, purpose: Purpose) -> (AccountFacts, Name) {
     );
     let roles = match purpose {
         Purpose::Client => vec![Some(Role::Administrator), Some(Role::Service)],
+        Purpose::Service => vec![None, Some(Role::Agent)],
         _ => vec![None],
     };
     let pairs: Vec<_> = roles

@@ -3,7 +3,7 @@
 use keyledger_domain::{Aggregate, Ledger, Rejection, ledger::Outcome, name::HistoryId};
 use serde_json::{Value, json};
 
-use super::{World, history, name, spki};
+use super::{Told, World, history, name, spki};
 
 /// Something that is done to a ledger.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub(crate) enum Step {
     },
     /// What the service itself reports.
     Outcome(Outcome),
+    /// What an agent reports of a token.
+    Told(Told),
     /// Days pass.
     Later(i64),
     /// The scheduler looks.

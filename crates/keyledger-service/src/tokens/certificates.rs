@@ -185,7 +185,7 @@ pub(crate) async fn crl(
         let ledger = shared.live.ledger.read();
         let mut entries = Vec::new();
         for (_, key) in ledger.keys() {
-            let Some(revoked) = revoked(&key.state) else {
+            let Some(revoked) = revoked(&key.state, now) else {
                 continue;
             };
             for certified in key.state.certificates() {
@@ -214,7 +214,7 @@ pub(crate) async fn crl(
 }
 
 /// How a key was revoked, if its certificates are to be refused.
-fn revoked(key: &key::Key) -> Option<Revoked> {
+fn revoked(key: &key::Key, now: Timestamp) -> Option<Revoked> {
     use {RevocationReason as R, key::State as S};
     let (revoked_at, reason, invalid_since) = match (&key.revocation, key.state) {
         (Some(revocation), _) => (
@@ -234,7 +234,8 @@ fn revoked(key: &key::Key) -> Option<Revoked> {
             let at = key.deactivated_at.or(key.destroyed_at)?;
             (at, Some(Reason::CessationOfOperation), None)
         }
-        (None, S::Suspended) => (key.activated_at?, Some(Reason::CertificateHold), None),
+        // A suspension is not dated in the state: the hold counts from the list that says so.
+        (None, S::Suspended) => (now, Some(Reason::CertificateHold), None),
         (None, S::PreActive | S::Active) => return None,
     };
     Some(Revoked {
@@ -325,20 +326,10 @@ fn serial_number() -> Result<SerialNumber, CertifyError> {
 
 /// `CN=title,UID=principal`.
 fn common_name(title: &str, principal: Option<&str>) -> Result<DistinguishedName, CertifyError> {
-    let escaped: String = title
-        .chars()
-        .flat_map(|c| {
-            let escape = matches!(c, ',' | '+' | '"' | '\\' | '<' | '>' | ';' | '=' | '#');
-            escape.then_some('\\').into_iter().chain([c])
-        })
-        .collect();
-    let escaped = escaped.trim();
-    let text = match principal {
-        Some(principal) => format!("CN={escaped},UID={principal}"),
-        None => format!("CN={escaped}"),
-    };
-    text.parse()
-        .map_err(|e: crate::x509::NotAName| bad("subject", &e.to_string()))
+    let parts = [("CN", title)]
+        .into_iter()
+        .chain(principal.map(|p| ("UID", p)));
+    DistinguishedName::from_parts(parts).map_err(|e| bad("subject", &e.to_string()))
 }
 
 fn authority(path_length: u8) -> CertificateProfile {

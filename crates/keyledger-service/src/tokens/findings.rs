@@ -53,6 +53,11 @@ pub(super) fn of_evidence(
         };
         add(&mut findings, proof.slot, finding);
     }
+    for proof in &evidence.openpgp {
+        let said = statement(&id, &task.nonce, evidence.serial, &proof.role.place());
+        let proved = proves(&proof.public_key, &said, &proof.proof, keys);
+        findings.openpgp.insert(proof.role, proved);
+    }
     findings
 }
 

@@ -59,6 +59,9 @@ pub enum UnsupportedKey {
     /// The algorithm is none that signs here: use P-256, P-384, Ed25519 or RSA of 2048 to 4096 bits.
     #[error("a key of algorithm {0} is not supported: use P-256, P-384, Ed25519 or RSA")]
     Algorithm(ObjectIdentifier),
+    /// Its form is right, and its numbers are not: a point that is not on the curve.
+    #[error("the numbers of the public key are no key")]
+    NoKey,
     /// The RSA modulus is too short to be safe, or too long to be meant: use 2048 to 4096 bits.
     #[error("an RSA key of {0} bits is not supported: use 2048 to 4096")]
     RsaBits(u32),
@@ -71,7 +74,8 @@ struct RsaPublicKey<'a> {
 }
 
 impl PublicKeyKind {
-    /// The kind of the key in a SubjectPublicKeyInfo.
+    /// The kind of the key in a SubjectPublicKeyInfo. Points must be uncompressed, as RFC 5480 §2.2 has them. That the
+    /// numbers are a key is seen when it is used.
     ///
     /// # Errors
     ///
@@ -79,14 +83,17 @@ impl PublicKeyKind {
     pub fn of(spki: &[u8]) -> Result<Self, UnsupportedKey> {
         let parsed = parse_spki(spki)?;
         let parameters = parsed.algorithm.parameters;
+        let key = key_bytes(&parsed)?;
         match parsed.algorithm.oid {
-            ED25519 => Ok(Self::Ed25519),
-            RSA_ENCRYPTION => rsa(key_bytes(&parsed)?),
+            ED25519 if key.len() == 32 => Ok(Self::Ed25519),
+            ED25519 => Err(UnsupportedKey::Malformed),
+            RSA_ENCRYPTION => rsa(key),
             EC_PUBLIC_KEY => {
                 let curve = parameters.ok_or(UnsupportedKey::Malformed)?;
                 match curve.decode_as().map_err(|_| UnsupportedKey::Malformed)? {
-                    SECP256R1 => Ok(Self::P256),
-                    SECP384R1 => Ok(Self::P384),
+                    SECP256R1 if is_point(key, 32) => Ok(Self::P256),
+                    SECP384R1 if is_point(key, 48) => Ok(Self::P384),
+                    SECP256R1 | SECP384R1 => Err(UnsupportedKey::Malformed),
                     other => Err(UnsupportedKey::Algorithm(other)),
                 }
             }
@@ -161,6 +168,11 @@ pub(super) fn key_bytes<'a>(
     spki.subject_public_key
         .as_bytes()
         .ok_or(UnsupportedKey::Malformed)
+}
+
+/// Has it the form of an uncompressed point, with coordinates of so many bytes?
+fn is_point(key: &[u8], coordinate_bytes: usize) -> bool {
+    key.len() == 1 + 2 * coordinate_bytes && key[0] == 4
 }
 
 fn rsa(key: &[u8]) -> Result<PublicKeyKind, UnsupportedKey> {

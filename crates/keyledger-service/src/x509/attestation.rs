@@ -134,7 +134,7 @@ fn authority_of<'a>(
     anchors: &'a Anchors,
 ) -> Result<&'a Authority, AttestationError> {
     let mut refusal = AttestationError::UnknownRoot {
-        issuer: device.issuer(),
+        issuer: shown(&device.issuer()),
     };
     for authority in anchors.authorities() {
         let issuer = &authority.path[0];
@@ -191,8 +191,8 @@ fn check_device(
 fn check_slot(slot: &Certificate, device: &Certificate) -> Result<(), AttestationError> {
     if slot.issuer_name() != device.subject_name() {
         return Err(AttestationError::OtherIssuer {
-            issuer: slot.issuer(),
-            device: device.subject(),
+            issuer: shown(&slot.issuer()),
+            device: shown(&device.subject()),
         });
     }
     let link = Link::Slot;
@@ -265,5 +265,12 @@ fn optional<T>(
 fn slot_of(certificate: &Certificate) -> Result<Slot, AttestationError> {
     let subject = certificate.subject();
     let slot = subject.strip_prefix(SUBJECT).and_then(|it| it.parse().ok());
-    slot.ok_or(AttestationError::NoSlot { subject })
+    slot.ok_or_else(|| AttestationError::NoSlot {
+        subject: shown(&subject),
+    })
+}
+
+/// A name as an enemy may have written it, fit for messages.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(120).collect()
 }

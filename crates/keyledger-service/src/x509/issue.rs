@@ -23,6 +23,7 @@ use super::{
     profile::{AlternativeName, CertificateProfile, KeyUsage, extension},
     serial_number::SerialNumber,
     to_be_signed::ToBeSigned,
+    verify::check_key,
 };
 
 /// Who signs certificates and CRLs: an authority's name and public key, and how far it reaches.
@@ -184,7 +185,7 @@ impl Issuer {
     pub fn new_root(name: &DistinguishedName, spki: &[u8]) -> Result<Self, UnsupportedKey> {
         Ok(Self {
             name: name.as_name().clone(),
-            key: PublicKeyKind::of(spki)?,
+            key: check_key(spki)?,
             key_id: key_id(spki)?,
             spki: spki.to_vec(),
             certificate: None,
@@ -226,7 +227,7 @@ impl Issuer {
     /// [`IssueError`] naming what cannot be so.
     pub fn certificate(&self, new: &NewCertificate<'_>) -> Result<ToBeSigned, IssueError> {
         self.check(new)?;
-        let key = PublicKeyKind::of(new.spki)?;
+        let key = check_key(new.spki)?;
         let mut extensions = new.profile.extensions(key, new.alternative_names)?;
         let subject_key_id = SubjectKeyIdentifier(OctetString::new(key_id(new.spki)?)?);
         extensions.push(extension(false, &subject_key_id)?);

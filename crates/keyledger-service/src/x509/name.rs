@@ -8,7 +8,7 @@ use x509_cert::{
     name::{Name, RdnSequence, RelativeDistinguishedName},
 };
 
-/// The longest name, in bytes as written.
+/// The longest name, in bytes.
 const MAX_BYTES: usize = 1024;
 /// The most parts of a name.
 const MAX_PARTS: usize = 16;
@@ -89,8 +89,10 @@ impl DistinguishedName {
         parts: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, NotAName> {
         let mut encoded = Vec::new();
+        let mut bytes = 0;
         for (attribute, value) in parts {
-            if encoded.len() == MAX_PARTS {
+            bytes += value.len();
+            if encoded.len() == MAX_PARTS || bytes > MAX_BYTES {
                 return Err(NotAName::TooLong);
             }
             encoded.push(part(attribute, value)?);

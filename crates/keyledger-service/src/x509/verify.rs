@@ -2,9 +2,9 @@
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P256_SHA512_ASN1, ECDSA_P384_SHA256_ASN1,
-    ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA512_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256,
-    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, UnparsedPublicKey,
-    VerificationAlgorithm,
+    ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA512_ASN1, ED25519, ParsedPublicKey,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
+    UnparsedPublicKey, VerificationAlgorithm,
 };
 
 use der::oid::ObjectIdentifier;
@@ -63,6 +63,16 @@ pub fn verify_signature_by(
     UnparsedPublicKey::new(verification, key_bytes(&spki)?)
         .verify(message, signature)
         .map_err(|_| BadSignature::Mismatch)
+}
+
+/// Are the numbers of a key one: is its point on the curve?
+pub(super) fn check_key(spki: &[u8]) -> Result<PublicKeyKind, UnsupportedKey> {
+    let kind = PublicKeyKind::of(spki)?;
+    let verification =
+        verification(kind, kind.signature_algorithm()).ok_or(UnsupportedKey::NoKey)?;
+    ParsedPublicKey::new(verification, key_bytes(&parse_spki(spki)?)?)
+        .map_err(|_| UnsupportedKey::NoKey)?;
+    Ok(kind)
 }
 
 fn verification(

@@ -10,8 +10,11 @@ use keyledger_testkit::token::stack::{self, READER_NAME, Wanted};
 /// Virtual YubiKeys behind a pcscd of their own.
 ///
 /// Prints `ready: PCSCLITE_CSOCK_NAME=…` when they are plugged in: with that in its environment, every program that
-/// speaks PC/SC finds them. Ends when it is killed, and everything it has started with it. Needs root or unprivileged
-/// user namespaces.
+/// speaks PC/SC finds them. Ends with Ctrl-C or when it is killed, and everything it has started with it. Needs root or
+/// unprivileged user namespaces.
+///
+/// While it runs, `--tell` does what a hand would do: `virtual-token --dir DIR --tell '{"token":0,"do":"remove"}'`, or
+/// `"insert"`, `"state"`, or `"touch"` with `"touch":"withheld"` or `"given"`.
 #[derive(Parser)]
 struct Arguments {
     /// Where the tokens are kept; started again over the same, they are the same tokens
@@ -32,6 +35,9 @@ struct Arguments {
     /// Leave the tokens unplugged
     #[arg(long)]
     unplugged: bool,
+    /// Say this line to the stack that runs in DIR, print its answer, and do nothing else
+    #[arg(long, value_name = "JSON")]
+    tell: Option<String>,
     /// Already in namespaces of its own
     #[arg(long, hide = true)]
     inside: bool,
@@ -39,15 +45,20 @@ struct Arguments {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
+    if let Some(line) = &arguments.tell {
+        let answer = stack::tell(&arguments.dir, line)
+            .with_context(|| format!("no tokens are played in {}", arguments.dir.display()))?;
+        println!("{answer}");
+        return Ok(());
+    }
     if !arguments.inside {
         let again = std::env::args().skip(1).chain(["--inside".to_owned()]);
-        stack::enter_namespaces(again)
+        let status = stack::run_in_namespaces(again)
             .context("running unshare (Debian: apt-get install util-linux)")?;
+        std::process::exit(status.code().unwrap_or(1));
     }
-    std::fs::create_dir_all(&arguments.dir)
-        .with_context(|| format!("making {}", arguments.dir.display()))?;
     stack::run(&Wanted {
-        directory: arguments.dir.canonicalize()?,
+        directory: std::path::absolute(arguments.dir)?,
         tokens: arguments.keys,
         firmware: arguments.firmware,
         first_serial: arguments.serial_base,

@@ -87,7 +87,7 @@ impl Status {
     pub(crate) const WRONG_DATA: Self = Self(0x6a80);
     pub(crate) const NOT_FOUND: Self = Self(0x6a82);
     pub(crate) const TOO_LARGE: Self = Self(0x6a84);
-    pub(crate) const WRONG_PARAMETERS: Self = Self(0x6a86);
+    pub(crate) const WRONG_PARAMETERS: Self = Self(0x6b00);
     pub(crate) const REFERENCE_NOT_FOUND: Self = Self(0x6a88);
     pub(crate) const NO_SUCH_INSTRUCTION: Self = Self(0x6d00);
 

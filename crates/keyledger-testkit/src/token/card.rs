@@ -1,7 +1,10 @@
 //! One token as its reader sees it: which applet is selected, commands in parts, answers in parts.
 
+use serde::{Deserialize, Serialize};
+
 use super::apdu::{Answer, Command, Status};
 use super::device::Device;
+use super::openpgp::{self, OpenPgp};
 use super::outside::{Interference, Outside};
 use super::piv::{self, Piv};
 use super::small_applets;
@@ -10,7 +13,8 @@ use super::small_applets;
 pub(crate) struct Card {
     device: Device,
     selected: Option<Applet>,
-    pub(crate) piv: Piv,
+    piv: Piv,
+    openpgp: OpenPgp,
     /// The parts of a chained command so far.
     partial: Option<Command>,
     /// What GET RESPONSE has still to fetch.
@@ -20,23 +24,32 @@ pub(crate) struct Card {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Applet {
     Piv,
+    OpenPgp,
     Management,
     Otp,
+}
+
+/// What the applets keep without power.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Memory {
+    pub(crate) piv: piv::State,
+    pub(crate) openpgp: openpgp::State,
 }
 
 /// What comes of a command.
 pub(crate) enum Outcome {
     Answer(Vec<u8>),
-    /// The token was pulled out meanwhile.
+    /// The token is to be pulled out now.
     Removed,
 }
 
 impl Card {
-    pub(crate) fn new(device: Device, state: piv::State) -> Self {
+    pub(crate) fn new(device: Device, memory: Memory) -> Self {
         Self {
             device,
             selected: None,
-            piv: Piv::new(device, state),
+            piv: Piv::new(device, memory.piv),
+            openpgp: OpenPgp::new(device, memory.openpgp),
             partial: None,
             unread: Vec::new(),
         }
@@ -48,6 +61,20 @@ impl Card {
         self.partial = None;
         self.unread.clear();
         self.piv.deselect();
+        self.openpgp.deselect();
+    }
+
+    /// Writes into `memory` what has changed; whether anything has.
+    pub(crate) fn save(&mut self, memory: &mut Memory) -> bool {
+        let (piv, openpgp) = (self.piv.take_change(), self.openpgp.take_change());
+        let changed = piv.is_some() || openpgp.is_some();
+        if let Some(piv) = piv {
+            memory.piv = piv;
+        }
+        if let Some(openpgp) = openpgp {
+            memory.openpgp = openpgp;
+        }
+        changed
     }
 
     pub(crate) fn exchange(&mut self, bytes: &[u8], outside: &Outside) -> Outcome {
@@ -64,16 +91,12 @@ impl Card {
         };
         let interference = outside.command(command.instruction);
         match interference {
-            Interference::RemoveBefore => {
-                outside.remove();
-                return Outcome::Removed;
-            }
+            Interference::RemoveBefore => return Outcome::Removed,
             Interference::Answer(status) => return answer(Err(status)),
             Interference::None | Interference::RemoveAfter => {}
         }
         let result = self.answer(&command, outside);
         if matches!(interference, Interference::RemoveAfter) {
-            outside.remove();
             return Outcome::Removed;
         }
         match result {
@@ -111,6 +134,7 @@ impl Card {
         }
         match self.selected {
             Some(Applet::Piv) => self.piv.answer(command, outside),
+            Some(Applet::OpenPgp) => self.openpgp.answer(command, outside),
             Some(Applet::Management) => small_applets::management(&self.device, command),
             Some(Applet::Otp) => small_applets::otp(&self.device, command),
             None => Err(Status::NO_SUCH_INSTRUCTION),
@@ -122,6 +146,8 @@ impl Card {
         let is = |whole: &[u8]| id.len() >= 5 && whole.starts_with(id);
         let (applet, about) = if is(Piv::ID) {
             (Applet::Piv, self.piv.select())
+        } else if id.starts_with(OpenPgp::ID) {
+            (Applet::OpenPgp, Vec::new())
         } else if is(small_applets::MANAGEMENT_ID) {
             (
                 Applet::Management,
@@ -135,6 +161,7 @@ impl Card {
         if applet != Applet::Piv {
             self.piv.deselect();
         }
+        self.openpgp.deselect();
         self.selected = Some(applet);
         Ok(about)
     }

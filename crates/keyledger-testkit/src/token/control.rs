@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,15 @@ pub(crate) fn serve(listener: &UnixListener, tokens: &Arc<[VirtualToken]>) -> io
         });
     }
     Ok(())
+}
+
+/// Sends one line to the control socket and returns the one that comes back.
+pub(crate) fn tell(socket: &Path, line: &str) -> io::Result<String> {
+    let mut control = UnixStream::connect(socket)?;
+    writeln!(control, "{line}")?;
+    let mut answer = String::new();
+    BufReader::new(control).read_line(&mut answer)?;
+    Ok(answer.trim_end().to_owned())
 }
 
 fn converse(client: UnixStream, tokens: &[VirtualToken]) -> io::Result<()> {
@@ -67,11 +77,18 @@ fn answer(Request { token, action }: Request, tokens: &[VirtualToken]) -> Reply 
             Reply::Done
         }
         Action::State => Reply::State(Box::new(token.state())),
-        Action::PinIs { value } => Reply::Is(token.kept().pin.is(value.as_bytes())),
-        Action::PukIs { value } => Reply::Is(token.kept().puk.is(value.as_bytes())),
+        Action::PinIs { value } => Reply::Is(token.kept().piv.pin.is(value.as_bytes())),
+        Action::PukIs { value } => Reply::Is(token.kept().piv.puk.is(value.as_bytes())),
+        Action::OpenPgpPinIs { value } => Reply::Is(token.kept().openpgp.user.is(value.as_bytes())),
+        Action::OpenPgpAdminPinIs { value } => {
+            Reply::Is(token.kept().openpgp.admin.is(value.as_bytes()))
+        }
+        Action::OpenPgpResetCodeIs { value } => {
+            Reply::Is(token.kept().openpgp.reset_code.is(value.as_bytes()))
+        }
         Action::ManagementKeyIs { value } => {
             match data_encoding::HEXLOWER_PERMISSIVE.decode(value.as_bytes()) {
-                Ok(value) => Reply::Is(token.kept().management.value() == value),
+                Ok(value) => Reply::Is(token.kept().piv.management.value() == value),
                 Err(_) => Reply::Refused("the management key is hexadecimal digits".into()),
             }
         }

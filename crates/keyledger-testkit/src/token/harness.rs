@@ -1,9 +1,7 @@
-//! Starts a stack of virtual tokens and does to them what a hand would do.
+//! Starts a stack of virtual tokens, and ends it.
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -11,8 +9,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::device::Firmware;
-use super::stack::{Places, READER_NAME};
-use super::wire::{Action, Fault, Reply, Request, TokenState, Touch};
+use super::in_hand::Token;
+use super::stack::{self, Places};
 use crate::process::{POLL, Process};
 use crate::tools;
 
@@ -182,10 +180,7 @@ impl VirtualTokens {
     #[must_use]
     pub fn token(&self, index: usize) -> Token {
         assert!(index < self.tokens, "there are only {} tokens", self.tokens);
-        Token {
-            index,
-            control: self.places().control_socket(),
-        }
+        Token::new(index, FIRST_SERIAL, self.places().control_socket())
     }
 
     /// The root of the test that all attestations lead up to.
@@ -208,6 +203,20 @@ impl VirtualTokens {
         read(&self.places().attestation_intermediates())
     }
 
+    /// Yubico's own client for one of them. It sees none of our processes, since it kills every `scdaemon` it sees.
+    ///
+    /// # Panics
+    ///
+    /// If there is no ykman; with how to get it.
+    #[must_use]
+    pub fn ykman(&self, token: &Token) -> Command {
+        let mut command = stack::unshare(&["--pid", "--mount-proc"]);
+        command.arg(tools::ykman());
+        command.args(["--device", &token.serial().to_string()]);
+        command.envs([self.env()]).env("HOME", &self.directory);
+        command
+    }
+
     /// Where the tokens are kept.
     #[must_use]
     pub fn directory(&self) -> &Path {
@@ -216,152 +225,6 @@ impl VirtualTokens {
 
     fn places(&self) -> Places {
         Places::new(&self.directory)
-    }
-}
-
-/// One virtual token, in the hand of the test.
-#[derive(Debug, Clone)]
-pub struct Token {
-    index: usize,
-    control: PathBuf,
-}
-
-impl Token {
-    /// Its serial number.
-    #[must_use]
-    pub fn serial(&self) -> u32 {
-        FIRST_SERIAL + u32::try_from(self.index).expect("there are 16 at most")
-    }
-
-    /// The name of the reader it is plugged into.
-    #[must_use]
-    pub fn reader(&self) -> String {
-        format!(
-            "{READER_NAME} {:02X} {:02X}",
-            self.index / 2,
-            self.index % 2
-        )
-    }
-
-    /// Plugs it in and waits until pcscd has seen it. Nothing to do if it is plugged in.
-    ///
-    /// # Panics
-    ///
-    /// If pcscd does not see it within 20 s, like all of these if the stack is gone.
-    pub fn insert(&self) {
-        self.done(Action::Insert);
-    }
-
-    /// Pulls it out, whatever it is doing. pcscd sees it within half a second.
-    ///
-    /// # Panics
-    ///
-    /// If the stack is gone.
-    pub fn remove(&self) {
-        self.done(Action::Remove);
-    }
-
-    /// What happens from now on when it blinks; also for the command that waits for it now.
-    ///
-    /// # Panics
-    ///
-    /// If the stack is gone.
-    pub fn touch(&self, touch: Touch) {
-        self.done(Action::Touch { touch });
-    }
-
-    /// Plants a fault beside those already there.
-    ///
-    /// # Panics
-    ///
-    /// If the stack is gone.
-    pub fn fault(&self, fault: Fault) {
-        self.done(Action::Fault { fault });
-    }
-
-    /// Takes all faults away.
-    ///
-    /// # Panics
-    ///
-    /// If the stack is gone.
-    pub fn clear_faults(&self) {
-        self.done(Action::ClearFaults);
-    }
-
-    /// The truth about it.
-    ///
-    /// # Panics
-    ///
-    /// If the stack is gone.
-    #[must_use]
-    pub fn state(&self) -> TokenState {
-        match self.ask(Action::State) {
-            Reply::State(state) => *state,
-            _ => panic!("the control socket answers something else"),
-        }
-    }
-
-    /// Whether this is its PIN; costs no try.
-    ///
-    /// # Panics
-    ///
-    /// If the stack is gone.
-    #[must_use]
-    pub fn pin_is(&self, pin: &str) -> bool {
-        self.is(Action::PinIs { value: pin.into() })
-    }
-
-    /// Whether this is its PUK; costs no try.
-    ///
-    /// # Panics
-    ///
-    /// If the stack is gone.
-    #[must_use]
-    pub fn puk_is(&self, puk: &str) -> bool {
-        self.is(Action::PukIs { value: puk.into() })
-    }
-
-    /// Whether this is its management key.
-    ///
-    /// # Panics
-    ///
-    /// If the stack is gone.
-    #[must_use]
-    pub fn management_key_is(&self, key: &[u8]) -> bool {
-        let value = data_encoding::HEXLOWER.encode(key);
-        self.is(Action::ManagementKeyIs { value })
-    }
-
-    fn done(&self, action: Action) {
-        match self.ask(action) {
-            Reply::Done => {}
-            Reply::Refused(why) => panic!("token {}: {why}", self.serial()),
-            Reply::State(_) | Reply::Is(_) => panic!("the control socket answers something else"),
-        }
-    }
-
-    fn is(&self, action: Action) -> bool {
-        match self.ask(action) {
-            Reply::Is(is) => is,
-            _ => panic!("the control socket answers something else"),
-        }
-    }
-
-    fn ask(&self, action: Action) -> Reply {
-        let request = Request {
-            token: self.index,
-            action,
-        };
-        let mut line = serde_json::to_vec(&request).expect("a request can be written");
-        line.push(b'\n');
-        let mut answer = String::new();
-        UnixStream::connect(&self.control)
-            .and_then(|mut control| {
-                control.write_all(&line)?;
-                BufReader::new(control).read_line(&mut answer)
-            })
-            .unwrap_or_else(|error| panic!("{}: {error}", self.control.display()));
-        serde_json::from_str(&answer).expect("the control socket speaks our own language")
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Outside {
 struct Inner {
     inserted: bool,
     removed_at: Option<Instant>,
-    /// Whether pcscd has powered the card since it was inserted.
+    /// Whether clients can connect, since the card was inserted.
     seen: bool,
     reader: Option<TcpStream>,
     touch: Touch,
@@ -80,13 +80,17 @@ impl Outside {
         inner.inserted = false;
         inner.removed_at = Some(Instant::now());
         if let Some(reader) = inner.reader.take() {
-            // Closed already by the reader: just as well.
-            let _ = reader.shutdown(Shutdown::Both);
+            // Wakes who reads from it; closed already, just as well.
+            let _ = reader.shutdown(Shutdown::Read);
         }
         self.changed.notify_all();
     }
 
-    /// Waits until pcscd has powered the card; whether it did in time.
+    pub(crate) fn is_inserted(&self) -> bool {
+        self.lock().inserted
+    }
+
+    /// Waits until clients can connect; whether they can in time.
     pub(crate) fn wait_until_seen(&self, within: Duration) -> bool {
         let inner = self.lock();
         let (inner, _) = self
@@ -114,7 +118,8 @@ impl Outside {
         inner.inserted
     }
 
-    pub(crate) fn powered(&self) {
+    /// pcscd has powered the card and lets clients connect.
+    pub(crate) fn seen(&self) {
         self.lock().seen = true;
         self.changed.notify_all();
     }

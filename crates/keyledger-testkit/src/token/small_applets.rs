@@ -8,7 +8,7 @@ pub(crate) const MANAGEMENT_ID: &[u8] = &[0xa0, 0x00, 0x00, 0x05, 0x27, 0x47, 0x
 pub(crate) const OTP_ID: &[u8] = &[0xa0, 0x00, 0x00, 0x05, 0x27, 0x20, 0x01, 0x01];
 
 /// Yubico's numbers of what a token can do over USB or NFC.
-const PIV: u16 = 0x0010;
+const PIV_AND_OPENPGP: u16 = 0x0018;
 
 pub(crate) fn management_about(device: &Device) -> Vec<u8> {
     format!("Virtual mgr - FW version {}", device.firmware).into_bytes()
@@ -20,9 +20,9 @@ pub(crate) fn management(device: &Device, command: &Command) -> Answer {
         return Err(Status::NO_SUCH_INSTRUCTION);
     }
     let mut config = Vec::new();
-    tlv::put(&mut config, 0x01, &PIV.to_be_bytes());
+    tlv::put(&mut config, 0x01, &PIV_AND_OPENPGP.to_be_bytes());
     tlv::put(&mut config, 0x02, &device.serial.to_be_bytes());
-    tlv::put(&mut config, 0x03, &PIV.to_be_bytes());
+    tlv::put(&mut config, 0x03, &PIV_AND_OPENPGP.to_be_bytes());
     tlv::put(&mut config, 0x04, &[Device::FORM_FACTOR]);
     tlv::put(&mut config, 0x05, &device.firmware.bytes());
     tlv::put(&mut config, 0x0a, &[0]); // no lock

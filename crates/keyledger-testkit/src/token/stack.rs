@@ -4,21 +4,23 @@
 //! their own, stacks don't meet each other, nor the pcscd and the YubiKeys of the machine. A unix socket is reached by
 //! its path from every network namespace, so clients stay outside and find it by `PCSCLITE_CSOCK_NAME`.
 
-use std::fs::{self, File};
-use std::io;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::UnixListener;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive};
 use serde::{Deserialize, Serialize};
 
+use super::card::Memory;
 use super::control;
 use super::device::{Device, Firmware};
-use super::piv::{Authority, State};
+use super::openpgp;
+use super::piv::{self, Authority};
 use super::virtual_token::VirtualToken;
 
 /// pcscd's limit for the whole system.
@@ -109,32 +111,50 @@ pub struct Wanted {
     pub firmware: Firmware,
     /// The first token's; the others follow.
     pub first_serial: u32,
-    /// How all readers are called; pcscd appends two numbers.
+    /// How the readers are called; numbers follow.
     pub reader_name: String,
     /// Whether the tokens are plugged in when the stack is ready.
     pub inserted: bool,
 }
 
-/// Goes on as the same program, with `arguments`, in namespaces of its own. Returns only if that fails.
+/// Runs the same program, with `arguments`, in namespaces of its own, and waits for it.
+///
+/// However we end, it ends: it reads from us, see [`run`]. `unshare` itself takes no notice of SIGTERM.
 ///
 /// # Errors
 ///
 /// If this program or `unshare` is not found.
-pub fn enter_namespaces(arguments: impl IntoIterator<Item = String>) -> io::Result<()> {
+pub fn run_in_namespaces(arguments: impl IntoIterator<Item = String>) -> io::Result<ExitStatus> {
+    let mut inside = unshare(&["--net", "--mount", "--pid", "--ipc", "--mount-proc"])
+        .arg(std::env::current_exe()?)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .spawn()?;
+    let _lifeline = inside.stdin.take(); // or `wait` would close it
+    inside.wait()
+}
+
+/// Says one line to the stack in `directory`, and returns what it answers.
+///
+/// # Errors
+///
+/// If no stack runs there.
+pub fn tell(directory: &Path, line: &str) -> io::Result<String> {
+    control::tell(&Places::new(directory).control_socket(), line)
+}
+
+/// A command, still to be named, in namespaces of its own; it ends with `unshare`, and everything in them with it.
+pub(crate) fn unshare(namespaces: &[&str]) -> Command {
     let mut command = Command::new("unshare");
-    command.args(["--net", "--mount", "--pid", "--ipc"]);
-    command.args(["--fork", "--kill-child", "--mount-proc"]);
+    command.args(namespaces).args(["--fork", "--kill-child"]);
     if !rustix::process::geteuid().is_root() {
         command.args(["--user", "--map-root-user"]);
     }
-    Err(command
-        .arg("--")
-        .arg(std::env::current_exe()?)
-        .args(arguments)
-        .exec())
+    command.arg("--");
+    command
 }
 
-/// Brings the stack up in these namespaces, says so on standard output, and serves until pcscd ends.
+/// Brings the stack up in these namespaces, says so on standard output, and serves until pcscd or standard input ends.
 ///
 /// # Errors
 ///
@@ -147,8 +167,16 @@ pub fn run(wanted: &Wanted) -> anyhow::Result<()> {
         "pcscd can have 1 to {MOST_TOKENS} tokens, not {}",
         wanted.tokens
     );
+    std::thread::spawn(|| {
+        // Nothing is ever written to it: it ends when who started us does.
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
     let places = Places::new(&wanted.directory);
-    fs::create_dir_all(&wanted.directory)
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700) // keys lie in it, though only of tests
+        .create(&wanted.directory)
         .with_context(|| format!("making {}", wanted.directory.display()))?;
     write_readers(&places, wanted).context("writing pcscd's configuration")?;
     bring_loopback_up()?;
@@ -208,12 +236,20 @@ fn write_readers(places: &Places, wanted: &Wanted) -> io::Result<()> {
         })?;
         let text = format!(
             "FRIENDLYNAME \"{}\"\nDEVICENAME /dev/null:{port}\nLIBPATH {}\nCHANNELID {port}\n",
-            wanted.reader_name,
+            reader_name(&wanted.reader_name, reader),
             driver.display()
         );
         fs::write(directory.join(format!("reader-{reader}")), text)?;
     }
     Ok(())
+}
+
+/// pcscd numbers readers of one driver only, and these have each their own.
+pub(crate) fn reader_name(name: &str, reader: usize) -> String {
+    match reader {
+        0 => name.to_owned(),
+        _ => format!("{name} {reader:02}"),
+    }
 }
 
 fn bring_loopback_up() -> anyhow::Result<()> {
@@ -285,7 +321,10 @@ fn tokens(places: &Places, wanted: &Wanted) -> anyhow::Result<Arc<[VirtualToken]
             let file = places.token(serial);
             VirtualToken::open(file.clone(), device, || {
                 let (slot, certificate) = authorities.issuer().attestation_key().into_slot();
-                State::factory(&device, slot, certificate)
+                Memory {
+                    piv: piv::State::factory(&device, slot, certificate),
+                    openpgp: openpgp::State::factory(),
+                }
             })
             .with_context(|| format!("reading or making {}", file.display()))
         })

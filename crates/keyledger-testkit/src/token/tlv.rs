@@ -50,21 +50,26 @@ fn read(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     } else {
         (u16::from(first), rest)
     };
-    let (&length, rest) = rest.split_first()?;
-    let (length, rest) = match length {
-        0..=0x7f => (usize::from(length), rest),
+    let (length, rest) = length(rest)?;
+    let (value, rest) = rest.split_at_checked(length)?;
+    Some((tag, value, rest))
+}
+
+/// The length at the beginning of `bytes`, and what follows it.
+pub(crate) fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (&length, rest) = bytes.split_first()?;
+    match length {
+        0..=0x7f => Some((usize::from(length), rest)),
         0x81 => {
             let (&length, rest) = rest.split_first()?;
-            (usize::from(length), rest)
+            Some((usize::from(length), rest))
         }
         0x82 => {
             let (&length, rest) = rest.split_first_chunk::<2>()?;
-            (usize::from(u16::from_be_bytes(length)), rest)
+            Some((usize::from(u16::from_be_bytes(length)), rest))
         }
-        _ => return None,
-    };
-    let (value, rest) = rest.split_at_checked(length)?;
-    Some((tag, value, rest))
+        _ => None,
+    }
 }
 
 #[cfg(test)]

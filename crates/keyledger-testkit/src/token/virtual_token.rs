@@ -1,20 +1,23 @@
 //! A token with its surroundings and its file, connected to its place in a reader of vpcd.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustix::net::sockopt::set_socket_linger;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::card::{Card, Outcome};
+use super::card::{Card, Memory, Outcome};
 use super::device::Device;
+use super::openpgp::{self, Purpose};
 use super::outside::Outside;
-use super::piv::State;
-use super::wire::{SlotState, TokenState};
+use super::piv;
+use super::wire::{OpenPgpKeyState, OpenPgpState, SlotState, TokenState};
 
 /// How long to wait before connecting again: pcscd may not be there yet, or may have been started anew.
 const AGAIN: Duration = Duration::from_millis(20);
@@ -24,15 +27,14 @@ pub(crate) struct VirtualToken {
     device: Device,
     pub(crate) outside: Outside,
     /// What the file holds; the card works on its own copy.
-    kept: Mutex<State>,
+    kept: Mutex<Memory>,
     file: PathBuf,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    #[serde(flatten)]
     device: Device,
-    piv: State,
+    memory: Memory,
 }
 
 impl VirtualToken {
@@ -40,7 +42,7 @@ impl VirtualToken {
     pub(crate) fn open(
         file: PathBuf,
         device: Device,
-        factory: impl FnOnce() -> State,
+        factory: impl FnOnce() -> Memory,
     ) -> io::Result<Self> {
         let kept = match fs::read(&file) {
             Ok(bytes) => {
@@ -50,7 +52,7 @@ impl VirtualToken {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let kept = Kept {
                     device,
-                    piv: factory(),
+                    memory: factory(),
                 };
                 kept.write(&file)?;
                 kept
@@ -60,7 +62,7 @@ impl VirtualToken {
         Ok(Self {
             device: kept.device,
             outside: Outside::default(),
-            kept: Mutex::new(kept.piv),
+            kept: Mutex::new(kept.memory),
             file,
         })
     }
@@ -87,25 +89,39 @@ impl VirtualToken {
         const RESET: u8 = 2;
         const ANSWER_TO_RESET: u8 = 4;
         reader.set_nodelay(true)?;
+        set_socket_linger(&reader, Some(Duration::ZERO))?;
         if !self.outside.connected(reader.try_clone()?) {
             return Ok(());
         }
+        let mut asked_since_power = None;
         loop {
             match receive(&mut reader)?[..] {
                 [OFF | RESET] => card.reset(),
                 [ON] => {
                     card.reset();
-                    self.outside.powered();
+                    asked_since_power = Some(0);
                 }
-                [ANSWER_TO_RESET] => send(&mut reader, &Device::ANSWER_TO_RESET)?,
+                [ANSWER_TO_RESET] => {
+                    send(&mut reader, &Device::ANSWER_TO_RESET)?;
+                    // Once while it powers the card; when it looks again, clients can connect.
+                    match &mut asked_since_power {
+                        Some(1) => self.outside.seen(),
+                        Some(asked) => *asked += 1,
+                        None => {}
+                    }
+                }
                 ref command => {
                     let outcome = card.exchange(command, &self.outside);
-                    if let Some(changed) = card.piv.take_change() {
-                        self.keep(changed)?;
-                    }
+                    self.keep(card)?;
                     match outcome {
+                        Outcome::Answer(_) if !self.outside.is_inserted() => {
+                            return break_off(&mut reader);
+                        }
                         Outcome::Answer(answer) => send(&mut reader, &answer)?,
-                        Outcome::Removed => return Ok(()),
+                        Outcome::Removed => {
+                            self.outside.remove();
+                            return break_off(&mut reader);
+                        }
                     }
                 }
             }
@@ -114,7 +130,7 @@ impl VirtualToken {
 
     /// The truth, as tests may ask for it.
     pub(crate) fn state(&self) -> TokenState {
-        let kept = self.kept();
+        let Memory { piv, openpgp } = self.kept();
         let glimpse = self.outside.glimpse();
         TokenState {
             serial: self.device.serial,
@@ -124,48 +140,79 @@ impl VirtualToken {
             touches: glimpse.touches,
             operations: glimpse.operations,
             faults_left: glimpse.faults_left,
-            pin_is_factory: kept.pin.is(State::FACTORY_PIN),
-            pin_tries: kept.pin.tries,
-            pin_tries_left: kept.pin.tries_left,
-            puk_is_factory: kept.puk.is(State::FACTORY_PUK),
-            puk_tries: kept.puk.tries,
-            puk_tries_left: kept.puk.tries_left,
-            management_key_is_factory: kept.management_is_factory(),
-            management_algorithm: kept.management_algorithm(),
-            slots: kept
-                .user_slots()
-                .map(|(number, slot)| {
-                    let state = SlotState {
-                        algorithm: slot.key.algorithm,
-                        pin_policy: slot.pin_policy,
-                        touch_policy: slot.touch_policy,
-                        generated: slot.generated,
-                        public_key: slot.key.public_key_der(),
-                    };
-                    (number, state)
-                })
-                .collect(),
-            objects: kept.user_objects().collect(),
+            pin_is_factory: piv.pin.is(piv::State::FACTORY_PIN),
+            pin_tries: piv.pin.tries,
+            pin_tries_left: piv.pin.tries_left,
+            puk_is_factory: piv.puk.is(piv::State::FACTORY_PUK),
+            puk_tries: piv.puk.tries,
+            puk_tries_left: piv.puk.tries_left,
+            management_key_is_factory: piv.management_is_factory(),
+            management_algorithm: piv.management_algorithm(),
+            slots: slots(&piv),
+            objects: piv.user_objects().collect(),
+            openpgp: openpgp_state(&openpgp),
         }
     }
 
     /// What the token keeps now.
-    pub(crate) fn kept(&self) -> State {
-        self.kept
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    pub(crate) fn kept(&self) -> Memory {
+        self.lock().clone()
     }
 
     /// Written before the answer is given: who has heard it can rely on it.
-    fn keep(&self, piv: State) -> io::Result<()> {
-        let kept = Kept {
-            device: self.device,
-            piv,
-        };
-        kept.write(&self.file)?;
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = kept.piv;
+    fn keep(&self, card: &mut Card) -> io::Result<()> {
+        let mut memory = self.kept();
+        if card.save(&mut memory) {
+            let kept = Kept {
+                device: self.device,
+                memory,
+            };
+            kept.write(&self.file)?;
+            *self.lock() = kept.memory;
+        }
         Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        // Replaced as a whole: a panic elsewhere leaves nothing half done.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn slots(piv: &piv::State) -> BTreeMap<u8, SlotState> {
+    let state = |slot: &piv::Slot| SlotState {
+        algorithm: slot.key.algorithm,
+        pin_policy: slot.pin_policy,
+        touch_policy: slot.touch_policy,
+        generated: slot.generated,
+        public_key: slot.key.public_key_der(),
+    };
+    piv.user_slots()
+        .map(|(number, slot)| (number, state(slot)))
+        .collect()
+}
+
+fn openpgp_state(openpgp: &openpgp::State) -> OpenPgpState {
+    let key = |purpose| {
+        let place = openpgp.place(purpose);
+        place.key.as_ref().map(|key| OpenPgpKeyState {
+            algorithm: key.algorithm,
+            generated: place.generated,
+            touch: place.touch,
+            fingerprint: place.fingerprint.clone(),
+            public_key: key.public_key_der(),
+        })
+    };
+    OpenPgpState {
+        pin_is_factory: openpgp.user.is(openpgp::State::FACTORY_PIN),
+        pin_tries_left: openpgp.user.tries_left(),
+        reset_code_tries_left: openpgp.reset_code.tries_left(),
+        admin_pin_is_factory: openpgp.admin.is(openpgp::State::FACTORY_ADMIN_PIN),
+        admin_pin_tries_left: openpgp.admin.tries_left(),
+        signatures: openpgp.signatures,
+        sign: key(Purpose::Sign),
+        decrypt: key(Purpose::Decrypt),
+        authenticate: key(Purpose::Authenticate),
     }
 }
 
@@ -176,6 +223,13 @@ impl Kept {
         fs::write(&new, &json)?;
         fs::rename(new, file)
     }
+}
+
+/// Ends in mid-command as a real reader does: with an error.
+///
+/// vpcd takes an end before an answer for an empty answer; only a reset within one is an error to it.
+fn break_off(reader: &mut TcpStream) -> io::Result<()> {
+    reader.write_all(&[0, 2])
 }
 
 fn receive(reader: &mut TcpStream) -> io::Result<Zeroizing<Vec<u8>>> {

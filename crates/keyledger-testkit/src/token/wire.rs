@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::device::Firmware;
+use super::openpgp::TouchFlag;
 use super::piv::{Algorithm, ManagementAlgorithm, PinPolicy, TouchPolicy};
 
 /// A question or an order.
@@ -19,7 +20,7 @@ pub(crate) struct Request {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub(crate) enum Action {
-    /// Plugs it in and answers when pcscd has powered it.
+    /// Plugs it in and answers when clients can connect.
     Insert,
     Remove,
     Touch {
@@ -34,6 +35,15 @@ pub(crate) enum Action {
         value: String,
     },
     PukIs {
+        value: String,
+    },
+    OpenPgpPinIs {
+        value: String,
+    },
+    OpenPgpAdminPinIs {
+        value: String,
+    },
+    OpenPgpResetCodeIs {
         value: String,
     },
     /// The key in hexadecimal digits.
@@ -152,6 +162,40 @@ pub struct TokenState {
     pub slots: BTreeMap<u8, SlotState>,
     /// Data objects by number, for example `0x5fc105`, without the attestation key's certificate.
     pub objects: Vec<u32>,
+    pub openpgp: OpenPgpState,
+}
+
+/// The truth about the OpenPGP applet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "their names say all there is")]
+pub struct OpenPgpState {
+    pub pin_is_factory: bool,
+    pub pin_tries_left: u8,
+    /// 0 also if there is none.
+    pub reset_code_tries_left: u8,
+    pub admin_pin_is_factory: bool,
+    pub admin_pin_tries_left: u8,
+    /// Made by the signature key that is there now.
+    pub signatures: u32,
+    pub sign: Option<OpenPgpKeyState>,
+    pub decrypt: Option<OpenPgpKeyState>,
+    pub authenticate: Option<OpenPgpKeyState>,
+}
+
+/// The truth about an OpenPGP key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "their names say all there is")]
+pub struct OpenPgpKeyState {
+    pub algorithm: Algorithm,
+    /// On the token, not imported.
+    pub generated: bool,
+    pub touch: TouchFlag,
+    /// As the client wrote it, 20 bytes.
+    #[serde(with = "super::hex")]
+    pub fingerprint: Vec<u8>,
+    /// SubjectPublicKeyInfo in DER.
+    #[serde(with = "super::hex")]
+    pub public_key: Vec<u8>,
 }
 
 /// The truth about a key.
@@ -163,7 +207,7 @@ pub struct SlotState {
     pub touch_policy: TouchPolicy,
     /// On the token, not imported.
     pub generated: bool,
-    /// SubjectPublicKeyInfo in DER, in hexadecimal digits.
+    /// SubjectPublicKeyInfo in DER.
     #[serde(with = "super::hex")]
     pub public_key: Vec<u8>,
 }

@@ -4,5 +4,11 @@
     reason = "in a test an unwrap is an assertion, in its helpers too"
 )]
 
+mod attestation;
 mod client;
+mod gpg;
+mod hand;
 mod keys;
+mod openpgp;
+mod references;
+mod ykman;

@@ -164,8 +164,8 @@ impl OpenTask {
     /// The message id under which this very report was asked before.
     pub(crate) fn asked_as(&self, report: &Report) -> Option<Uuid> {
         let asked = self.reports.iter().map(|r| &r.filed);
-        let same = asked.filter(|f| f.asked && f.report == *report).last();
-        same.map(|filed| filed.message)
+        let mut same = asked.filter(|f| f.asked && f.report == *report);
+        same.next_back().map(|filed| filed.message)
     }
 
     /// True if a report that may end the task is on its way: the walk need not begin again before it is answered.

@@ -227,10 +227,12 @@ impl Journal {
         if asked && let Some(message) = open.asked_as(&report) {
             return Ok(message);
         }
-        if !asked && let Some(last) = open.reports.back() {
-            if last.pending && last.filed.report == report {
-                return Ok(last.filed.message);
-            }
+        if !asked
+            && let Some(last) = open.reports.back()
+            && last.pending
+            && last.filed.report == report
+        {
+            return Ok(last.filed.message);
         }
         let message = Uuid::now_v7();
         self.append(Entry::Filed(Filed {

@@ -3,8 +3,8 @@
 use rcgen::{BasicConstraints, CustomExtension, IsCa, KeyUsagePurpose, PublicKeyData as _};
 
 use crate::x509::{
-    Anchors, AnchorsError, AttestationError, BadSignature, Expected, FormFactor, Generation, Link,
-    MalformedCertificate, PinPolicy, TouchPolicy, verify_attestation,
+    Anchors, AnchorsError, AttestationError, BadSignature, Certificate, Expected, FormFactor,
+    Generation, Link, MalformedCertificate, PinPolicy, TouchPolicy, verify_attestation,
 };
 
 use super::{
@@ -262,6 +262,15 @@ fn a_subject_without_a_slot_is_told() {
 }
 
 #[test]
+fn a_name_of_an_enemy_fills_no_log() {
+    let mut claim = Claim::honest();
+    claim.subject = "\u{85}\u{9b}2J".repeat(1_000);
+    let said = refusal(&claim).to_string();
+    assert!(said.len() < 300, "{said}");
+    assert!(!said.contains(char::is_control), "{said:?}");
+}
+
+#[test]
 fn the_fips_series_is_known_by_its_form_factor() {
     let (root, token) = bench();
     let claim = Claim::honest().saying(FORM_FACTOR, Some(&[0x81]));
@@ -360,4 +369,11 @@ fn a_test_root_must_be_a_root() {
         assert!(matches!(refusal, AnchorsError::NotARoot { .. }));
     }
     assert!(Anchors::yubico().with_test_root("nonsense").is_err());
+
+    // Issued under its own name, but not by itself.
+    let root = Root::new("Same");
+    let below = root.token_with(authority(named("Same"), 1));
+    let below = Certificate::from_der(&below.der).unwrap().to_pem();
+    let refusal = Anchors::yubico().with_test_root(&below).unwrap_err();
+    assert!(matches!(refusal, AnchorsError::NotARoot { .. }));
 }

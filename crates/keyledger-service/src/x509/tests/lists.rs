@@ -1,5 +1,8 @@
 //! Lists of revoked certificates, judged by `openssl`.
 
+use der::Decode as _;
+use x509_cert::{certificate::Rfc5280, crl::TbsCertList};
+
 use crate::x509::{CertificateRevocationReason, IssueError, NewCrl, Revoked, SerialNumber};
 
 use super::{
@@ -96,4 +99,33 @@ fn a_list_of_ten_thousand_is_read_by_openssl() {
     let entries: Vec<_> = (0..10_000).map(revoked).collect();
     let text = organisation.crl(3, &entries);
     assert_eq!(text.matches("Serial Number:").count(), 10_000);
+}
+
+#[test]
+fn an_empty_list_leaves_its_entries_out_and_a_long_one_is_refused() {
+    let organisation = Organisation::found();
+    let revoked = |number: u32| Revoked {
+        serial_number: SerialNumber::from_octets(&(number + 1).to_be_bytes()).unwrap(),
+        revoked_at: at("2026-11-24T10:00:00Z"),
+        reason: None,
+        invalid_since: None,
+    };
+    let new = NewCrl {
+        number: 1,
+        this_update: at("2026-11-25T00:00:00Z"),
+        next_update: at("2026-12-02T00:00:00Z"),
+        entries: &[],
+    };
+    let empty = organisation.issuer().crl(&new).unwrap();
+    let read = TbsCertList::<Rfc5280>::from_der(empty.bytes()).unwrap();
+    assert_eq!(read.revoked_certificates, None);
+    let entries: Vec<_> = (0..100_001).map(revoked).collect();
+    let long = NewCrl {
+        entries: &entries,
+        ..new
+    };
+    assert_eq!(
+        organisation.issuer().crl(&long),
+        Err(IssueError::TooMany { most: 100_000 })
+    );
 }

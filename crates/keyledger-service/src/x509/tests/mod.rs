@@ -1,5 +1,6 @@
 //! Tests of X.509: real attestations, forged ones, the `openssl` CLI as the judge, hostile bytes.
 
+mod algorithms;
 mod attestation;
 mod authority;
 mod certificates;

@@ -70,6 +70,9 @@ fn a_name_has_sixteen_parts_at_most() {
         DistinguishedName::from_parts(parts(17)),
         Err(NotAName::TooLong)
     );
+    let long = "a".repeat(256);
+    let long = std::iter::repeat_n(("UID", long.as_str()), 5);
+    assert_eq!(DistinguishedName::from_parts(long), Err(NotAName::TooLong));
     assert_eq!(
         DistinguishedName::from_parts(parts(0)),
         Err(NotAName::Syntax)

@@ -1,13 +1,18 @@
 //! What an authority does not sign.
 
+use rcgen::KeyUsagePurpose;
+
 use crate::x509::{
     AlternativeName, BadSignature, Certificate, CertificateProfile, ExtendedKeyUsage, FinishError,
-    IssueError, Issuer, KeyUsage, NewCertificate, PublicKeyKind, ToBeSigned,
+    IssueError, Issuer, KeyUsage, NewCertificate, NewCrl, PublicKeyKind, ToBeSigned,
+    UnsupportedKey,
 };
 
 use super::{
     at,
+    openssl::Openssl,
     organisation::{Organisation, ca_profile, name, person_profile, serial},
+    workshop::{Root, authority, named},
 };
 
 #[test]
@@ -173,4 +178,66 @@ fn profiles_that_cannot_be_are_refused() {
         issue(person_profile(), &many),
         Err(IssueError::TooMany { most: 32 })
     );
+}
+
+/// An authority that somebody else made.
+fn foreign(name: &str, usage: KeyUsagePurpose) -> Issuer {
+    let mut params = authority(named(name), 1);
+    params.key_usages = vec![usage];
+    Issuer::of(&Certificate::from_pem(&Root::with(params).pem).unwrap()).unwrap()
+}
+
+#[test]
+fn an_authority_signs_what_its_key_usage_allows() {
+    let openssl = Openssl::new();
+    let spki = openssl.key("ada", "p256");
+    let serial_number = serial(3);
+    let subject = name("CN=Ada");
+    let profile = person_profile();
+    let certificate = NewCertificate {
+        serial_number: &serial_number,
+        subject: &subject,
+        spki: &spki,
+        alternative_names: &[],
+        not_before: at("2026-11-01T00:00:00Z"),
+        not_after: at("2027-11-01T00:00:00Z"),
+        profile: &profile,
+    };
+    let list = NewCrl {
+        number: 1,
+        this_update: at("2026-11-25T00:00:00Z"),
+        next_update: at("2026-12-02T00:00:00Z"),
+        entries: &[],
+    };
+    let signs_lists = foreign("Lists", KeyUsagePurpose::CrlSign);
+    assert!(signs_lists.crl(&list).is_ok());
+    let refusal = signs_lists.certificate(&certificate);
+    assert!(matches!(refusal, Err(IssueError::NotAnAuthority { .. })));
+    let signs_certificates = foreign("Certificates", KeyUsagePurpose::KeyCertSign);
+    assert!(signs_certificates.certificate(&certificate).is_ok());
+    let refusal = signs_certificates.crl(&list);
+    assert!(matches!(refusal, Err(IssueError::NotAnAuthority { .. })));
+
+    let endless = foreign(&"long ".repeat(1_500), KeyUsagePurpose::KeyCertSign);
+    let names = vec![AlternativeName::Uri(format!("urn:{}", "a".repeat(250))); 32];
+    let refusal = endless.certificate(&NewCertificate {
+        alternative_names: &names,
+        ..certificate
+    });
+    assert!(matches!(refusal, Err(IssueError::TooLong { .. })));
+    let early = NewCertificate {
+        not_before: at("1969-12-31T23:59:59Z"),
+        ..certificate
+    };
+    let refusal = signs_certificates.certificate(&early);
+    assert!(matches!(refusal, Err(IssueError::OutlivesIssuer { .. })));
+}
+
+#[test]
+fn a_key_that_is_none_gets_no_certificate() {
+    let openssl = Openssl::new();
+    let mut spki = openssl.key("ada", "p256");
+    *spki.last_mut().unwrap() ^= 1; // off the curve
+    let refusal = Issuer::new_root(&name("CN=Root"), &spki);
+    assert_eq!(refusal, Err(UnsupportedKey::NoKey));
 }

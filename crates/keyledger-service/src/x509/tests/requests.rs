@@ -80,6 +80,21 @@ fn a_request_hashed_with_sha1_is_refused() {
 }
 
 #[test]
+fn requests_hashed_otherwise_are_read() {
+    let openssl = Openssl::new();
+    for kind in ["p256", "p384", "rsa"] {
+        openssl.key("key", kind);
+        for hash in ["sha256", "sha384", "sha512"] {
+            openssl.run(&format!(
+                "req -new -{hash} -key key.key -subj /CN=Ada -outform DER -out csr"
+            ));
+            let request = CertificateRequest::from_der(&openssl.read("csr"));
+            assert_eq!(request.unwrap().key(), expected(kind), "{kind} {hash}");
+        }
+    }
+}
+
+#[test]
 fn what_is_too_long_is_not_looked_at() {
     let long = vec![0x30; 16 * 1024 + 1];
     assert_eq!(

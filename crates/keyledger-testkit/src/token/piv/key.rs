@@ -289,6 +289,12 @@ impl PrivateKey {
         }
     }
 
+    /// The length of an RSA modulus; 0 for other keys.
+    pub(crate) fn modulus_bytes(&self) -> usize {
+        let bits = self.algorithm.modulus_bits().unwrap_or(0);
+        usize::try_from(bits / 8).expect("a few hundred")
+    }
+
     pub(crate) fn is_rsa(&self) -> bool {
         self.algorithm.modulus_bits().is_some()
     }

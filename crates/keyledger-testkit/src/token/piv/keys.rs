@@ -62,7 +62,7 @@ impl Piv {
         Ok(Vec::new())
     }
 
-    /// MOVE KEY from P2 to P1, or nowhere: deleted. Certificates stay where they are.
+    /// MOVE KEY from P2 to P1, which must be empty, or nowhere: deleted. Certificates stay where they are.
     pub(super) fn move_key(&mut self, command: &Command) -> Answer {
         const NOWHERE: u8 = 0xff;
         self.require_management()?;
@@ -76,15 +76,18 @@ impl Piv {
         if !fits {
             return Err(Status::WRONG_PARAMETERS);
         }
-        let slot = self
-            .state
-            .slots
-            .remove(&from)
-            .ok_or(Status::REFERENCE_NOT_FOUND)?;
-        self.changed = true;
-        if !deletes {
-            self.put_key(to, slot);
+        let slots = &mut self.state.slots;
+        if !slots.contains_key(&from) {
+            return Err(Status::REFERENCE_NOT_FOUND);
         }
+        if slots.contains_key(&to) {
+            return Err(Status::WRONG_DATA);
+        }
+        let slot = slots.remove(&from).expect("it was just there");
+        if !deletes {
+            slots.insert(to, slot);
+        }
+        self.changed = true;
         Ok(Vec::new())
     }
 

@@ -18,7 +18,8 @@ use super::outside::Outside;
 use super::tlv;
 
 pub(crate) use self::attest::{AttestationKey, Authority};
-pub(crate) use self::state::State;
+pub(crate) use self::key::{PrivateKey, random};
+pub(crate) use self::state::{Object, Slot, State};
 
 pub use self::key::Algorithm;
 pub use self::management::ManagementAlgorithm;
@@ -56,7 +57,7 @@ impl Piv {
             state,
             session: Session::default(),
             stranger: None,
-            changed: true,
+            changed: false,
         }
     }
 

@@ -1,0 +1,118 @@
+//! `keyledger-agent enrol`: this workstation becomes an agent's.
+
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use keyledger_domain::Name;
+use keyledger_wire::{Enrolment, NotAnEnrolment};
+use serde_json::json;
+
+use crate::{
+    config::{CONFIG_FILE, Claims, Config},
+    exit::{Exit, Failure},
+    identity::{FileIdentity, Identity as _},
+    output::Output,
+    place::Place,
+};
+
+/// Make this workstation's agent known to the ledger, in two steps
+///
+/// First `--name`: makes the agent's keys here, which never leave, and says what the administrator has to run. Then
+/// `--accept`: takes over the file that the administrator sends back. There is no secret in it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger-agent enrol --name alice-laptop
+  keyledger-agent enrol --accept alice-laptop.enrolment
+  ssh admin@server keyledger agent show alice-laptop | keyledger-agent enrol --accept -")]
+#[group(required = true, multiple = false)]
+pub(crate) struct Enrol {
+    /// What the ledger calls this workstation
+    #[arg(long, value_name = "WORKSTATION")]
+    name: Option<Name>,
+    /// The administrator's answer; - reads standard input
+    #[arg(long, value_name = "FILE")]
+    accept: Option<PathBuf>,
+}
+
+impl Enrol {
+    pub(super) fn run(self, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()> {
+        place.make()?;
+        match (self.name, self.accept) {
+            (Some(name), _) => begin(&name, place, out),
+            (None, Some(file)) => accept(&file, place, out),
+            (None, None) => {
+                Err(Failure::new(Exit::Usage, "give --name WORKSTATION or --accept FILE").into())
+            }
+        }
+    }
+}
+
+fn begin(name: &Name, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()> {
+    let identity = FileIdentity::make(&place.config)?;
+    let nkey = identity.public_nkey();
+    let command = format!("keyledger agent enrol {name} --nkey {nkey} --out {name}.enrolment");
+    if out.is_json() {
+        return Ok(out.json(&json!({
+            "workstation": name, "nkey": nkey, "administrator_runs": command,
+            "then": format!("keyledger-agent enrol --accept {name}.enrolment"),
+        }))?);
+    }
+    out.line(format!("The agent's public nkey is {nkey}."))?;
+    out.line(format!(
+        "Its secret half lies in {} and never leaves it.\n",
+        place.config.display()
+    ))?;
+    out.line(format!("An administrator runs:\n  {command}\n"))?;
+    out.line(format!(
+        "Then, here:\n  keyledger-agent enrol --accept {name}.enrolment"
+    ))?;
+    Ok(())
+}
+
+fn accept(file: &Path, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()> {
+    let identity = FileIdentity::open(&place.config)?;
+    let bytes = read(file).with_context(|| format!("reading {}", file.display()))?;
+    let enrolment = Enrolment::read(&bytes).map_err(|error| unfit(file, error))?;
+    let claims = Claims::of(&enrolment.jwt, identity.public_nkey())?;
+    let config = Config::accept(&place.config, &enrolment)?;
+    let config_file = place.config.join(CONFIG_FILE);
+    if out.is_json() {
+        return Ok(out.json(&json!({
+            "enrolled": true, "workstation": config.workstation, "url": config.url, "operator": config.operator,
+            "config": config_file, "expires": claims.exp,
+        }))?);
+    }
+    out.line(format!(
+        "{} is enrolled with the organisation of operator {}.",
+        config.workstation, config.operator
+    ))?;
+    out.line("Compare that nkey with what the administrator tells you on another way: whoever signs for it commands the tokens here.")?;
+    out.line(format!(
+        "Settings: {}. Start the agent with `systemctl --user enable --now keyledger-agent`, or `keyledger-agent run`.",
+        config_file.display()
+    ))?;
+    Ok(())
+}
+
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = Enrolment::MAX_BYTES as u64 + 1; // one more shows that it is too long
+    if file == Path::new("-") {
+        io::stdin().take(limit).read_to_end(&mut bytes)?;
+    } else {
+        File::open(file)?.take(limit).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+fn unfit(file: &Path, error: NotAnEnrolment) -> anyhow::Error {
+    let problem = format!("{}: {:#}", file.display(), anyhow::Error::from(error));
+    Failure::new(Exit::Usage, problem)
+        .remedy("it is the file that `keyledger agent enrol NAME --nkey U… --out FILE` writes")
+        .into()
+}

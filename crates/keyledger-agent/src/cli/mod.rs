@@ -1,0 +1,87 @@
+//! The commands: a file each.
+
+mod enrol;
+mod run;
+mod running;
+mod status;
+mod tokens;
+
+use std::{
+    io::{self, IsTerminal as _},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::{exit, output::Output, place::Place, run::Tokens};
+
+/// Keyledger's agent on a workstation: provisions YubiKeys, and proves it
+///
+/// It takes tasks from the ledger's queue, walks them on the tokens that are plugged in here, and reports. It works
+/// offline: what it has to report is delivered later, once.
+#[derive(Debug, clap::Parser)]
+#[command(name = "keyledger-agent", version, arg_required_else_help = true, after_help = exit::HELP)]
+pub(crate) struct Cli {
+    /// Print JSON, for programs
+    #[arg(long, global = true, help_heading = "Output")]
+    json: bool,
+    /// Write log lines as JSON; RUST_LOG says which lines
+    #[arg(long, global = true, help_heading = "Output")]
+    log_json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Run(run::Run),
+    Status(status::Show),
+    Tokens(tokens::List),
+    Enrol(enrol::Enrol),
+}
+
+/// The program, with the tokens that it works on.
+pub fn main(tokens: impl Tokens) -> ExitCode {
+    let cli = Cli::parse();
+    cli.log();
+    let json = cli.json;
+    let mut stdout = io::stdout();
+    let done = cli.execute(Arc::new(tokens), &mut Output::standard(&mut stdout, json));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::report(&error, json, &mut io::stdout(), &mut io::stderr()),
+    }
+}
+
+impl Cli {
+    fn execute(self, tokens: Arc<dyn Tokens>, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let place = Place::of_environment()?;
+        match self.command {
+            Command::Run(run) => run.run(&place, tokens, out),
+            Command::Status(status) => status.run(&place, out),
+            Command::Tokens(tokens) => tokens.run(&place, out),
+            Command::Enrol(enrol) => enrol.run(&place, out),
+        }
+    }
+
+    fn log(&self) {
+        let default = match self.command {
+            Command::Run(_) => "info,async_nats=warn",
+            _ => "error",
+        };
+        let filter = EnvFilter::try_from_default_env();
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter.unwrap_or_else(|_| EnvFilter::new(default)))
+            .with_writer(io::stderr);
+        if self.log_json {
+            log.json().init();
+        } else {
+            log.with_ansi(io::stderr().is_terminal()).init();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! `keyledger-agent run`: the agent at work.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    config::{Config, read_jwt},
+    identity::{FileIdentity, Identity as _},
+    output::Output,
+    person::{Person, Pinentry, Prompter, Terminal},
+    place::Place,
+    run::{Address, Agent, Stop, Tokens},
+};
+
+/// Take tasks, walk them, report: until Ctrl-C or SIGTERM
+///
+/// Needs no root and, to begin with, no network. One agent runs for a user; systemd starts it with the unit
+/// `keyledger-agent.service`. Killed at any moment, it goes on where the tokens stand when it is started again.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger-agent run
+  keyledger-agent run --terminal
+  RUST_LOG=debug keyledger-agent run --log-json")]
+pub(crate) struct Run {
+    /// Ask for PINs on this terminal, not by pinentry
+    #[arg(long)]
+    terminal: bool,
+}
+
+/// The agent waits most of the time: it needs no thread for each core.
+const WORKERS: usize = 2;
+/// Journal writes, one at a time, and resolving names.
+const BLOCKING: usize = 8;
+
+impl Run {
+    pub(super) fn run(
+        self,
+        place: &Place,
+        tokens: Arc<dyn Tokens>,
+        out: &mut Output<'_>,
+    ) -> anyhow::Result<()> {
+        let config = Config::read(&place.config)?;
+        place.make()?;
+        let identity = FileIdentity::open(&place.config)?;
+        let jwt = read_jwt(&place.config, identity.public_nkey())?;
+        let stop = Stop::default();
+        let prompter: Box<dyn Prompter> = if self.terminal {
+            Box::new(Terminal)
+        } else {
+            let pinentry = Pinentry::new(&config.pinentry);
+            if let Err(missing) = pinentry.look() {
+                tracing::warn!("nobody can be asked for a PIN: {missing}");
+            }
+            Box::new(pinentry)
+        };
+        let agent = Agent {
+            address: Address {
+                servers: config.servers()?,
+                url: config.url.clone(),
+                jwt,
+                tls_ca: config.tls_ca.clone(),
+            },
+            prefix: config.prefix()?,
+            workstation: config.workstation.clone(),
+            signers: config.signers.clone(),
+            state: place.state.clone(),
+            runtime: place.runtime.clone(),
+            tokens,
+            person: Arc::new(Person::new(prompter, config.pin, stop.clone())),
+            identity: Arc::new(identity),
+        };
+        if !out.is_json() {
+            let (workstation, url) = (&config.workstation, &config.url);
+            out.line(format!("agent of {workstation}, for {url}"))?;
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .max_blocking_threads(BLOCKING)
+            .enable_all()
+            .build()?;
+        let ran = runtime.block_on(async {
+            stop_on_signal(&stop)?;
+            agent.run(stop).await.map_err(anyhow::Error::from)
+        });
+        runtime.shutdown_background(); // a prompt that nobody answers would hold it up
+        ran
+    }
+}
+
+/// SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal was closed) end the agent in order.
+fn stop_on_signal(stop: &Stop) -> anyhow::Result<()> {
+    for (kind, name) in [
+        (SignalKind::interrupt(), "SIGINT"),
+        (SignalKind::terminate(), "SIGTERM"),
+        (SignalKind::hangup(), "SIGHUP"),
+    ] {
+        let mut signal = signal(kind).context("listening for signals")?;
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            signal.recv().await;
+            tracing::info!(signal = name, "stopping");
+            stop.stop();
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! Asking the agent that runs.
+
+use std::{
+    io::{self, Read as _},
+    os::unix::net::UnixStream,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+
+use crate::{
+    exit::{Exit, Failure},
+    place::Place,
+    run::{SOCKET, Status},
+};
+
+/// An agent that runs answers at once.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest answer that is read, in bytes.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// What the running agent says of itself.
+pub(super) fn status(place: &Place) -> anyhow::Result<Status> {
+    let path = place.runtime.join(SOCKET);
+    let socket = match UnixStream::connect(&path) {
+        Ok(socket) => socket,
+        Err(error) => {
+            use io::ErrorKind::{ConnectionRefused, NotFound};
+            if !matches!(error.kind(), ConnectionRefused | NotFound) {
+                return Err(error).with_context(|| format!("asking at {}", path.display()));
+            }
+            let problem = "no agent runs here for this user";
+            return Err(Failure::new(Exit::NotRunning, problem)
+                .remedy("start it with `systemctl --user start keyledger-agent`, or `keyledger-agent run`")
+                .into());
+        }
+    };
+    socket.set_read_timeout(Some(PATIENCE))?;
+    let mut text = String::new();
+    socket
+        .take(MAX_BYTES)
+        .read_to_string(&mut text)
+        .context("the agent does not answer")?;
+    serde_json::from_str(&text).context("the agent that runs is of another version: restart it")
+}

@@ -1,0 +1,347 @@
+//! The agent's settings: `agent.toml`, and the JWT beside it.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use async_nats::ServerAddr;
+use data_encoding::BASE64URL_NOPAD;
+use keyledger_custody::{SecretFileError, read_secret_file, replace_secret_file};
+use keyledger_domain::Name;
+use keyledger_wire::{Enrolment, Prefix};
+use serde::Deserialize;
+
+use crate::person::NewPin;
+
+/// The settings' file.
+pub const CONFIG_FILE: &str = "agent.toml";
+/// The file of the agent's JWT.
+pub const JWT_FILE: &str = "agent.jwt";
+/// The largest settings that are read, in bytes.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// The agent's settings.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// This workstation.
+    pub workstation: Name,
+    /// Servers, joined by commas.
+    pub url: String,
+    /// What all subjects begin with.
+    pub prefix: String,
+    /// The operator's public nkey.
+    pub operator: String,
+    /// The public nkeys that sign for the ledger.
+    pub signers: Vec<String>,
+    /// The CA that the server's certificate must come from.
+    #[serde(default)]
+    pub tls_ca: Option<PathBuf>,
+    /// The program that asks for PINs.
+    #[serde(default = "pinentry")]
+    pub pinentry: String,
+    /// Where new PINs come from.
+    #[serde(default)]
+    pub pin: NewPin,
+}
+
+fn pinentry() -> String {
+    "pinentry".to_owned()
+}
+
+/// Why the settings do not serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The agent is not enrolled: do what the message says.
+    #[error("this workstation is not enrolled: there is no {}", path.display())]
+    NotEnrolled {
+        /// Where the settings should be.
+        path: PathBuf,
+    },
+    /// The file is not what it should be: mend the line that is named.
+    #[error("{}", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A value is not what it should be.
+    #[error("{field} in {}: {problem}", path.display())]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// Which.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// It cannot be read.
+    #[error("{}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file cannot be read or written: the source says why.
+    #[error("the agent's settings")]
+    File(#[from] SecretFileError),
+    /// The JWT is another's, or none.
+    #[error("{0}")]
+    Jwt(String),
+}
+
+impl Config {
+    /// Reads the settings in `directory`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`].
+    pub fn read(directory: &Path) -> Result<Self, ConfigError> {
+        let path = directory.join(CONFIG_FILE);
+        let text = match fs::metadata(&path) {
+            Ok(metadata) if metadata.len() > MAX_BYTES => {
+                Err(io::Error::other("it is larger than any settings"))
+            }
+            Ok(_) => fs::read_to_string(&path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(ConfigError::NotEnrolled { path });
+            }
+            Err(error) => Err(error),
+        };
+        let text = text.map_err(|source| ConfigError::Io {
+            path: path.clone(),
+            source,
+        })?;
+        let config: Self = toml::from_str(&text).map_err(|source| ConfigError::Form {
+            path: path.clone(),
+            source: Box::new(source),
+        })?;
+        let wrong = |field, problem: String| ConfigError::Field {
+            path: path.clone(),
+            field,
+            problem,
+        };
+        config
+            .prefix()
+            .map_err(|e| wrong("prefix", e.to_string()))?;
+        config.servers().map_err(|e| wrong("url", e.to_string()))?;
+        if config.signers.is_empty() {
+            let problem = "name at least one public nkey: without, no task is trusted";
+            return Err(wrong("signers", problem.to_owned()));
+        }
+        Ok(config)
+    }
+
+    /// What all subjects begin with.
+    ///
+    /// # Errors
+    ///
+    /// If it is no prefix.
+    pub fn prefix(&self) -> Result<Prefix, keyledger_wire::subject::NotAPrefix> {
+        self.prefix.parse()
+    }
+
+    /// Where to connect.
+    ///
+    /// # Errors
+    ///
+    /// If one is no server's URL.
+    pub fn servers(&self) -> io::Result<Vec<ServerAddr>> {
+        self.url.split(',').map(|one| one.trim().parse()).collect()
+    }
+
+    /// Takes an enrolment over: what it does not name stays as it was set here.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`]; the settings that were there are only replaced whole.
+    pub fn accept(directory: &Path, enrolment: &Enrolment) -> Result<Self, ConfigError> {
+        let before = match Self::read(directory) {
+            Ok(config) => Some(config),
+            Err(ConfigError::NotEnrolled { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let config = Self {
+            workstation: enrolment.workstation.clone(),
+            url: enrolment.url.clone(),
+            prefix: enrolment.prefix.clone(),
+            operator: enrolment.operator.clone(),
+            signers: enrolment.signers.clone(),
+            tls_ca: before.as_ref().and_then(|config| config.tls_ca.clone()),
+            pinentry: before
+                .as_ref()
+                .map_or_else(pinentry, |c| c.pinentry.clone()),
+            pin: before.map_or_else(NewPin::default, |config| config.pin),
+        };
+        // The JWT first: with new settings and an old JWT the agent would be refused.
+        replace(&directory.join(JWT_FILE), enrolment.jwt.as_bytes())?;
+        replace(&directory.join(CONFIG_FILE), config.to_toml().as_bytes())?;
+        Ok(config)
+    }
+
+    fn to_toml(&self) -> String {
+        // A JSON string of one line is a basic string of TOML.
+        let quoted = |text: &str| serde_json::to_string(text).expect("a text is JSON");
+        let signers: Vec<_> = self.signers.iter().map(|s| quoted(s)).collect();
+        let tls_ca = self.tls_ca.as_ref().map_or_else(
+            || "# tls_ca = \"/etc/ssl/nats-ca.pem\"".to_owned(),
+            |path| format!("tls_ca = {}", quoted(&path.display().to_string())),
+        );
+        format!(
+            "# Written by `keyledger-agent enrol --accept`. Restart the agent after a change.\n\
+             workstation = {}\n\n\
+             # Where the servers are, joined by commas; the CA that their certificate must come from.\n\
+             url = {}\n{tls_ca}\n\n\
+             # What all subjects begin with.\n\
+             prefix = {}\n\n\
+             # Whose ledger: tasks that none of these signed are not walked.\n\
+             operator = {}\n\
+             signers = [{}]\n\n\
+             # The program that asks for PINs.\n\
+             pinentry = {}\n\
+             # New PINs: \"ask\" the person, or \"generate\" and show them once.\n\
+             pin = {}\n",
+            quoted(self.workstation.as_str()),
+            quoted(&self.url),
+            quoted(&self.prefix),
+            quoted(&self.operator),
+            signers.join(", "),
+            quoted(&self.pinentry),
+            match self.pin {
+                NewPin::Ask => "\"ask\"",
+                NewPin::Generate => "\"generate\"",
+            },
+        )
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
+    let mut leftover = path.as_os_str().to_owned();
+    leftover.push(".new");
+    drop(fs::remove_file(leftover)); // of a replacement that was cut off; another trouble with it is told by what follows
+    replace_secret_file(path, bytes)
+}
+
+/// The agent's JWT, held to be this nkey's.
+///
+/// # Errors
+///
+/// [`ConfigError::Jwt`], [`ConfigError::File`].
+pub fn read_jwt(directory: &Path, nkey: &str) -> Result<String, ConfigError> {
+    let path = directory.join(JWT_FILE);
+    let bytes = read_secret_file(&path)?;
+    let text = String::from_utf8(bytes.expose().to_vec());
+    let jwt = text.map_err(|_| ConfigError::Jwt(format!("{} is no JWT", path.display())))?;
+    let jwt = jwt.trim().to_owned();
+    Claims::of(&jwt, nkey)?;
+    Ok(jwt)
+}
+
+/// What an agent looks at in its JWT. Its signature is the server's to verify.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Claims {
+    /// Whose it is.
+    pub sub: String,
+    /// Until when it is valid, in seconds since 1970; without, for ever.
+    #[serde(default)]
+    pub exp: Option<i64>,
+    nats: Nats,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Nats {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+impl Claims {
+    /// Reads a user's JWT, if it is that of `nkey`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Jwt`].
+    pub fn of(jwt: &str, nkey: &str) -> Result<Self, ConfigError> {
+        let claims = jwt.split('.').nth(1).and_then(|claims| {
+            let claims = BASE64URL_NOPAD.decode(claims.as_bytes()).ok()?;
+            serde_json::from_slice::<Self>(&claims).ok()
+        });
+        let claims = claims.filter(|claims| claims.nats.kind == "user");
+        let claims = claims.ok_or_else(|| ConfigError::Jwt("it holds no user's JWT".to_owned()))?;
+        if claims.sub != nkey {
+            let other: String = claims.sub.chars().take(80).collect();
+            return Err(ConfigError::Jwt(format!(
+                "it is for the agent {other}, and this one is {nkey}"
+            )));
+        }
+        Ok(claims)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn enrolment() -> Enrolment {
+        Enrolment {
+            version: 1,
+            workstation: "alice-laptop".parse().unwrap(),
+            url: "tls://a.example.org:4222,tls://b.example.org:4222".to_owned(),
+            prefix: "keys".to_owned(),
+            jwt: "eyJ0.eyJz.c2ln".to_owned(),
+            signers: vec!["A1".to_owned(), "A2".to_owned()],
+            operator: "O1".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_accepted_is_read_and_own_settings_stay() {
+        let home = tempfile::tempdir().unwrap();
+        let accepted = Config::accept(home.path(), &enrolment()).unwrap();
+        assert_eq!(Config::read(home.path()).unwrap(), accepted);
+        assert_eq!(accepted.servers().unwrap().len(), 2);
+        let path = home.path().join(CONFIG_FILE);
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text
+            .replace("# tls_ca =", "tls_ca =")
+            .replace("\"ask\" ", "")
+            .replace("pin = \"ask\"", "pin = \"generate\"")
+            .replace("= \"pinentry\"", "= \"/usr/bin/pinentry-gnome3\"");
+        fs::write(&path, text).unwrap();
+        let renewed = Enrolment {
+            url: "nats://c:4222".to_owned(),
+            ..enrolment()
+        };
+        let config = Config::accept(home.path(), &renewed).unwrap();
+        assert_eq!(Config::read(home.path()).unwrap(), config);
+        assert_eq!(config.url, "nats://c:4222");
+        assert_eq!(config.pin, NewPin::Generate);
+        assert_eq!(config.pinentry, "/usr/bin/pinentry-gnome3");
+        assert_eq!(config.tls_ca.unwrap(), Path::new("/etc/ssl/nats-ca.pem"));
+    }
+
+    #[test]
+    fn a_slip_in_the_settings_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let read = |text: &str| {
+            fs::write(home.path().join(CONFIG_FILE), text).unwrap();
+            let error = Config::read(home.path()).unwrap_err();
+            format!("{:#}", anyhow::Error::from(error))
+        };
+        let missing = Config::read(&home.path().join("nowhere")).unwrap_err();
+        assert!(missing.to_string().contains("not enrolled"), "{missing}");
+        assert!(read("workstation = 1").contains("workstation"));
+        let good =
+            "workstation = \"a\"\nurl = \"nats://a:4222\"\nprefix = \"keys\"\noperator = \"O\"\n";
+        assert!(read(&format!("{good}signers = []")).contains("signers in"));
+        assert!(read(&format!("{good}signers = [\"A\"]\npni = \"x\"")).contains("pni"));
+        assert!(read(&format!("{good}signers = [\"A\"]\npin = \"x\"")).contains("generate"));
+        let broken = good.replace("prefix = \"keys\"", "prefix = \"Keys\"");
+        assert!(read(&format!("{broken}signers = [\"A\"]")).contains("prefix in"));
+    }
+}

@@ -1,0 +1,121 @@
+//! How a command ends: its exit code, what it says, and what to do about it.
+
+use std::{io::Write, process::ExitCode};
+
+use crate::{
+    config::ConfigError,
+    identity::IdentityError,
+    output::plain,
+    run::{LockError, RunError},
+};
+use keyledger_custody::SecretFileError;
+
+/// The part of `--help` about exit codes.
+pub(crate) const HELP: &str = "\
+Exit codes:
+  0  done
+  1  an error: the world failed
+  2  the command line, a setting or the enrolment is wrong
+  3  refused: not enrolled, another agent's enrolment, or an agent runs already
+  4  no agent runs here";
+
+/// An exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// The world failed.
+    Error = 1,
+    /// The command line, a setting or the enrolment is wrong.
+    Usage = 2,
+    /// It may not be.
+    Refused = 3,
+    /// No agent runs.
+    NotRunning = 4,
+}
+
+/// Why a command ended, where no other error says it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    message: String,
+    remedy: Option<String>,
+}
+
+impl Failure {
+    /// A failure that says `message`.
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+            remedy: None,
+        }
+    }
+
+    /// With what to do about it.
+    pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+}
+
+/// Says on `err`, and with `json` on `out` for programs too, why a command ended; gives the exit code.
+pub(crate) fn report(
+    error: &anyhow::Error,
+    json: bool,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> ExitCode {
+    let broken = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
+    if error.chain().any(|e| e.downcast_ref().is_some_and(broken)) {
+        return ExitCode::SUCCESS; // whoever read has read enough
+    }
+    let (code, remedy) = (code(error), remedy(error));
+    // A terminal or a log that is gone cannot be told so.
+    if json {
+        let said = serde_json::json!({
+            "status": "error", "message": format!("{error:#}"), "help": remedy, "exit_code": code as u8,
+        });
+        drop(writeln!(out, "{said:#}"));
+    }
+    drop(writeln!(err, "error: {}", plain(&format!("{error:#}"))));
+    if let Some(remedy) = remedy {
+        drop(writeln!(err, " help: {}", plain(&remedy)));
+    }
+    ExitCode::from(code as u8)
+}
+
+fn code(error: &anyhow::Error) -> Exit {
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return failure.exit;
+    }
+    match error.downcast_ref::<ConfigError>() {
+        Some(ConfigError::NotEnrolled { .. } | ConfigError::Jwt(_)) => return Exit::Refused,
+        Some(ConfigError::Form { .. } | ConfigError::Field { .. }) => return Exit::Usage,
+        _ => {}
+    }
+    match error.downcast_ref::<RunError>() {
+        Some(RunError::Lock(LockError::Taken { .. })) => Exit::Refused,
+        _ => Exit::Error,
+    }
+}
+
+fn remedy(error: &anyhow::Error) -> Option<String> {
+    const ENROL: &str = "begin with `keyledger-agent enrol --name THIS-WORKSTATION`";
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return failure.remedy.clone();
+    }
+    if let Some(IdentityError::File(SecretFileError::Missing { .. })) = error.downcast_ref() {
+        return Some(ENROL.to_owned());
+    }
+    let remedy = match error.downcast_ref::<ConfigError>()? {
+        ConfigError::NotEnrolled { .. } => ENROL,
+        ConfigError::File(SecretFileError::Missing { .. }) => {
+            "accept the enrolment again: `keyledger-agent enrol --accept FILE`"
+        }
+        ConfigError::Jwt(_) => {
+            "ask the administrator for this agent's own: `keyledger-agent enrol --name THIS-WORKSTATION` shows how"
+        }
+        _ => return None,
+    };
+    Some(remedy.to_owned())
+}

@@ -1,0 +1,157 @@
+//! Where the agent's files are, as the XDG base directory specification says.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs, io,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use keyledger_custody::SecretFileError;
+
+/// The agent's directory in each of them.
+const NAME: &str = "keyledger-agent";
+
+/// The agent's directories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// `agent.toml`, `agent.jwt` and the seeds: `$XDG_CONFIG_HOME/keyledger-agent`.
+    pub config: PathBuf,
+    /// The journal and the lock: `$XDG_STATE_HOME/keyledger-agent`.
+    pub state: PathBuf,
+    /// The status socket: `$XDG_RUNTIME_DIR/keyledger-agent`, or the state's where there is no such variable.
+    pub runtime: PathBuf,
+}
+
+/// Why there is no place for the agent's files.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlaceError {
+    /// Neither `$HOME` nor the XDG variables say where: set one.
+    #[error("there is neither $HOME nor ${0}: set one of them")]
+    NoHome(&'static str),
+    /// Others may look into it, or it is another's: do what the message says.
+    #[error(transparent)]
+    Open(#[from] SecretFileError),
+    /// It cannot be made: the source says why.
+    #[error("{}", path.display())]
+    Io {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Place {
+    /// What the environment says.
+    ///
+    /// # Errors
+    ///
+    /// [`PlaceError::NoHome`].
+    pub fn of_environment() -> Result<Self, PlaceError> {
+        Self::of(|name| env::var_os(name))
+    }
+
+    fn of(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, PlaceError> {
+        // A relative path in such a variable is to be ignored, says the specification.
+        let set = |name| {
+            let path = variable(name).map(PathBuf::from);
+            path.filter(|path| path.is_absolute())
+        };
+        let base = |name: &'static str, default: &str| {
+            let home = || set("HOME").map(|home| home.join(default));
+            let base = set(name).or_else(home).ok_or(PlaceError::NoHome(name))?;
+            Ok::<_, PlaceError>(base.join(NAME))
+        };
+        let state = base("XDG_STATE_HOME", ".local/state")?;
+        Ok(Self {
+            config: base("XDG_CONFIG_HOME", ".config")?,
+            runtime: set("XDG_RUNTIME_DIR").map_or_else(|| state.clone(), |base| base.join(NAME)),
+            state,
+        })
+    }
+
+    /// Makes the directories that are not there, of mode 0700.
+    ///
+    /// # Errors
+    ///
+    /// [`PlaceError::Open`] if one is there and others can look into it; [`PlaceError::Io`].
+    pub fn make(&self) -> Result<(), PlaceError> {
+        for path in [&self.config, &self.state, &self.runtime] {
+            make(path)?;
+        }
+        Ok(())
+    }
+}
+
+fn make(path: &Path) -> Result<(), PlaceError> {
+    let failed = |source| PlaceError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let mut directory = fs::DirBuilder::new();
+    directory.recursive(true).mode(0o700);
+    directory.create(path).map_err(failed)?;
+    let metadata = fs::metadata(path).map_err(failed)?;
+    let mode = metadata.permissions().mode() & 0o7777;
+    // The socket and the journal are its owner's alone, and so is the right to put others in their place.
+    if mode & 0o077 != 0 {
+        let path = path.to_owned();
+        return Err(SecretFileError::OpenDirectory { path, mode }.into());
+    }
+    let ours = rustix::process::geteuid().as_raw();
+    if metadata.uid() != ours {
+        let problem = io::Error::other("it belongs to another user: run the agent as that one");
+        return Err(failed(problem));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(set: &[(&str, &str)]) -> Result<Place, PlaceError> {
+        Place::of(|name| {
+            let found = set.iter().find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| (*value).into())
+        })
+    }
+
+    #[test]
+    fn the_environment_says_where() {
+        let place = of(&[("HOME", "/home/ada")]).unwrap();
+        assert_eq!(place.config, Path::new("/home/ada/.config/keyledger-agent"));
+        let state = Path::new("/home/ada/.local/state/keyledger-agent");
+        assert_eq!((&*place.state, &*place.runtime), (state, state));
+        let place = of(&[
+            ("HOME", "/home/ada"),
+            ("XDG_CONFIG_HOME", "relative/is/ignored"),
+            ("XDG_STATE_HOME", "/s"),
+            ("XDG_RUNTIME_DIR", "/run/user/1000"),
+        ])
+        .unwrap();
+        assert_eq!(place.config, Path::new("/home/ada/.config/keyledger-agent"));
+        assert_eq!(place.state, Path::new("/s/keyledger-agent"));
+        assert_eq!(place.runtime, Path::new("/run/user/1000/keyledger-agent"));
+        assert!(matches!(of(&[]), Err(PlaceError::NoHome("XDG_STATE_HOME"))));
+    }
+
+    #[test]
+    fn an_open_directory_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("a/b");
+        make(&path).unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+        make(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).unwrap();
+        let refused = make(&path).unwrap_err().to_string();
+        assert!(refused.contains("chmod 700"), "{refused}");
+    }
+}

@@ -1,0 +1,127 @@
+//! What becomes of the keys on a token: they share its fate.
+
+use super::NewCertificate;
+use crate::{
+    algorithm::{Algorithm, Purpose, Purposes},
+    event::Event,
+    key::{self, Custodian, Dates, Description, KeyFacts, Public, RevocationReason},
+    ledger::{Decision, Ledger},
+    name::{Aggregate, HistoryId, Name},
+    rejection::Rejection,
+    text::Reason,
+    time::Timestamp,
+    token::Holder,
+};
+
+impl Ledger {
+    pub(super) fn revoke_key(
+        &self,
+        name: &Name,
+        reason: RevocationReason,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) {
+        let revoke = key::Revoke {
+            revocation_reason: reason,
+            compromise_occurred_at: None,
+            compromise_detected_at: None,
+            reason: Reason::new("what is true of its token is true of it").expect("it is a line"),
+            ticket: None,
+        };
+        self.add_to_key(name, &[key::Command::Revoke(revoke)], now, decision);
+    }
+
+    /// A key that is no longer on its token is gone for good.
+    pub(super) fn destroy_key(&self, name: &Name, now: Timestamp, decision: &mut Decision) {
+        let why = || Reason::new("it is no longer on its token").expect("it is a line");
+        let deactivate = key::Command::Deactivate(key::Deactivate {
+            reason: Some(why()),
+            ticket: None,
+        });
+        let destroy = key::Command::Destroy(key::Destroy {
+            reason: why(),
+            ticket: None,
+        });
+        self.add_to_key(name, &[deactivate, destroy], now, decision);
+    }
+
+    pub(super) fn activate_key(
+        &self,
+        name: &Name,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) -> Result<(), Rejection> {
+        let activate = key::Command::Activate(key::Activate {
+            reason: None,
+            ticket: None,
+        });
+        let entry = self.key(name);
+        let now = entry.map_or(now, |e| e.head.at.max(now));
+        let key = entry.map(|e| &e.state);
+        let events = key::decide(name, key, &activate, KeyFacts { now, fresh: None })?;
+        let id = HistoryId::new(Aggregate::Key, name.clone());
+        decision.add(&id, events, Event::Key);
+        Ok(())
+    }
+
+    /// Adds what `commands`, one after the other, do to a key; what its state does not allow is left out.
+    fn add_to_key(
+        &self,
+        name: &Name,
+        commands: &[key::Command],
+        now: Timestamp,
+        decision: &mut Decision,
+    ) {
+        let Some(entry) = self.key(name) else { return };
+        // A clock that was set back must not date what happens to a key before what happened to it.
+        let now = now.max(entry.head.at);
+        let mut key = entry.state.clone();
+        let id = HistoryId::new(Aggregate::Key, name.clone());
+        for command in commands {
+            let facts = KeyFacts { now, fresh: None };
+            let events = key::decide(name, Some(&key), command, facts).unwrap_or_default();
+            for event in &events {
+                key.evolve(event, now);
+            }
+            decision.add(&id, events, Event::Key);
+        }
+    }
+}
+
+/// A key on a token, as its history begins.
+pub(super) fn registered(
+    algorithm: Algorithm,
+    purpose: Purpose,
+    public_key: &str,
+    holder: Option<&Holder>,
+    certificate: Option<&NewCertificate>,
+) -> key::Created {
+    // A slot's name does not change what an algorithm can do.
+    let purposes = if algorithm.able().has(purpose) {
+        Purposes::of(&[purpose])
+    } else {
+        algorithm.usual()
+    };
+    key::Created {
+        algorithm,
+        purposes,
+        custodian: Custodian::Token,
+        public: Public {
+            public_key: Some(public_key.into()),
+            nkey: None,
+            check_value: None,
+        },
+        material: None,
+        parent: None,
+        description: Description {
+            title: holder.map(|h| h.title.clone()),
+            owner: holder.map(|h| h.principal.clone()),
+            ..Description::default()
+        },
+        schedule: Dates {
+            protect_stop_at: certificate.map(|c| c.certified.not_after),
+            rotation_period_days: Some(key::MAX_PERIOD_DAYS),
+            ..Dates::default()
+        },
+    }
+}

@@ -1,0 +1,157 @@
+//! Keys that were made on a token: how they come into the ledger.
+
+use super::{
+    NewCertificate, ReportFacts,
+    keys::registered,
+    reports::{Walk, bad},
+};
+use crate::{
+    algorithm::{Algorithm, Purpose},
+    event::Event,
+    key,
+    ledger::Decision,
+    name::{Aggregate, HistoryId, Name},
+    rejection::Rejection,
+    token::{self, Attested, KeysMade, KeysMadeOn, OpenpgpRole, Profile, Slot, TokenKey},
+};
+
+/// A key that was made on a token.
+struct NewKey<'a> {
+    place: String,
+    /// What stands for the place in its name.
+    short: String,
+    algorithm: Algorithm,
+    purpose: Purpose,
+    public_key: &'a str,
+    certificate: Option<&'a NewCertificate>,
+}
+
+impl Walk<'_> {
+    /// Keys were made, and attested where that can be: they are registered, pre-active, with their certificates.
+    pub(super) fn keys_made(
+        &self,
+        profile: &Profile,
+        attested: &[(Slot, &Attested)],
+        made: &KeysMade,
+        found: &ReportFacts,
+        decision: &mut Decision,
+    ) -> Result<(), Rejection> {
+        let mut new = Vec::new();
+        for (slot, attested) in attested {
+            let (slot, public_key) = (*slot, &*attested.public_key);
+            let Some(plan) = profile.piv.get(&slot) else {
+                continue; // check_made saw to it
+            };
+            let certificate = found.certificates.get(&slot);
+            new.push(NewKey {
+                place: slot.place(),
+                short: slot.to_string(),
+                algorithm: plan.algorithm,
+                purpose: purpose(slot),
+                public_key,
+                certificate: certificate.filter(|c| *c.public_key == *public_key),
+            });
+        }
+        for key in &made.openpgp {
+            new.push(NewKey {
+                place: key.role.place(),
+                short: key.role.as_str().to_owned(),
+                algorithm: key.algorithm,
+                purpose: match key.role {
+                    OpenpgpRole::Sign => Purpose::Sign,
+                    OpenpgpRole::Encrypt => Purpose::Encrypt,
+                    OpenpgpRole::Authenticate => Purpose::Authenticate,
+                },
+                public_key: &key.public_key,
+                certificate: None,
+            });
+        }
+        let is_known = |key: &NewKey<'_>| {
+            let mut known = self.open.keys.iter();
+            known.any(|k| *k.place == *key.place && *k.public_key == *key.public_key)
+        };
+        new.retain(|key| !is_known(key)); // said again
+        let lacks = |key: &&NewKey<'_>| {
+            let plan = key
+                .short
+                .parse()
+                .ok()
+                .and_then(|s: Slot| profile.piv.get(&s));
+            key.certificate.is_none() && plan.is_some_and(|p| p.certificate.is_some())
+        };
+        if let Some(key) = new.iter().find(lacks) {
+            let fault = format!("no certificate was made for slot {}: try again", key.short);
+            return Err(bad("keys", &fault));
+        }
+        if new.is_empty() {
+            return Ok(());
+        }
+        let (keys, others) = self.register(&new)?;
+        let task = self.open.filed.task;
+        let keys = KeysMadeOn { task, keys };
+        self.add(token::Event::KeysMade(keys), decision);
+        decision.events.extend(others.events);
+        Ok(())
+    }
+
+    /// The keys' own histories, and those that they take the place of.
+    fn register(&self, new: &[NewKey<'_>]) -> Result<(Vec<TokenKey>, Decision), Rejection> {
+        let mut keys = Vec::with_capacity(new.len());
+        let mut others = Decision::default();
+        let mut number = self.token.keys_ever;
+        for made in new {
+            let mut before = self.open.keys.iter();
+            if let Some(before) = before.find(|k| *k.place == *made.place) {
+                self.ledger.destroy_key(&before.key, self.now, &mut others);
+            }
+            let id = loop {
+                number += 1;
+                let key = format!("{}-{}-{number}", self.target.name, made.short);
+                let key = Name::new(&key).expect("digits and roles are a name");
+                let id = HistoryId::new(Aggregate::Key, key);
+                // Somebody may have given a key this name.
+                if self.ledger.head(&id).is_none() {
+                    break id;
+                }
+            };
+            let serial = made.certificate.map(|c| &c.certified.serial);
+            if let Some(taken) = serial.and_then(|serial| self.ledger.certified(serial)) {
+                let id = HistoryId::new(Aggregate::Key, taken.clone());
+                return Err(Rejection::NameTaken(id));
+            }
+            let holder = self.open.filed.holder.as_ref();
+            let created = registered(
+                made.algorithm,
+                made.purpose,
+                made.public_key,
+                holder,
+                made.certificate,
+            );
+            others.add(&id, vec![key::Event::Registered(created)], Event::Key);
+            if let Some(certificate) = made.certificate {
+                let event = key::Event::Certified(certificate.certified.clone());
+                others.add(&id, vec![event], Event::Key);
+            }
+            keys.push(TokenKey {
+                place: made.place.as_str().into(),
+                key: id.name,
+                public_key: made.public_key.into(),
+            });
+        }
+        // They are made behind the reset: what was on it is gone.
+        for gone in &self.token.keys {
+            self.ledger.destroy_key(&gone.key, self.now, &mut others);
+        }
+        Ok((keys, others))
+    }
+}
+
+/// What a key in a slot is for.
+fn purpose(slot: Slot) -> Purpose {
+    match slot {
+        Slot::SIGNATURE => Purpose::Sign,
+        Slot::AUTHENTICATION | Slot::CARD_AUTHENTICATION => Purpose::Authenticate,
+        Slot::KEY_MANAGEMENT => Purpose::Encrypt,
+        _ => Purpose::Certify,
+    }
+}

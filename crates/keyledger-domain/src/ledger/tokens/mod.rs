@@ -1,0 +1,266 @@
+//! Decisions about tokens that reach into other histories: their keys, their holders, the users bound to them.
+
+mod certify;
+mod keys;
+mod made;
+mod reports;
+
+use std::collections::BTreeMap;
+
+use self::certify::issues;
+use super::{Decision, Facts, Ledger, Made};
+use crate::{
+    command::Target,
+    event::Event,
+    key::{Certified, RevocationReason},
+    name::{Aggregate, HistoryId, Name},
+    rejection::Rejection,
+    stamp::Role,
+    text::Title,
+    time::Timestamp,
+    token::{self, Filing, Findings, Holder, Slot, Token},
+    user::User,
+};
+
+/// How many tokens an agent may announce that nobody has enrolled.
+pub const UNCLAIMED_TOKENS: usize = 64;
+
+/// What was found out about a report, and made for it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ReportFacts {
+    /// What cryptography found.
+    pub findings: Findings,
+    /// The certificates that were signed, by slot.
+    pub certificates: BTreeMap<Slot, NewCertificate>,
+    /// The entry that the sealed secrets were written to.
+    pub entry: Option<Box<str>>,
+}
+
+/// A certificate that was signed for a key in a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCertificate {
+    /// The certificate.
+    pub certified: Certified,
+    /// Base64 of the DER `SubjectPublicKeyInfo` it is over.
+    pub public_key: Box<str>,
+}
+
+impl Ledger {
+    /// The agent of a workstation, if it may work at `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::BadValue`] if there is none, or it was revoked.
+    pub fn agent(&self, workstation: &Name, now: Timestamp) -> Result<&User, Rejection> {
+        let bad = |fault: String| Rejection::BadValue {
+            field: "workstation",
+            fault,
+        };
+        let user = self.user(workstation).map(|e| &e.state);
+        let agent = user.filter(|user| user.role == Some(Role::Agent));
+        let agent = agent.ok_or_else(|| {
+            bad(format!(
+                "{workstation} has no agent: enrol one with `keyledger agent enrol {workstation}`"
+            ))
+        })?;
+        if agent.is_live(now) {
+            Ok(agent)
+        } else {
+            Err(bad(format!(
+                "the agent of {workstation} was revoked or has expired: enrol it again under another name"
+            )))
+        }
+    }
+
+    /// The key whose certificates a task asks for: the one named, or the only one that is an authority.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::BadValue`] if it is no authority, or none or several are.
+    pub fn authority_for(&self, named: Option<&Name>) -> Result<Name, Rejection> {
+        let bad = |fault: String| Rejection::BadValue {
+            field: "issuer",
+            fault,
+        };
+        if let Some(name) = named {
+            let issues = self.key(name).is_some_and(|key| issues(&key.state));
+            return if issues {
+                Ok(name.clone())
+            } else {
+                Err(bad(format!(
+                    "key {name} is no authority: an active key of purpose certify, in custody, with a certificate of \
+                     an authority (`keyledger key certify`)"
+                )))
+            };
+        }
+        let mut all = self.keys().filter(|(_, key)| issues(&key.state));
+        // One that certifies authorities only, a root, is not meant to certify tokens.
+        let mut lowest: Vec<&Name> = all
+            .by_ref()
+            .filter(|(_, key)| key.state.parent.is_some())
+            .map(|(name, _)| name)
+            .collect();
+        if lowest.is_empty() {
+            let all = self.keys().filter(|(_, key)| issues(&key.state));
+            lowest = all.map(|(name, _)| name).collect();
+        }
+        match lowest[..] {
+            [one] => Ok(one.clone()),
+            [] => Err(bad(
+                "the profile asks for certificates and no key is an authority: make one with `keyledger ca create`"
+                    .to_owned(),
+            )),
+            _ => Err(bad("several keys are authorities: name one".to_owned())),
+        }
+    }
+
+    pub(super) fn decide_token(
+        &self,
+        target: &Target,
+        command: &token::Command,
+        facts: &Facts,
+        decision: &mut Decision,
+    ) -> Result<(), Rejection> {
+        use token::Command as C;
+        let name = &target.name;
+        let token = self.token(name).map(|e| &e.state);
+        match command {
+            C::Assign(c) => {
+                self.check_acting(&c.principal)?;
+            }
+            C::Transfer(c) => {
+                self.check_acting(&c.principal)?;
+            }
+            C::Bind(c) => {
+                let id = HistoryId::new(Aggregate::User, c.user.clone());
+                let user = self
+                    .user(&c.user)
+                    .ok_or_else(|| Rejection::NotFound(id.clone()))?;
+                if !user.state.is_live(facts.now) {
+                    return Err(Rejection::Ended(id));
+                }
+            }
+            _ => {}
+        }
+        let filing = match (&facts.made, token, command.task()) {
+            (Made::Task(task, made), Some(token), Some(kind)) => {
+                token::check_task(name, token, command, kind)?;
+                Some(self.filing(name, token, command, *task, made, facts.now)?)
+            }
+            _ => None,
+        };
+        let events = token::decide(name, token, command, filing, facts.now)?;
+        let changes = !events.is_empty();
+        decision.add(target, events, Event::Token);
+        if let (C::Lose(_), Some(token), true) = (command, token, changes) {
+            self.lose(token, facts.now, decision)?;
+        }
+        if let (C::Cancel(_), Some(token)) = (command, token) {
+            self.end_too_early(token, facts.now, decision);
+        }
+        if let (C::Destroy(_), Some(token), true) = (command, token, changes) {
+            for gone in token.all_keys() {
+                self.destroy_key(&gone.key, facts.now, decision);
+            }
+        }
+        Ok(())
+    }
+
+    fn filing(
+        &self,
+        name: &Name,
+        token: &Token,
+        command: &token::Command,
+        task: uuid::Uuid,
+        made: &token::TaskFacts,
+        now: Timestamp,
+    ) -> Result<Filing, Rejection> {
+        let workstation = command.workstation().or(token.workstation.as_ref());
+        let workstation = workstation.ok_or_else(|| Rejection::BadValue {
+            field: "workstation",
+            fault: format!("token {name} was never seen: name the workstation it is plugged into"),
+        })?;
+        let agent = self.agent(workstation, now)?.nkey.clone();
+        let (mut holder, mut issuer) = (None, None);
+        if let token::Command::Provision(provision) = command {
+            let principal = token
+                .principal
+                .as_ref()
+                .ok_or_else(|| Rejection::TokenNotAllowed {
+                    token: name.clone(),
+                    phase: token.phase,
+                    verb: command.verb(),
+                    remedy: "assign it to a principal first",
+                })?;
+            self.check_acting(principal)?;
+            let title = self
+                .principal(principal)
+                .and_then(|e| e.state.title.clone());
+            let title = title.unwrap_or_else(|| {
+                Title::new(principal.as_str()).expect("a name is a line of text")
+            });
+            holder = Some(Holder {
+                principal: principal.clone(),
+                title,
+                email: provision.email.clone().or_else(|| {
+                    self.principal(principal)
+                        .and_then(|e| e.state.email.clone())
+                }),
+            });
+            let certifies = provision
+                .profile
+                .piv
+                .values()
+                .any(|p| p.certificate.is_some());
+            if certifies {
+                issuer = Some(self.authority_for(provision.issuer.as_ref())?);
+            }
+        }
+        Ok(Filing {
+            task,
+            agent,
+            holder,
+            issuer,
+            made: made.clone(),
+        })
+    }
+
+    /// Everything on a lost token is revoked with it.
+    fn lose(
+        &self,
+        token: &Token,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) -> Result<(), Rejection> {
+        for on_it in token.all_keys() {
+            self.revoke_key(&on_it.key, RevocationReason::KeyCompromise, now, decision);
+        }
+        let mut users: Vec<&Name> = token
+            .users
+            .iter()
+            .filter(|name| {
+                self.user(name)
+                    .is_some_and(|u| u.state.revoked_at.is_none())
+            })
+            .collect();
+        users.sort_unstable();
+        for name in &users {
+            let Some(user) = self.user(name) else {
+                continue;
+            };
+            let revoked = crate::user::Revoked {
+                nkey: user.state.nkey.clone(),
+                revoked_at: now,
+            };
+            let target = HistoryId::new(Aggregate::User, (*name).clone());
+            decision.add(
+                &target,
+                vec![crate::user::Event::Revoked(revoked)],
+                Event::User,
+            );
+        }
+        self.check_dispensable(&users, now)?;
+        self.add_revocations(&users, now, decision);
+        Ok(())
+    }
+}

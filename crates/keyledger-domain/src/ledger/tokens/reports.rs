@@ -1,0 +1,313 @@
+//! What agents' reports add to the ledger.
+
+use super::{ReportFacts, UNCLAIMED_TOKENS};
+use crate::{
+    command::Target,
+    event::Event,
+    key::RevocationReason,
+    ledger::{Decision, Facts, Ledger, Made},
+    name::Name,
+    rejection::Rejection,
+    text::Note,
+    time::Timestamp,
+    token::{
+        self, Evidence, EvidenceFault, Findings, MAX_DOUBTFUL_SECRETS, OpenTask, Phase, Proved,
+        Quarantined, Report, Reported, SecretsEscrowed, SecretsReleased, Step, TaskEnded, TaskKind,
+        Token,
+    },
+};
+
+impl Ledger {
+    /// Decides what an agent's report adds to the ledger.
+    pub(in crate::ledger) fn decide_report(
+        &self,
+        target: &Target,
+        reported: &Reported,
+        facts: &Facts,
+        decision: &mut Decision,
+    ) -> Result<(), Rejection> {
+        let now = facts.now;
+        let workstation = self
+            .user_of_nkey(&reported.agent)
+            .filter(|name| self.agent(name, now).is_ok())
+            .ok_or_else(|| refuse("its nkey is no live agent's"))?;
+        if reported.report.serial().name() != target.name {
+            return Err(bad(
+                "serial",
+                "it is another token's than the one it is about",
+            ));
+        }
+        token::check_size(&reported.report)?;
+        let token = self.token(&target.name).map(|e| &e.state);
+        if let Report::Announced(shown) = &reported.report {
+            if token.is_none() {
+                self.check_unclaimed(workstation)?;
+            }
+            let events = token::announce(token, workstation, shown);
+            decision.add(target, events, Event::Token);
+            return Ok(());
+        }
+        let open = token.and_then(|token| token.task.as_deref());
+        let open = open.filter(|open| {
+            Some(open.filed.task) == reported.task && open.filed.agent == reported.agent
+        });
+        let (Some(token), Some(open)) = (token, open) else {
+            return Err(Rejection::TaskNotOpen {
+                token: target.name.clone(),
+            });
+        };
+        let nothing = ReportFacts::default();
+        let found = match &facts.made {
+            Made::Report(found) => found,
+            _ => &nothing,
+        };
+        let walk = Walk {
+            ledger: self,
+            target,
+            token,
+            open,
+            now,
+        };
+        walk.decide(&reported.report, found, decision)
+    }
+
+    fn check_unclaimed(&self, workstation: &Name) -> Result<(), Rejection> {
+        let unclaimed = self
+            .tokens()
+            .filter(|(_, t)| t.state.phase == Phase::Seen)
+            .filter(|(_, t)| t.state.workstation.as_ref() == Some(workstation))
+            .count();
+        if unclaimed < UNCLAIMED_TOKENS {
+            Ok(())
+        } else {
+            Err(Rejection::LimitReached {
+                what: "tokens that an agent announced and nobody enrolled",
+                max: UNCLAIMED_TOKENS,
+            })
+        }
+    }
+
+    /// A task ended before its time: what it made, and what its reset may have destroyed, is nobody's any more.
+    pub(super) fn end_too_early(&self, token: &Token, now: Timestamp, decision: &mut Decision) {
+        let Some(open) = &token.task else { return };
+        let gone = open.is_past_reset().then_some(&token.keys);
+        for key in open.keys.iter().chain(gone.into_iter().flatten()) {
+            self.destroy_key(&key.key, now, decision);
+        }
+    }
+}
+
+/// A task that an agent walks, and what its reports stand on.
+pub(super) struct Walk<'a> {
+    pub(super) ledger: &'a Ledger,
+    pub(super) target: &'a Target,
+    pub(super) token: &'a Token,
+    pub(super) open: &'a OpenTask,
+    pub(super) now: Timestamp,
+}
+
+impl Walk<'_> {
+    fn decide(
+        &self,
+        report: &Report,
+        found: &ReportFacts,
+        decision: &mut Decision,
+    ) -> Result<(), Rejection> {
+        let (task, kind) = (self.open.filed.task, self.open.filed.kind);
+        match report {
+            Report::Announced(_) => Ok(()), // no task's
+            Report::Progressed(p) => {
+                self.progress(p.step, decision);
+                Ok(())
+            }
+            Report::SecretsSealed(_) => {
+                if !sets_secrets(kind) {
+                    return Err(refuse("this task sets no secrets"));
+                }
+                if self.token.doubtful_entries.len() + self.open.escrows() >= MAX_DOUBTFUL_SECRETS {
+                    return Err(Rejection::LimitReached {
+                        what: "secrets of which nobody knows whether they open the token (reset it first)",
+                        max: MAX_DOUBTFUL_SECRETS,
+                    });
+                }
+                let entry = found.entry.clone();
+                let entry = entry
+                    .ok_or_else(|| bad("sealed", "the secrets were not taken into custody"))?;
+                self.add(
+                    token::Event::SecretsEscrowed(SecretsEscrowed { task, entry }),
+                    decision,
+                );
+                Ok(())
+            }
+            Report::SecretsWanted(wanted) => {
+                let allowed = matches!(kind, TaskKind::Unblock | TaskKind::RotateSecrets);
+                if !allowed || self.token.entry.is_none() {
+                    return Err(refuse("this task is given no secrets"));
+                }
+                let released = SecretsReleased {
+                    seal_to: wanted.seal_to.clone(),
+                    task: Some(task),
+                };
+                self.add(token::Event::SecretsReleased(released), decision);
+                Ok(())
+            }
+            Report::KeysMade(made) => {
+                let profile = self.open.filed.profile.as_ref();
+                let profile = profile
+                    .filter(|_| kind == TaskKind::Provision)
+                    .ok_or_else(|| refuse("this task makes no keys"))?;
+                let checked =
+                    token::check_made(made.serial, profile, &found.findings).and_then(|attested| {
+                        token::check_made_openpgp(profile, &made.openpgp).map(|()| attested)
+                    });
+                match checked {
+                    Ok(attested) => self.keys_made(profile, &attested, made, found, decision),
+                    Err(fault) => {
+                        self.quarantine(&fault, decision);
+                        Ok(())
+                    }
+                }
+            }
+            Report::Proved(evidence) if kind == TaskKind::Reset => {
+                self.reset(evidence, decision);
+                Ok(())
+            }
+            Report::Proved(evidence) => self.proved(evidence, &found.findings, decision),
+            Report::Failed(failure) => {
+                self.add(token::fail(task, failure), decision);
+                self.ledger.end_too_early(self.token, self.now, decision);
+                Ok(())
+            }
+        }
+    }
+
+    /// Adds to the token's own history. Its events stand before all others, and behind each other.
+    pub(super) fn add(&self, event: token::Event, decision: &mut Decision) {
+        decision.add(self.target, vec![event], Event::Token);
+    }
+
+    fn progress(&self, step: Step, decision: &mut Decision) {
+        let events = token::progress(self.token, self.open.filed.task, step);
+        let mut after = self.token.clone();
+        for event in &events {
+            after.evolve(event, self.now);
+        }
+        decision.add(self.target, events, Event::Token);
+        // The reset is over: what was on it is gone.
+        for gone in self.token.keys.iter().filter(|k| !after.keys.contains(k)) {
+            self.ledger.destroy_key(&gone.key, self.now, decision);
+        }
+    }
+
+    /// A reset came to its end.
+    fn reset(&self, evidence: &Evidence, decision: &mut Decision) {
+        let filed = &self.open.filed;
+        match token::check_reset(filed, evidence) {
+            Err(fault) => self.quarantine(&fault, decision),
+            Ok(()) => {
+                let ended = TaskEnded { task: filed.task };
+                self.add(token::Event::WasReset(ended), decision);
+                for gone in self.token.all_keys() {
+                    self.ledger.destroy_key(&gone.key, self.now, decision);
+                }
+            }
+        }
+    }
+
+    /// A task came to its end: what it claims is held against what was found.
+    fn proved(
+        &self,
+        evidence: &Evidence,
+        findings: &Findings,
+        decision: &mut Decision,
+    ) -> Result<(), Rejection> {
+        let filed = &self.open.filed;
+        let keys = match filed.kind {
+            TaskKind::Provision => &self.open.keys,
+            _ => &self.token.keys,
+        };
+        let key_at = |place: &str| {
+            let key = keys.iter().find(|k| *k.place == *place);
+            key.map(|k| &*k.public_key)
+        };
+        let profile = filed.profile.as_ref();
+        let profile = profile.ok_or_else(|| refuse("this task has no profile to prove"))?;
+        if sets_secrets(filed.kind) && self.open.entry.is_none() {
+            let fault = "the token's secrets are not in custody: report `secrets_sealed` first";
+            return Err(bad("report", fault));
+        }
+        let root = match token::check_proved(filed, profile, evidence, findings, key_at) {
+            Ok(root) => root,
+            Err(fault) => {
+                self.quarantine(&fault, decision);
+                return Ok(());
+            }
+        };
+        let task = filed.task;
+        let proved = Proved {
+            task,
+            evidence: evidence.clone(),
+            root: note(&root),
+        };
+        self.add(
+            match filed.kind {
+                TaskKind::Provision => token::Event::Provisioned(proved),
+                TaskKind::Unblock => token::Event::Unblocked(TaskEnded { task }),
+                TaskKind::RotateSecrets => token::Event::SecretsRotated(TaskEnded { task }),
+                TaskKind::Verify | TaskKind::Reset => token::Event::Verified(proved),
+            },
+            decision,
+        );
+        if filed.kind == TaskKind::Provision {
+            for gone in &self.token.keys {
+                self.ledger.destroy_key(&gone.key, self.now, decision);
+            }
+            for made in &self.open.keys {
+                self.ledger.activate_key(&made.key, self.now, decision)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The evidence does not fit. The token is not to be used, and nobody is to rely on its keys.
+    fn quarantine(&self, fault: &EvidenceFault, decision: &mut Decision) {
+        let event = token::Event::Quarantined(Quarantined {
+            task: self.open.filed.task,
+            code: fault.code().into(),
+            fault: note(&fault.to_string()),
+        });
+        self.add(event, decision);
+        for on_it in self.token.all_keys() {
+            let why = RevocationReason::KeyCompromise;
+            self.ledger.revoke_key(&on_it.key, why, self.now, decision);
+        }
+    }
+}
+
+/// True of tasks at whose end the token has secrets that it did not have before.
+const fn sets_secrets(kind: TaskKind) -> bool {
+    matches!(kind, TaskKind::Provision | TaskKind::RotateSecrets)
+}
+
+fn refuse(why: &str) -> Rejection {
+    Rejection::Unauthorised {
+        why: why.to_owned(),
+    }
+}
+
+pub(super) fn bad(field: &'static str, fault: &str) -> Rejection {
+    Rejection::BadValue {
+        field,
+        fault: fault.to_owned(),
+    }
+}
+
+/// A line out of any text: what cannot stand in one is left out.
+fn note(text: &str) -> Note {
+    let plain: String = text
+        .chars()
+        .filter(|c| !c.is_control() && c.is_ascii())
+        .take(400)
+        .collect();
+    Note::new(&plain).unwrap_or_else(|_| Note::new("no words for it").expect("it is a line"))
+}

@@ -1,0 +1,106 @@
+//! How much a report may hold: an agent is believed in nothing, neither in lengths.
+
+use std::collections::BTreeSet;
+
+use super::{MAX_SLOTS, OpenpgpRole, Report};
+use crate::{rejection::Rejection, user::check_nkey};
+
+/// The most characters of a certificate or a request in a report: base64 of 6,144 bytes, several times the largest of a
+/// YubiKey.
+pub const MAX_DER_CHARACTERS: usize = 8_192;
+/// The most characters of a public key in a report: base64 of 768 bytes, and the largest, RSA with 4,096 bits, has 550.
+pub const MAX_PUBLIC_KEY_CHARACTERS: usize = 1_024;
+/// The most characters of a proof in a report: base64 of 768 bytes, and the largest signature has 512.
+pub const MAX_PROOF_CHARACTERS: usize = 1_024;
+/// The most characters of sealed secrets: base64 of 4,096 bytes.
+pub const MAX_SEALED_CHARACTERS: usize = 5_464;
+
+/// Checks the counts and lengths of a report.
+///
+/// # Errors
+///
+/// [`Rejection::BadValue`] or [`Rejection::LimitReached`] if it holds what no token has.
+pub(crate) fn check(report: &Report) -> Result<(), Rejection> {
+    match report {
+        Report::Announced(r) => {
+            few("applets that a token shows", r.applets.len(), 8)?;
+            few("slots that a token shows", r.slots.len(), MAX_SLOTS)?;
+            let once: BTreeSet<_> = r.slots.iter().map(|s| s.slot).collect();
+            if once.len() < r.slots.len() {
+                return Err(Rejection::BadValue {
+                    field: "slots",
+                    fault: "a slot stands there twice".to_owned(),
+                });
+            }
+            for slot in &r.slots {
+                short("slots", &slot.public_key, MAX_PUBLIC_KEY_CHARACTERS)?;
+            }
+            Ok(())
+        }
+        Report::Progressed(_) | Report::Failed(_) => Ok(()),
+        Report::SecretsSealed(r) => {
+            check_nkey("sender", &r.sender, 'X', "a public curve key (`X…`)")?;
+            short("sealed", &r.sealed, MAX_SEALED_CHARACTERS)
+        }
+        Report::SecretsWanted(r) => {
+            check_nkey("seal_to", &r.seal_to, 'X', "a public curve key (`X…`)")
+        }
+        Report::KeysMade(r) => {
+            short("attester", &r.attester, MAX_DER_CHARACTERS)?;
+            few("keys that a report names", r.keys.len(), MAX_SLOTS)?;
+            for key in &r.keys {
+                short("keys", &key.attestation, MAX_DER_CHARACTERS)?;
+                short(
+                    "keys",
+                    key.request.as_deref().unwrap_or_default(),
+                    MAX_DER_CHARACTERS,
+                )?;
+            }
+            few("OpenPGP keys", r.openpgp.len(), OpenpgpRole::ALL.len())?;
+            for key in &r.openpgp {
+                short("openpgp", &key.public_key, MAX_PUBLIC_KEY_CHARACTERS)?;
+                short("openpgp", &key.fingerprint, 64)?;
+            }
+            Ok(())
+        }
+        Report::Proved(r) => {
+            short("nonce", &r.nonce, 64)?;
+            short("attester", &r.attester, MAX_DER_CHARACTERS)?;
+            few("keys that a report names", r.slots.len(), MAX_SLOTS)?;
+            for proof in &r.slots {
+                short("slots", &proof.attestation, MAX_DER_CHARACTERS)?;
+                short("slots", &proof.proof, MAX_PROOF_CHARACTERS)?;
+                short(
+                    "slots",
+                    proof.certificate_sha256.as_deref().unwrap_or_default(),
+                    64,
+                )?;
+            }
+            few("OpenPGP keys", r.openpgp.len(), OpenpgpRole::ALL.len())?;
+            for proof in &r.openpgp {
+                short("openpgp", &proof.public_key, MAX_PUBLIC_KEY_CHARACTERS)?;
+                short("openpgp", &proof.proof, MAX_PROOF_CHARACTERS)?;
+                short("openpgp", &proof.fingerprint, 64)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn few(what: &'static str, count: usize, max: usize) -> Result<(), Rejection> {
+    if count > max {
+        return Err(Rejection::LimitReached { what, max });
+    }
+    Ok(())
+}
+
+fn short(field: &'static str, text: &str, max: usize) -> Result<(), Rejection> {
+    if text.len() > max {
+        let fault = format!(
+            "it has {} characters, and at most {max} are allowed",
+            text.len()
+        );
+        return Err(Rejection::BadValue { field, fault });
+    }
+    Ok(())
+}

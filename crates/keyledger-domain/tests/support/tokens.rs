@@ -1,0 +1,428 @@
+//! Agents and tokens: what an honest agent would report, and how a report is forged.
+
+use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
+use keyledger_domain::{
+    Aggregate, Algorithm, Command, Decision, Facts, Made, Name, Rejection,
+    key::Certified,
+    ledger::{NewCertificate, ReportFacts},
+    name::HistoryId,
+    token::{
+        Announcement, Applet, Attested, Evidence, Failure, FailureCode, Findings, Firmware,
+        FormFactor, KeyMade, KeysMade, OpenTask, OpenpgpKeyMade, OpenpgpProof, OpenpgpRole,
+        PinPolicy, Profile, Progress, Report, Reported, SecretsSealed, SecretsWanted, Serial, Slot,
+        SlotFinding, SlotProof, SlotShown, Step as Stage, TaskFacts, Token, TouchPolicy,
+    },
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Step, World, command, curve_key, issue, key, name, person};
+
+/// The token of most tests.
+pub(crate) const SERIAL: u32 = 12_345_678;
+
+/// What an agent says of a token.
+#[derive(Debug, Clone)]
+pub(crate) enum Say {
+    /// It is plugged in.
+    Announce,
+    /// A step begins.
+    Begin(Stage),
+    /// Its secrets, sealed.
+    Seal,
+    /// Its secrets are needed.
+    Want,
+    /// Its keys were made, in the run of this number; with the OpenPGP keys or without.
+    Make(u8, bool),
+    /// Everything is on it; or nothing, after a reset.
+    Prove,
+    /// It cannot go on.
+    Fail(FailureCode),
+}
+
+/// A report of the agent of a workstation.
+#[derive(Debug, Clone)]
+pub(crate) struct Told {
+    pub(crate) serial: u32,
+    pub(crate) workstation: &'static str,
+    pub(crate) say: Say,
+    /// What is changed about it before it is sent.
+    pub(crate) forge: fn(&mut Reported, &mut ReportFacts),
+}
+
+/// The agent of `desk` says this of the token of most tests.
+pub(crate) fn say(say: Say) -> Step {
+    forged(say, |_, _| {})
+}
+
+/// The same, changed.
+pub(crate) fn forged(say: Say, forge: fn(&mut Reported, &mut ReportFacts)) -> Step {
+    Step::Told(Told {
+        serial: SERIAL,
+        workstation: "desk",
+        say,
+        forge,
+    })
+}
+
+/// A command about the token of most tests.
+pub(crate) fn token(verb: &'static str, json: Value) -> Step {
+    token_of(SERIAL, verb, json)
+}
+
+pub(crate) fn token_of(serial: u32, verb: &'static str, json: Value) -> Step {
+    let mut body = json!({ "reason": "because" });
+    let more = json.as_object().unwrap().clone();
+    body.as_object_mut().unwrap().extend(more);
+    command(Aggregate::Token, verb, &serial.to_string(), body)
+}
+
+/// The agent of a workstation.
+pub(crate) fn agent(workstation: &str) -> Step {
+    issue(workstation, "keys", json!({ "role": "agent" }))
+}
+
+/// An authority that certifies the keys of tokens.
+pub(crate) fn authority(id: &str) -> [Step; 2] {
+    let root = json!({ "algorithm": "p-256", "purposes": ["certify"], "activate": true });
+    let certify = json!({ "subject": "Acme CA", "days": 3_650, "path_length": 0 });
+    [key("generate", id, root), key("certify", id, certify)]
+}
+
+/// What a token needs around it: two workstations, an authority, people.
+pub(crate) fn surroundings() -> Vec<Step> {
+    let steps = [agent("desk"), agent("till"), person("ann"), person("bob")];
+    steps.into_iter().chain(authority("ca")).collect()
+}
+
+/// A token that is ann's.
+pub(crate) fn assigned() -> Vec<Step> {
+    let mut steps = surroundings();
+    steps.extend([
+        say(Say::Announce),
+        token("enrol", json!({ "title": "ann's" })),
+        token("assign", json!({ "principal": "ann" })),
+    ]);
+    steps
+}
+
+/// Provision it with a shipped profile.
+pub(crate) fn provision(profile: &str) -> Step {
+    let profile = serde_json::to_value(Profile::shipped(profile).unwrap()).unwrap();
+    token(
+        "provision",
+        json!({ "workstation": "desk", "profile": profile }),
+    )
+}
+
+/// Everything that an agent reports of a provision, in run `n`, up to the evidence.
+pub(crate) fn walked(n: u8) -> Vec<Step> {
+    vec![
+        say(Say::Begin(Stage::Taken)),
+        say(Say::Begin(Stage::Reset)),
+        say(Say::Begin(Stage::Secrets)),
+        say(Say::Seal),
+        say(Say::Begin(Stage::Keys)),
+        say(Say::Make(n, true)),
+        say(Say::Begin(Stage::Proof)),
+    ]
+}
+
+/// A token that is ann's, provisioned with a shipped profile.
+pub(crate) fn provisioned(profile: &str) -> Vec<Step> {
+    let mut steps = assigned();
+    steps.push(provision(profile));
+    steps.extend(walked(1));
+    steps.push(say(Say::Prove));
+    steps
+}
+
+/// Base64 of the public key that the token `serial` makes at a place in a run.
+pub(crate) fn key_on(algorithm: Algorithm, serial: u32, place: &str, run: u8) -> Box<str> {
+    let (prefix, length) = match algorithm {
+        Algorithm::Ed25519 => ("302a300506032b6570032100", 44),
+        Algorithm::X25519 => ("302a300506032b656e032100", 44),
+        Algorithm::P256 => ("3059301306072a8648ce3d020106082a8648ce3d03010703420004", 91),
+        Algorithm::P384 => ("3076301006072a8648ce3d020106052b8104002203620004", 120),
+        Algorithm::Rsa3072 | Algorithm::Aes256 => panic!("no test makes one on a token"),
+    };
+    let mut der = HEXLOWER.decode(prefix.as_bytes()).unwrap();
+    let tail = format!("{serial} {place} {run}");
+    der.resize(length - tail.len(), 0);
+    der.extend(tail.as_bytes());
+    BASE64.encode(&der).into()
+}
+
+pub(crate) fn task_facts(task: Uuid) -> TaskFacts {
+    TaskFacts {
+        nonce: BASE64URL_NOPAD
+            .encode(&[task.as_bytes(), &[7; 16][..]].concat())
+            .into(),
+        seal_to: curve_key().into(),
+        challenges: [Algorithm::P256, Algorithm::X25519]
+            .map(|a| key_on(a, 0, "challenge", 0))
+            .to_vec(),
+    }
+}
+
+pub(crate) fn announcement(serial: u32) -> Announcement {
+    Announcement {
+        serial: Serial::new(serial).unwrap(),
+        firmware: Firmware::new(5, 7, 1),
+        form_factor: FormFactor::UsbCKeychain,
+        applets: vec![Applet::Piv, Applet::Openpgp],
+        slots: vec![SlotShown {
+            slot: Slot::CARD_AUTHENTICATION,
+            algorithm: Some(Algorithm::P256),
+            generated: true,
+            pin: PinPolicy::Never,
+            touch: TouchPolicy::Cached,
+            public_key: key_on(Algorithm::P256, serial, "piv.9e", 0),
+        }],
+        pin_tries: Some(3),
+        puk_tries: Some(3),
+        factory_pin: Some(true),
+    }
+}
+
+impl World {
+    pub(crate) fn token(&self) -> &Token {
+        self.token_of(SERIAL)
+    }
+
+    pub(crate) fn token_of(&self, serial: u32) -> &Token {
+        &self.ledger.token(&name(&serial.to_string())).unwrap().state
+    }
+
+    /// A certificate that custody would sign.
+    pub(crate) fn certified(&mut self, issuer: &Name, days: u16, authority: bool) -> Certified {
+        self.made += 1;
+        Certified {
+            issuer: issuer.clone(),
+            serial: format!("{:016x}", self.made).into(),
+            not_before: self.now,
+            not_after: self.now.plus_days(days.into()),
+            authority,
+            certificate: BASE64.encode(&self.made.to_be_bytes()).into(),
+        }
+    }
+
+    pub(crate) fn told(&mut self, told: &Told) -> Result<Decision, Rejection> {
+        let (mut reported, mut found) = self.honest(told);
+        (told.forge)(&mut reported, &mut found);
+        let target = HistoryId::new(Aggregate::Token, name(&told.serial.to_string()));
+        let facts = Facts {
+            now: self.now,
+            made: Made::Report(Box::new(found)),
+        };
+        let command = Command::Report(Box::new(reported));
+        self.ledger.decide(&target, &command, &facts)
+    }
+
+    /// What an honest agent says, and what is found about it.
+    fn honest(&mut self, told: &Told) -> (Reported, ReportFacts) {
+        let serial = Serial::new(told.serial).unwrap();
+        let state = self.ledger.token(&serial.name()).map(|e| e.state.clone());
+        let open = state.as_ref().and_then(|t| t.task.as_deref().cloned());
+        let mut found = ReportFacts::default();
+        let report = match &told.say {
+            Say::Announce => Report::Announced(announcement(told.serial)),
+            Say::Begin(step) => Report::Progressed(Progress {
+                serial,
+                step: *step,
+                prompt: None,
+                at: None,
+            }),
+            Say::Seal => {
+                self.made += 1;
+                found.entry = Some(format!("token.{serial}.{:032x}", self.made).into());
+                Report::SecretsSealed(SecretsSealed {
+                    serial,
+                    sender: curve_key().into(),
+                    sealed: "c2VhbGVk".into(),
+                })
+            }
+            Say::Want => Report::SecretsWanted(SecretsWanted {
+                serial,
+                seal_to: curve_key().into(),
+            }),
+            Say::Make(run, openpgp) => {
+                self.keys_made(serial, open.as_ref(), *run, *openpgp, &mut found)
+            }
+            Say::Prove => {
+                Report::Proved(self.evidence(serial, state.as_ref(), open.as_ref(), &mut found))
+            }
+            Say::Fail(code) => Report::Failed(Failure {
+                serial,
+                code: *code,
+                detail: "as it is told".parse().unwrap(),
+            }),
+        };
+        let user = self.ledger.user(&name(told.workstation));
+        let announced = matches!(report, Report::Announced(_));
+        let reported = Reported {
+            agent: user.map_or("UNOBODY".into(), |user| user.state.nkey.clone()),
+            task: open.map(|open| open.filed.task).filter(|_| !announced),
+            report,
+        };
+        (reported, found)
+    }
+
+    fn keys_made(
+        &mut self,
+        serial: Serial,
+        open: Option<&OpenTask>,
+        run: u8,
+        openpgp: bool,
+        found: &mut ReportFacts,
+    ) -> Report {
+        let mut made = KeysMade {
+            serial,
+            attester: "Zjk=".into(),
+            keys: vec![],
+            openpgp: vec![],
+        };
+        let profile = open.and_then(|open| open.filed.profile.as_ref());
+        for (slot, plan) in profile.iter().flat_map(|p| &p.piv) {
+            let public_key = key_on(plan.algorithm, serial.number(), &slot.place(), run);
+            let request = plan.certificate.as_ref().map(|_| Box::from("cmVxdWVzdA=="));
+            let finding = SlotFinding {
+                attested: Ok(attested(serial, profile.unwrap(), *slot, &public_key)),
+                requested: request.as_ref().map(|_| Ok(public_key.clone())),
+                proved: None,
+            };
+            found.findings.slots.insert(*slot, finding);
+            made.keys.push(KeyMade {
+                slot: *slot,
+                attestation: "YXR0ZXN0YXRpb24=".into(),
+                request,
+            });
+            let issuer = open.and_then(|open| open.filed.issuer.clone());
+            if let (Some(plan), Some(issuer)) = (&plan.certificate, issuer) {
+                let certified = self.certified(&issuer, plan.days, false);
+                let certificate = NewCertificate {
+                    certified,
+                    public_key,
+                };
+                found.certificates.insert(*slot, certificate);
+            }
+        }
+        let plan = profile.and_then(|p| p.openpgp.as_ref()).filter(|_| openpgp);
+        for role in plan.iter().flat_map(|_| OpenpgpRole::ALL) {
+            let algorithm = plan.unwrap().subkey(role).algorithm;
+            made.openpgp.push(OpenpgpKeyMade {
+                role,
+                algorithm,
+                public_key: key_on(algorithm, serial.number(), &role.place(), run),
+                created_at: 1_767_225_600,
+                fingerprint: format!("{:040x}", run).into(),
+            });
+        }
+        Report::KeysMade(made)
+    }
+
+    /// The evidence of the open task: of the keys that are there, or of nothing after a reset.
+    fn evidence(
+        &self,
+        serial: Serial,
+        state: Option<&Token>,
+        open: Option<&OpenTask>,
+        found: &mut ReportFacts,
+    ) -> Evidence {
+        let profile = open.and_then(|open| open.filed.profile.as_ref());
+        let made = open
+            .filter(|open| !open.keys.is_empty())
+            .map(|open| &open.keys);
+        let keys = made.or(state.map(|t| &t.keys));
+        let key_at = |place: &str| {
+            let key = keys.and_then(|keys| keys.iter().find(|k| *k.place == *place));
+            key.map_or_else(
+                || key_on(Algorithm::P256, serial.number(), place, 0),
+                |k| k.public_key.clone(),
+            )
+        };
+        let mut slots = vec![];
+        for slot in profile.iter().flat_map(|p| p.piv.keys()) {
+            let finding = SlotFinding {
+                attested: Ok(attested(
+                    serial,
+                    profile.unwrap(),
+                    *slot,
+                    &key_at(&slot.place()),
+                )),
+                requested: None,
+                proved: Some(true),
+            };
+            found.findings.slots.insert(*slot, finding);
+            let key = keys.and_then(|keys| keys.iter().find(|k| *k.place == *slot.place()));
+            let key = key.and_then(|k| self.ledger.key(&k.key));
+            let certificate = key.and_then(|k| k.state.certificates().next_back());
+            let sha256 = certificate.map(|c| Box::from(format!("{:0>64}", c.serial)));
+            found
+                .findings
+                .certificates
+                .extend(sha256.clone().map(|s| (*slot, s)));
+            slots.push(SlotProof {
+                slot: *slot,
+                attestation: "YXR0ZXN0YXRpb24=".into(),
+                proof: "cHJvb2Y=".into(),
+                certificate_sha256: sha256,
+            });
+        }
+        let plan = profile.and_then(|p| p.openpgp.as_ref());
+        let openpgp = plan.iter().flat_map(|_| OpenpgpRole::ALL).map(|role| {
+            found.findings.openpgp.insert(role, true);
+            OpenpgpProof {
+                role,
+                fingerprint: format!("{:040x}", 1).into(),
+                touch: plan.unwrap().subkey(role).touch,
+                public_key: key_at(&role.place()),
+                proof: "cHJvb2Y=".into(),
+            }
+        });
+        let provisioned = profile.is_some();
+        Evidence {
+            serial,
+            firmware: Firmware::new(5, 7, 1),
+            nonce: open.map_or_else(Default::default, |open| open.filed.nonce.clone()),
+            attester: "Zjk=".into(),
+            openpgp: openpgp.collect(),
+            slots,
+            factory_pin_refused: provisioned,
+            factory_puk_refused: provisioned,
+            factory_management_key_refused: provisioned,
+        }
+    }
+}
+
+/// What the attestation of an honest token says.
+fn attested(serial: Serial, profile: &Profile, slot: Slot, public_key: &str) -> Attested {
+    Attested {
+        slot,
+        serial,
+        firmware: Firmware::new(5, 7, 1),
+        pin: profile.piv[&slot].pin,
+        touch: profile.piv[&slot].touch,
+        public_key: public_key.into(),
+        root: "a test root".into(),
+    }
+}
+
+/// What was found, to forge it.
+pub(crate) fn findings(found: &mut ReportFacts) -> &mut Findings {
+    &mut found.findings
+}
+
+/// The attestation of a slot, to forge it.
+pub(crate) fn attestation(found: &mut ReportFacts, slot: Slot) -> &mut Attested {
+    let finding = found.findings.slots.get_mut(&slot).unwrap();
+    finding.attested.as_mut().unwrap()
+}
+
+/// The evidence in a report, to forge it.
+pub(crate) fn evidence(reported: &mut Reported) -> &mut Evidence {
+    match &mut reported.report {
+        Report::Proved(evidence) => evidence,
+        other => panic!("{} is no evidence", other.name()),
+    }
+}

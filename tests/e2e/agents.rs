@@ -1,0 +1,307 @@
+//! Agents at the wire: what their permissions let through, what becomes of their reports, what they are given to do.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{ConnectOptions, HeaderMap, jetstream};
+use futures::StreamExt as _;
+use keyledger_domain::{EventCid, Record, token::Report};
+use keyledger_wire::{Prefix, header};
+use nkeys::KeyPair;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::world::{Admin, World, eventually, send_raw, send_unheard};
+
+/// A workstation's agent: an nkey of its own, and a user under the agents' role.
+struct Agent {
+    nkey: String,
+    nats: async_nats::Client,
+}
+
+impl Agent {
+    /// Enrols an agent as `keyledger agent enrol` does, and connects as it.
+    async fn enrol(world: &World, admin: &Admin, name: &str) -> Self {
+        let pair = Arc::new(KeyPair::new_user());
+        let nkey = pair.public_key();
+        let body = json!({ "account": "keys", "role": "agent", "nkey": nkey });
+        let done = admin.send("user.issue", name, body).await.unwrap();
+        let jwt = done["jwt"].as_str().unwrap().to_owned();
+        let nats = ConnectOptions::with_jwt(jwt, move |nonce| {
+            let pair = Arc::clone(&pair);
+            async move { pair.sign(&nonce).map_err(async_nats::AuthError::new) }
+        })
+        .custom_inbox_prefix(Prefix::agent_inbox(&nkey))
+        .connect(world.server.url())
+        .await
+        .unwrap();
+        Self { nkey, nats }
+    }
+
+    async fn report(&self, task: &str, report: Value) -> Value {
+        let subject = Prefix::default().report(&self.nkey, task);
+        let payload = serde_json::to_vec(&report).unwrap();
+        send_raw(&self.nats, &subject, HeaderMap::new(), payload)
+            .await
+            .unwrap()
+    }
+
+    /// The next task, once there is one.
+    async fn task(&self) -> jetstream::Message {
+        let stream = jetstream::new(self.nats.clone())
+            .get_stream_no_info(Prefix::default().tasks_stream())
+            .await
+            .unwrap();
+        for _ in 0..100 {
+            if let Ok(consumer) = stream
+                .get_consumer::<jetstream::consumer::pull::Config>(&self.nkey)
+                .await
+            {
+                let mut messages = consumer
+                    .fetch()
+                    .max_messages(1)
+                    .expires(Duration::from_secs(2))
+                    .messages()
+                    .await
+                    .unwrap();
+                if let Some(message) = messages.next().await {
+                    return message.unwrap();
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("no task came");
+    }
+}
+
+fn announced(serial: u32) -> Value {
+    json!({
+        "report": "announced", "serial": serial, "firmware": "5.7.1", "form_factor": "usb_a_keychain",
+        "applets": ["piv"], "slots": [], "pin_tries": 3, "puk_tries": 3, "factory_pin": true,
+    })
+}
+
+/// A profile without certificates: no authority is needed.
+fn profile() -> Value {
+    json!({
+        "name": "plain", "about": "one key",
+        "piv": { "9a": { "algorithm": "p-256", "pin": "once", "touch": "never" } },
+    })
+}
+
+/// A token that is enrolled, assigned, and has an open task.
+async fn filed(admin: &Admin, agent: &Agent, serial: u32) -> String {
+    let serial_name = serial.to_string();
+    assert_eq!(
+        agent.report("tokens", announced(serial)).await["state"],
+        "seen"
+    );
+    admin
+        .send("token.enrol", &serial_name, json!({}))
+        .await
+        .unwrap();
+    let person = json!({ "kind": "person", "title": "Ada" });
+    let _ = admin.send("principal.register", "ada", person).await;
+    admin
+        .send("token.assign", &serial_name, json!({ "principal": "ada" }))
+        .await
+        .unwrap();
+    let body = json!({ "workstation": "desk", "profile": profile() });
+    let done = admin
+        .send("token.provision", &serial_name, body)
+        .await
+        .unwrap();
+    assert_eq!(done["state"], "provisioning");
+    done["command_id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_agent_reaches_its_own_tasks_and_reports_and_nothing_else() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let (agent, other) = (
+        Agent::enrol(&world, &admin, "desk").await,
+        Agent::enrol(&world, &admin, "lab").await,
+    );
+    let task = filed(&admin, &agent, 1_000_001).await;
+    let message = agent.task().await;
+    // The other's consumer, the stream, the ledger, commands, other inboxes: the server lets none of it through.
+    let prefix = Prefix::default();
+    let stream = prefix.tasks_stream();
+    for subject in [
+        format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{}", other.nkey),
+        format!("$JS.API.STREAM.INFO.{stream}"),
+        format!("$JS.API.STREAM.MSG.GET.{stream}"),
+        format!("$JS.API.STREAM.MSG.GET.{}", prefix.events_stream()),
+        format!("$JS.API.CONSUMER.CREATE.{stream}.mine"),
+        prefix.report(&other.nkey, "tokens"),
+        Prefix::inner(&prefix.command("key", "generate", "mine")),
+        prefix.command("key", "generate", "mine"),
+        prefix.task("lab", "provision"),
+    ] {
+        send_unheard(&agent.nats, &subject, HeaderMap::new(), "{}").await;
+    }
+    assert!(!world.has_key("mine").await);
+    // What it was given is the very event, and it may say that it is done.
+    let stored = world.stored().await;
+    let event = stored
+        .iter()
+        .find(|e| e.subject.ends_with("1000001.task_filed"))
+        .unwrap();
+    assert_eq!(event.payload, message.payload);
+    let headers = message.headers.as_ref().unwrap();
+    let cid = EventCid::of(&message.payload).to_string();
+    assert_eq!(headers.get(header::CID).unwrap().as_str(), cid);
+    assert_eq!(
+        headers.get(header::SIGNATURE).unwrap().as_str(),
+        event.headers[header::SIGNATURE]
+    );
+    let record = Record::read(&message.payload).unwrap();
+    assert_eq!(record.ids.command.to_string(), task);
+    message.double_ack().await.unwrap();
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_token_shows_is_written_once() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let agent = Agent::enrol(&world, &admin, "desk").await;
+    let first = agent.report("tokens", announced(1_000_001)).await;
+    assert_eq!(first["status"], "accepted");
+    let before = world.settled(&admin).await;
+    assert_eq!(
+        agent.report("tokens", announced(1_000_001)).await["state"],
+        "seen"
+    );
+    assert_eq!(world.last().await, before);
+    let row = admin.ask("tokens.show.1000001", json!({})).await;
+    assert_eq!(row["workstation"], "desk");
+    assert_eq!(row["shown"]["factory_pin"], true);
+    let history = admin.ask("history.token.1000001", json!({})).await;
+    assert_eq!(history[0]["who"]["verified_by"], "subject");
+    assert_eq!(history[0]["who"]["role"], "agent");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_report_that_is_none_names_what_is_wrong() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let agent = Agent::enrol(&world, &admin, "desk").await;
+    let before = world.settled(&admin).await;
+    for (task, report, reason, word) in [
+        ("tokens", json!({}), "malformed", "report"),
+        (
+            "tokens",
+            json!({ "report": "announced" }),
+            "malformed",
+            "serial",
+        ),
+        (
+            "tokens",
+            json!({ "report": "announced", "serial": 0 }),
+            "malformed",
+            "serial",
+        ),
+        ("nonsense", announced(1), "bad_name", "task"),
+        (
+            &Uuid::now_v7().to_string(),
+            announced(1),
+            "bad_name",
+            "tokens",
+        ),
+        (
+            &Uuid::now_v7().to_string(),
+            json!({ "report": "progressed", "serial": 1, "step": "keys" }),
+            "task_not_open",
+            "token 1",
+        ),
+    ] {
+        let refusal = agent.report(task, report.clone()).await;
+        assert_eq!(refusal["reason"], reason, "{report}: {refusal}");
+        let said = refusal["message"].as_str().unwrap();
+        assert!(said.contains(word), "{report}: {said}");
+    }
+    assert_eq!(world.last().await, before);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_revoked_agent_is_heard_no_more_and_its_queue_is_gone() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let agent = Agent::enrol(&world, &admin, "desk").await;
+    let _ = filed(&admin, &agent, 1_000_001).await;
+    let setup = jetstream::new(world.connect(&world.organisation.creds("setup")).await);
+    let tasks = || async {
+        let mut stream = setup.get_stream("KEYS_TASKS").await.unwrap();
+        let state = stream.info().await.unwrap().state.clone();
+        (state.consumer_count, state.messages)
+    };
+    eventually("the task is in the queue", || async {
+        tasks().await == (1, 1)
+    })
+    .await;
+    admin
+        .send("user.revoke", "desk", json!({ "reason": "stolen laptop" }))
+        .await
+        .unwrap();
+    eventually("nothing is left of it", || async {
+        tasks().await == (0, 0)
+    })
+    .await;
+    let body = json!({ "workstation": "desk" });
+    admin
+        .send(
+            "token.cancel",
+            "1000001",
+            json!({ "reason": "its agent is gone" }),
+        )
+        .await
+        .unwrap();
+    let refusal = admin
+        .send(
+            "token.reset",
+            "1000001",
+            json!({ "workstation": "desk", "reason": "x" }),
+        )
+        .await;
+    assert_eq!(refusal.unwrap_err()["reason"], "bad_value", "{body}");
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn keys_that_nobody_attests_put_the_token_into_quarantine() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let agent = Agent::enrol(&world, &admin, "desk").await;
+    let task = filed(&admin, &agent, 1_000_001).await;
+    let made = json!({
+        "report": "keys_made", "serial": 1_000_001, "attester": "AAAA",
+        "keys": [{ "slot": "9a", "attestation": "AAAA" }],
+    });
+    let _: Report = serde_json::from_value(made.clone()).unwrap();
+    let reply = agent.report(&task, made).await;
+    assert_eq!(reply["state"], "quarantined", "{reply}");
+    assert_eq!(reply["task_open"], false);
+    let fault = reply["fault"].as_str().unwrap();
+    assert!(
+        fault.contains("slot 9a") && fault.contains("attestation"),
+        "{fault}"
+    );
+    let row = admin.ask("tokens.show.1000001", json!({})).await;
+    assert_eq!(row["keys"], Value::Null);
+    // A retry after the end is told so.
+    let progress = json!({ "report": "progressed", "serial": 1_000_001, "step": "proof" });
+    assert_eq!(
+        agent.report(&task, progress).await["reason"],
+        "task_not_open"
+    );
+    let _ = world.verify(&admin).await;
+    service.stop().await;
+}
