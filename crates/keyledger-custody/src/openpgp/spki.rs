@@ -88,6 +88,7 @@ impl From<&PublicSubkey> for OpenpgpKeyMade {
             public_key: BASE64.encode(&subkey.to_spki()).into(),
             created_at: subkey.created().seconds(),
             fingerprint: subkey.fingerprint().to_string().into(),
+            bind: None,
         }
     }
 }
