@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Announcement, Event, FailureCode, Profile, Step, TaskFiled, TaskKind, TokenKey};
+use super::{
+    Announcement, Event, FailureCode, OpenpgpKeyMade, Profile, Step, TaskFiled, TaskKind, TokenKey,
+};
 use crate::{
     name::Name,
     text::{Note, Title},
@@ -117,6 +119,8 @@ pub struct Token {
     pub doubtful_entries: Vec<Box<str>>,
     /// Entries of secrets that open it no more, to be erased.
     pub superseded_entries: Vec<Box<str>>,
+    /// Its OpenPGP keys, as the holder's certify key is to bind them.
+    pub openpgp: Vec<OpenpgpKeyMade>,
     /// NATS users that are revoked when it is lost.
     pub users: Vec<Name>,
     /// When its evidence was last checked and fitted.
@@ -179,6 +183,7 @@ impl Token {
             entry: None,
             doubtful_entries: Vec::new(),
             superseded_entries: Vec::new(),
+            openpgp: Vec::new(),
             users: Vec::new(),
             proved_at: None,
             fault: None,
@@ -239,6 +244,7 @@ impl Token {
             Event::KeysMade(made) => {
                 self.keys_ever += u32::try_from(made.keys.len()).unwrap_or_default();
                 self.keys.clear();
+                self.openpgp.clone_from(&made.openpgp);
                 self.on_task(|task| {
                     task.keys
                         .retain(|k| made.keys.iter().all(|m| m.place != k.place));
@@ -261,6 +267,7 @@ impl Token {
             Event::WasReset(e) => {
                 self.phase = Phase::Enrolled;
                 self.profile = None;
+                self.openpgp.clear();
                 self.keys.clear();
                 self.proved_at = None;
                 self.end_well(e.task);

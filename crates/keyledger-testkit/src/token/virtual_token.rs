@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::net::sockopt::set_socket_linger;
+use rustix::net::sockopt::{set_socket_linger, set_tcp_quickack};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -235,6 +235,8 @@ fn break_off(reader: &mut TcpStream) -> io::Result<()> {
 fn receive(reader: &mut TcpStream) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut length = [0; 2];
     reader.read_exact(&mut length)?;
+    // vpcd sends length and message apart, and the second only once the first is acknowledged: not 40 ms later.
+    set_tcp_quickack(&*reader, true)?;
     let mut message = Zeroizing::new(vec![0; u16::from_be_bytes(length).into()]);
     reader.read_exact(&mut message)?;
     Ok(message)

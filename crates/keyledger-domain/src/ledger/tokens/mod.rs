@@ -5,6 +5,8 @@ mod keys;
 mod made;
 mod reports;
 
+pub use made::OPENPGP_FINGERPRINT;
+
 use std::collections::BTreeMap;
 
 use self::certify::issues;
@@ -202,6 +204,10 @@ impl Ledger {
             holder = Some(Holder {
                 principal: principal.clone(),
                 title,
+                openpgp: self
+                    .principal(principal)
+                    .and_then(|e| e.state.openpgp.as_ref())
+                    .map(|o| o.certificate.clone()),
                 email: provision.email.clone().or_else(|| {
                     self.principal(principal)
                         .and_then(|e| e.state.email.clone())
