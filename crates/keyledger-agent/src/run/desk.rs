@@ -113,7 +113,10 @@ impl Desk for TaskDesk {
     fn ask(&mut self, report: Report) -> Result<ReportReply, DeskError> {
         self.check()?;
         let answer = self.office.ask(&self.task, report).map_err(of_journal)?;
-        self.state(TaskState::Asking);
+        self.office.board.task(self.task.id(), |status| {
+            status.state = TaskState::Asking;
+            status.prompt = None; // whatever it was, the person did it
+        });
         loop {
             match answer.recv_timeout(LOOK) {
                 Ok(Answer::Reply(reply)) => {
