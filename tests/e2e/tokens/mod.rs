@@ -3,4 +3,5 @@
 mod evidence;
 mod interrupted;
 mod life;
+mod openpgp;
 mod workshop;

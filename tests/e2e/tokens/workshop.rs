@@ -26,8 +26,9 @@ pub(crate) const PIN: &str = "73951846";
 
 /// A service that can be lost as if its process were killed.
 pub(crate) struct Mortal {
-    runtime: Runtime,
-    service: Service,
+    /// Some until it is dropped.
+    runtime: Option<Runtime>,
+    _service: Service,
 }
 
 impl Mortal {
@@ -38,13 +39,17 @@ impl Mortal {
             .build()
             .unwrap();
         let started = runtime.spawn(Service::start(options)).await.unwrap();
-        let service = started.unwrap();
-        Self { runtime, service }
+        Self {
+            runtime: Some(runtime),
+            _service: started.unwrap(),
+        }
     }
+}
 
-    fn kill(self) {
-        self.runtime.shutdown_background();
-        drop(self.service);
+impl Drop for Mortal {
+    /// Every task ends where it stands, and the connections with them.
+    fn drop(&mut self) {
+        self.runtime.take().unwrap().shutdown_background();
     }
 }
 
@@ -93,7 +98,7 @@ impl Workshop {
 
     /// Loses the service as if its process were killed.
     pub(crate) fn kill_service(&mut self) {
-        self.service.take().unwrap().kill();
+        drop(self.service.take().unwrap());
     }
 
     /// A root and an authority below it.
@@ -152,7 +157,7 @@ impl Workshop {
         fs::write(&file, enrolment.to_string()).unwrap();
         let mut second = self.agent_command();
         second.args(["enrol", "--accept"]).arg(&file);
-        run(second, b"", Duration::from_secs(60))
+        let _ = run(second, b"", Duration::from_secs(60))
             .await
             .expect_success();
         let config = self.home.join("config/keyledger-agent/agent.toml");
@@ -325,7 +330,7 @@ impl Workshop {
             .admin
             .ask(
                 "inventory.locate",
-                json!({ "custodian": "token", "limit": 1000 }),
+                json!({ "custodian": "token", "limit": 500 }),
             )
             .await;
         let prefix = format!("{}-", self.name(index));

@@ -114,10 +114,7 @@ pub(crate) fn certificate(ledger: &Ledger, name: &Name) -> Option<OpenpgpCertifi
         .subkeys()
         .iter()
         .filter(|subkey| subkey.revoked.is_none())
-        .filter(|subkey| {
-            gone.iter()
-                .any(|fingerprint| **fingerprint == *subkey.fingerprint.to_string())
-        })
+        .filter(|subkey| is_among(&gone, &subkey.fingerprint.to_string()))
         .map(|subkey| subkey.fingerprint.to_string());
     Some(OpenpgpCertificate {
         principal: name.clone(),

@@ -1,0 +1,69 @@
+//! A person's token with OpenPGP keys: bound by a certify key that never meets the network, and gone with the token.
+
+use keyledger_custody::openpgp::{CertifyKey, NewCertifyKey, ProvenSubkey, UserId};
+use keyledger_domain::Timestamp;
+use serde_json::{Value, json};
+
+use super::workshop::Workshop;
+use crate::world::now;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_persons_openpgp_keys_are_bound_and_gone_with_the_token() {
+    let shop = Workshop::open(1).await;
+    let admin = &shop.admin;
+    // A second before: what is signed next must be newer.
+    let begun = Timestamp::from_seconds(now().seconds() - 5);
+    let id = UserId::new("Ada Lovelace <ada@example.org>").unwrap();
+    let NewCertifyKey {
+        key, certificate, ..
+    } = CertifyKey::generate(&[id], begun, begun.plus_days(100)).unwrap();
+    let published = json!({ "openpgp": certificate.to_armored() });
+    admin
+        .send("principal.publish", "ada", published)
+        .await
+        .unwrap();
+    shop.adopt(0).await;
+    shop.provision(0, "person").await;
+    shop.until_ended(0).await;
+    shop.is_provisioned(0).await;
+
+    let row = shop.row(0).await;
+    let made = row["openpgp"].as_array().unwrap();
+    let subkeys: Vec<(ProvenSubkey, Timestamp)> = made
+        .iter()
+        .map(|key| {
+            let bind = key["bind"].as_str().unwrap();
+            (serde_json::from_str(bind).unwrap(), now().plus_days(90))
+        })
+        .collect();
+    assert_eq!(subkeys.len(), 3);
+    let bound = key.bind(&certificate, &subkeys, now()).unwrap();
+    let published = json!({ "openpgp": bound.to_armored() });
+    admin
+        .send("principal.publish", "ada", published)
+        .await
+        .unwrap();
+    // The one before may not come back: it lacks what was said since.
+    let older = json!({ "openpgp": certificate.to_armored() });
+    let refusal = admin
+        .send("principal.publish", "ada", older)
+        .await
+        .unwrap_err();
+    assert_eq!(refusal["reason"], "bad_value", "{refusal}");
+
+    let lines = |keys: Value| keys["lines"].as_array().unwrap().len();
+    // Slot 9a, and [A].
+    assert_eq!(
+        lines(admin.ask("ssh.authorized_keys.ada", json!({})).await),
+        2
+    );
+    let lost = json!({ "reason": "left on the train" });
+    admin.send("token.lose", &shop.name(0), lost).await.unwrap();
+    assert_eq!(
+        lines(admin.ask("ssh.authorized_keys.ada", json!({})).await),
+        0
+    );
+    let found = admin.ask("openpgp.show.ada", json!({})).await;
+    assert_eq!(found["to_revoke"].as_array().unwrap().len(), 3, "{found}");
+    let _ = shop.world.verify(admin).await;
+}
