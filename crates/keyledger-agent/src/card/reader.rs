@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::CString,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use keyledger_domain::token::{Announcement, Serial};
@@ -55,7 +55,7 @@ pub(crate) fn open(serial: Serial) -> Result<Piv, CardError> {
     readers.sort_by_key(|reader| seen(reader) != Some(Some(serial)));
     let mut held = None;
     for reader in readers {
-        if seen(&reader).is_some_and(|known| known != Some(serial)) {
+        if seen_lately(&reader).is_some_and(|known| known != Some(serial)) {
             continue;
         }
         match Piv::open(reader.name.clone()) {
@@ -194,8 +194,8 @@ fn names(context: &Context) -> Result<Vec<CString>, CardError> {
 }
 
 fn look_into(reader: &Occupied) -> Result<Option<Found>, CardError> {
-    if seen(reader) == Some(None) {
-        return Ok(None); // some other card: it is asked once
+    if seen_lately(reader) == Some(None) {
+        return Ok(None); // some other card
     }
     if let Some(Some(serial)) = seen(reader)
         && walks().under_way.contains(&serial)
@@ -259,17 +259,41 @@ impl Drop for Walked {
     }
 }
 
-/// Which token answered in a reader, and at which of the reader's events: so that a walk does not disturb the others.
-static SEEN: Mutex<BTreeMap<CString, (u32, Option<Serial>)>> = Mutex::new(BTreeMap::new());
+/// Which token answered in a reader, at which of the reader's events, and when.
+static SEEN: Mutex<BTreeMap<CString, Seen>> = Mutex::new(BTreeMap::new());
+
+struct Seen {
+    events: u32,
+    /// Nothing if it is no token.
+    serial: Option<Serial>,
+    at: Instant,
+}
+
+/// How long a reader is not asked again by who looks for another token. Not for ever: where pcscd was started anew, it counts a reader's
+/// events anew, and the same count may be another token's.
+const LATELY: Duration = Duration::from_secs(10);
 
 /// Which token is in it, or that none is; nothing if that is not known.
 fn seen(reader: &Occupied) -> Option<Option<Serial>> {
+    seen_within(reader, Duration::MAX)
+}
+
+fn seen_lately(reader: &Occupied) -> Option<Option<Serial>> {
+    seen_within(reader, LATELY)
+}
+
+fn seen_within(reader: &Occupied, age: Duration) -> Option<Option<Serial>> {
     let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let (events, serial) = seen.get(&reader.name)?;
-    (*events == reader.events).then_some(*serial)
+    let seen = seen.get(&reader.name)?;
+    (seen.events == reader.events && seen.at.elapsed() <= age).then_some(seen.serial)
 }
 
 fn remember(reader: &Occupied, serial: Option<Serial>) {
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    seen.insert(reader.name.clone(), (reader.events, serial));
+    let now = Seen {
+        events: reader.events,
+        serial,
+        at: Instant::now(),
+    };
+    seen.insert(reader.name.clone(), now);
 }
