@@ -17,5 +17,6 @@ mod races;
 mod tamper;
 mod time;
 mod tls;
+mod tokens;
 mod views;
 mod world;

@@ -147,6 +147,12 @@ impl Labels {
     /// The most labels a thing may have.
     pub const MAX: usize = 32;
 
+    /// One label.
+    #[must_use]
+    pub fn one(name: Name, line: Title) -> Self {
+        Self([(name, line)].into())
+    }
+
     /// The label `name`.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {

@@ -4,6 +4,8 @@
 
 #[path = "support/mod.rs"]
 mod support;
+#[path = "properties/tokens.rs"]
+mod tokens;
 
 use std::collections::BTreeMap;
 

@@ -63,6 +63,16 @@ pub fn keyledger() -> PathBuf {
     built("keyledger", "KEYLEDGER_BIN")
 }
 
+/// The `keyledger-agent` binary: `$KEYLEDGER_AGENT_BIN`, or the one built beside the running test.
+///
+/// # Panics
+///
+/// If it has not been built.
+#[must_use]
+pub fn keyledger_agent() -> PathBuf {
+    built("keyledger-agent", "KEYLEDGER_AGENT_BIN")
+}
+
 /// The `virtual-token` binary: `$KEYLEDGER_VIRTUAL_TOKEN`, or the one built beside the running test.
 ///
 /// # Panics

@@ -119,17 +119,51 @@ impl Drop for Line {
 
 /// The thread's work: connect, begin, answer until nobody asks any more.
 fn hold(reader: &CString, told: &Receiver<Command>, answer: &Sender<Result<Bytes, pcsc::Error>>) {
-    let connect = || {
-        let context = Context::establish(Scope::User)?;
-        context.connect(reader, ShareMode::Shared, Protocols::T0 | Protocols::T1)
-    };
-    let mut card = match connect() {
+    let mut card = match connect(reader) {
         Ok(card) => card,
         Err(error) => return drop(answer.send(Err(error))),
     };
     let left = begin(&mut card, told, answer);
     // Dropping a card would reset it, even where it was told nothing.
     drop(card.disconnect(left));
+}
+
+/// Connects. pcscd powers a card down a moment after the last program left it, and until it has powered it up again a
+/// connection has no protocol: that passes.
+fn connect(reader: &CString) -> Result<Card, pcsc::Error> {
+    let context = Context::establish(Scope::User)?;
+    let mut tries = 0;
+    loop {
+        let error = match context.connect(reader, ShareMode::Shared, ANY) {
+            Ok(card) if has_protocol(&card) => return Ok(card),
+            Ok(card) => {
+                drop(card.disconnect(Disposition::LeaveCard));
+                pcsc::Error::UnpoweredCard
+            }
+            Err(error) => error,
+        };
+        let passes = matches!(
+            error,
+            pcsc::Error::ProtoMismatch | pcsc::Error::UnpoweredCard | pcsc::Error::ResetCard
+        );
+        tries += 1;
+        if !passes || tries == CONNECT_TRIES {
+            return Err(error);
+        }
+        thread::sleep(CONNECT_PAUSE);
+    }
+}
+
+/// Either protocol.
+const ANY: Protocols = Protocols::T0.union(Protocols::T1);
+/// How often is connected anew: two seconds in all.
+const CONNECT_TRIES: u32 = 40;
+/// The pause between.
+const CONNECT_PAUSE: Duration = Duration::from_millis(50);
+
+fn has_protocol(card: &Card) -> bool {
+    let status = card.status2_owned();
+    status.is_ok_and(|status| status.protocol2().is_some())
 }
 
 /// Begins the transaction and serves; says how the card is to be left.
@@ -141,18 +175,21 @@ fn begin(
     // Each reset by who held it before has to be acknowledged by reconnecting.
     for _ in 0..3 {
         let error = match card.transaction() {
-            Ok(transaction) => {
+            Ok(transaction) if has_protocol(&transaction) => {
                 if answer.send(Ok(Bytes::default())).is_err() {
                     return Disposition::LeaveCard;
                 }
                 return serve(transaction, told, answer);
             }
+            Ok(transaction) => {
+                drop(transaction.end(Disposition::LeaveCard));
+                pcsc::Error::ResetCard
+            }
             Err(error) => error,
         };
         let acknowledged = match error {
             pcsc::Error::ResetCard => {
-                let all = Protocols::T0 | Protocols::T1;
-                card.reconnect(ShareMode::Shared, all, Disposition::LeaveCard)
+                card.reconnect(ShareMode::Shared, ANY, Disposition::LeaveCard)
             }
             other => Err(other),
         };

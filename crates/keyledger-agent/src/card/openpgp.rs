@@ -249,16 +249,29 @@ impl<'a> Openpgp<'a> {
         algorithm: Algorithm,
         hash: &[u8],
     ) -> Result<Vec<u8>, CardError> {
+        let signature = self.sign_raw(role, hash)?;
+        if algorithm == Algorithm::Ed25519 {
+            return Ok(signature);
+        }
+        der_signature(&signature).ok_or(CardError::Malformed("signing by OpenPGP"))
+    }
+
+    /// The same, as cards give signatures: `r` and `s`, of 32 bytes each.
+    ///
+    /// # Errors
+    ///
+    /// As [`Openpgp::sign`].
+    pub(crate) fn sign_raw(
+        &mut self,
+        role: OpenpgpRole,
+        hash: &[u8],
+    ) -> Result<Vec<u8>, CardError> {
         let (name, header) = match role {
             OpenpgpRole::Sign => ("signing by OpenPGP", [0, 0x2a, 0x9e, 0x9a]),
             _ => ("authenticating by OpenPGP", [0, 0x88, 0, 0]),
         };
         let command = Apdu::new(name, header).with(hash).sensitive();
-        let signature = command.send(self.line)?.success()?;
-        if algorithm == Algorithm::Ed25519 {
-            return Ok(signature.to_vec());
-        }
-        der_signature(&signature).ok_or(CardError::Malformed(name))
+        Ok(command.send(self.line)?.success()?.to_vec())
     }
 
     /// Agrees on a secret with the other side's public point. Needs the user's PIN, and a touch if the flag is set.

@@ -115,13 +115,14 @@ impl Link {
 fn note(event: &Event, told: &watch::Sender<u64>, board: &Board) {
     match event {
         Event::Connected => {
-            told.send_modify(|number| *number += 1 + *number % 2);
+            // The board first: whoever is told may write there that all is well.
             board.connection(ConnectionState::NoQueue);
+            told.send_modify(|number| *number += 1 + *number % 2);
             tracing::info!("connected");
         }
         Event::Disconnected | Event::Closed => {
-            told.send_modify(|number| *number += *number % 2);
             board.connection(ConnectionState::Offline);
+            told.send_modify(|number| *number += *number % 2);
             tracing::info!("offline: trying again");
         }
         Event::ServerError(_) | Event::ClientError(_) => {

@@ -2,7 +2,8 @@
 
 use keyledger_custody::Secret;
 use keyledger_domain::token::{
-    KeyMade, KeysMade, PinPolicy, Profile, Prompt, Report, Slot, SlotPlan, TouchPolicy,
+    KeyMade, KeysMade, OpenpgpKeyMade, PinPolicy, Profile, Prompt, Report, Slot, SlotPlan,
+    TouchPolicy,
 };
 use keyledger_wire::SlotCertificate;
 use x509_cert::{
@@ -91,7 +92,7 @@ impl Walk<'_> {
             kept.and_then(|json| serde_json::from_slice(json.expose()).ok());
         if let Some(kept) = kept
             && self.at_token(|_, piv| shows(piv, &kept))?
-            && (kept.openpgp.is_empty() || self.openpgp_keys_made()? == kept.openpgp)
+            && (kept.openpgp.is_empty() || self.openpgp_keys_made()? == unbound(&kept.openpgp))
         {
             return Ok(kept);
         }
@@ -107,7 +108,11 @@ impl Walk<'_> {
             attester: base64(&attester),
             keys,
             openpgp: match &profile.openpgp {
-                Some(_) => self.openpgp_keys_made()?,
+                Some(_) => {
+                    let mut made = self.openpgp_keys_made()?;
+                    self.agree_to_be_bound(&mut made)?;
+                    made
+                }
                 None => Vec::new(),
             },
         };
@@ -181,6 +186,15 @@ impl Walk<'_> {
             ),
         ))
     }
+}
+
+/// The keys themselves, whatever they agreed to.
+fn unbound(made: &[OpenpgpKeyMade]) -> Vec<OpenpgpKeyMade> {
+    let bare = |key: &OpenpgpKeyMade| OpenpgpKeyMade {
+        bind: None,
+        ..key.clone()
+    };
+    made.iter().map(bare).collect()
 }
 
 /// Where a PIV key is, in statements and in progress.

@@ -214,7 +214,6 @@ impl Walk<'_> {
     fn provision(&mut self) -> Result<WalkEnd, Halt> {
         let profile = self.profile()?.clone();
         self.announce(Some(&profile))?;
-        self.begin(Step::Reset)?;
         self.reset_once()?;
         self.begin(Step::Secrets)?;
         self.make_secrets(&profile)?;

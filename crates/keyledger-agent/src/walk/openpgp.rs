@@ -3,11 +3,17 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use data_encoding::HEXLOWER;
-use keyledger_custody::{Secret, TokenSecrets};
-use keyledger_domain::token::{
-    FailureCode, OpenpgpKeyMade, OpenpgpPlan, OpenpgpProof, OpenpgpRole, Prompt, SubkeyPlan,
-    statement,
+use data_encoding::{BASE64, HEXLOWER};
+use keyledger_custody::{
+    Secret, TokenSecrets,
+    openpgp::{Bind, Certificate, PublicSubkey},
+};
+use keyledger_domain::{
+    Timestamp,
+    token::{
+        FailureCode, OpenpgpKeyMade, OpenpgpPlan, OpenpgpProof, OpenpgpRole, Prompt, SubkeyPlan,
+        statement,
+    },
 };
 
 use super::{
@@ -96,11 +102,52 @@ impl Walk<'_> {
                         public_key: base64(&key.public_key),
                         created_at: key.created_at.into(),
                         fingerprint: HEXLOWER.encode(&key.fingerprint).into(),
+                        bind: None,
                     });
                 }
                 Ok(made)
             })
         })
+    }
+
+    /// Adds to each key what the holder's certify key needs to bind it: the signing key agrees, by a signature over the primary key.
+    pub(super) fn agree_to_be_bound(&mut self, made: &mut [OpenpgpKeyMade]) -> Result<(), Halt> {
+        let holder = self.task.holder.as_ref();
+        let Some(certificate) = holder.and_then(|h| h.openpgp.as_deref()) else {
+            return Ok(());
+        };
+        let unfit = |what: &dyn std::fmt::Display| {
+            Halt::misbehaved(format!(
+                "binding to the holder's OpenPGP certificate: {what}"
+            ))
+        };
+        let bytes = BASE64
+            .decode(certificate.as_bytes())
+            .map_err(|e| unfit(&e))?;
+        let certificate = Certificate::parse(&bytes).map_err(|e| unfit(&e))?;
+        for key in made {
+            let subkey = PublicSubkey::try_from(&*key).map_err(|e| unfit(&e))?;
+            let now = Timestamp::from_seconds(i64::from(now()?));
+            let bind = Bind::prepare(&certificate, subkey, now).map_err(|e| unfit(&e))?;
+            let signature = match bind.to_sign() {
+                Some(asked) => {
+                    let role = key.role;
+                    Some(self.at_token(|walk, piv| {
+                        piv.with_openpgp(|card| {
+                            let touch = existing(card, role)?.touch;
+                            walk.use_openpgp(card, role, touch, |card| {
+                                card.sign_raw(role, asked.digest)
+                            })
+                        })
+                    })?)
+                }
+                None => None,
+            };
+            let proven = bind.finish(signature.as_deref()).map_err(|e| unfit(&e))?;
+            let json = serde_json::to_string(&proven).map_err(|e| unfit(&e))?;
+            key.bind = Some(json.into());
+        }
+        Ok(())
     }
 
     /// Proves each key. Signatures are over the SHA-256 of the statement: of Ed25519, the hash is the message, as OpenPGP has it; of

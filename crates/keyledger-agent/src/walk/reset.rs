@@ -29,6 +29,8 @@ impl Walk<'_> {
             // What is begun is not asked for again, though the token now looks as if somebody had used it.
             self.desk.keep(CONFIRMED, &Secret::new(b"yes".to_vec()))?;
         }
+        // Said only now: until the person agreed, everything on it is as it was.
+        self.begin(Step::Reset)?;
         self.at_token(|_, piv| {
             reset(piv)?;
             if openpgp {
@@ -66,7 +68,6 @@ impl Walk<'_> {
     /// The task `reset`: what is left is a token as the factory made it, which proves nothing but that.
     pub(super) fn reset_only(&mut self) -> Result<WalkEnd, Halt> {
         self.announce(None)?;
-        self.begin(Step::Reset)?;
         self.reset_once()?;
         let serial = self.serial;
         let nonce = self.task.nonce.clone();

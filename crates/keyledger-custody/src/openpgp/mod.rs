@@ -46,6 +46,7 @@ mod reason;
 mod renewal;
 mod sealed;
 mod self_signature;
+mod spki;
 pub mod ssh;
 mod subkey;
 mod summary;

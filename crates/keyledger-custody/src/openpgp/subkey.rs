@@ -122,6 +122,15 @@ pub enum NotASubkey {
         /// Of which algorithm it should have been.
         algorithm: SubkeyAlgorithm,
     },
+    /// It is no `SubjectPublicKeyInfo` of Ed25519, X25519 or P-256 in DER: read it from the card again.
+    #[error("it is no public key of Ed25519, X25519 or P-256 in DER (SubjectPublicKeyInfo)")]
+    Spki,
+    /// The fingerprint or the algorithm that is told is not the one that key, role and time give: one of them is wrong.
+    #[error("its fingerprint is {found}, or its algorithm another, than what is told of it")]
+    OtherFingerprint {
+        /// The fingerprint that key, role and time give.
+        found: Fingerprint,
+    },
     /// The creation time: see [`OutOfRange`].
     #[error(transparent)]
     Created(#[from] OutOfRange),

@@ -11,15 +11,15 @@ use aws_lc_rs::{
     },
 };
 use keyledger_custody::openpgp::{
-    Certificate, RevocationReason, SubkeyRole,
+    Certificate, NotASubkey, PublicSubkey, RevocationReason, SubkeyRole,
     ssh::{self, NoSshKey},
     wkd,
 };
-use keyledger_domain::text::Title;
+use keyledger_domain::{text::Title, token::OpenpgpKeyMade};
 
 use crate::{
     openpgp_gpg::Gpg,
-    openpgp_world::{alice, day, first, person, user_id},
+    openpgp_world::{SoftKey, alice, day, first, person, user_id},
 };
 
 #[test]
@@ -200,4 +200,43 @@ fn a_directory_gives_each_address_its_own_certificate() {
 
     let only = wkd::tree(&[two], &["EXAMPLE.com".to_owned()], day(21));
     assert_eq!(only.len(), 2);
+}
+
+#[test]
+fn what_a_token_reports_is_the_same_subkey() {
+    use SubkeyRole::{Authenticate, Encrypt, Sign};
+    let keys = [
+        SoftKey::ed25519(1).public(Sign, day(1)),
+        SoftKey::x25519(2).public(Encrypt, day(1)),
+        SoftKey::p256(3).public(Encrypt, day(1)),
+        SoftKey::p256(4).public(Authenticate, day(1)),
+    ];
+    for key in &keys {
+        let made = OpenpgpKeyMade::from(key);
+        assert_eq!(PublicSubkey::try_from(&made).unwrap(), *key);
+        let later = OpenpgpKeyMade {
+            created_at: made.created_at + 1,
+            ..made.clone()
+        };
+        let other = PublicSubkey::try_from(&later).unwrap_err();
+        assert!(matches!(other, NotASubkey::OtherFingerprint { .. }));
+        let torn = OpenpgpKeyMade {
+            public_key: made.public_key[4..].into(),
+            ..made
+        };
+        assert_eq!(PublicSubkey::try_from(&torn), Err(NotASubkey::Spki));
+    }
+    // As aws-lc writes it.
+    let p256 = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
+    let ed25519 = Ed25519KeyPair::generate().unwrap();
+    let p256 = p256.public_key().as_der().unwrap();
+    let ed25519 = ed25519.public_key().as_der().unwrap();
+    for der in [p256.as_ref(), ed25519.as_ref()] {
+        let subkey = PublicSubkey::from_spki(Sign, day(1), der).unwrap();
+        assert_eq!(subkey.to_spki(), der);
+    }
+    let p384 = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_ASN1_SIGNING).unwrap();
+    let p384 = p384.public_key().as_der().unwrap();
+    let other = PublicSubkey::from_spki(Sign, day(1), p384.as_ref());
+    assert_eq!(other, Err(NotASubkey::Spki));
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Announcement, Evidence, FailureCode, Step, TaskFiled};
+use super::{Announcement, Evidence, FailureCode, OpenpgpKeyMade, Step, TaskFiled};
 use crate::{
     event::events,
     name::Name,
@@ -123,6 +123,9 @@ pub struct KeysMadeOn {
     pub task: Uuid,
     /// The keys, by place.
     pub keys: Vec<TokenKey>,
+    /// The OpenPGP keys among them, as the holder's certify key is to bind them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub openpgp: Vec<OpenpgpKeyMade>,
 }
 
 /// A key on a token.

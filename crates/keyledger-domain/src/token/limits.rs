@@ -60,6 +60,7 @@ pub(crate) fn check(report: &Report) -> Result<(), Rejection> {
             for key in &r.openpgp {
                 short("openpgp", &key.public_key, MAX_PUBLIC_KEY_CHARACTERS)?;
                 short("openpgp", &key.fingerprint, 64)?;
+                short("bind", key.bind.as_deref().unwrap_or_default(), 4_096)?;
             }
             Ok(())
         }

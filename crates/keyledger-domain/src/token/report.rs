@@ -268,6 +268,10 @@ pub struct OpenpgpKeyMade {
     pub created_at: i64,
     /// Its version 4 fingerprint, 40 digits of hex.
     pub fingerprint: Box<str>,
+    /// The JSON of what the holder's certify key needs to bind it: the subkey, and the signing one's agreement to be bound. Absent
+    /// where the holder has no OpenPGP certificate yet. At most 4,096 characters.
+    #[serde(default)]
+    pub bind: Option<Box<str>>,
 }
 
 /// What a task's end is proved by.

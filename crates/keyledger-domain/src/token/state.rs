@@ -5,7 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Announcement, Event, Profile, Step, TaskFiled, TaskKind, TokenKey};
+use super::{
+    Announcement, Event, FailureCode, OpenpgpKeyMade, Profile, Step, TaskFiled, TaskKind, TokenKey,
+};
 use crate::{
     name::Name,
     text::{Note, Title},
@@ -117,6 +119,8 @@ pub struct Token {
     pub doubtful_entries: Vec<Box<str>>,
     /// Entries of secrets that open it no more, to be erased.
     pub superseded_entries: Vec<Box<str>>,
+    /// Its OpenPGP keys, as the holder's certify key is to bind them.
+    pub openpgp: Vec<OpenpgpKeyMade>,
     /// NATS users that are revoked when it is lost.
     pub users: Vec<Name>,
     /// When its evidence was last checked and fitted.
@@ -138,6 +142,13 @@ impl OpenTask {
     #[must_use]
     pub fn has_reset(&self) -> bool {
         self.resets() && (self.step > Some(Step::Reset) || !self.keys.is_empty())
+    }
+
+    /// True if nothing of before can be relied on should it end now: for why it failed, or none if it is cancelled.
+    #[must_use]
+    pub fn ends_wiped(&self, why: Option<FailureCode>) -> bool {
+        // What a person is asked in a reset is whether to begin it.
+        self.has_reset() || self.is_past_reset() && why != Some(FailureCode::Declined)
     }
 
     fn resets(&self) -> bool {
@@ -172,6 +183,7 @@ impl Token {
             entry: None,
             doubtful_entries: Vec::new(),
             superseded_entries: Vec::new(),
+            openpgp: Vec::new(),
             users: Vec::new(),
             proved_at: None,
             fault: None,
@@ -232,6 +244,7 @@ impl Token {
             Event::KeysMade(made) => {
                 self.keys_ever += u32::try_from(made.keys.len()).unwrap_or_default();
                 self.keys.clear();
+                self.openpgp.clone_from(&made.openpgp);
                 self.on_task(|task| {
                     task.keys
                         .retain(|k| made.keys.iter().all(|m| m.place != k.place));
@@ -254,6 +267,7 @@ impl Token {
             Event::WasReset(e) => {
                 self.phase = Phase::Enrolled;
                 self.profile = None;
+                self.openpgp.clear();
                 self.keys.clear();
                 self.proved_at = None;
                 self.end_well(e.task);
@@ -275,9 +289,9 @@ impl Token {
             }
             Event::TaskFailed(f) => {
                 self.fault = Some(f.detail.clone());
-                self.end_too_early(f.task);
+                self.end_too_early(f.task, Some(f.code));
             }
-            Event::TaskCancelled(e) => self.end_too_early(e.task),
+            Event::TaskCancelled(e) => self.end_too_early(e.task, None),
             Event::UserBound(b) => self.users.push(b.user.clone()),
             Event::SecretsReleased(_) => {}
             Event::Lost(_) => {
@@ -311,12 +325,12 @@ impl Token {
 
     /// A task ended before its time. A token that was to be provisioned is not; once its reset has begun, nothing of before
     /// can be relied on either.
-    fn end_too_early(&mut self, task: Uuid) {
+    fn end_too_early(&mut self, task: Uuid, why: Option<FailureCode>) {
         self.last_task = Some((task, false));
         let Some(task) = self.task.take() else {
             return;
         };
-        if task.is_past_reset() {
+        if task.ends_wiped(why) {
             self.keys.clear();
             self.phase = Phase::Quarantined;
         } else if self.phase == Phase::Provisioning {

@@ -76,4 +76,7 @@ pub struct Holder {
     /// Its e-mail address.
     #[serde(default)]
     pub email: Option<Title>,
+    /// Base64 of its OpenPGP certificate: whose primary key is to bind the token's.
+    #[serde(default)]
+    pub openpgp: Option<Box<str>>,
 }

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{name::Name, rejection::Rejection};
 
-/// The most rows of one page: some 1 KiB each, they fit NATS's default message of 1 MiB.
+/// The most rows of one page: some 1 KiB each, they fit NATS's default message of 1 MiB. Of larger rows there are fewer.
 pub const MAX_PAGE: u16 = 500;
+/// The most bytes of a page's rows as JSON, unless one alone is larger: what fits NATS's default message with some to spare.
+const MAX_PAGE_BYTES: usize = 896 * 1_024;
 /// The rows of a page when nobody says.
 pub const DEFAULT_PAGE: u16 = 100;
 
@@ -57,7 +59,7 @@ pub(super) fn limit(asked: Option<u16>) -> Result<usize, Rejection> {
 /// # Errors
 ///
 /// [`Rejection::OutOfRange`] if the limit is.
-pub(super) fn by_name<'a, S: 'a, R>(
+pub(super) fn by_name<'a, S: 'a, R: Serialize>(
     entries: impl Iterator<Item = (&'a Name, &'a S)>,
     query: &ListQuery,
     row: impl Fn(&Name, &S) -> R,
@@ -69,11 +71,16 @@ pub(super) fn by_name<'a, S: 'a, R>(
     let from = query.after.as_ref().map_or(0, |after| {
         entries.partition_point(|(name, _)| *name <= after)
     });
-    let page = &entries[from..total.min(from + limit)];
-    let next = page
-        .last()
-        .filter(|_| from + page.len() < total)
-        .map(|(name, _)| name.to_string());
-    let rows = page.iter().map(|(name, state)| row(name, state)).collect();
+    let (mut rows, mut bytes, mut next) = (Vec::new(), 0, None);
+    for (name, state) in &entries[from..total.min(from + limit)] {
+        let row = row(name, state);
+        bytes += serde_json::to_vec(&row).map_or(0, |json| json.len());
+        if bytes > MAX_PAGE_BYTES && !rows.is_empty() {
+            break;
+        }
+        rows.push(row);
+        next = Some(name.to_string());
+    }
+    let next = next.filter(|_| from + rows.len() < total);
     Ok(Page { rows, next, total })
 }

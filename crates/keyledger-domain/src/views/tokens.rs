@@ -10,7 +10,7 @@ use crate::{
     rejection::Rejection,
     text::{Note, Title},
     time::Timestamp,
-    token::{Announcement, Step, TaskKind, Token},
+    token::{Announcement, OpenpgpKeyMade, Step, TaskKind, Token},
 };
 
 /// A token, flat: what is not known of it is left out.
@@ -47,6 +47,9 @@ pub struct TokenRow {
     /// The keys on it, by place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<OnToken>,
+    /// Its OpenPGP keys, as the holder's certify key is to bind them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub openpgp: Vec<OpenpgpKeyMade>,
     /// True if its PUK and management key are in custody.
     pub secrets_in_custody: bool,
     /// NATS users that are revoked when it is lost.
@@ -157,6 +160,7 @@ fn token_row(ledger: &Ledger, name: &Name, entry: &Entry<Token>) -> TokenRow {
         }),
         last_task: t.last_task.map(|(task, done)| LastTask { task, done }),
         keys: keys.collect(),
+        openpgp: t.openpgp.clone(),
         secrets_in_custody: t.entry.is_some(),
         users: t.users.clone(),
         proved_at: t.proved_at,

@@ -4,6 +4,7 @@
 
 mod account;
 mod authority;
+mod certify;
 mod corpus;
 mod fold;
 mod key;
@@ -11,10 +12,17 @@ mod key_dates;
 mod key_table;
 mod operator;
 mod principal;
+mod profile;
 mod rejection;
 mod schema;
 mod text;
 mod time;
+mod token;
+mod token_ends;
+mod token_evidence;
+mod token_reports;
+mod token_secrets;
+mod token_table;
 mod user;
 mod verify;
 mod verify_export;

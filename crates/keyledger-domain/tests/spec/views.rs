@@ -3,9 +3,10 @@
 use keyledger_domain::{
     Timestamp,
     command::parse_payload,
+    token::Step as Stage,
     views::{
         InventoryPage, InventoryQuery, ListQuery, Page, UserState, credentials, inventory,
-        principals, row, timeline,
+        principals, row, timeline, tokens,
     },
 };
 use serde_json::{Value, json};
@@ -368,4 +369,121 @@ fn a_moment_is_written_to_the_millisecond() {
         Timestamp::from_ms(1).to_string(),
         "1970-01-01T00:00:00.001Z"
     );
+}
+
+#[test]
+fn a_token_is_shown_with_its_keys_and_its_task() {
+    use crate::support::{Say, provision, provisioned, say, token};
+    let world = given(provisioned("person")).world();
+    let row = tokens::token(&world.ledger, &name("12345678")).unwrap();
+    assert_eq!(
+        (row.state.as_str(), row.revision),
+        (
+            "provisioned",
+            world.ledger.tokens().next().unwrap().1.head.revision
+        )
+    );
+    assert_eq!(
+        (row.principal, row.profile),
+        (Some(name("ann")), Some(name("person")))
+    );
+    assert_eq!(
+        (row.workstation, row.proved_at),
+        (Some(name("desk")), Some(BEGINNING))
+    );
+    assert!(row.secrets_in_custody && row.task.is_none() && row.fault.is_none());
+    assert!(row.last_task.is_some_and(|task| task.done));
+    let places: Vec<_> = row
+        .keys
+        .iter()
+        .map(|k| (k.place.as_str(), k.state.as_str()))
+        .collect();
+    let expected = [
+        "piv.9a",
+        "piv.9c",
+        "piv.9d",
+        "piv.9e",
+        "openpgp.sign",
+        "openpgp.encrypt",
+        "openpgp.authenticate",
+    ];
+    assert_eq!(places, expected.map(|place| (place, "active")));
+    assert!(row.keys[0].certificate_serial.is_some() && row.keys[0].not_after.is_some());
+    assert!(row.keys[4].certificate_serial.is_none());
+    // A task under way, and the keys made for it.
+    let again = [
+        provision("service"),
+        say(Say::Begin(Stage::Keys)),
+        say(Say::Make(2, false)),
+    ];
+    let world = given(provisioned("person").into_iter().chain(again)).world();
+    let row = tokens::token(&world.ledger, &name("12345678")).unwrap();
+    let task = row.task.unwrap();
+    assert_eq!(
+        (task.kind.as_str(), task.step),
+        ("provision", Some(Stage::Keys))
+    );
+    assert!(row.keys.len() == 3 && row.keys.iter().all(|k| k.state == "pre-active"));
+    // What went wrong is said.
+    let world = given(
+        provisioned("person")
+            .into_iter()
+            .chain([token("lose", json!({}))]),
+    )
+    .world();
+    let row = tokens::token(&world.ledger, &name("12345678")).unwrap();
+    assert!(row.state == "lost" && row.keys.iter().all(|k| k.state == "compromised"));
+    assert!(tokens::token(&world.ledger, &name("7")).is_none());
+    let json = serde_json::to_value(&row).unwrap();
+    assert_eq!(
+        serde_json::from_value::<tokens::TokenRow>(json).unwrap(),
+        row
+    );
+}
+
+#[test]
+fn tokens_are_listed_in_pages() {
+    use crate::support::{surroundings, token_of};
+    let enrolled = (1..=5).map(|serial| token_of(serial, "enrol", json!({})));
+    let world = given(surroundings().into_iter().chain(enrolled)).world();
+    let query = |json: Value| parse_payload::<ListQuery>(json.to_string().as_bytes()).unwrap();
+    let page = tokens::tokens(&world.ledger, &query(json!({ "limit": 3 }))).unwrap();
+    let serials: Vec<_> = page.rows.iter().map(|row| row.name.as_str()).collect();
+    assert_eq!((serials, page.total), (vec!["1", "2", "3"], 5));
+    assert!(page.rows.iter().all(|row| row.state == "enrolled"));
+}
+
+#[test]
+fn a_page_of_large_rows_fits_a_message() {
+    use crate::support::{announcement, surroundings, token_of};
+    let mut world = given(surroundings()).world();
+    for serial in 1..=60 {
+        let mut shown = announcement(serial);
+        let slot = shown.slots[0].clone();
+        shown.slots = (0x82..=0x95)
+            .map(|n| {
+                let slot = slot.clone();
+                let public_key = "A".repeat(1_024).into();
+                let n = keyledger_domain::token::Slot::new(n).unwrap();
+                keyledger_domain::token::SlotShown {
+                    slot: n,
+                    public_key,
+                    ..slot
+                }
+            })
+            .collect();
+        let decision = world.announced("desk", shown).unwrap();
+        let stamp = crate::support::stamp(keyledger_domain::VerifiedBy::Subject);
+        world.write(decision, &stamp, &keyledger_domain::record::Why::default());
+        world.run(&token_of(serial, "enrol", json!({}))).unwrap();
+    }
+    let (mut query, mut found, mut pages) = (ListQuery::default(), 0, 0);
+    loop {
+        let page = tokens::tokens(&world.ledger, &query).unwrap();
+        assert!(serde_json::to_vec(&page).unwrap().len() < 1_000_000);
+        (found, pages) = (found + page.rows.len(), pages + 1);
+        let Some(next) = page.next else { break };
+        query.after = Some(name(&next));
+    }
+    assert!(found == 60 && pages > 1, "{found} on {pages}");
 }

@@ -117,6 +117,12 @@ pub(crate) fn erased(id: &str) -> Step {
     Step::Outcome(Outcome::Erased(name(id)))
 }
 
+/// Steps, and then others.
+pub(crate) fn then(mut steps: Vec<Step>, more: impl IntoIterator<Item = Step>) -> Vec<Step> {
+    steps.extend(more);
+    steps
+}
+
 /// A ledger in which something happened.
 #[derive(Clone)]
 pub(crate) struct Given(World);

@@ -7,16 +7,16 @@ use keyledger_domain::{
     ledger::{NewCertificate, ReportFacts},
     name::HistoryId,
     token::{
-        Announcement, Applet, Attested, Evidence, Failure, FailureCode, Findings, Firmware,
-        FormFactor, KeyMade, KeysMade, OpenTask, OpenpgpKeyMade, OpenpgpProof, OpenpgpRole,
-        PinPolicy, Profile, Progress, Report, Reported, SecretsSealed, SecretsWanted, Serial, Slot,
-        SlotFinding, SlotProof, SlotShown, Step as Stage, TaskFacts, Token, TouchPolicy,
+        Announcement, Applet, Attested, Evidence, Failure, FailureCode, Firmware, FormFactor,
+        KeyMade, KeysMade, OpenTask, OpenpgpKeyMade, OpenpgpProof, OpenpgpRole, PinPolicy, Profile,
+        Progress, Report, Reported, SecretsSealed, SecretsWanted, Serial, Slot, SlotFinding,
+        SlotProof, SlotShown, Step as Stage, TaskFacts, Token, TouchPolicy,
     },
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Step, World, command, curve_key, issue, key, name, person};
+use super::{Step, World, command, curve_key, issue, key, name, person, then};
 
 /// The token of most tests.
 pub(crate) const SERIAL: u32 = 12_345_678;
@@ -115,6 +115,11 @@ pub(crate) fn provision(profile: &str) -> Step {
     )
 }
 
+/// A token under provision, before the agent has begun.
+pub(crate) fn under_way() -> Vec<Step> {
+    then(assigned(), [provision("service")])
+}
+
 /// Everything that an agent reports of a provision, in run `n`, up to the evidence.
 pub(crate) fn walked(n: u8) -> Vec<Step> {
     vec![
@@ -207,26 +212,71 @@ impl World {
         }
     }
 
+    /// What comes of an announcement by the agent of a workstation.
+    pub(crate) fn announced(
+        &mut self,
+        workstation: &str,
+        shown: Announcement,
+    ) -> Result<Decision, Rejection> {
+        let reported = Reported {
+            agent: self
+                .ledger
+                .user(&name(workstation))
+                .unwrap()
+                .state
+                .nkey
+                .clone(),
+            task: None,
+            report: Report::Announced(shown),
+        };
+        let serial = reported.report.serial().name();
+        self.decide_report(serial, reported, ReportFacts::default())
+    }
+
+    /// What comes of a report about the token that it names.
+    pub(crate) fn report(
+        &self,
+        reported: Reported,
+        found: ReportFacts,
+    ) -> Result<Decision, Rejection> {
+        let serial = reported.report.serial().name();
+        self.decide_report(serial, reported, found)
+    }
+
     pub(crate) fn told(&mut self, told: &Told) -> Result<Decision, Rejection> {
-        let (mut reported, mut found) = self.honest(told);
+        let (mut reported, mut found) = self.honest(told.serial, told.workstation, &told.say);
         (told.forge)(&mut reported, &mut found);
-        let target = HistoryId::new(Aggregate::Token, name(&told.serial.to_string()));
+        self.decide_report(name(&told.serial.to_string()), reported, found)
+    }
+
+    fn decide_report(
+        &self,
+        serial: Name,
+        reported: Reported,
+        found: ReportFacts,
+    ) -> Result<Decision, Rejection> {
         let facts = Facts {
             now: self.now,
             made: Made::Report(Box::new(found)),
         };
+        let target = HistoryId::new(Aggregate::Token, serial);
         let command = Command::Report(Box::new(reported));
         self.ledger.decide(&target, &command, &facts)
     }
 
     /// What an honest agent says, and what is found about it.
-    fn honest(&mut self, told: &Told) -> (Reported, ReportFacts) {
-        let serial = Serial::new(told.serial).unwrap();
+    pub(crate) fn honest(
+        &mut self,
+        serial: u32,
+        workstation: &str,
+        say: &Say,
+    ) -> (Reported, ReportFacts) {
+        let serial = Serial::new(serial).unwrap();
         let state = self.ledger.token(&serial.name()).map(|e| e.state.clone());
         let open = state.as_ref().and_then(|t| t.task.as_deref().cloned());
         let mut found = ReportFacts::default();
-        let report = match &told.say {
-            Say::Announce => Report::Announced(announcement(told.serial)),
+        let report = match say {
+            Say::Announce => Report::Announced(announcement(serial.number())),
             Say::Begin(step) => Report::Progressed(Progress {
                 serial,
                 step: *step,
@@ -258,7 +308,7 @@ impl World {
                 detail: "as it is told".parse().unwrap(),
             }),
         };
-        let user = self.ledger.user(&name(told.workstation));
+        let user = self.ledger.user(&name(workstation));
         let announced = matches!(report, Report::Announced(_));
         let reported = Reported {
             agent: user.map_or("UNOBODY".into(), |user| user.state.nkey.clone()),
@@ -408,15 +458,18 @@ fn attested(serial: Serial, profile: &Profile, slot: Slot, public_key: &str) -> 
     }
 }
 
-/// What was found, to forge it.
-pub(crate) fn findings(found: &mut ReportFacts) -> &mut Findings {
-    &mut found.findings
-}
-
 /// The attestation of a slot, to forge it.
 pub(crate) fn attestation(found: &mut ReportFacts, slot: Slot) -> &mut Attested {
     let finding = found.findings.slots.get_mut(&slot).unwrap();
     finding.attested.as_mut().unwrap()
+}
+
+/// The announcement in a report, to forge it.
+pub(crate) fn shown(reported: &mut Reported) -> &mut Announcement {
+    match &mut reported.report {
+        Report::Announced(shown) => shown,
+        other => panic!("{} is no announcement", other.name()),
+    }
 }
 
 /// The evidence in a report, to forge it.

@@ -1,4 +1,4 @@
-//! Erases the material of destroyed keys, and says when it was looked for in vain.
+//! Erases the material of destroyed keys and the superseded secrets of tokens, and says when it was looked for in vain.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +23,10 @@ pub(super) async fn run(
                 Some(name) => vec![name],
                 None => return,
             },
-            _ = sweep.tick() => left_over(&shared),
+            _ = sweep.tick() => {
+                erase_secrets(&shared, &principal).await;
+                left_over(&shared)
+            }
         };
         for name in due {
             if erase(&shared, &name).await {
@@ -42,6 +45,28 @@ fn left_over(shared: &Shared) -> Vec<Name> {
         .keys()
         .filter(|(_, k)| k.state.state.is_destroyed() && !k.state.erased);
     open.map(|(name, _)| name.clone()).collect()
+}
+
+/// What opened a token before, and no longer does.
+async fn erase_secrets(shared: &Shared, principal: &Arc<Stamp>) {
+    let superseded: Vec<(Name, Vec<Box<str>>)> = {
+        let ledger = shared.live.ledger.read();
+        let tokens = ledger.tokens();
+        tokens
+            .filter(|(_, token)| !token.state.superseded_entries.is_empty())
+            .map(|(name, token)| (name.clone(), token.state.superseded_entries.clone()))
+            .collect()
+    };
+    'tokens: for (token, entries) in superseded {
+        for entry in &entries {
+            if let Err(error) = shared.materials.erase(entry).await {
+                tracing::warn!(%error, %token, "superseded secrets were not erased yet");
+                continue 'tokens;
+            }
+        }
+        let erased = Outcome::SecretsErased { token, entries };
+        shared.handler.outcome(erased, Arc::clone(principal)).await;
+    }
 }
 
 async fn erase(shared: &Shared, name: &Name) -> bool {

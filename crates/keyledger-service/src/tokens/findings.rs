@@ -1,5 +1,6 @@
 //! What cryptography finds in an agent's report.
 
+use aws_lc_rs::digest;
 use data_encoding::BASE64;
 use keyledger_custody::TaskKeys;
 use keyledger_domain::{
@@ -55,6 +56,12 @@ pub(super) fn of_evidence(
     }
     for proof in &evidence.openpgp {
         let said = statement(&id, &task.nonce, evidence.serial, &proof.role.place());
+        // Of Ed25519 a card signs the hash as its message, as OpenPGP has it.
+        let said = if is_ed25519(&proof.public_key) {
+            digest::digest(&digest::SHA256, &said).as_ref().to_vec()
+        } else {
+            said
+        };
         let proved = proves(&proof.public_key, &said, &proof.proof, keys);
         findings.openpgp.insert(proof.role, proved);
     }
@@ -110,6 +117,11 @@ fn attested(
 fn requested(request: &str) -> Result<Box<str>, Box<str>> {
     let request = CertificateRequest::from_der(&der(request)?).map_err(|e| said(&e))?;
     Ok(BASE64.encode(request.spki()).into())
+}
+
+/// RFC 8410's prefix of Ed25519, in base64 as far as whole characters go.
+fn is_ed25519(public_key: &str) -> bool {
+    public_key.starts_with("MCowBQYDK2Vw")
 }
 
 /// True if the key made the proof: a signature, or what only who agreed on a secret with the challenge can know.

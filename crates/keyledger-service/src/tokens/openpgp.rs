@@ -1,13 +1,15 @@
 //! OpenPGP certificates of principals, and who may log in by SSH as whom.
 
 use data_encoding::BASE64;
-use keyledger_custody::openpgp::{Certificate, SubkeyRole, ssh};
+use keyledger_custody::openpgp::{Certificate, ProvenSubkey, PublicSubkey, SubkeyRole, ssh};
 use keyledger_domain::{
     Ledger, Name, Purpose, Rejection, Timestamp,
     key::{self, Custodian},
+    ledger::OPENPGP_FINGERPRINT,
     name::{Aggregate, HistoryId},
     principal::OpenpgpPublished,
     text::Title,
+    token::OpenpgpKeyMade,
 };
 use keyledger_wire::query::{AuthorizedKeys, OpenpgpCertificate};
 
@@ -70,6 +72,33 @@ pub(crate) fn published(
         fingerprint: certificate.fingerprint().to_string().into(),
         certificate: BASE64.encode(&certificate.to_bytes()).into(),
     }))
+}
+
+/// Checks that the OpenPGP keys of a report are what their fingerprints say, and what is to be bound too.
+///
+/// # Errors
+///
+/// [`Rejection::BadValue`].
+pub(super) fn check_made(made: &[OpenpgpKeyMade]) -> Result<(), Rejection> {
+    for key in made {
+        let bad = |fault: String| Rejection::BadValue {
+            field: "openpgp",
+            fault: format!("{}: {fault}", key.role.as_str()),
+        };
+        let subkey = PublicSubkey::try_from(key).map_err(|e| bad(e.to_string()))?;
+        let Some(bind) = &key.bind else { continue };
+        let proven: ProvenSubkey = serde_json::from_str(bind).map_err(|e| bad(e.to_string()))?;
+        if proven.subkey().fingerprint() != subkey.fingerprint() {
+            return Err(bad("another subkey is to be bound".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+fn is_among(fingerprints: &[&str], fingerprint: &str) -> bool {
+    fingerprints
+        .iter()
+        .any(|f| f.eq_ignore_ascii_case(fingerprint))
 }
 
 /// A principal's certificate; nothing if it has none or acts no more.
@@ -138,7 +167,7 @@ pub(crate) fn authorized_keys(
             .flat_map(|c| c.usable(SubkeyRole::Authenticate, now));
         for subkey in subkeys {
             let fingerprint = subkey.fingerprint.to_string();
-            if gone.iter().all(|gone| **gone != *fingerprint) {
+            if !is_among(&gone, &fingerprint) {
                 lines.extend(ssh::of_subkey(&subkey.public).ok());
             }
         }
@@ -164,7 +193,7 @@ fn revoked_keys<'a>(ledger: &'a Ledger, name: &Name) -> Vec<&'a str> {
         .filter(|(_, key)| key.state.owner.as_ref() == Some(name));
     owned
         .filter(|(_, key)| !matches!(key.state.state, key::State::Active | key::State::PreActive))
-        .filter_map(|(_, key)| key.state.labels.value("openpgp-fingerprint"))
+        .filter_map(|(_, key)| key.state.labels.value(OPENPGP_FINGERPRINT))
         .collect()
 }
 

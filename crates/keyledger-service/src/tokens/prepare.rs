@@ -11,7 +11,7 @@ use keyledger_domain::{
 use keyledger_wire::Sealed;
 use uuid::Uuid;
 
-use super::{certificates, findings};
+use super::{certificates, findings, openpgp};
 use crate::{
     endpoint::Refused,
     prepare::{Prepared, custody_failed},
@@ -74,6 +74,7 @@ pub(crate) async fn report(
             entries.push(entry);
         }
         Report::KeysMade(made) => {
+            openpgp::check_made(&made.openpgp)?;
             facts.findings = findings::of_made(made, &shared.anchors, now);
             certificates_for(shared, &open, made, &mut facts, now).await?;
         }

@@ -1,6 +1,10 @@
 //! `keyledger principal`: persons, services, workstations and units.
 
+use std::{fs, path::PathBuf};
+
 use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use keyledger_custody::openpgp;
 use keyledger_domain::{
     Name,
     name::Aggregate,
@@ -8,12 +12,14 @@ use keyledger_domain::{
     text::Title,
     views::PrincipalRow,
 };
+use keyledger_wire::query::{self, Nothing, OpenpgpCertificate};
 
 use crate::{
     args::{self, Label, Reasoned, Why},
     cli::{history, order, pages, send},
     connect::Connection,
     output::{Output, faint},
+    session::Session,
     table::{Cell, Table},
     when,
 };
@@ -36,6 +42,9 @@ enum Verb {
     Register(Register),
     Describe(Describe),
     Offboard(Offboard),
+    Publish(Publish),
+    Certificate(Certificate),
+    AuthorizedKeys(AuthorizedKeys),
     /// List all principals
     #[command(after_help = "Example:\n  keyledger principal list")]
     List,
@@ -141,6 +150,84 @@ order!(Offboard: Principal "offboard" => "offboarded", principal::Offboard, |thi
     ticket: this.why.under.ticket,
 });
 
+/// Publish a principal's OpenPGP certificate, as its certify key signed it
+///
+/// A later one holds all that the published one held: nothing that was said once is taken back in silence.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  keyledger principal publish ada --openpgp ada.asc")]
+struct Publish {
+    /// The principal's name
+    name: Name,
+    /// The certificate's file, in ASCII armor
+    #[arg(long, value_name = "FILE")]
+    openpgp: PathBuf,
+    #[command(flatten)]
+    why: Why,
+}
+
+order!(Publish: Principal "publish" => "published the OpenPGP certificate of", principal::Publish, |this| principal::Publish {
+    openpgp: fs::read_to_string(&this.openpgp)
+        .with_context(|| format!("reading {}", this.openpgp.display()))?,
+    reason: this.why.reason,
+    ticket: this.why.under.ticket,
+});
+
+/// Print a principal's OpenPGP certificate
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  keyledger principal certificate ada | gpg --import")]
+struct Certificate {
+    /// The principal's name
+    name: Name,
+}
+
+impl Certificate {
+    async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let found: OpenpgpCertificate = session
+            .query(&format!("openpgp.show.{}", self.name), &Nothing {})
+            .await
+            .with_context(|| format!("asking for the certificate of {}", self.name))?;
+        if out.is_json() {
+            return Ok(out.json(&found)?);
+        }
+        let bytes = STANDARD.decode(&found.certificate)?;
+        let certificate = openpgp::Certificate::parse(&bytes)?;
+        out.raw(certificate.to_armored().as_bytes())?;
+        if !found.to_revoke.is_empty() {
+            eprintln!(
+                "its certify key must still revoke: {} (`keyledger openpgp revoke`)",
+                found.to_revoke.join(", ")
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Print the lines of authorized_keys for a principal, without what was revoked; for sshd's AuthorizedKeysCommand
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  keyledger principal authorized-keys ada > ~ada/.ssh/authorized_keys"
+)]
+struct AuthorizedKeys {
+    /// The principal's name
+    name: Name,
+}
+
+impl AuthorizedKeys {
+    async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let found: query::AuthorizedKeys = session
+            .query(&format!("ssh.authorized_keys.{}", self.name), &Nothing {})
+            .await
+            .with_context(|| format!("asking for the SSH keys of {}", self.name))?;
+        if out.is_json() {
+            return Ok(out.json(&found)?);
+        }
+        for line in &found.lines {
+            out.line(line)?;
+        }
+        Ok(())
+    }
+}
+
 impl Principal {
     pub(crate) async fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
         let session = self.connection.open().await?;
@@ -148,6 +235,9 @@ impl Principal {
             Verb::Register(verb) => send(&session, out, verb).await,
             Verb::Describe(verb) => send(&session, out, verb).await,
             Verb::Offboard(verb) => send(&session, out, verb).await,
+            Verb::Publish(verb) => send(&session, out, verb).await,
+            Verb::Certificate(verb) => verb.run(&session, out).await,
+            Verb::AuthorizedKeys(verb) => verb.run(&session, out).await,
             Verb::List => {
                 let rows: Vec<PrincipalRow> = pages::every(&session, "principals")
                     .await

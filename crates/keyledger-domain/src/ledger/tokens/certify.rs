@@ -8,6 +8,7 @@ use crate::{
     ledger::{Decision, Facts, Ledger, Made},
     name::{Aggregate, HistoryId},
     rejection::Rejection,
+    time::Timestamp,
 };
 
 /// The most certificates over a key: they stay in memory for good, and a yearly one lasts for as many years.
@@ -46,10 +47,10 @@ impl Ledger {
                 "a key that certifies itself must be active, in custody, p-256 or p-384, of purpose certify",
             ));
         }
-        if certify.issuer.is_some() && !issues(signs) {
+        if certify.issuer.is_some() && !issues(signs, facts.now) {
             return Err(bad(
                 "issuer",
-                "it is no authority: certify it first with `path_length`",
+                "it is no authority, or no more: certify it first with `path_length`",
             ));
         }
         if certify.path_length.is_some() && !key.purposes.has(Purpose::Certify) {
@@ -105,9 +106,9 @@ fn can_certify(key: &key::Key) -> bool {
         && matches!(key.algorithm, Algorithm::P256 | Algorithm::P384)
 }
 
-/// True of an authority.
-pub(super) fn issues(key: &key::Key) -> bool {
-    can_certify(key) && key.authority().is_some()
+/// True of an authority at `now`: one of its certificates says so, and holds.
+pub(super) fn issues(key: &key::Key, now: Timestamp) -> bool {
+    can_certify(key) && key.certificates().any(|c| c.authority && c.not_after > now)
 }
 
 fn check_lengths(certify: &key::Certify) -> Result<(), Rejection> {

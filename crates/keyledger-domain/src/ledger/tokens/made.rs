@@ -12,6 +12,7 @@ use crate::{
     ledger::Decision,
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
+    text::{Labels, Title},
     token::{self, Attested, KeysMade, KeysMadeOn, OpenpgpRole, Profile, Slot, TokenKey},
 };
 
@@ -24,6 +25,8 @@ struct NewKey<'a> {
     purpose: Purpose,
     public_key: &'a str,
     certificate: Option<&'a NewCertificate>,
+    /// Of an OpenPGP key.
+    fingerprint: Option<&'a str>,
 }
 
 impl Walk<'_> {
@@ -50,6 +53,7 @@ impl Walk<'_> {
                 purpose: purpose(slot),
                 public_key,
                 certificate: certificate.filter(|c| *c.public_key == *public_key),
+                fingerprint: None,
             });
         }
         for key in &made.openpgp {
@@ -64,6 +68,7 @@ impl Walk<'_> {
                 },
                 public_key: &key.public_key,
                 certificate: None,
+                fingerprint: Some(&key.fingerprint),
             });
         }
         let is_known = |key: &NewKey<'_>| {
@@ -88,7 +93,11 @@ impl Walk<'_> {
         }
         let (keys, others) = self.register(&new)?;
         let task = self.open.filed.task;
-        let keys = KeysMadeOn { task, keys };
+        let keys = KeysMadeOn {
+            task,
+            keys,
+            openpgp: made.openpgp.clone(),
+        };
         self.add(token::Event::KeysMade(keys), decision);
         decision.events.extend(others.events);
         Ok(())
@@ -120,13 +129,14 @@ impl Walk<'_> {
                 return Err(Rejection::NameTaken(id));
             }
             let holder = self.open.filed.holder.as_ref();
-            let created = registered(
+            let mut created = registered(
                 made.algorithm,
                 made.purpose,
                 made.public_key,
                 holder,
                 made.certificate,
             );
+            created.description.labels = made.fingerprint.and_then(fingerprint_label);
             others.add(&id, vec![key::Event::Registered(created)], Event::Key);
             if let Some(certificate) = made.certificate {
                 let event = key::Event::Certified(certificate.certified.clone());
@@ -144,6 +154,14 @@ impl Walk<'_> {
         }
         Ok((keys, others))
     }
+}
+
+/// The label under which an OpenPGP key's fingerprint stands.
+pub const OPENPGP_FINGERPRINT: &str = "openpgp-fingerprint";
+
+fn fingerprint_label(fingerprint: &str) -> Option<Labels> {
+    let name = Name::new(OPENPGP_FINGERPRINT).expect("it is a name");
+    Some(Labels::one(name, Title::new(fingerprint).ok()?))
 }
 
 /// What a key in a slot is for.

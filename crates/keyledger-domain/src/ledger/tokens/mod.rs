@@ -5,6 +5,8 @@ mod keys;
 mod made;
 mod reports;
 
+pub use made::OPENPGP_FINGERPRINT;
+
 use std::collections::BTreeMap;
 
 use self::certify::issues;
@@ -77,23 +79,23 @@ impl Ledger {
     /// # Errors
     ///
     /// [`Rejection::BadValue`] if it is no authority, or none or several are.
-    pub fn authority_for(&self, named: Option<&Name>) -> Result<Name, Rejection> {
+    pub fn authority_for(&self, named: Option<&Name>, now: Timestamp) -> Result<Name, Rejection> {
         let bad = |fault: String| Rejection::BadValue {
             field: "issuer",
             fault,
         };
         if let Some(name) = named {
-            let issues = self.key(name).is_some_and(|key| issues(&key.state));
+            let issues = self.key(name).is_some_and(|key| issues(&key.state, now));
             return if issues {
                 Ok(name.clone())
             } else {
                 Err(bad(format!(
                     "key {name} is no authority: an active key of purpose certify, in custody, with a certificate of \
-                     an authority (`keyledger key certify`)"
+                     an authority that holds (`keyledger key certify`)"
                 )))
             };
         }
-        let mut all = self.keys().filter(|(_, key)| issues(&key.state));
+        let mut all = self.keys().filter(|(_, key)| issues(&key.state, now));
         // One that certifies authorities only, a root, is not meant to certify tokens.
         let mut lowest: Vec<&Name> = all
             .by_ref()
@@ -101,7 +103,7 @@ impl Ledger {
             .map(|(name, _)| name)
             .collect();
         if lowest.is_empty() {
-            let all = self.keys().filter(|(_, key)| issues(&key.state));
+            let all = self.keys().filter(|(_, key)| issues(&key.state, now));
             lowest = all.map(|(name, _)| name).collect();
         }
         match lowest[..] {
@@ -156,7 +158,7 @@ impl Ledger {
             self.lose(token, facts.now, decision)?;
         }
         if let (C::Cancel(_), Some(token)) = (command, token) {
-            self.end_too_early(token, facts.now, decision);
+            self.end_too_early(token, None, facts.now, decision);
         }
         if let (C::Destroy(_), Some(token), true) = (command, token, changes) {
             for gone in token.all_keys() {
@@ -202,6 +204,10 @@ impl Ledger {
             holder = Some(Holder {
                 principal: principal.clone(),
                 title,
+                openpgp: self
+                    .principal(principal)
+                    .and_then(|e| e.state.openpgp.as_ref())
+                    .map(|o| o.certificate.clone()),
                 email: provision.email.clone().or_else(|| {
                     self.principal(principal)
                         .and_then(|e| e.state.email.clone())
@@ -213,7 +219,7 @@ impl Ledger {
                 .values()
                 .any(|p| p.certificate.is_some());
             if certifies {
-                issuer = Some(self.authority_for(provision.issuer.as_ref())?);
+                issuer = Some(self.authority_for(provision.issuer.as_ref(), now)?);
             }
         }
         Ok(Filing {

@@ -11,9 +11,9 @@ use crate::{
     text::Note,
     time::Timestamp,
     token::{
-        self, Evidence, EvidenceFault, Findings, MAX_DOUBTFUL_SECRETS, OpenTask, Phase, Proved,
-        Quarantined, Report, Reported, SecretsEscrowed, SecretsReleased, Step, TaskEnded, TaskKind,
-        Token,
+        self, Evidence, EvidenceFault, FailureCode, Findings, MAX_DOUBTFUL_SECRETS, OpenTask,
+        Phase, Proved, Quarantined, Report, Reported, SecretsEscrowed, SecretsReleased, Step,
+        TaskEnded, TaskKind, Token,
     },
 };
 
@@ -88,9 +88,15 @@ impl Ledger {
     }
 
     /// A task ended before its time: what it made, and what its reset may have destroyed, is nobody's any more.
-    pub(super) fn end_too_early(&self, token: &Token, now: Timestamp, decision: &mut Decision) {
+    pub(super) fn end_too_early(
+        &self,
+        token: &Token,
+        why: Option<FailureCode>,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) {
         let Some(open) = &token.task else { return };
-        let gone = open.is_past_reset().then_some(&token.keys);
+        let gone = open.ends_wiped(why).then_some(&token.keys);
         for key in open.keys.iter().chain(gone.into_iter().flatten()) {
             self.destroy_key(&key.key, now, decision);
         }
@@ -175,7 +181,9 @@ impl Walk<'_> {
             Report::Proved(evidence) => self.proved(evidence, &found.findings, decision),
             Report::Failed(failure) => {
                 self.add(token::fail(task, failure), decision);
-                self.ledger.end_too_early(self.token, self.now, decision);
+                let why = Some(failure.code);
+                self.ledger
+                    .end_too_early(self.token, why, self.now, decision);
                 Ok(())
             }
         }

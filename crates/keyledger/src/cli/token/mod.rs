@@ -6,6 +6,7 @@ mod lose;
 mod profiles;
 mod release;
 mod show;
+mod subkeys;
 mod tasks;
 mod watch;
 
@@ -45,6 +46,7 @@ enum Verb {
     Assign(lifecycle::Assign),
     Provision(Box<tasks::Provision>),
     Watch(watch::Watch),
+    Subkeys(subkeys::Subkeys),
     Verify(tasks::Verify),
     Unblock(tasks::Unblock),
     RotateSecrets(tasks::RotateSecrets),
@@ -84,6 +86,7 @@ impl Token {
             Verb::Assign(verb) => send(&session, out, verb).await,
             Verb::Provision(verb) => verb.run(&session, out).await,
             Verb::Watch(verb) => verb.run(&session, out).await,
+            Verb::Subkeys(verb) => verb.run(&session, out).await,
             Verb::Verify(verb) => verb.run(&session, out).await,
             Verb::Unblock(verb) => verb.run(&session, out).await,
             Verb::RotateSecrets(verb) => verb.run(&session, out).await,

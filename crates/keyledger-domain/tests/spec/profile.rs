@@ -1,0 +1,217 @@
+//! Provisioning profiles: those that are shipped, and what no profile may say.
+
+use keyledger_domain::token::{Applet, Firmware, Profile, ProfileError, Slot};
+
+const BEGINNING: &str = "name = \"odd\"\nabout = \"odd\"\n";
+
+fn read(rest: &str) -> Result<Profile, ProfileError> {
+    Profile::read(&format!("{BEGINNING}{rest}"))
+}
+
+#[test]
+fn the_shipped_profiles_read_and_are_named_as_they_are_shipped() {
+    let names: Vec<_> = Profile::shipped_names().collect();
+    assert_eq!(
+        names,
+        ["person", "administrator", "service", "offline-root"]
+    );
+    for shipped in names {
+        let toml = Profile::shipped_toml(shipped).unwrap();
+        let profile = Profile::read(toml).unwrap_or_else(|e| panic!("{shipped}: {e}"));
+        assert_eq!(profile.name.as_str(), shipped);
+        assert!(
+            profile.pin.digits == 8,
+            "{shipped}: PINs that a person is given have eight digits"
+        );
+        assert_eq!(Profile::shipped(shipped), Some(profile));
+    }
+    assert!(Profile::shipped("nobody").is_none());
+}
+
+#[test]
+fn the_shipped_profiles_put_on_a_token_what_they_say() {
+    let slots = |name| {
+        Profile::shipped(name)
+            .unwrap()
+            .piv
+            .into_keys()
+            .map(|s| s.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(slots("person"), ["9a", "9c", "9d", "9e"]);
+    assert_eq!(slots("administrator"), ["82", "9a", "9c", "9d", "9e"]);
+    assert_eq!(slots("service"), ["9a", "9c", "9d"]);
+    assert_eq!(slots("offline-root"), ["9c"]);
+    for (name, openpgp) in [
+        ("person", true),
+        ("administrator", true),
+        ("service", false),
+        ("offline-root", false),
+    ] {
+        let profile = Profile::shipped(name).unwrap();
+        let applets: Vec<_> = profile.applets().collect();
+        assert_eq!(applets.contains(&Applet::Openpgp), openpgp, "{name}");
+        if let Some(plan) = &profile.openpgp {
+            let escrowed: Vec<_> = plan
+                .subkeys()
+                .into_iter()
+                .filter(|(_, p)| p.escrow)
+                .collect();
+            assert_eq!(
+                escrowed[0].0, "openpgp.encrypt",
+                "only what decrypts is kept in custody"
+            );
+            assert_eq!(escrowed.len(), 1);
+        }
+    }
+    // A signature needs a person, except on a server.
+    for name in ["person", "administrator", "offline-root"] {
+        let profile = Profile::shipped(name).unwrap();
+        let plan = &profile.piv[&Slot::SIGNATURE];
+        assert_eq!(
+            (plan.pin.as_str(), plan.touch.as_str()),
+            ("always", "always"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn each_number_has_its_range() {
+    let slot = "[piv.9a]\nalgorithm = \"p-256\"\npin = \"once\"\ntouch = \"never\"\n";
+    let subkey = |days, retries: u8| {
+        format!(
+            "[openpgp]\nretries = {retries}\nsign = {{ algorithm = \"ed25519\", days = {days}, touch = true }}\n\
+             encrypt = {{ algorithm = \"x25519\", days = 1, touch = true }}\n\
+             authenticate = {{ algorithm = \"p-256\", days = 1, touch = true }}\n"
+        )
+    };
+    let certificate = |usages: &str, days| {
+        format!("{slot}certificate = {{ usages = [{usages}], days = {days} }}\n")
+    };
+    for (toml, field) in [
+        (format!("[pin]\ndigits = 5\n{slot}"), "pin.digits"),
+        (format!("[pin]\ndigits = 9\n{slot}"), "pin.digits"),
+        (format!("[pin]\nretries = 0\n{slot}"), "pin.retries"),
+        (format!("[pin]\nretries = 16\n{slot}"), "pin.retries"),
+        (format!("[pin]\npuk_retries = 0\n{slot}"), "pin.puk_retries"),
+        (
+            format!("[pin]\npuk_retries = 16\n{slot}"),
+            "pin.puk_retries",
+        ),
+        (certificate("\"client_auth\"", 0), "certificate.days"),
+        (certificate("\"client_auth\"", 3_651), "certificate.days"),
+        (certificate("", 1), "certificate.usages"),
+        (subkey(0, 5), "openpgp days"),
+        (subkey(3_651, 5), "openpgp days"),
+        (subkey(1, 0), "openpgp.retries"),
+        (subkey(1, 16), "openpgp.retries"),
+    ] {
+        match read(&toml) {
+            Err(ProfileError::OutOfRange { field: found, .. }) => {
+                assert_eq!(found, field, "{toml}")
+            }
+            other => panic!("{toml}: {other:?}"),
+        }
+    }
+    assert!(read(&subkey(3_650, 15)).is_ok());
+    assert!(read(&certificate("\"client_auth\", \"server_auth\"", 3_650)).is_ok());
+    let twice = read(&certificate("\"client_auth\", \"client_auth\"", 1));
+    assert_eq!(
+        twice,
+        Err(ProfileError::UsageTwice {
+            slot: Slot::AUTHENTICATION
+        })
+    );
+}
+
+#[test]
+fn a_key_is_of_an_algorithm_that_can_do_it() {
+    let openpgp = |sign: &str, encrypt: &str, escrow: &str| {
+        format!(
+            "[openpgp]\nsign = {{ algorithm = \"{sign}\", days = 1, touch = true{escrow} }}\n\
+             encrypt = {{ algorithm = \"{encrypt}\", days = 1, touch = true, escrow = true }}\n\
+             authenticate = {{ algorithm = \"ed25519\", days = 1, touch = true }}\n"
+        )
+    };
+    let slot = |algorithm: &str, rest: &str| {
+        format!("[piv.9a]\nalgorithm = \"{algorithm}\"\npin = \"once\"\ntouch = \"never\"\n{rest}")
+    };
+    let certificate = "certificate = { usages = [\"client_auth\"], days = 1 }\n";
+    for (toml, place) in [
+        (slot("aes-256", ""), "slot 9a"),
+        (slot("x25519", certificate), "slot 9a with a certificate"),
+        (openpgp("x25519", "x25519", ""), "openpgp.sign"),
+        (openpgp("ed25519", "ed25519", ""), "openpgp.encrypt"),
+        (openpgp("rsa-3072", "x25519", ""), "openpgp.sign"),
+        (
+            openpgp("ed25519", "x25519", ", escrow = true"),
+            "openpgp.sign with escrow",
+        ),
+    ] {
+        match read(&toml) {
+            Err(ProfileError::Algorithm { place: found, .. }) => assert_eq!(found, place),
+            other => panic!("{toml}: {other:?}"),
+        }
+    }
+    for toml in [slot("x25519", ""), openpgp("p-256", "p-256", "")] {
+        assert!(read(&toml).is_ok(), "{toml}");
+    }
+}
+
+#[test]
+fn what_is_no_profile_is_named_with_its_place() {
+    assert_eq!(read(""), Err(ProfileError::Empty));
+    for (toml, words) in [
+        ("[piv.9b]\n", "not a PIV slot"),
+        ("[piv.9a]\nalgorithm = \"rot13\"\n", "rot13"),
+        ("[pin]\ndigts = 8\n", "digts"),
+        ("color = \"blue\"\n", "color"),
+        ("[piv.9a]\nalgorithm = \"p-256\"\n", "missing field"),
+        ("[piv", "TOML parse error"),
+    ] {
+        match read(toml) {
+            Err(ProfileError::Unreadable(said)) => assert!(said.contains(words), "{toml}: {said}"),
+            other => panic!("{toml}: {other:?}"),
+        }
+    }
+    let long = format!("# {}\n", "x".repeat(65_536));
+    assert!(matches!(read(&long), Err(ProfileError::Unreadable(said)) if said.contains("65,536")));
+}
+
+#[test]
+fn each_profile_fits_the_firmware_that_can_do_it() {
+    let fits = |name: &str, firmware: &str| {
+        let firmware: Firmware = firmware.parse().unwrap();
+        Profile::shipped(name).unwrap().fits(firmware)
+    };
+    for (name, since) in [
+        ("person", "5.2.3"),
+        ("administrator", "5.2.3"),
+        ("service", "4.3.0"),
+        ("offline-root", "4.3.0"),
+    ] {
+        assert_eq!(fits(name, since), Ok(()), "{name}");
+        let before = match since {
+            "5.2.3" => "5.2.2",
+            _ => "4.2.9",
+        };
+        let unable = fits(name, before).unwrap_err();
+        assert!(unable.to_string().contains(since), "{unable}");
+    }
+    for algorithm in ["ed25519", "x25519", "rsa-3072"] {
+        let toml =
+            format!("[piv.82]\nalgorithm = \"{algorithm}\"\npin = \"once\"\ntouch = \"never\"\n");
+        let profile = read(&toml).unwrap();
+        assert!(profile.fits(Firmware::new(5, 7, 0)).is_ok());
+        let unable = profile.fits(Firmware::new(5, 6, 9)).unwrap_err();
+        assert_eq!(
+            (&*unable.place, unable.algorithm.as_str()),
+            ("slot 82", algorithm)
+        );
+        assert!(
+            unable.to_string().contains("5.7.0 and later can"),
+            "{unable}"
+        );
+    }
+}

@@ -1,0 +1,66 @@
+//! A token's OpenPGP keys, for the holder's certify key to bind.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use keyledger_domain::{Name, views::TokenRow};
+use keyledger_wire::query::Nothing;
+use serde_json::Value;
+
+use crate::{
+    exit::{Exit, Failure},
+    output::Output,
+    session::Session,
+};
+
+/// Write a token's OpenPGP keys into a file, for the holder's certify key to bind
+///
+/// `keyledger openpgp bind` takes the file, signs it where the certify key is, or makes a request for a machine without a network.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger token subkeys 12345678 --out ada.subkeys
+  keyledger openpgp bind --certificate ada.asc --subkeys ada.subkeys --expires +365d --request ada.request")]
+pub(super) struct Subkeys {
+    /// The token's serial number
+    name: Name,
+    /// The file to write; printed unless given
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Subkeys {
+    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let tail = format!("tokens.show.{}", self.name);
+        let row: TokenRow = session
+            .query(&tail, &Nothing {})
+            .await
+            .with_context(|| format!("showing token {}", self.name))?;
+        let bound: Vec<Value> = row
+            .openpgp
+            .iter()
+            .filter_map(|key| serde_json::from_str(key.bind.as_deref()?).ok())
+            .collect();
+        if bound.is_empty() {
+            let problem = format!("token {} has no OpenPGP keys that can be bound", self.name);
+            return Err(Failure::new(Exit::Rejected, problem)
+                .remedy(
+                    "publish its holder's certificate with `keyledger principal publish`, and provision it again",
+                )
+                .into());
+        }
+        match self.out {
+            Some(file) => {
+                let mut text = serde_json::to_vec_pretty(&bound)?;
+                text.push(b'\n');
+                std::fs::write(&file, text)
+                    .with_context(|| format!("writing {}", file.display()))?;
+                if !out.is_json() {
+                    out.line(format!("{} keys to bind: {}", bound.len(), file.display()))?;
+                }
+                Ok(())
+            }
+            None => Ok(out.json(&bound)?),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! YubiKeys, end to end: the real agent, the real pcscd, virtual tokens behind it.
+
+mod evidence;
+mod interrupted;
+mod life;
+mod workshop;
