@@ -17,11 +17,11 @@ use super::{CardError, Piv, announcement};
 pub struct Found {
     /// The PC/SC reader that it is, or is in.
     pub reader: String,
-    /// What it shows to anybody.
-    pub announcement: Announcement,
+    /// What it shows to anybody; or why it cannot be asked now: who holds it.
+    pub shows: Result<Announcement, CardError>,
 }
 
-/// The tokens that are plugged in. What is no token, or is held by another program, is left out.
+/// The tokens that are plugged in. What is no token is left out; what may be one and is held by another program is not.
 ///
 /// Blocks while tokens are talked to: some 30 commands each.
 ///
@@ -32,9 +32,10 @@ pub fn readers() -> Result<Vec<Found>, CardError> {
     let mut found = Vec::new();
     for reader in occupied()? {
         match look_into(&reader) {
-            Ok(Some(token)) => found.push(token),
+            Ok(Some(announcement)) => found.push(Found::new(&reader, Ok(announcement))),
             Ok(None) => {}
             Err(CardError::NoService) => return Err(CardError::NoService),
+            Err(error @ CardError::Held { .. }) => found.push(Found::new(&reader, Err(error))),
             Err(error) => {
                 tracing::debug!(reader = ?reader.name, %error, "no token to be seen here now");
             }
@@ -65,7 +66,9 @@ pub(crate) fn open(serial: Serial) -> Result<Piv, CardError> {
                     return Ok(piv);
                 }
             }
-            Err(error @ CardError::Held { .. }) => held = Some(error),
+            // One that is known to be another token may be held as long as it likes.
+            Err(error @ CardError::Held { .. }) if may_be(&reader, serial) => held = Some(error),
+            Err(CardError::Held { .. }) => {}
             Err(CardError::Nothing(_) | CardError::Status { .. }) => remember(&reader, None),
             Err(CardError::NoService) => return Err(CardError::NoService),
             Err(error) => {
@@ -193,18 +196,14 @@ fn names(context: &Context) -> Result<Vec<CString>, CardError> {
     }
 }
 
-fn look_into(reader: &Occupied) -> Result<Option<Found>, CardError> {
+fn look_into(reader: &Occupied) -> Result<Option<Announcement>, CardError> {
     if seen_lately(reader) == Some(None) {
         return Ok(None); // some other card
     }
     if let Some(Some(serial)) = seen(reader)
         && walks().under_way.contains(&serial)
     {
-        let shown = walks().shown.get(&serial).cloned();
-        return Ok(shown.map(|announcement| Found {
-            reader: reader.name.to_string_lossy().into_owned(),
-            announcement,
-        }));
+        return Ok(walks().shown.get(&serial).cloned());
     }
     let mut piv = match Piv::open(reader.name.clone()) {
         Ok(piv) => piv,
@@ -217,10 +216,20 @@ fn look_into(reader: &Occupied) -> Result<Option<Found>, CardError> {
     remember(reader, Some(piv.serial()));
     let announcement = announcement(&mut piv)?;
     walks().shown.insert(piv.serial(), announcement.clone());
-    Ok(Some(Found {
-        reader: reader.name.to_string_lossy().into_owned(),
-        announcement,
-    }))
+    Ok(Some(announcement))
+}
+
+fn may_be(reader: &Occupied, serial: Serial) -> bool {
+    seen(reader).is_none_or(|known| known == Some(serial))
+}
+
+impl Found {
+    fn new(reader: &Occupied, shows: Result<Announcement, CardError>) -> Self {
+        Self {
+            reader: reader.name.to_string_lossy().into_owned(),
+            shows,
+        }
+    }
 }
 
 /// Tokens with which a task is walked now. They are left alone by who only looks: what they showed before stands.

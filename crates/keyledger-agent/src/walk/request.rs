@@ -141,6 +141,7 @@ mod tests {
             principal: "ada".parse::<Name>().unwrap(),
             title: Title::new("Ada Lovelace").unwrap(),
             email: None,
+            openpgp: None,
         };
         let spki = pair.public_key().as_der().unwrap();
         let request = Request::new(&holder, Algorithm::P256, spki.as_ref()).unwrap();

@@ -71,6 +71,7 @@ impl Service {
                     principal: "ada".parse().unwrap(),
                     title: Title::new("Ada Lovelace").unwrap(),
                     email: None,
+                    openpgp: None,
                 }),
                 profile,
                 issuer: None,
