@@ -86,9 +86,14 @@ impl TestDesk {
 
     /// Walks the task from the beginning of a run.
     pub(crate) fn walk(&mut self, token: &Token) -> Result<WalkEnd, WalkError> {
+        self.walk_with(serial(token))
+    }
+
+    /// The same with any token.
+    pub(crate) fn walk_with(&mut self, serial: Serial) -> Result<WalkEnd, WalkError> {
         self.calls = 0;
         let task = self.service.task.clone();
-        walk_within(self.patience, &task, serial(token), self)
+        walk_within(self.patience, &task, serial, self)
     }
 
     /// Walks it to its good end.
