@@ -8,7 +8,7 @@ use std::{
 use async_nats::ServerAddr;
 use data_encoding::BASE64URL_NOPAD;
 use keyledger_custody::{SecretFileError, read_secret_file, replace_secret_file};
-use keyledger_domain::Name;
+use keyledger_domain::{Name, Timestamp};
 use keyledger_wire::{Enrolment, Prefix};
 use serde::Deserialize;
 
@@ -20,6 +20,9 @@ pub const CONFIG_FILE: &str = "agent.toml";
 pub const JWT_FILE: &str = "agent.jwt";
 /// The largest settings that are read, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
+
+/// So many days before it expires, the JWT is spoken of.
+const WARN_DAYS: i64 = 14;
 
 /// The agent's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -228,19 +231,19 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
     replace_secret_file(path, bytes)
 }
 
-/// The agent's JWT, held to be this nkey's.
+/// The agent's JWT, held to be this nkey's, and what it says.
 ///
 /// # Errors
 ///
 /// [`ConfigError::Jwt`], [`ConfigError::File`].
-pub fn read_jwt(directory: &Path, nkey: &str) -> Result<String, ConfigError> {
+pub fn read_jwt(directory: &Path, nkey: &str) -> Result<(String, Claims), ConfigError> {
     let path = directory.join(JWT_FILE);
     let bytes = read_secret_file(&path)?;
     let text = String::from_utf8(bytes.expose().to_vec());
     let jwt = text.map_err(|_| ConfigError::Jwt(format!("{} is no JWT", path.display())))?;
     let jwt = jwt.trim().to_owned();
-    Claims::of(&jwt, nkey)?;
-    Ok(jwt)
+    let claims = Claims::of(&jwt, nkey)?;
+    Ok((jwt, claims))
 }
 
 /// What an agent looks at in its JWT. Its signature is the server's to verify.
@@ -280,6 +283,27 @@ impl Claims {
             )));
         }
         Ok(claims)
+    }
+
+    /// When it expires.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Timestamp> {
+        self.exp.map(Timestamp::from_seconds)
+    }
+
+    /// What to say about its end at `now`, if that is near or past.
+    #[must_use]
+    pub fn end_is_near(expires_at: Option<Timestamp>, now: Timestamp) -> Option<String> {
+        let expires_at = expires_at.filter(|at| *at < now.plus_days(WARN_DAYS))?;
+        let end = if expires_at <= now {
+            "expired"
+        } else {
+            "expires"
+        };
+        Some(format!(
+            "this agent's JWT {end} at {expires_at}: ask the administrator for another enrolment, and take it with \
+             `keyledger-agent enrol --accept FILE`"
+        ))
     }
 }
 
@@ -323,6 +347,24 @@ mod tests {
         assert_eq!(config.pin, NewPin::Generate);
         assert_eq!(config.pinentry, "/usr/bin/pinentry-gnome3");
         assert_eq!(config.tls_ca.unwrap(), Path::new("/etc/ssl/nats-ca.pem"));
+    }
+
+    #[test]
+    fn the_end_of_a_jwt_is_spoken_of_in_time() {
+        let now = Timestamp::from_seconds(1_790_000_000);
+        let near = |at| Claims::end_is_near(at, now);
+        assert_eq!(near(None), None);
+        assert_eq!(near(Some(now.plus_days(15))), None);
+        assert!(
+            near(Some(now.plus_days(13)))
+                .unwrap()
+                .contains("expires at")
+        );
+        assert!(
+            near(Some(now.plus_days(-1)))
+                .unwrap()
+                .contains("expired at")
+        );
     }
 
     #[test]

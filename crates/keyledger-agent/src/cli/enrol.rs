@@ -11,6 +11,8 @@ use keyledger_domain::Name;
 use keyledger_wire::{Enrolment, NotAnEnrolment};
 use serde_json::json;
 
+use super::running;
+
 use crate::{
     config::{CONFIG_FILE, Claims, Config},
     exit::{Exit, Failure},
@@ -92,10 +94,12 @@ fn accept(file: &Path, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()
         config.workstation, config.operator
     ))?;
     out.line("Compare that nkey with what the administrator tells you on another way: whoever signs for it commands the tokens here.")?;
-    out.line(format!(
-        "Settings: {}. Start the agent with `systemctl --user enable --now keyledger-agent`, or `keyledger-agent run`.",
-        config_file.display()
-    ))?;
+    let start = if running::status(place).is_ok() {
+        "The agent that runs takes it over when it is restarted: `systemctl --user restart keyledger-agent`."
+    } else {
+        "Start the agent with `systemctl --user enable --now keyledger-agent`, or `keyledger-agent run`."
+    };
+    out.line(format!("Settings: {}. {start}", config_file.display()))?;
     Ok(())
 }
 

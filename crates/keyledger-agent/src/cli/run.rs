@@ -6,12 +6,12 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    config::{Config, read_jwt},
+    config::{Claims, Config, read_jwt},
     identity::{FileIdentity, Identity as _},
     output::Output,
     person::{Person, Pinentry, Prompter, Terminal},
     place::Place,
-    run::{Address, Agent, Stop, Tokens},
+    run::{Address, Agent, Stop, Tokens, clock},
 };
 
 /// Take tasks, walk them, report: until Ctrl-C or SIGTERM
@@ -45,7 +45,11 @@ impl Run {
         let config = Config::read(&place.config)?;
         place.make()?;
         let identity = FileIdentity::open(&place.config)?;
-        let jwt = read_jwt(&place.config, identity.public_nkey())?;
+        let (jwt, claims) = read_jwt(&place.config, identity.public_nkey())?;
+        let expires_at = claims.expires_at();
+        if let Some(near) = Claims::end_is_near(expires_at, clock::now()) {
+            tracing::warn!("{near}");
+        }
         let stop = Stop::default();
         let prompter: Box<dyn Prompter> = if self.terminal {
             Box::new(Terminal)
@@ -65,6 +69,7 @@ impl Run {
             },
             prefix: config.prefix()?,
             workstation: config.workstation.clone(),
+            expires_at,
             signers: config.signers.clone(),
             state: place.state.clone(),
             runtime: place.runtime.clone(),

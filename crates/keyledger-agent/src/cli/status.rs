@@ -3,9 +3,10 @@
 use keyledger_domain::token::Step;
 
 use crate::{
+    config::Claims,
     output::{Output, fault, good, warning},
     place::Place,
-    run::{ConnectionState, Status, TaskState, TaskStatus},
+    run::{ConnectionState, Status, TaskState, TaskStatus, clock},
 };
 
 use super::running;
@@ -46,6 +47,9 @@ fn show(status: &Status, out: &mut Output<'_>) -> std::io::Result<()> {
     out.styled(style, format!("{state}, {url}, since {since}"))?;
     if let Some(trouble) = &connection.trouble {
         out.styled(warning(), format!("  {trouble}"))?;
+    }
+    if let Some(near) = Claims::end_is_near(status.expires_at, clock::now()) {
+        out.styled(warning(), near)?;
     }
     if let Some(readers) = &status.readers {
         out.styled(fault(), format!("tokens cannot be seen: {readers}"))?;
@@ -119,7 +123,7 @@ mod tests {
     fn a_person_is_told_what_to_do_now() {
         let status: Status = serde_json::from_value(serde_json::json!({
             "version": "0.1.0", "agent": "UAGENT", "workstation": "alice-laptop", "prefix": "keys", "pid": 7,
-            "started_at": "2026-11-25T10:00:00.000Z",
+            "started_at": "2026-11-25T10:00:00.000Z", "expires_at": "2020-01-01T00:00:00.000Z",
             "connection": { "url": "nats://a:4222", "state": "offline", "since": "2026-11-25T10:00:01.000Z", "trouble": "refused" },
             "tasks": [{ "task": "01997c00-0000-7000-8000-000000000001", "kind": "provision", "serial": 31_415_926,
                 "state": "walking", "step": "keys", "prompt": "touch", "at": "slot 9a", "trouble": null, "undelivered": 2 }],
@@ -135,6 +139,7 @@ mod tests {
 agent of alice-laptop (UAGENT), version 0.1.0, process 7, since 2026-11-25T10:00:00.000Z
 offline: reports are kept and delivered when it is back, nats://a:4222, since 2026-11-25T10:00:01.000Z
   refused
+this agent's JWT expired at 2020-01-01T00:00:00.000Z: ask the administrator for another enrolment, and take it with `keyledger-agent enrol --accept FILE`
 tokens cannot be seen: pcscd is not there
 provision of token 31415926: is walked, step keys, slot 9a (task 01997c00-0000-7000-8000-000000000001)
   now: touch the token while it blinks

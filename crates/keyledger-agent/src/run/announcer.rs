@@ -74,14 +74,22 @@ impl Announcer {
             };
             state.plugged.retain(|serial, _| is_there(serial));
         }
+        drop(state);
         for shows in seen.iter().filter_map(|token| token.shows.as_ref()) {
-            let before = state.plugged.insert(shows.serial, shows.clone());
-            if before.as_ref() != Some(shows) {
-                tracing::info!(serial = %shows.serial, firmware = %shows.firmware, "a token is plugged in, or shows something new");
-                let pending = (Uuid::now_v7(), shows.clone());
-                state.pending.insert(shows.serial, pending);
-            }
+            self.announce(shows, office);
         }
+    }
+
+    /// Announces what a token shows now, unless that was announced since it was plugged in.
+    pub(crate) fn announce(&self, shows: &Announcement, office: &Office) {
+        let mut state = self.state();
+        let before = state.plugged.insert(shows.serial, shows.clone());
+        if before.as_ref() == Some(shows) {
+            return;
+        }
+        tracing::info!(serial = %shows.serial, firmware = %shows.firmware, "a token is plugged in, or shows something new");
+        let pending = (Uuid::now_v7(), shows.clone());
+        state.pending.insert(shows.serial, pending);
         office.board.lock().announcements = state.pending.len();
         self.changed.notify_one();
     }

@@ -26,6 +26,8 @@ pub struct Status {
     pub pid: u32,
     /// Since when it runs.
     pub started_at: Timestamp,
+    /// When the agent's JWT expires.
+    pub expires_at: Option<Timestamp>,
     /// The connection.
     pub connection: Connection,
     /// Tasks that have not ended.

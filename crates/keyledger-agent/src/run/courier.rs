@@ -19,8 +19,8 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The pause before the second try; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause between two tries: a service that is back is told soon.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The longest pause between two tries: a person may be waiting for a service that is back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Sends reports.
 #[derive(Debug, Clone)]
@@ -128,7 +128,7 @@ impl Courier {
         correlation: Uuid,
         report: &Report,
     ) -> Sent {
-        self.link.up().await;
+        let connection = self.link.up().await;
         let mut headers = HeaderMap::new();
         headers.insert(header::MESSAGE_ID, message.to_string());
         headers.insert(header::CORRELATION_ID, correlation.to_string());
@@ -139,7 +139,14 @@ impl Courier {
             .headers(headers)
             .timeout(Some(PATIENCE));
         let subject = self.prefix.report(&self.agent, last);
-        let reply = match self.link.client.send_request(subject, request).await {
+        let sent = tokio::select! {
+            sent = self.link.client.send_request(subject, request) => sent,
+            // Its answer would find nobody: not waited for.
+            () = self.link.lost(connection) => {
+                return Sent::Later("the connection was lost".to_owned());
+            }
+        };
+        let reply = match sent {
             Ok(reply) => reply,
             Err(error) => {
                 return Sent::Later(match error.kind() {

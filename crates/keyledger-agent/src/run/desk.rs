@@ -90,6 +90,11 @@ impl TaskDesk {
 impl Desk for TaskDesk {
     fn tell(&mut self, report: Report) -> Result<(), DeskError> {
         self.check()?;
+        if let Report::Announced(shows) = &report {
+            // It is no task's: only the newest counts, and has a subject of its own.
+            self.office.announcer.announce(shows, &self.office);
+            return Ok(());
+        }
         if let Report::Progressed(progress) = &report {
             self.step = progress.step;
             tracing::info!(
@@ -108,7 +113,10 @@ impl Desk for TaskDesk {
     fn ask(&mut self, report: Report) -> Result<ReportReply, DeskError> {
         self.check()?;
         let answer = self.office.ask(&self.task, report).map_err(of_journal)?;
-        self.state(TaskState::Asking);
+        self.office.board.task(self.task.id(), |status| {
+            status.state = TaskState::Asking;
+            status.prompt = None; // whatever it was, the person did it
+        });
         loop {
             match answer.recv_timeout(LOOK) {
                 Ok(Answer::Reply(reply)) => {

@@ -11,7 +11,7 @@
 
 mod announcer;
 mod board;
-mod clock;
+pub(crate) mod clock;
 mod courier;
 mod desk;
 mod journal;
@@ -32,7 +32,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keyledger_domain::{Name, token::FailureCode};
+use keyledger_domain::{Name, Timestamp, token::FailureCode};
 use keyledger_wire::Prefix;
 use tokio::sync::mpsc;
 
@@ -62,6 +62,8 @@ pub struct Agent {
     pub prefix: Prefix,
     /// This workstation.
     pub workstation: Name,
+    /// When the JWT expires.
+    pub expires_at: Option<Timestamp>,
     /// Who signs for the ledger.
     pub signers: Vec<String>,
     /// Who this agent is.
@@ -151,9 +153,8 @@ impl Agent {
             ended,
             held: std::collections::HashMap::new(),
         };
-        let announcer = Arc::new(announcer::Announcer::default());
-        self.watch(&announcer, &office)?;
-        let announcing = announcer.deliver(&courier, &office);
+        self.watch(&office)?;
+        let announcing = office.announcer.deliver(&courier, &office);
         let delivering = courier.clone().run(Arc::clone(&office));
         tokio::select! {
             ((), (), ()) = async { tokio::join!(queue.run(), announcing, delivering) } => {}
@@ -165,14 +166,9 @@ impl Agent {
         Ok(())
     }
 
-    fn watch(
-        &self,
-        announcer: &Arc<announcer::Announcer>,
-        office: &Arc<office::Office>,
-    ) -> Result<(), RunError> {
-        let (announcer, office) = (Arc::clone(announcer), Arc::clone(office));
-        let tokens = Arc::clone(&self.tokens);
-        let watch = move || announcer.watch(&*tokens, &office);
+    fn watch(&self, office: &Arc<office::Office>) -> Result<(), RunError> {
+        let (tokens, office) = (Arc::clone(&self.tokens), Arc::clone(office));
+        let watch = move || office.announcer.watch(&*tokens, &office);
         let thread = std::thread::Builder::new().name("readers".to_owned());
         thread.spawn(watch).map_err(RunError::Thread)?;
         Ok(())
@@ -194,6 +190,7 @@ impl Agent {
             prefix: self.prefix.to_string(),
             pid: std::process::id(),
             started_at: clock::now(),
+            expires_at: self.expires_at,
             connection: Connection {
                 url: self.address.url.clone(),
                 state: ConnectionState::Offline,

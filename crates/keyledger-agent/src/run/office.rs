@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{
     Stop,
+    announcer::Announcer,
     board::Board,
     journal::{Filed, Journal, JournalError},
     trust::Task,
@@ -22,6 +23,8 @@ pub(crate) struct Office {
     journal: Mutex<Journal>,
     pub(crate) board: Arc<Board>,
     pub(crate) stop: Stop,
+    /// What is to be announced.
+    pub(crate) announcer: Announcer,
     /// Somebody filed a report.
     pub(crate) filed: Notify,
     /// Where walks wait for answers, by message id.
@@ -45,6 +48,7 @@ impl Office {
             journal: Mutex::new(journal),
             board,
             stop,
+            announcer: Announcer::default(),
             filed: Notify::new(),
             waiting: Mutex::default(),
             over: Mutex::default(),

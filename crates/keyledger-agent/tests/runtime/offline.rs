@@ -134,6 +134,9 @@ async fn a_service_that_is_not_ready_is_asked_again_under_the_same_id() {
     let world = World::new().await;
     let mut tries = 0;
     world.service.rule(move |got| {
+        if got.task == "tokens" {
+            return content(got);
+        }
         tries += 1;
         match tries {
             1 | 4 => Answer::Refuse(503),

@@ -4,7 +4,7 @@ use std::{env, fs, path::PathBuf, sync::Arc};
 
 use keyledger_agent::{
     identity::FileIdentity,
-    person::{NewPin, Person, Pinentry},
+    person::{NewPin, Person, Pinentry, Prompter, Terminal},
     run::{Address, Agent, Stop},
 };
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,9 @@ use crate::scripted::Scripted;
 
 /// Where the process finds its directory.
 pub(crate) const PLACE: &str = "KEYLEDGER_TEST_AGENT";
+
+/// Set if it is to ask for PINs on its terminal.
+pub(crate) const TERMINAL: &str = "KEYLEDGER_TEST_TERMINAL";
 
 /// What it is to be.
 #[derive(Serialize, Deserialize)]
@@ -37,11 +40,12 @@ fn agent() {
         .init();
     let stop = Stop::default();
     let pinentry = place.join("pinentry").display().to_string();
-    let person = Person::new(
-        Box::new(Pinentry::new(&pinentry)),
-        NewPin::Ask,
-        stop.clone(),
-    );
+    let prompter: Box<dyn Prompter> = if env::var_os(TERMINAL).is_some() {
+        Box::new(Terminal)
+    } else {
+        Box::new(Pinentry::new(&pinentry))
+    };
+    let person = Person::new(prompter, NewPin::Ask, stop.clone());
     let agent = Agent {
         address: Address {
             servers: vec![settings.url.parse().unwrap()],
@@ -51,6 +55,7 @@ fn agent() {
         },
         prefix: keyledger_wire::Prefix::default(),
         workstation: "alice-laptop".parse().unwrap(),
+        expires_at: None,
         signers: settings.signers,
         identity: Arc::new(FileIdentity::open(&place.join("config")).unwrap()),
         state: place.join("state"),

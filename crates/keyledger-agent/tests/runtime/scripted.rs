@@ -17,8 +17,8 @@ use keyledger_agent::{
 };
 use keyledger_custody::{Secret, seal_to};
 use keyledger_domain::token::{
-    Evidence, Firmware, KeysMade, PinRules, Progress, Prompt, Report, SecretsSealed, Serial, Step,
-    TaskFiled, TaskKind,
+    Announcement, Applet, Evidence, Firmware, FormFactor, KeysMade, PinRules, Progress, Prompt,
+    Report, SecretsSealed, Serial, Step, TaskFiled, TaskKind,
 };
 
 pub(crate) struct Scripted {
@@ -54,6 +54,20 @@ impl Tokens for Scripted {
     }
 }
 
+/// What a token shows before anything was done to it.
+fn shows(serial: Serial) -> Announcement {
+    Announcement {
+        serial,
+        firmware: Firmware::new(5, 7, 1),
+        form_factor: FormFactor::UsbCKeychain,
+        applets: vec![Applet::Piv],
+        slots: Vec::new(),
+        pin_tries: Some(3),
+        puk_tries: Some(3),
+        factory_pin: Some(true),
+    }
+}
+
 impl Scripted {
     fn steps(
         &self,
@@ -72,6 +86,7 @@ impl Scripted {
         };
         tell(desk, Step::Taken)?;
         self.hold("taken", serial, desk)?;
+        desk.tell(Report::Announced(shows(serial)))?;
         if task.kind == TaskKind::Provision {
             if !self.is_done(serial, "secrets") {
                 tell(desk, Step::Secrets)?;

@@ -6,7 +6,7 @@ use keyledger_agent::run::{ConnectionState, TaskState};
 use keyledger_domain::token::{Prompt, Report};
 
 use crate::{
-    service::{Answer, content},
+    service::{Answer, Got, content},
     world::{SERIAL, World},
 };
 
@@ -42,6 +42,11 @@ async fn a_task_is_walked_reported_and_acknowledged() {
         assert_eq!(got.correlation, task.to_string());
         assert_eq!(got.agent, world.nkey);
     }
+    // What the walk announces is no task's.
+    let got = world.service.got();
+    let announced: Vec<_> = got.iter().filter(|got| got.task == "tokens").collect();
+    assert_eq!(announced.len(), 1);
+    assert!(matches!(announced[0].report, Report::Announced(_)));
     let mut ids: Vec<_> = reports.iter().map(|got| got.message).collect();
     ids.dedup();
     assert_eq!(ids.len(), reports.len());
@@ -143,4 +148,44 @@ async fn it_stays_small() {
         .unwrap();
     let peak_kib: u32 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
     assert!(peak_kib < 40 * 1024, "{peak}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_can_be_chosen_on_the_terminal() {
+    let world = World::new().await;
+    // A slip first: too short.
+    let agent = world.agent_on_terminal(b"1928\n19283746\n19283746\n");
+    world.service.file(&world.nkey, "provision", SERIAL).await;
+    world.wait_for_empty_queue().await;
+    assert!(world.token(SERIAL).contains(&"proved".to_owned()));
+    let shown = agent.stdout();
+    for said in [
+        "Choose a PIN for token 31415926",
+        "The PIN must have 8 digits.",
+        "New PIN again: ",
+    ] {
+        assert!(shown.contains(said), "{said}:\n{shown}");
+    }
+    assert!(!world.file("asked").exists(), "pinentry was not asked");
+}
+
+/// A request for tasks is held by the server for 30 s, and made again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_is_taken_at_once_however_long_there_was_none() {
+    let world = World::without_queue().await;
+    world.make_queue_that_waits(Duration::from_secs(60)).await;
+    let _agent = world.agent();
+    world
+        .wait_for_status("online", |s| s.connection.state == ConnectionState::Online)
+        .await;
+    for (serial, idle_s) in [(1, 13), (2, 21)] {
+        tokio::time::sleep(Duration::from_secs(idle_s)).await;
+        let task = world.service.file(&world.nkey, "verify", serial).await;
+        // Not by its status: asking for that wakes it.
+        let is_there = |got: &[Got]| got.iter().any(|got| got.task == task.to_string());
+        let taken = world.service.wait("its first report", is_there);
+        tokio::time::timeout(Duration::from_secs(5), taken)
+            .await
+            .expect("it is taken at once");
+    }
 }

@@ -21,7 +21,7 @@ use keyledger_testkit::{NatsServer, Process};
 use tempfile::TempDir;
 
 use crate::{
-    process::{PLACE, Settings},
+    process::{PLACE, Settings, TERMINAL},
     service::Service,
     trust::Organisation,
 };
@@ -98,6 +98,11 @@ impl World {
 
     /// The stream of tasks and the agent's consumer, as the service makes them.
     pub(crate) async fn make_queue(&self) {
+        // Short, so that a task is soon given again: the service's waits a minute.
+        self.make_queue_that_waits(Duration::from_secs(1)).await;
+    }
+
+    pub(crate) async fn make_queue_that_waits(&self, ack_wait: Duration) {
         let stream = jetstream::new(self.service.nats.clone())
             .create_stream(stream::Config {
                 name: "KEYS_TASKS".to_owned(),
@@ -110,7 +115,7 @@ impl World {
         let consumer = pull::Config {
             durable_name: Some(self.nkey.clone()),
             filter_subject: "keys.tasks.alice-laptop.>".to_owned(),
-            ack_wait: Duration::from_secs(1),
+            ack_wait,
             ..pull::Config::default()
         };
         stream.create_consumer(consumer).await.unwrap();
@@ -127,6 +132,22 @@ impl World {
             .args(["process::agent", "--exact", "--ignored", "--nocapture"])
             .env(PLACE, self.place());
         Process::spawn(command)
+    }
+
+    /// Starts the agent on a terminal of its own, where a person types this.
+    pub(crate) fn agent_on_terminal(&self, typed: &[u8]) -> Process {
+        let program = std::env::current_exe().unwrap();
+        let agent = format!(
+            "{} process::agent --exact --ignored --nocapture",
+            program.display()
+        );
+        let mut command = Command::new("script"); // of bsdutils, which no Debian is without
+        command
+            .args(["--quiet", "--flush", "--command", &agent])
+            .arg("/dev/null") // what is shown comes out of it as well
+            .env(PLACE, self.place())
+            .env(TERMINAL, "1");
+        Process::spawn_with_stdin(command, typed)
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
