@@ -28,8 +28,8 @@ impl Tokens for Hardware {
                     .into_iter()
                     .map(|found| TokenSeen {
                         reader: found.reader,
-                        shows: Some(found.announcement),
-                        trouble: None,
+                        trouble: found.shows.as_ref().err().map(CardError::to_string),
+                        shows: found.shows.ok(),
                     })
                     .collect();
                 see(&seen);

@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 
 use super::{CardError, holder};
 
-/// How long another program's transaction is waited for. Ours last no longer than a touch is waited for, 15 s.
-const TRANSACTION_WAIT: Duration = Duration::from_secs(20);
+/// How long another program's transaction is waited for, before it counts as holding the token.
+const TRANSACTION_WAIT: Duration = Duration::from_secs(5);
 
 /// How long an answer is waited for: a token makes an RSA key of 3,072 bits in half a minute, in bad luck in two.
 const ANSWER_WAIT: Duration = Duration::from_secs(180);

@@ -11,7 +11,8 @@
 //!
 //! PIV is spoken here and not by the crate `yubikey`: that one writes each command with its PIN to the log, keeps the PIN in
 //! memory unwiped, begins a transaction for each command (so that another program comes between PIN and signature), and folds
-//! a withheld touch, a missing PIN and a broken answer into one error.
+//! a withheld touch, a missing PIN and a broken answer into one error. OpenPGP is spoken here too, over the same
+//! line: `openpgp-card` as well logs commands with their PINs, and answers with deciphered secrets, from memory that nobody wipes.
 //!
 //! *Invariant:* no byte that is sent to a token or comes from it is logged; a PIN or a key that is sent is wiped; whoever opens a
 //! token has seen its serial number in the same transaction.

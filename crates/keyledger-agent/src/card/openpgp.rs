@@ -79,6 +79,10 @@ impl<'a> Openpgp<'a> {
     fn select(line: &'a mut Line) -> Result<Self, CardError> {
         let select = || Apdu::new("SELECT of OpenPGP", [0, 0xa4, 0x04, 0]).with(&OPENPGP);
         let mut answer = select().send(line)?;
+        if answer.status == 0x9000 {
+            // Some firmware selects what is terminated, and then does nothing.
+            answer = Apdu::new("GET DATA of the name", [0, 0xca, 0, 0x4f]).send(line)?;
+        }
         // Terminated: a reset was cut off between its two halves.
         if matches!(answer.status, 0x6285 | 0x6985) {
             let activate = Apdu::new("ACTIVATE FILE", [0, 0x44, 0, 0]);

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::CString,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use keyledger_domain::token::{Announcement, Serial};
@@ -17,11 +17,11 @@ use super::{CardError, Piv, announcement};
 pub struct Found {
     /// The PC/SC reader that it is, or is in.
     pub reader: String,
-    /// What it shows to anybody.
-    pub announcement: Announcement,
+    /// What it shows to anybody; or why it cannot be asked now: who holds it.
+    pub shows: Result<Announcement, CardError>,
 }
 
-/// The tokens that are plugged in. What is no token, or is held by another program, is left out.
+/// The tokens that are plugged in. What is no token is left out; what may be one and is held by another program is not.
 ///
 /// Blocks while tokens are talked to: some 30 commands each.
 ///
@@ -32,9 +32,10 @@ pub fn readers() -> Result<Vec<Found>, CardError> {
     let mut found = Vec::new();
     for reader in occupied()? {
         match look_into(&reader) {
-            Ok(Some(token)) => found.push(token),
+            Ok(Some(announcement)) => found.push(Found::new(&reader, Ok(announcement))),
             Ok(None) => {}
             Err(CardError::NoService) => return Err(CardError::NoService),
+            Err(error @ CardError::Held { .. }) => found.push(Found::new(&reader, Err(error))),
             Err(error) => {
                 tracing::debug!(reader = ?reader.name, %error, "no token to be seen here now");
             }
@@ -55,7 +56,7 @@ pub(crate) fn open(serial: Serial) -> Result<Piv, CardError> {
     readers.sort_by_key(|reader| seen(reader) != Some(Some(serial)));
     let mut held = None;
     for reader in readers {
-        if seen(&reader).is_some_and(|known| known != Some(serial)) {
+        if seen_lately(&reader).is_some_and(|known| known != Some(serial)) {
             continue;
         }
         match Piv::open(reader.name.clone()) {
@@ -65,7 +66,9 @@ pub(crate) fn open(serial: Serial) -> Result<Piv, CardError> {
                     return Ok(piv);
                 }
             }
-            Err(error @ CardError::Held { .. }) => held = Some(error),
+            // One that is known to be another token may be held as long as it likes.
+            Err(error @ CardError::Held { .. }) if may_be(&reader, serial) => held = Some(error),
+            Err(CardError::Held { .. }) => {}
             Err(CardError::Nothing(_) | CardError::Status { .. }) => remember(&reader, None),
             Err(CardError::NoService) => return Err(CardError::NoService),
             Err(error) => {
@@ -193,18 +196,14 @@ fn names(context: &Context) -> Result<Vec<CString>, CardError> {
     }
 }
 
-fn look_into(reader: &Occupied) -> Result<Option<Found>, CardError> {
-    if seen(reader) == Some(None) {
-        return Ok(None); // some other card: it is asked once
+fn look_into(reader: &Occupied) -> Result<Option<Announcement>, CardError> {
+    if seen_lately(reader) == Some(None) {
+        return Ok(None); // some other card
     }
     if let Some(Some(serial)) = seen(reader)
         && walks().under_way.contains(&serial)
     {
-        let shown = walks().shown.get(&serial).cloned();
-        return Ok(shown.map(|announcement| Found {
-            reader: reader.name.to_string_lossy().into_owned(),
-            announcement,
-        }));
+        return Ok(walks().shown.get(&serial).cloned());
     }
     let mut piv = match Piv::open(reader.name.clone()) {
         Ok(piv) => piv,
@@ -217,10 +216,20 @@ fn look_into(reader: &Occupied) -> Result<Option<Found>, CardError> {
     remember(reader, Some(piv.serial()));
     let announcement = announcement(&mut piv)?;
     walks().shown.insert(piv.serial(), announcement.clone());
-    Ok(Some(Found {
-        reader: reader.name.to_string_lossy().into_owned(),
-        announcement,
-    }))
+    Ok(Some(announcement))
+}
+
+fn may_be(reader: &Occupied, serial: Serial) -> bool {
+    seen(reader).is_none_or(|known| known == Some(serial))
+}
+
+impl Found {
+    fn new(reader: &Occupied, shows: Result<Announcement, CardError>) -> Self {
+        Self {
+            reader: reader.name.to_string_lossy().into_owned(),
+            shows,
+        }
+    }
 }
 
 /// Tokens with which a task is walked now. They are left alone by who only looks: what they showed before stands.
@@ -259,17 +268,41 @@ impl Drop for Walked {
     }
 }
 
-/// Which token answered in a reader, and at which of the reader's events: so that a walk does not disturb the others.
-static SEEN: Mutex<BTreeMap<CString, (u32, Option<Serial>)>> = Mutex::new(BTreeMap::new());
+/// Which token answered in a reader, at which of the reader's events, and when.
+static SEEN: Mutex<BTreeMap<CString, Seen>> = Mutex::new(BTreeMap::new());
+
+struct Seen {
+    events: u32,
+    /// Nothing if it is no token.
+    serial: Option<Serial>,
+    at: Instant,
+}
+
+/// How long a reader is not asked again by who looks for another token. Not for ever: where pcscd was started anew, it counts a reader's
+/// events anew, and the same count may be another token's.
+const LATELY: Duration = Duration::from_secs(10);
 
 /// Which token is in it, or that none is; nothing if that is not known.
 fn seen(reader: &Occupied) -> Option<Option<Serial>> {
+    seen_within(reader, Duration::MAX)
+}
+
+fn seen_lately(reader: &Occupied) -> Option<Option<Serial>> {
+    seen_within(reader, LATELY)
+}
+
+fn seen_within(reader: &Occupied, age: Duration) -> Option<Option<Serial>> {
     let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let (events, serial) = seen.get(&reader.name)?;
-    (*events == reader.events).then_some(*serial)
+    let seen = seen.get(&reader.name)?;
+    (seen.events == reader.events && seen.at.elapsed() <= age).then_some(seen.serial)
 }
 
 fn remember(reader: &Occupied, serial: Option<Serial>) {
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    seen.insert(reader.name.clone(), (reader.events, serial));
+    let now = Seen {
+        events: reader.events,
+        serial,
+        at: Instant::now(),
+    };
+    seen.insert(reader.name.clone(), now);
 }

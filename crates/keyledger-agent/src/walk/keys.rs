@@ -1,5 +1,6 @@
 //! Keys made and attested, certificates asked for and written.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use keyledger_custody::Secret;
 use keyledger_domain::token::{
     KeyMade, KeysMade, OpenpgpKeyMade, PinPolicy, Profile, Prompt, Report, Slot, SlotPlan,
@@ -16,7 +17,7 @@ use crate::card::{CardError, Piv};
 
 /// The report of the keys: delivered again as it was, while the token shows the same keys.
 const MADE: &str = "keys.made";
-/// Their certificates lie in their slots.
+/// The hash of the report whose certificates lie in their slots.
 const CERTIFIED: &str = "certificates";
 
 impl Walk<'_> {
@@ -47,7 +48,9 @@ impl Walk<'_> {
     /// Reports the keys, and writes the certificates that come back.
     pub(super) fn write_certificates(&mut self, profile: &Profile) -> Result<(), Halt> {
         let made = self.keys_made(profile)?;
-        if self.desk.kept(CERTIFIED)?.is_some() {
+        let this = digest(&SHA256, &json(&made));
+        let certified = self.desk.kept(CERTIFIED)?;
+        if certified.is_some_and(|report| report.expose() == this.as_ref()) {
             return Ok(());
         }
         let reply = self.ask(Report::KeysMade(made))?;
@@ -61,7 +64,7 @@ impl Walk<'_> {
             self.at_token(|walk, piv| walk.write_certificate(piv, slot, &der))?;
         }
         self.desk
-            .keep(CERTIFIED, &Secret::new(b"written".to_vec()))?;
+            .keep(CERTIFIED, &Secret::new(this.as_ref().to_vec()))?;
         Ok(())
     }
 
@@ -186,6 +189,10 @@ impl Walk<'_> {
             ),
         ))
     }
+}
+
+fn json(made: &KeysMade) -> Vec<u8> {
+    serde_json::to_vec(made).expect("a report is always JSON")
 }
 
 /// The keys themselves, whatever they agreed to.

@@ -84,7 +84,8 @@ pub struct Patience {
     pub held: Duration,
     /// How often a touch is waited for: each time 15 s, as the token sets it.
     pub touches: u8,
-    /// How often the token may vanish in mid-command within one step. A person pulls it once or twice; a broken contact, for ever.
+    /// How often one step may be interrupted: by a token that vanishes in mid-command, by a wrong PIN. A person pulls it once or twice; a
+    /// broken contact, for ever.
     pub interruptions: u16,
 }
 
@@ -128,6 +129,7 @@ pub fn walk_within(
         patience,
         step: Step::Taken,
         pin: None,
+        pin_is_unproved: false,
         openpgp_pin: None,
         secrets: None,
     };
@@ -163,6 +165,8 @@ struct Walk<'a> {
     step: Step,
     /// The PIN, once it is known.
     pin: Option<Secret>,
+    /// True of a PIN that the token has not taken yet.
+    pin_is_unproved: bool,
     /// The PIN of the OpenPGP applet, where the person made it another one.
     openpgp_pin: Option<Secret>,
     /// The token's secrets, once they are known.

@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 use keyledger_custody::{CurveKey, Delivery, Secret, TokenSecrets};
-use keyledger_domain::token::{Report, SecretsWanted, Step};
+use keyledger_domain::token::{FailureCode, Report, SecretsWanted, Step};
 
 use super::{Halt, Walk, WalkEnd};
 use crate::card::{CardError, Piv, Reference};
@@ -84,7 +84,8 @@ impl Walk<'_> {
     /// The token's secrets as custody has them, sealed to a key made for this task.
     fn old_secrets(&mut self) -> Result<TokenSecrets, Halt> {
         let unreadable = |error: &dyn std::fmt::Display| {
-            Halt::misbehaved(format!("the token's secrets cannot be read: {error}"))
+            let detail = format!("the token's secrets cannot be read: {error}");
+            Halt::Fail(FailureCode::ManagementKeyUnknown, detail)
         };
         if let Some(json) = self.desk.kept(OLD)? {
             return TokenSecrets::from_secret(&json).map_err(|error| unreadable(&error));

@@ -47,33 +47,59 @@ impl Walk<'_> {
                 Ok(done)
             });
             drop(piv); // people are asked while nobody is kept from the token
-            match done {
-                Err(Halt::Card(error)) if error.is_passing() => {
-                    interruptions += 1;
-                    if interruptions > self.patience.interruptions {
-                        let detail = format!("it went away {interruptions} times: {error}");
-                        return Err(Halt::misbehaved(detail));
-                    }
-                    tracing::info!(serial = %self.serial, step = self.step.as_str(), %error, "begins again");
-                    self.desk.pause(LOOK)?;
+            let error = match done {
+                Ok(done) => {
+                    self.keep_proved_pin()?;
+                    return Ok(done);
                 }
-                Err(Halt::Card(CardError::Wrong {
-                    what: Reference::Pin,
-                    tries,
-                })) => {
-                    let pin = self.desk.pin(self.serial, tries)?;
-                    self.know_pin(pin)?;
-                }
-                Err(Halt::Card(CardError::Wrong {
-                    what: Reference::OpenpgpPin,
-                    tries,
-                })) => self.openpgp_pin = Some(self.desk.pin(self.serial, tries)?),
-                Err(Halt::Card(CardError::Blocked(Reference::Pin))) if self.may_unblock() => {
-                    self.unblock_with_own_puk()?;
-                }
-                other => return other,
+                Err(Halt::Card(error)) => error,
+                Err(halt) => return Err(halt),
+            };
+            interruptions += 1;
+            if interruptions > self.patience.interruptions {
+                let detail = format!("it was interrupted {interruptions} times: {error}");
+                return Err(Halt::misbehaved(detail));
             }
+            tracing::info!(serial = %self.serial, step = self.step.as_str(), %error, "begins again");
+            self.get_over(error)?;
         }
+    }
+
+    /// Does what is to be done about an error before the same is tried again.
+    ///
+    /// # Errors
+    ///
+    /// The error itself, if it is none that passes.
+    fn get_over(&mut self, error: CardError) -> Result<(), Halt> {
+        match error {
+            CardError::Wrong {
+                what: Reference::Pin,
+                tries,
+            } => {
+                self.pin = Some(self.desk.pin(self.serial, tries)?);
+                self.pin_is_unproved = true;
+            }
+            CardError::Wrong {
+                what: Reference::OpenpgpPin,
+                tries,
+            } => self.openpgp_pin = Some(self.desk.pin(self.serial, tries)?),
+            CardError::Blocked(Reference::Pin) if self.may_unblock() => {
+                self.unblock_with_own_puk()?;
+            }
+            passing if passing.is_passing() => self.desk.pause(LOOK)?,
+            error => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// A PIN that a person typed is kept once the token took it: a wrong one, kept, would cost a try whenever the agent starts again.
+    fn keep_proved_pin(&mut self) -> Result<(), Halt> {
+        if std::mem::take(&mut self.pin_is_unproved)
+            && let Some(pin) = &self.pin
+        {
+            self.desk.keep("pin", pin)?;
+        }
+        Ok(())
     }
 
     /// Keeps the PIN for the rest of the task.
@@ -93,12 +119,9 @@ impl Walk<'_> {
         if tries.left == 0 {
             return Err(CardError::Blocked(Reference::Pin).into());
         }
-        let pin = self.desk.pin(self.serial, tries.left)?;
-        // Kept only once it is known to be right.
-        self.pin = Some(pin);
-        self.at_token(|walk, piv| walk.give_pin(piv))?;
-        let pin = self.pin.take().expect("set above");
-        self.know_pin(pin)
+        self.pin = Some(self.desk.pin(self.serial, tries.left)?);
+        self.pin_is_unproved = true;
+        self.at_token(|walk, piv| walk.give_pin(piv))
     }
 
     /// Proves the PIN to the token.

@@ -33,6 +33,8 @@ pub(crate) struct TestDesk {
     calls: usize,
     /// What happens while the walk waits.
     pub(crate) while_waiting: Option<Box<dyn FnMut() + Send>>,
+    /// What happens when the person is shown a prompt.
+    pub(crate) when_shown: Option<Box<dyn FnMut(Prompt) + Send>>,
     /// True if the person does not agree to a reset.
     pub(crate) declines: bool,
     pub(crate) patience: Patience,
@@ -60,6 +62,7 @@ impl TestDesk {
             kill_at: None,
             calls: 0,
             while_waiting: None,
+            when_shown: None,
             declines: false,
             patience: Patience {
                 held: Duration::from_secs(6),
@@ -83,9 +86,14 @@ impl TestDesk {
 
     /// Walks the task from the beginning of a run.
     pub(crate) fn walk(&mut self, token: &Token) -> Result<WalkEnd, WalkError> {
+        self.walk_with(serial(token))
+    }
+
+    /// The same with any token.
+    pub(crate) fn walk_with(&mut self, serial: Serial) -> Result<WalkEnd, WalkError> {
         self.calls = 0;
         let task = self.service.task.clone();
-        walk_within(self.patience, &task, serial(token), self)
+        walk_within(self.patience, &task, serial, self)
     }
 
     /// Walks it to its good end.
@@ -134,7 +142,12 @@ impl Desk for TestDesk {
     }
 
     fn show(&mut self, _: Serial, prompt: Prompt, _: &str) -> Result<(), DeskError> {
-        self.call(|desk| desk.prompts.push(prompt))
+        self.call(|desk| {
+            desk.prompts.push(prompt);
+            if let Some(event) = &mut desk.when_shown {
+                event(prompt);
+            }
+        })
     }
 
     fn new_pin(&mut self, _: Serial, _: &PinRules) -> Result<Secret, DeskError> {

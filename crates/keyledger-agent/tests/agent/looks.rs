@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use keyledger_agent::card::{Watch, readers};
+use keyledger_agent::card::{CardError, Watch, readers};
 use keyledger_domain::token::{Applet, FormFactor};
-use keyledger_testkit::token::VirtualTokens;
+use keyledger_testkit::token::{Token, VirtualTokens};
 
 use crate::desk::{TestDesk, serial};
 
@@ -16,22 +16,21 @@ fn tokens_are_announced_with_what_is_on_them() {
         desk.walk_to_proof(&used);
         let found = readers().unwrap();
         assert_eq!(found.len(), 2);
-        let of = |token| {
-            found
-                .iter()
-                .find(|f| f.announcement.serial == serial(token))
+        let of = |token: &Token| {
+            let here = found.iter().find(|found| found.reader == token.reader());
+            here.unwrap().shows.as_ref().unwrap()
         };
-        let (used, fresh) = (of(&used).unwrap(), of(&fresh).unwrap());
-        assert_eq!(fresh.reader, tokens.token(1).reader());
-        assert_eq!(fresh.announcement.firmware.to_string(), "5.7.1");
-        assert_eq!(fresh.announcement.form_factor, FormFactor::UsbAKeychain);
-        assert!(fresh.announcement.applets.contains(&Applet::Piv));
-        assert!(fresh.announcement.slots.is_empty());
-        assert_eq!(fresh.announcement.factory_pin, Some(true));
-        assert_eq!(fresh.announcement.pin_tries, Some(3));
+        assert_eq!(of(&used).serial, serial(&used));
+        let (used, fresh) = (of(&used), of(&fresh));
+        assert_eq!(fresh.firmware.to_string(), "5.7.1");
+        assert_eq!(fresh.form_factor, FormFactor::UsbAKeychain);
+        assert_eq!(fresh.applets, [Applet::Piv, Applet::Openpgp]);
+        assert!(fresh.slots.is_empty());
+        assert_eq!(fresh.factory_pin, Some(true));
+        assert_eq!(fresh.pin_tries, Some(3));
 
         let profile = desk.service.task.profile.unwrap();
-        let shown = &used.announcement.slots;
+        let shown = &used.slots;
         assert_eq!(shown.len(), profile.piv.len());
         for shown in shown {
             let plan = &profile.piv[&shown.slot];
@@ -39,8 +38,24 @@ fn tokens_are_announced_with_what_is_on_them() {
             assert_eq!(shown.algorithm, Some(plan.algorithm));
             assert_eq!((shown.pin, shown.touch), (plan.pin, plan.touch));
         }
-        assert_eq!(used.announcement.factory_pin, Some(false));
-        assert_eq!(used.announcement.puk_tries, Some(5));
+        assert_eq!(used.factory_pin, Some(false));
+        assert_eq!(used.puk_tries, Some(5));
+    });
+}
+
+#[test]
+fn a_token_that_another_program_holds_is_shown_with_who_may_hold_it() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let reader = std::ffi::CString::new(tokens.token(0).reader()).unwrap();
+        let context = pcsc::Context::establish(pcsc::Scope::User).unwrap();
+        let exclusive = pcsc::ShareMode::Exclusive;
+        let card = context.connect(&reader, exclusive, pcsc::Protocols::ANY);
+        let found = readers().unwrap();
+        assert_eq!(found.len(), 1);
+        let held = found[0].shows.as_ref().unwrap_err();
+        assert!(matches!(held, CardError::Held { .. }), "{held:?}");
+        drop(card);
+        assert!(readers().unwrap()[0].shows.is_ok());
     });
 }
 

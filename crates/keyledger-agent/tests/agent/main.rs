@@ -12,3 +12,4 @@ mod pulled;
 mod refused;
 mod repair;
 mod service;
+mod silence;

@@ -131,12 +131,13 @@ fn a_used_token_is_reset_only_after_the_person_typed_its_number() {
 }
 
 #[test]
-fn two_tokens_are_provisioned_at_once_each_with_its_own_secrets() {
-    VirtualTokens::in_front_of(2, |tokens| {
-        let walks = [0, 1].map(|index| {
+fn six_persons_tokens_are_provisioned_at_once() {
+    VirtualTokens::in_front_of(6, |tokens| {
+        let walks = [0, 1, 2, 3, 4, 5].map(|index| {
             let token = tokens.token(index);
             std::thread::spawn(move || {
-                let mut desk = TestDesk::provision("service");
+                let person = Profile::shipped("person");
+                let mut desk = TestDesk::with_task(TaskKind::Provision, person);
                 desk.walk_to_proof(&token);
                 assert_provisioned(&desk, &token);
             })

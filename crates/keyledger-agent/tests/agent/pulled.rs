@@ -5,7 +5,8 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use keyledger_domain::token::Prompt;
+use keyledger_agent::walk::WalkEnd;
+use keyledger_domain::token::{FailureCode, Profile, Prompt, TaskKind};
 use keyledger_testkit::token::{Fault, Token, VirtualTokens, When};
 
 use crate::{desk::TestDesk, end::assert_provisioned};
@@ -33,7 +34,8 @@ fn a_token_pulled_at_any_command_goes_on_when_it_is_back() {
             std::thread::spawn(move || {
                 for (instruction, times) in MOMENTS {
                     for nth in 1..=times {
-                        pulled_once(&token, instruction, nth, when);
+                        let desk = TestDesk::provision("service");
+                        pulled_once(desk, &token, instruction, nth, when);
                     }
                 }
             })
@@ -44,8 +46,7 @@ fn a_token_pulled_at_any_command_goes_on_when_it_is_back() {
     });
 }
 
-fn pulled_once(token: &Token, instruction: u8, nth: u32, when: When) {
-    let mut desk = TestDesk::provision("service");
+fn pulled_once(mut desk: TestDesk, token: &Token, instruction: u8, nth: u32, when: When) {
     token.fault(Fault::Remove {
         instruction,
         nth,
@@ -63,6 +64,67 @@ fn pulled_once(token: &Token, instruction: u8, nth: u32, when: When) {
     let place = format!("{instruction:02x} number {nth} {when:?}");
     assert_eq!(back.load(Ordering::Relaxed), 1, "pulled once at {place}");
     assert_provisioned(&desk, token);
+}
+
+/// The instructions of OpenPGP's part, as above.
+const OPENPGP_MOMENTS: [(u8, u32); 8] = [
+    (0xe6, 1), // TERMINATE
+    (0x44, 1), // ACTIVATE
+    (0xf2, 1), // SET PIN RETRIES
+    (0x24, 2), // CHANGE REFERENCE DATA
+    (0xda, 6), // PUT DATA: the reset code, then what makes a key one
+    (0x47, 2), // GENERATE
+    (0x2a, 2), // sign, decipher
+    (0x88, 1), // INTERNAL AUTHENTICATE
+];
+
+#[test]
+fn a_token_pulled_while_openpgp_is_set_up_goes_on_when_it_is_back() {
+    VirtualTokens::in_front_of(2, |tokens| {
+        let walks = [When::Before, When::After].map(|when| {
+            let token = tokens.token(usize::from(when == When::After));
+            std::thread::spawn(move || {
+                let mut profile = Profile::shipped("person").unwrap();
+                profile.piv.clear();
+                for (instruction, times) in OPENPGP_MOMENTS {
+                    for nth in 1..=times {
+                        let task = (TaskKind::Provision, Some(profile.clone()));
+                        let desk = TestDesk::with_task(task.0, task.1);
+                        pulled_once(desk, &token, instruction, nth, when);
+                    }
+                }
+            })
+        });
+        for walk in walks {
+            walk.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_token_that_becomes_another_in_mid_task_stops_everything() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let mut desk = TestDesk::provision("person");
+        let hand = token.clone();
+        let serial = 2_000_001;
+        desk.when_shown = Some(Box::new(move |prompt| {
+            if prompt == Prompt::Touch {
+                hand.fault(Fault::PosesAsSerial { serial });
+            }
+        }));
+        let end = desk.walk(&token).unwrap();
+        let WalkEnd::Failed { code, detail } = end else {
+            panic!("{end:?}");
+        };
+        assert_eq!(code, FailureCode::SerialChanged);
+        assert!(detail.contains("2000001"), "{detail}");
+        assert!(
+            desk.service.keys_made.is_empty(),
+            "nothing of it was reported"
+        );
+        assert!(desk.service.evidence.is_none());
+    });
 }
 
 #[test]

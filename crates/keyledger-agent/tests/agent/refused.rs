@@ -1,10 +1,14 @@
 //! What cannot be done is said, in words that help.
 
 use keyledger_agent::walk::WalkEnd;
+use keyledger_custody::{ManagementKeyAlgorithm, TokenSecrets};
 use keyledger_domain::token::{FailureCode, Profile, TaskKind};
-use keyledger_testkit::token::{Fault, Firmware, Touch, VirtualTokens};
+use keyledger_testkit::token::{Fault, Firmware, Token, Touch, VirtualTokens};
 
-use crate::desk::{PIN, TestDesk};
+use crate::{
+    desk::{PIN, TestDesk},
+    end::assert_provisioned,
+};
 
 fn failed(desk: &TestDesk, end: &WalkEnd) -> (FailureCode, String) {
     let WalkEnd::Failed { code, detail } = end else {
@@ -69,8 +73,51 @@ fn a_pin_blocked_while_it_is_provisioned_is_unblocked_by_its_own_puk() {
             status: 0x6983,
         });
         desk.walk_to_proof(&token);
-        crate::end::assert_provisioned(&desk, &token);
+        assert_provisioned(&desk, &token);
         assert!(token.pin_is(PIN));
+    });
+}
+
+/// Each is told how to go on, and that works: after a reset, the token is provisioned again.
+fn assert_only_a_reset_helps(token: &Token, code: FailureCode) {
+    assert!(code.remedy().contains("token reset"), "{}", code.remedy());
+    let mut again = TestDesk::provision("service");
+    again.walk_to_proof(token);
+    assert_provisioned(&again, token);
+}
+
+#[test]
+fn a_puk_that_is_not_custodys_cannot_unblock() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let mut desk = TestDesk::provision("service");
+        desk.walk_to_proof(&token);
+        let other = TokenSecrets::generate(ManagementKeyAlgorithm::Aes192, false).unwrap();
+        desk.service.secrets = Some(other);
+        for left in (0..5).rev() {
+            desk.file(TaskKind::Unblock);
+            let end = desk.walk(&token).unwrap();
+            let (code, detail) = failed(&desk, &end);
+            assert_eq!(code, FailureCode::PukBlocked, "{detail}");
+            assert_eq!(token.state().puk_tries_left, left);
+        }
+        assert_only_a_reset_helps(&token, FailureCode::PukBlocked);
+    });
+}
+
+#[test]
+fn a_management_key_that_custody_does_not_have_cannot_be_rotated() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let mut desk = TestDesk::provision("service");
+        desk.walk_to_proof(&token);
+        let other = TokenSecrets::generate(ManagementKeyAlgorithm::Aes192, false).unwrap();
+        desk.service.secrets = Some(other);
+        desk.file(TaskKind::RotateSecrets);
+        let end = desk.walk(&token).unwrap();
+        let (code, _) = failed(&desk, &end);
+        assert_eq!(code, FailureCode::ManagementKeyUnknown);
+        assert_only_a_reset_helps(&token, code);
     });
 }
 

@@ -314,6 +314,7 @@ fn openpgp_keys_that_no_profile_has_are_a_fault() {
                 public_key: key_on(Algorithm::Ed25519, 1, "openpgp.sign", 1),
                 created_at: 0,
                 fingerprint: "0".repeat(40).into(),
+                bind: None,
             });
         }),
     );

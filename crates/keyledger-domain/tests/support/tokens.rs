@@ -366,6 +366,7 @@ impl World {
                 public_key: key_on(algorithm, serial.number(), &role.place(), run),
                 created_at: 1_767_225_600,
                 fingerprint: format!("{:040x}", run).into(),
+                bind: None,
             });
         }
         Report::KeysMade(made)
