@@ -139,13 +139,22 @@ pub fn walk_within(
     };
     let (code, detail) = match halt {
         Halt::Over(end) => return Ok(end),
-        Halt::Desk(DeskError::Refused(why)) => return Ok(WalkEnd::Closed { why }),
+        Halt::Desk(DeskError::Refused(why)) if is_over(&why) => {
+            return Ok(WalkEnd::Closed { why });
+        }
+        // Somebody has to know: the token is left where it stands, and the task is not to stay open for ever.
+        Halt::Desk(DeskError::Refused(why)) => (FailureCode::Refused, why),
         Halt::Desk(error @ DeskError::Declined) => (FailureCode::Declined, error.to_string()),
         Halt::Desk(error) => return Err(WalkError::Desk(error)),
         Halt::Fail(code, detail) => (code, detail),
         Halt::Card(error) => (code_of(&error), error.to_string()),
     };
     walk.fail(code, detail)
+}
+
+/// True of a refusal because the task has ended, or never was this agent's.
+fn is_over(why: &str) -> bool {
+    why.starts_with("task_not_open") || why.starts_with("unauthorised")
 }
 
 /// Walks that are under way, or were.
@@ -251,6 +260,19 @@ impl Walk<'_> {
     fn begin(&mut self, step: Step) -> Result<(), Halt> {
         self.step = step;
         self.say(None)
+    }
+
+    /// Begins a step that cannot be undone: only when the service has heard of it, and still wants it.
+    fn begin_for_certain(&mut self, step: Step) -> Result<(), Halt> {
+        self.step = step;
+        let progress = Progress {
+            serial: self.serial,
+            step,
+            prompt: None,
+            at: None,
+        };
+        self.ask(Report::Progressed(progress))?;
+        Ok(())
     }
 
     /// Says what is being worked on.

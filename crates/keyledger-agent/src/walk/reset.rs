@@ -29,8 +29,9 @@ impl Walk<'_> {
             // What is begun is not asked for again, though the token now looks as if somebody had used it.
             self.desk.keep(CONFIRMED, &Secret::new(b"yes".to_vec()))?;
         }
-        // Said only now: until the person agreed, everything on it is as it was.
-        self.begin(Step::Reset)?;
+        // Said only now: until the person agreed, everything on it is as it was. And not before the service has heard it: a task
+        // that was cancelled while the person was asked destroys nothing.
+        self.begin_for_certain(Step::Reset)?;
         self.at_token(|_, piv| {
             reset(piv)?;
             if openpgp {

@@ -69,6 +69,16 @@ impl Ledger {
                 why: "it was made on a token: provision or reset the token instead",
             });
         }
+        let vouches = self
+            .key(name)
+            .is_some_and(|key| key.state.authority().is_some());
+        if vouches && matches!(command, C::Rotate(_)) {
+            return Err(Rejection::InUse {
+                what: HistoryId::new(Aggregate::Key, name.clone()),
+                by: "the certificates it signed: make another authority with `keyledger ca create`"
+                    .to_owned(),
+            });
+        }
         let harmless = matches!(command, C::Describe(_) | C::Generate(_) | C::Register(_));
         if let (Some(by), false) = (self.trust_on(name), harmless) {
             return Err(Rejection::InUse {

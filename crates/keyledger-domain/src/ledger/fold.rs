@@ -7,7 +7,7 @@ use crate::{
     account::{self, Account},
     cid::EventCid,
     event::Event,
-    key::{self, Key},
+    key::{self, Custodian, Key},
     name::{HistoryId, Name},
     operator::{self, Operator},
     principal::Principal,
@@ -182,6 +182,13 @@ impl Ledger {
         if let key::Event::Certified(certified) = event {
             self.certificates
                 .insert(certified.serial.clone(), name.clone());
+        }
+        if let key::Event::Registered(created) = event
+            && created.custodian == Custodian::Token
+            && let Some(public_key) = &created.public.public_key
+        {
+            let first = self.token_keys.entry(public_key.clone());
+            first.or_insert_with(|| name.clone());
         }
         self.reindexing(name, |ledger| {
             let create = || Key::create(event, at);

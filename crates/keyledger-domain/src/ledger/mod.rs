@@ -85,6 +85,8 @@ pub struct Ledger {
     tokens: HashMap<Name, Box<Entry<Token>>>,
     /// Serial numbers of certificates to the keys they are over: none is used twice.
     certificates: HashMap<Box<str>, Name>,
+    /// Public keys that tokens made to the first key of each: what was attested once is never attested anew.
+    token_keys: HashMap<Box<str>, Name>,
     /// Command ids to what they did.
     commands: HashMap<Uuid, Remembered>,
     /// User nkeys to their names.
@@ -202,6 +204,12 @@ impl Ledger {
     /// All tokens, in no order.
     pub fn tokens(&self) -> impl Iterator<Item = (&Name, &Entry<Token>)> {
         self.tokens.iter().map(|(name, entry)| (name, &**entry))
+    }
+
+    /// The key that a token made with this public half, in base64 of DER.
+    #[must_use]
+    pub fn token_key(&self, public_key: &str) -> Option<&Name> {
+        self.token_keys.get(public_key)
     }
 
     /// The key that the certificate with this serial number is over.

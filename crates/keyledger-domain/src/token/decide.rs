@@ -200,6 +200,7 @@ pub(crate) fn check_task(
     match (token.phase, kind) {
         (P::Enrolled | P::Provisioned | P::Quarantined, K::Provision | K::Reset)
         | (P::Provisioned, K::Verify | K::Unblock | K::RotateSecrets) => {}
+        (P::Quarantined, K::Verify) if token.profile.is_some() && !token.keys.is_empty() => {}
         (P::Seen, _) => return refuse("enrol it first"),
         (P::Enrolled | P::Quarantined, _) => return refuse("provision it first"),
         (P::Lost, _) => return refuse("it is lost: `find` it first"),
@@ -228,6 +229,21 @@ pub(crate) fn check_task(
     Ok(())
 }
 
+/// The workstation that a task is for: the one named, or the one where the token was last proved. Never the one that says it sees it.
+pub(crate) fn workstation_of<'a>(
+    name: &Name,
+    token: &'a Token,
+    command: &'a Command,
+) -> Result<&'a Name, Rejection> {
+    let workstation = command.workstation().or(token.home.as_ref());
+    workstation.ok_or_else(|| Rejection::BadValue {
+        field: "workstation",
+        fault: format!(
+            "token {name} was proved nowhere yet: name the workstation it is plugged into"
+        ),
+    })
+}
+
 fn file(
     name: &Name,
     token: &Token,
@@ -235,11 +251,7 @@ fn file(
     kind: TaskKind,
     filing: Filing,
 ) -> Result<Vec<Event>, Rejection> {
-    let workstation = command.workstation().or(token.workstation.as_ref());
-    let workstation = workstation.ok_or_else(|| Rejection::BadValue {
-        field: "workstation",
-        fault: format!("token {name} was never seen: name the workstation it is plugged into"),
-    })?;
+    let workstation = workstation_of(name, token, command)?;
     let profile: Option<&Profile> = match command {
         Command::Provision(c) => Some(&c.profile),
         Command::Reset(_) => None,

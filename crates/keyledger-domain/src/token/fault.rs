@@ -109,6 +109,12 @@ pub enum EvidenceFault {
     /// A factory secret still opens the token.
     #[error("the factory's {0} was not refused")]
     Factory(&'static str),
+    /// The ledger knows the key from before: its evidence is old, or another's.
+    #[error("{place}: the key was on a token before: old evidence, or another's")]
+    UsedBefore {
+        /// Where it is said to be.
+        place: Box<str>,
+    },
     /// The OpenPGP keys are not what the profile asks for.
     #[error("{place}: {why}")]
     Openpgp {
@@ -142,6 +148,7 @@ impl EvidenceFault {
             Self::Firmware { .. } => "firmware",
             Self::Factory(_) => "factory",
             Self::Openpgp { .. } => "openpgp",
+            Self::UsedBefore { .. } => "used_before",
             Self::NotReset => "not_reset",
         }
     }

@@ -16,6 +16,7 @@ mod task;
 mod words;
 
 pub use command::*;
+pub(crate) use decide::workstation_of;
 pub use decide::*;
 pub use event::*;
 pub use evidence::*;

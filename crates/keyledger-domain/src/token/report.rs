@@ -355,6 +355,8 @@ pub enum FailureCode {
     Misbehaved,
     /// The task's signature is not the ledger's.
     Untrusted,
+    /// The service refuses for good what the task needs.
+    Refused,
 }
 
 impl FailureCode {
@@ -372,6 +374,7 @@ impl FailureCode {
             Self::Declined => "declined",
             Self::Misbehaved => "misbehaved",
             Self::Untrusted => "untrusted",
+            Self::Refused => "refused",
         }
     }
 
@@ -395,6 +398,7 @@ impl FailureCode {
             Self::Declined => "ask the person, and file the task again",
             Self::Misbehaved => "do not use this token; see the detail",
             Self::Untrusted => "enrol the workstation again: `keyledger-agent enrol`",
+            Self::Refused => "mend what the detail says, and file the task again",
         }
     }
 }

@@ -82,6 +82,8 @@ pub struct OpenTask {
     pub before: Phase,
     /// The furthest step that was reported.
     pub step: Option<Step>,
+    /// How often keys were made for it.
+    pub made: u8,
     /// The entry of the secrets that were made for it, the newest.
     pub entry: Option<Box<str>>,
     /// Entries of secrets that were made for it before: an agent that began again.
@@ -103,6 +105,8 @@ pub struct Token {
     pub shown: Option<Box<Announcement>>,
     /// The workstation it was last seen at.
     pub workstation: Option<Name>,
+    /// The workstation where it was last proved: an announcement, which anybody's agent can make, is no reason to trust one.
+    pub home: Option<Name>,
     /// When it last showed something new.
     pub shown_at: Option<Timestamp>,
     /// What it was provisioned with.
@@ -175,6 +179,7 @@ impl Token {
             principal: None,
             shown: None,
             workstation: None,
+            home: None,
             shown_at: None,
             profile: None,
             task: None,
@@ -222,6 +227,7 @@ impl Token {
                     filed_at: at,
                     before,
                     step: None,
+                    made: 0,
                     entry: None,
                     entries_before: Vec::new(),
                     keys: Vec::new(),
@@ -242,6 +248,7 @@ impl Token {
                 .superseded_entries
                 .retain(|entry| !e.entries.contains(entry)),
             Event::KeysMade(made) => {
+                self.on_task(|task| task.made = task.made.saturating_add(1));
                 self.keys_ever += u32::try_from(made.keys.len()).unwrap_or_default();
                 self.keys.clear();
                 self.openpgp.clone_from(&made.openpgp);
@@ -261,6 +268,8 @@ impl Token {
                 }
             }
             Event::Verified(p) => {
+                // Quarantined on a verification's word, it is trusted again on another's.
+                self.phase = Phase::Provisioned;
                 self.proved_at = Some(at);
                 self.end_well(p.task);
             }
@@ -271,6 +280,7 @@ impl Token {
                 self.keys.clear();
                 self.proved_at = None;
                 self.end_well(e.task);
+                self.home = None;
                 // The factory's secrets open it.
                 self.supersede();
             }
@@ -320,7 +330,9 @@ impl Token {
     fn end_well(&mut self, task: Uuid) -> Option<OpenTask> {
         self.last_task = Some((task, true));
         self.fault = None;
-        self.task.take().map(|task| *task)
+        let task = self.task.take().map(|task| *task);
+        self.home = task.as_ref().map(|task| task.filed.workstation.clone());
+        task
     }
 
     /// A task ended before its time. A token that was to be provisioned is not; once its reset has begun, nothing of before

@@ -133,7 +133,7 @@ fn a_token_that_was_never_seen_needs_a_workstation() {
         .then(["token 12345678 task_filed"]);
     given(unseen)
         .when(token("reset", json!({})))
-        .then_rejected("bad_value", "was never seen");
+        .then_rejected("bad_value", "was proved nowhere yet");
 }
 
 #[test]

@@ -58,7 +58,10 @@ fn a_task_that_ends_once_the_reset_has_begun_leaves_nothing_to_rely_on() {
 
 #[test]
 fn a_person_who_declines_the_reset_keeps_the_token_as_it_is() {
-    for filed in [provision("service"), token("reset", json!({}))] {
+    for filed in [
+        provision("service"),
+        token("reset", json!({ "workstation": "desk" })),
+    ] {
         let asked = [filed, say(Say::Begin(Stage::Reset))];
         let world = given(then(provisioned("service"), asked))
             .when(say(Say::Fail(FailureCode::Declined)))
@@ -206,7 +209,7 @@ fn a_found_token_is_reset_first_and_an_old_one_retires() {
     let found = then(provisioned("service"), found);
     given(found.clone())
         .when(token("verify", json!({})))
-        .then_rejected("not_allowed", "provision it first");
+        .then_rejected("not_allowed", "reset it");
     let retired = [
         token("reset", json!({})),
         say(Say::Prove),
@@ -223,17 +226,23 @@ fn a_found_token_is_reset_first_and_an_old_one_retires() {
 
 #[test]
 fn a_token_does_not_retire_under_a_task() {
-    given(then(assigned(), [token("reset", json!({}))]))
-        .when(token("retire", json!({})))
-        .then_rejected("not_allowed", "a task is under way");
+    given(then(
+        assigned(),
+        [token("reset", json!({ "workstation": "desk" }))],
+    ))
+    .when(token("retire", json!({})))
+    .then_rejected("not_allowed", "a task is under way");
 }
 
 #[test]
-fn the_last_administrator_is_not_lost_with_a_token() {
+fn the_last_administrator_stays_when_a_token_is_lost() {
     let bound = token("bind", json!({ "user": "root" }));
     given(then(provisioned("service"), [bound]))
         .when(token("lose", json!({})))
-        .then_rejected("in_use", "last administrator");
+        .and(|ledger| {
+            let root = ledger.user(&"root".parse().unwrap()).unwrap();
+            assert!(root.state.revoked_at.is_none());
+        });
 }
 
 #[test]

@@ -116,6 +116,7 @@ fn command(verb: &'static str) -> Step {
         "assign" => token(verb, json!({ "principal": "ann" })),
         "transfer" => token(verb, json!({ "principal": "bob" })),
         "bind" => token(verb, json!({ "user": "ann-ssh" })),
+        "reset" => token(verb, json!({ "workstation": "desk" })),
         "release" => token(verb, json!({ "seal_to": curve_key() })),
         _ => token(verb, json!({})),
     }

@@ -183,14 +183,25 @@ fn authenticates(name: &Name, key: &key::Key) -> bool {
         && name.as_str().contains("-9a-")
 }
 
-/// The fingerprints of a principal's OpenPGP keys on tokens that may not be used any more.
+/// The fingerprints of a principal's OpenPGP keys on tokens that may not be used any more: of keys that were proved to be on a token
+/// once, and of which no other is alive. Anybody may put a label on a key of his own, and an agent may say anything until it is
+/// proved.
 fn revoked_keys<'a>(ledger: &'a Ledger, name: &Name) -> Vec<&'a str> {
-    let owned = ledger
+    let proved: Vec<(&str, bool)> = ledger
         .keys()
-        .filter(|(_, key)| key.state.owner.as_ref() == Some(name));
-    owned
-        .filter(|(_, key)| !matches!(key.state.state, key::State::Active | key::State::PreActive))
-        .filter_map(|(_, key)| key.state.labels.value(OPENPGP_FINGERPRINT))
+        .map(|(_, key)| &key.state)
+        .filter(|key| key.owner.as_ref() == Some(name))
+        .filter(|key| key.custodian == Custodian::Token && key.activated_at.is_some())
+        .filter_map(|key| {
+            let alive = key.state == key::State::Active;
+            Some((key.labels.value(OPENPGP_FINGERPRINT)?, alive))
+        })
+        .collect();
+    let is_alive = |fingerprint: &str| proved.iter().any(|(f, alive)| *alive && *f == fingerprint);
+    proved
+        .iter()
+        .map(|(fingerprint, _)| *fingerprint)
+        .filter(|fingerprint| !is_alive(fingerprint))
         .collect()
 }
 

@@ -6,7 +6,7 @@ use crate::{
     event::Event,
     key::{self, Custodian},
     ledger::{Decision, Facts, Ledger, Made},
-    name::{Aggregate, HistoryId},
+    name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     time::Timestamp,
 };
@@ -47,10 +47,17 @@ impl Ledger {
                 "a key that certifies itself must be active, in custody, p-256 or p-384, of purpose certify",
             ));
         }
-        if certify.issuer.is_some() && !issues(signs, facts.now) {
+        if certify.issuer.is_some() && !self.certifies(issuer, facts.now) {
             return Err(bad(
                 "issuer",
                 "it is no authority, or no more: certify it first with `path_length`",
+            ));
+        }
+        let other_root = key.authority().is_some_and(|c| c.issuer != target.name);
+        if certify.issuer.is_none() && other_root {
+            return Err(bad(
+                "issuer",
+                "another key vouches for it: name that one, or make a new root",
             ));
         }
         if certify.path_length.is_some() && !key.purposes.has(Purpose::Certify) {
@@ -98,6 +105,35 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// True of an authority at `now`, if nothing above it was revoked either.
+    #[must_use]
+    pub fn certifies(&self, name: &Name, now: Timestamp) -> bool {
+        /// More than any path length allows.
+        const MAX_ABOVE: usize = 8;
+        let Some(key) = self.key(name).map(|e| &e.state) else {
+            return false;
+        };
+        if !issues(key, now) {
+            return false;
+        }
+        let mut below = name;
+        let mut above = key.authority().map(|c| &c.issuer);
+        for _ in 0..MAX_ABOVE {
+            let Some(issuer) = above.filter(|issuer| *issuer != below) else {
+                return true;
+            };
+            let key = self.key(issuer).map(|e| &e.state);
+            let Some(key) = key.filter(|key| key.revocation.is_none()) else {
+                return false;
+            };
+            below = issuer;
+            above = key.authority().map(|c| &c.issuer);
+        }
+        false
+    }
+}
+
 /// True of a key that may sign certificates now.
 fn can_certify(key: &key::Key) -> bool {
     key.state == key::State::Active
@@ -107,7 +143,7 @@ fn can_certify(key: &key::Key) -> bool {
 }
 
 /// True of an authority at `now`: one of its certificates says so, and holds.
-pub(super) fn issues(key: &key::Key, now: Timestamp) -> bool {
+fn issues(key: &key::Key, now: Timestamp) -> bool {
     can_certify(key) && key.certificates().any(|c| c.authority && c.not_after > now)
 }
 

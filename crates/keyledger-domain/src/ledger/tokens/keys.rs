@@ -31,6 +31,24 @@ impl Ledger {
         self.add_to_key(name, &[key::Command::Revoke(revoke)], now, decision);
     }
 
+    /// Nobody is to rely on it until its token is trusted again.
+    pub(super) fn suspend_key(&self, name: &Name, now: Timestamp, decision: &mut Decision) {
+        let suspend = key::Command::Suspend(key::Suspend {
+            reason: Reason::new("its token is in quarantine").expect("it is a line"),
+            ticket: None,
+        });
+        self.add_to_key(name, &[suspend], now, decision);
+    }
+
+    /// Its token is trusted again.
+    pub(super) fn resume_key(&self, name: &Name, now: Timestamp, decision: &mut Decision) {
+        let resume = key::Command::Resume(key::Resume {
+            reason: None,
+            ticket: None,
+        });
+        self.add_to_key(name, &[resume], now, decision);
+    }
+
     /// A key that is no longer on its token is gone for good.
     pub(super) fn destroy_key(&self, name: &Name, now: Timestamp, decision: &mut Decision) {
         let why = || Reason::new("it is no longer on its token").expect("it is a line");

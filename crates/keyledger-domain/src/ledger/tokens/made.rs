@@ -13,7 +13,9 @@ use crate::{
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     text::{Labels, Title},
-    token::{self, Attested, KeysMade, KeysMadeOn, OpenpgpRole, Profile, Slot, TokenKey},
+    token::{
+        self, Attested, EvidenceFault, KeysMade, KeysMadeOn, OpenpgpRole, Profile, Slot, TokenKey,
+    },
 };
 
 /// A key that was made on a token.
@@ -76,6 +78,21 @@ impl Walk<'_> {
             known.any(|k| *k.place == *key.place && *k.public_key == *key.public_key)
         };
         new.retain(|key| !is_known(key)); // said again
+        // An attestation says nothing of when: one from an earlier task, or from another's, is as good as new.
+        let used = |key: &&NewKey<'_>| self.ledger.token_key(key.public_key).is_some();
+        if let Some(key) = new.iter().find(used) {
+            let place = key.place.as_str().into();
+            self.quarantine(&EvidenceFault::UsedBefore { place }, decision);
+            return Ok(());
+        }
+        let certifies = new.iter().any(|key| key.certificate.is_some());
+        let issuer = self.open.filed.issuer.as_ref();
+        if certifies && !issuer.is_some_and(|issuer| self.ledger.certifies(issuer, self.now)) {
+            return Err(bad(
+                "issuer",
+                "the authority certifies no more, or one above it was revoked: cancel the task, and name another",
+            ));
+        }
         let lacks = |key: &&NewKey<'_>| {
             let plan = key
                 .short

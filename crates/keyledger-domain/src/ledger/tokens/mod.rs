@@ -9,7 +9,6 @@ pub use made::OPENPGP_FINGERPRINT;
 
 use std::collections::BTreeMap;
 
-use self::certify::issues;
 use super::{Decision, Facts, Ledger, Made};
 use crate::{
     command::Target,
@@ -20,7 +19,7 @@ use crate::{
     stamp::Role,
     text::Title,
     time::Timestamp,
-    token::{self, Filing, Findings, Holder, Slot, Token},
+    token::{self, Filing, Findings, Holder, Phase, Slot, TaskKind, Token},
     user::User,
 };
 
@@ -85,8 +84,7 @@ impl Ledger {
             fault,
         };
         if let Some(name) = named {
-            let issues = self.key(name).is_some_and(|key| issues(&key.state, now));
-            return if issues {
+            return if self.certifies(name, now) {
                 Ok(name.clone())
             } else {
                 Err(bad(format!(
@@ -95,7 +93,7 @@ impl Ledger {
                 )))
             };
         }
-        let mut all = self.keys().filter(|(_, key)| issues(&key.state, now));
+        let mut all = self.keys().filter(|(name, _)| self.certifies(name, now));
         // One that certifies authorities only, a root, is not meant to certify tokens.
         let mut lowest: Vec<&Name> = all
             .by_ref()
@@ -103,7 +101,7 @@ impl Ledger {
             .map(|(name, _)| name)
             .collect();
         if lowest.is_empty() {
-            let all = self.keys().filter(|(_, key)| issues(&key.state, now));
+            let all = self.keys().filter(|(name, _)| self.certifies(name, now));
             lowest = all.map(|(name, _)| name).collect();
         }
         match lowest[..] {
@@ -147,6 +145,9 @@ impl Ledger {
         let filing = match (&facts.made, token, command.task()) {
             (Made::Task(task, made), Some(token), Some(kind)) => {
                 token::check_task(name, token, command, kind)?;
+                if kind == TaskKind::Verify && token.phase == Phase::Quarantined {
+                    self.check_trustworthy(name, token, command)?;
+                }
                 Some(self.filing(name, token, command, *task, made, facts.now)?)
             }
             _ => None,
@@ -177,11 +178,7 @@ impl Ledger {
         made: &token::TaskFacts,
         now: Timestamp,
     ) -> Result<Filing, Rejection> {
-        let workstation = command.workstation().or(token.workstation.as_ref());
-        let workstation = workstation.ok_or_else(|| Rejection::BadValue {
-            field: "workstation",
-            fault: format!("token {name} was never seen: name the workstation it is plugged into"),
-        })?;
+        let workstation = token::workstation_of(name, token, command)?;
         let agent = self.agent(workstation, now)?.nkey.clone();
         let (mut holder, mut issuer) = (None, None);
         if let token::Command::Provision(provision) = command {
@@ -219,6 +216,7 @@ impl Ledger {
                 .values()
                 .any(|p| p.certificate.is_some());
             if certifies {
+                holder.iter().try_for_each(check_holder)?;
                 issuer = Some(self.authority_for(provision.issuer.as_ref(), now)?);
             }
         }
@@ -228,6 +226,29 @@ impl Ledger {
             holder,
             issuer,
             made: made.clone(),
+        })
+    }
+
+    /// A token in quarantine is trusted again only while none of its keys was revoked.
+    fn check_trustworthy(
+        &self,
+        name: &Name,
+        token: &Token,
+        command: &token::Command,
+    ) -> Result<(), Rejection> {
+        use crate::key::State as S;
+        let sound = token.keys.iter().all(|on_it| {
+            let key = self.key(&on_it.key).map(|e| e.state.state);
+            matches!(key, Some(S::Active | S::Suspended))
+        });
+        if sound {
+            return Ok(());
+        }
+        Err(Rejection::TokenNotAllowed {
+            token: name.clone(),
+            phase: token.phase,
+            verb: command.verb(),
+            remedy: "its keys were revoked: reset it, or provision it anew",
         })
     }
 
@@ -250,6 +271,15 @@ impl Ledger {
             })
             .collect();
         users.sort_unstable();
+        // The loss is recorded whoever is bound to it: the last administrator stays, so that somebody can go on.
+        let mut gone = Vec::with_capacity(users.len());
+        for user in users {
+            gone.push(user);
+            if self.check_dispensable(&gone, now).is_err() {
+                gone.pop();
+            }
+        }
+        let users = gone;
         for name in &users {
             let Some(user) = self.user(name) else {
                 continue;
@@ -265,8 +295,45 @@ impl Ledger {
                 Event::User,
             );
         }
-        self.check_dispensable(&users, now)?;
         self.add_revocations(&users, now, decision);
         Ok(())
+    }
+}
+
+/// The longest common name (X.520).
+const MAX_COMMON_NAME: usize = 64;
+
+/// A holder whose certificate could not be made is found out before the token is touched.
+fn check_holder(holder: &Holder) -> Result<(), Rejection> {
+    let bad = |field, fault: String| Err(Rejection::BadValue { field, fault });
+    let title = holder.title.as_str();
+    if title.chars().count() > MAX_COMMON_NAME {
+        return bad(
+            "title",
+            format!(
+                "principal {} has a title of more than {MAX_COMMON_NAME} characters, which no certificate can carry: \
+                 describe it shorter",
+                holder.principal
+            ),
+        );
+    }
+    let Some(email) = &holder.email else {
+        return Ok(());
+    };
+    let text = email.as_str();
+    let parts = text.split_once('@');
+    let plain = text.bytes().all(|b| b.is_ascii_graphic());
+    match parts {
+        Some((local, domain))
+            if plain && !local.is_empty() && domain.contains('.') && !domain.contains('@') =>
+        {
+            Ok(())
+        }
+        _ => bad(
+            "email",
+            format!(
+                "{text:?} is no e-mail address: correct it with `principal describe`, or give another"
+            ),
+        ),
     }
 }

@@ -150,6 +150,13 @@ impl Walk<'_> {
                 if !allowed || self.token.entry.is_none() {
                     return Err(refuse("this task is given no secrets"));
                 }
+                // Whoever files a task names a workstation, and anybody's agent can say that it sees the token.
+                if self.token.home.as_ref() != Some(&self.open.filed.workstation) {
+                    return Err(refuse(
+                        "a token's secrets go only to the workstation where it was last proved: `token verify` it there first, \
+                         or have an approver release them",
+                    ));
+                }
                 let released = SecretsReleased {
                     seal_to: wanted.seal_to.clone(),
                     task: Some(task),
@@ -162,6 +169,13 @@ impl Walk<'_> {
                 let profile = profile
                     .filter(|_| kind == TaskKind::Provision)
                     .ok_or_else(|| refuse("this task makes no keys"))?;
+                if self.open.made >= MAX_MADE {
+                    return Err(Rejection::LimitReached {
+                        what: "times that a task makes keys",
+                        max: usize::from(MAX_MADE),
+                    });
+                }
+                self.check_holder_acts()?;
                 let checked =
                     token::check_made(made.serial, profile, &found.findings).and_then(|attested| {
                         token::check_made_openpgp(profile, &made.openpgp).map(|()| attested)
@@ -244,6 +258,7 @@ impl Walk<'_> {
             let fault = "the token's secrets are not in custody: report `secrets_sealed` first";
             return Err(bad("report", fault));
         }
+        self.check_holder_acts()?;
         let root = match token::check_proved(filed, profile, evidence, findings, key_at) {
             Ok(root) => root,
             Err(fault) => {
@@ -266,6 +281,11 @@ impl Walk<'_> {
             },
             decision,
         );
+        if filed.kind == TaskKind::Verify && self.token.phase == Phase::Quarantined {
+            for on_it in &self.token.keys {
+                self.ledger.resume_key(&on_it.key, self.now, decision);
+            }
+        }
         if filed.kind == TaskKind::Provision {
             for gone in &self.token.keys {
                 self.ledger.destroy_key(&gone.key, self.now, decision);
@@ -277,20 +297,35 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The evidence does not fit. The token is not to be used, and nobody is to rely on its keys.
-    fn quarantine(&self, fault: &EvidenceFault, decision: &mut Decision) {
+    /// Nothing is made for who has left.
+    fn check_holder_acts(&self) -> Result<(), Rejection> {
+        let holder = self.open.filed.holder.as_ref();
+        holder.map_or(Ok(()), |h| {
+            self.ledger.check_acting(&h.principal).map(|_| ())
+        })
+    }
+
+    /// The evidence does not fit. The token is not to be used, and nobody is to rely on its keys: those that the task made are
+    /// revoked, those that were proved before are suspended, since a lying workstation is no reason to give them up for good.
+    pub(super) fn quarantine(&self, fault: &EvidenceFault, decision: &mut Decision) {
         let event = token::Event::Quarantined(Quarantined {
             task: self.open.filed.task,
             code: fault.code().into(),
             fault: note(&fault.to_string()),
         });
         self.add(event, decision);
-        for on_it in self.token.all_keys() {
-            let why = RevocationReason::KeyCompromise;
-            self.ledger.revoke_key(&on_it.key, why, self.now, decision);
+        let why = RevocationReason::KeyCompromise;
+        for made in &self.open.keys {
+            self.ledger.revoke_key(&made.key, why, self.now, decision);
+        }
+        for on_it in &self.token.keys {
+            self.ledger.suspend_key(&on_it.key, self.now, decision);
         }
     }
 }
+
+/// How often a task may make keys: again after each pull of the token at a bad moment.
+const MAX_MADE: u8 = 16;
 
 /// True of tasks at whose end the token has secrets that it did not have before.
 const fn sets_secrets(kind: TaskKind) -> bool {
