@@ -192,6 +192,11 @@ impl Workstation {
             bail!("{name} is not provisioned\n{}", self.agent.stderr());
         };
         let after = token.state();
+        let factory = after.pin_is_factory || after.puk_is_factory;
+        ensure!(
+            !factory && token.pin_is(PIN) && after.slots.len() == 4,
+            "{after:?}"
+        );
         Ok(Took {
             whole: whole?,
             card: Duration::from_micros(after.busy_us - before.busy_us),
