@@ -4,6 +4,9 @@
 //! A real nats-server with `sync_interval: always`, one instance of the service, and the load, all on this machine.
 //! Every command counted was acknowledged durably.
 
+mod figures;
+mod world;
+
 use std::{
     sync::{
         Arc, LazyLock,
@@ -14,16 +17,13 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use async_nats::{ConnectOptions, Event};
-use keyledger_custody::Custody;
-use keyledger_domain::Timestamp;
-use keyledger_service::{
-    Options, Service,
-    trust::{InitOptions, Organisation, Root, initialise, setup},
-};
 use keyledger_testkit::NatsServer;
-use keyledger_wire::{Client, Ids, Prefix};
+use keyledger_wire::{Client, Ids};
 use tokio::sync::mpsc;
 use uuid::Uuid;
+
+use figures::spread;
+use world::World;
 
 /// How long each load is put on.
 const SECONDS: u64 = 10;
@@ -36,42 +36,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let folder = tempfile::tempdir()?;
-    let organisation = initialise(InitOptions {
-        title: "Benchmark".to_owned(),
-        prefix: Prefix::default(),
-        directory: folder.path().join("organisation"),
-        root: Root::LocalFile,
-        now: Timestamp::from_ms(jiff::Timestamp::now().as_millisecond()),
-        url: "nats://127.0.0.1:4222".to_owned(),
-    })?;
-    let conf = organisation.trust_conf();
-    let server = NatsServer::operator_mode(conf.parent().context("it lies in a folder")?).await;
-    let by_setup = connect(&server, &organisation, "setup").await?;
-    setup(&by_setup, &organisation, 1).await?;
-    let service = Service::start(Options {
-        url: server.url(),
-        service_creds: organisation.creds("service"),
-        system_creds: organisation.creds("system"),
-        tls_ca: None,
-        tls_client: None,
-        prefix: Prefix::default(),
-        custody: Arc::new(Custody::open(organisation.root_key(None)?)),
-        snapshot: None,
-        accept_data_loss: false,
-        attestation_test_root: None,
-        clock: None,
-    })
-    .await?;
-    anyhow::ensure!(
-        service.durability() == "durable",
-        "{}",
-        service.durability()
-    );
+    let world = World::open(None).await?;
     let mut clients = Vec::new();
     for _ in 0..4 {
-        let nats = connect(&server, &organisation, "admin").await?;
-        clients.push(Client::new(nats, Prefix::default()));
+        clients.push(world.administrator().await?);
     }
 
     for run in 1..=RUNS {
@@ -88,40 +56,14 @@ async fn main() -> Result<()> {
         }
     }
     for run in 1..=RUNS {
-        let mut took = revocations(&server, &clients[0], 50, run).await?;
+        let mut took = revocations(&world.server, &clients[0], 50, run).await?;
         println!(
             "revoke to dropped connection, run {run}: {}",
             spread(&mut took)
         );
     }
-    service.stop().await;
+    world.close().await;
     Ok(())
-}
-
-async fn connect(
-    server: &NatsServer,
-    organisation: &Organisation,
-    user: &str,
-) -> Result<async_nats::Client> {
-    let options = ConnectOptions::with_credentials_file(organisation.creds(user)).await?;
-    Ok(options.connect(server.url()).await?)
-}
-
-/// The median, the 99th percentile and the worst of what was measured.
-fn spread(took: &mut [Duration]) -> String {
-    took.sort_unstable();
-    let at = |part: f64| {
-        let place = (took.len() as f64 * part) as usize;
-        took.get(place.min(took.len().saturating_sub(1)))
-            .map_or(0.0, |d| d.as_secs_f64() * 1e3)
-    };
-    format!(
-        "p50 {:.2} ms, p99 {:.2} ms, worst {:.2} ms (n = {})",
-        at(0.5),
-        at(0.99),
-        at(1.0),
-        took.len()
-    )
 }
 
 /// Public keys to register, made before the clock runs: it is not nkeys that is measured.

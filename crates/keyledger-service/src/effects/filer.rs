@@ -9,6 +9,7 @@ use async_nats::{
     HeaderMap,
     jetstream::{self, consumer::AckPolicy, stream},
 };
+use futures::StreamExt as _;
 use keyledger_domain::{Name, Role, ledger::Remembered, name::Aggregate};
 use keyledger_wire::header;
 use tokio::sync::mpsc;
@@ -22,6 +23,10 @@ const SWEEP: Duration = Duration::from_secs(15);
 const ACK_WAIT: Duration = Duration::from_secs(60);
 /// How many tasks an agent may have at once.
 const MAX_PENDING: i64 = 64;
+/// How many news are taken in together: the next ones wait for these.
+const MAX_NEWS: usize = 256;
+/// How much of them is done at once: JetStream syncs each, and meanwhile takes others.
+const AT_ONCE: usize = 16;
 /// How long JetStream is waited for.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -46,17 +51,24 @@ pub(super) async fn run(shared: Arc<Shared>, mut news: mpsc::UnboundedReceiver<N
     context.set_timeout(TIMEOUT);
     let mut done = Done::default();
     let mut sweep = tokio::time::interval(SWEEP);
+    let mut new = Vec::new();
     loop {
         let (agents, tokens) = tokio::select! {
-            new = news.recv() => match new {
-                Some(News::Filed(token)) => (vec![], vec![token]),
-                Some(News::Agent(name)) => (vec![name], vec![]),
-                None => return,
-            },
+            received = news.recv_many(&mut new, MAX_NEWS) => {
+                if received == 0 {
+                    return;
+                }
+                told_apart(new.drain(..))
+            }
             _ = sweep.tick() => left_over(&shared, &done),
         };
-        for name in agents {
-            match tend(&shared, &context, &name).await {
+        // Each name once: two that tend the same agent would not know who was the last.
+        let tended = futures::stream::iter(agents)
+            .map(async |name| (tend(&shared, &context, &name).await, name))
+            .buffer_unordered(AT_ONCE);
+        let tended: Vec<_> = tended.collect().await;
+        for (outcome, name) in tended {
+            match outcome {
                 Ok(()) => {
                     done.agents.insert(name);
                 }
@@ -65,8 +77,12 @@ pub(super) async fn run(shared: Arc<Shared>, mut news: mpsc::UnboundedReceiver<N
                 }
             }
         }
-        for token in tokens {
-            match file(&shared, &context, &token).await {
+        let filed = futures::stream::iter(tokens)
+            .map(async |token| (file(&shared, &context, &token).await, token))
+            .buffer_unordered(AT_ONCE);
+        let filed: Vec<_> = filed.collect().await;
+        for (outcome, token) in filed {
+            match outcome {
                 Ok(Some(task)) => {
                     done.tasks.insert(task);
                 }
@@ -77,8 +93,20 @@ pub(super) async fn run(shared: Arc<Shared>, mut news: mpsc::UnboundedReceiver<N
     }
 }
 
+/// The agents and the tokens that something is new of.
+fn told_apart(news: impl Iterator<Item = News>) -> (HashSet<Name>, HashSet<Name>) {
+    let (mut agents, mut tokens) = (HashSet::new(), HashSet::new());
+    for new in news {
+        match new {
+            News::Agent(name) => agents.insert(name),
+            News::Filed(token) => tokens.insert(token),
+        };
+    }
+    (agents, tokens)
+}
+
 /// Agents and tokens that this run has not tended yet.
-fn left_over(shared: &Shared, done: &Done) -> (Vec<Name>, Vec<Name>) {
+fn left_over(shared: &Shared, done: &Done) -> (HashSet<Name>, HashSet<Name>) {
     let ledger = shared.live.ledger.read();
     let agents = ledger
         .users()

@@ -32,6 +32,8 @@ struct Inner {
     awaiting_touch: bool,
     touches: u64,
     operations: BTreeMap<u8, u64>,
+    answers: u64,
+    busy: Duration,
     faults: Vec<Fault>,
 }
 
@@ -52,6 +54,8 @@ pub(crate) struct Glimpse {
     pub(crate) awaiting_touch: bool,
     pub(crate) touches: u64,
     pub(crate) operations: BTreeMap<u8, u64>,
+    pub(crate) answers: u64,
+    pub(crate) busy: Duration,
     pub(crate) faults_left: usize,
 }
 
@@ -206,6 +210,13 @@ impl Outside {
         }
     }
 
+    /// It has worked on a command for so long.
+    pub(crate) fn answered(&self, took: Duration) {
+        let mut inner = self.lock();
+        inner.answers += 1;
+        inner.busy += took;
+    }
+
     pub(crate) fn glimpse(&self) -> Glimpse {
         let inner = self.lock();
         Glimpse {
@@ -213,6 +224,8 @@ impl Outside {
             awaiting_touch: inner.awaiting_touch,
             touches: inner.touches,
             operations: inner.operations.clone(),
+            answers: inner.answers,
+            busy: inner.busy,
             faults_left: inner.faults.len(),
         }
     }

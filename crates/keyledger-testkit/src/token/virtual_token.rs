@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::{set_socket_linger, set_tcp_quickack};
 use serde::{Deserialize, Serialize};
@@ -111,8 +111,10 @@ impl VirtualToken {
                     }
                 }
                 ref command => {
+                    let began = Instant::now();
                     let outcome = card.exchange(command, &self.outside);
                     self.keep(card)?;
+                    self.outside.answered(began.elapsed());
                     match outcome {
                         Outcome::Answer(_) if !self.outside.is_inserted() => {
                             return break_off(&mut reader);
@@ -139,6 +141,8 @@ impl VirtualToken {
             awaiting_touch: glimpse.awaiting_touch,
             touches: glimpse.touches,
             operations: glimpse.operations,
+            answers: glimpse.answers,
+            busy_us: glimpse.busy.as_micros().try_into().unwrap_or(u64::MAX),
             faults_left: glimpse.faults_left,
             pin_is_factory: piv.pin.is(piv::State::FACTORY_PIN),
             pin_tries: piv.pin.tries,

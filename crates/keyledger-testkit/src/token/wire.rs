@@ -153,6 +153,10 @@ pub struct TokenState {
     pub touches: u64,
     /// How many whole commands came, by instruction, since the stack was started.
     pub operations: BTreeMap<u8, u64>,
+    /// How many commands it answered since the stack was started, the parts of chained ones and of long answers counted each.
+    pub answers: u64,
+    /// How long it has worked on them, in microseconds, waiting for touches and writing its file included.
+    pub busy_us: u64,
     /// Planted and not used up.
     pub faults_left: usize,
     pub pin_is_factory: bool,
