@@ -59,6 +59,7 @@ pub(crate) fn identify(
             .host
             .map(|host| host.chars().take(255).collect::<String>().into()),
         verified_by: VerifiedBy::RequestInfo,
+        key: None,
     };
     Ok(Sender {
         known,

@@ -349,6 +349,7 @@ fn own_stamp(live: &Live) -> Arc<Stamp> {
         role: None,
         host: None,
         verified_by: VerifiedBy::Service,
+        key: None,
     })
 }
 

@@ -114,6 +114,7 @@ fn identify(shared: &Shared, nkey: &str, now: Timestamp) -> Result<Arc<Stamp>, R
         role: Some(Role::Agent),
         host: None,
         verified_by: VerifiedBy::Subject,
+        key: None,
     }))
 }
 
