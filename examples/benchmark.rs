@@ -60,6 +60,7 @@ async fn main() -> Result<()> {
         snapshot: None,
         accept_data_loss: false,
         attestation_test_root: None,
+        require_token_signature: Default::default(),
         clock: None,
     })
     .await?;

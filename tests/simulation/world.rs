@@ -247,6 +247,7 @@ pub(crate) fn order(random: &Random, place: u64) -> Order {
         principal: Arc::new(principal),
         made: Made::Nothing,
         issuer: None,
+        signer: None,
     }
 }
 

@@ -12,7 +12,7 @@ pub mod reply;
 pub mod subject;
 pub mod table;
 
-pub use client::{Client, CommandError, Ids, QueryError};
+pub use client::{Client, CommandError, Ids, QueryError, TokenSignature};
 pub use enrolment::{Enrolment, NotAnEnrolment};
 pub use reply::{Acknowledgement, Refusal, ReportReply, Sealed, SlotCertificate, Status};
 pub use subject::{Prefix, SERVICE_NAME, SERVICE_VERSION};

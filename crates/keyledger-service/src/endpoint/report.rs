@@ -57,6 +57,7 @@ async fn take(shared: &Shared, message: &Message, ids: Ids) -> Result<ReportRepl
         ids,
         principal,
         issuer: None,
+        signer: None,
         made: prepared.made.clone(),
     };
     match shared.handler.order(order).await {
