@@ -6,6 +6,7 @@
 pub mod client;
 pub mod enrolment;
 pub mod header;
+pub mod local;
 pub mod notice;
 pub mod query;
 pub mod reply;

@@ -4,4 +4,5 @@ mod evidence;
 mod interrupted;
 mod life;
 mod openpgp;
+mod signed;
 mod workshop;

@@ -79,7 +79,10 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
         }
     });
     if !status.token_signature_required.is_empty() {
-        let found = format!("required for {}", status.token_signature_required.join(", "));
+        let found = format!(
+            "required for {}",
+            status.token_signature_required.join(", ")
+        );
         findings.push(Finding::ok("token signatures", found));
     }
     findings
@@ -191,7 +194,10 @@ mod tests {
         let mut strict = status();
         strict.token_signature_required = vec!["token.release".to_owned()];
         let said = printed(&strict);
-        assert!(said.contains("ok    token signatures: required for token.release\n"), "{said}");
+        assert!(
+            said.contains("ok    token signatures: required for token.release\n"),
+            "{said}"
+        );
     }
 
     #[test]

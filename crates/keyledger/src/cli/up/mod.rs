@@ -68,7 +68,10 @@ impl Up {
         let mut signals = Signals::listen()?;
         let mut server = NatsServer::start(program, &organisation)?;
         let mut service = None;
-        let tokens = (self.attestation_test_root, self.signatures.require_token_signature);
+        let tokens = (
+            self.attestation_test_root,
+            self.signatures.require_token_signature,
+        );
         let ended = tokio::select! {
             ended = serve_on(&mut server, &organisation, custody, tokens, &mut service, out) => ended,
             signal = signals.next() => {
