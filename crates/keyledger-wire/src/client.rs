@@ -8,7 +8,7 @@ use keyledger_domain::{Name, key, name::Aggregate, principal, user};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::{Acknowledgement, Prefix, Refusal, header};
+use crate::{Acknowledgement, Prefix, Refusal, TokenSignature, header};
 
 pub use keyledger_domain::record::Ids;
 
@@ -64,15 +64,6 @@ pub enum CommandError {
 
 /// Why a question was not answered.
 pub type QueryError = CommandError;
-
-/// What a key on the sender's token made of a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenSignature {
-    /// The key.
-    pub key: Name,
-    /// Base64url without padding.
-    pub signature: String,
-}
 
 /// A client of Keyledger: cheap to clone.
 #[derive(Debug, Clone)]

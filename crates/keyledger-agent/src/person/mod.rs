@@ -2,6 +2,7 @@
 
 mod pinentry;
 mod terminal;
+mod typed;
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -12,6 +13,7 @@ use keyledger_custody::Secret;
 use keyledger_domain::token::{PinRules, Serial};
 use serde::{Deserialize, Serialize};
 
+use self::typed::{left, typed_pin};
 pub use self::{pinentry::Pinentry, terminal::Terminal};
 use crate::run::Stop;
 
@@ -200,32 +202,6 @@ impl Person {
             }
         }
     }
-}
-
-fn left(tries: u8) -> String {
-    match tries {
-        1 => "One try is left before it is blocked".to_owned(),
-        tries => format!("{tries} tries are left before it is blocked"),
-    }
-}
-
-/// The PIN that the token has.
-fn typed_pin(prompter: &dyn Prompter, text: &str) -> Result<Secret, PersonError> {
-    let mut fault = None;
-    for _ in 0..TRIES {
-        let pin = prompter.ask(Question {
-            text,
-            field: "PIN",
-            fault,
-            secret: true,
-        })?;
-        // What can be no PIN must cost no try.
-        if (1..=MAX_DIGITS).contains(&pin.expose().len()) {
-            return Ok(pin);
-        }
-        fault = Some("A PIN has at most 8 characters. It was not tried.");
-    }
-    Err(PersonError::Declined)
 }
 
 /// A PIN that the person chooses: typed twice, and by the rules.
