@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::world::{Admin, World, eventually, send_raw, send_unheard};
 
 /// A workstation's agent: an nkey of its own, and a user under the agents' role.
-struct Agent {
+pub(crate) struct Agent {
     nkey: String,
     nats: async_nats::Client,
 }
@@ -21,11 +21,18 @@ struct Agent {
 impl Agent {
     /// Enrols an agent as `keyledger agent enrol` does, and connects as it.
     async fn enrol(world: &World, admin: &Admin, name: &str) -> Self {
-        let pair = Arc::new(KeyPair::new_user());
+        let pair = KeyPair::new_user();
         let nkey = pair.public_key();
         let body = json!({ "account": "keys", "role": "agent", "nkey": nkey });
         let done = admin.send("user.issue", name, body).await.unwrap();
         let jwt = done["jwt"].as_str().unwrap().to_owned();
+        Self::connect(world, jwt, pair).await
+    }
+
+    /// Connects as the agent whose keys these are.
+    pub(crate) async fn connect(world: &World, jwt: String, pair: KeyPair) -> Self {
+        let nkey = pair.public_key();
+        let pair = Arc::new(pair);
         let nats = ConnectOptions::with_jwt(jwt, move |nonce| {
             let pair = Arc::clone(&pair);
             async move { pair.sign(&nonce).map_err(async_nats::AuthError::new) }
@@ -37,7 +44,7 @@ impl Agent {
         Self { nkey, nats }
     }
 
-    async fn report(&self, task: &str, report: Value) -> Value {
+    pub(crate) async fn report(&self, task: &str, report: Value) -> Value {
         let subject = Prefix::default().report(&self.nkey, task);
         let payload = serde_json::to_vec(&report).unwrap();
         send_raw(&self.nats, &subject, HeaderMap::new(), payload)

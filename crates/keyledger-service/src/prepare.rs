@@ -39,7 +39,7 @@ pub(crate) struct Prepared {
 pub(crate) struct Delivery {
     pub(crate) jwt: Option<String>,
     pub(crate) creds: Option<Sealed>,
-    pub(crate) secrets: Option<Sealed>,
+    pub(crate) secrets: Vec<Sealed>,
 }
 
 impl Prepared {
@@ -189,7 +189,7 @@ pub(crate) async fn deliver(
     if let Command::Token(token::Command::Release(release)) = &order.command {
         let secrets = tokens::release(shared, &done.history.name, &release.seal_to).await?;
         return Ok(Delivery {
-            secrets: Some(secrets),
+            secrets,
             ..Delivery::default()
         });
     }

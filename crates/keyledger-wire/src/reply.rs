@@ -39,9 +39,9 @@ pub struct Acknowledgement {
     /// The user's creds, sealed to the requester, where they were generated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creds: Option<Sealed>,
-    /// A token's secrets, sealed to the requester, where they were released.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secrets: Option<Sealed>,
+    /// A token's secrets, sealed to the requester, where they were released: the likeliest to open it first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Sealed>,
 }
 
 /// An agent's report was taken: what it says is in the ledger, as far as it belongs there.

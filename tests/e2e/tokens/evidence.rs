@@ -1,6 +1,7 @@
 //! Evidence that does not fit: the token is put into quarantine, and nobody relies on its keys.
 
 use keyledger_testkit::token::Fault;
+use serde_json::{Value, json};
 
 use super::workshop::Workshop;
 
@@ -45,4 +46,57 @@ async fn a_token_with_forged_attestations_is_quarantined() {
         assert_eq!(row["keys"], serde_json::Value::Null, "{fault:?}");
     }
     let _ = shop.world.verify(&shop.admin).await;
+}
+
+/// Whoever has the workstation has the agent's nkey, and all that the ledger says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn evidence_of_an_earlier_task_proves_nothing() {
+    let mut shop = Workshop::open(1).await;
+    shop.adopt(0).await;
+    shop.provision(0, "service").await;
+    shop.until_ended(0).await;
+    shop.is_provisioned(0).await;
+    let (evidence, keys_made) = earlier(&shop).await;
+    shop.kill_agent();
+
+    let name = shop.name(0);
+    let filed = shop
+        .admin
+        .send("token.verify", &name, json!({}))
+        .await
+        .unwrap();
+    let task = filed["command_id"].as_str().unwrap();
+    let thief = shop.as_agent().await;
+    // Keys are made in no task but a provisioning.
+    let refusal = thief.report(task, keys_made).await;
+    assert_ne!(refusal["status"], "accepted", "{refusal}");
+    let reply = thief.report(task, evidence).await;
+    assert_eq!(reply["state"], "quarantined", "{reply}");
+    assert!(
+        reply["fault"].as_str().unwrap().contains("nonce"),
+        "{reply}"
+    );
+    let _ = shop.world.verify(&shop.admin).await;
+}
+
+/// What the agent reported at the end of its task, out of the ledger; and a report of keys made of it.
+async fn earlier(shop: &Workshop) -> (Value, Value) {
+    let stored = shop.world.stored().await;
+    let event = stored
+        .iter()
+        .find(|e| e.subject.ends_with(".provisioned"))
+        .unwrap();
+    let event: Value = serde_json::from_slice(&event.payload).unwrap();
+    let mut evidence = event["data"]["evidence"].clone();
+    let keys: Vec<_> = evidence["slots"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|slot| json!({ "slot": slot["slot"], "attestation": slot["attestation"] }))
+        .collect();
+    let made = json!({
+        "report": "keys_made", "serial": evidence["serial"], "attester": evidence["attester"], "keys": keys,
+    });
+    evidence["report"] = "proved".into();
+    (evidence, made)
 }

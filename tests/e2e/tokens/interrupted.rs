@@ -12,7 +12,7 @@ async fn at_every_step(mut cut: impl AsyncFnMut(&mut Workshop, usize)) {
     for (index, step) in STEPS.into_iter().enumerate() {
         shop.adopt(index).await;
         let mut notices = shop.notices(index).await;
-        shop.provision(index, "service").await;
+        shop.provision(index, "person").await;
         shop.until_step(&mut notices, step).await;
         cut(&mut shop, index).await;
         let row = shop.until_ended(index).await;

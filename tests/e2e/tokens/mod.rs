@@ -4,5 +4,7 @@ mod evidence;
 mod interrupted;
 mod life;
 mod openpgp;
+
+mod repair;
 mod signed;
 mod workshop;

@@ -16,10 +16,14 @@ use keyledger_testkit::{
     tools,
 };
 use keyledger_wire::Prefix;
+use nkeys::KeyPair;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::world::{Admin, World};
+use crate::{
+    agents::Agent,
+    world::{Admin, World},
+};
 
 /// What the person at the workstation types as new PIN.
 pub(crate) const PIN: &str = "73951846";
@@ -275,6 +279,15 @@ impl Workshop {
             "it did not come to pass: {what}\n{row:#}\n{}",
             self.agent_log()
         );
+    }
+
+    /// The agent's place, taken by whoever has its files.
+    pub(crate) async fn as_agent(&self) -> Agent {
+        let config = self.home.join("config/keyledger-agent");
+        let jwt = fs::read_to_string(config.join("agent.jwt")).unwrap();
+        let seed = fs::read_to_string(config.join("agent.nk")).unwrap();
+        let pair = KeyPair::from_seed(seed.trim()).unwrap();
+        Agent::connect(&self.world, jwt.trim().to_owned(), pair).await
     }
 
     /// Waits until no task of the token is open.

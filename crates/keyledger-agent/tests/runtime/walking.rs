@@ -7,7 +7,7 @@ use keyledger_domain::token::{Prompt, Report};
 
 use crate::{
     service::{Answer, Got, content},
-    world::{SERIAL, World},
+    world::{PATIENCE, SERIAL, World},
 };
 
 fn names(reports: &[crate::service::Got]) -> Vec<&'static str> {
@@ -154,17 +154,16 @@ async fn it_stays_small() {
 async fn a_pin_can_be_chosen_on_the_terminal() {
     let world = World::new().await;
     // A slip first: too short.
-    let agent = world.agent_on_terminal(b"1928\n19283746\n19283746\n");
+    let mut agent = world.agent_on_terminal(b"1928\n19283746\n19283746\n");
     world.service.file(&world.nkey, "provision", SERIAL).await;
     world.wait_for_empty_queue().await;
     assert!(world.token(SERIAL).contains(&"proved".to_owned()));
-    let shown = agent.stdout();
     for said in [
         "Choose a PIN for token 31415926",
         "The PIN must have 8 digits.",
-        "New PIN again: ",
+        "Type the new PIN once more.",
     ] {
-        assert!(shown.contains(said), "{said}:\n{shown}");
+        agent.wait_for_line(said, PATIENCE).await;
     }
     assert!(!world.file("asked").exists(), "pinentry was not asked");
 }

@@ -141,13 +141,18 @@ impl World {
             "{} process::agent --exact --ignored --nocapture",
             program.display()
         );
-        let mut command = Command::new("script"); // of bsdutils, which no Debian is without
+        fs::write(self.file("typed"), typed).unwrap();
+        // `script` is of bsdutils, which no Debian is without. It shows nothing any more once its input has ended.
+        let line = format!(
+            "{{ cat typed; sleep 60; }} | exec script --quiet --flush --command '{agent}' /dev/null"
+        );
+        let mut command = Command::new("sh");
         command
-            .args(["--quiet", "--flush", "--command", &agent])
-            .arg("/dev/null") // what is shown comes out of it as well
+            .args(["-c", &line])
+            .current_dir(self.place())
             .env(PLACE, self.place())
             .env(TERMINAL, "1");
-        Process::spawn_with_stdin(command, typed)
+        Process::spawn(command)
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {

@@ -3,7 +3,7 @@
 use super::Ledger;
 use crate::{
     account::Purpose, command::Command, name::Name, rejection::Rejection, stamp::Role,
-    time::Timestamp,
+    time::Timestamp, token,
 };
 
 /// Whom nats-server vouched for, as its stamp says.
@@ -79,6 +79,11 @@ impl Ledger {
     ) -> Result<(), Rejection> {
         let refuse = |why: String| Err(Rejection::Unauthorised { why });
         match (known.role, command) {
+            // Separation of duties: who provisions tokens does not get what opens them.
+            (Role::Approver, Command::Token(token::Command::Release(_))) => Ok(()),
+            (role, Command::Token(token::Command::Release(_))) => refuse(format!(
+                "a token's secrets are released to approvers only, and this is an {role}"
+            )),
             (Role::Administrator, _) => Ok(()),
             (Role::Service, Command::Key(command)) => {
                 let verb = command.verb();

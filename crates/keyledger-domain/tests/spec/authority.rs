@@ -174,3 +174,21 @@ fn each_role_commands_what_is_its_own() {
         assert_eq!(allowed, role == Role::Administrator, "{role}");
     }
 }
+
+#[test]
+fn a_tokens_secrets_are_released_to_approvers_only() {
+    let world = World::organisation();
+    let body = br#"{"reason":"PIN blocked","seal_to":"X"}"#;
+    let (command, _) = Command::parse(Aggregate::Token, "release", body).unwrap();
+    for role in Role::ALL {
+        let known = Known {
+            user: name("root"),
+            role,
+        };
+        let allowed = world
+            .ledger
+            .authorise(&known, &name("12345678"), &command)
+            .is_ok();
+        assert_eq!(allowed, role == Role::Approver, "{role}");
+    }
+}

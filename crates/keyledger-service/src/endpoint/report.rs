@@ -160,7 +160,8 @@ async fn reply(
         (reply, open.is_some())
     };
     if let (Report::SecretsWanted(wanted), true) = (&reported.report, releases) {
-        reply.secrets = Some(tokens::release(shared, &target.name, &wanted.seal_to).await?);
+        let secrets = tokens::release(shared, &target.name, &wanted.seal_to).await?;
+        reply.secrets = secrets.into_iter().next();
     }
     Ok(reply)
 }

@@ -176,7 +176,12 @@ async fn setup_runs_twice_and_after_a_crash() {
     let first = world.setup().await;
     assert_eq!(
         first.made,
-        ["KEYS_EVENTS", "KV_KEYS_MATERIAL", "KV_KEYS_INVENTORY"]
+        [
+            "KEYS_EVENTS",
+            "KV_KEYS_MATERIAL",
+            "KEYS_TASKS",
+            "KV_KEYS_INVENTORY"
+        ]
     );
     assert!(
         first.uploaded > 10 && first.genesis_events > 30,

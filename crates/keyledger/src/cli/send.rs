@@ -124,7 +124,7 @@ mod tests {
             durable,
             jwt: None,
             creds: None,
-            secrets: None,
+            secrets: Vec::new(),
         };
         let mut text = Vec::new();
         let mut out = Output::fixed(&mut text, None, Timestamp::from_ms(0));

@@ -141,7 +141,11 @@ fn only_an_administrator_commands_everything() {
         commands
     };
     assert_eq!(commands(Role::Administrator), ["keys.commands.>"]);
-    assert_eq!(commands(Role::Approver), ["keys.commands.request.>"]);
+    assert_eq!(
+        commands(Role::Approver),
+        ["keys.commands.request.>", "keys.commands.token.release.*"]
+    );
+    assert!(commands(Role::Agent).is_empty());
     assert!(commands(Role::Auditor).is_empty());
     let service = commands(Role::Service);
     assert_eq!(service.len(), 2 * SERVICE_VERBS.len());

@@ -16,7 +16,8 @@ use crate::{
 
 /// Release a token's PUK and management key into a file that only you can read; for approvers
 ///
-/// That they were released, to whom and why, stays in the ledger. Give the token new ones afterwards: `rotate-secrets`.
+/// A line of JSON each: the likeliest first, and behind it what a task may have set that never came to its end. That they were
+/// released, to whom and why, stays in the ledger. Give the token new ones afterwards: `rotate-secrets`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  keyledger token release 12345678 --reason 'PIN blocked, no agent there' --out 12345678.secrets"
@@ -57,18 +58,22 @@ impl Release {
             .command(Aggregate::Token, "release", &self.name, &body, ids)
             .await
             .with_context(|| format!("releasing the secrets of token {}", self.name))?;
-        let sealed = done
-            .secrets
-            .as_ref()
-            .context("the secrets did not come with the answer")?;
-        let delivery = Delivery {
-            sender: sealed.sender.clone(),
-            ciphertext: STANDARD
-                .decode(&sealed.sealed)
-                .context("the secrets are not base64")?,
-        };
-        let secrets = curve.open(&delivery).context("opening the secrets")?;
-        write_secret_file(&self.out, secrets.expose())?;
+        if done.secrets.is_empty() {
+            anyhow::bail!("the secrets did not come with the answer");
+        }
+        let mut text = zeroize::Zeroizing::new(Vec::new());
+        for sealed in &done.secrets {
+            let delivery = Delivery {
+                sender: sealed.sender.clone(),
+                ciphertext: STANDARD
+                    .decode(&sealed.sealed)
+                    .context("the secrets are not base64")?,
+            };
+            let secrets = curve.open(&delivery).context("opening the secrets")?;
+            text.extend_from_slice(secrets.expose());
+            text.push(b'\n');
+        }
+        write_secret_file(&self.out, &text)?;
         if out.is_json() {
             out.json(&done)?;
         } else {

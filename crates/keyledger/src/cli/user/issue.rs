@@ -260,7 +260,7 @@ mod tests {
             durable: true,
             jwt: None,
             creds,
-            secrets: None,
+            secrets: Vec::new(),
         }
     }
 

@@ -1,0 +1,128 @@
+//! What goes wrong in a token's life, and how it is put right: a blocked PIN, secrets that were given away.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::ConnectOptions;
+use data_encoding::BASE64;
+use keyledger_custody::{CurveKey, Delivery};
+use keyledger_testkit::run;
+use keyledger_wire::{Client, Sealed};
+use nkeys::KeyPair;
+use serde_json::{Value, json};
+
+use super::workshop::{PIN, Workshop};
+use crate::world::Admin;
+
+/// Somebody of another role.
+async fn somebody(shop: &Workshop, name: &str, role: &str) -> Admin {
+    let pair = Arc::new(KeyPair::new_user());
+    let body = json!({ "account": "admin", "role": role, "nkey": pair.public_key() });
+    let done = shop.admin.send("user.issue", name, body).await.unwrap();
+    let jwt = done["jwt"].as_str().unwrap().to_owned();
+    let sign = move |nonce: Vec<u8>| {
+        let pair = Arc::clone(&pair);
+        async move { pair.sign(&nonce).map_err(async_nats::AuthError::new) }
+    };
+    let nats = ConnectOptions::with_jwt(jwt, sign)
+        .connect(shop.world.server.url())
+        .await
+        .unwrap();
+    Admin {
+        client: Client::new(nats, shop.world.organisation.prefix()),
+    }
+}
+
+/// A wrong PIN as often as it takes.
+async fn block_the_pin(shop: &Workshop) {
+    for _ in 0..6 {
+        let mut ykman = shop.tokens.ykman(&shop.token(0));
+        ykman.args([
+            "piv",
+            "access",
+            "change-pin",
+            "-P",
+            "11111111",
+            "-n",
+            "22222222",
+        ]);
+        let _ = run(ykman, b"", Duration::from_secs(60)).await;
+        if shop.token(0).state().pin_tries_left == 0 {
+            return;
+        }
+    }
+    panic!("the PIN is not blocked");
+}
+
+/// A token's secrets, opened by who asked for them.
+fn opened(curve: &CurveKey, done: &Value) -> Value {
+    let sealed: Vec<Sealed> = serde_json::from_value(done["secrets"].clone()).unwrap();
+    let delivery = Delivery {
+        sender: sealed[0].sender.clone(),
+        ciphertext: BASE64.decode(sealed[0].sealed.as_bytes()).unwrap(),
+    };
+    serde_json::from_slice(curve.open(&delivery).unwrap().expose()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_blocked_pin_is_unblocked_and_released_secrets_are_made_anew() {
+    let shop = Workshop::open(1).await;
+    shop.adopt(0).await;
+    shop.provision(0, "service").await;
+    shop.until_ended(0).await;
+    shop.is_provisioned(0).await;
+    let name = shop.name(0);
+    block_the_pin(&shop).await;
+
+    shop.admin
+        .send("token.unblock", &name, json!({}))
+        .await
+        .unwrap();
+    let row = shop.until_ended(0).await;
+    assert_eq!(
+        row["last_task"]["done"],
+        true,
+        "{row:#}\n{}",
+        shop.agent_log()
+    );
+    assert!(shop.token(0).pin_is(PIN));
+    shop.is_provisioned(0).await;
+
+    // Nobody but an approver is given them, whoever else may command everything.
+    let curve = CurveKey::generate().unwrap();
+    let body = json!({ "reason": "PIN blocked", "seal_to": curve.public_nkey() });
+    let refusal = shop.admin.send("token.release", &name, body.clone()).await;
+    assert_eq!(refusal.unwrap_err()["reason"], "unauthorised");
+    let approver = somebody(&shop, "grace", "approver").await;
+    let done = approver.send("token.release", &name, body).await.unwrap();
+    let before = opened(&curve, &done);
+    assert!(shop.token(0).puk_is(before["puk"].as_str().unwrap()));
+
+    shop.admin
+        .send("token.rotate-secrets", &name, json!({}))
+        .await
+        .unwrap();
+    let row = shop.until_ended(0).await;
+    assert_eq!(
+        row["last_task"]["done"],
+        true,
+        "{row:#}\n{}",
+        shop.agent_log()
+    );
+    assert!(!shop.token(0).puk_is(before["puk"].as_str().unwrap()));
+    let again = json!({ "reason": "to see", "seal_to": curve.public_nkey() });
+    let done = approver.send("token.release", &name, again).await.unwrap();
+    let after = opened(&curve, &done);
+    assert!(shop.token(0).puk_is(after["puk"].as_str().unwrap()));
+    let history = shop
+        .admin
+        .ask(&format!("history.token.{name}"), json!({}))
+        .await;
+    let released = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|e| e["event"] == "secrets_released");
+    // Twice to the approver, and to the agent for each of the two tasks.
+    assert_eq!(released.count(), 4);
+    let _ = shop.world.verify(&shop.admin).await;
+}
