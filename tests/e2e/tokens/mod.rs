@@ -4,7 +4,6 @@ mod evidence;
 mod interrupted;
 mod life;
 mod openpgp;
-
 mod repair;
 mod signed;
 mod workshop;

@@ -21,7 +21,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::workshop::{PIN, Workshop};
-use crate::{credentials::issue, world::send_raw};
+use crate::{
+    credentials::issue,
+    world::{eventually, send_raw},
+};
 
 /// A workshop with a token that is provisioned for Ada.
 async fn provisioned() -> Workshop {
@@ -155,6 +158,35 @@ impl Sender {
     }
 }
 
+/// A command that the agent signs.
+fn harmless(shop: &Workshop) -> Sign {
+    Sign {
+        serial: shop.token(0).serial().to_string().parse().unwrap(),
+        slot: Slot::SIGNATURE,
+        aggregate: Aggregate::Key,
+        verb: "activate".to_owned(),
+        name: Name::new("a").unwrap(),
+        prefix: "keys".to_owned(),
+        id: Uuid::now_v7(),
+        user: "UADA".to_owned(),
+        payload: "{}".to_owned(),
+    }
+}
+
+/// Asks the agent to sign; gives its last word.
+async fn ask(shop: &Workshop, sign: Sign) -> Word {
+    let path = shop.home().join("keyledger-agent").join(SOCKET);
+    let line = serde_json::to_string(&Request::Sign(Box::new(sign))).unwrap();
+    let last = tokio::task::spawn_blocking(move || {
+        let mut socket = UnixStream::connect(path).unwrap();
+        writeln!(socket, "{line}").unwrap();
+        let lines = BufReader::new(socket).lines();
+        let words = lines.map(|line| serde_json::from_str(&line.unwrap()).unwrap());
+        words.last().unwrap()
+    });
+    last.await.unwrap()
+}
+
 /// What is signed, and so must be what is sent.
 struct Signed {
     verb: &'static str,
@@ -176,28 +208,15 @@ impl Signed {
         user: &str,
         [verb, name, payload]: [&'static str; 3],
     ) -> Self {
-        let request = Request::Sign(Box::new(Sign {
-            serial: shop.token(0).serial().to_string().parse().unwrap(),
-            slot: Slot::SIGNATURE,
-            aggregate: Aggregate::Key,
+        let sign = Sign {
             verb: verb.to_owned(),
             name: Name::new(name).unwrap(),
-            prefix: "keys".to_owned(),
             id,
             user: user.to_owned(),
             payload: payload.to_owned(),
-        }));
-        let path = shop.home().join("keyledger-agent").join(SOCKET);
-        let last = tokio::task::spawn_blocking(move || {
-            let mut socket = UnixStream::connect(path).unwrap();
-            let line = serde_json::to_string(&request).unwrap();
-            writeln!(socket, "{line}").unwrap();
-            let lines = BufReader::new(socket).lines();
-            lines
-                .map(|line| serde_json::from_str::<Word>(&line.unwrap()).unwrap())
-                .last()
-        });
-        let Some(Word::Signed { signature }) = last.await.unwrap() else {
+            ..harmless(shop)
+        };
+        let Word::Signed { signature } = ask(shop, sign).await else {
             panic!("not signed\n{}", shop.agent_log());
         };
         Self {
@@ -451,4 +470,89 @@ async fn what_must_be_signed_is_done_with_a_good_key_only() {
     for name in ["b", "c"] {
         assert_eq!(shop.admin.key(name).await["state"], "active");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_agent_signs_nothing_but_what_its_person_can_agree_to() {
+    let shop = provisioned().await;
+    let asked = || fs::read_to_string(shop.home().join("asked")).unwrap().len();
+    let before = asked();
+    let not_signed = |sign: Sign, words: &'static str| {
+        let shop = &shop;
+        async move {
+            let word = ask(shop, sign).await;
+            let Word::Refused { why } = word else {
+                panic!("{words}: {word:?}");
+            };
+            assert!(why.contains(words), "{why}");
+        }
+    };
+    let prefix = "other".to_owned();
+    not_signed(
+        Sign {
+            prefix,
+            ..harmless(&shop)
+        },
+        "under prefix keys",
+    )
+    .await;
+    let slot = Slot::KEY_MANAGEMENT;
+    not_signed(
+        Sign {
+            slot,
+            ..harmless(&shop)
+        },
+        "slots 9c and 9a",
+    )
+    .await;
+    let verb = "activate.x\nforged".to_owned();
+    not_signed(
+        Sign {
+            verb,
+            ..harmless(&shop)
+        },
+        "no command",
+    )
+    .await;
+    let serial = "7".parse().unwrap();
+    not_signed(
+        Sign {
+            serial,
+            ..harmless(&shop)
+        },
+        "token 7 is not plugged in",
+    )
+    .await;
+    shop.token(0).remove();
+    not_signed(harmless(&shop), "is not plugged in").await;
+    // A task that waits for the token comes first.
+    shop.admin
+        .send("token.verify", &shop.name(0), json!({}))
+        .await
+        .unwrap();
+    eventually("the agent has the task", || async {
+        let word = ask(&shop, harmless(&shop)).await;
+        matches!(word, Word::Refused { why } if why.contains("a task"))
+    })
+    .await;
+    not_signed(harmless(&shop), "a task (verify) of token").await;
+    assert_eq!(asked(), before, "the person was bothered");
+    shop.token(0).insert();
+    shop.until_ended(0).await;
+    let signed = ask(&shop, harmless(&shop)).await;
+    assert!(matches!(signed, Word::Signed { .. }), "{signed:?}");
+
+    // The person says no.
+    let pinentry = shop.home().join("pinentry");
+    let script = fs::read_to_string(&pinentry).unwrap();
+    let no = script.replace(
+        "GETPIN*) ",
+        "GETPIN*) echo 'ERR 83886179 Operation cancelled'; continue; ",
+    );
+    fs::write(&pinentry, no).unwrap();
+    not_signed(harmless(&shop), "said no").await;
+    assert_eq!(
+        shop.token(0).state().pin_tries_left,
+        shop.token(0).state().pin_tries
+    );
 }
