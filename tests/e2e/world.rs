@@ -86,6 +86,7 @@ impl World {
             snapshot: None,
             accept_data_loss: false,
             attestation_test_root: None,
+            require_token_signature: Default::default(),
             clock: None,
         }
     }

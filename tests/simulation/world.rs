@@ -238,6 +238,7 @@ pub(crate) fn order(random: &Random, place: u64) -> Order {
         role: None,
         host: None,
         verified_by: VerifiedBy::Service,
+        key: None,
     };
     Order {
         target: Target::new(Aggregate::Key, name),
@@ -247,6 +248,7 @@ pub(crate) fn order(random: &Random, place: u64) -> Order {
         principal: Arc::new(principal),
         made: Made::Nothing,
         issuer: None,
+        signer: None,
     }
 }
 

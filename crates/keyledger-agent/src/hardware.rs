@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use keyledger_domain::token::{Serial, TaskFiled};
+use keyledger_domain::token::{Serial, Slot, TaskFiled};
 
 use crate::{
     card::{self, CardError},
     desk::{Desk, DeskError},
-    run::{Stop, TokenSeen, Tokens, WalkEnd, WatchError},
+    run::{SignError, Signatory, Stop, TokenSeen, Tokens, WalkEnd, WatchError},
     walk::{self, WalkError},
 };
 
@@ -54,6 +54,16 @@ impl Tokens for Hardware {
             }
             Err(WalkError::Desk(error)) => Err(error),
         }
+    }
+
+    fn sign(
+        &self,
+        serial: Serial,
+        slot: Slot,
+        statement: &[u8],
+        person: &mut dyn Signatory,
+    ) -> Result<Vec<u8>, SignError> {
+        walk::sign(serial, slot, statement, person)
     }
 }
 

@@ -9,9 +9,7 @@ use std::{
 };
 
 use keyledger_custody::SecretFileError;
-
-/// The agent's directory in each of them.
-const NAME: &str = "keyledger-agent";
+use keyledger_wire::local::DIRECTORY as NAME;
 
 /// The agent's directories.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +18,7 @@ pub struct Place {
     pub config: PathBuf,
     /// The journal and the lock: `$XDG_STATE_HOME/keyledger-agent`.
     pub state: PathBuf,
-    /// The status socket: `$XDG_RUNTIME_DIR/keyledger-agent`, or the state's where there is no such variable.
+    /// The socket, as `keyledger_wire::local::socket_path` finds it too: `$XDG_RUNTIME_DIR/keyledger-agent`, or the state's where there is no such variable.
     pub runtime: PathBuf,
 }
 
@@ -127,6 +125,9 @@ mod tests {
         assert_eq!(place.config, Path::new("/home/ada/.config/keyledger-agent"));
         let state = Path::new("/home/ada/.local/state/keyledger-agent");
         assert_eq!((&*place.state, &*place.runtime), (state, state));
+        let found =
+            keyledger_wire::local::socket_path(|name| (name == "HOME").then(|| "/home/ada".into()));
+        assert_eq!(found, Some(place.runtime.join(crate::run::SOCKET)));
         let place = of(&[
             ("HOME", "/home/ada"),
             ("XDG_CONFIG_HOME", "relative/is/ignored"),

@@ -21,6 +21,7 @@ pub mod operator;
 pub mod principal;
 pub mod record;
 pub mod rejection;
+pub mod signed;
 pub mod stamp;
 pub mod text;
 pub mod time;

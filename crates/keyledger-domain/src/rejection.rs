@@ -62,6 +62,22 @@ pub enum Rejection {
         /// Which authority is missing.
         why: String,
     },
+    /// The command's token signature does not count: it is none over this command, or not by a key that signs for the sender now.
+    #[error("the token signature does not count: {why}")]
+    BadSignature {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The command is taken only with a signature by a key on the sender's token.
+    #[error(
+        "`{aggregate}.{verb}` must be signed by a key on your token: `keyledger … --sign-with piv:9c`"
+    )]
+    TokenSignatureRequired {
+        /// The aggregate.
+        aggregate: Aggregate,
+        /// What was asked.
+        verb: &'static str,
+    },
     /// The command's id was used before, for something else.
     #[error("message id {id} was already used for {by}: a new command needs a new id")]
     MessageIdReused {
@@ -189,7 +205,7 @@ impl Rejection {
         (
             "bad_header",
             400,
-            "a `CIM-*` header is not a UUID, or is there twice",
+            "a `CIM-*` header is not a UUID, a token signature's header cannot be read or is alone, or one is there twice",
         ),
         (
             "unknown_verb",
@@ -205,6 +221,16 @@ impl Rejection {
             "unauthorised",
             403,
             "use credentials of a role that may do it, issued by this organisation",
+        ),
+        (
+            "bad_signature",
+            403,
+            "sign this very command anew, with a key in 9c or 9a of your own provisioned token",
+        ),
+        (
+            "token_signature_required",
+            403,
+            "repeat it with `--sign-with piv:9c` where your token is plugged in; the service was started to ask for that",
         ),
         (
             "message_id_reused",
@@ -273,6 +299,8 @@ impl Rejection {
             Self::UnknownVerb { .. } => "unknown_verb",
             Self::Unidentified => "unidentified",
             Self::Unauthorised { .. } => "unauthorised",
+            Self::BadSignature { .. } => "bad_signature",
+            Self::TokenSignatureRequired { .. } => "token_signature_required",
             Self::MessageIdReused { .. } => "message_id_reused",
             Self::NotFound(_) => "not_found",
             Self::NameTaken(_) => "name_taken",

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::name::Name;
+
 /// The roles of an importing account: each is a scoped signing key.
 #[derive(
     Debug,
@@ -75,6 +77,8 @@ impl std::fmt::Display for Role {
 pub enum VerifiedBy {
     /// nats-server's own stamp on a shared service import.
     RequestInfo,
+    /// That stamp, and besides a signature over the command by a key on the sender's own token: [`Stamp::key`].
+    TokenSignature,
     /// The subject it was published on, pinned by a scoped signing key.
     Subject,
     /// It is the service itself: its scheduler or an effect's outcome.
@@ -101,4 +105,7 @@ pub struct Stamp {
     pub host: Option<Arc<str>>,
     /// How this was verified.
     pub verified_by: VerifiedBy,
+    /// The key on a token that signed the command, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Name>,
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keyledger_domain::{
-    Ledger, Rejection, Stamp, Timestamp, VerifiedBy,
+    Ledger, Name, Rejection, Stamp, Timestamp, VerifiedBy,
     ledger::{Claimed, Known},
 };
 use serde::Deserialize;
@@ -25,6 +25,17 @@ pub(crate) struct Sender {
     pub(crate) stamp: Arc<Stamp>,
     /// The key that issued its JWT.
     pub(crate) issuer: Box<str>,
+}
+
+impl Sender {
+    /// Its stamp on a command that a key on its token signed.
+    pub(crate) fn signed_by(&self, key: &Name) -> Arc<Stamp> {
+        Arc::new(Stamp {
+            verified_by: VerifiedBy::TokenSignature,
+            key: Some(key.clone()),
+            ..(*self.stamp).clone()
+        })
+    }
 }
 
 /// Finds who sent it, by the nkeys in the stamp.
@@ -59,6 +70,7 @@ pub(crate) fn identify(
             .host
             .map(|host| host.chars().take(255).collect::<String>().into()),
         verified_by: VerifiedBy::RequestInfo,
+        key: None,
     };
     Ok(Sender {
         known,

@@ -4,7 +4,10 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_nats::ConnectOptions;
 use keyledger_custody::Custody;
-use keyledger_domain::{Stamp, Timestamp, VerifiedBy, ledger::LEDGER_SIGNING_KEY, name::Name};
+use keyledger_domain::{
+    Stamp, Timestamp, VerifiedBy, ledger::LEDGER_SIGNING_KEY, name::Name,
+    signed::RequiredSignatures,
+};
 use keyledger_wire::Prefix;
 use tokio::{
     sync::{Semaphore, mpsc},
@@ -54,6 +57,8 @@ pub struct Options {
     pub accept_data_loss: bool,
     /// A file with the root certificate of test tokens, in PEM: their attestations are taken for real ones.
     pub attestation_test_root: Option<PathBuf>,
+    /// Which commands are taken only with a signature by a key on the sender's token. The same for every instance.
+    pub require_token_signature: RequiredSignatures,
     /// The time; the system's if absent.
     pub clock: Option<Clock>,
 }
@@ -204,6 +209,7 @@ impl Service {
             signers,
             ledger_signer,
             anchors,
+            require_token_signature: options.require_token_signature.clone(),
             slow: Semaphore::new(slow_places()),
             past: Semaphore::new(1),
             durability: durability.clone(),
@@ -349,6 +355,7 @@ fn own_stamp(live: &Live) -> Arc<Stamp> {
         role: None,
         host: None,
         verified_by: VerifiedBy::Service,
+        key: None,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use keyledger_custody::Custody;
+use keyledger_domain::signed::RequiredSignatures;
 use keyledger_wire::Prefix;
 use tokio::sync::Semaphore;
 
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) ledger_signer: Arc<CurrentSigner>,
     /// Whom attestations of tokens must lead to.
     pub(crate) anchors: Anchors,
+    /// Which commands are taken only with a signature by a key on the sender's token.
+    pub(crate) require_token_signature: RequiredSignatures,
     /// Places to generate slow keys in.
     pub(crate) slow: Semaphore,
     /// One place: a question about a past moment folds a ledger of its own.

@@ -8,7 +8,7 @@ use keyledger_domain::{Name, key, name::Aggregate, principal, user};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::{Acknowledgement, Prefix, Refusal, header};
+use crate::{Acknowledgement, Prefix, Refusal, TokenSignature, header};
 
 pub use keyledger_domain::record::Ids;
 
@@ -228,10 +228,34 @@ impl Client {
         payload: Bytes,
         ids: Ids,
     ) -> Result<Acknowledgement, CommandError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::MESSAGE_ID, ids.command.to_string());
-        headers.insert(header::CORRELATION_ID, ids.correlation.to_string());
-        headers.insert(header::CAUSATION_ID, ids.causation.to_string());
+        self.send(subject, payload, headers(ids), ids.command).await
+    }
+
+    /// Sends a command that a key on the sender's token signed: over this very subject, payload and id.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError`]; `bad_signature` if the signature does not count.
+    pub async fn command_signed(
+        &self,
+        subject: String,
+        payload: Bytes,
+        ids: Ids,
+        signature: &TokenSignature,
+    ) -> Result<Acknowledgement, CommandError> {
+        let mut headers = headers(ids);
+        headers.insert(header::TOKEN_KEY, signature.key.as_str());
+        headers.insert(header::TOKEN_SIGNATURE, &*signature.signature);
+        self.send(subject, payload, headers, ids.command).await
+    }
+
+    async fn send(
+        &self,
+        subject: String,
+        payload: Bytes,
+        headers: HeaderMap,
+        id: Uuid,
+    ) -> Result<Acknowledgement, CommandError> {
         let mut pause = PAUSE;
         let mut tried = 1;
         // Once a try was not answered nobody knows, whatever becomes of the next ones.
@@ -259,10 +283,7 @@ impl Client {
                     | CommandError::NobodyServes { subject }
                         if unanswered =>
                     {
-                        CommandError::NoAnswer {
-                            subject,
-                            id: ids.command,
-                        }
+                        CommandError::NoAnswer { subject, id }
                     }
                     other => other,
                 });
@@ -337,6 +358,14 @@ impl Client {
         }
         Ok(reply.payload)
     }
+}
+
+fn headers(ids: Ids) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::MESSAGE_ID, ids.command.to_string());
+    headers.insert(header::CORRELATION_ID, ids.correlation.to_string());
+    headers.insert(header::CAUSATION_ID, ids.causation.to_string());
+    headers
 }
 
 /// How long one of several tries waits, of a command that may take `timeout` in all.

@@ -6,6 +6,11 @@ pub const MESSAGE_ID: &str = "CIM-Message-Id";
 pub const CORRELATION_ID: &str = "CIM-Correlation-Id";
 /// On commands and events: what caused it.
 pub const CAUSATION_ID: &str = "CIM-Causation-Id";
+/// On a command that a key on the sender's token signed: the key's name, such as `1000001-9c-2`. With [`TOKEN_SIGNATURE`], or not at all.
+pub const TOKEN_KEY: &str = "Keyledger-Token-Key";
+/// On a command that a key on the sender's token signed: the signature over `keyledger_domain::signed::command_statement`, base64url
+/// without padding. Such a command has a [`MESSAGE_ID`] of its own, a `UUIDv7` of when it was signed.
+pub const TOKEN_SIGNATURE: &str = "Keyledger-Token-Signature";
 /// Older names of the three, accepted and never sent.
 pub const OLDER: [(&str, &str); 3] = [
     ("X-Message-ID", MESSAGE_ID),

@@ -6,13 +6,16 @@
 pub mod client;
 pub mod enrolment;
 pub mod header;
+pub mod local;
 pub mod notice;
 pub mod query;
 pub mod reply;
+mod signature;
 pub mod subject;
 pub mod table;
 
 pub use client::{Client, CommandError, Ids, QueryError};
 pub use enrolment::{Enrolment, NotAnEnrolment};
 pub use reply::{Acknowledgement, Refusal, ReportReply, Sealed, SlotCertificate, Status};
+pub use signature::TokenSignature;
 pub use subject::{Prefix, SERVICE_NAME, SERVICE_VERSION};

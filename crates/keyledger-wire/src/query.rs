@@ -110,6 +110,9 @@ pub struct ServiceStatus {
     pub unconfirmed_accounts: Vec<String>,
     /// Keys whose protect-stop or rotation falls within 30 days.
     pub expiring_within_30_days: usize,
+    /// Commands that it takes only with a signature by a key on the sender's token.
+    #[serde(default)]
+    pub token_signature_required: Vec<String>,
 }
 
 /// How a server is.

@@ -131,6 +131,11 @@ pub fn subjects_md() -> String {
         row(&mut out, &[&format!("`{name}`"), on, about]);
     }
     out.push_str(
+        "\nA signed command's signature is over this text, each line ended by a line feed; `sender` is its user's public nkey. P-256 signs\n\
+         with ECDSA and SHA-256, P-384 with ECDSA and SHA-384 (both ASN.1 DER), RSA by PKCS#1 v1.5 with SHA-256, Ed25519 as it is.\n\n\
+         ```text\nkeyledger signed command v1\n{subject}\n{CIM-Message-Id}\n{sender}\n{SHA-256 of the payload, in hex}\n```\n",
+    );
+    out.push_str(
         "\n## Rejections\n\nThe caller's to fix; nothing was written. `reason` is stable.\n\n| reason | code | what to do |\n|---|---|---|\n",
     );
     for (reason, code, remedy) in Rejection::TABLE {
@@ -164,6 +169,16 @@ const HEADERS: &[(&str, &str, &str)] = &[
         header::CAUSATION_ID,
         "commands, events",
         "what caused it, a UUID",
+    ),
+    (
+        header::TOKEN_KEY,
+        "signed commands",
+        "the key on the sender's token that signed: `1000001-9c-2`",
+    ),
+    (
+        header::TOKEN_SIGNATURE,
+        "signed commands",
+        "its signature, base64url without padding; `CIM-Message-Id` is then a UUIDv7 of the last 10 minutes",
     ),
     (header::NATS_MSG_ID, "events", "the event's id, a UUIDv7"),
     (header::EVENT_TYPE, "events", "the versioned type"),

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use async_nats::{ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError};
+use keyledger_domain::token::Serial;
 use keyledger_wire::{Client, Prefix};
 use tokio::sync::watch;
 
@@ -12,6 +13,7 @@ use crate::{
     exit::{Exit, Failure},
     place,
     session::Session,
+    signing::{Signing, SigningSlot},
     when,
 };
 
@@ -68,6 +70,20 @@ pub(crate) struct Connection {
     /// The directory of `keyledger up` or `keyledger init` [default: ./.keyledger where it exists]
     #[arg(long, global = true, value_name = "DIR", env = "KEYLEDGER_DIR")]
     dir: Option<PathBuf>,
+    /// Sign what is commanded with the key in this slot of your own token: piv:9c or piv:9a
+    ///
+    /// The keyledger-agent that runs here shows it, and asks for PIN and touch. Recorded as `verified_by: token_signature`.
+    #[arg(long, global = true, value_name = "SLOT")]
+    sign_with: Option<SigningSlot>,
+    /// The token to sign with, by its serial number, where several are plugged in
+    #[arg(
+        long = "token",
+        id = "signing_token",
+        global = true,
+        value_name = "SERIAL",
+        requires = "sign_with"
+    )]
+    signing_token: Option<Serial>,
 }
 
 impl Connection {
@@ -89,7 +105,23 @@ impl Connection {
             dir,
             context.user_name(),
             context.url.clone(),
-        ))
+        )
+        .signing(self.signing(&context)?))
+    }
+
+    /// What signs the commands of the session, if something does.
+    fn signing(&self, context: &Context) -> anyhow::Result<Option<Signing>> {
+        let Some(slot) = self.sign_with else {
+            return Ok(None);
+        };
+        let user = context.user_nkey().ok_or_else(|| {
+            Failure::new(
+                Exit::Usage,
+                "what is signed names the user who sends it, and these are no creds",
+            )
+            .remedy("give a creds file: --creds, or a context that names one")
+        })?;
+        Ok(Some(Signing::new(slot, self.signing_token, user)))
     }
 
     /// The directory to look for an administrator's context in: named, or the default one where it is.

@@ -42,6 +42,13 @@ pub(crate) struct Context {
     user_jwt: String,
 }
 
+/// What is read of a user's JWT.
+#[derive(Deserialize)]
+struct Claims {
+    name: String,
+    sub: String,
+}
+
 impl Context {
     /// A context that says only where, and as whom.
     pub(crate) fn new(url: &str, creds: &Path) -> Self {
@@ -54,17 +61,21 @@ impl Context {
 
     /// The name of the user in the creds, as their JWT has it; nothing where they cannot be read.
     pub(crate) fn user_name(&self) -> Option<String> {
-        #[derive(Deserialize)]
-        struct Claims {
-            name: String,
-        }
+        self.user_claims().map(|claims| claims.name)
+    }
+
+    /// The public nkey of the user in the creds, as their JWT has it; nothing where they cannot be read.
+    pub(crate) fn user_nkey(&self) -> Option<String> {
+        self.user_claims().map(|claims| claims.sub)
+    }
+
+    fn user_claims(&self) -> Option<Claims> {
         let creds = fs::read_to_string(&self.creds).ok()?;
         let mut lines = creds.lines();
         lines.find(|line| line.contains("BEGIN NATS USER JWT"))?;
         let claims = lines.next()?.trim().split('.').nth(1)?;
         let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
-        let Claims { name } = serde_json::from_slice(&claims).ok()?;
-        Some(name)
+        serde_json::from_slice(&claims).ok()
     }
 
     /// Reads a context by its file, or by its name in `$XDG_CONFIG_HOME/nats/context/`.

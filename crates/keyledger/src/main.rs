@@ -13,6 +13,7 @@ mod golden;
 mod output;
 mod place;
 mod session;
+mod signing;
 mod table;
 mod when;
 

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::{
     connect::is_revocation,
     exit::{Exit, Failure},
+    signing::{Signing, Unsigned},
 };
 
 /// A connection, with what it takes to say clearly why nothing comes.
@@ -28,6 +29,7 @@ pub(crate) struct Session {
     dir: Option<PathBuf>,
     user: Option<String>,
     url: String,
+    signing: Option<Signing>,
 }
 
 impl Session {
@@ -47,7 +49,13 @@ impl Session {
             dir,
             user,
             url,
+            signing: None,
         }
+    }
+
+    /// The same, with what signs its commands.
+    pub(crate) fn signing(self, signing: Option<Signing>) -> Self {
+        Self { signing, ..self }
     }
 
     /// The client.
@@ -85,17 +93,38 @@ impl Session {
         body: &B,
         ids: Ids,
     ) -> anyhow::Result<Acknowledgement> {
-        let subject = || {
-            self.client
-                .prefix()
-                .command(aggregate.as_str(), verb, name.as_str())
+        let prefix = self.client.prefix();
+        let subject = prefix.command(aggregate.as_str(), verb, name.as_str());
+        let payload = serde_json::to_vec(body).context("the command's body")?;
+        let signature = match &self.signing {
+            Some(signing) => {
+                let command = Unsigned {
+                    aggregate,
+                    verb,
+                    name,
+                    id: ids.command,
+                    payload: &payload,
+                };
+                Some(signing.sign(self, command).await?)
+            }
+            None => None,
         };
-        let sent = self.client.command(aggregate, verb, name, body, ids);
-        self.answer(sent, || CommandError::NoAnswer {
-            subject: subject(),
-            id: ids.command,
-        })
-        .await
+        let sent = async {
+            let (subject, payload) = (subject.clone(), payload.into());
+            match &signature {
+                Some(signature) => {
+                    let sent = self.client.command_signed(subject, payload, ids, signature);
+                    sent.await
+                }
+                None => self.client.command_raw(subject, payload, ids).await,
+            }
+        };
+        let id = ids.command;
+        let none = || CommandError::NoAnswer {
+            subject: subject.clone(),
+            id,
+        };
+        self.answer(sent, none).await
     }
 
     /// Asks a question.

@@ -5,4 +5,5 @@ mod interrupted;
 mod life;
 mod openpgp;
 mod repair;
+mod signed;
 mod workshop;

@@ -100,6 +100,14 @@ impl Workshop {
         self.service = Some(Mortal::start(options).await);
     }
 
+    /// Starts the service, which asks for signatures by tokens.
+    pub(crate) async fn serve_requiring(&mut self, verbs: &str) {
+        let mut options = self.world.options();
+        options.attestation_test_root = Some(self.world.path("root.pem"));
+        options.require_token_signature = verbs.parse().unwrap();
+        self.service = Some(Mortal::start(options).await);
+    }
+
     /// Loses the service as if its process were killed.
     pub(crate) fn kill_service(&mut self) {
         drop(self.service.take().unwrap());
@@ -174,9 +182,11 @@ impl Workshop {
     /// A pinentry that plays the person: types the PIN, and the serial number where that is asked for.
     fn person(&self) -> PathBuf {
         let script = self.home.join("pinentry");
+        let asked = self.home.join("asked");
+        let asked = asked.display();
         let text = format!(
             "#!/bin/bash\necho OK\nwhile read -r line; do case \"$line\" in\n\
-             SETDESC*) said=\"$line\"; echo OK;;\n\
+             SETDESC*) said=\"$line\"; printf '%b\\n' \"${{line//\\%/\\\\x}}\" >>{asked}; echo OK;;\n\
              GETPIN*) case \"$said\" in *serial*) echo \"D $(grep -oE '[0-9]{{7,}}' <<<\"$said\" | head -1)\";; *) echo \"D {PIN}\";; esac; echo OK;;\n\
              BYE*) echo OK; exit;;\n*) echo OK;;\nesac; done\n"
         );

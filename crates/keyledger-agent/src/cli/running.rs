@@ -36,6 +36,7 @@ pub(super) fn status(place: &Place) -> anyhow::Result<Status> {
         }
     };
     socket.set_read_timeout(Some(PATIENCE))?;
+    socket.shutdown(std::net::Shutdown::Write)?; // nothing else is asked
     let mut text = String::new();
     socket
         .take(MAX_BYTES)

@@ -2,6 +2,7 @@
 
 mod pinentry;
 mod terminal;
+mod typed;
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -12,6 +13,7 @@ use keyledger_custody::Secret;
 use keyledger_domain::token::{PinRules, Serial};
 use serde::{Deserialize, Serialize};
 
+use self::typed::{left, typed_pin};
 pub use self::{pinentry::Pinentry, terminal::Terminal};
 use crate::run::Stop;
 
@@ -133,28 +135,22 @@ impl Person {
     ///
     /// As [`Person::new_pin`].
     pub fn pin(&self, serial: Serial, tries: u8) -> Result<Secret, PersonError> {
-        let left = match tries {
-            1 => "One try is left before it is blocked".to_owned(),
-            tries => format!("{tries} tries are left before it is blocked"),
-        };
-        let text = format!("Enter the PIN of token {serial}. {left}.");
-        self.with(|prompter| {
-            let mut fault = None;
-            for _ in 0..TRIES {
-                let pin = prompter.ask(Question {
-                    text: &text,
-                    field: "PIN",
-                    fault,
-                    secret: true,
-                })?;
-                // What can be no PIN must cost no try.
-                if (1..=MAX_DIGITS).contains(&pin.expose().len()) {
-                    return Ok(pin);
-                }
-                fault = Some("A PIN has at most 8 characters. It was not tried.");
-            }
-            Err(PersonError::Declined)
-        })
+        let text = format!("Enter the PIN of token {serial}. {}.", left(tries));
+        self.with(|prompter| typed_pin(prompter, &text))
+    }
+
+    /// Shows what is to be signed, and asks for the PIN of the token that signs it. Somebody waits for it: it is asked once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Person::new_pin`], and [`PersonError::CannotAsk`].
+    pub fn pin_to_sign(&self, what: &str, tries: u8) -> Result<Secret, PersonError> {
+        if self.stop.is_stopping() {
+            return Err(PersonError::Stopping);
+        }
+        let text = format!("{what}\n\nThe PIN signs it. {}.", left(tries));
+        let prompter = self.prompter.lock().unwrap_or_else(PoisonError::into_inner);
+        typed_pin(&**prompter, &text)
     }
 
     /// Asks for the serial number of a token that is about to be reset.

@@ -19,6 +19,7 @@ mod link;
 mod lock;
 mod office;
 mod queue;
+mod signing;
 mod socket;
 mod stop;
 mod tokens;
@@ -38,11 +39,11 @@ use tokio::sync::mpsc;
 
 pub use board::{Connection, ConnectionState, EndedTask, Status, TaskState, TaskStatus};
 pub use journal::{FILE as JOURNAL_FILE, Journal, JournalError, Refused};
+pub use keyledger_wire::local::SOCKET;
 pub use link::{Address, LinkError};
 pub use lock::{Lock, LockError};
-pub use socket::SOCKET;
 pub use stop::Stop;
-pub use tokens::{TokenSeen, Tokens, WalkEnd, WatchError};
+pub use tokens::{SignError, Signatory, TokenSeen, Tokens, WalkEnd, WatchError};
 pub use trust::{NotTrusted, Signed, Task, Trust};
 
 use crate::{identity::Identity, person::Person};
@@ -119,6 +120,12 @@ impl Agent {
             directory: self.runtime.clone(),
             source,
         })?;
+        let signing = Arc::new(signing::Signing::new(
+            Arc::clone(&self.tokens),
+            Arc::clone(&self.person),
+            Arc::clone(&board),
+            self.prefix.clone(),
+        ));
         let office = Arc::new(office::Office::new(
             journal,
             Arc::clone(&board),
@@ -158,7 +165,7 @@ impl Agent {
         let delivering = courier.clone().run(Arc::clone(&office));
         tokio::select! {
             ((), (), ()) = async { tokio::join!(queue.run(), announcing, delivering) } => {}
-            () = socket.serve(&board) => {}
+            () = socket.serve(&board, &signing) => {}
             () = stop.stopped() => {}
         }
         farewell(&walks).await;

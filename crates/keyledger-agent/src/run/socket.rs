@@ -1,23 +1,30 @@
-//! The socket by which `keyledger-agent status` asks the running agent: who connects is told, and that is all.
+//! The socket by which programs of the same user ask the running agent: what it is doing, which tokens are there, for a signature.
 
 use std::{
     fs, io,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
+use keyledger_wire::local::{MAX_REQUEST_BYTES, Request, SOCKET, Sign, Word};
 use tokio::{
-    io::AsyncWriteExt as _,
-    net::{UnixListener, UnixStream},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines, Take},
+    net::{
+        UnixListener, UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::mpsc,
+    time::timeout,
 };
 
-use super::board::Board;
+use super::{board::Board, signing::Signing};
 
-/// The socket's name in the agent's runtime directory.
-pub const SOCKET: &str = "agent.sock";
-/// Who does not read what it asked for within this is left alone.
+/// Who does not ask, or does not read what it asked for, within this is left alone.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The socket; its file is gone when this is dropped.
@@ -40,19 +47,19 @@ impl Socket {
         Ok(Self { listener, path })
     }
 
-    /// Tells who asks, for ever.
-    pub(crate) async fn serve(&self, board: &Arc<Board>) {
+    /// Answers who asks, for ever.
+    pub(crate) async fn serve(&self, board: &Arc<Board>, signing: &Arc<Signing>) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let board = Arc::clone(board);
+                    let (board, signing) = (Arc::clone(board), Arc::clone(signing));
                     tokio::spawn(async move {
-                        let told = tokio::time::timeout(PATIENCE, tell(stream, &board)).await;
-                        tracing::trace!(?told, "status");
+                        let answered = answer(stream, &board, signing).await;
+                        tracing::trace!(?answered, "asked");
                     });
                 }
                 Err(error) => {
-                    tracing::warn!("the status socket: {error}");
+                    tracing::warn!("the agent's socket: {error}");
                     tokio::time::sleep(PATIENCE).await; // too many open files, say
                 }
             }
@@ -60,10 +67,67 @@ impl Socket {
     }
 }
 
-async fn tell(mut stream: UnixStream, board: &Board) -> io::Result<()> {
-    let status = serde_json::to_vec(&board.read()).expect("a status has only text keys");
-    stream.write_all(&status).await?;
-    stream.shutdown().await
+type Asked = Lines<BufReader<Take<OwnedReadHalf>>>;
+
+async fn answer(stream: UnixStream, board: &Board, signing: Arc<Signing>) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut asked = BufReader::new(reader.take(MAX_REQUEST_BYTES)).lines();
+    let request = match timeout(PATIENCE, asked.next_line()).await {
+        Ok(Ok(Some(line))) => serde_json::from_str(&line),
+        Ok(Ok(None)) | Err(_) => Ok(Request::Status),
+        Ok(Err(error)) => return Err(error),
+    };
+    match request {
+        Ok(Request::Status) => {
+            let status = serde_json::to_vec(&board.read()).expect("a status has only text keys");
+            timeout(PATIENCE, writer.write_all(&status)).await??;
+        }
+        Ok(Request::Tokens) => {
+            let seen = board.read().tokens;
+            let shown = seen.iter().filter_map(|token| token.shows.as_ref());
+            let serials = shown.map(|shows| shows.serial).collect();
+            say(&mut writer, &Word::Tokens { serials }).await?;
+        }
+        Ok(Request::Sign(sign)) => sign_for(*sign, asked, &mut writer, signing).await?,
+        Err(error) => {
+            let why = format!("the agent does not understand what it is asked: {error}");
+            say(&mut writer, &Word::Refused { why }).await?;
+        }
+    }
+    writer.shutdown().await
+}
+
+/// Signs, and says on the way what the person must do, until it is done. Who asked may go away before.
+async fn sign_for(
+    sign: Sign,
+    mut asked: Asked,
+    writer: &mut OwnedWriteHalf,
+    signing: Arc<Signing>,
+) -> io::Result<()> {
+    let (told, mut words) = mpsc::unbounded_channel();
+    let waits = Arc::new(AtomicBool::new(true));
+    let still = Arc::clone(&waits);
+    // Not in the runtime's pool: a window that nobody answers would hold up the journal.
+    std::thread::Builder::new()
+        .name("signing".to_owned())
+        .spawn(move || signing.sign(&sign, &told, &still))?;
+    loop {
+        tokio::select! {
+            word = words.recv() => match word {
+                Some(word) => say(writer, &word).await?,
+                None => return Ok(()),
+            },
+            _ = asked.next_line(), if waits.load(Ordering::Relaxed) => {
+                waits.store(false, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+async fn say(writer: &mut OwnedWriteHalf, word: &Word) -> io::Result<()> {
+    let mut line = serde_json::to_vec(word).expect("a word has only text keys");
+    line.push(b'\n');
+    timeout(PATIENCE, writer.write_all(&line)).await?
 }
 
 impl Drop for Socket {

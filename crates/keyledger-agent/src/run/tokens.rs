@@ -1,10 +1,15 @@
 //! The seam to the hardware: what is plugged in, and how a task is walked on it.
 
-use keyledger_domain::token::{Announcement, Serial, TaskFiled};
+use keyledger_custody::Secret;
+use keyledger_domain::token::{Announcement, Serial, Slot, TaskFiled};
 use serde::{Deserialize, Serialize};
 
 use super::Stop;
-use crate::desk::{Desk, DeskError};
+use crate::{
+    card::CardError,
+    desk::{Desk, DeskError},
+    person::PersonError,
+};
 
 /// The tokens of this workstation. Everything here blocks: the runtime gives it threads of its own.
 pub trait Tokens: Send + Sync + 'static {
@@ -29,6 +34,67 @@ pub trait Tokens: Send + Sync + 'static {
         task: &TaskFiled,
         desk: &mut dyn Desk,
     ) -> Result<WalkEnd, DeskError>;
+
+    /// Signs a statement with the key in a slot of a token that is plugged in, with the PIN and the touch that it asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`SignError`]; nothing was signed.
+    fn sign(
+        &self,
+        serial: Serial,
+        slot: Slot,
+        statement: &[u8],
+        person: &mut dyn Signatory,
+    ) -> Result<Vec<u8>, SignError>;
+}
+
+/// The person whose signature it is, who has been shown what is signed.
+pub trait Signatory {
+    /// Asks for the token's PIN; `tries` may still be made.
+    ///
+    /// # Errors
+    ///
+    /// [`SignError::Person`].
+    fn pin(&mut self, tries: u8) -> Result<Secret, SignError>;
+
+    /// Says that the token is to be touched now.
+    fn touch(&mut self);
+
+    /// True while somebody waits for the signature.
+    fn waits(&self) -> bool;
+}
+
+/// Why nothing was signed: a sentence for the person.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignError {
+    /// The person said no, or cannot be asked.
+    #[error(transparent)]
+    Person(#[from] PersonError),
+    /// The token does not sign.
+    #[error(transparent)]
+    Card(#[from] CardError),
+    /// A task is walked with it: wait for its end.
+    #[error("a task of token {0} is under way: wait for its end, see `keyledger-agent status`")]
+    Busy(Serial),
+    /// Whoever asked for it is gone.
+    #[error("nobody waits for the signature any more")]
+    Abandoned,
+    /// There is no key.
+    #[error(
+        "slot {0} is empty: commands are signed by a key that was made there when the token was provisioned"
+    )]
+    Empty(Slot),
+    /// The key signs without a person: that would be nobody's signature.
+    #[error("the key in slot {0} asks for no PIN, and signs no commands: use another slot")]
+    NoPin(Slot),
+    /// It is of an algorithm that does not sign.
+    #[error("the key in slot {0} cannot sign: use another slot")]
+    Unable(Slot),
+    /// Nobody touched it.
+    #[error("nobody touched token {0} while it blinked")]
+    NotTouched(Serial),
 }
 
 /// How a walk ended.

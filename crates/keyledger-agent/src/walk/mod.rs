@@ -9,6 +9,7 @@
 //! | `openpgp` | the OpenPGP keys, from their PINs to their proofs |
 //! | `proof` | each key signs the nonce; the factory's secrets are tried |
 //! | `repair` | a blocked PIN, new secrets |
+//! | `signature` | no step of a task: one signature for the person |
 //!
 //! *Invariant:* each step first looks at the token and does what is missing, so that any of them may run twice; what could not be
 //! looked at (a PIN, a PUK, a management key) is in the desk's journal before it is on the token.
@@ -21,6 +22,7 @@ mod request;
 mod reset;
 mod secrets;
 mod session;
+mod signature;
 
 use std::{
     collections::BTreeMap,
@@ -34,6 +36,8 @@ use keyledger_domain::{
     token::{Failure, FailureCode, Profile, Progress, Report, Serial, Step, TaskFiled, TaskKind},
 };
 use keyledger_wire::ReportReply;
+
+pub(crate) use signature::sign;
 
 use crate::{
     card::{CardError, Reference},

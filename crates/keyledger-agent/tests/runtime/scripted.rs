@@ -13,12 +13,12 @@ use std::{
 use data_encoding::BASE64;
 use keyledger_agent::{
     desk::{Desk, DeskError},
-    run::{Stop, TokenSeen, Tokens, WalkEnd, WatchError},
+    run::{SignError, Signatory, Stop, TokenSeen, Tokens, WalkEnd, WatchError},
 };
 use keyledger_custody::{Secret, seal_to};
 use keyledger_domain::token::{
     Announcement, Applet, Evidence, Firmware, FormFactor, KeysMade, PinRules, Progress, Prompt,
-    Report, SecretsSealed, Serial, Step, TaskFiled, TaskKind,
+    Report, SecretsSealed, Serial, Slot, Step, TaskFiled, TaskKind,
 };
 
 pub(crate) struct Scripted {
@@ -51,6 +51,16 @@ impl Tokens for Scripted {
         let walked = self.steps(serial, task, desk);
         self.note(serial, "left");
         walked
+    }
+
+    fn sign(
+        &self,
+        _: Serial,
+        slot: Slot,
+        _: &[u8],
+        _: &mut dyn Signatory,
+    ) -> Result<Vec<u8>, SignError> {
+        Err(SignError::Empty(slot)) // it has no keys
     }
 }
 

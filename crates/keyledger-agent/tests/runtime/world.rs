@@ -180,6 +180,7 @@ impl World {
     /// What the agent says of itself; nothing if it does not run.
     pub(crate) fn status(&self) -> Option<Status> {
         let mut socket = UnixStream::connect(self.place().join("run").join(SOCKET)).ok()?;
+        socket.shutdown(std::net::Shutdown::Write).ok()?;
         let mut text = String::new();
         socket.read_to_string(&mut text).ok()?;
         serde_json::from_str(&text).ok()

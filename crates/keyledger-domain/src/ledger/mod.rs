@@ -6,6 +6,7 @@ mod decide;
 mod fold;
 mod reads;
 mod seal;
+mod token_signer;
 mod tokens;
 
 use std::collections::{BTreeSet, HashMap};
@@ -18,6 +19,7 @@ pub use decide::{Decision, Facts, MAX_EVENTS, Made, Outcome};
 pub use fold::{Applied, ChainBreak};
 pub use reads::Reads;
 pub use seal::Sealed;
+pub use token_signer::TokenSigner;
 pub use tokens::{NewCertificate, OPENPGP_FINGERPRINT, ReportFacts, UNCLAIMED_TOKENS};
 
 use crate::{

@@ -15,6 +15,7 @@ mod principal;
 mod profile;
 mod rejection;
 mod schema;
+mod signed;
 mod text;
 mod time;
 mod token;

@@ -4,6 +4,7 @@ use keyledger_domain::{
     Aggregate, Command, Name, Rejection,
     ledger::{Claimed, Facts},
     name::HistoryId,
+    signed::check_age,
     token::Step as Stage,
 };
 use serde_json::json;
@@ -68,6 +69,7 @@ fn reached() -> Vec<Rejection> {
         issuer: &stranger,
     };
     reached.push(world.ledger.identify(claimed, world.now).unwrap_err());
+    reached.push(check_age(uuid::Uuid::nil(), world.now).unwrap_err());
     reached
 }
 
@@ -84,7 +86,12 @@ fn nothing_made() -> Rejection {
 }
 
 /// What only the shell around the domain can see: headers, stamps, retries.
-const EDGE: [&str; 3] = ["bad_header", "unidentified", "message_id_reused"];
+const EDGE: [&str; 4] = [
+    "bad_header",
+    "unidentified",
+    "message_id_reused",
+    "token_signature_required",
+];
 
 #[test]
 fn every_reason_stands_in_the_table_once() {

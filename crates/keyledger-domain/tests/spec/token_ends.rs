@@ -196,7 +196,7 @@ fn a_token_that_is_lost_in_mid_task_ends_the_task() {
     let back = [
         token("lose", json!({})),
         token("find", json!({})),
-        token("reset", json!({})),
+        token("reset", json!({ "workstation": "desk" })),
         say(Say::Prove),
     ];
     let world = given(then(then(under_way(), walked(1)), back)).world();

@@ -270,6 +270,7 @@ pub(crate) fn stamp(verified_by: VerifiedBy) -> Arc<Stamp> {
         role: None,
         host: Some("127.0.0.1".into()),
         verified_by,
+        key: None,
     })
 }
 

@@ -1,11 +1,16 @@
 //! A command on its way from a message to the handler and back.
 
+use std::sync::Arc;
+
 use async_nats::{HeaderMap, Message};
 use keyledger_domain::{Command, Name, Rejection, command::Target, record::Ids};
 use keyledger_wire::{Acknowledgement, Prefix, Status, header};
 use uuid::Uuid;
 
-use super::reply::{Answer, Refused, ok, refuse};
+use super::{
+    reply::{Answer, Refused, ok, refuse},
+    signature,
+};
 use crate::{handler::Order, identity, prepare, shared::Shared};
 
 /// How often a command is carried out anew before it is refused for good.
@@ -54,6 +59,11 @@ async fn carry_out(
         ledger.authorise(&sender.known, &target.name, &command)?;
         sender
     };
+    let signer = signature::verify(shared, message, &sender, &command, ids.command, now)?;
+    let principal = match &signer {
+        Some(signer) => sender.signed_by(&signer.key),
+        None => Arc::clone(&sender.stamp),
+    };
     shared.ready()?;
     let prepared = prepare::prepare(shared, &target, &command, ids.command, now).await?;
     let order = Order {
@@ -61,8 +71,9 @@ async fn carry_out(
         command,
         why,
         ids,
-        principal: sender.stamp,
+        principal,
         issuer: Some(sender.issuer),
+        signer,
         made: prepared.made.clone(),
     };
     let done = match shared.handler.order(order.clone()).await {

@@ -4,6 +4,7 @@ mod command;
 mod query;
 mod reply;
 mod report;
+mod signature;
 
 use std::{collections::HashMap, sync::Arc};
 

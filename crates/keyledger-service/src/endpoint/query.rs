@@ -395,6 +395,7 @@ async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refuse
         servers: shared.durability.servers(),
         unconfirmed_accounts: unconfirmed.collect(),
         expiring_within_30_days: expiring,
+        token_signature_required: shared.require_token_signature.iter().collect(),
     })
 }
 

@@ -57,6 +57,7 @@ async fn take(shared: &Shared, message: &Message, ids: Ids) -> Result<ReportRepl
         ids,
         principal,
         issuer: None,
+        signer: None,
         made: prepared.made.clone(),
     };
     match shared.handler.order(order).await {
@@ -114,6 +115,7 @@ fn identify(shared: &Shared, nkey: &str, now: Timestamp) -> Result<Arc<Stamp>, R
         role: Some(Role::Agent),
         host: None,
         verified_by: VerifiedBy::Subject,
+        key: None,
     }))
 }
 

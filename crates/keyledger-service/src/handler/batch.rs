@@ -208,7 +208,16 @@ fn may_command(ledger: &Ledger, order: &Order, now: Timestamp) -> Result<(), Rej
         issuer,
     };
     let known = ledger.identify(claimed, now)?;
-    ledger.authorise(&known, &order.target.name, &order.command)
+    ledger.authorise(&known, &order.target.name, &order.command)?;
+    let Some(signer) = &order.signer else {
+        return Ok(());
+    };
+    if ledger.token_signer(&known, &signer.key, now)? == *signer {
+        return Ok(());
+    }
+    Err(Rejection::BadSignature {
+        why: format!("key {} became another one meanwhile", signer.key),
+    })
 }
 
 /// The records of a decision.

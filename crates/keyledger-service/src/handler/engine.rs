@@ -10,7 +10,7 @@ use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered}
 use keyledger_domain::{
     EventCid, Ledger, Record, Stamp,
     ledger::{Applied, Outcome, Reads, Sealed},
-    name::HistoryId,
+    name::{Aggregate, HistoryId},
     verify::may_write,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -55,7 +55,15 @@ impl Waiting {
     /// What deciding it looks at besides its own history.
     pub(super) fn reads(&self) -> Reads {
         match &self.work {
-            Work::Order(order, _) => order.command.reads(),
+            Work::Order(order, _) => match (order.command.reads(), &order.signer) {
+                // Its key or its token may be revoked at this very moment.
+                (Reads::Histories(mut histories), Some(signer)) => {
+                    histories.push(HistoryId::new(Aggregate::Key, signer.key.clone()));
+                    histories.push(HistoryId::new(Aggregate::Token, signer.token.clone()));
+                    Reads::Histories(histories)
+                }
+                (reads, _) => reads,
+            },
             // They record what happened, whatever else did.
             Work::Outcome(..) | Work::Rest(_) => Reads::NOTHING,
         }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use keyledger_domain::{
     Command, Made, Record, Rejection, Stamp, Timestamp,
     command::Target,
-    ledger::Outcome,
+    ledger::{Outcome, TokenSigner},
     name::HistoryId,
     record::{Ids, Why},
 };
@@ -88,6 +88,8 @@ pub struct Order {
     /// The key that issued the sender's JWT, by which the ledger is asked once more whether he may, when it is decided.
     /// Nothing where nobody sent it.
     pub issuer: Option<Box<str>>,
+    /// The key on the sender's token that signed it: it is looked at once more as well.
+    pub signer: Option<TokenSigner>,
     /// What custody made for it.
     pub made: Made,
 }

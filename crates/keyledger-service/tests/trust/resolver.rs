@@ -33,6 +33,7 @@ async fn serve(organisation: &Organisation, url: String) -> Service {
         snapshot: None,
         accept_data_loss: false,
         attestation_test_root: None,
+        require_token_signature: Default::default(),
         clock: None,
     };
     Service::start(options).await.unwrap()

@@ -57,7 +57,9 @@ pub(crate) fn who(stamp: &Stamp) -> String {
         .as_deref()
         .map(|host| format!(" from {host}"))
         .unwrap_or_default();
-    format!("{name}{role}{host}")
+    let signed = stamp.key.as_ref();
+    let signed = signed.map_or_else(String::new, |key| format!(", signed with {key}"));
+    format!("{name}{role}{host}{signed}")
 }
 
 /// The name on the wire of a value that is a word there.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use keyledger_domain::signed::RequiredSignatures;
 use keyledger_service::{Options, Service, StartError};
 use serde_json::json;
 
@@ -20,6 +21,7 @@ use crate::{
 #[command(after_help = "\
 Examples:
   keyledger serve --dir /etc/keyledger --passphrase-file /run/secrets/keyledger
+  keyledger serve --dir /etc/keyledger --require-token-signature token.release,administrator:key.destroy
   keyledger serve --dir /etc/keyledger --url tls://nats.acme.example:4222 --tlsca ca.pem --log-json")]
 pub(crate) struct Serve {
     /// The directory of `keyledger init`: keyledger.json, sealed/ and, unless named, creds/
@@ -44,6 +46,22 @@ pub(crate) struct Serve {
     /// Take commands although a server may lose acknowledged writes; every acknowledgement says so
     #[arg(long)]
     accept_data_loss: bool,
+    #[command(flatten)]
+    signatures: Signatures,
+}
+
+/// Which commands must be signed by a key on a token.
+#[derive(Debug, clap::Args)]
+pub(super) struct Signatures {
+    /// Take these commands only if a key on the sender's own token signed them: verbs, joined by commas, as token.release, or
+    /// administrator:key.destroy for one role. The same for every instance
+    #[arg(
+        long,
+        value_name = "VERBS",
+        env = "KEYLEDGER_REQUIRE_TOKEN_SIGNATURE",
+        default_value_t
+    )]
+    pub(super) require_token_signature: RequiredSignatures,
 }
 
 impl Serve {
@@ -69,6 +87,7 @@ impl Serve {
             ),
             accept_data_loss: self.accept_data_loss,
             attestation_test_root: self.attestation_test_root,
+            require_token_signature: self.signatures.require_token_signature,
             clock: None,
         };
         let service = tokio::select! {

@@ -39,6 +39,7 @@ impl Genesis {
             role: None,
             host: None,
             verified_by: VerifiedBy::Genesis,
+            key: None,
         });
         let reason = Reason::new("trust bootstrap").expect("it is a line of text");
         let why = Why {

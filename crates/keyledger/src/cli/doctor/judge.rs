@@ -78,6 +78,13 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
             )
         }
     });
+    if !status.token_signature_required.is_empty() {
+        let found = format!(
+            "required for {}",
+            status.token_signature_required.join(", ")
+        );
+        findings.push(Finding::ok("token signatures", found));
+    }
     findings
 }
 
@@ -165,6 +172,7 @@ mod tests {
             }],
             unconfirmed_accounts: Vec::new(),
             expiring_within_30_days: 0,
+            token_signature_required: Vec::new(),
         }
     }
 
@@ -179,6 +187,17 @@ mod tests {
     fn a_healthy_service_is_all_ok() {
         assert!(all(&status()).iter().all(|f| f.level == Level::Ok));
         crate::golden::assert("doctor-ok.txt", printed(&status()).as_bytes());
+    }
+
+    #[test]
+    fn what_must_be_signed_is_said() {
+        let mut strict = status();
+        strict.token_signature_required = vec!["token.release".to_owned()];
+        let said = printed(&strict);
+        assert!(
+            said.contains("ok    token signatures: required for token.release\n"),
+            "{said}"
+        );
     }
 
     #[test]

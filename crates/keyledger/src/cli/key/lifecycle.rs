@@ -80,7 +80,8 @@ order!(Deactivate: Key "deactivate" => "deactivated", key::Deactivate, |this| ke
 /// A compromise (key_compromise, ca_compromise) makes it compromised, any other reason deactivated.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example:
+Examples:
+  keyledger key revoke orders-db --revocation-reason key_compromise --reason 'laptop stolen' --sign-with piv:9c
   keyledger key revoke orders-db --revocation-reason key_compromise --reason 'laptop stolen' \
 --compromise-occurred-at 2026-11-20 --ticket SEC-1123")]
 pub(crate) struct Revoke {

@@ -10,7 +10,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use keyledger_custody::Custody;
-use keyledger_domain::text::Title;
+use keyledger_domain::{signed::RequiredSignatures, text::Title};
 use keyledger_service::{
     Options, Service,
     trust::{Organisation, setup},
@@ -31,6 +31,7 @@ pub(crate) use guard::Guard;
 #[command(after_help = "\
 Examples:
   keyledger up
+  keyledger up --require-token-signature token.release
   keyledger up --dir /srv/keyledger --port 4333 --prefix acme.security.keys
 
 nats-server, 2.12 or later, is the one that KEYLEDGER_NATS_SERVER names, else the first on PATH that is recent
@@ -52,6 +53,8 @@ pub(crate) struct Up {
     #[arg(long, value_name = "FILE")]
     attestation_test_root: Option<PathBuf>,
     #[command(flatten)]
+    signatures: serve::Signatures,
+    #[command(flatten)]
     unseal: Unseal,
 }
 
@@ -65,8 +68,12 @@ impl Up {
         let mut signals = Signals::listen()?;
         let mut server = NatsServer::start(program, &organisation)?;
         let mut service = None;
+        let tokens = (
+            self.attestation_test_root,
+            self.signatures.require_token_signature,
+        );
         let ended = tokio::select! {
-            ended = serve_on(&mut server, &organisation, custody, self.attestation_test_root, &mut service, out) => ended,
+            ended = serve_on(&mut server, &organisation, custody, tokens, &mut service, out) => ended,
             signal = signals.next() => {
                 tracing::info!(signal, "stopping");
                 Ok(())
@@ -85,7 +92,7 @@ async fn serve_on(
     server: &mut NatsServer,
     organisation: &Organisation,
     custody: Arc<Custody>,
-    attestation_test_root: Option<PathBuf>,
+    (attestation_test_root, require_token_signature): (Option<PathBuf>, RequiredSignatures),
     service: &mut Option<Service>,
     out: &mut Output<'_>,
 ) -> anyhow::Result<()> {
@@ -105,6 +112,7 @@ async fn serve_on(
         snapshot: Some(organisation.directory().join("snapshot")),
         accept_data_loss: false,
         attestation_test_root,
+        require_token_signature,
         clock: None,
     };
     let started = Service::start(options).await.map_err(serve::unstarted)?;

@@ -1,0 +1,111 @@
+//! One signature for the person at the workstation, outside of any task.
+
+use std::{
+    sync::{PoisonError, TryLockError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use keyledger_domain::{
+    Algorithm,
+    token::{PinPolicy, Serial, Slot, TouchPolicy},
+};
+
+use super::{lock_of, request::to_sign};
+use crate::{
+    card::{self, CardError, Piv, Reference},
+    run::{SignError, Signatory},
+};
+
+/// How long another program may hold the token.
+const HELD: Duration = Duration::from_secs(5);
+/// The pause before it is asked for again.
+const LOOK: Duration = Duration::from_millis(200);
+/// How often a touch is waited for: each time 15 s, as the token sets it.
+const TOUCHES: usize = 4;
+
+/// Signs a statement with the key in a slot. Blocks, for as long as the person takes.
+///
+/// # Errors
+///
+/// [`SignError`]; nothing was signed. [`SignError::Busy`] while a task is walked with the token.
+pub(crate) fn sign(
+    token: Serial,
+    slot: Slot,
+    statement: &[u8],
+    person: &mut dyn Signatory,
+) -> Result<Vec<u8>, SignError> {
+    let lock = lock_of(token);
+    let _alone = match lock.try_lock() {
+        Ok(alone) => alone,
+        Err(TryLockError::Poisoned(alone)) => PoisonError::into_inner(alone),
+        Err(TryLockError::WouldBlock) => return Err(SignError::Busy(token)),
+    };
+    let mut piv = open(token)?;
+    let key = piv.key(slot)?.ok_or(SignError::Empty(slot))?;
+    let algorithm = key.algorithm.filter(|algorithm| signs(*algorithm));
+    let algorithm = algorithm.ok_or(SignError::Unable(slot))?;
+    if key.pin == PinPolicy::Never {
+        return Err(SignError::NoPin(slot)); // nobody would be asked
+    }
+    let input = to_sign(algorithm, statement);
+    let mut tries = piv.pin_tries()?.left;
+    drop(piv); // the person is asked while nobody is kept from the token
+    loop {
+        if tries == 0 {
+            return Err(CardError::Blocked(Reference::Pin).into());
+        }
+        let pin = person.pin(tries)?;
+        if !person.waits() {
+            return Err(SignError::Abandoned);
+        }
+        let mut piv = open(token)?;
+        for _ in 0..TOUCHES {
+            match piv.verify_pin(pin.expose()) {
+                Err(CardError::Wrong { tries: left, .. }) => {
+                    tries = left;
+                    break;
+                }
+                proved => proved?,
+            }
+            if key.touch != TouchPolicy::Never {
+                person.touch();
+            }
+            match piv.sign(slot, algorithm, &input) {
+                Err(CardError::Denied(_)) if key.touch != TouchPolicy::Never => {}
+                signed => return Ok(signed?),
+            }
+            if !person.waits() {
+                return Err(SignError::Abandoned);
+            }
+            tries = u8::MAX; // the PIN was right
+        }
+        if tries == u8::MAX {
+            return Err(SignError::NotTouched(token));
+        }
+    }
+}
+
+const fn signs(algorithm: Algorithm) -> bool {
+    matches!(
+        algorithm,
+        Algorithm::P256 | Algorithm::P384 | Algorithm::Rsa3072 | Algorithm::Ed25519
+    )
+}
+
+/// Opens the token; asks the user's own GnuPG to let go of it.
+fn open(token: Serial) -> Result<Piv, CardError> {
+    let begun = Instant::now();
+    let mut asked = false;
+    loop {
+        match card::open(token) {
+            Err(CardError::Held { .. }) if begun.elapsed() < HELD => {
+                if !std::mem::replace(&mut asked, true) {
+                    card::ask_scdaemon_to_let_go();
+                }
+                thread::sleep(LOOK);
+            }
+            opened => return opened,
+        }
+    }
+}

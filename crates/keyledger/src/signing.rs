@@ -1,0 +1,209 @@
+//! Signing commands with a key on the person's token: by way of the agent that runs for the same user, which alone talks to tokens.
+
+use std::{
+    env,
+    io::{self, BufRead as _, BufReader, Write as _},
+    os::unix::net::UnixStream,
+    str::FromStr,
+};
+
+use anyhow::Context as _;
+use keyledger_domain::{
+    Name,
+    name::Aggregate,
+    signed::SIGNING_SLOTS,
+    token::{Serial, Slot},
+    views::TokenRow,
+};
+use keyledger_wire::{
+    TokenSignature,
+    local::{Request, Sign, Word, socket_path},
+    query::Nothing,
+};
+use uuid::Uuid;
+
+use crate::{
+    exit::{Exit, Failure},
+    output::plain,
+    session::Session,
+};
+
+/// A slot whose key signs commands, as `piv:9c`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SigningSlot(Slot);
+
+impl FromStr for SigningSlot {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let slot = text.strip_prefix("piv:").and_then(|slot| slot.parse().ok());
+        slot.filter(|slot| SIGNING_SLOTS.contains(slot))
+            .map(Self)
+            .ok_or_else(|| "commands are signed with piv:9c or piv:9a".to_owned())
+    }
+}
+
+/// What signs the commands of a session.
+#[derive(Debug, Clone)]
+pub(crate) struct Signing {
+    slot: Slot,
+    token: Option<Serial>,
+    user: String,
+}
+
+/// A command to be signed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unsigned<'a> {
+    pub(crate) aggregate: Aggregate,
+    pub(crate) verb: &'a str,
+    pub(crate) name: &'a Name,
+    pub(crate) id: Uuid,
+    pub(crate) payload: &'a [u8],
+}
+
+impl Signing {
+    /// Signs what `user`, a public nkey, sends: with a key on `token`, or on the only one that is plugged in.
+    pub(crate) const fn new(slot: SigningSlot, token: Option<Serial>, user: String) -> Self {
+        Self {
+            slot: slot.0,
+            token,
+            user,
+        }
+    }
+
+    /// Has a command signed.
+    pub(crate) async fn sign(
+        &self,
+        session: &Session,
+        command: Unsigned<'_>,
+    ) -> anyhow::Result<TokenSignature> {
+        let serial = self.token().await?;
+        let key = self.key(session, serial).await?;
+        let payload = String::from_utf8(command.payload.to_vec());
+        let request = Request::Sign(Box::new(Sign {
+            serial,
+            slot: self.slot,
+            aggregate: command.aggregate,
+            verb: command.verb.to_owned(),
+            name: command.name.clone(),
+            prefix: session.client().prefix().to_string(),
+            id: command.id,
+            user: self.user.clone(),
+            payload: payload.context("a command is text")?,
+        }));
+        match asked(request).await? {
+            Word::Signed { signature } => Ok(TokenSignature { key, signature }),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// The token to sign with.
+    async fn token(&self) -> anyhow::Result<Serial> {
+        if let Some(serial) = self.token {
+            return Ok(serial);
+        }
+        let serials = match asked(Request::Tokens).await? {
+            Word::Tokens { serials } => serials,
+            other => return Err(unexpected(other)),
+        };
+        match serials[..] {
+            [serial] => Ok(serial),
+            [] => Err(Failure::new(Exit::Error, "no token is plugged in here")
+                .remedy("plug yours in, and repeat the command; `keyledger-agent tokens` shows what the agent sees")
+                .into()),
+            _ => {
+                let serials: Vec<_> = serials.iter().map(Serial::to_string).collect();
+                let problem = format!("several tokens are plugged in: {}", serials.join(", "));
+                Err(Failure::new(Exit::Usage, problem).remedy("say which one signs: --token SERIAL").into())
+            }
+        }
+    }
+
+    /// The key in the slot, as the ledger names it: found out before the person is asked for anything.
+    async fn key(&self, session: &Session, serial: Serial) -> anyhow::Result<Name> {
+        let tail = format!("tokens.show.{serial}");
+        let token: TokenRow = session
+            .query(&tail, &Nothing {})
+            .await
+            .with_context(|| format!("looking up token {serial}"))?;
+        let place = self.slot.place();
+        let found = token.keys.into_iter().find(|key| key.place == place);
+        found.map(|on_it| on_it.key).ok_or_else(|| {
+            let problem = format!(
+                "the ledger knows of no key in slot {} of token {serial}, which is {}",
+                self.slot, token.state
+            );
+            Failure::new(Exit::Error, problem)
+                .remedy("sign with a token that was provisioned for you: `keyledger token list`")
+                .into()
+        })
+    }
+}
+
+/// Asks the agent, and says on the way what the person must do; gives the last word.
+async fn asked(request: Request) -> anyhow::Result<Word> {
+    tokio::task::spawn_blocking(move || ask(&request))
+        .await
+        .context("asking the agent")?
+}
+
+fn ask(request: &Request) -> anyhow::Result<Word> {
+    let none = || {
+        Failure::new(
+            Exit::Unreachable,
+            "no keyledger-agent runs here for this user, and it alone talks to tokens",
+        )
+        .remedy("start it with `systemctl --user start keyledger-agent`, or `keyledger-agent run`")
+    };
+    let path = socket_path(|name| env::var_os(name)).ok_or_else(none)?;
+    let mut socket = UnixStream::connect(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => none().into(),
+        _ => anyhow::Error::from(error).context(format!("asking at {}", path.display())),
+    })?;
+    let mut line = serde_json::to_vec(request).context("the request")?;
+    line.push(b'\n');
+    socket.write_all(&line).context("asking the agent")?;
+    for line in BufReader::new(&socket).lines() {
+        let line = line.context("the agent does not answer")?;
+        let word = serde_json::from_str(&line)
+            .context("the agent that runs is of another version: restart it")?;
+        match word {
+            Word::Now { prompt } => eprintln!("{}", plain(&prompt)),
+            last => return Ok(last),
+        }
+    }
+    Err(Failure::new(
+        Exit::Error,
+        "the agent went away before it answered: nothing was sent",
+    )
+    .into())
+}
+
+fn unexpected(word: Word) -> anyhow::Error {
+    match word {
+        Word::Refused { why } => Failure::new(
+            Exit::Rejected,
+            format!("not signed, and nothing was sent: {}", plain(&why)),
+        )
+        .into(),
+        _ => Failure::new(
+            Exit::Error,
+            "the agent that runs is of another version: restart it",
+        )
+        .into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_slots_sign() {
+        assert_eq!("piv:9c".parse(), Ok(SigningSlot(Slot::SIGNATURE)));
+        assert_eq!("piv:9a".parse(), Ok(SigningSlot(Slot::AUTHENTICATION)));
+        for wrong in ["9c", "piv:9d", "piv:", "openpgp:sign"] {
+            assert!(wrong.parse::<SigningSlot>().is_err(), "{wrong}");
+        }
+    }
+}
