@@ -49,6 +49,7 @@ impl World {
             snapshot: None,
             accept_data_loss: false,
             attestation_test_root,
+            require_token_signature: Default::default(),
             clock: None,
         })
         .await?;
