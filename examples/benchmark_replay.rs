@@ -111,6 +111,7 @@ async fn write(store: &JetStreamStore, prefix: &Prefix, keys: u64) -> Result<()>
         role: None,
         host: Some("127.0.0.1".into()),
         verified_by: VerifiedBy::Service,
+        key: None,
     });
     let mut batch: Vec<Sealed> = Vec::new();
     let mut sequence = 0;
