@@ -158,6 +158,7 @@ impl Command {
                         | "task_progressed"
                         | "secrets_escrowed"
                         | "secrets_released"
+                        | "escrowed_key_released"
                         | "keys_made"
                         | "provisioned"
                         | "verified"

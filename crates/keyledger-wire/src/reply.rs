@@ -62,6 +62,10 @@ pub struct ReportReply {
     /// The token's secrets, sealed to the agent, where it asked for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<Sealed>,
+    /// The key to import, sealed to the agent, where it asked for it: when it was made (seconds since 1970, 8 bytes,
+    /// big-endian), then its scalar (32 bytes, the lowest first).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escrowed: Option<Sealed>,
 }
 
 /// A certificate for a slot.

@@ -69,6 +69,12 @@ impl Ledger {
                 why: "it was made on a token: provision or reset the token instead",
             });
         }
+        if matches!(command, C::Rotate(_)) && self.is_escrowed(name) {
+            return Err(Rejection::NoMaterial {
+                key: name.clone(),
+                why: "tokens hold it: revoke it, and the next one that is provisioned gets another",
+            });
+        }
         let harmless = matches!(command, C::Describe(_) | C::Generate(_) | C::Register(_));
         if let (Some(by), false) = (self.trust_on(name), harmless) {
             return Err(Rejection::InUse {

@@ -18,7 +18,7 @@ pub use decide::{Decision, Facts, MAX_EVENTS, Made, Outcome};
 pub use fold::{Applied, ChainBreak};
 pub use reads::Reads;
 pub use seal::Sealed;
-pub use tokens::{NewCertificate, OPENPGP_FINGERPRINT, ReportFacts, UNCLAIMED_TOKENS};
+pub use tokens::{NewCertificate, NewEscrow, OPENPGP_FINGERPRINT, ReportFacts, UNCLAIMED_TOKENS};
 
 use crate::{
     account::Account,

@@ -5,6 +5,7 @@
 
 mod command;
 mod decide;
+mod escrow;
 mod event;
 mod evidence;
 mod fault;
@@ -17,6 +18,7 @@ mod words;
 
 pub use command::*;
 pub use decide::*;
+pub use escrow::*;
 pub use event::*;
 pub use evidence::*;
 pub use fault::*;
