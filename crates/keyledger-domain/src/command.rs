@@ -138,6 +138,7 @@ impl Command {
                 | ("schedule", "scheduled")
                 | ("offboard", "offboarded")
                 | ("publish", "openpgp_published")
+                | ("recover-key", "key_recovered")
                 | ("create", "created")
                 | ("issue", "issued")
                 | ("enrol", "enrolled")

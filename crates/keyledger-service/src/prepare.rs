@@ -167,6 +167,11 @@ pub(crate) async fn prepare(
             let made = published.map_or(Made::Nothing, |p| Made::Openpgp(Box::new(p)));
             Ok(Prepared::of(made, Vec::new()))
         }
+        Command::Principal(principal::Command::RecoverKey(recover)) => {
+            // Refused before it is recorded that it was given.
+            tokens::recover(shared, name, recover.key.as_ref(), &recover.seal_to).await?;
+            Ok(Prepared::nothing())
+        }
         Command::Token(command) if command.task().is_some() => {
             Ok(Prepared::of(tokens::task(shared, id)?, Vec::new()))
         }
@@ -188,6 +193,15 @@ pub(crate) async fn deliver(
 ) -> Result<Delivery, Refused> {
     if let Command::Token(token::Command::Release(release)) = &order.command {
         let secrets = tokens::release(shared, &done.history.name, &release.seal_to).await?;
+        return Ok(Delivery {
+            secrets: Some(secrets),
+            ..Delivery::default()
+        });
+    }
+    if let Command::Principal(principal::Command::RecoverKey(recover)) = &order.command {
+        let principal = &done.history.name;
+        let key = recover.key.as_ref();
+        let secrets = tokens::recover(shared, principal, key, &recover.seal_to).await?;
         return Ok(Delivery {
             secrets: Some(secrets),
             ..Delivery::default()

@@ -39,7 +39,7 @@ pub struct Acknowledgement {
     /// The user's creds, sealed to the requester, where they were generated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creds: Option<Sealed>,
-    /// A token's secrets, sealed to the requester, where they were released.
+    /// A token's secrets, or a principal's key of custody, sealed to the requester, where they were released.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<Sealed>,
 }

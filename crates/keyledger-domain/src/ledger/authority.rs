@@ -2,8 +2,8 @@
 
 use super::Ledger;
 use crate::{
-    account::Purpose, command::Command, name::Name, rejection::Rejection, stamp::Role,
-    time::Timestamp,
+    account::Purpose, command::Command, name::Name, principal, rejection::Rejection, stamp::Role,
+    time::Timestamp, token,
 };
 
 /// Whom nats-server vouched for, as its stamp says.
@@ -79,7 +79,13 @@ impl Ledger {
     ) -> Result<(), Rejection> {
         let refuse = |why: String| Err(Rejection::Unauthorised { why });
         match (known.role, command) {
-            (Role::Administrator, _) => Ok(()),
+            // Who administers tokens does not read what they decrypt.
+            (Role::Administrator, Command::Principal(principal::Command::RecoverKey(_))) => {
+                refuse("recovering a key takes an approver".to_owned())
+            }
+            (Role::Administrator, _)
+            | (Role::Approver, Command::Token(token::Command::Release(_)))
+            | (Role::Approver, Command::Principal(principal::Command::RecoverKey(_))) => Ok(()),
             (Role::Service, Command::Key(command)) => {
                 let verb = command.verb();
                 let named = *target == known.user

@@ -137,7 +137,7 @@ impl Ledger {
         let (unit, responsible) = match command {
             C::Register(c) => (c.unit.as_ref(), c.responsible.as_ref()),
             C::Describe(c) => (c.unit.as_ref(), c.responsible.as_ref()),
-            C::Offboard(_) | C::Publish(_) => (None, None),
+            C::Offboard(_) | C::Publish(_) | C::RecoverKey(_) => (None, None),
         };
         for (field, other, kind) in [
             ("unit", unit, principal::Kind::Unit),

@@ -19,6 +19,8 @@ events! {
     "principal.v1.openpgp_published" => OpenpgpPublished(OpenpgpPublished),
     /// Custody made a key that decrypts for it: its tokens hold that from now on.
     "principal.v1.key_escrowed" => KeyEscrowed(Escrowed),
+    /// A key that decrypts for it was given to somebody, sealed.
+    "principal.v1.key_recovered" => KeyRecovered(KeyRecovered),
     /// It acts no more.
     "principal.v1.offboarded" => Offboarded(Offboarded),
 }
@@ -76,6 +78,16 @@ pub struct Escrowed {
     pub fingerprint: Box<str>,
     /// When it was made, in seconds since 1970: part of its fingerprint.
     pub created_at: i64,
+}
+
+/// A key of custody was given away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRecovered {
+    /// The key aggregate.
+    pub key: Name,
+    /// The public curve key that it was sealed to.
+    pub seal_to: Box<str>,
 }
 
 /// A principal was offboarded.

@@ -60,11 +60,20 @@ impl Principal {
     /// Takes in what happened.
     pub fn evolve(&mut self, event: &Event) {
         match event {
-            Event::Registered(_) => {}
+            Event::Registered(_) | Event::KeyRecovered(_) => {}
             Event::Described(description) => self.describe(description.clone()),
             Event::OpenpgpPublished(p) => self.openpgp = Some(Box::new(p.clone())),
             Event::KeyEscrowed(e) => self.escrowed.push(e.clone()),
             Event::Offboarded(o) => self.offboarded_at = Some(o.offboarded_at),
+        }
+    }
+
+    /// Its key in custody of this name; the newest if none is named.
+    #[must_use]
+    pub fn escrowed_as(&self, key: Option<&Name>) -> Option<&Escrowed> {
+        match key {
+            Some(key) => self.escrowed.iter().find(|escrowed| escrowed.key == *key),
+            None => self.escrowed.last(),
         }
     }
 

@@ -1,14 +1,15 @@
 //! Keys that decrypt: made once for a principal, on each of its tokens, and in custody when the tokens are gone.
 
 use keyledger_domain::{
+    Aggregate,
     key::{Custodian, State},
     token::{Phase, Report, Step as Stage},
 };
 use serde_json::json;
 
 use crate::support::{
-    Say, Step, Told, World, assigned, evidence, forged, given, key, name, new_escrow, provision,
-    provisioned, say, then, token, token_of, walked,
+    Say, Step, Told, World, assigned, command, curve_key, evidence, forged, given, key, name,
+    new_escrow, provision, provisioned, say, then, token, token_of, walked,
 };
 
 const SECOND: u32 = 87_654_321;
@@ -56,11 +57,11 @@ fn a_key_is_made_once_and_given_as_often_as_it_is_asked_for() {
         .when(say(Say::Escrow))
         .then([
             "token 12345678 escrowed_key_released",
-            "key openpgp-0000000000000002 generated",
-            "key openpgp-0000000000000002 activated",
+            "key openpgp-0000000000000001 generated",
+            "key openpgp-0000000000000001 activated",
             "principal ann key_escrowed",
         ]);
-    let made = given_once.world.key("openpgp-0000000000000002");
+    let made = given_once.world.key("openpgp-0000000000000001");
     assert_eq!(made.custodian, Custodian::Software);
     assert_eq!(made.owner, Some(name("ann")));
     assert_eq!(made.entries().count(), 1);
@@ -73,7 +74,7 @@ fn a_key_is_made_once_and_given_as_often_as_it_is_asked_for() {
         .when(forged(Say::Escrow, |_, found| {
             found.escrow = Some(new_escrow(99));
         }))
-        .then_rejected("name_taken", "openpgp-0000000000000002");
+        .then_rejected("name_taken", "openpgp-0000000000000001");
 }
 
 #[test]
@@ -119,7 +120,7 @@ fn a_token_holds_that_very_key_or_is_quarantined() {
         let world = given(then(asked(), [forged(Say::Make(1, true), forge)])).world();
         assert_eq!(world.token().phase, Phase::Quarantined, "forgery {at}");
         // It was given to who does not tell the truth.
-        assert_eq!(world.state("openpgp-0000000000000002"), State::Compromised);
+        assert_eq!(world.state("openpgp-0000000000000001"), State::Compromised);
     }
     let other = forged(Say::Prove, |r, _| {
         evidence(r).openpgp[1].fingerprint = "f".repeat(40).into();
@@ -184,10 +185,10 @@ fn a_lost_token_takes_the_key_along_that_it_was_given_whatever_came_of_the_task(
         let begun = [say(Say::Begin(Stage::Keys)), token(end, json!({}))];
         let mut world = given(then(asked(), begun)).world();
         if end == "cancel" {
-            assert_eq!(world.state("openpgp-0000000000000002"), State::Active);
+            assert_eq!(world.state("openpgp-0000000000000001"), State::Active);
             world.run(&token("lose", json!({}))).unwrap();
         }
-        assert_eq!(world.state("openpgp-0000000000000002"), State::Compromised);
+        assert_eq!(world.state("openpgp-0000000000000001"), State::Compromised);
     }
     // A reset took it away before.
     let mut world = given(then(asked(), [token("cancel", json!({}))])).world();
@@ -198,14 +199,14 @@ fn a_lost_token_takes_the_key_along_that_it_was_given_whatever_came_of_the_task(
     ] {
         world.run(&step).unwrap();
     }
-    assert_eq!(world.state("openpgp-0000000000000002"), State::Active);
+    assert_eq!(world.state("openpgp-0000000000000001"), State::Active);
 }
 
 #[test]
 fn a_key_that_ended_meanwhile_makes_no_token_provisioned() {
     let ended = key(
         "deactivate",
-        "openpgp-0000000000000002",
+        "openpgp-0000000000000001",
         json!({ "reason": "r" }),
     );
     given(then(then(asked(), walked(1)), [ended]))
@@ -215,8 +216,35 @@ fn a_key_that_ended_meanwhile_makes_no_token_provisioned() {
 
 #[test]
 fn a_key_that_tokens_hold_is_not_rotated() {
-    let rotate = key("rotate", "openpgp-0000000000000002", json!({}));
+    let rotate = key("rotate", "openpgp-0000000000000001", json!({}));
     given(asked())
         .when(rotate)
         .then_rejected("no_material", "tokens hold it");
+}
+
+#[test]
+fn a_key_is_recovered_by_its_name_or_as_the_newest_also_when_the_tokens_are_gone() {
+    let recover = |body| command(Aggregate::Principal, "recover-key", "ann", body);
+    let asks = json!({ "reason": "r", "seal_to": curve_key() });
+    let lost = then(provisioned("person"), [token("lose", json!({}))]);
+    given(lost)
+        .when(recover(asks.clone()))
+        .then(["principal ann key_recovered"]);
+    let key = "openpgp-0000000000000001";
+    given(provisioned("person"))
+        .when(recover(
+            json!({ "reason": "r", "seal_to": curve_key(), "key": key }),
+        ))
+        .then(["principal ann key_recovered"]);
+    given(provisioned("person"))
+        .when(recover(
+            json!({ "reason": "r", "seal_to": curve_key(), "key": "12345678-9a-1" }),
+        ))
+        .then_rejected("bad_value", "custody has made no such key for ann");
+    given(assigned())
+        .when(recover(asks))
+        .then_rejected("bad_value", "custody has made no such key for ann");
+    given(provisioned("person"))
+        .when(recover(json!({ "reason": "r", "seal_to": "SXAAAA" })))
+        .then_rejected("bad_value", "that is a SEED");
 }

@@ -306,8 +306,9 @@ impl World {
                 let holder = open.as_ref().and_then(|open| open.filed.holder.as_ref());
                 let known = holder.and_then(|h| self.ledger.escrowed_for(&h.principal));
                 if known.is_none() {
-                    self.made += 1;
-                    found.escrow = Some(new_escrow(self.made));
+                    let made = self.ledger.principals();
+                    let made = made.map(|(_, p)| p.state.escrowed.len()).sum::<usize>();
+                    found.escrow = Some(new_escrow(made as u64 + 1));
                 }
                 Report::EscrowWanted(EscrowWanted {
                     serial,

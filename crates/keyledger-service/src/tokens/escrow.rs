@@ -65,30 +65,52 @@ pub(crate) async fn hand_over(
             let task = t.state.task.as_ref()?;
             let (given_for, escrowed) = t.state.imported.as_deref()?;
             let principal = task.filed.holder.as_ref()?.principal.clone();
-            let entry = ledger
-                .key(&escrowed.key)?
-                .state
-                .entries()
-                .next()?
-                .to_owned();
-            (*given_for == task.filed.task).then(|| (principal, escrowed.clone(), entry))
+            (*given_for == task.filed.task).then(|| (principal, escrowed.clone()))
         })
     };
-    let gone = || custody_failed(&"the key that decrypts is not in custody");
-    let (principal, escrowed, entry) = found.ok_or_else(gone)?;
-    let sealed = shared.materials.read(&entry).await;
+    let (principal, escrowed) = found.ok_or_else(gone)?;
+    give(shared, &principal, &escrowed, receiver).await
+}
+
+/// A key of a principal, the newest if none is named, sealed to `receiver`.
+pub(crate) async fn recover(
+    shared: &Shared,
+    principal: &Name,
+    key: Option<&Name>,
+    receiver: &str,
+) -> Result<Sealed, Refused> {
+    let escrowed = {
+        let ledger = shared.live.ledger.read();
+        let state = ledger.principal(principal).map(|e| &e.state);
+        state.and_then(|p| p.escrowed_as(key).cloned())
+    };
+    let escrowed = escrowed.ok_or_else(|| Rejection::BadValue {
+        field: "key",
+        fault: format!("custody has made no such key for {principal}"),
+    })?;
+    give(shared, principal, &escrowed, receiver).await
+}
+
+async fn give(
+    shared: &Shared,
+    principal: &Name,
+    escrowed: &Escrowed,
+    receiver: &str,
+) -> Result<Sealed, Refused> {
+    let entry = {
+        let ledger = shared.live.ledger.read();
+        let key = ledger.key(&escrowed.key).map(|e| &e.state);
+        key.and_then(|key| key.entries().next().map(str::to_owned))
+    };
+    let sealed = shared.materials.read(&entry.ok_or_else(gone)?).await;
     let sealed = sealed.map_err(|e| custody_failed(&e))?.ok_or_else(gone)?;
-    let key = shared.custody.open_openpgp_key(&principal, &sealed);
+    let key = shared.custody.open_openpgp_key(principal, &sealed);
     let key = key.map_err(|e| custody_failed(&e))?;
     // Of several that the principal had, another may lie in its place.
-    if !key
-        .fingerprint()
-        .to_string()
-        .eq_ignore_ascii_case(&escrowed.fingerprint)
-    {
-        return Err(custody_failed(
-            &"another key lies in custody than the ledger names",
-        ));
+    let fingerprint = key.fingerprint().to_string();
+    if !fingerprint.eq_ignore_ascii_case(&escrowed.fingerprint) {
+        let said = "another key lies in custody than the ledger names";
+        return Err(custody_failed(&said));
     }
     let delivery = key.seal_to(receiver).map_err(|e| Rejection::BadValue {
         field: "seal_to",
@@ -98,4 +120,8 @@ pub(crate) async fn hand_over(
         sender: delivery.sender,
         sealed: BASE64.encode(&delivery.ciphertext),
     })
+}
+
+fn gone() -> Refused {
+    custody_failed(&"the key that decrypts is not in custody")
 }

@@ -9,6 +9,6 @@ mod openpgp;
 mod prepare;
 
 pub(crate) use certificates::{certify, crl};
-pub(crate) use escrow::hand_over;
+pub(crate) use escrow::{hand_over, recover};
 pub(crate) use openpgp::{authorized_keys, certificate as openpgp_certificate, published};
 pub(crate) use prepare::{release, report, task};
