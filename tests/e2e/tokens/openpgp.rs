@@ -1,11 +1,19 @@
 //! A person's token with OpenPGP keys: bound by a certify key that never meets the network, and gone with the token.
 
-use keyledger_custody::openpgp::{CertifyKey, NewCertifyKey, ProvenSubkey, UserId};
+use data_encoding::BASE64;
+use keyledger_custody::{
+    CurveKey, Delivery,
+    openpgp::{CertifyKey, EscrowedKey, NewCertifyKey, ProvenSubkey, UserId},
+};
 use keyledger_domain::Timestamp;
+use keyledger_wire::Client;
 use serde_json::{Value, json};
 
 use super::workshop::Workshop;
-use crate::world::now;
+use crate::{
+    credentials::issue,
+    world::{Admin, now},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_persons_openpgp_keys_are_bound_and_gone_with_the_token() {
@@ -98,6 +106,9 @@ async fn every_token_of_a_person_decrypts_with_one_key_of_custody() {
         admin.send("token.lose", &name, lost).await.unwrap();
     }
     assert_eq!(admin.key(&key).await["state"], "compromised");
+    let found = recovered(&shop, &key).await;
+    assert_eq!(found.public().to_spki(), first.public_key);
+    assert_eq!(*found.fingerprint().as_bytes(), *first.fingerprint);
     shop.adopt(2).await;
     shop.provision(2, "person").await;
     shop.until_ended(2).await;
@@ -115,4 +126,31 @@ async fn key_that_decrypts(shop: &Workshop, index: usize) -> String {
     let keys = row["keys"].as_array().unwrap();
     let key = keys.iter().find(|key| key["place"] == "openpgp.encrypt");
     key.unwrap()["key"].as_str().unwrap().to_owned()
+}
+
+/// What an approver is given when the tokens are gone; an administrator is not.
+async fn recovered(shop: &Workshop, key: &str) -> EscrowedKey {
+    let curve = CurveKey::generate().unwrap();
+    let asks = json!({ "reason": "both are lost", "key": key, "seal_to": curve.public_nkey() });
+    let refused = shop
+        .admin
+        .send("principal.recover-key", "ada", asks.clone())
+        .await;
+    assert_eq!(refused.unwrap_err()["reason"], "unauthorised");
+    let body = json!({ "account": "admin", "role": "approver" });
+    let creds = issue(&shop.world, &shop.admin, "grace", body).await;
+    let approver = Admin {
+        client: Client::new(
+            shop.world.connect(&creds).await,
+            shop.world.organisation.prefix(),
+        ),
+    };
+    let done = approver.send("principal.recover-key", "ada", asks).await;
+    let done = done.unwrap();
+    let text = |field: &str| done["secrets"][field].as_str().unwrap().to_owned();
+    let opened = curve.open(&Delivery {
+        sender: text("sender"),
+        ciphertext: BASE64.decode(text("sealed").as_bytes()).unwrap(),
+    });
+    EscrowedKey::from_delivered(&opened.unwrap()).unwrap()
 }

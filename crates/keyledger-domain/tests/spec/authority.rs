@@ -174,3 +174,27 @@ fn each_role_commands_what_is_its_own() {
         assert_eq!(allowed, role == Role::Administrator, "{role}");
     }
 }
+
+#[test]
+fn what_is_secret_is_an_approvers_to_ask_for() {
+    let world = World::organisation();
+    let body = br#"{"reason":"r","seal_to":"X"}"#;
+    for (aggregate, verb, administrator) in [
+        (Aggregate::Token, "release", true),
+        (Aggregate::Principal, "recover-key", false),
+    ] {
+        let (command, _) = Command::parse(aggregate, verb, body).unwrap();
+        for role in Role::ALL {
+            let known = Known {
+                user: name("root"),
+                role,
+            };
+            let allowed = world
+                .ledger
+                .authorise(&known, &name("ann"), &command)
+                .is_ok();
+            let expected = role == Role::Approver || administrator && role == Role::Administrator;
+            assert_eq!(allowed, expected, "{verb} by {role}");
+        }
+    }
+}
