@@ -418,7 +418,6 @@ impl Token {
     }
 
     /// Every key that it may hold, each once: also one that a task was given to import, and nobody proved to be there.
-    #[must_use]
     pub fn may_hold(&self) -> impl Iterator<Item = &Name> {
         let given = self.imported.iter().map(|imported| &imported.1.key);
         let given = given.filter(|given| self.all_keys().all(|on_it| on_it.key != **given));
