@@ -15,6 +15,7 @@
 //! - [`NkeySigner`], [`Ed25519Signer`]: a signing key held open in memory.
 //! - [`UserSeed`], [`seal_to`], [`CurveKey`]: delivery of a secret to the one who may have it.
 //! - [`TaskKeys`], [`Custody::escrow`], [`Custody::release`]: a token's task, and its secrets.
+//! - [`Custody::seal_openpgp_key`], [`Custody::open_openpgp_key`]: keys that decrypt mail, whichever token a person has.
 //! - [`openpgp`]: certificates whose certify key stays offline, subkeys on cards.
 //! - [`check_public`]: whether somebody else's public key is one.
 //!

@@ -72,10 +72,12 @@ pub(crate) enum Kind {
     Nkey(NkeyKind),
     /// A token's PUK, management key and the like: text.
     TokenSecrets,
+    /// A decryption key of OpenPGP: when it was made (seconds, 8 bytes, big-endian), and the scalar.
+    OpenpgpKey,
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Key(Algorithm::Ed25519),
         Self::Key(Algorithm::X25519),
         Self::Key(Algorithm::P256),
@@ -87,6 +89,7 @@ impl Kind {
         Self::Nkey(NkeyKind::User),
         Self::Nkey(NkeyKind::Curve),
         Self::TokenSecrets,
+        Self::OpenpgpKey,
     ];
 
     const fn code(self) -> u8 {
@@ -102,6 +105,7 @@ impl Kind {
             Self::Nkey(NkeyKind::User) => 18,
             Self::Nkey(NkeyKind::Curve) => 19,
             Self::TokenSecrets => 32,
+            Self::OpenpgpKey => 33,
         }
     }
 
@@ -111,6 +115,7 @@ impl Kind {
             Self::Nkey(kind) => kind.algorithm(),
             // They open a token as a wrapping key opens what it wraps.
             Self::TokenSecrets => Algorithm::Aes256,
+            Self::OpenpgpKey => Algorithm::X25519,
         }
     }
 
@@ -119,6 +124,7 @@ impl Kind {
             Self::Key(algorithm) => algorithm.as_str(),
             Self::Nkey(kind) => kind.as_str(),
             Self::TokenSecrets => "a token's secrets",
+            Self::OpenpgpKey => "an OpenPGP key",
         }
     }
 }

@@ -101,7 +101,7 @@ pub(crate) fn ed25519(kind: Kind, material: &Secret) -> Result<Ed25519KeyPair, S
     let pair = match kind {
         Kind::Key(_) => Ed25519KeyPair::from_pkcs8(material.expose()),
         Kind::Nkey(_) => Ed25519KeyPair::from_seed_unchecked(material.expose()),
-        Kind::TokenSecrets => {
+        Kind::TokenSecrets | Kind::OpenpgpKey => {
             return Err(SignError::DoesNotSign {
                 algorithm: kind.algorithm(),
             });

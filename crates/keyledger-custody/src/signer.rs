@@ -104,9 +104,11 @@ impl Custody {
     ) -> Result<NkeySigner, SignError> {
         let (kind, material) = self.unseal(sealed, context)?;
         match kind {
-            Kind::Nkey(NkeyKind::Curve) | Kind::TokenSecrets => Err(SignError::DoesNotSign {
-                algorithm: Algorithm::X25519,
-            }),
+            Kind::Nkey(NkeyKind::Curve) | Kind::TokenSecrets | Kind::OpenpgpKey => {
+                Err(SignError::DoesNotSign {
+                    algorithm: Algorithm::X25519,
+                })
+            }
             Kind::Nkey(nkey) => Ok(NkeySigner::new(nkey, ed25519(kind, &material)?)),
             Kind::Key(_) => Err(SignError::Open(OpenError::OtherKind {
                 expected: "signing nkey",

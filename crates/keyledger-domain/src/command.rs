@@ -138,6 +138,7 @@ impl Command {
                 | ("schedule", "scheduled")
                 | ("offboard", "offboarded")
                 | ("publish", "openpgp_published")
+                | ("recover-key", "key_recovered")
                 | ("create", "created")
                 | ("issue", "issued")
                 | ("enrol", "enrolled")
@@ -158,6 +159,7 @@ impl Command {
                         | "task_progressed"
                         | "secrets_escrowed"
                         | "secrets_released"
+                        | "escrowed_key_released"
                         | "keys_made"
                         | "provisioned"
                         | "verified"

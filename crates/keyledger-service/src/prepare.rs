@@ -167,6 +167,11 @@ pub(crate) async fn prepare(
             let made = published.map_or(Made::Nothing, |p| Made::Openpgp(Box::new(p)));
             Ok(Prepared::of(made, Vec::new()))
         }
+        Command::Principal(principal::Command::RecoverKey(recover)) => {
+            // Refused before it is recorded that it was given.
+            tokens::recover(shared, name, recover.key.as_ref(), &recover.seal_to).await?;
+            Ok(Prepared::nothing())
+        }
         Command::Token(command) if command.task().is_some() => {
             Ok(Prepared::of(tokens::task(shared, id)?, Vec::new()))
         }
@@ -190,6 +195,15 @@ pub(crate) async fn deliver(
         let secrets = tokens::release(shared, &done.history.name, &release.seal_to).await?;
         return Ok(Delivery {
             secrets,
+            ..Delivery::default()
+        });
+    }
+    if let Command::Principal(principal::Command::RecoverKey(recover)) = &order.command {
+        let principal = &done.history.name;
+        let key = recover.key.as_ref();
+        let secrets = tokens::recover(shared, principal, key, &recover.seal_to).await?;
+        return Ok(Delivery {
+            secrets: vec![secrets],
             ..Delivery::default()
         });
     }

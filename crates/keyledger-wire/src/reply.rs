@@ -39,7 +39,8 @@ pub struct Acknowledgement {
     /// The user's creds, sealed to the requester, where they were generated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creds: Option<Sealed>,
-    /// A token's secrets, sealed to the requester, where they were released: the likeliest to open it first.
+    /// A token's secrets, the likeliest to open it first, or a principal's key of custody, sealed to the requester, where they were
+    /// released.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<Sealed>,
 }
@@ -62,6 +63,10 @@ pub struct ReportReply {
     /// The token's secrets, sealed to the agent, where it asked for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<Sealed>,
+    /// The key to import, sealed to the agent, where it asked for it: when it was made (seconds since 1970, 8 bytes,
+    /// big-endian), then its scalar (32 bytes, the lowest first).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escrowed: Option<Sealed>,
 }
 
 /// A certificate for a slot.

@@ -36,6 +36,8 @@ pub use reader::{Found, Watch, readers};
 pub(crate) use holder::ask_scdaemon_to_let_go;
 pub(crate) use look::{all_slots, announcement};
 pub(crate) use management_key::ManagementKey;
-pub(crate) use openpgp::{FACTORY_ADMIN_PIN, FACTORY_OPENPGP_PIN, For, Openpgp, OpenpgpKey};
+pub(crate) use openpgp::{
+    FACTORY_ADMIN_PIN, FACTORY_OPENPGP_PIN, For, Import, Openpgp, OpenpgpKey,
+};
 pub(crate) use piv::{FACTORY_PIN, FACTORY_PUK, Piv};
 pub(crate) use reader::{open, walked};

@@ -43,6 +43,16 @@ pub(crate) struct OpenpgpKey {
     pub(crate) touch: bool,
 }
 
+/// A key that decrypts on Curve25519, made elsewhere.
+pub(crate) struct Import {
+    /// 32 bytes, the lowest first (RFC 7748).
+    pub(crate) scalar: Secret,
+    pub(crate) point: Vec<u8>,
+    pub(crate) touch: bool,
+    /// Seconds since 1970.
+    pub(crate) created_at: u32,
+}
+
 /// Wrong ones that may still be tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OpenpgpTries {
@@ -232,10 +242,43 @@ impl<'a> Openpgp<'a> {
         let shown = self.read_public(role, 0x80)?;
         let point = tlv::find(&shown, 0x86).ok_or(CardError::Malformed(NAME))?;
         let print = fingerprint(role, algorithm, point, now).ok_or(CardError::Malformed(NAME))?;
-        self.put(0xce + offset, &now.to_be_bytes())?;
+        self.finish(role, now, touch, print)
+    }
+
+    /// Puts a key that decrypts onto the card, over the one that may be there, as [`generate`](Self::generate) makes one. Needs the
+    /// admin's PIN.
+    pub(crate) fn import(&mut self, key: &Import) -> Result<(), CardError> {
+        const NAME: &str = "PUT DATA of an OpenPGP key";
+        let (role, algorithm) = (OpenpgpRole::Encrypt, Algorithm::X25519);
+        let attributes = attributes(role, algorithm).ok_or(CardError::Nothing(NAME))?;
+        let offset = role_offset(role) as u8;
+        self.put(0xc7 + offset, &[0; 20])?;
+        self.put(0xc1 + offset, &attributes)?;
+        let list = extended_header_list(&key.scalar);
+        let put = Apdu::new(NAME, [0, 0xdb, 0x3f, 0xff]).with(&list);
+        put.sensitive().send(self.line)?.success()?;
+        let print = fingerprint(role, algorithm, &key.point, key.created_at);
+        self.finish(
+            role,
+            key.created_at,
+            key.touch,
+            print.ok_or(CardError::Malformed(NAME))?,
+        )
+    }
+
+    /// What makes a key of numbers: when it was made, its touch flag, and last its fingerprint.
+    fn finish(
+        &mut self,
+        role: OpenpgpRole,
+        created_at: u32,
+        touch: bool,
+        fingerprint: [u8; 20],
+    ) -> Result<(), CardError> {
+        let offset = role_offset(role) as u8;
+        self.put(0xce + offset, &created_at.to_be_bytes())?;
         // General feature management: a button.
         self.put(0xd6 + offset, &[u8::from(touch), 0x20])?;
-        self.put(0xc7 + offset, &print)
+        self.put(0xc7 + offset, &fingerprint)
     }
 
     /// Signs the hash of a message: ECDSA as DER, or EdDSA. Needs the user's PIN for it, and a touch if the flag is set.
@@ -357,6 +400,19 @@ const fn role_offset(role: OpenpgpRole) -> u16 {
         OpenpgpRole::Encrypt => 1,
         OpenpgpRole::Authenticate => 2,
     }
+}
+
+/// The key that decrypts, for PUT DATA (§4.4.3.12): its place, the length of its one number, and that, the highest byte first.
+fn extended_header_list(scalar: &Secret) -> Zeroizing<Vec<u8>> {
+    let scalar = scalar.expose();
+    let length = u8::try_from(scalar.len()).expect("a scalar has 32 bytes");
+    let mut list = Zeroizing::new(Vec::with_capacity(64));
+    list.extend([0xb8, 0]);
+    list.extend(tlv::object(0x7f48, &[0x92, length]).iter());
+    let mut number = Zeroizing::new(scalar.to_vec());
+    number.reverse();
+    list.extend(tlv::object(0x5f48, &number).iter());
+    tlv::object(0x4d, &list)
 }
 
 fn third<const N: usize>(all: Option<&[u8]>, place: usize) -> Option<[u8; N]> {

@@ -6,6 +6,7 @@
 //! | `reset` | back to the factory's state, once a task, after the person typed the serial number |
 //! | `secrets` | PUK, management key and PIN: into custody first, then onto the token |
 //! | `keys`, `request` | keys made and attested, certificates asked for and written |
+//! | `escrow` | the OpenPGP key that decrypts, from custody onto the token |
 //! | `openpgp` | the OpenPGP keys, from their PINs to their proofs |
 //! | `proof` | each key signs the nonce; the factory's secrets are tried |
 //! | `repair` | a blocked PIN, new secrets |
@@ -14,6 +15,7 @@
 //! *Invariant:* each step first looks at the token and does what is missing, so that any of them may run twice; what could not be
 //! looked at (a PIN, a PUK, a management key) is in the desk's journal before it is on the token.
 
+mod escrow;
 mod keys;
 mod openpgp;
 mod proof;

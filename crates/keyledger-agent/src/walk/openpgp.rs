@@ -56,11 +56,15 @@ impl Walk<'_> {
         ))
     }
 
-    /// Makes the keys that the plan asks for and the card does not have.
+    /// Makes, or imports, the keys that the plan asks for and the card does not have.
     pub(super) fn make_openpgp_keys(&mut self, plan: &OpenpgpPlan) -> Result<(), Halt> {
         for role in OpenpgpRole::ALL {
             let subkey = subkey(plan, role);
             self.say(Some(&place(role)))?;
+            if subkey.escrow {
+                self.import_openpgp_key(subkey)?;
+                continue;
+            }
             self.at_token(|walk, piv| {
                 piv.with_openpgp(|card| walk.make_openpgp_key(card, role, subkey))
             })?;
@@ -256,7 +260,7 @@ impl Walk<'_> {
         self.openpgp_pin.as_ref().map_or_else(|| self.pin(), Ok)
     }
 
-    fn openpgp_secrets(&self) -> Result<(&Secret, &Secret), Halt> {
+    pub(super) fn openpgp_secrets(&self) -> Result<(&Secret, &Secret), Halt> {
         let secrets = self.secrets.as_ref();
         let both = secrets.and_then(|secrets| {
             let admin = secrets.openpgp_admin_pin.as_ref()?;
@@ -283,7 +287,7 @@ fn fits(key: &OpenpgpKey, plan: &SubkeyPlan) -> bool {
     key.generated && key.algorithm == plan.algorithm && key.touch == plan.touch
 }
 
-fn existing(card: &mut Openpgp<'_>, role: OpenpgpRole) -> Result<OpenpgpKey, Halt> {
+pub(super) fn existing(card: &mut Openpgp<'_>, role: OpenpgpRole) -> Result<OpenpgpKey, Halt> {
     let key = card.key(role)?;
     key.ok_or_else(|| Halt::misbehaved(format!("there is no key for {}", place(role))))
 }

@@ -1,6 +1,7 @@
 //! What is true of a token after any walk that ended well.
 
 use data_encoding::BASE64;
+use keyledger_domain::token::OpenpgpRole;
 use keyledger_testkit::token::Token;
 
 use crate::{
@@ -60,7 +61,13 @@ fn assert_openpgp(desk: &TestDesk, token: &Token) {
     assert_eq!(evidence.openpgp.len(), 3);
     for (proof, key) in evidence.openpgp.iter().zip(keys) {
         let key = key.as_ref().expect("the key is on the token");
-        assert!(key.generated);
+        let escrow = plan.encrypt.escrow && proof.role == OpenpgpRole::Encrypt;
+        assert_eq!(key.generated, !escrow);
+        if escrow {
+            let custody = &desk.service.escrowed;
+            assert_eq!(key.public_key, custody.public().to_spki());
+            assert_eq!(key.fingerprint, *custody.fingerprint().as_bytes());
+        }
         let fingerprint = data_encoding::HEXLOWER.encode(&key.fingerprint);
         assert_eq!(fingerprint, *proof.fingerprint);
         assert_eq!(BASE64.encode(&key.public_key), *proof.public_key);

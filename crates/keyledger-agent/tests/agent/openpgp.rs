@@ -2,7 +2,7 @@
 
 use keyledger_domain::{
     Algorithm,
-    token::{Profile, Prompt, TaskKind},
+    token::{Profile, Prompt, Report, TaskKind},
 };
 use keyledger_testkit::token::VirtualTokens;
 
@@ -24,6 +24,7 @@ fn openpgp_only(algorithms: [Algorithm; 3], touch: bool) -> Profile {
     for (subkey, algorithm) in subkeys.into_iter().zip(algorithms) {
         subkey.algorithm = algorithm;
         subkey.touch = touch;
+        subkey.escrow &= algorithm == Algorithm::X25519;
     }
     profile
 }
@@ -79,6 +80,58 @@ fn a_walk_killed_at_any_call_keeps_the_keys_that_it_reported() {
             desk.walk_to_proof(&token);
             assert_provisioned(&desk, &token);
         }
+    });
+}
+
+/// Custody's key is on the card after any crash, and in no journal; what is asked for again is asked for with a new curve key.
+#[test]
+fn a_key_of_custody_is_imported_whenever_the_agent_is_killed_and_kept_nowhere() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let algorithms = [Algorithm::Ed25519, Algorithm::X25519, Algorithm::Ed25519];
+        for moment in 1.. {
+            let profile = openpgp_only(algorithms, false);
+            let mut desk = TestDesk::with_task(TaskKind::Provision, Some(profile));
+            desk.kill_at = Some(Kill::Before(moment));
+            let ended = desk.walk(&token).is_ok();
+            desk.kill_at = None;
+            if !ended {
+                desk.walk_to_proof(&token);
+            }
+            assert_provisioned(&desk, &token);
+            let scalar = desk.service.escrowed.scalar();
+            let holds = |bytes: &[u8]| bytes.windows(32).any(|w| w == scalar.expose());
+            assert!(!desk.journal().values().any(|kept| holds(kept)));
+            let asked = desk.reports.iter().filter_map(|report| match report {
+                Report::EscrowWanted(wanted) => Some(&wanted.seal_to),
+                _ => None,
+            });
+            let receivers: std::collections::BTreeSet<_> = asked.clone().collect();
+            assert_eq!(receivers.len(), asked.count());
+            if ended {
+                assert_eq!(desk.service.given, 1);
+                break;
+            }
+        }
+    });
+}
+
+#[test]
+fn a_key_that_somebody_left_on_the_card_gives_way_to_that_of_custody() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let algorithms = [Algorithm::Ed25519, Algorithm::X25519, Algorithm::Ed25519];
+        let mut profile = openpgp_only(algorithms, false);
+        profile.openpgp.as_mut().unwrap().encrypt.escrow = false;
+        let mut desk = TestDesk::with_task(TaskKind::Provision, Some(profile.clone()));
+        desk.walk_to_proof(&token);
+        assert!(token.state().openpgp.decrypt.unwrap().generated);
+        // The same task again, as if its journal were full and the profile another: nothing is reset, only the key is wrong.
+        profile.openpgp.as_mut().unwrap().encrypt.escrow = true;
+        desk.service.task.profile = Some(profile);
+        desk.service.keys_made.clear();
+        desk.walk_to_proof(&token);
+        assert_provisioned(&desk, &token);
     });
 }
 

@@ -11,9 +11,9 @@ use aws_lc_rs::{
     },
 };
 use data_encoding::{BASE64, HEXLOWER};
-use keyledger_custody::{CurveKey, Delivery, Secret, TokenSecrets, seal_to};
+use keyledger_custody::{CurveKey, Delivery, Secret, TokenSecrets, openpgp::EscrowedKey, seal_to};
 use keyledger_domain::{
-    Algorithm,
+    Algorithm, Timestamp,
     text::Title,
     token::{
         Evidence, Failure, Holder, KeysMade, OpenpgpRole, Profile, Report, SecretsSealed,
@@ -37,6 +37,10 @@ pub(crate) struct Service {
     issuer: Issuer<'static, KeyPair>,
     /// What custody holds of the token.
     pub(crate) secrets: Option<TokenSecrets>,
+    /// The key that custody has for the holder.
+    pub(crate) escrowed: EscrowedKey,
+    /// How often it was given.
+    pub(crate) given: usize,
     /// The reports of keys, in order.
     pub(crate) keys_made: Vec<KeysMade>,
     /// The certificates issued for the last of them.
@@ -87,6 +91,8 @@ impl Service {
             challenge_p256,
             issuer: Issuer::new(authority, key),
             secrets: None,
+            escrowed: EscrowedKey::generate(Timestamp::from_seconds(1_790_000_000)).unwrap(),
+            given: 0,
             keys_made: Vec::new(),
             certificates: Vec::new(),
             evidence: None,
@@ -111,6 +117,7 @@ impl Service {
             fault: None,
             certificates: Vec::new(),
             secrets: None,
+            escrowed: None,
         };
         match report {
             Report::Announced(_) | Report::Progressed(_) => {}
@@ -122,6 +129,14 @@ impl Service {
                     sender: sealed.sender,
                     sealed: BASE64.encode(&sealed.ciphertext),
                 });
+            }
+            Report::EscrowWanted(wanted) => {
+                let sealed = self.escrowed.seal_to(&wanted.seal_to).unwrap();
+                reply.escrowed = Some(Sealed {
+                    sender: sealed.sender,
+                    sealed: BASE64.encode(&sealed.ciphertext),
+                });
+                self.given += 1;
             }
             Report::KeysMade(made) => {
                 self.certificates = self.certify(&made);

@@ -59,6 +59,7 @@ pub(crate) fn taken(task_open: bool) -> Answer {
         fault: None,
         certificates: Vec::new(),
         secrets: None,
+        escrowed: None,
     })
 }
 

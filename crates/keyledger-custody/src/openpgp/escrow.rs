@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use keyledger_domain::Timestamp;
+use keyledger_domain::{Name, Purpose, Purposes, Timestamp};
 use pgp::{
     crypto::ecdh,
     packet::{PacketTrait as _, SecretSubkey},
@@ -16,8 +16,10 @@ use super::{
     subkey::{PublicSubkey, SubkeyAlgorithm, SubkeyRole},
 };
 use crate::{
-    ProviderFailure,
+    Custody, Delivery, DeliveryError, MaterialContext, OpenError, ProviderFailure,
     generate::x25519,
+    material::Kind,
+    seal_to,
     secret::{Key32, Secret, key32},
 };
 
@@ -65,6 +67,12 @@ impl EscrowedKey {
         self.subkey.created()
     }
 
+    /// Its public half.
+    #[must_use]
+    pub const fn public(&self) -> &PublicSubkey {
+        &self.subkey
+    }
+
     /// Its public half, ready to be bound.
     #[must_use]
     pub fn to_bind(&self) -> ProvenSubkey {
@@ -102,8 +110,77 @@ impl EscrowedKey {
         Ok(Secret::new(std::mem::take(&mut *bytes)))
     }
 
+    /// Seals it to the holder of a curve nkey, who reads it with [`from_delivered`](Self::from_delivered).
+    ///
+    /// # Errors
+    ///
+    /// [`DeliveryError`] if the receiver's is no curve nkey.
+    pub fn seal_to(&self, receiver: &str) -> Result<Delivery, DeliveryError> {
+        seal_to(receiver, self.with_time().expose())
+    }
+
+    /// Reads what [`seal_to`](Self::seal_to) sealed, once it is opened; nothing if it is no such key.
+    #[must_use]
+    pub fn from_delivered(opened: &Secret) -> Option<Self> {
+        let (created, secret) = opened.expose().split_first_chunk()?;
+        let created = Timestamp::from_seconds(i64::from_be_bytes(*created));
+        Self::from_secret(secret, created)
+    }
+
+    /// Seconds since 1970, then the scalar: with another time it has another fingerprint.
+    fn with_time(&self) -> Secret {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(8 + self.secret.len()));
+        bytes.extend(self.created().seconds().to_be_bytes());
+        bytes.extend_from_slice(&*self.secret);
+        Secret::new(std::mem::take(&mut *bytes))
+    }
+
     pub(super) fn secret(&self) -> &[u8] {
         &*self.secret
+    }
+}
+
+impl Custody {
+    /// Seals the key that decrypts for `principal`. Gives what is to be stored.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderFailure`].
+    pub fn seal_openpgp_key(
+        &self,
+        principal: &Name,
+        key: &EscrowedKey,
+    ) -> Result<Vec<u8>, ProviderFailure> {
+        self.seal(Kind::OpenpgpKey, &context(principal), &key.with_time())
+    }
+
+    /// Opens a key that decrypts for `principal`, and for nobody else.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub fn open_openpgp_key(
+        &self,
+        principal: &Name,
+        sealed: &[u8],
+    ) -> Result<EscrowedKey, OpenError> {
+        let (kind, opened) = self.unseal(sealed, &context(principal))?;
+        if kind != Kind::OpenpgpKey {
+            return Err(OpenError::OtherKind {
+                expected: Kind::OpenpgpKey.as_str(),
+                found: kind.as_str(),
+            });
+        }
+        EscrowedKey::from_delivered(&opened).ok_or(OpenError::NotMaterial)
+    }
+}
+
+/// A principal may have had several: which of them it is, is told by its public half.
+fn context(principal: &Name) -> MaterialContext {
+    MaterialContext {
+        key: principal.clone(),
+        version: 1,
+        purposes: Purposes::of(&[Purpose::Encrypt]),
     }
 }
 

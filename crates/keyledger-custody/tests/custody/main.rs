@@ -5,6 +5,7 @@ mod algorithms;
 mod binding;
 mod creds;
 mod delivery;
+mod escrowed_keys;
 mod files;
 mod golden;
 mod nkeys_signing;

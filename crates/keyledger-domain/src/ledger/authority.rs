@@ -2,7 +2,7 @@
 
 use super::Ledger;
 use crate::{
-    account::Purpose, command::Command, name::Name, rejection::Rejection, stamp::Role,
+    account::Purpose, command::Command, name::Name, principal, rejection::Rejection, stamp::Role,
     time::Timestamp, token,
 };
 
@@ -79,10 +79,18 @@ impl Ledger {
     ) -> Result<(), Rejection> {
         let refuse = |why: String| Err(Rejection::Unauthorised { why });
         match (known.role, command) {
-            // Separation of duties: who provisions tokens does not get what opens them.
-            (Role::Approver, Command::Token(token::Command::Release(_))) => Ok(()),
-            (role, Command::Token(token::Command::Release(_))) => refuse(format!(
-                "a token's secrets are released to approvers only, and this is an {role}"
+            // Separation of duties: who provisions tokens gets neither what opens them nor what they decrypt with.
+            (
+                Role::Approver,
+                Command::Token(token::Command::Release(_))
+                | Command::Principal(principal::Command::RecoverKey(_)),
+            ) => Ok(()),
+            (
+                role,
+                Command::Token(token::Command::Release(_))
+                | Command::Principal(principal::Command::RecoverKey(_)),
+            ) => refuse(format!(
+                "what is secret is released to approvers only, and this is an {role}"
             )),
             (Role::Administrator, _) => Ok(()),
             (Role::Service, Command::Key(command)) => {

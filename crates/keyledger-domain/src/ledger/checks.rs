@@ -79,6 +79,12 @@ impl Ledger {
                     .to_owned(),
             });
         }
+        if matches!(command, C::Rotate(_)) && self.is_escrowed(name) {
+            return Err(Rejection::NoMaterial {
+                key: name.clone(),
+                why: "tokens hold it: revoke it, and the next one that is provisioned gets another",
+            });
+        }
         let harmless = matches!(command, C::Describe(_) | C::Generate(_) | C::Register(_));
         if let (Some(by), false) = (self.trust_on(name), harmless) {
             return Err(Rejection::InUse {
@@ -141,7 +147,7 @@ impl Ledger {
         let (unit, responsible) = match command {
             C::Register(c) => (c.unit.as_ref(), c.responsible.as_ref()),
             C::Describe(c) => (c.unit.as_ref(), c.responsible.as_ref()),
-            C::Offboard(_) | C::Publish(_) => (None, None),
+            C::Offboard(_) | C::Publish(_) | C::RecoverKey(_) => (None, None),
         };
         for (field, other, kind) in [
             ("unit", unit, principal::Kind::Unit),

@@ -20,7 +20,7 @@ pub use fold::{Applied, ChainBreak};
 pub use reads::Reads;
 pub use seal::Sealed;
 pub use token_signer::TokenSigner;
-pub use tokens::{NewCertificate, OPENPGP_FINGERPRINT, ReportFacts, UNCLAIMED_TOKENS};
+pub use tokens::{NewCertificate, NewEscrow, OPENPGP_FINGERPRINT, ReportFacts, UNCLAIMED_TOKENS};
 
 use crate::{
     account::Account,

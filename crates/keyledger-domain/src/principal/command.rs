@@ -15,6 +15,8 @@ commands! { Aggregate::Principal;
     "describe" => Describe,
     /// Publish a principal's OpenPGP certificate, as its certify key signed it
     "publish" => Publish,
+    /// Recover a key in custody that decrypts for a principal, sealed to your curve key; for approvers
+    "recover-key" => RecoverKey,
     /// Offboard a principal: it acts no more, and its NATS users are revoked with it
     "offboard" => Offboard,
 }
@@ -97,6 +99,16 @@ body! { optional reason;
     Publish {
         /// The certificate, in ASCII armor or base64; at most 32,768 bytes. It holds all that an earlier one held.
         openpgp: String,
+    }
+}
+
+body! { required reason;
+    /// Recover a key in custody that decrypts for a principal, also one that was revoked with a lost token.
+    RecoverKey {
+        /// Which key; the newest if absent.
+        key: Option<Name>,
+        /// The requester's public curve key (`X…`): it is sealed to it.
+        seal_to: String,
     }
 }
 

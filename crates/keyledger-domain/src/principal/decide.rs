@@ -1,12 +1,14 @@
 //! The rules of a principal's life.
 
 use super::{
-    Command, Description, Event, Kind, Offboarded, OpenpgpPublished, Principal, Registered,
+    Command, Description, Event, KeyRecovered, Kind, Offboarded, OpenpgpPublished, Principal,
+    Registered,
 };
 use crate::{
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     time::Timestamp,
+    user::check_nkey,
 };
 
 /// Decides what a command does to the principal `name`.
@@ -45,6 +47,23 @@ pub fn decide(
         }
         (None, _) => return Err(Rejection::NotFound(id())),
         (Some(_), Command::Register(_)) => return Err(Rejection::NameTaken(id())),
+        (Some(p), Command::RecoverKey(recover)) => {
+            check_nkey(
+                "seal_to",
+                &recover.seal_to,
+                'X',
+                "a public curve key (`X…`)",
+            )?;
+            let escrowed = p.escrowed_as(recover.key.as_ref());
+            let escrowed = escrowed.ok_or_else(|| Rejection::BadValue {
+                field: "key",
+                fault: format!("custody has made no such key for {name}"),
+            })?;
+            vec![Event::KeyRecovered(KeyRecovered {
+                key: escrowed.key.clone(),
+                seal_to: recover.seal_to.as_str().into(),
+            })]
+        }
         (Some(p), Command::Offboard(_)) if p.offboarded_at.is_some() => vec![],
         (Some(_), Command::Offboard(_)) => {
             vec![Event::Offboarded(Offboarded { offboarded_at: now })]

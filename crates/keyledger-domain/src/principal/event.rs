@@ -17,6 +17,10 @@ events! {
     "principal.v1.described" => Described(Description),
     /// Its OpenPGP certificate was published: the newest one holds all that the earlier ones held.
     "principal.v1.openpgp_published" => OpenpgpPublished(OpenpgpPublished),
+    /// Custody made a key that decrypts for it: its tokens hold that from now on.
+    "principal.v1.key_escrowed" => KeyEscrowed(Escrowed),
+    /// A key that decrypts for it was given to somebody, sealed.
+    "principal.v1.key_recovered" => KeyRecovered(KeyRecovered),
     /// It acts no more.
     "principal.v1.offboarded" => Offboarded(Offboarded),
 }
@@ -60,6 +64,30 @@ pub struct OpenpgpPublished {
     pub fingerprint: Box<str>,
     /// Base64 of the certificate.
     pub certificate: Box<str>,
+}
+
+/// A key of OpenPGP that decrypts, made in custody: what is public of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Escrowed {
+    /// The key aggregate.
+    pub key: Name,
+    /// Base64 of the DER `SubjectPublicKeyInfo`.
+    pub public_key: Box<str>,
+    /// Its version 4 fingerprint, 40 digits of hex.
+    pub fingerprint: Box<str>,
+    /// When it was made, in seconds since 1970: part of its fingerprint.
+    pub created_at: i64,
+}
+
+/// A key of custody was given away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRecovered {
+    /// The key aggregate.
+    pub key: Name,
+    /// The public curve key that it was sealed to.
+    pub seal_to: Box<str>,
 }
 
 /// A principal was offboarded.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Event, Kind, OpenpgpPublished};
+use super::{Description, Escrowed, Event, Kind, OpenpgpPublished};
 use crate::{
     name::Name,
     text::{Labels, Title},
@@ -26,6 +26,8 @@ pub struct Principal {
     pub labels: Labels,
     /// Its OpenPGP certificate.
     pub openpgp: Option<Box<OpenpgpPublished>>,
+    /// Its keys in custody that decrypt, the newest last.
+    pub escrowed: Vec<Escrowed>,
     /// When it was registered.
     pub registered_at: Timestamp,
     /// When it was offboarded.
@@ -47,6 +49,7 @@ impl Principal {
             responsible: None,
             labels: Labels::default(),
             openpgp: None,
+            escrowed: Vec::new(),
             registered_at: at,
             offboarded_at: None,
         };
@@ -57,10 +60,20 @@ impl Principal {
     /// Takes in what happened.
     pub fn evolve(&mut self, event: &Event) {
         match event {
-            Event::Registered(_) => {}
+            Event::Registered(_) | Event::KeyRecovered(_) => {}
             Event::Described(description) => self.describe(description.clone()),
             Event::OpenpgpPublished(p) => self.openpgp = Some(Box::new(p.clone())),
+            Event::KeyEscrowed(e) => self.escrowed.push(e.clone()),
             Event::Offboarded(o) => self.offboarded_at = Some(o.offboarded_at),
+        }
+    }
+
+    /// Its key in custody of this name; the newest if none is named.
+    #[must_use]
+    pub fn escrowed_as(&self, key: Option<&Name>) -> Option<&Escrowed> {
+        match key {
+            Some(key) => self.escrowed.iter().find(|escrowed| escrowed.key == *key),
+            None => self.escrowed.last(),
         }
     }
 

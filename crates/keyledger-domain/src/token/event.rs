@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Announcement, Evidence, FailureCode, OpenpgpKeyMade, Step, TaskFiled};
+use super::{
+    Announcement, EscrowedKeyReleased, Evidence, FailureCode, OpenpgpKeyMade, Step, TaskFiled,
+};
 use crate::{
     event::events,
     name::Name,
@@ -26,6 +28,8 @@ events! {
     "token.v1.secrets_escrowed" => SecretsEscrowed(SecretsEscrowed),
     /// Secrets that open it no more were erased, and looked for in vain.
     "token.v1.secrets_erased" => SecretsErased(SecretsErased),
+    /// A key that decrypts, made in custody, was given to an agent, sealed, to be imported into it.
+    "token.v1.escrowed_key_released" => EscrowedKeyReleased(EscrowedKeyReleased),
     /// Its keys were made on it and attested; they are pre-active until it is provisioned.
     "token.v1.keys_made" => KeysMade(KeysMadeOn),
     /// Its evidence was checked: it is what the profile says.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Evidence, EvidenceFault, Firmware, OpenpgpKeyMade, OpenpgpRole, PinPolicy, Profile, Serial,
-    Slot, SlotPlan, SubkeyPlan, TaskFiled, TouchPolicy,
+    Evidence, EvidenceFault, Firmware, OpenpgpKeyMade, OpenpgpProof, OpenpgpRole, PinPolicy,
+    Profile, Serial, Slot, SlotPlan, SubkeyPlan, TaskFiled, TouchPolicy,
 };
-use crate::key::spki;
+use crate::{key::spki, principal::Escrowed};
 
 /// What an attestation says, once its chain was found to lead to a trusted root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,12 +85,17 @@ pub fn check_made<'a>(
     Ok(attested)
 }
 
-/// Checks the OpenPGP keys that were made for a task: some or all of those of the profile, each once.
+/// Checks the OpenPGP keys that were made for a task: some or all of those of the profile, each once; the one that the
+/// profile has in custody is `given`.
 ///
 /// # Errors
 ///
 /// The first [`EvidenceFault`].
-pub fn check_made_openpgp(profile: &Profile, made: &[OpenpgpKeyMade]) -> Result<(), EvidenceFault> {
+pub fn check_made_openpgp(
+    profile: &Profile,
+    made: &[OpenpgpKeyMade],
+    given: Option<&Escrowed>,
+) -> Result<(), EvidenceFault> {
     for (at, key) in made.iter().enumerate() {
         let fault = |why| Err(openpgp_fault(key.role, why));
         let Some(plan) = profile.openpgp.as_ref().map(|plan| plan.subkey(key.role)) else {
@@ -106,12 +111,20 @@ pub fn check_made_openpgp(profile: &Profile, made: &[OpenpgpKeyMade]) -> Result<
         if !is_fingerprint(&key.fingerprint) {
             return fault("its fingerprint is not 40 digits of hex");
         }
+        let is_given = |given: &Escrowed| {
+            given.public_key == key.public_key
+                && given.created_at == key.created_at
+                && given.fingerprint.eq_ignore_ascii_case(&key.fingerprint)
+        };
+        if plan.escrow && !given.is_some_and(is_given) {
+            return fault(NOT_OF_CUSTODY);
+        }
     }
     Ok(())
 }
 
-/// Checks what was found about the evidence of a provisioned token; `key_at` says which key each place must hold. Gives the
-/// common name of the root that all attestations lead to.
+/// Checks what was found about the evidence of a provisioned token; `key_at` says which key each place must hold, `imported`
+/// which one of custody it was given. Gives the common name of the root that all attestations lead to.
 ///
 /// # Errors
 ///
@@ -121,6 +134,7 @@ pub fn check_proved<'a>(
     profile: &Profile,
     evidence: &Evidence,
     findings: &'a Findings,
+    imported: Option<&Escrowed>,
     key_at: impl Fn(&str) -> Option<&'a str>,
 ) -> Result<Box<str>, EvidenceFault> {
     if evidence.nonce != task.nonce {
@@ -164,9 +178,22 @@ pub fn check_proved<'a>(
         let plan = profile.openpgp.as_ref().map(|plan| plan.subkey(role));
         let key = key_at(&role.place());
         check_openpgp(role, plan, key, evidence, findings)?;
+        let proof = evidence.openpgp.iter().find(|proof| proof.role == role);
+        let is_it = |proof: &OpenpgpProof, imported: &Escrowed| {
+            let fingerprint = &imported.fingerprint;
+            fingerprint.eq_ignore_ascii_case(&proof.fingerprint)
+        };
+        // Tokens of before this was kept have one that they made themselves.
+        if let (Some(proof), Some(imported), Some(true)) = (proof, imported, plan.map(|p| p.escrow))
+            && !is_it(proof, imported)
+        {
+            return Err(openpgp_fault(role, NOT_OF_CUSTODY));
+        }
     }
     Ok(root)
 }
+
+const NOT_OF_CUSTODY: &str = "it is not the key that custody made for its holder";
 
 /// Checks that a token shows nothing but the factory's state.
 ///

@@ -45,6 +45,9 @@ pub(crate) fn check(report: &Report) -> Result<(), Rejection> {
         Report::SecretsWanted(r) => {
             check_nkey("seal_to", &r.seal_to, 'X', "a public curve key (`X…`)")
         }
+        Report::EscrowWanted(r) => {
+            check_nkey("seal_to", &r.seal_to, 'X', "a public curve key (`X…`)")
+        }
         Report::KeysMade(r) => {
             short("attester", &r.attester, MAX_DER_CHARACTERS)?;
             few("keys that a report names", r.keys.len(), MAX_SLOTS)?;

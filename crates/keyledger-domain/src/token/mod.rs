@@ -5,6 +5,7 @@
 
 mod command;
 mod decide;
+mod escrow;
 mod event;
 mod evidence;
 mod fault;
@@ -18,6 +19,7 @@ mod words;
 pub use command::*;
 pub(crate) use decide::workstation_of;
 pub use decide::*;
+pub use escrow::*;
 pub use event::*;
 pub use evidence::*;
 pub use fault::*;

@@ -368,6 +368,13 @@ impl OpenpgpPlan {
                     remedy: "write ed25519 (x25519 of the one that decrypts) or p-256",
                 });
             }
+            if plan.escrow && decrypts && plan.algorithm != Algorithm::X25519 {
+                return Err(ProfileError::Algorithm {
+                    place: format!("{place} with escrow"),
+                    algorithm: plan.algorithm,
+                    remedy: "custody makes x25519",
+                });
+            }
             if plan.escrow && !decrypts {
                 return Err(ProfileError::Algorithm {
                     place: format!("{place} with escrow"),

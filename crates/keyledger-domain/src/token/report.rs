@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Applet, Firmware, FormFactor, PinPolicy, Serial, Slot, TouchPolicy};
+use super::{Applet, EscrowWanted, Firmware, FormFactor, PinPolicy, Serial, Slot, TouchPolicy};
 use crate::{algorithm::Algorithm, text::Note};
 
 /// What an agent reports.
@@ -22,6 +22,8 @@ pub enum Report {
     SecretsSealed(SecretsSealed),
     /// The token's secrets are needed: to unblock its PIN, or to make new ones.
     SecretsWanted(SecretsWanted),
+    /// The key that decrypts is needed, where it is made in custody: to import it.
+    EscrowWanted(EscrowWanted),
     /// The keys were made on the token: their attestations, and requests for certificates.
     KeysMade(KeysMade),
     /// Everything is on the token: the evidence.
@@ -431,6 +433,7 @@ impl Report {
             Self::Progressed(r) => r.serial,
             Self::SecretsSealed(r) => r.serial,
             Self::SecretsWanted(r) => r.serial,
+            Self::EscrowWanted(r) => r.serial,
             Self::KeysMade(r) => r.serial,
             Self::Proved(r) => r.serial,
             Self::Failed(r) => r.serial,
@@ -445,6 +448,7 @@ impl Report {
             Self::Progressed(_) => "progressed",
             Self::SecretsSealed(_) => "secrets_sealed",
             Self::SecretsWanted(_) => "secrets_wanted",
+            Self::EscrowWanted(_) => "escrow_wanted",
             Self::KeysMade(_) => "keys_made",
             Self::Proved(_) => "proved",
             Self::Failed(_) => "failed",

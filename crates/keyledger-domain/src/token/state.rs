@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     name::Name,
+    principal::Escrowed,
     text::{Note, Title},
     time::Timestamp,
 };
@@ -125,6 +126,8 @@ pub struct Token {
     pub superseded_entries: Vec<Box<str>>,
     /// Its OpenPGP keys, as the holder's certify key is to bind them.
     pub openpgp: Vec<OpenpgpKeyMade>,
+    /// The key of custody that was given for it, with the task: it may be on it.
+    pub imported: Option<Box<(Uuid, Escrowed)>>,
     /// NATS users that are revoked when it is lost.
     pub users: Vec<Name>,
     /// When its evidence was last checked and fitted.
@@ -189,6 +192,7 @@ impl Token {
             doubtful_entries: Vec::new(),
             superseded_entries: Vec::new(),
             openpgp: Vec::new(),
+            imported: None,
             users: Vec::new(),
             proved_at: None,
             fault: None,
@@ -238,7 +242,11 @@ impl Token {
                 // What a reset destroyed is no longer on it, whatever comes of the task.
                 if self.task.as_ref().is_some_and(|task| task.has_reset()) {
                     self.keys.clear();
+                    self.forget_imported(p.task);
                 }
+            }
+            Event::EscrowedKeyReleased(r) => {
+                self.imported = Some(Box::new((r.task, r.escrowed.clone())));
             }
             Event::SecretsEscrowed(s) => self.on_task(|task| {
                 let before = task.entry.replace(s.entry.clone());
@@ -277,6 +285,7 @@ impl Token {
                 self.phase = Phase::Enrolled;
                 self.profile = None;
                 self.openpgp.clear();
+                self.imported = None;
                 self.keys.clear();
                 self.proved_at = None;
                 self.end_well(e.task);
@@ -314,6 +323,7 @@ impl Token {
             Event::Retired(_) => self.phase = Phase::Retired,
             Event::Destroyed(_) => {
                 self.phase = Phase::Destroyed;
+                self.imported = None;
                 self.keys.clear();
                 self.supersede();
             }
@@ -323,6 +333,15 @@ impl Token {
     fn on_task(&mut self, change: impl FnOnce(&mut OpenTask)) {
         if let Some(task) = &mut self.task {
             change(task);
+        }
+    }
+
+    /// The reset of a task took the key away that was given for another, if it was one of the OpenPGP applet.
+    fn forget_imported(&mut self, task: Uuid) {
+        let profile = self.task.as_ref().and_then(|t| t.filed.profile.as_ref());
+        let spares = profile.is_some_and(|profile| profile.openpgp.is_none());
+        if !spares && self.imported.as_ref().is_some_and(|i| i.0 != task) {
+            self.imported = None;
         }
     }
 
@@ -408,5 +427,12 @@ impl Token {
     pub fn all_keys(&self) -> impl Iterator<Item = &TokenKey> {
         let made = self.task.iter().flat_map(|task| &task.keys);
         self.keys.iter().chain(made)
+    }
+
+    /// Every key that it may hold, each once: also one that a task was given to import, and nobody proved to be there.
+    pub fn may_hold(&self) -> impl Iterator<Item = &Name> {
+        let given = self.imported.iter().map(|imported| &imported.1.key);
+        let given = given.filter(|given| self.all_keys().all(|on_it| on_it.key != **given));
+        self.all_keys().map(|on_it| &on_it.key).chain(given)
     }
 }

@@ -57,6 +57,7 @@ fn said() -> impl Strategy<Value = Say> {
         3 => Just(Say::Seal),
         1 => Just(Say::Want),
         3 => (1..4u8, any::<bool>()).prop_map(|(run, openpgp)| Say::Make(run, openpgp)),
+        3 => Just(Say::Escrow),
         4 => Just(Say::Prove),
         1 => select(codes.to_vec()).prop_map(Say::Fail),
     ]
@@ -126,7 +127,8 @@ fn next() -> impl Strategy<Value = Vec<Step>> {
     let walk = (files, 1..4u8, 0..9usize, ends).prop_map(|(file, run, to, end)| {
         let walked = walked(run).into_iter().chain([say(Say::Prove)]).take(to);
         let end = of_token(end, json!({}));
-        [file].into_iter().chain(walked).chain([end]).collect()
+        let steps = [file, say(Say::Escrow)].into_iter().chain(walked);
+        steps.chain([end]).collect()
     });
     prop_oneof![
         6 => told().prop_map(|step| vec![step]),

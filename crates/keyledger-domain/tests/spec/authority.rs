@@ -176,19 +176,24 @@ fn each_role_commands_what_is_its_own() {
 }
 
 #[test]
-fn a_tokens_secrets_are_released_to_approvers_only() {
+fn what_is_secret_is_an_approvers_to_ask_for() {
     let world = World::organisation();
-    let body = br#"{"reason":"PIN blocked","seal_to":"X"}"#;
-    let (command, _) = Command::parse(Aggregate::Token, "release", body).unwrap();
-    for role in Role::ALL {
-        let known = Known {
-            user: name("root"),
-            role,
-        };
-        let allowed = world
-            .ledger
-            .authorise(&known, &name("12345678"), &command)
-            .is_ok();
-        assert_eq!(allowed, role == Role::Approver, "{role}");
+    let body = br#"{"reason":"r","seal_to":"X"}"#;
+    for (aggregate, verb) in [
+        (Aggregate::Token, "release"),
+        (Aggregate::Principal, "recover-key"),
+    ] {
+        let (command, _) = Command::parse(aggregate, verb, body).unwrap();
+        for role in Role::ALL {
+            let known = Known {
+                user: name("root"),
+                role,
+            };
+            let allowed = world
+                .ledger
+                .authorise(&known, &name("ann"), &command)
+                .is_ok();
+            assert_eq!(allowed, role == Role::Approver, "{verb} by {role}");
+        }
     }
 }

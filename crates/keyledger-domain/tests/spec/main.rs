@@ -6,6 +6,7 @@ mod account;
 mod authority;
 mod certify;
 mod corpus;
+mod escrow;
 mod fold;
 mod key;
 mod key_dates;

@@ -193,6 +193,7 @@ fn openpgp_keys_may_be_reported_later() {
         assigned(),
         [
             provision("person"),
+            say(Say::Escrow),
             say(Say::Seal),
             say(Say::Make(1, false)),
             say(Say::Make(1, true)),

@@ -136,7 +136,7 @@ const PROVED: [(&str, Forge); 27] = [
 fn under_way() -> Vec<Step> {
     assigned()
         .into_iter()
-        .chain([provision("person")])
+        .chain([provision("person"), say(Say::Escrow)])
         .collect()
 }
 

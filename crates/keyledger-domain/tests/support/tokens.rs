@@ -4,13 +4,14 @@ use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use keyledger_domain::{
     Aggregate, Algorithm, Command, Decision, Facts, Made, Name, Rejection,
     key::Certified,
-    ledger::{NewCertificate, ReportFacts},
+    ledger::{NewCertificate, NewEscrow, ReportFacts},
     name::HistoryId,
+    principal::Escrowed,
     token::{
-        Announcement, Applet, Attested, Evidence, Failure, FailureCode, Firmware, FormFactor,
-        KeyMade, KeysMade, OpenTask, OpenpgpKeyMade, OpenpgpProof, OpenpgpRole, PinPolicy, Profile,
-        Progress, Report, Reported, SecretsSealed, SecretsWanted, Serial, Slot, SlotFinding,
-        SlotProof, SlotShown, Step as Stage, TaskFacts, Token, TouchPolicy,
+        Announcement, Applet, Attested, EscrowWanted, Evidence, Failure, FailureCode, Firmware,
+        FormFactor, KeyMade, KeysMade, OpenTask, OpenpgpKeyMade, OpenpgpProof, OpenpgpRole,
+        PinPolicy, Profile, Progress, Report, Reported, SecretsSealed, SecretsWanted, Serial, Slot,
+        SlotFinding, SlotProof, SlotShown, Step as Stage, TaskFacts, Token, TouchPolicy,
     },
 };
 use serde_json::{Value, json};
@@ -32,6 +33,8 @@ pub(crate) enum Say {
     Seal,
     /// Its secrets are needed.
     Want,
+    /// The key of custody that it is to hold.
+    Escrow,
     /// Its keys were made, in the run of this number; with the OpenPGP keys or without.
     Make(u8, bool),
     /// Everything is on it; or nothing, after a reset.
@@ -137,6 +140,9 @@ pub(crate) fn walked(n: u8) -> Vec<Step> {
 pub(crate) fn provisioned(profile: &str) -> Vec<Step> {
     let mut steps = assigned();
     steps.push(provision(profile));
+    if Profile::shipped(profile).unwrap().escrows() {
+        steps.push(say(Say::Escrow));
+    }
     steps.extend(walked(1));
     steps.push(say(Say::Prove));
     steps
@@ -296,6 +302,19 @@ impl World {
                 serial,
                 seal_to: curve_key().into(),
             }),
+            Say::Escrow => {
+                let holder = open.as_ref().and_then(|open| open.filed.holder.as_ref());
+                let known = holder.and_then(|h| self.ledger.escrowed_for(&h.principal));
+                if known.is_none() {
+                    let made = self.ledger.principals();
+                    let made = made.map(|(_, p)| p.state.escrowed.len()).sum::<usize>();
+                    found.escrow = Some(new_escrow(made as u64 + 1));
+                }
+                Report::EscrowWanted(EscrowWanted {
+                    serial,
+                    seal_to: curve_key().into(),
+                })
+            }
             Say::Make(run, openpgp) => {
                 self.keys_made(serial, open.as_ref(), *run, *openpgp, &mut found)
             }
@@ -369,6 +388,15 @@ impl World {
                 bind: None,
             });
         }
+        let token = self.ledger.token(&serial.name());
+        if let Some(imported) = token.and_then(|t| t.state.imported.as_deref()) {
+            let encrypts = |key: &&mut OpenpgpKeyMade| key.role == OpenpgpRole::Encrypt;
+            if let Some(key) = made.openpgp.iter_mut().find(encrypts) {
+                key.public_key.clone_from(&imported.1.public_key);
+                key.fingerprint.clone_from(&imported.1.fingerprint);
+                key.created_at = imported.1.created_at;
+            }
+        }
         Report::KeysMade(made)
     }
 
@@ -421,11 +449,14 @@ impl World {
             });
         }
         let plan = profile.and_then(|p| p.openpgp.as_ref());
+        let imported = state.and_then(|t| t.imported.as_deref());
         let openpgp = plan.iter().flat_map(|_| OpenpgpRole::ALL).map(|role| {
             found.findings.openpgp.insert(role, true);
             OpenpgpProof {
                 role,
-                fingerprint: format!("{:040x}", 1).into(),
+                fingerprint: imported
+                    .filter(|_| role == OpenpgpRole::Encrypt)
+                    .map_or_else(|| format!("{:040x}", 1).into(), |i| i.1.fingerprint.clone()),
                 touch: plan.unwrap().subkey(role).touch,
                 public_key: key_at(&role.place()),
                 proof: "cHJvb2Y=".into(),
@@ -443,6 +474,20 @@ impl World {
             factory_puk_refused: provisioned,
             factory_management_key_refused: provisioned,
         }
+    }
+}
+
+/// A key that custody would make.
+pub(crate) fn new_escrow(number: u64) -> NewEscrow {
+    let key = format!("openpgp-{number:016x}");
+    NewEscrow {
+        entry: format!("{key}.1.entry").into(),
+        escrowed: Escrowed {
+            key: name(&key),
+            public_key: key_on(Algorithm::X25519, 0, "custody", number as u8),
+            fingerprint: format!("{number:040x}").into(),
+            created_at: 1_767_225_600,
+        },
     }
 }
 

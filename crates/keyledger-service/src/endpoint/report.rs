@@ -156,12 +156,17 @@ async fn reply(
                 _ => Vec::new(),
             },
             secrets: None,
+            escrowed: None,
         };
         (reply, open.is_some())
     };
     if let (Report::SecretsWanted(wanted), true) = (&reported.report, releases) {
         let secrets = tokens::release(shared, &target.name, &wanted.seal_to).await?;
         reply.secrets = secrets.into_iter().next();
+    }
+    if let (Report::EscrowWanted(wanted), true) = (&reported.report, releases) {
+        let escrowed = tokens::hand_over(shared, &target.name, &wanted.seal_to).await?;
+        reply.escrowed = Some(escrowed);
     }
     Ok(reply)
 }

@@ -3,10 +3,12 @@
 //! *Invariant:* nothing here decides. What is found goes to the domain as facts, and the domain's rules let it pass or not.
 
 mod certificates;
+mod escrow;
 mod findings;
 mod openpgp;
 mod prepare;
 
 pub(crate) use certificates::{certify, crl};
+pub(crate) use escrow::{hand_over, recover};
 pub(crate) use openpgp::{authorized_keys, certificate as openpgp_certificate, published};
 pub(crate) use prepare::{release, report, task};

@@ -11,7 +11,7 @@ use keyledger_domain::{
 use keyledger_wire::Sealed;
 use uuid::Uuid;
 
-use super::{certificates, findings, openpgp};
+use super::{certificates, escrow, findings, openpgp};
 use crate::{
     endpoint::Refused,
     prepare::{Prepared, custody_failed},
@@ -72,6 +72,12 @@ pub(crate) async fn report(
             written.map_err(|e| custody_failed(&e))?;
             facts.entry = Some(entry.as_str().into());
             entries.push(entry);
+        }
+        Report::EscrowWanted(_) => {
+            if let Some(made) = escrow::make(shared, &open, now).await? {
+                entries.push(made.entry.to_string());
+                facts.escrow = Some(made);
+            }
         }
         Report::KeysMade(made) => {
             openpgp::check_made(&made.openpgp)?;

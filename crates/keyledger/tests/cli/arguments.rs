@@ -29,6 +29,7 @@ fn a_reason_is_required_where_it_matters() {
     refused("key recover orders-db", "--reason <TEXT>");
     refused("key revoke orders-db --reason x", "--revocation-reason");
     refused("principal offboard ada", "--reason <TEXT>");
+    refused("principal recover-key ada --out x", "--reason <TEXT>");
     refused("user revoke ada", "--reason <TEXT>");
 }
 

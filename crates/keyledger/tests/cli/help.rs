@@ -72,6 +72,7 @@ fn every_subcommand_has_help() {
         "principal register",
         "principal describe",
         "principal offboard",
+        "principal recover-key",
         "principal list",
         "principal history",
         "account",

@@ -49,8 +49,12 @@ impl Ledger {
         self.add_to_key(name, &[resume], now, decision);
     }
 
-    /// A key that is no longer on its token is gone for good.
+    /// A key that is no longer on its token is gone for good, unless it was imported: custody has it.
     pub(super) fn destroy_key(&self, name: &Name, now: Timestamp, decision: &mut Decision) {
+        let of_token = |key: &key::Key| key.custodian == Custodian::Token;
+        if !self.key(name).is_some_and(|key| of_token(&key.state)) {
+            return;
+        }
         let why = || Reason::new("it is no longer on its token").expect("it is a line");
         let deactivate = key::Command::Deactivate(key::Deactivate {
             reason: Some(why()),

@@ -29,6 +29,8 @@ struct NewKey<'a> {
     certificate: Option<&'a NewCertificate>,
     /// Of an OpenPGP key.
     fingerprint: Option<&'a str>,
+    /// Of one that was imported: the key aggregate that it is already.
+    imported: Option<&'a Name>,
 }
 
 impl Walk<'_> {
@@ -56,6 +58,7 @@ impl Walk<'_> {
                 public_key,
                 certificate: certificate.filter(|c| *c.public_key == *public_key),
                 fingerprint: None,
+                imported: None,
             });
         }
         for key in &made.openpgp {
@@ -71,6 +74,9 @@ impl Walk<'_> {
                 public_key: &key.public_key,
                 certificate: None,
                 fingerprint: Some(&key.fingerprint),
+                imported: (key.role == OpenpgpRole::Encrypt && profile.escrows())
+                    .then(|| self.given().map(|given| &given.key))
+                    .flatten(),
             });
         }
         let is_known = |key: &NewKey<'_>| {
@@ -130,6 +136,14 @@ impl Walk<'_> {
             if let Some(before) = before.find(|k| *k.place == *made.place) {
                 self.ledger.destroy_key(&before.key, self.now, &mut others);
             }
+            if let Some(key) = made.imported {
+                keys.push(TokenKey {
+                    place: made.place.as_str().into(),
+                    key: key.clone(),
+                    public_key: made.public_key.into(),
+                });
+                continue;
+            }
             let id = loop {
                 number += 1;
                 let key = format!("{}-{}-{number}", self.target.name, made.short);
@@ -176,7 +190,7 @@ impl Walk<'_> {
 /// The label under which an OpenPGP key's fingerprint stands.
 pub const OPENPGP_FINGERPRINT: &str = "openpgp-fingerprint";
 
-fn fingerprint_label(fingerprint: &str) -> Option<Labels> {
+pub(super) fn fingerprint_label(fingerprint: &str) -> Option<Labels> {
     let name = Name::new(OPENPGP_FINGERPRINT).expect("it is a name");
     Some(Labels::one(name, Title::new(fingerprint).ok()?))
 }

@@ -1,10 +1,12 @@
 //! Decisions about tokens that reach into other histories: their keys, their holders, the users bound to them.
 
 mod certify;
+mod escrow;
 mod keys;
 mod made;
 mod reports;
 
+pub use escrow::NewEscrow;
 pub use made::OPENPGP_FINGERPRINT;
 
 use std::collections::BTreeMap;
@@ -35,6 +37,8 @@ pub struct ReportFacts {
     pub certificates: BTreeMap<Slot, NewCertificate>,
     /// The entry that the sealed secrets were written to.
     pub entry: Option<Box<str>>,
+    /// The key that was made in custody, to be imported.
+    pub escrow: Option<NewEscrow>,
 }
 
 /// A certificate that was signed for a key in a slot.
@@ -259,8 +263,8 @@ impl Ledger {
         now: Timestamp,
         decision: &mut Decision,
     ) -> Result<(), Rejection> {
-        for on_it in token.all_keys() {
-            self.revoke_key(&on_it.key, RevocationReason::KeyCompromise, now, decision);
+        for key in token.may_hold() {
+            self.revoke_key(key, RevocationReason::KeyCompromise, now, decision);
         }
         let mut users: Vec<&Name> = token
             .users

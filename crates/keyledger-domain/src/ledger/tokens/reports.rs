@@ -7,6 +7,7 @@ use crate::{
     key::RevocationReason,
     ledger::{Decision, Facts, Ledger, Made},
     name::Name,
+    principal::Escrowed,
     rejection::Rejection,
     text::Note,
     time::Timestamp,
@@ -164,6 +165,9 @@ impl Walk<'_> {
                 self.add(token::Event::SecretsReleased(released), decision);
                 Ok(())
             }
+            Report::EscrowWanted(wanted) => {
+                self.escrow_wanted(wanted, found.escrow.as_ref(), decision)
+            }
             Report::KeysMade(made) => {
                 let profile = self.open.filed.profile.as_ref();
                 let profile = profile
@@ -178,7 +182,8 @@ impl Walk<'_> {
                 self.check_holder_acts()?;
                 let checked =
                     token::check_made(made.serial, profile, &found.findings).and_then(|attested| {
-                        token::check_made_openpgp(profile, &made.openpgp).map(|()| attested)
+                        token::check_made_openpgp(profile, &made.openpgp, self.given())
+                            .map(|()| attested)
                     });
                 match checked {
                     Ok(attested) => self.keys_made(profile, &attested, made, found, decision),
@@ -201,6 +206,13 @@ impl Walk<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// The key of custody that was given for this task.
+    pub(super) fn given(&self) -> Option<&Escrowed> {
+        let imported = self.token.imported.as_ref();
+        let imported = imported.filter(|imported| imported.0 == self.open.filed.task);
+        imported.map(|imported| &imported.1)
     }
 
     /// Adds to the token's own history. Its events stand before all others, and behind each other.
@@ -259,7 +271,16 @@ impl Walk<'_> {
             return Err(bad("report", fault));
         }
         self.check_holder_acts()?;
-        let root = match token::check_proved(filed, profile, evidence, findings, key_at) {
+        let imported = self.token.imported.as_ref().map(|imported| &imported.1);
+        if filed.kind == TaskKind::Provision
+            && let Some(imported) = imported
+            && profile.escrows()
+            && !self.ledger.is_active(&imported.key)
+        {
+            let why = "the key of custody that it was given is not active any more: cancel, and provision it again";
+            return Err(refuse(why));
+        }
+        let root = match token::check_proved(filed, profile, evidence, findings, imported, key_at) {
             Ok(root) => root,
             Err(fault) => {
                 self.quarantine(&fault, decision);
@@ -290,7 +311,8 @@ impl Walk<'_> {
             for gone in &self.token.keys {
                 self.ledger.destroy_key(&gone.key, self.now, decision);
             }
-            for made in &self.open.keys {
+            let is_imported = |key: &Name| imported.is_some_and(|imported| imported.key == *key);
+            for made in self.open.keys.iter().filter(|made| !is_imported(&made.key)) {
                 self.ledger.activate_key(&made.key, self.now, decision)?;
             }
         }
@@ -315,11 +337,14 @@ impl Walk<'_> {
         });
         self.add(event, decision);
         let why = RevocationReason::KeyCompromise;
-        for made in &self.open.keys {
-            self.ledger.revoke_key(&made.key, why, self.now, decision);
-        }
-        for on_it in &self.token.keys {
-            self.ledger.suspend_key(&on_it.key, self.now, decision);
+        let proved = |key: &Name| self.token.keys.iter().any(|k| k.key == *key);
+        for key in self.token.may_hold() {
+            if !proved(key) {
+                self.ledger.revoke_key(key, why, self.now, decision);
+            } else if !self.ledger.is_escrowed(key) {
+                // One of custody is on its holder's other tokens too.
+                self.ledger.suspend_key(key, self.now, decision);
+            }
         }
     }
 }
@@ -332,7 +357,7 @@ const fn sets_secrets(kind: TaskKind) -> bool {
     matches!(kind, TaskKind::Provision | TaskKind::RotateSecrets)
 }
 
-fn refuse(why: &str) -> Rejection {
+pub(super) fn refuse(why: &str) -> Rejection {
     Rejection::Unauthorised {
         why: why.to_owned(),
     }

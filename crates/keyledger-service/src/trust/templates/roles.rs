@@ -36,6 +36,7 @@ fn approver(prefix: &Prefix) -> Vec<String> {
     let mut publish = questions(prefix);
     publish.push(format!("{prefix}.commands.request.>"));
     publish.push(prefix.command("token", "release", "*"));
+    publish.push(prefix.command("principal", "recover-key", "*"));
     publish
 }
 

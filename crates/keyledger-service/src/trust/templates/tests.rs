@@ -141,10 +141,12 @@ fn only_an_administrator_commands_everything() {
         commands
     };
     assert_eq!(commands(Role::Administrator), ["keys.commands.>"]);
-    assert_eq!(
-        commands(Role::Approver),
-        ["keys.commands.request.>", "keys.commands.token.release.*"]
-    );
+    let approver = [
+        "keys.commands.request.>",
+        "keys.commands.token.release.*",
+        "keys.commands.principal.recover-key.*",
+    ];
+    assert_eq!(commands(Role::Approver), approver);
     assert!(commands(Role::Agent).is_empty());
     assert!(commands(Role::Auditor).is_empty());
     let service = commands(Role::Service);

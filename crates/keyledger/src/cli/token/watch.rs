@@ -158,6 +158,10 @@ fn say(record: &Record, event: &token::Event, out: &mut Output<'_>) -> anyhow::R
     let (style, text) = match event {
         E::TaskProgressed(_) => return Ok(()), // the notice said so
         E::SecretsEscrowed(_) => (output::faint(), "its secrets are in custody".to_owned()),
+        E::EscrowedKeyReleased(given) => (
+            output::faint(),
+            format!("given to the agent from custody: {}", given.escrowed.key),
+        ),
         E::KeysMade(made) => {
             let keys: Vec<_> = made
                 .keys

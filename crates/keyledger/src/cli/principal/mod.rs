@@ -1,5 +1,7 @@
 //! `keyledger principal`: persons, services, workstations and units.
 
+mod recover;
+
 use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
@@ -45,6 +47,7 @@ enum Verb {
     Publish(Publish),
     Certificate(Certificate),
     AuthorizedKeys(AuthorizedKeys),
+    RecoverKey(recover::RecoverKey),
     /// List all principals
     #[command(after_help = "Example:\n  keyledger principal list")]
     List,
@@ -238,6 +241,7 @@ impl Principal {
             Verb::Publish(verb) => send(&session, out, verb).await,
             Verb::Certificate(verb) => verb.run(&session, out).await,
             Verb::AuthorizedKeys(verb) => verb.run(&session, out).await,
+            Verb::RecoverKey(verb) => verb.run(&session, out).await,
             Verb::List => {
                 let rows: Vec<PrincipalRow> = pages::every(&session, "principals")
                     .await

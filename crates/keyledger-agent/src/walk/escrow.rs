@@ -1,0 +1,77 @@
+//! The OpenPGP key that decrypts, where custody made it: asked for, imported, and kept nowhere else.
+
+use data_encoding::BASE64;
+use keyledger_custody::{CurveKey, Delivery, openpgp::EscrowedKey};
+use keyledger_domain::token::{EscrowWanted, OpenpgpRole, Report, SubkeyPlan};
+
+use super::{Halt, Walk, openpgp::existing};
+use crate::card::{Import, OpenpgpKey};
+
+impl Walk<'_> {
+    /// Puts the holder's key onto the card, unless that is the one it has.
+    pub(super) fn import_openpgp_key(&mut self, plan: &SubkeyPlan) -> Result<(), Halt> {
+        let key = self.ask_for_escrowed()?;
+        self.at_token(|walk, piv| {
+            piv.with_openpgp(|card| {
+                let role = OpenpgpRole::Encrypt;
+                if card
+                    .key(role)?
+                    .is_some_and(|found| is_it(&found, &key, plan))
+                {
+                    return Ok(());
+                }
+                let (admin, _) = walk.openpgp_secrets()?;
+                card.verify_admin_pin(admin.expose())?;
+                card.import(&import(&key, plan)?)?;
+                if is_it(&existing(card, role)?, &key, plan) {
+                    return Ok(());
+                }
+                let detail =
+                    "the key it shows for openpgp.encrypt is not the one that was imported";
+                Err(Halt::misbehaved(detail))
+            })
+        })
+    }
+
+    /// The key, sealed to a curve key that nobody has once this returns: what lies in the journal opens for nobody.
+    fn ask_for_escrowed(&mut self) -> Result<EscrowedKey, Halt> {
+        let unreadable = |error: &dyn std::fmt::Display| {
+            Halt::misbehaved(format!("the key that custody has cannot be read: {error}"))
+        };
+        let curve = CurveKey::generate().map_err(|error| unreadable(&error))?;
+        let reply = self.ask(Report::EscrowWanted(EscrowWanted {
+            serial: self.serial,
+            seal_to: curve.public_nkey().into(),
+        }))?;
+        let sealed = reply
+            .escrowed
+            .ok_or_else(|| unreadable(&"the service gave none"))?;
+        let ciphertext = BASE64.decode(sealed.sealed.as_bytes());
+        let opened = curve.open(&Delivery {
+            sender: sealed.sender,
+            ciphertext: ciphertext.map_err(|error| unreadable(&error))?,
+        });
+        let opened = opened.map_err(|error| unreadable(&error))?;
+        EscrowedKey::from_delivered(&opened).ok_or_else(|| unreadable(&"it is no such key"))
+    }
+}
+
+fn import(key: &EscrowedKey, plan: &SubkeyPlan) -> Result<Import, Halt> {
+    let created_at = u32::try_from(key.created().seconds());
+    Ok(Import {
+        scalar: key.scalar(),
+        point: key.public().point(),
+        touch: plan.touch,
+        created_at: created_at
+            .map_err(|_| Halt::misbehaved("the key that custody has is of no time"))?,
+    })
+}
+
+fn is_it(found: &OpenpgpKey, key: &EscrowedKey, plan: &SubkeyPlan) -> bool {
+    !found.generated
+        && found.algorithm == plan.algorithm
+        && found.touch == plan.touch
+        && found.public_key == key.public().to_spki()
+        && i64::from(found.created_at) == key.created().seconds()
+        && found.fingerprint == *key.fingerprint().as_bytes()
+}

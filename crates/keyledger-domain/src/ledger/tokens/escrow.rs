@@ -1,0 +1,139 @@
+//! Keys that decrypt, which custody makes for a principal and every token of it holds.
+
+use super::{
+    made::fingerprint_label,
+    reports::{Walk, bad, refuse},
+};
+use crate::{
+    algorithm::{Algorithm, Purpose, Purposes},
+    event::Event,
+    key::{self, Custodian, Dates, Description, KeyFacts, Material, Public},
+    ledger::{Decision, Ledger},
+    name::{Aggregate, HistoryId, Name},
+    principal::{self, Escrowed},
+    rejection::Rejection,
+    token::{self, EscrowWanted, EscrowedKeyReleased},
+};
+
+/// A key that custody made for a principal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEscrow {
+    /// What is public of it.
+    pub escrowed: Escrowed,
+    /// The entry that its sealed secret half was written to.
+    pub entry: Box<str>,
+}
+
+impl Ledger {
+    /// The key in custody that the next token of a principal holds too; nothing if there is none, or it was ended.
+    #[must_use]
+    pub fn escrowed_for(&self, principal: &Name) -> Option<&Escrowed> {
+        let newest = self.principal(principal)?.state.escrowed.last()?;
+        self.is_active(&newest.key).then_some(newest)
+    }
+
+    pub(super) fn is_active(&self, key: &Name) -> bool {
+        let key = self.key(key);
+        key.is_some_and(|key| key.state.state == key::State::Active)
+    }
+
+    /// True of a key that custody made for a principal's tokens.
+    pub(in crate::ledger) fn is_escrowed(&self, key: &Name) -> bool {
+        self.principals()
+            .any(|(_, p)| p.state.escrowed.iter().any(|escrowed| escrowed.key == *key))
+    }
+}
+
+impl Walk<'_> {
+    /// An agent asks for the key to import: the principal's, or, if it has none, the one that was made for this.
+    pub(super) fn escrow_wanted(
+        &self,
+        wanted: &EscrowWanted,
+        fresh: Option<&NewEscrow>,
+        decision: &mut Decision,
+    ) -> Result<(), Rejection> {
+        let holder = self.open.filed.holder.as_ref();
+        let principal = holder
+            .filter(|_| self.open.imports())
+            .map(|holder| &holder.principal)
+            .ok_or_else(|| refuse("this task is given no key of custody"))?;
+        self.ledger.check_acting(principal)?;
+        let known = self.ledger.escrowed_for(principal);
+        let released = |escrowed: &Escrowed| {
+            token::Event::EscrowedKeyReleased(EscrowedKeyReleased {
+                task: self.open.filed.task,
+                seal_to: wanted.seal_to.clone(),
+                escrowed: escrowed.clone(),
+            })
+        };
+        match (known, fresh) {
+            (Some(known), None) => self.add(released(known), decision),
+            // Made at the same moment for another token: what was made here must not stay.
+            (Some(known), Some(_)) => {
+                let id = HistoryId::new(Aggregate::Key, known.key.clone());
+                return Err(Rejection::NameTaken(id));
+            }
+            (None, None) => return Err(bad("report", "custody made no key: try again")),
+            (None, Some(fresh)) => {
+                self.add(released(&fresh.escrowed), decision);
+                self.key_of_custody(principal, fresh, decision)?;
+                let target = HistoryId::new(Aggregate::Principal, principal.clone());
+                let event = principal::Event::KeyEscrowed(fresh.escrowed.clone());
+                decision.add(&target, vec![event], Event::Principal);
+            }
+        }
+        Ok(())
+    }
+
+    /// The history of a key that custody made: it is in use from the beginning.
+    fn key_of_custody(
+        &self,
+        principal: &Name,
+        fresh: &NewEscrow,
+        decision: &mut Decision,
+    ) -> Result<(), Rejection> {
+        let id = HistoryId::new(Aggregate::Key, fresh.escrowed.key.clone());
+        if self.ledger.head(&id).is_some() {
+            return Err(Rejection::NameTaken(id));
+        }
+        let holder = self.open.filed.holder.as_ref();
+        let created = key::Created {
+            algorithm: Algorithm::X25519,
+            purposes: Purposes::of(&[Purpose::Encrypt]),
+            custodian: Custodian::Software,
+            public: Public {
+                public_key: Some(fresh.escrowed.public_key.clone()),
+                nkey: None,
+                check_value: None,
+            },
+            material: Some(Material {
+                entry: fresh.entry.clone(),
+            }),
+            parent: None,
+            description: Description {
+                title: holder.map(|holder| holder.title.clone()),
+                owner: Some(principal.clone()),
+                labels: fingerprint_label(&fresh.escrowed.fingerprint),
+                ..Description::default()
+            },
+            schedule: Dates {
+                rotation_period_days: Some(key::MAX_PERIOD_DAYS),
+                ..Dates::default()
+            },
+        };
+        let generated = key::Event::Generated(created);
+        let key = key::Key::create(&generated, self.now);
+        let activate = key::Command::Activate(key::Activate {
+            reason: None,
+            ticket: None,
+        });
+        let facts = KeyFacts {
+            now: self.now,
+            fresh: None,
+        };
+        let mut events = vec![generated];
+        events.extend(key::decide(&id.name, key.as_ref(), &activate, facts)?);
+        decision.add(&id, events, Event::Key);
+        Ok(())
+    }
+}

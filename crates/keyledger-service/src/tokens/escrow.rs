@@ -1,0 +1,127 @@
+//! Keys that decrypt, made in custody for a principal and imported into each of its tokens.
+
+use data_encoding::BASE64;
+use keyledger_custody::openpgp::EscrowedKey;
+use keyledger_domain::{
+    Name, Rejection, Timestamp,
+    ledger::NewEscrow,
+    principal::Escrowed,
+    token::{OpenTask, OpenpgpKeyMade},
+};
+use keyledger_wire::Sealed;
+use uuid::Uuid;
+
+use crate::{endpoint::Refused, prepare::custody_failed, shared::Shared};
+
+/// Makes a key for the holder of the token of a task, and writes it sealed; nothing if the task imports none, or the holder
+/// has one already.
+pub(super) async fn make(
+    shared: &Shared,
+    open: &OpenTask,
+    now: Timestamp,
+) -> Result<Option<NewEscrow>, Refused> {
+    let holder = open.filed.holder.as_ref().filter(|_| open.imports());
+    let Some(principal) = holder.map(|holder| &holder.principal) else {
+        return Ok(None);
+    };
+    if shared.live.ledger.read().escrowed_for(principal).is_some() {
+        return Ok(None);
+    }
+    let made = EscrowedKey::generate(now).map_err(|e| custody_failed(&e))?;
+    let public = OpenpgpKeyMade::from(made.public());
+    let key = name(&public.fingerprint);
+    let sealed = shared.custody.seal_openpgp_key(principal, &made);
+    let sealed = sealed.map_err(|e| custody_failed(&e))?;
+    let entry = format!("{key}.1.{}", Uuid::now_v7().simple());
+    let written = shared.materials.put(&entry, sealed).await;
+    written.map_err(|e| custody_failed(&e))?;
+    Ok(Some(NewEscrow {
+        escrowed: Escrowed {
+            key,
+            public_key: public.public_key,
+            fingerprint: public.fingerprint.to_ascii_lowercase().into(),
+            created_at: public.created_at,
+        },
+        entry: entry.as_str().into(),
+    }))
+}
+
+/// Names a key by its OpenPGP key id, which is what mail programs show.
+fn name(fingerprint: &str) -> Name {
+    let id = fingerprint.get(24..).unwrap_or(fingerprint);
+    let name = format!("openpgp-{}", id.to_ascii_lowercase());
+    Name::new(&name).expect("16 digits of hex are a name")
+}
+
+/// The key that was given for the task of a token, sealed to `receiver`.
+pub(crate) async fn hand_over(
+    shared: &Shared,
+    token: &Name,
+    receiver: &str,
+) -> Result<Sealed, Refused> {
+    let found = {
+        let ledger = shared.live.ledger.read();
+        ledger.token(token).and_then(|t| {
+            let task = t.state.task.as_ref()?;
+            let (given_for, escrowed) = t.state.imported.as_deref()?;
+            let principal = task.filed.holder.as_ref()?.principal.clone();
+            (*given_for == task.filed.task).then(|| (principal, escrowed.clone()))
+        })
+    };
+    let (principal, escrowed) = found.ok_or_else(gone)?;
+    give(shared, &principal, &escrowed, receiver).await
+}
+
+/// A key of a principal, the newest if none is named, sealed to `receiver`.
+pub(crate) async fn recover(
+    shared: &Shared,
+    principal: &Name,
+    key: Option<&Name>,
+    receiver: &str,
+) -> Result<Sealed, Refused> {
+    let escrowed = {
+        let ledger = shared.live.ledger.read();
+        let state = ledger.principal(principal).map(|e| &e.state);
+        state.and_then(|p| p.escrowed_as(key).cloned())
+    };
+    let escrowed = escrowed.ok_or_else(|| Rejection::BadValue {
+        field: "key",
+        fault: format!("custody has made no such key for {principal}"),
+    })?;
+    give(shared, principal, &escrowed, receiver).await
+}
+
+async fn give(
+    shared: &Shared,
+    principal: &Name,
+    escrowed: &Escrowed,
+    receiver: &str,
+) -> Result<Sealed, Refused> {
+    let entry = {
+        let ledger = shared.live.ledger.read();
+        let key = ledger.key(&escrowed.key).map(|e| &e.state);
+        key.and_then(|key| key.entries().next().map(str::to_owned))
+    };
+    let sealed = shared.materials.read(&entry.ok_or_else(gone)?).await;
+    let sealed = sealed.map_err(|e| custody_failed(&e))?.ok_or_else(gone)?;
+    let key = shared.custody.open_openpgp_key(principal, &sealed);
+    let key = key.map_err(|e| custody_failed(&e))?;
+    // Of several that the principal had, another may lie in its place.
+    let fingerprint = key.fingerprint().to_string();
+    if !fingerprint.eq_ignore_ascii_case(&escrowed.fingerprint) {
+        let said = "another key lies in custody than the ledger names";
+        return Err(custody_failed(&said));
+    }
+    let delivery = key.seal_to(receiver).map_err(|e| Rejection::BadValue {
+        field: "seal_to",
+        fault: e.to_string(),
+    })?;
+    Ok(Sealed {
+        sender: delivery.sender,
+        sealed: BASE64.encode(&delivery.ciphertext),
+    })
+}
+
+fn gone() -> Refused {
+    custody_failed(&"the key that decrypts is not in custody")
+}

@@ -1,0 +1,97 @@
+//! Recovering a key that decrypts, when no token holds it any more.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use keyledger_custody::{
+    CurveKey, Delivery, KdfCost,
+    openpgp::{EscrowedKey, SealedKey},
+};
+use keyledger_domain::{Name, name::Aggregate, principal};
+
+use crate::{
+    args::Reasoned,
+    cli::root,
+    exit::{Exit, Failure},
+    output::Output,
+    session::Session,
+};
+
+/// Recover a key in custody that decrypts for a principal, into a file sealed under a passphrase; for approvers
+///
+/// The file is of the form that `keyledger openpgp escrow` writes. That it was recovered, by whom and why, stays in the ledger.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  keyledger principal recover-key ada --reason 'both tokens are lost' --out ada.decrypt"
+)]
+pub(super) struct RecoverKey {
+    /// The principal's name
+    name: Name,
+    /// Which key, of several; the newest unless given
+    #[arg(long)]
+    key: Option<Name>,
+    /// The file of the key, SECRET: sealed under the passphrase; it must not exist
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The file of the passphrase, mode 0600; asked for twice at the terminal unless given
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    why: Reasoned,
+}
+
+impl RecoverKey {
+    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        if std::fs::symlink_metadata(&self.out).is_ok() {
+            let problem = format!(
+                "{} exists already, and nothing was recovered",
+                self.out.display()
+            );
+            return Err(Failure::new(Exit::Usage, problem)
+                .remedy("name another file with --out")
+                .into());
+        }
+        let passphrase = match &self.passphrase_file {
+            Some(file) => root::from_file(file)?,
+            None => root::ask_twice("the decryption key")?,
+        };
+        let curve = CurveKey::generate()?;
+        let ids = self.why.under.ids();
+        let body = principal::RecoverKey {
+            key: self.key,
+            seal_to: curve.public_nkey().to_owned(),
+            reason: self.why.reason,
+            ticket: self.why.under.ticket,
+        };
+        let done = session
+            .command(Aggregate::Principal, "recover-key", &self.name, &body, ids)
+            .await
+            .with_context(|| format!("recovering a key of {}", self.name))?;
+        let sealed = done.secrets.first();
+        let sealed = sealed.context("the key did not come with the answer")?;
+        let delivery = Delivery {
+            sender: sealed.sender.clone(),
+            ciphertext: STANDARD
+                .decode(&sealed.sealed)
+                .context("the key is not base64")?,
+        };
+        let opened = curve.open(&delivery).context("opening the key")?;
+        let key = EscrowedKey::from_delivered(&opened).context("it is no key that decrypts")?;
+        SealedKey::escrowed_key(&key, &passphrase, KdfCost::USUAL)?
+            .write(&self.out)
+            .with_context(|| self.out.display().to_string())?;
+        if out.is_json() {
+            out.json(&done)?;
+        } else {
+            out.line(format!(
+                "recovered {} of {} at revision {}: {}",
+                key.fingerprint().grouped(),
+                done.id,
+                done.revision,
+                self.out.display()
+            ))?;
+        }
+        Ok(())
+    }
+}
