@@ -189,9 +189,10 @@ fn authenticates(name: &Name, key: &key::Key) -> bool {
 fn revoked_keys<'a>(ledger: &'a Ledger, name: &Name) -> Vec<&'a str> {
     let proved: Vec<(&str, bool)> = ledger
         .keys()
+        .filter(|(_, key)| key.state.owner.as_ref() == Some(name))
+        .filter(|(key, entry)| entry.state.custodian == Custodian::Token || ledger.is_escrowed(key))
         .map(|(_, key)| &key.state)
-        .filter(|key| key.owner.as_ref() == Some(name))
-        .filter(|key| key.custodian == Custodian::Token && key.activated_at.is_some())
+        .filter(|key| key.activated_at.is_some())
         .filter_map(|key| {
             let alive = key.state == key::State::Active;
             Some((key.labels.value(OPENPGP_FINGERPRINT)?, alive))

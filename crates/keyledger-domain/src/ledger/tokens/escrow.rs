@@ -38,7 +38,8 @@ impl Ledger {
     }
 
     /// True of a key that custody made for a principal's tokens.
-    pub(in crate::ledger) fn is_escrowed(&self, key: &Name) -> bool {
+    #[must_use]
+    pub fn is_escrowed(&self, key: &Name) -> bool {
         self.principals()
             .any(|(_, p)| p.state.escrowed.iter().any(|escrowed| escrowed.key == *key))
     }
