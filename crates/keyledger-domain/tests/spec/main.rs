@@ -25,6 +25,7 @@ mod token_evidence;
 mod token_reports;
 mod token_secrets;
 mod token_table;
+mod token_trust;
 mod user;
 mod verify;
 mod verify_export;

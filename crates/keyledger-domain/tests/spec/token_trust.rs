@@ -1,0 +1,89 @@
+//! Whom a token's decisions believe: nobody who only says something.
+
+use keyledger_domain::token::Phase;
+use serde_json::json;
+
+use crate::support::{
+    SERIAL, Say, Step, Told, given, offboard, provision, provisioned, revoke, say, token,
+    under_way, walked,
+};
+
+/// The agent of the other workstation says it.
+fn at_the_till(say: Say) -> Step {
+    Step::Told(Told {
+        serial: SERIAL,
+        workstation: "till",
+        say,
+        forge: |_, _| {},
+    })
+}
+
+#[test]
+fn a_task_goes_where_the_token_was_proved_and_not_where_somebody_says_to_see_it() {
+    for verb in ["verify", "unblock", "rotate-secrets", "reset"] {
+        let mut world = given(provisioned("service")).world();
+        // It shows something else than before, at another place.
+        world.run(&at_the_till(Say::Announce)).unwrap();
+        assert_eq!(world.token().workstation.as_ref().unwrap().as_str(), "till");
+        world.run(&token(verb, json!({}))).unwrap();
+        let task = world.token().task.as_ref().unwrap();
+        assert_eq!(task.filed.workstation.as_str(), "desk", "{verb}");
+    }
+}
+
+#[test]
+fn secrets_go_only_to_where_the_token_was_proved() {
+    let elsewhere = json!({ "workstation": "till" });
+    let mut world = given(provisioned("service")).world();
+    world.run(&token("unblock", elsewhere)).unwrap();
+    let refused = world.run(&at_the_till(Say::Want)).unwrap_err();
+    assert!(refused.to_string().contains("last proved"), "{refused}");
+    let mut world = given(provisioned("service")).world();
+    world.run(&token("unblock", json!({}))).unwrap();
+    world.run(&say(Say::Want)).unwrap();
+}
+
+#[test]
+fn a_key_that_was_attested_before_is_not_attested_anew() {
+    let mut world = given(provisioned("service")).world();
+    for step in [provision("service")].into_iter().chain(walked(1)) {
+        let _ = world.run(&step);
+    }
+    assert_eq!(world.token().phase, Phase::Quarantined);
+    let said = world.token().fault.as_ref().unwrap().to_string();
+    assert!(said.contains("before"), "{said}");
+}
+
+#[test]
+fn nothing_is_certified_under_an_authority_that_was_revoked_meanwhile() {
+    let steps = under_way()
+        .into_iter()
+        .chain([revoke("ca", "key_compromise")]);
+    let mut world = given(steps).world();
+    let refused = walked(1).iter().find_map(|step| world.run(step).err());
+    assert!(refused.unwrap().to_string().contains("authority"));
+}
+
+#[test]
+fn nothing_is_made_for_who_has_left() {
+    let steps = under_way().into_iter().chain([offboard("ann")]);
+    let mut world = given(steps).world();
+    let refused = walked(1).iter().find_map(|step| world.run(step).err());
+    assert!(refused.unwrap().to_string().contains("ann"));
+}
+
+#[test]
+fn what_was_suspended_on_a_workstations_word_is_resumed_on_better_evidence() {
+    let mut world = given(provisioned("service")).world();
+    world.run(&token("verify", json!({}))).unwrap();
+    let lie = crate::support::forged(Say::Prove, |reported, _| {
+        crate::support::evidence(reported).nonce = "b2xk".into();
+    });
+    world.run(&lie).unwrap();
+    let key = world.token().keys[0].key.to_string();
+    assert_eq!(world.state(&key), keyledger_domain::key::State::Suspended);
+    world.run(&token("verify", json!({}))).unwrap();
+    world.run(&say(Say::Prove)).unwrap();
+    assert_eq!(world.token().phase, Phase::Provisioned);
+    assert_eq!(world.state(&key), keyledger_domain::key::State::Active);
+}
