@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use async_nats::ConnectOptions;
+use async_nats::{ConnectOptions, jetstream};
 use keyledger_custody::Custody;
 use keyledger_domain::{
     Stamp, Timestamp, VerifiedBy, ledger::LEDGER_SIGNING_KEY, name::Name,
@@ -223,8 +223,9 @@ impl Service {
         }
         let endpoints = Endpoints::open(&nats, &shared).await?;
         let _ = shared.instance.set(endpoints.instance().await);
-        // An answer over the same connection: the server knows every endpoint by then.
-        if let Err(error) = shared.store.last_sequence().await {
+        // An answer over the very connection that the endpoints are on: the server knows each of them by then.
+        let asked = jetstream::new(nats.clone());
+        if let Err(error) = asked.get_stream(shared.prefix.events_stream()).await {
             tracing::warn!(%error, "the server may not know every endpoint yet");
         }
         Ok(Self {

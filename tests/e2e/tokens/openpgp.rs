@@ -147,7 +147,7 @@ async fn recovered(shop: &Workshop, key: &str) -> EscrowedKey {
     };
     let done = approver.send("principal.recover-key", "ada", asks).await;
     let done = done.unwrap();
-    let text = |field: &str| done["secrets"][field].as_str().unwrap().to_owned();
+    let text = |field: &str| done["secrets"][0][field].as_str().unwrap().to_owned();
     let opened = curve.open(&Delivery {
         sender: text("sender"),
         ciphertext: BASE64.decode(text("sealed").as_bytes()).unwrap(),
