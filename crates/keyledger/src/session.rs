@@ -169,9 +169,21 @@ impl Session {
     ) -> anyhow::Result<T> {
         tokio::select! {
             biased;
-            answer = answer => answer.map_err(Into::into),
+            answer = answer => match answer {
+                Err(error @ CommandError::NotSent { .. }) => Err(self.why_cut_off(error).await),
+                answer => answer.map_err(Into::into),
+            },
             said = self.denied() => Err(denied(&said).into()),
             () = tokio::time::sleep(self.patience) => Err(none().into()),
+        }
+    }
+
+    /// A connection that is gone may be so because the server said no, which is told apart, a moment later.
+    async fn why_cut_off(&self, error: CommandError) -> anyhow::Error {
+        const MOMENT: Duration = Duration::from_millis(500);
+        match tokio::time::timeout(MOMENT, self.denied()).await {
+            Ok(said) => denied(&said).into(),
+            Err(_) => error.into(),
         }
     }
 
