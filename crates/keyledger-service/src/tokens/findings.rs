@@ -6,13 +6,12 @@ use keyledger_custody::TaskKeys;
 use keyledger_domain::{
     Timestamp,
     token::{
-        Attested, Evidence, Findings, Firmware, KeysMade, PinPolicy, Serial, Slot, SlotFinding,
-        TaskFiled, TouchPolicy, statement,
+        Attested, Evidence, Findings, KeysMade, Serial, Slot, SlotFinding, TaskFiled, statement,
     },
 };
 
 use crate::x509::{
-    self, Anchors, CertificateRequest, Generation, MAX_CERTIFICATE_BYTES, verify_attestation,
+    Anchors, CertificateRequest, Generation, MAX_CERTIFICATE_BYTES, verify_attestation,
     verify_signature,
 };
 
@@ -83,26 +82,11 @@ fn attested(
     let (leaf, device) = (der(attestation)?, der(attester)?);
     let found = verify_attestation(&leaf, &device, anchors, now).map_err(|e| said(&e))?;
     Ok(Attested {
-        slot: Slot::new(found.slot.number()).ok_or("it names no slot")?,
+        slot: found.slot,
         serial: Serial::new(found.serial).ok_or("it names no serial number")?,
-        firmware: Firmware::new(
-            found.firmware.major,
-            found.firmware.minor,
-            found.firmware.patch,
-        ),
-        pin: match found.pin_policy {
-            x509::PinPolicy::Never => PinPolicy::Never,
-            x509::PinPolicy::Once => PinPolicy::Once,
-            x509::PinPolicy::Always => PinPolicy::Always,
-            x509::PinPolicy::MatchOnce | x509::PinPolicy::MatchAlways => {
-                return Err("its key asks for a fingerprint, which no profile does".into());
-            }
-        },
-        touch: match found.touch_policy {
-            x509::TouchPolicy::Never => TouchPolicy::Never,
-            x509::TouchPolicy::Always => TouchPolicy::Always,
-            x509::TouchPolicy::Cached => TouchPolicy::Cached,
-        },
+        firmware: found.firmware,
+        pin: found.pin_policy,
+        touch: found.touch_policy,
         public_key: BASE64.encode(&found.spki).into(),
         root: match found.generation {
             Generation::PivRoot263751 => "Yubico PIV Root CA Serial 263751",

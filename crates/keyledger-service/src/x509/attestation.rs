@@ -1,15 +1,18 @@
 //! Was this key made on this token? Yubico's PIV attestation, verified up to a root we believe.
 
 use der::oid::ObjectIdentifier;
-use keyledger_domain::time::Timestamp;
+use keyledger_domain::{
+    time::Timestamp,
+    token::{Firmware, FormFactor, PinPolicy, Slot, TouchPolicy},
+};
 
 use super::{
     anchors::{Anchors, Authority, Generation},
     attestation_error::{AttestationError, Link},
     certificate::Certificate,
     yubico_extensions::{
-        FIPS, FIRMWARE, FORM_FACTOR, Firmware, FormFactor, POLICIES, PinPolicy, SERIAL, Slot,
-        TouchPolicy, read_policies, read_serial,
+        Asks, FIPS, FIRMWARE, FORM_FACTOR, POLICIES, SERIAL, read_firmware, read_form_factor,
+        read_policies, read_serial,
     },
 };
 
@@ -41,21 +44,6 @@ pub struct Attested {
     pub root_sha256: [u8; 32],
 }
 
-/// What a task asked for, to be held against [`Attested`].
-#[derive(Debug, Clone, Copy)]
-pub struct Expected<'a> {
-    /// The token the task was for.
-    pub serial: u32,
-    /// The slot the key was to be made in.
-    pub slot: Slot,
-    /// The public key that was reported, as SubjectPublicKeyInfo in DER.
-    pub spki: &'a [u8],
-    /// The PIN policy asked for.
-    pub pin_policy: PinPolicy,
-    /// The touch policy asked for.
-    pub touch_policy: TouchPolicy,
-}
-
 /// Verifies an attestation: `slot_certificate` is what the token made for the slot, `device_certificate` what it holds
 /// in F9, both in DER.
 ///
@@ -78,45 +66,6 @@ pub fn verify_attestation(
     check_device(&device, &slot, now)?;
     check_slot(&slot, &device)?;
     attested(&slot, &device, authority)
-}
-
-impl Attested {
-    /// Holds what is attested against what was asked for.
-    ///
-    /// # Errors
-    ///
-    /// The first difference: [`AttestationError::OtherSerial`], `OtherSlot`, `OtherKey`, `OtherPinPolicy` or
-    /// `OtherTouchPolicy`. A stricter policy is a difference too: nobody asked for it.
-    pub fn check(&self, expected: &Expected<'_>) -> Result<(), AttestationError> {
-        if self.serial != expected.serial {
-            return Err(AttestationError::OtherSerial {
-                expected: expected.serial,
-                actual: self.serial,
-            });
-        }
-        if self.slot != expected.slot {
-            return Err(AttestationError::OtherSlot {
-                expected: expected.slot,
-                actual: self.slot,
-            });
-        }
-        if self.spki != expected.spki {
-            return Err(AttestationError::OtherKey);
-        }
-        if self.pin_policy != expected.pin_policy {
-            return Err(AttestationError::OtherPinPolicy {
-                expected: expected.pin_policy,
-                actual: self.pin_policy,
-            });
-        }
-        if self.touch_policy != expected.touch_policy {
-            return Err(AttestationError::OtherTouchPolicy {
-                expected: expected.touch_policy,
-                actual: self.touch_policy,
-            });
-        }
-        Ok(())
-    }
 }
 
 fn read(der: &[u8], link: Link) -> Result<Certificate, AttestationError> {
@@ -175,7 +124,7 @@ fn check_device(
 ) -> Result<(), AttestationError> {
     let link = Link::Device;
     if !device.is_ca() {
-        return Err(match slot.extension(FIRMWARE).and_then(Firmware::read) {
+        return Err(match slot.extension(FIRMWARE).and_then(read_firmware) {
             Some(firmware) if firmware.major == 4 => {
                 AttestationError::MalformedFirmware { firmware }
             }
@@ -224,13 +173,16 @@ fn attested(
     device: &Certificate,
     authority: &Authority,
 ) -> Result<Attested, AttestationError> {
-    let (pin_policy, touch_policy) = required(slot, POLICIES, read_policies)?;
-    let form = optional(slot, FORM_FACTOR, FormFactor::read)?;
+    let (asks, touch_policy) = required(slot, POLICIES, read_policies)?;
+    let Asks::Pin(pin_policy) = asks else {
+        return Err(AttestationError::AsksForFingerprint);
+    };
+    let form = optional(slot, FORM_FACTOR, read_form_factor)?;
     let says_fips = |certificate: &Certificate| certificate.extension(FIPS).is_some();
     let root = authority.path.last().unwrap_or(device);
     Ok(Attested {
         serial: required(slot, SERIAL, read_serial)?,
-        firmware: required(slot, FIRMWARE, Firmware::read)?,
+        firmware: required(slot, FIRMWARE, read_firmware)?,
         slot: slot_of(slot)?,
         pin_policy,
         touch_policy,

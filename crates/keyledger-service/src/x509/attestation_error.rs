@@ -3,14 +3,9 @@
 use std::fmt;
 
 use der::oid::ObjectIdentifier;
-use keyledger_domain::time::Timestamp;
+use keyledger_domain::{time::Timestamp, token::Firmware};
 
-use super::{
-    attestation::SUBJECT,
-    certificate::MalformedCertificate,
-    verify::BadSignature,
-    yubico_extensions::{Firmware, PinPolicy, Slot, TouchPolicy},
-};
+use super::{attestation::SUBJECT, certificate::MalformedCertificate, verify::BadSignature};
 
 /// A certificate of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,7 +33,7 @@ pub enum AttestationError {
         source: MalformedCertificate,
     },
     /// Nobody we believe issues certificates under this name: the F9 certificate was replaced, or is of an authority
-    /// newer than this Keyledger (then add it: `keyledger token trust add`).
+    /// newer than this Keyledger (see [`Anchors::with_pinned_intermediate`](super::Anchors::with_pinned_intermediate)).
     #[error(
         "no trusted authority is called {issuer}: was the F9 certificate of the token replaced?"
     )]
@@ -117,67 +112,9 @@ pub enum AttestationError {
         /// The subject.
         subject: String,
     },
-    /// The attestation is of another token than the task.
-    #[error("attested by token {actual}, not {expected}")]
-    OtherSerial {
-        /// The task's.
-        expected: u32,
-        /// The attestation's.
-        actual: u32,
-    },
-    /// The attestation is of another slot.
-    #[error("attested for slot {actual}, not {expected}")]
-    OtherSlot {
-        /// The task's.
-        expected: Slot,
-        /// The attestation's.
-        actual: Slot,
-    },
-    /// The attestation is of another key than the one reported.
-    #[error("the attested key is not the one reported")]
-    OtherKey,
-    /// The key was made with another PIN policy than asked for; it cannot be changed.
-    #[error("PIN policy {actual}, not {expected}")]
-    OtherPinPolicy {
-        /// The task's.
-        expected: PinPolicy,
-        /// The attestation's.
-        actual: PinPolicy,
-    },
-    /// The key was made with another touch policy than asked for; it cannot be changed.
-    #[error("touch policy {actual}, not {expected}")]
-    OtherTouchPolicy {
-        /// The task's.
-        expected: TouchPolicy,
-        /// The attestation's.
-        actual: TouchPolicy,
-    },
-}
-
-impl AttestationError {
-    /// A word for it that stays: for rejections, events and counting.
-    #[must_use]
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            Self::Malformed { .. } => "malformed_certificate",
-            Self::UnknownRoot { .. } => "unknown_root",
-            Self::BadSignature { .. } => "bad_signature",
-            Self::OtherIssuer { .. } => "other_issuer",
-            Self::NotACa { .. } => "not_a_ca",
-            Self::SlotIsCa => "slot_is_ca",
-            Self::MalformedFirmware { .. } => "malformed_firmware",
-            Self::NotValidNow { .. } => "not_valid_now",
-            Self::UnknownCriticalExtension { .. } => "unknown_critical_extension",
-            Self::MissingExtension { .. } => "missing_extension",
-            Self::MalformedExtension { .. } => "malformed_extension",
-            Self::NoSlot { .. } => "no_slot",
-            Self::OtherSerial { .. } => "other_serial",
-            Self::OtherSlot { .. } => "other_slot",
-            Self::OtherKey => "other_key",
-            Self::OtherPinPolicy { .. } => "other_pin_policy",
-            Self::OtherTouchPolicy { .. } => "other_touch_policy",
-        }
-    }
+    /// The key takes a fingerprint for the PIN: no profile has such keys.
+    #[error("its key asks for a fingerprint, which no profile does")]
+    AsksForFingerprint,
 }
 
 impl fmt::Display for Link {

@@ -28,7 +28,7 @@ mod tests;
 
 pub use algorithm::{PublicKeyKind, SignatureAlgorithm, UnsupportedKey};
 pub use anchors::{Anchors, AnchorsError, Generation};
-pub use attestation::{Attested, Expected, verify_attestation};
+pub use attestation::{Attested, verify_attestation};
 pub use attestation_error::{AttestationError, Link};
 pub use certificate::{Certificate, MalformedCertificate};
 pub use crl::{CertificateRevocationReason, NewCrl, Revoked, crl_to_pem};
@@ -41,7 +41,6 @@ pub use profile::{
 pub use serial_number::{NotASerialNumber, SerialNumber};
 pub use to_be_signed::{FinishError, ReopenError, ToBeSigned};
 pub use verify::{BadSignature, verify_signature, verify_signature_by};
-pub use yubico_extensions::{Firmware, FormFactor, NotASlot, PinPolicy, Slot, TouchPolicy};
 
 /// The largest certificate or request that is looked at, in bytes of DER. Real ones have one to three thousand.
 pub const MAX_CERTIFICATE_BYTES: usize = 16 * 1024;

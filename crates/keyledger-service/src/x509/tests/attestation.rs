@@ -1,8 +1,10 @@
 //! Attestations of real YubiKeys, published by their owners.
 
+use keyledger_domain::token::{Firmware, FormFactor, PinPolicy, TouchPolicy};
+
 use crate::x509::{
-    Anchors, AnchorsError, AttestationError, Attested, Certificate, Firmware, FormFactor,
-    Generation, Link, PinPolicy, TouchPolicy, verify_attestation,
+    Anchors, AnchorsError, AttestationError, Attested, Certificate, Generation, Link,
+    verify_attestation,
 };
 
 use super::now;

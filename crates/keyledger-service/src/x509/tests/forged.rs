@@ -1,10 +1,11 @@
 //! Attestations that are not what they seem.
 
+use keyledger_domain::token::{FormFactor, PinPolicy, TouchPolicy};
 use rcgen::{BasicConstraints, CustomExtension, IsCa, KeyUsagePurpose, PublicKeyData as _};
 
 use crate::x509::{
-    Anchors, AnchorsError, AttestationError, BadSignature, Certificate, Expected, FormFactor,
-    Generation, Link, MalformedCertificate, PinPolicy, TouchPolicy, verify_attestation,
+    Anchors, AnchorsError, AttestationError, BadSignature, Certificate, Generation, Link,
+    MalformedCertificate, verify_attestation,
 };
 
 use super::{
@@ -67,69 +68,6 @@ fn a_root_of_ones_own_under_yubicos_name_is_not_yubicos() {
             }
         ),
         "{refusal:?}"
-    );
-}
-
-#[test]
-fn what_is_attested_must_be_what_was_asked_for() {
-    let (root, token) = bench();
-    let claim = Claim::honest();
-    let attested = token
-        .verify(&token.attest(&claim), &root.anchors())
-        .unwrap();
-    let spki = claim.key.subject_public_key_info();
-    let asked = Expected {
-        serial: 12_345_678,
-        slot: "9a".parse().unwrap(),
-        spki: &spki,
-        pin_policy: PinPolicy::Once,
-        touch_policy: TouchPolicy::Cached,
-    };
-    assert_eq!(attested.check(&asked), Ok(()));
-
-    let serial = Expected {
-        serial: 12_345_679,
-        ..asked
-    };
-    assert_eq!(
-        attested.check(&serial),
-        Err(AttestationError::OtherSerial {
-            expected: 12_345_679,
-            actual: 12_345_678
-        })
-    );
-    let slot = Expected {
-        slot: "9c".parse().unwrap(),
-        ..asked
-    };
-    assert!(matches!(
-        attested.check(&slot),
-        Err(AttestationError::OtherSlot { .. })
-    ));
-    let other_key = Claim::honest().key.subject_public_key_info();
-    let key = Expected {
-        spki: &other_key,
-        ..asked
-    };
-    assert_eq!(attested.check(&key), Err(AttestationError::OtherKey));
-    let pin = Expected {
-        pin_policy: PinPolicy::Always,
-        ..asked
-    };
-    assert!(matches!(
-        attested.check(&pin),
-        Err(AttestationError::OtherPinPolicy { .. })
-    ));
-    let touch = Expected {
-        touch_policy: TouchPolicy::Always,
-        ..asked
-    };
-    assert_eq!(
-        attested.check(&touch),
-        Err(AttestationError::OtherTouchPolicy {
-            expected: TouchPolicy::Always,
-            actual: TouchPolicy::Cached,
-        })
     );
 }
 
@@ -230,6 +168,14 @@ fn an_extension_that_is_not_as_documented_is_told() {
             matches!(refusal, AttestationError::MalformedExtension { .. }),
             "{content:?}: {refusal:?}"
         );
+    }
+}
+
+#[test]
+fn a_key_that_takes_a_fingerprint_is_none_of_ours() {
+    for pin in [4, 5] {
+        let refusal = refusal(&Claim::honest().saying(POLICIES, Some(&[pin, 3])));
+        assert_eq!(refusal, AttestationError::AsksForFingerprint);
     }
 }
 

@@ -1,9 +1,10 @@
 //! Bytes of an enemy: nothing panics, and nothing that was changed verifies.
 
+use keyledger_domain::token::Slot;
 use proptest::{prelude::*, sample::Index};
 
 use crate::x509::{
-    Anchors, Certificate, CertificateRequest, DistinguishedName, PublicKeyKind, SerialNumber, Slot,
+    Anchors, Certificate, CertificateRequest, DistinguishedName, PublicKeyKind, SerialNumber,
     ToBeSigned, verify_attestation, verify_signature,
 };
 
