@@ -16,10 +16,29 @@ use crate::{
 
 /// How a task is followed.
 #[derive(Debug, Clone, Copy, clap::Args)]
-struct Follow {
+pub(super) struct Follow {
     /// Show how it goes, with what the person at the token must do, until it ends
     #[arg(long)]
     wait: bool,
+}
+
+/// A command that files a task.
+pub(super) trait Task: Order {
+    /// How the task is followed.
+    fn follow(&self) -> Follow;
+}
+
+/// Makes a subcommand of its arguments the order of its name that files a task.
+macro_rules! task {
+    ($type:ident: $verb:literal => $past:literal, |$this:ident| $made:expr) => {
+        order!($type: Token $verb => $past, token::$type, |$this| $made);
+
+        impl Task for $type {
+            fn follow(&self) -> Follow {
+                self.follow
+            }
+        }
+    };
 }
 
 /// Provision a token: resets it, sets its secrets, makes its keys, certifies them, and proves it all
@@ -54,7 +73,7 @@ pub(super) struct Provision {
     why: Why,
 }
 
-order!(Provision: Token "provision" => "filed the provisioning of", token::Provision, |this| token::Provision {
+task!(Provision: "provision" => "filed the provisioning of", |this| token::Provision {
     workstation: this.workstation,
     profile: profiles::profile(&this.profile)?,
     issuer: this.issuer,
@@ -68,11 +87,6 @@ impl Provision {
     pub(super) fn checked(self) -> anyhow::Result<Self> {
         profiles::profile(&self.profile)?;
         Ok(self)
-    }
-
-    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
-        let follow = self.follow;
-        file(session, out, self, follow).await
     }
 }
 
@@ -91,18 +105,11 @@ pub(super) struct Verify {
     why: Why,
 }
 
-order!(Verify: Token "verify" => "filed the verification of", token::Verify, |this| token::Verify {
+task!(Verify: "verify" => "filed the verification of", |this| token::Verify {
     workstation: this.workstation,
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });
-
-impl Verify {
-    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
-        let follow = self.follow;
-        file(session, out, self, follow).await
-    }
-}
 
 /// Unblock a token's PIN with its PUK, which stays sealed; the person chooses a new PIN
 #[derive(Debug, clap::Args)]
@@ -119,18 +126,11 @@ pub(super) struct Unblock {
     why: Why,
 }
 
-order!(Unblock: Token "unblock" => "filed the unblocking of", token::Unblock, |this| token::Unblock {
+task!(Unblock: "unblock" => "filed the unblocking of", |this| token::Unblock {
     workstation: this.workstation,
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });
-
-impl Unblock {
-    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
-        let follow = self.follow;
-        file(session, out, self, follow).await
-    }
-}
 
 /// Give a token a new PUK and a new management key
 #[derive(Debug, clap::Args)]
@@ -149,18 +149,11 @@ pub(super) struct RotateSecrets {
     why: Why,
 }
 
-order!(RotateSecrets: Token "rotate-secrets" => "filed new secrets for", token::RotateSecrets, |this| token::RotateSecrets {
+task!(RotateSecrets: "rotate-secrets" => "filed new secrets for", |this| token::RotateSecrets {
     workstation: this.workstation,
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });
-
-impl RotateSecrets {
-    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
-        let follow = self.follow;
-        file(session, out, self, follow).await
-    }
-}
 
 /// Reset a token to the factory's state: everything on it is destroyed
 #[derive(Debug, clap::Args)]
@@ -182,7 +175,7 @@ pub(super) struct Reset {
     why: Reasoned,
 }
 
-order!(Reset: Token "reset" => "filed the reset of", token::Reset, |this| token::Reset {
+task!(Reset: "reset" => "filed the reset of", |this| token::Reset {
     workstation: this.workstation,
     reason: this.why.reason,
     ticket: this.why.under.ticket,
@@ -194,28 +187,22 @@ impl Reset {
         confirm::serial(&self.name, &what, self.yes)?;
         Ok(self)
     }
-
-    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
-        let follow = self.follow;
-        file(session, out, self, follow).await
-    }
 }
 
 /// Files a task, and follows it if that was asked for.
-async fn file<O: Order>(
+pub(super) async fn file<T: Task>(
     session: &Session,
     out: &mut Output<'_>,
-    order: O,
-    follow: Follow,
+    task: T,
 ) -> anyhow::Result<()> {
-    let name = order.name().clone();
+    let name = task.name().clone();
     // Listening begins before the task is filed, so that nothing is missed.
-    let watching = match follow.wait {
+    let watching = match task.follow().wait {
         true => Some(watch::Watching::begin(session, &name).await?),
         false => None,
     };
-    let done = order_of(session, order).await?;
-    print::<O>(out, &done)?;
+    let done = order_of(session, task).await?;
+    print::<T>(out, &done)?;
     let task: Uuid = done.command_id;
     match watching {
         Some(watching) => watching.until_ended(session, out, Some(task)).await,
