@@ -2,13 +2,14 @@
 
 use std::{io::Write, process::ExitCode};
 
+use keyledger_custody::SecretFileError;
+use keyledger_domain::text::plain;
+
 use crate::{
     config::ConfigError,
     identity::IdentityError,
-    output::plain,
     run::{LockError, RunError},
 };
-use keyledger_custody::SecretFileError;
 
 /// The part of `--help` about exit codes.
 pub(crate) const HELP: &str = "\

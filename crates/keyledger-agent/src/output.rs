@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write};
 
 use anstyle::{AnsiColor, Style};
+use keyledger_domain::text::plain;
 use serde::Serialize;
 
 /// Where a command prints, and how.
@@ -60,14 +61,6 @@ impl<'a> Output<'a> {
         writeln!(self.writer)?;
         self.writer.flush()
     }
-}
-
-/// Text without anything that a terminal would obey. Line breaks stay.
-pub(crate) fn plain(text: &str) -> String {
-    let obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
-    text.chars()
-        .map(|c| if obeyed(c) { '\u{fffd}' } else { c })
-        .collect()
 }
 
 /// Something a person should look at.

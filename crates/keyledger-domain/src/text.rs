@@ -74,6 +74,15 @@ impl<const MAX: usize> Line<MAX> {
     }
 }
 
+/// Text as a terminal may be given it: nothing is left that it would obey. Line breaks and tabs stay.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
+    text.chars()
+        .map(|c| if obeyed(c) { '\u{fffd}' } else { c })
+        .collect()
+}
+
 /// Controls, line and paragraph separators, directions, characters of no width, tags: what a reader does not see.
 fn is_invisible(c: char) -> bool {
     c.is_control()

@@ -2,7 +2,7 @@
 
 use std::{fmt, io::Write, process::ExitCode};
 
-use keyledger_domain::Rejection;
+use keyledger_domain::{Rejection, text::plain};
 use keyledger_wire::{CommandError, Refusal, reply};
 
 /// The part of `--help` about exit codes.
@@ -83,13 +83,9 @@ pub(crate) fn report(
             drop(writeln!(out, "{text}"));
         }
     }
-    drop(writeln!(
-        err,
-        "error: {}",
-        crate::output::plain(&format!("{error:#}"))
-    ));
+    drop(writeln!(err, "error: {}", plain(&format!("{error:#}"))));
     if let Some(remedy) = remedy(error) {
-        drop(writeln!(err, " help: {}", crate::output::plain(&remedy)));
+        drop(writeln!(err, " help: {}", plain(&remedy)));
     }
     ExitCode::from(code(error) as u8)
 }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
-use keyledger_domain::{Timestamp, key::State};
+use keyledger_domain::{Timestamp, key::State, text::plain};
 use serde::Serialize;
 
 use crate::{table::Table, when};
@@ -103,14 +103,6 @@ impl<'a> Output<'a> {
     }
 }
 
-/// Text without anything that a terminal would obey. Line breaks stay.
-pub(crate) fn plain(text: &str) -> String {
-    let obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
-    text.chars()
-        .map(|c| if obeyed(c) { '\u{fffd}' } else { c })
-        .collect()
-}
-
 /// Something a person should look at.
 pub(crate) const fn warning() -> Style {
     AnsiColor::Yellow.on_default()
@@ -147,14 +139,4 @@ fn colours_wanted() -> bool {
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|v| v == "dumb");
     !no_colour && !dumb
-}
-
-#[cfg(test)]
-mod tests {
-    use super::plain;
-
-    #[test]
-    fn a_terminal_is_given_nothing_to_obey() {
-        assert_eq!(plain("a\u{1b}[2Jb\r\nc"), "a\u{fffd}[2Jb\u{fffd}\nc");
-    }
 }

@@ -12,6 +12,7 @@ use keyledger_domain::{
     Name,
     name::Aggregate,
     signed::SIGNING_SLOTS,
+    text::plain,
     token::{Serial, Slot},
     views::TokenRow,
 };
@@ -24,7 +25,6 @@ use uuid::Uuid;
 
 use crate::{
     exit::{Exit, Failure},
-    output::plain,
     session::Session,
 };
 

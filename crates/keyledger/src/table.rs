@@ -1,9 +1,8 @@
 //! Tables for people: aligned columns without lines, cut to the terminal.
 
 use anstyle::Style;
+use keyledger_domain::text::plain;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
-use crate::output::plain;
 
 /// What stands between two columns.
 const GAP: usize = 2;

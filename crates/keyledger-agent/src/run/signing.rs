@@ -11,6 +11,7 @@ use keyledger_custody::Secret;
 use keyledger_domain::{
     command::MAX_COMMAND_BYTES,
     signed::{SIGNING_SLOTS, command_statement},
+    text::plain,
     token::Prompt,
 };
 use keyledger_wire::{
@@ -21,7 +22,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{SignError, Signatory, Tokens, board::Board};
-use crate::{output::plain, person::Person};
+use crate::person::Person;
 
 /// So much of a payload is shown, in bytes: pinentry takes a thousand in all.
 const MAX_SHOWN_BYTES: usize = 400;

@@ -1,6 +1,6 @@
 //! What people write: one visible line, and nothing that must not be kept.
 
-use keyledger_domain::text::{Labels, Line, NotALine, Reason, Title};
+use keyledger_domain::text::{Labels, Line, NotALine, Reason, Title, plain};
 
 #[test]
 fn a_line_is_plain_visible_text() {
@@ -99,4 +99,9 @@ fn each_label_stands_once_and_there_are_at_most_32() {
     assert_eq!(many(32).unwrap().iter().count(), 32);
     assert!(many(33).is_err());
     assert!(serde_json::from_str::<Labels>("null").unwrap().is_empty());
+}
+
+#[test]
+fn a_terminal_is_given_nothing_to_obey() {
+    assert_eq!(plain("a\u{1b}[2Jb\r\nc"), "a\u{fffd}[2Jb\u{fffd}\nc");
 }

@@ -10,14 +10,14 @@ use keyledger_custody::openpgp::{
     Certificate, CertifyKey, SealedKey, UserId,
     offline::{Ask, Request, describe},
 };
-use keyledger_domain::Timestamp;
+use keyledger_domain::{Timestamp, text::plain};
 use serde_json::json;
 
 use super::files;
 use crate::{
     cli::{root, shell},
     exit::{Exit, Failure},
-    output::{Output, plain},
+    output::Output,
     when,
 };
 
