@@ -4,6 +4,7 @@
 //! twice; no rule is decided here.
 
 mod clock;
+mod deliver;
 mod durability;
 mod effects;
 mod endpoint;

@@ -11,7 +11,7 @@ use super::{
     reply::{Answer, Refused, ok, refuse},
     signature,
 };
-use crate::{handler::Order, identity, prepare, shared::Shared};
+use crate::{deliver::deliver, handler::Order, identity, prepare, shared::Shared};
 
 /// How often a command is carried out anew before it is refused for good.
 const MAX_AGAIN: u32 = 8;
@@ -86,7 +86,7 @@ async fn carry_out(
     if !done.fresh {
         prepared.discard(shared).await;
     }
-    let delivery = prepare::deliver(shared, &order, &done, prepared).await?;
+    let delivery = deliver(shared, &order, &done, prepared).await?;
     let fresh = done.fresh;
     let acknowledgement = Acknowledgement {
         status: Status::Accepted,
