@@ -24,7 +24,7 @@ impl Walk<'_> {
     /// Makes the keys that the profile asks for and the token does not have.
     pub(super) fn make_keys(&mut self, profile: &Profile) -> Result<(), Halt> {
         for (slot, plan) in &profile.piv {
-            self.say(Some(&place(*slot)))?;
+            self.say(Some(&slot.place()))?;
             self.at_token(|walk, piv| walk.make_key(piv, *slot, plan))?;
         }
         Ok(())
@@ -60,7 +60,7 @@ impl Walk<'_> {
                 .map_err(|_| {
                     Halt::misbehaved(format!("the certificate for {slot} is no base64"))
                 })?;
-            self.say(Some(&place(slot)))?;
+            self.say(Some(&slot.place()))?;
             self.at_token(|walk, piv| walk.write_certificate(piv, slot, &der))?;
         }
         self.desk
@@ -103,7 +103,7 @@ impl Walk<'_> {
         let attester = self.at_token(|_, piv| Ok(piv.attester()?))?;
         let mut keys = Vec::new();
         for (slot, plan) in &profile.piv {
-            self.say(Some(&place(*slot)))?;
+            self.say(Some(&slot.place()))?;
             keys.push(self.at_token(|walk, piv| walk.report_key(piv, *slot, plan))?);
         }
         let made = KeysMade {
@@ -174,7 +174,7 @@ impl Walk<'_> {
                 self.give_pin(piv)?;
             }
             if plan.touch != TouchPolicy::Never {
-                self.desk.show(self.serial, Prompt::Touch, &place(slot))?;
+                self.desk.show(self.serial, Prompt::Touch, &slot.place())?;
             }
             match work(piv) {
                 Err(CardError::Denied(_)) if plan.touch != TouchPolicy::Never => {}
@@ -202,11 +202,6 @@ fn unbound(made: &[OpenpgpKeyMade]) -> Vec<OpenpgpKeyMade> {
         ..key.clone()
     };
     made.iter().map(bare).collect()
-}
-
-/// Where a PIV key is, in statements and in progress.
-pub(super) fn place(slot: Slot) -> String {
-    format!("piv.{slot}")
 }
 
 /// True if the token shows the very keys that were reported.

@@ -60,7 +60,7 @@ impl Walk<'_> {
     pub(super) fn make_openpgp_keys(&mut self, plan: &OpenpgpPlan) -> Result<(), Halt> {
         for role in OpenpgpRole::ALL {
             let subkey = subkey(plan, role);
-            self.say(Some(&place(role)))?;
+            self.say(Some(&role.place()))?;
             if subkey.escrow {
                 self.import_openpgp_key(subkey)?;
                 continue;
@@ -89,7 +89,7 @@ impl Walk<'_> {
         }
         Err(Halt::misbehaved(format!(
             "the key it made for {} is not what was asked for",
-            place(role)
+            role.place()
         )))
     }
 
@@ -160,7 +160,7 @@ impl Walk<'_> {
         let mut proofs = Vec::new();
         for role in OpenpgpRole::ALL {
             let subkey = subkey(plan, role);
-            self.say(Some(&place(role)))?;
+            self.say(Some(&role.place()))?;
             proofs.push(self.at_token(|walk, piv| {
                 piv.with_openpgp(|card| walk.prove_openpgp_key(card, role, subkey))
             })?);
@@ -176,7 +176,7 @@ impl Walk<'_> {
     ) -> Result<OpenpgpProof, Halt> {
         let key = existing(card, role)?;
         let task = self.task.task.to_string();
-        let statement = statement(&task, &self.task.nonce, self.serial, &place(role));
+        let statement = statement(&task, &self.task.nonce, self.serial, &role.place());
         let proof = if role == OpenpgpRole::Encrypt {
             let point = self.challenge(plan.algorithm)?;
             let agreed = self.use_openpgp(card, role, key.touch, |card| card.agree(&point))?;
@@ -210,7 +210,7 @@ impl Walk<'_> {
         for _ in 0..self.patience.touches {
             card.verify_pin(self.openpgp_pin()?.expose(), purpose)?;
             if touch {
-                self.desk.show(self.serial, Prompt::Touch, &place(role))?;
+                self.desk.show(self.serial, Prompt::Touch, &role.place())?;
             }
             match work(card) {
                 Err(CardError::Denied(_)) if touch => {}
@@ -219,7 +219,7 @@ impl Walk<'_> {
         }
         let detail = format!(
             "nobody touched it for {}, {} times",
-            place(role),
+            role.place(),
             self.patience.touches
         );
         Err(Halt::Fail(FailureCode::NotTouched, detail))
@@ -270,11 +270,6 @@ impl Walk<'_> {
     }
 }
 
-/// Where an OpenPGP key is, in statements and in progress.
-fn place(role: OpenpgpRole) -> String {
-    format!("openpgp.{}", role.as_str())
-}
-
 const fn subkey(plan: &OpenpgpPlan, role: OpenpgpRole) -> &SubkeyPlan {
     match role {
         OpenpgpRole::Sign => &plan.sign,
@@ -289,7 +284,7 @@ fn fits(key: &OpenpgpKey, plan: &SubkeyPlan) -> bool {
 
 pub(super) fn existing(card: &mut Openpgp<'_>, role: OpenpgpRole) -> Result<OpenpgpKey, Halt> {
     let key = card.key(role)?;
-    key.ok_or_else(|| Halt::misbehaved(format!("there is no key for {}", place(role))))
+    key.ok_or_else(|| Halt::misbehaved(format!("there is no key for {}", role.place())))
 }
 
 fn is_right(tried: Result<(), CardError>) -> Result<bool, CardError> {

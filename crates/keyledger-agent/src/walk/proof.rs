@@ -10,7 +10,7 @@ use keyledger_domain::{
     token::{Evidence, Profile, Report, Slot, SlotPlan, SlotProof, Step, statement},
 };
 
-use super::{Halt, Walk, WalkEnd, keys::place};
+use super::{Halt, Walk, WalkEnd};
 use crate::card::{CardError, FACTORY_PIN, FACTORY_PUK, ManagementKey, Piv};
 
 impl Walk<'_> {
@@ -19,7 +19,7 @@ impl Walk<'_> {
         self.begin(Step::Proof)?;
         let mut slots = Vec::new();
         for (slot, plan) in &profile.piv {
-            self.say(Some(&place(*slot)))?;
+            self.say(Some(&slot.place()))?;
             slots.push(self.at_token(|walk, piv| walk.prove_slot(piv, *slot, plan))?);
         }
         let openpgp = match &profile.openpgp {
@@ -60,7 +60,7 @@ impl Walk<'_> {
     ) -> Result<SlotProof, Halt> {
         let attestation = piv.attest(slot)?;
         let task = self.task.task.to_string();
-        let statement = statement(&task, &self.task.nonce, self.serial, &place(slot));
+        let statement = statement(&task, &self.task.nonce, self.serial, &slot.place());
         let proof = if plan.algorithm == Algorithm::X25519 {
             let point = self.challenge(Algorithm::X25519)?;
             let agreed = self.use_key(piv, slot, plan, |piv| {

@@ -184,6 +184,12 @@ impl Slot {
         format!("piv.{self}")
     }
 
+    /// The slot that a place names; nothing of OpenPGP's.
+    #[must_use]
+    pub fn of_place(place: &str) -> Option<Self> {
+        place.strip_prefix("piv.")?.parse().ok()
+    }
+
     /// Its number, as PIV's `P2`.
     #[must_use]
     pub const fn number(self) -> u8 {

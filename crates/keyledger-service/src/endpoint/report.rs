@@ -10,7 +10,7 @@ use keyledger_domain::{
     command::{Target, parse_payload},
     name::Aggregate,
     record::{Ids, Why},
-    token::{ANNOUNCEMENTS, Progress, Report, Reported},
+    token::{ANNOUNCEMENTS, Progress, Report, Reported, Slot},
 };
 use keyledger_wire::{ReportReply, SlotCertificate, Status, notice::Notice};
 use uuid::Uuid;
@@ -132,7 +132,7 @@ async fn reply(
         let open = token.task.as_ref();
         let open = open.filter(|open| Some(open.filed.task) == reported.task);
         let certificates = open.iter().flat_map(|open| &open.keys).filter_map(|on_it| {
-            let slot = on_it.place.strip_prefix("piv.")?.parse().ok()?;
+            let slot = Slot::of_place(&on_it.place)?;
             let newest = ledger.key(&on_it.key)?.state.certificates().next_back()?;
             Some(SlotCertificate {
                 slot,

@@ -41,8 +41,7 @@ pub(super) fn of_evidence(
     let id = task.task.to_string();
     for proof in &evidence.slots {
         let attested = attested(&proof.attestation, &evidence.attester, anchors, now);
-        let place = format!("piv.{}", proof.slot);
-        let said = statement(&id, &task.nonce, evidence.serial, &place);
+        let said = statement(&id, &task.nonce, evidence.serial, &proof.slot.place());
         let proved = attested
             .as_ref()
             .is_ok_and(|a| proves(&a.public_key, &said, &proof.proof, keys));

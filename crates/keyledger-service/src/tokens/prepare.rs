@@ -91,10 +91,7 @@ pub(crate) async fn report(
             let ledger = shared.live.ledger.read();
             let state = ledger.token(token).map(|e| &e.state);
             for on_it in state.iter().flat_map(|t| t.all_keys()) {
-                let slot: Option<Slot> = on_it
-                    .place
-                    .strip_prefix("piv.")
-                    .and_then(|s| s.parse().ok());
+                let slot = Slot::of_place(&on_it.place);
                 let certificate = ledger.key(&on_it.key).and_then(|key| {
                     let newest = key.state.certificates().next_back()?;
                     certificates::fingerprint(&newest.certificate)
@@ -129,7 +126,7 @@ async fn certificates_for(
         return Ok(()); // the decision says what does not fit
     };
     for (slot, attested) in attested {
-        let place = format!("piv.{slot}");
+        let place = slot.place();
         let known = open
             .keys
             .iter()
