@@ -170,6 +170,7 @@ impl Command {
                         | "task_failed"
                 )
                 | ("certify", "certified")
+                | ("trust", "attestation_authority_trusted")
         )
     }
 

@@ -28,7 +28,7 @@ pub(crate) struct Shared {
     pub(crate) custody: Arc<Custody>,
     pub(crate) signers: Arc<Signers>,
     pub(crate) ledger_signer: Arc<CurrentSigner>,
-    /// Whom attestations of tokens must lead to.
+    /// Whom attestations of tokens must lead to, beside those that the ledger says are trusted.
     pub(crate) anchors: Anchors,
     /// Which commands are taken only with a signature by a key on the sender's token.
     pub(crate) require_token_signature: RequiredSignatures,

@@ -39,6 +39,38 @@ pub struct AuthorizedKeys {
     pub lines: Vec<String>,
 }
 
+/// Whose attestations of tokens are believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttestationAuthorities {
+    /// Those that sign the certificates with which tokens attest.
+    pub authorities: Vec<AttestationAuthorityRow>,
+}
+
+/// An authority that signs the certificates with which tokens attest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttestationAuthorityRow {
+    /// Whom its certificate is for.
+    pub subject: String,
+    /// The certificate's SHA-256, in lower-case hexadecimal.
+    pub sha256: String,
+    /// The root above it.
+    pub root: String,
+    /// Why it is believed.
+    pub origin: Origin,
+}
+
+/// Why an authority is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Keyledger has it embedded.
+    Embedded,
+    /// It was brought, and known by its fingerprint.
+    Trusted,
+    /// The service was started with it: for tests, and no evidence of hardware.
+    Test,
+}
+
 /// A principal's OpenPGP certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenpgpCertificate {
@@ -198,6 +230,12 @@ pub const QUESTIONS: &[Question] = &[
         name: "tokens-show",
         tail: "tokens.show.*",
         about: "One token, by its serial number",
+        schema: || schemars::schema_for!(Nothing),
+    },
+    Question {
+        name: "tokens-trust",
+        tail: "tokens.trust",
+        about: "The authorities whose attestations of tokens are believed",
         schema: || schemars::schema_for!(Nothing),
     },
     Question {

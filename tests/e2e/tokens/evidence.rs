@@ -100,3 +100,31 @@ async fn earlier(shop: &Workshop) -> (Value, Value) {
     evidence["report"] = "proved".into();
     (evidence, made)
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_authority_that_yubico_did_not_publish_cannot_be_trusted() {
+    let shop = Workshop::open(1).await;
+    let admin = &shop.admin;
+    let operator = admin.ask("operator", json!({})).await;
+    let operator = operator["name"].as_str().unwrap();
+    let before = shop.world.settled(admin).await;
+
+    let stranger = json!({ "certificates": shop.tokens.attestation_root_pem() });
+    let refused = admin.send("operator.trust", operator, stranger).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused["reason"], "bad_value", "{refused}");
+    let said = refused["message"].as_str().unwrap();
+    assert!(said.contains("no pin for"), "{said}");
+
+    let embedded =
+        include_str!("../../../crates/keyledger-service/src/x509/yubico/piv-attestation-a-1.pem");
+    let again = json!({ "certificates": embedded });
+    let done = admin.send("operator.trust", operator, again).await;
+    assert_eq!(done.unwrap()["status"], "accepted");
+    assert_eq!(shop.world.settled(admin).await, before);
+
+    let trusted = admin.ask("tokens.trust", json!({})).await;
+    let origins = trusted["authorities"].as_array().unwrap().iter();
+    let origins: Vec<_> = origins.map(|it| it["origin"].as_str().unwrap()).collect();
+    assert_eq!(origins, ["embedded", "embedded", "embedded", "test"]);
+}

@@ -41,6 +41,8 @@ pub enum Made {
     Openpgp(Box<principal::OpenpgpPublished>),
     /// A certificate over the key, signed.
     Certificate(Box<key::Certified>),
+    /// Authorities for attestations to be trusted, each once.
+    Authorities(Vec<crate::operator::AttestationAuthority>),
     /// What a task of a token needs: the command's id, a nonce, and the public halves of its keys.
     Task(uuid::Uuid, Box<TaskFacts>),
     /// What was found out about an agent's report, and made for it.
@@ -143,7 +145,11 @@ impl Ledger {
             }
             Command::Operator(command) => {
                 let operator = self.operators.get(name).map(|e| &e.state);
-                let events = crate::operator::decide(name, operator, command)?;
+                let authorities = match &facts.made {
+                    Made::Authorities(authorities) => &authorities[..],
+                    _ => &[],
+                };
+                let events = crate::operator::decide(name, operator, command, authorities)?;
                 decision.add(target, events, Event::Operator);
             }
             Command::Account(command) => {

@@ -9,6 +9,8 @@ use crate::{
 commands! { Aggregate::Operator;
     /// Describe the operator: its title
     "describe" => Describe,
+    /// Trust further authorities that Yubico published for attestations of tokens, known by their fingerprints
+    "trust" => Trust,
 }
 
 body! { optional reason;
@@ -16,5 +18,13 @@ body! { optional reason;
     Describe {
         /// What people call it.
         title: Title,
+    }
+}
+
+body! { optional reason;
+    /// Trust further authorities that sign attestations of tokens.
+    Trust {
+        /// Their certificates, as PEM; at most 64. Those are taken whose fingerprint the service knows.
+        certificates: String,
     }
 }

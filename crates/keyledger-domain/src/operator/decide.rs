@@ -1,12 +1,13 @@
 //! The rules of the operator's life.
 
-use super::{Command, Described, Event, Operator};
+use super::{AttestationAuthority, Command, Described, Event, Operator};
 use crate::{
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
 };
 
-/// Decides what a command does to the operator `name`.
+/// Decides what a command does to the operator `name`. `authorities` are those found in a command that are to be
+/// trusted, each once.
 ///
 /// # Errors
 ///
@@ -15,6 +16,7 @@ pub fn decide(
     name: &Name,
     operator: Option<&Operator>,
     command: &Command,
+    authorities: &[AttestationAuthority],
 ) -> Result<Vec<Event>, Rejection> {
     let Some(operator) = operator else {
         return Err(Rejection::NotFound(HistoryId::new(
@@ -22,11 +24,15 @@ pub fn decide(
             name.clone(),
         )));
     };
-    let Command::Describe(describe) = command;
-    let title = describe.title.clone();
-    Ok(if title == operator.title {
-        vec![]
-    } else {
-        vec![Event::Described(Described { title })]
+    Ok(match command {
+        Command::Describe(describe) if describe.title == operator.title => vec![],
+        Command::Describe(describe) => vec![Event::Described(Described {
+            title: describe.title.clone(),
+        })],
+        Command::Trust(_) => authorities
+            .iter()
+            .filter(|new| !operator.trusts(&new.sha256))
+            .map(|new| Event::AttestationAuthorityTrusted(new.clone()))
+            .collect(),
     })
 }

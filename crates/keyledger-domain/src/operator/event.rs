@@ -11,6 +11,8 @@ events! {
     "operator.v1.signing_key_added" => SigningKeyAdded(SigningKey),
     /// Its title changed.
     "operator.v1.described" => Described(Described),
+    /// Attestations of tokens that a further authority signed are believed from now on.
+    "operator.v1.attestation_authority_trusted" => AttestationAuthorityTrusted(AttestationAuthority),
 }
 
 /// The operator was made.
@@ -45,4 +47,16 @@ pub struct SigningKey {
 pub struct Described {
     /// What people call it.
     pub title: Title,
+}
+
+/// An authority that signs attestations of tokens, beside those that the service has embedded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttestationAuthority {
+    /// Whose certificate it is.
+    pub subject: Box<str>,
+    /// The certificate's SHA-256, in lower-case hexadecimal.
+    pub sha256: Box<str>,
+    /// The certificate, as DER in base64.
+    pub certificate: Box<str>,
 }

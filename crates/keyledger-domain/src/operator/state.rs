@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, SigningKey};
+use super::{AttestationAuthority, Event, SigningKey};
 use crate::{name::Name, text::Title, time::Timestamp};
 
 /// The operator as its history left it.
@@ -20,6 +20,8 @@ pub struct Operator {
     pub jwt: Box<str>,
     /// Its signing keys, oldest first.
     pub signing_keys: Vec<SigningKey>,
+    /// The authorities for attestations that it trusts beside the embedded ones, oldest first.
+    pub attestation_authorities: Vec<AttestationAuthority>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -39,8 +41,16 @@ impl Operator {
             system_account: created.system_account,
             jwt: created.jwt,
             signing_keys: Vec::new(),
+            attestation_authorities: Vec::new(),
             created_at: at,
         })
+    }
+
+    /// True if it trusts the authority for attestations whose certificate has this SHA-256.
+    #[must_use]
+    pub fn trusts(&self, sha256: &str) -> bool {
+        let mut trusted = self.attestation_authorities.iter();
+        trusted.any(|authority| *authority.sha256 == *sha256)
     }
 
     /// Takes in what happened.
@@ -49,6 +59,9 @@ impl Operator {
             Event::Created(_) => {}
             Event::SigningKeyAdded(key) => self.signing_keys.push(key.clone()),
             Event::Described(described) => self.title = described.title.clone(),
+            Event::AttestationAuthorityTrusted(authority) => {
+                self.attestation_authorities.push(authority.clone());
+            }
         }
     }
 }

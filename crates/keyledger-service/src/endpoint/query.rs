@@ -120,6 +120,10 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
             let query: ListQuery = parse_payload(payload)?;
             ok(&views::tokens::tokens(&shared.live.ledger.read(), &query)?)
         }
+        ["tokens", "trust"] => {
+            let _: Nothing = parse_payload(payload)?;
+            ok(&tokens::authorities(shared))
+        }
         ["tokens", "show", name] => {
             let _: Nothing = parse_payload(payload)?;
             let id = HistoryId::new(Aggregate::Token, parse_name(name)?);

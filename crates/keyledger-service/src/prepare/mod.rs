@@ -7,7 +7,7 @@ mod version;
 
 use keyledger_domain::{
     Command, Facts, Ledger, Made, Name, Rejection, Timestamp, account, command::Target, key,
-    name::Aggregate, principal, token, user,
+    name::Aggregate, operator, principal, token, user,
 };
 use keyledger_wire::Sealed;
 use uuid::Uuid;
@@ -111,6 +111,10 @@ pub(crate) async fn prepare(
             // Refused before it is recorded that it was given.
             tokens::recover(shared, name, recover.key.as_ref(), &recover.seal_to).await?;
             Ok(Prepared::nothing())
+        }
+        Command::Operator(operator::Command::Trust(trust)) => {
+            let authorities = tokens::to_trust(&trust.certificates)?;
+            Ok(Prepared::of(Made::Authorities(authorities), Vec::new()))
         }
         Command::Token(command) if command.task().is_some() => {
             Ok(Prepared::of(tokens::task(shared, id)?, Vec::new()))

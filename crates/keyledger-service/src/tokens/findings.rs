@@ -11,8 +11,7 @@ use keyledger_domain::{
 };
 
 use crate::x509::{
-    Anchors, CertificateRequest, Generation, MAX_CERTIFICATE_BYTES, verify_attestation,
-    verify_signature,
+    Anchors, CertificateRequest, MAX_CERTIFICATE_BYTES, verify_attestation, verify_signature,
 };
 
 /// What is found about keys that were made.
@@ -87,12 +86,7 @@ fn attested(
         pin: found.pin_policy,
         touch: found.touch_policy,
         public_key: BASE64.encode(&found.spki).into(),
-        root: match found.generation {
-            Generation::PivRoot263751 => "Yubico PIV Root CA Serial 263751",
-            Generation::AttestationRoot1 => "Yubico Attestation Root 1",
-            _ => "a test root",
-        }
-        .into(),
+        root: found.generation.as_str().into(),
     })
 }
 
@@ -135,7 +129,7 @@ fn der(text: &str) -> Result<Vec<u8>, Box<str>> {
 }
 
 /// An error with its causes, in a sentence.
-fn said(error: &dyn std::error::Error) -> Box<str> {
+pub(super) fn said(error: &dyn std::error::Error) -> Box<str> {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

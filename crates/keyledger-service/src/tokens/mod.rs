@@ -2,12 +2,14 @@
 //!
 //! *Invariant:* nothing here decides. What is found goes to the domain as facts, and the domain's rules let it pass or not.
 
+mod authorities;
 mod certificates;
 mod escrow;
 mod findings;
 mod openpgp;
 mod prepare;
 
+pub(crate) use authorities::{authorities, to_trust};
 pub(crate) use certificates::{certify, crl};
 pub(crate) use escrow::{hand_over, recover};
 pub(crate) use openpgp::{authorized_keys, certificate as openpgp_certificate, published};

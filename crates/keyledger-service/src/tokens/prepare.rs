@@ -11,7 +11,7 @@ use keyledger_domain::{
 use keyledger_wire::Sealed;
 use uuid::Uuid;
 
-use super::{certificates, escrow, findings, openpgp};
+use super::{authorities::anchors, certificates, escrow, findings, openpgp};
 use crate::{
     endpoint::Refused,
     prepare::{Prepared, custody_failed},
@@ -81,13 +81,13 @@ pub(crate) async fn report(
         }
         Report::KeysMade(made) => {
             openpgp::check_made(&made.openpgp)?;
-            facts.findings = findings::of_made(made, &shared.anchors, now);
+            facts.findings = findings::of_made(made, &anchors(shared), now);
             certificates_for(shared, &open, made, &mut facts, now).await?;
         }
         Report::Proved(evidence) => {
             let keys = shared.custody.task(&id).map_err(|e| custody_failed(&e))?;
             facts.findings =
-                findings::of_evidence(evidence, &open.filed, &keys, &shared.anchors, now);
+                findings::of_evidence(evidence, &open.filed, &keys, &anchors(shared), now);
             let ledger = shared.live.ledger.read();
             let state = ledger.token(token).map(|e| &e.state);
             for on_it in state.iter().flat_map(|t| t.all_keys()) {

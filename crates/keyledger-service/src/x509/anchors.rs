@@ -76,6 +76,18 @@ pub(super) struct Authority {
     pub(super) path: Vec<Certificate>,
 }
 
+impl Generation {
+    /// What the root is called.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PivRoot263751 => "Yubico PIV Root CA Serial 263751",
+            Self::AttestationRoot1 => "Yubico Attestation Root 1",
+            Self::Test => "a test root",
+        }
+    }
+}
+
 impl Anchors {
     /// Yubico's authorities for PIV of both generations, as embedded.
     #[must_use]
@@ -123,19 +135,18 @@ impl Anchors {
     ///
     /// # Errors
     ///
-    /// [`AnchorsError`] if it is no certificate in PEM, has no pin, or does not hang below an embedded authority.
-    pub fn with_pinned_intermediate(self, pem: &str) -> Result<Self, AnchorsError> {
-        self.with_intermediate(pem, &PINS)
+    /// [`AnchorsError`] if it has no pin, or does not hang below an embedded authority.
+    pub fn with_pinned_intermediate(self, certificate: Certificate) -> Result<Self, AnchorsError> {
+        self.with_intermediate(certificate, &PINS)
     }
 
     pub(super) fn with_intermediate(
         mut self,
-        pem: &str,
+        certificate: Certificate,
         pins: &[&str],
     ) -> Result<Self, AnchorsError> {
-        let certificate = Certificate::from_pem(pem)?;
         let subject = certificate.subject();
-        let sha256 = data_encoding::HEXLOWER.encode(&certificate.sha256());
+        let sha256 = certificate.fingerprint();
         if !pins.contains(&sha256.as_str()) {
             return Err(AnchorsError::NotPinned { subject, sha256 });
         }
@@ -157,6 +168,19 @@ impl Anchors {
             subject,
             source: last,
         })
+    }
+
+    /// Who signs the F9 certificates that are believed, and the root above each.
+    pub fn vouching(&self) -> impl Iterator<Item = (Generation, &Certificate)> {
+        let authorities = self.authorities.iter();
+        authorities.filter_map(|it| Some((it.generation, it.path.first()?)))
+    }
+
+    /// True of an authority's certificate that is on a way up to a root already.
+    #[must_use]
+    pub fn holds(&self, certificate: &Certificate) -> bool {
+        let mut paths = self.authorities.iter().map(|it| &it.path);
+        paths.any(|path| path.contains(certificate))
     }
 
     pub(super) fn authorities(&self) -> &[Authority] {

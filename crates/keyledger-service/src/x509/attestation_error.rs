@@ -35,7 +35,8 @@ pub enum AttestationError {
     /// Nobody we believe issues certificates under this name: the F9 certificate was replaced, or is of an authority
     /// newer than this Keyledger (see [`Anchors::with_pinned_intermediate`](super::Anchors::with_pinned_intermediate)).
     #[error(
-        "no trusted authority is called {issuer}: was the F9 certificate of the token replaced?"
+        "no trusted authority is called {issuer}: the F9 certificate of the token was replaced, or is newer than this service \
+         (`keyledger token trust --help`)"
     )]
     UnknownRoot {
         /// The issuer the F9 certificate names.

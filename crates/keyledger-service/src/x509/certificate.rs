@@ -129,6 +129,12 @@ impl Certificate {
         sha256(&self.der)
     }
 
+    /// [`Self::sha256`] in lower-case hexadecimal.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        data_encoding::HEXLOWER.encode(&self.sha256())
+    }
+
     /// Its serial number.
     #[must_use]
     pub fn serial_number(&self) -> SerialNumber {

@@ -179,17 +179,22 @@ fn only_authorities_of_piv_sign_f9_certificates() {
 #[test]
 fn a_later_authority_is_believed_by_its_pin_only() {
     let (pem, _, fingerprint) = EMBEDDED[4];
-    let refusal = Anchors::yubico().with_pinned_intermediate(pem).unwrap_err();
+    let certificate = Certificate::from_pem(pem).unwrap();
+    let refusal = Anchors::yubico()
+        .with_pinned_intermediate(certificate.clone())
+        .unwrap_err();
     assert!(matches!(refusal, AnchorsError::NotPinned { .. }));
     let pin = fingerprint.to_lowercase();
-    let anchors = Anchors::yubico().with_intermediate(pem, &[&pin]).unwrap();
+    let anchors = Anchors::yubico()
+        .with_intermediate(certificate, &[&pin])
+        .unwrap();
     assert_eq!(anchors.authorities().len(), 4);
     assert_eq!(anchors.authorities()[3].path.len(), 3);
     // A pin alone is not enough: somebody above must have signed it.
     let (pem, _, fingerprint) = EMBEDDED[0];
     let pin = fingerprint.to_lowercase();
     let refusal = Anchors::yubico()
-        .with_intermediate(pem, &[&pin])
+        .with_intermediate(Certificate::from_pem(pem).unwrap(), &[&pin])
         .unwrap_err();
     assert!(matches!(refusal, AnchorsError::Unlinked { .. }));
 }

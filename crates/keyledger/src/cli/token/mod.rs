@@ -8,6 +8,7 @@ mod release;
 mod show;
 mod subkeys;
 mod tasks;
+mod trust;
 mod watch;
 
 use keyledger_domain::{Name, name::Aggregate};
@@ -66,6 +67,7 @@ enum Verb {
         name: Name,
     },
     Profiles(profiles::Profiles),
+    Trust(trust::Trust),
 }
 
 impl Token {
@@ -100,6 +102,7 @@ impl Token {
             Verb::Retire(verb) => send(&session, out, verb).await,
             Verb::Destroy(verb) => send(&session, out, verb).await,
             Verb::History { name } => history::run(&session, out, Aggregate::Token, &name).await,
+            Verb::Trust(verb) => verb.run(&session, out).await,
             Verb::Profiles(_) => unreachable!("it was run before the connection"),
         }
     }
