@@ -3,6 +3,7 @@
 use std::{fs, process::Command, time::Duration};
 
 use data_encoding::BASE64;
+use keyledger_domain::token::{Profile, Slot, SubjectPart};
 use keyledger_testkit::run;
 use serde_json::json;
 
@@ -12,11 +13,18 @@ use super::workshop::{PIN, Workshop};
 async fn a_token_is_provisioned_verified_and_lost() {
     let shop = Workshop::open(1).await;
     shop.adopt(0).await;
-    shop.provision(0, "service").await;
+    let mut profile = Profile::shipped("service").unwrap();
+    let plan = profile.piv.get_mut(&Slot::AUTHENTICATION).unwrap();
+    let subject = ["CN={title}", "OU=Keys, and more", "serialNumber={serial}"];
+    let parts = subject.map(|part| SubjectPart::parse(part).unwrap());
+    plan.certificate.as_mut().unwrap().subject = parts.to_vec();
+    shop.provision_with(0, profile).await;
     shop.until_ended(0).await;
     shop.is_provisioned(0).await;
     let name = shop.name(0);
-    openssl_agrees(&shop).await;
+    let ours = format!("CN=Ada Lovelace,OU=Keys\\, and more,serialNumber={name}");
+    openssl_agrees(&shop, "9a", &ours).await;
+    openssl_agrees(&shop, "9c", "CN=Ada Lovelace,UID=ada").await;
 
     shop.admin
         .send("token.verify", &name, json!({}))
@@ -75,14 +83,18 @@ async fn a_token_is_provisioned_verified_and_lost() {
     let _ = shop.world.verify(&shop.admin).await;
 }
 
-/// The certificates lead to the root, by a judge of another house.
-async fn openssl_agrees(shop: &Workshop) {
+/// The certificates lead to the root and are for whom they should be, by a judge of another house.
+async fn openssl_agrees(shop: &Workshop, slot: &str, subject: &str) {
     let pem = |certified: &serde_json::Value| {
         let der = certified["certificate"].as_str().unwrap();
         format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n")
     };
-    let key = format!("certificates.{}-9a-1", shop.name(0));
-    let found = shop.admin.ask(&key, json!({})).await;
+    let row = shop.row(0).await;
+    let mut keys = row["keys"].as_array().unwrap().iter();
+    let place = format!("piv.{slot}");
+    let on_it = keys.find(|key| key["place"] == place).unwrap();
+    let key = on_it["key"].as_str().unwrap();
+    let found = shop.admin.ask(&format!("certificates.{key}"), json!({})).await;
     let chain = found["chain"].as_array().unwrap();
     assert_eq!(chain.len(), 2, "{found:#}");
     let path = |name: &str| shop.world.path(name);
@@ -100,6 +112,14 @@ async fn openssl_agrees(shop: &Workshop) {
     let _ = run(openssl, b"", Duration::from_secs(60))
         .await
         .expect_success();
+    let mut openssl = Command::new("openssl");
+    openssl
+        .args(["x509", "-noout", "-subject", "-nameopt", "RFC2253", "-in"])
+        .arg(path("leaf.pem"));
+    let shown = run(openssl, b"", Duration::from_secs(60))
+        .await
+        .expect_success();
+    assert_eq!(shown.trim(), format!("subject={subject}"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

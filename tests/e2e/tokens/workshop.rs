@@ -9,6 +9,7 @@ use std::{
 };
 
 use futures::StreamExt as _;
+use keyledger_domain::token::Profile;
 use keyledger_service::{Options, Service};
 use keyledger_testkit::{
     Process, run,
@@ -244,7 +245,12 @@ impl Workshop {
 
     /// Files the provisioning of a token.
     pub(crate) async fn provision(&self, index: usize, profile: &str) {
-        let profile = keyledger_domain::token::Profile::shipped(profile).unwrap();
+        self.provision_with(index, Profile::shipped(profile).unwrap())
+            .await;
+    }
+
+    /// Files the task of a profile of one's own.
+    pub(crate) async fn provision_with(&self, index: usize, profile: Profile) {
         let body = json!({ "workstation": "desk", "profile": profile });
         let name = self.name(index);
         self.admin

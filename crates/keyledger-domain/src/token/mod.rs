@@ -13,6 +13,7 @@ mod limits;
 mod profile;
 mod report;
 mod state;
+mod subject;
 mod task;
 mod words;
 
@@ -30,5 +31,6 @@ pub use limits::{
 pub use profile::*;
 pub use report::*;
 pub use state::*;
+pub use subject::*;
 pub use task::*;
 pub use words::*;

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 
-use super::{Applet, Firmware, OpenpgpRole, PinPolicy, Slot, TouchPolicy};
+use super::{
+    Applet, Firmware, MAX_SUBJECT_PARTS, OpenpgpRole, PinPolicy, Slot, SubjectPart, TouchPolicy,
+};
 use crate::{algorithm::Algorithm, name::Name, text::Title};
 
 /// What a kind of holder gets on a token. A TOML file outside, part of a task's event inside.
@@ -74,14 +76,33 @@ pub struct SlotPlan {
     pub certificate: Option<CertificatePlan>,
 }
 
-/// A certificate over a key in a slot. Its subject is the principal the token is assigned to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+/// A certificate over a key in a slot, for the principal the token is assigned to.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificatePlan {
+    /// Its subject, the most specific part first: at most 12 parts, such as `CN={title}`, `OU=Keys`; places to fill in are
+    /// `{title}`, `{principal}`, `{email}` and `{serial}`. `CN={title}`, then `UID={principal}`, if absent.
+    #[serde(default)]
+    pub subject: Vec<SubjectPart>,
     /// What it may be used for: 1 to 6, each once.
     pub usages: Vec<CertificateUsage>,
     /// Days until it expires, 1 to 3,650.
     pub days: u16,
+}
+
+impl Serialize for CertificatePlan {
+    /// Without the subject where there is none, as it was written before there were subjects; a snapshot has every field.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let absent = self.subject.is_empty() && serializer.is_human_readable();
+        let fields = 3 - usize::from(absent);
+        let mut plan = serializer.serialize_struct("CertificatePlan", fields)?;
+        if !absent {
+            plan.serialize_field("subject", &self.subject)?;
+        }
+        plan.serialize_field("usages", &self.usages)?;
+        plan.serialize_field("days", &self.days)?;
+        plan.end()
+    }
 }
 
 /// What a certificate may be used for: an extended key usage, or the authority to issue others.
@@ -283,6 +304,8 @@ impl Profile {
                 return Err(ProfileError::UsageTwice { slot: *slot });
             }
             within("certificate.days", certificate.days, 1, 3_650)?;
+            let parts = u16::try_from(certificate.subject.len()).unwrap_or(u16::MAX);
+            within("certificate.subject", parts, 0, MAX_SUBJECT_PARTS as u16)?;
             if plan.algorithm == Algorithm::X25519 {
                 return Err(ProfileError::Algorithm {
                     place: format!("slot {slot} with a certificate"),

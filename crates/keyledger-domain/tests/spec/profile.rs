@@ -217,3 +217,53 @@ fn each_profile_fits_the_firmware_that_can_do_it() {
         );
     }
 }
+
+fn with_subject(parts: &str) -> Result<Profile, ProfileError> {
+    read(&format!(
+        "[piv.9a]\nalgorithm = \"p-256\"\npin = \"once\"\ntouch = \"never\"\n\
+         [piv.9a.certificate]\nsubject = [{parts}]\nusages = [\"client_auth\"]\ndays = 90\n"
+    ))
+}
+
+#[test]
+fn a_subject_is_of_parts_that_a_certificate_can_have() {
+    let sound = r#""CN={title}", "ou=Keys, and more", "O=Acme", "C=DE", "UID=a-{principal}-{serial}", "emailAddress={email}""#;
+    let profile = with_subject(sound).unwrap();
+    let plan = profile.piv[&Slot::AUTHENTICATION].certificate.as_ref();
+    let written: Vec<_> = plan
+        .unwrap()
+        .subject
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let parts = [
+        "CN={title}",
+        "OU=Keys, and more",
+        "O=Acme",
+        "C=DE",
+        "UID=a-{principal}-{serial}",
+        "EMAIL={email}",
+    ];
+    assert_eq!(written, parts);
+    // As a snapshot has it.
+    let bytes = postcard::to_stdvec(&profile).unwrap();
+    assert_eq!(postcard::from_bytes::<Profile>(&bytes).unwrap(), profile);
+    let many = vec!["\"OU=Keys\""; 13].join(",");
+    for (unsound, said) in [
+        ("\"Ada\"", "ATTRIBUTE=value"),
+        ("\"XX=Ada\"", "ATTRIBUTE=value"),
+        ("\"CN=\"", "1 to 64"),
+        ("\"CN=Ada \"", "none of them a space"),
+        ("\"CN=a\\nb\"", "printable"),
+        ("\"CN={titel}\"", "in braces stand"),
+        ("\"CN={title\"", "in braces stand"),
+        ("\"CN=title}\"", "in braces stand"),
+        ("\"C=DEU\"", "1 to 2"),
+        (&*format!("\"OU={}\"", "x".repeat(65)), "1 to 64"),
+        (&*format!("\"UID={}\"", "x".repeat(300)), "ATTRIBUTE=value"),
+        (&*many, "certificate.subject is 13"),
+    ] {
+        let refused = with_subject(unsound).unwrap_err().to_string();
+        assert!(refused.contains(said), "{unsound}: {refused}");
+    }
+}

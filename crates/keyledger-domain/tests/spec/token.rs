@@ -2,12 +2,12 @@
 
 use keyledger_domain::{
     key::State,
-    token::{Phase, Step as Stage},
+    token::{Phase, Profile, Slot, Step as Stage, SubjectPart},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{
-    Say, World, assigned, forged, given, issue, name, offboard, provision, provisioned,
+    Say, Step, World, assigned, forged, given, issue, name, offboard, provision, provisioned,
     revoke_user, say, shown, surroundings, then, token, under_way, walked,
 };
 
@@ -266,4 +266,34 @@ fn a_key_in_a_slot_is_for_what_its_algorithm_can() {
         let key = world.key(on_it.key.as_str());
         assert!(key.purposes.within(key.algorithm.able()), "{}", on_it.place);
     }
+}
+
+fn provision_with(subject: &[&str], more: Value) -> Step {
+    let mut profile = Profile::shipped("service").unwrap();
+    let plan = profile.piv.get_mut(&Slot::AUTHENTICATION).unwrap();
+    let parts = subject.iter().map(|part| SubjectPart::parse(part).unwrap());
+    plan.certificate.as_mut().unwrap().subject = parts.collect();
+    let mut body = json!({ "workstation": "desk", "profile": profile });
+    body.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    token("provision", body)
+}
+
+#[test]
+fn a_subject_that_no_certificate_can_carry_is_refused_before_the_token_is_touched() {
+    let email = ["CN={title}", "EMAIL={email}"];
+    given(assigned())
+        .when(provision_with(&email, json!({})))
+        .then_rejected("bad_value", "has none");
+    given(assigned())
+        .when(provision_with(
+            &email,
+            json!({ "email": "ann@example.org" }),
+        ))
+        .then(["token 12345678 task_filed"]);
+    let long = "CN={title} of the division that has a name which is far longer than fits";
+    given(assigned())
+        .when(provision_with(&[long], json!({})))
+        .then_rejected("bad_value", "CN has up to 64");
 }

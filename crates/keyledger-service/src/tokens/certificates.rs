@@ -8,7 +8,7 @@ use keyledger_custody::MaterialContext;
 use keyledger_domain::{
     Name, Rejection, Timestamp,
     key::{self, Certified, RevocationReason},
-    token::{CertificateUsage, Holder, Slot, SlotPlan},
+    token::{self, CertificateUsage, Holder, Slot, SlotPlan},
 };
 
 use crate::{
@@ -82,7 +82,7 @@ pub(crate) async fn certify(
     }
     let wanted = Wanted {
         issuer: certify.issuer.as_ref().unwrap_or(name),
-        subject: common_name(certify.subject.as_str(), None)?,
+        subject: named([("CN", certify.subject.as_str())])?,
         spki: &spki,
         names,
         days: certify.days,
@@ -100,7 +100,7 @@ pub(super) async fn for_slot(
     issuer: &Name,
     slot: Slot,
     plan: &SlotPlan,
-    holder: &Holder,
+    (holder, token): (&Holder, &Name),
     spki: &[u8],
     now: Timestamp,
 ) -> Result<Certified, CertifyError> {
@@ -109,6 +109,7 @@ pub(super) async fn for_slot(
             "slot {slot} has no certificate in its profile"
         )));
     };
+    let subject = token::subject(&certificate.subject, holder, token)?;
     let mut names = Vec::new();
     if let Some(email) = &holder.email {
         names.push(AlternativeName::Email(email.as_str().to_owned()));
@@ -128,7 +129,11 @@ pub(super) async fn for_slot(
     }
     let wanted = Wanted {
         issuer,
-        subject: common_name(holder.title.as_str(), Some(holder.principal.as_str()))?,
+        subject: named(
+            subject
+                .iter()
+                .map(|(it, value)| (it.as_str(), value.as_str())),
+        )?,
         spki,
         names,
         days: certificate.days,
@@ -324,11 +329,9 @@ fn serial_number() -> Result<SerialNumber, CertifyError> {
     Ok(SerialNumber::from_random(random))
 }
 
-/// `CN=title,UID=principal`.
-fn common_name(title: &str, principal: Option<&str>) -> Result<DistinguishedName, CertifyError> {
-    let parts = [("CN", title)]
-        .into_iter()
-        .chain(principal.map(|p| ("UID", p)));
+fn named<'a>(
+    parts: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<DistinguishedName, CertifyError> {
     DistinguishedName::from_parts(parts).map_err(|e| bad("subject", &e.to_string()))
 }
 

@@ -82,7 +82,7 @@ pub(crate) async fn report(
         Report::KeysMade(made) => {
             openpgp::check_made(&made.openpgp)?;
             facts.findings = findings::of_made(made, &anchors(shared), now);
-            certificates_for(shared, &open, made, &mut facts, now).await?;
+            certificates_for(shared, token, &open, made, &mut facts, now).await?;
         }
         Report::Proved(evidence) => {
             let keys = shared.custody.task(&id).map_err(|e| custody_failed(&e))?;
@@ -112,6 +112,7 @@ pub(crate) async fn report(
 /// Signs the certificates for keys that are what they should be, and have none yet.
 async fn certificates_for(
     shared: &Shared,
+    token: &Name,
     open: &OpenTask,
     made: &KeysMade,
     facts: &mut ReportFacts,
@@ -137,7 +138,7 @@ async fn certificates_for(
         }
         let spki = base64("attestation", &attested.public_key)?;
         let certified =
-            certificates::for_slot(shared, issuer, slot, plan, holder, &spki, now).await?;
+            certificates::for_slot(shared, issuer, slot, plan, (holder, token), &spki, now).await?;
         let certificate = NewCertificate {
             certified,
             public_key: attested.public_key.clone(),

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use der::{Any, Decode as _, Encode as _, Tag, oid::ObjectIdentifier};
+use keyledger_domain::token::{SubjectAttribute, SubjectCharacters};
 use x509_cert::{
     attr::AttributeTypeAndValue,
     name::{Name, RdnSequence, RelativeDistinguishedName},
@@ -12,29 +13,6 @@ use x509_cert::{
 const MAX_BYTES: usize = 1024;
 /// The most parts of a name.
 const MAX_PARTS: usize = 16;
-/// The attributes a name may have (RFC 4519, RFC 5280 appendix A.1), with the most characters of each.
-const ATTRIBUTES: [Attribute; 13] = [
-    attribute("CN", "2.5.4.3", Tag::Utf8String, 64),
-    attribute("SN", "2.5.4.4", Tag::Utf8String, 64),
-    attribute("serialNumber", "2.5.4.5", Tag::PrintableString, 64),
-    attribute("C", "2.5.4.6", Tag::PrintableString, 2),
-    attribute("L", "2.5.4.7", Tag::Utf8String, 128),
-    attribute("ST", "2.5.4.8", Tag::Utf8String, 128),
-    attribute("O", "2.5.4.10", Tag::Utf8String, 64),
-    attribute("OU", "2.5.4.11", Tag::Utf8String, 64),
-    attribute("title", "2.5.4.12", Tag::Utf8String, 64),
-    attribute("GN", "2.5.4.42", Tag::Utf8String, 64),
-    attribute("UID", "0.9.2342.19200300.100.1.1", Tag::Utf8String, 256),
-    attribute("DC", "0.9.2342.19200300.100.1.25", Tag::Ia5String, 63),
-    attribute("EMAIL", "1.2.840.113549.1.9.1", Tag::Ia5String, 255),
-];
-/// What else some of them are called.
-const ALIASES: [(&str, &str); 3] = [
-    ("givenName", "GN"),
-    ("surname", "SN"),
-    ("emailAddress", "EMAIL"),
-];
-
 /// The name of a subject or issuer, written as RFC 4514 does: the most specific part first, `CN=Ada,OU=Keys,O=Example`.
 ///
 /// Read by a parser of our own: that of `x509-cert` 0.3 splits at a comma that is escaped after an escaped backslash, so
@@ -69,14 +47,6 @@ pub enum NotAName {
         /// What was given, shortened.
         value: String,
     },
-}
-
-#[derive(Clone, Copy)]
-struct Attribute {
-    name: &'static str,
-    id: ObjectIdentifier,
-    tag: Tag,
-    most: usize,
 }
 
 impl DistinguishedName {
@@ -175,55 +145,48 @@ fn text_of(value: Vec<u8>) -> Result<String, NotAName> {
 }
 
 fn part(name: &str, value: &str) -> Result<RelativeDistinguishedName, NotAName> {
-    let alias = ALIASES
-        .iter()
-        .find(|(alias, _)| alias.eq_ignore_ascii_case(name));
-    let name = alias.map_or(name, |(_, name)| name);
-    let known = ATTRIBUTES
-        .iter()
-        .find(|it| it.name.eq_ignore_ascii_case(name));
-    let attribute = known.ok_or_else(|| NotAName::Attribute(name.chars().take(40).collect()))?;
+    let attribute = SubjectAttribute::parse(name)
+        .ok_or_else(|| NotAName::Attribute(name.chars().take(40).collect()))?;
     let unfit = || NotAName::Value {
-        attribute: attribute.name,
-        most: attribute.most,
+        attribute: attribute.as_str(),
+        most: attribute.most(),
         value: value.chars().take(80).collect(),
     };
     if !attribute.fits(value) {
         return Err(unfit());
     }
-    let value = Any::new(attribute.tag, value.as_bytes()).map_err(|_| unfit())?;
-    let oid = attribute.id;
+    let tag = match attribute.characters() {
+        SubjectCharacters::Printable => Tag::PrintableString,
+        SubjectCharacters::Ascii => Tag::Ia5String,
+        SubjectCharacters::Any => Tag::Utf8String,
+    };
+    let value = Any::new(tag, value.as_bytes()).map_err(|_| unfit())?;
+    let oid = ObjectIdentifier::new_unwrap(oid(attribute));
     RelativeDistinguishedName::try_from(vec![AttributeTypeAndValue { oid, value }])
         .map_err(|_| unfit())
 }
 
-impl Attribute {
-    fn fits(&self, value: &str) -> bool {
-        let characters = value.chars().count();
-        let as_long = match self.name {
-            "C" => characters == 2,
-            _ => (1..=self.most).contains(&characters),
-        };
-        let of_type = match self.tag {
-            Tag::PrintableString => value
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&b)),
-            Tag::Ia5String => value.is_ascii(),
-            _ => true,
-        };
-        as_long && of_type && value.trim() == value && !value.chars().any(char::is_control)
-    }
-}
-
-const fn attribute(name: &'static str, id: &str, tag: Tag, most: usize) -> Attribute {
-    Attribute {
-        name,
-        id: ObjectIdentifier::new_unwrap(id),
-        tag,
-        most,
+const fn oid(attribute: SubjectAttribute) -> &'static str {
+    use SubjectAttribute as A;
+    match attribute {
+        A::CommonName => "2.5.4.3",
+        A::Surname => "2.5.4.4",
+        A::SerialNumber => "2.5.4.5",
+        A::Country => "2.5.4.6",
+        A::Locality => "2.5.4.7",
+        A::StateOrProvince => "2.5.4.8",
+        A::Organization => "2.5.4.10",
+        A::OrganizationalUnit => "2.5.4.11",
+        A::Title => "2.5.4.12",
+        A::GivenName => "2.5.4.42",
+        A::UserId => "0.9.2342.19200300.100.1.1",
+        A::DomainComponent => "0.9.2342.19200300.100.1.25",
+        A::EmailAddress => "1.2.840.113549.1.9.1",
     }
 }
 
 fn names() -> String {
-    ATTRIBUTES.map(|it| it.name).join(", ")
+    SubjectAttribute::ALL
+        .map(SubjectAttribute::as_str)
+        .join(", ")
 }

@@ -214,13 +214,13 @@ impl Ledger {
                         .and_then(|e| e.state.email.clone())
                 }),
             });
-            let certifies = provision
-                .profile
-                .piv
-                .values()
-                .any(|p| p.certificate.is_some());
-            if certifies {
-                holder.iter().try_for_each(check_holder)?;
+            let slots = provision.profile.piv.values();
+            let plans: Vec<_> = slots.filter_map(|p| p.certificate.as_ref()).collect();
+            if let (Some(holder), false) = (&holder, plans.is_empty()) {
+                check_email(holder)?;
+                for plan in plans {
+                    token::subject(&plan.subject, holder, name)?;
+                }
                 issuer = Some(self.authority_for(provision.issuer.as_ref(), now)?);
             }
         }
@@ -304,23 +304,9 @@ impl Ledger {
     }
 }
 
-/// The longest common name (X.520).
-const MAX_COMMON_NAME: usize = 64;
-
 /// A holder whose certificate could not be made is found out before the token is touched.
-fn check_holder(holder: &Holder) -> Result<(), Rejection> {
+fn check_email(holder: &Holder) -> Result<(), Rejection> {
     let bad = |field, fault: String| Err(Rejection::BadValue { field, fault });
-    let title = holder.title.as_str();
-    if title.chars().count() > MAX_COMMON_NAME {
-        return bad(
-            "title",
-            format!(
-                "principal {} has a title of more than {MAX_COMMON_NAME} characters, which no certificate can carry: \
-                 describe it shorter",
-                holder.principal
-            ),
-        );
-    }
     let Some(email) = &holder.email else {
         return Ok(());
     };
