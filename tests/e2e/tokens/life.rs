@@ -94,7 +94,10 @@ async fn openssl_agrees(shop: &Workshop, slot: &str, subject: &str) {
     let place = format!("piv.{slot}");
     let on_it = keys.find(|key| key["place"] == place).unwrap();
     let key = on_it["key"].as_str().unwrap();
-    let found = shop.admin.ask(&format!("certificates.{key}"), json!({})).await;
+    let found = shop
+        .admin
+        .ask(&format!("certificates.{key}"), json!({}))
+        .await;
     let chain = found["chain"].as_array().unwrap();
     assert_eq!(chain.len(), 2, "{found:#}");
     let path = |name: &str| shop.world.path(name);

@@ -227,17 +227,35 @@ impl Piv {
         // Not compressed, and no error detection code (NIST SP 800-73-4 part 1 appendix A).
         let mut holder = tlv::object(0x70, der);
         holder.extend([0x71, 1, 0, 0xfe, 0]);
-        let mut data = tlv::object(0x5c, &certificate_tag(slot));
-        data.extend(tlv::object(0x53, &holder).iter());
-        let command = Apdu::new("PUT DATA of a certificate", [0, 0xdb, 0x3f, 0xff]);
-        command
-            .with(&data)
-            .send(&mut self.line)?
-            .success()
-            .map(drop)
+        self.write_object("PUT DATA of a certificate", &certificate_tag(slot), &holder)
+    }
+
+    /// True if it has an identifier, by which systems tell cards apart and know that they changed.
+    pub(crate) fn has_identifier(&mut self) -> Result<bool, CardError> {
+        let read = self.read_object("GET DATA of the CHUID", &CHUID)?;
+        Ok(read.is_some())
+    }
+
+    /// Writes its identifier: the Card Holder Unique Identifier (NIST SP 800-73-4 part 1 §3.1.2), without which Windows and
+    /// macOS do not take it for a smart card. Needs the management key.
+    pub(crate) fn write_identifier(&mut self, guid: &[u8; 16]) -> Result<(), CardError> {
+        let mut chuid = tlv::object(0x30, &NON_FEDERAL_FASC_N);
+        chuid.extend(tlv::object(0x34, guid).iter());
+        chuid.extend(tlv::object(0x35, b"20991231").iter()); // its end, which nobody means
+        chuid.extend([0x3e, 0, 0xfe, 0]); // neither signed nor checked
+        self.write_object("PUT DATA of the CHUID", &CHUID, &chuid)
     }
 
     fn read_certificate(
+        &mut self,
+        name: &'static str,
+        tag: &[u8],
+    ) -> Result<Option<Vec<u8>>, CardError> {
+        let holder = self.read_object(name, tag)?;
+        Ok(holder.and_then(|holder| tlv::find(&holder, 0x70).map(<[u8]>::to_vec)))
+    }
+
+    fn read_object(
         &mut self,
         name: &'static str,
         tag: &[u8],
@@ -247,8 +265,20 @@ impl Piv {
             Err(CardError::Nothing(_)) => return Ok(None),
             other => other?,
         };
-        let holder = tlv::find(&shown, 0x53).ok_or(CardError::Malformed(name))?;
-        Ok(tlv::find(holder, 0x70).map(<[u8]>::to_vec))
+        let object = tlv::find(&shown, 0x53).ok_or(CardError::Malformed(name))?;
+        Ok(Some(object.to_vec()))
+    }
+
+    fn write_object(
+        &mut self,
+        name: &'static str,
+        tag: &[u8],
+        object: &[u8],
+    ) -> Result<(), CardError> {
+        let mut data = tlv::object(0x5c, tag);
+        data.extend(tlv::object(0x53, object).iter());
+        let command = Apdu::new(name, [0, 0xdb, 0x3f, 0xff]).with(&data);
+        command.send(&mut self.line)?.success().map(drop)
     }
 
     fn change(
@@ -286,6 +316,14 @@ impl Piv {
         command.send(&mut self.line)?.success()
     }
 }
+
+/// The object of the identifier (NIST SP 800-73-4 part 1 table 3).
+const CHUID: [u8; 3] = [0x5f, 0xc1, 0x02];
+/// The FASC-N of cards that no agency issued, agency code 9999 (NIST SP 800-73-4 part 1 §3.1.2): what ykman writes too.
+const NON_FEDERAL_FASC_N: [u8; 25] = [
+    0xd4, 0xe7, 0x39, 0xda, 0x73, 0x9c, 0xed, 0x39, 0xce, 0x73, 0x9d, 0x83, 0x68, 0x58, 0x21, 0x08,
+    0x42, 0x10, 0x84, 0x21, 0xc8, 0x42, 0x10, 0xc3, 0xeb,
+];
 
 fn select(line: &mut Line) -> Result<Firmware, CardError> {
     let command = Apdu::new("SELECT of PIV", [0, 0xa4, 0x04, 0]).with(&PIV);

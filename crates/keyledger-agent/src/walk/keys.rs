@@ -7,6 +7,7 @@ use keyledger_domain::token::{
     TouchPolicy,
 };
 use keyledger_wire::SlotCertificate;
+use uuid::Uuid;
 use x509_cert::{
     Certificate,
     der::{Decode, Encode},
@@ -54,6 +55,9 @@ impl Walk<'_> {
             return Ok(());
         }
         let reply = self.ask(Report::KeysMade(made))?;
+        if !reply.certificates.is_empty() {
+            self.at_token(|walk, piv| walk.write_identifier(piv))?;
+        }
         for SlotCertificate { slot, certificate } in reply.certificates {
             let der = data_encoding::BASE64
                 .decode(certificate.as_bytes())
@@ -66,6 +70,15 @@ impl Walk<'_> {
         self.desk
             .keep(CERTIFIED, &Secret::new(this.as_ref().to_vec()))?;
         Ok(())
+    }
+
+    /// A reset has taken the old one: what is there was written before this walk was interrupted.
+    fn write_identifier(&self, piv: &mut Piv) -> Result<(), Halt> {
+        if piv.has_identifier()? {
+            return Ok(());
+        }
+        piv.authenticate(&self.management_key()?)?;
+        Ok(piv.write_identifier(Uuid::now_v7().as_bytes())?)
     }
 
     fn write_certificate(&self, piv: &mut Piv, slot: Slot, der: &[u8]) -> Result<(), Halt> {

@@ -50,7 +50,7 @@ fn a_person_is_told_to_touch_and_the_certificates_lie_in_their_slots() {
         assert_eq!(touches.count(), 4);
         assert_eq!(
             token.state().objects,
-            [0x5fc101, 0x5fc105, 0x5fc10a, 0x5fc10b]
+            [0x5fc101, 0x5fc102, 0x5fc105, 0x5fc10a, 0x5fc10b]
         );
     });
 }
