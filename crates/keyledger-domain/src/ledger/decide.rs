@@ -311,6 +311,7 @@ impl Ledger {
         if revoked {
             self.check_dispensable(&[name], facts.now)?;
             self.add_revocations(&[name], facts.now, decision);
+            self.cancel_tasks_of(&[name], facts.now, decision);
         }
         Ok(())
     }
@@ -338,6 +339,7 @@ impl Ledger {
         let names: Vec<_> = users.into_iter().map(|(name, _)| name).collect();
         self.check_dispensable(&names, now)?;
         self.add_revocations(&names, now, decision);
+        self.cancel_tasks_of(&names, now, decision);
         Ok(())
     }
 

@@ -287,3 +287,18 @@ fn a_loss_stays_within_one_batch() {
     assert_eq!(no.reason(), "limit_reached");
     assert!(world.state("12345678-9a-21") == State::Compromised);
 }
+
+#[test]
+fn the_task_of_an_agent_that_is_revoked_is_cancelled() {
+    given(then(under_way(), walked(1)))
+        .when(revoke_user("desk"))
+        .then([
+            "user desk revoked",
+            "account keys revocation_added",
+            "token 12345678 task_cancelled",
+            "key 12345678-9a-1 destroyed",
+            "key 12345678-9c-2 destroyed",
+            "key 12345678-9d-3 destroyed",
+        ])
+        .and_state("12345678-9a-1", "destroyed");
+}

@@ -6,7 +6,7 @@ use crate::{
     event::Event,
     key::RevocationReason,
     ledger::{Decision, Facts, Ledger, Made},
-    name::Name,
+    name::{Aggregate, HistoryId, Name},
     principal::Escrowed,
     rejection::Rejection,
     text::Note,
@@ -85,6 +85,37 @@ impl Ledger {
                 what: "tokens that an agent announced and nobody enrolled",
                 max: UNCLAIMED_TOKENS,
             })
+        }
+    }
+
+    /// Tasks of agents that are no more are cancelled: nobody else can walk them.
+    pub(in crate::ledger) fn cancel_tasks_of(
+        &self,
+        users: &[&Name],
+        now: Timestamp,
+        decision: &mut Decision,
+    ) {
+        let is_gone = |agent: &str| {
+            self.user_of_nkey(agent)
+                .is_some_and(|it| users.contains(&it))
+        };
+        let mut waiting: Vec<_> = self
+            .tokens()
+            .filter_map(|(name, token)| Some((name, &token.state, token.state.task.as_ref()?)))
+            .filter(|(_, _, open)| is_gone(&open.filed.agent))
+            .collect();
+        waiting.sort_unstable_by_key(|(name, ..)| *name);
+        for (name, token, open) in waiting {
+            let ended = TaskEnded {
+                task: open.filed.task,
+            };
+            let target = HistoryId::new(Aggregate::Token, name.clone());
+            decision.add(
+                &target,
+                vec![token::Event::TaskCancelled(ended)],
+                Event::Token,
+            );
+            self.end_too_early(token, None, now, decision);
         }
     }
 
