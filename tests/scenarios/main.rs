@@ -40,5 +40,6 @@ scenarios! {
     principals_and_offboarding
     rejections
     restart
+    tokens
     users
 }

@@ -240,7 +240,7 @@ impl Rejection {
         (
             "not_found",
             404,
-            "check the name; `keyledger inventory` lists the keys, `list` of `principal`, `account` and `user` the others",
+            "check the name; `keyledger inventory` lists the keys, `list` of `principal`, `account`, `user` and `token` the others",
         ),
         (
             "name_taken",

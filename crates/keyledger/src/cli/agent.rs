@@ -179,7 +179,7 @@ async fn list(session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
         return Ok(out.json(&rows)?);
     }
     if rows.is_empty() {
-        out.styled(output::faint(), "no agents")?;
+        out.styled(output::faint(), "no agents: `keyledger agent enrol` makes one, for the nkey that `keyledger-agent enrol` shows")?;
         return Ok(());
     }
     let now = out.now();
