@@ -193,6 +193,31 @@ async fn what_a_token_shows_is_written_once() {
 }
 
 #[tokio::test]
+async fn an_agent_cannot_fill_the_ledger_with_what_a_token_shows() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let agent = Agent::enrol(&world, &admin, "desk").await;
+    let before = world.settled(&admin).await;
+    let mut refused = 0;
+    for turn in 0..200 {
+        let mut shown = announced(1_000_001);
+        shown["pin_tries"] = json!(turn % 2 + 1);
+        let reply = agent.report("tokens", shown).await;
+        refused += u64::from(reply["reason"] == "too_many_reports");
+    }
+    let written = world.settled(&admin).await - before;
+    assert_eq!(written + refused, 200);
+    assert!((120..150).contains(&written), "{written} were written");
+    // What is as before costs nothing.
+    let row = admin.ask("tokens.show.1000001", json!({})).await;
+    let mut same = announced(1_000_001);
+    same["pin_tries"] = row["shown"]["pin_tries"].clone();
+    assert_eq!(agent.report("tokens", same).await["status"], "accepted");
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn a_report_that_is_none_names_what_is_wrong() {
     let world = World::new().await;
     let service = world.serve().await;

@@ -209,6 +209,7 @@ impl Service {
             signers,
             ledger_signer,
             anchors,
+            allowance: Default::default(),
             require_token_signature: options.require_token_signature.clone(),
             slow: Semaphore::new(slow_places()),
             past: Semaphore::new(1),

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     durability::Durability,
+    endpoint::Allowance,
     handler::{Clock, CurrentSigner, Handler, Live},
     material::Materials,
     signers::Signers,
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) ledger_signer: Arc<CurrentSigner>,
     /// Whom attestations of tokens must lead to, beside those that the ledger says are trusted.
     pub(crate) anchors: Anchors,
+    /// How often each agent may announce.
+    pub(crate) allowance: Allowance,
     /// Which commands are taken only with a signature by a key on the sender's token.
     pub(crate) require_token_signature: RequiredSignatures,
     /// Places to generate slow keys in.

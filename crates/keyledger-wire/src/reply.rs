@@ -128,6 +128,11 @@ pub const FAULTS: &[(&str, u16, &str)] = &[
         "the service is starting, or reads what another instance wrote: try again",
     ),
     (
+        "too_many_reports",
+        503,
+        "what an agent announces changes too often: wait; see what is at its workstation",
+    ),
+    (
         "store_unavailable",
         503,
         "JetStream did not acknowledge: try again with the same `CIM-Message-Id`",

@@ -1,5 +1,6 @@
 //! The micro service: endpoints with their schemas, requests parsed into types, answers made of outcomes.
 
+mod allowance;
 mod command;
 mod query;
 mod reply;
@@ -18,6 +19,7 @@ use keyledger_wire::{
 };
 use tokio::{sync::Semaphore, task::JoinSet};
 
+pub(crate) use allowance::Allowance;
 pub(crate) use reply::Refused;
 
 use crate::shared::Shared;

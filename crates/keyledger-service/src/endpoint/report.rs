@@ -10,7 +10,7 @@ use keyledger_domain::{
     command::{Target, parse_payload},
     name::Aggregate,
     record::{Ids, Why},
-    token::{ANNOUNCEMENTS, Progress, Report, Reported, Slot},
+    token::{ANNOUNCEMENTS, Progress, Report, Reported, Slot, announce},
 };
 use keyledger_wire::{ReportReply, SlotCertificate, Status, notice::Notice};
 use uuid::Uuid;
@@ -45,6 +45,9 @@ async fn take(shared: &Shared, message: &Message, ids: Ids) -> Result<ReportRepl
     shared.ready()?;
     let target = Target::new(Aggregate::Token, reported.report.serial().name());
     let remembered = shared.live.ledger.read().remembered(&ids.command).is_some();
+    if !remembered && announces_change(shared, &target, &reported) {
+        shared.allowance.take(&reported.agent)?;
+    }
     let prepared = if remembered {
         Prepared::nothing()
     } else {
@@ -72,6 +75,17 @@ async fn take(shared: &Shared, message: &Message, ids: Ids) -> Result<ReportRepl
         tell(shared, progress, reported.task).await;
     }
     reply(shared, &target, &reported).await
+}
+
+/// True of an announcement that the ledger does not hold yet.
+fn announces_change(shared: &Shared, target: &Target, reported: &Reported) -> bool {
+    let Report::Announced(shown) = &reported.report else {
+        return false;
+    };
+    let ledger = shared.live.ledger.read();
+    let token = ledger.token(&target.name).map(|e| &e.state);
+    let workstation = ledger.user_of_nkey(&reported.agent);
+    workstation.is_some_and(|it| !announce(token, it, shown).is_empty())
 }
 
 fn parse(shared: &Shared, message: &Message) -> Result<Reported, Rejection> {
