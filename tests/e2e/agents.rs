@@ -207,8 +207,8 @@ async fn an_agent_cannot_fill_the_ledger_with_what_a_token_shows() {
         refused += u64::from(reply["reason"] == "too_many_reports");
     }
     let written = world.settled(&admin).await - before;
-    assert_eq!(written + refused, 200);
     assert!((120..150).contains(&written), "{written} were written");
+    assert!(refused >= 25, "{refused} were refused");
     // What is as before costs nothing.
     let row = admin.ask("tokens.show.1000001", json!({})).await;
     let mut same = announced(1_000_001);
@@ -286,15 +286,8 @@ async fn a_revoked_agent_is_heard_no_more_and_its_queue_is_gone() {
         tasks().await == (0, 0)
     })
     .await;
-    let body = json!({ "workstation": "desk" });
-    admin
-        .send(
-            "token.cancel",
-            "1000001",
-            json!({ "reason": "its agent is gone" }),
-        )
-        .await
-        .unwrap();
+    let row = admin.ask("tokens.show.1000001", json!({})).await;
+    assert_eq!(row["state"], "enrolled", "its task was cancelled: {row:#}");
     let refusal = admin
         .send(
             "token.reset",
@@ -302,7 +295,7 @@ async fn a_revoked_agent_is_heard_no_more_and_its_queue_is_gone() {
             json!({ "workstation": "desk", "reason": "x" }),
         )
         .await;
-    assert_eq!(refusal.unwrap_err()["reason"], "bad_value", "{body}");
+    assert_eq!(refusal.unwrap_err()["reason"], "bad_value");
     service.stop().await;
 }
 
