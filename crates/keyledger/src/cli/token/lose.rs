@@ -2,10 +2,9 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use anyhow::Context as _;
 use keyledger_domain::{Name, token, views::TokenRow};
-use keyledger_wire::query::Nothing;
 
+use super::show;
 use crate::{
     args::Reasoned,
     cli::{order, send},
@@ -40,11 +39,7 @@ order!(Lose: Token "lose" => "declared lost and revoked all of", token::Lose, |t
 
 impl Lose {
     pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
-        let tail = format!("tokens.show.{}", self.name);
-        let row: TokenRow = session
-            .query(&tail, &Nothing {})
-            .await
-            .with_context(|| format!("showing token {}", self.name))?;
+        let row = show::row(session, &self.name).await?;
         if !out.is_json() {
             show(&row, out)?;
         }

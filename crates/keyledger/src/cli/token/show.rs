@@ -25,11 +25,7 @@ pub(super) struct Show {
 
 impl Show {
     pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
-        let tail = format!("tokens.show.{}", self.name);
-        let row: TokenRow = session
-            .query(&tail, &Nothing {})
-            .await
-            .with_context(|| format!("showing token {}", self.name))?;
+        let row = row(session, &self.name).await?;
         if out.is_json() {
             out.json(&row)?
         } else {
@@ -37,6 +33,14 @@ impl Show {
         }
         Ok(())
     }
+}
+
+/// A token as the ledger knows it.
+pub(super) async fn row(session: &Session, name: &Name) -> anyhow::Result<TokenRow> {
+    session
+        .query(&format!("tokens.show.{name}"), &Nothing {})
+        .await
+        .with_context(|| format!("showing token {name}"))
 }
 
 /// Prints every token.

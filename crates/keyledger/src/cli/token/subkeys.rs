@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use keyledger_domain::{Name, views::TokenRow};
-use keyledger_wire::query::Nothing;
+use keyledger_domain::Name;
 use serde_json::Value;
 
+use super::show;
 use crate::{
     exit::{Exit, Failure},
     output::Output,
@@ -31,11 +31,7 @@ pub(super) struct Subkeys {
 
 impl Subkeys {
     pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
-        let tail = format!("tokens.show.{}", self.name);
-        let row: TokenRow = session
-            .query(&tail, &Nothing {})
-            .await
-            .with_context(|| format!("showing token {}", self.name))?;
+        let row = show::row(session, &self.name).await?;
         let bound: Vec<Value> = row
             .openpgp
             .iter()

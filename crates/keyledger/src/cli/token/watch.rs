@@ -7,12 +7,12 @@ use keyledger_domain::{
     Event, Name, Record,
     name::{Aggregate, HistoryId},
     token,
-    views::TokenRow,
 };
-use keyledger_wire::{notice::Notice, query::Nothing};
+use keyledger_wire::notice::Notice;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::show;
 use crate::{
     exit::{Exit, Failure},
     output::{self, Output},
@@ -105,9 +105,7 @@ async fn settled(session: &Session, name: &Name, revision: u32) -> anyhow::Resul
     const TRIES: u32 = 50;
     const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
     for _ in 0..TRIES {
-        let row: TokenRow = session
-            .query(&format!("tokens.show.{name}"), &Nothing {})
-            .await?;
+        let row = show::row(session, name).await?;
         if row.revision >= revision {
             break;
         }
