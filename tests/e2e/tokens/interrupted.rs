@@ -4,7 +4,15 @@ use std::time::Duration;
 
 use super::workshop::Workshop;
 
-const STEPS: [&str; 6] = ["taken", "reset", "secrets", "keys", "certificates", "proof"];
+const STEPS: [&str; 7] = [
+    "taken",
+    "reset",
+    "secrets",
+    "keys",
+    "openpgp",
+    "certificates",
+    "proof",
+];
 
 /// A token a step, all in one workshop, one after the other.
 async fn at_every_step(mut cut: impl AsyncFnMut(&mut Workshop, usize)) {
