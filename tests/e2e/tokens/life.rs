@@ -1,13 +1,23 @@
 //! A token's life where nothing goes wrong, and what must be seen nowhere.
 
-use std::{fs, process::Command, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
+use keyledger_custody::CurveKey;
 use keyledger_domain::token::{Profile, Slot, SubjectPart};
 use keyledger_testkit::run;
 use serde_json::json;
 
-use super::workshop::{PIN, Workshop};
+use super::workshop::{PIN, Workshop, opened};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_is_provisioned_verified_and_lost() {
@@ -129,14 +139,24 @@ async fn openssl_agrees(shop: &Workshop, slot: &str, subject: &str) {
 async fn no_secret_of_a_token_is_written_down_in_clear() {
     let shop = Workshop::open(1).await;
     shop.adopt(0).await;
-    shop.provision(0, "service").await;
+    let name = shop.name(0);
+    let looker = ProcessList::watch();
+    shop.provision(0, "person").await;
     shop.until_ended(0).await;
+    let mut secrets = secrets(&shop, "grace").await;
+    let rotate = shop.admin.send("token.rotate-secrets", &name, json!({}));
+    rotate.await.unwrap();
+    let row = shop.until_ended(0).await;
+    assert_eq!(row["last_task"]["done"], true, "{row:#}");
+    secrets.extend(self::secrets(&shop, "heidi").await);
+    secrets.push(PIN.to_owned());
+    assert_eq!(secrets.len(), 2 * 4 + 1);
+    let mut haystacks = looker.seen();
+    assert!(haystacks.iter().any(|p| holds(p, b"keyledger-agent")));
     shop.is_provisioned(0).await;
-    // The PUK is in custody only: an approver is given it, sealed; here the root key opens it as a thief would.
-    let mut haystacks = vec![shop.agent_log().into_bytes()];
-    for event in shop.world.stored().await {
-        haystacks.push(event.payload);
-    }
+
+    haystacks.push(shop.agent_log().into_bytes());
+    haystacks.extend(shop.world.stored().await.into_iter().map(|e| e.payload));
     let mut folders = vec![shop.home().to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
@@ -149,13 +169,88 @@ async fn no_secret_of_a_token_is_written_down_in_clear() {
         }
     }
     assert!(haystacks.len() > 20);
-    let holds = |bytes: &[u8], needle: &[u8]| bytes.windows(needle.len()).any(|w| w == needle);
     for haystack in &haystacks {
-        assert!(
-            !holds(haystack, PIN.as_bytes()),
-            "{}",
-            String::from_utf8_lossy(haystack)
-        );
-        assert!(!holds(haystack, b"PRIVATE KEY"));
+        let text = || String::from_utf8_lossy(haystack);
+        assert!(!holds(haystack, b"PRIVATE KEY"), "{}", text());
+        for secret in &secrets {
+            assert!(
+                !holds(haystack, secret.as_bytes()),
+                "{secret} in {}",
+                text()
+            );
+            if let Ok(bytes) = HEXLOWER.decode(secret.as_bytes())
+                && bytes.len() == 24
+            {
+                assert!(!holds(haystack, &bytes), "{secret} in {}", text());
+                let base64 = BASE64.encode(&bytes);
+                assert!(
+                    !holds(haystack, base64.as_bytes()),
+                    "{secret} in {}",
+                    text()
+                );
+            }
+        }
+    }
+}
+
+/// The token's secrets as they are now, which an approver of this name is given.
+async fn secrets(shop: &Workshop, approver: &str) -> Vec<String> {
+    let curve = CurveKey::generate().unwrap();
+    let approver = shop.somebody(approver, "approver").await;
+    let body = json!({ "reason": "to look for them", "seal_to": curve.public_nkey() });
+    let done = approver.send("token.release", &shop.name(0), body).await;
+    let secrets = opened(&curve, &done.unwrap());
+    [
+        "puk",
+        "management_key",
+        "openpgp_admin_pin",
+        "openpgp_reset_code",
+    ]
+    .map(|secret| secrets[secret].as_str().unwrap().to_owned())
+    .to_vec()
+}
+
+/// True if the needle stands there, and, where it is a number, not within another number.
+fn holds(haystack: &[u8], needle: &[u8]) -> bool {
+    let is_digit = |at: Option<&u8>| at.is_some_and(u8::is_ascii_digit);
+    let is_number = needle.iter().all(u8::is_ascii_digit);
+    let windows = haystack.windows(needle.len()).enumerate();
+    let mut found = windows.filter(|(_, window)| *window == needle);
+    found.any(|(at, _)| {
+        let before = at.checked_sub(1).and_then(|at| haystack.get(at));
+        !(is_number && (is_digit(before) || is_digit(haystack.get(at + needle.len()))))
+    })
+}
+
+/// What anybody may read of every process, looked at again and again.
+struct ProcessList {
+    stop: Arc<AtomicBool>,
+    looking: std::thread::JoinHandle<BTreeSet<Vec<u8>>>,
+}
+
+impl ProcessList {
+    fn watch() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let looking = std::thread::spawn(move || {
+            let mut seen = BTreeSet::new();
+            while !stopped.load(Ordering::Relaxed) {
+                for process in fs::read_dir("/proc").unwrap().flatten() {
+                    for what in ["cmdline", "environ"] {
+                        // A process may have ended by now, or be somebody else's.
+                        seen.extend(fs::read(process.path().join(what)));
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            seen
+        });
+        Self { stop, looking }
+    }
+
+    /// Every command line and environment that was seen.
+    fn seen(self) -> Vec<Vec<u8>> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.looking.join().unwrap().into_iter().collect()
     }
 }

@@ -1,36 +1,12 @@
 //! What goes wrong in a token's life, and how it is put right: a blocked PIN, secrets that were given away.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use async_nats::ConnectOptions;
-use data_encoding::BASE64;
-use keyledger_custody::{CurveKey, Delivery};
+use keyledger_custody::CurveKey;
 use keyledger_testkit::run;
-use keyledger_wire::{Client, Sealed};
-use nkeys::KeyPair;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::workshop::{PIN, Workshop};
-use crate::world::Admin;
-
-/// Somebody of another role.
-async fn somebody(shop: &Workshop, name: &str, role: &str) -> Admin {
-    let pair = Arc::new(KeyPair::new_user());
-    let body = json!({ "account": "admin", "role": role, "nkey": pair.public_key() });
-    let done = shop.admin.send("user.issue", name, body).await.unwrap();
-    let jwt = done["jwt"].as_str().unwrap().to_owned();
-    let sign = move |nonce: Vec<u8>| {
-        let pair = Arc::clone(&pair);
-        async move { pair.sign(&nonce).map_err(async_nats::AuthError::new) }
-    };
-    let nats = ConnectOptions::with_jwt(jwt, sign)
-        .connect(shop.world.server.url())
-        .await
-        .unwrap();
-    Admin {
-        client: Client::new(nats, shop.world.organisation.prefix()),
-    }
-}
+use super::workshop::{PIN, Workshop, opened};
 
 /// A wrong PIN as often as it takes.
 async fn block_the_pin(shop: &Workshop) {
@@ -51,16 +27,6 @@ async fn block_the_pin(shop: &Workshop) {
         }
     }
     panic!("the PIN is not blocked");
-}
-
-/// A token's secrets, opened by who asked for them.
-fn opened(curve: &CurveKey, done: &Value) -> Value {
-    let sealed: Vec<Sealed> = serde_json::from_value(done["secrets"].clone()).unwrap();
-    let delivery = Delivery {
-        sender: sealed[0].sender.clone(),
-        ciphertext: BASE64.decode(sealed[0].sealed.as_bytes()).unwrap(),
-    };
-    serde_json::from_slice(curve.open(&delivery).unwrap().expose()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -92,7 +58,7 @@ async fn a_blocked_pin_is_unblocked_and_released_secrets_are_made_anew() {
     let body = json!({ "reason": "PIN blocked", "seal_to": curve.public_nkey() });
     let refusal = shop.admin.send("token.release", &name, body.clone()).await;
     assert_eq!(refusal.unwrap_err()["reason"], "unauthorised");
-    let approver = somebody(&shop, "grace", "approver").await;
+    let approver = shop.somebody("grace", "approver").await;
     let done = approver.send("token.release", &name, body).await.unwrap();
     let before = opened(&curve, &done);
     assert!(shop.token(0).puk_is(before["puk"].as_str().unwrap()));

@@ -5,10 +5,14 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     time::Duration,
 };
 
+use async_nats::ConnectOptions;
+use data_encoding::BASE64;
 use futures::StreamExt as _;
+use keyledger_custody::{CurveKey, Delivery};
 use keyledger_domain::token::Profile;
 use keyledger_service::{Options, Service};
 use keyledger_testkit::{
@@ -16,7 +20,7 @@ use keyledger_testkit::{
     token::{Token, VirtualTokens},
     tools,
 };
-use keyledger_wire::Prefix;
+use keyledger_wire::{Client, Prefix, Sealed};
 use nkeys::KeyPair;
 use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
@@ -27,7 +31,7 @@ use crate::{
 };
 
 /// What the person at the workstation types as new PIN.
-pub(crate) const PIN: &str = "73951846";
+pub(crate) const PIN: &str = "58203917";
 
 /// A service that can be lost as if its process were killed.
 pub(crate) struct Mortal {
@@ -134,6 +138,25 @@ impl Workshop {
             .send("principal.register", "ada", person)
             .await
             .unwrap();
+    }
+
+    /// Somebody of another role.
+    pub(crate) async fn somebody(&self, name: &str, role: &str) -> Admin {
+        let pair = Arc::new(KeyPair::new_user());
+        let body = json!({ "account": "admin", "role": role, "nkey": pair.public_key() });
+        let done = self.admin.send("user.issue", name, body).await.unwrap();
+        let jwt = done["jwt"].as_str().unwrap().to_owned();
+        let sign = move |nonce: Vec<u8>| {
+            let pair = Arc::clone(&pair);
+            async move { pair.sign(&nonce).map_err(async_nats::AuthError::new) }
+        };
+        let nats = ConnectOptions::with_jwt(jwt, sign)
+            .connect(self.world.server.url())
+            .await
+            .unwrap();
+        Admin {
+            client: Client::new(nats, self.world.organisation.prefix()),
+        }
     }
 
     fn agent_command(&self) -> Command {
@@ -373,4 +396,14 @@ impl Workshop {
             .filter(|key| key["key"].as_str().unwrap().starts_with(&prefix));
         assert_eq!(alive.count(), own.count());
     }
+}
+
+/// A token's secrets, opened by who asked for them.
+pub(crate) fn opened(curve: &CurveKey, done: &Value) -> Value {
+    let sealed: Vec<Sealed> = serde_json::from_value(done["secrets"].clone()).unwrap();
+    let delivery = Delivery {
+        sender: sealed[0].sender.clone(),
+        ciphertext: BASE64.decode(sealed[0].sealed.as_bytes()).unwrap(),
+    };
+    serde_json::from_slice(curve.open(&delivery).unwrap().expose()).unwrap()
 }
