@@ -17,6 +17,7 @@
 //! - [`TaskKeys`], [`Custody::escrow`], [`Custody::release`]: a token's task, and its secrets.
 //! - [`Custody::seal_openpgp_key`], [`Custody::open_openpgp_key`]: keys that decrypt mail, whichever token a person has.
 //! - [`openpgp`]: certificates whose certify key stays offline, subkeys on cards.
+//! - [`authority`]: the key of a certificate authority that is on no server.
 //! - [`check_public`]: whether somebody else's public key is one.
 //!
 //! Every primitive is aws-lc's, RustCrypto's (Argon2id) or NaCl's (`crypto_box`, by way of `nkeys`); none is ours.
@@ -26,6 +27,7 @@
 //! safe crate offers that; run the service with swap off or encrypted.
 
 mod aead;
+pub mod authority;
 mod custody;
 mod delivery;
 mod digits;
@@ -44,6 +46,7 @@ mod sign;
 mod signer;
 mod task;
 mod token_secrets;
+mod under_passphrase;
 mod user;
 
 pub use custody::Custody;

@@ -75,13 +75,13 @@ impl Custody {
             }));
         }
         match algorithm {
-            Algorithm::P256 => ecdsa(
+            Algorithm::P256 => sign_ecdsa(
                 algorithm,
                 &ECDSA_P256_SHA256_ASN1_SIGNING,
                 &material,
                 message,
             ),
-            Algorithm::P384 => ecdsa(
+            Algorithm::P384 => sign_ecdsa(
                 algorithm,
                 &ECDSA_P384_SHA384_ASN1_SIGNING,
                 &material,
@@ -112,7 +112,8 @@ pub(crate) fn ed25519(kind: Kind, material: &Secret) -> Result<Ed25519KeyPair, S
     })
 }
 
-fn ecdsa(
+/// Signs with the ECDSA key in PKCS#8.
+pub(crate) fn sign_ecdsa(
     algorithm: Algorithm,
     curve: &'static EcdsaSigningAlgorithm,
     material: &Secret,

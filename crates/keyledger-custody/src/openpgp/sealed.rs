@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use data_encoding::BASE64;
 use keyledger_domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -13,10 +12,11 @@ use super::{
     time,
 };
 use crate::{
-    ProviderFailure, aead,
+    ProviderFailure,
     file::{SecretFileError, read_secret_file, replace_secret_file, write_secret_file},
-    sealed_root::{KdfCost, SealedRootError, derive},
+    sealed_root::{KdfCost, SealedRootError},
     secret::{Passphrase, Secret},
+    under_passphrase::{self, OpenFault, SealFault},
 };
 
 /// Something secret of OpenPGP, sealed under a passphrase as [`SealedRoot`](crate::SealedRoot) seals a root key.
@@ -280,19 +280,16 @@ impl SealedKey {
         passphrase: &Passphrase,
         cost: KdfCost,
     ) -> Result<Self, SealedKeyError> {
-        let mut salt = [0; 16];
-        aws_lc_rs::rand::fill(&mut salt).map_err(ProviderFailure::from)?;
-        let kek = derive(passphrase, &salt, &cost).map_err(SealedKeyError::Kdf)?;
         let associated = associated(kind, fingerprint, created);
-        let wrapped = aead::seal(&kek, &associated, secret)?;
+        let sealed = under_passphrase::seal(passphrase, &cost, &associated, secret)?;
         Ok(Self {
             version: 1,
             kind,
             fingerprint,
             created,
             kdf: cost,
-            salt: BASE64.encode(&salt).into(),
-            wrapped: BASE64.encode(&wrapped).into(),
+            salt: sealed.salt,
+            wrapped: sealed.wrapped,
         })
     }
 
@@ -301,17 +298,33 @@ impl SealedKey {
             let found = self.kind;
             return Err(SealedKeyError::OtherKind { found, wanted });
         }
-        let decode = |text: &str| {
-            let bytes = BASE64.decode(text.as_bytes());
-            bytes.map_err(|_| SealedKeyError::NotASealedKey)
-        };
-        let (salt, wrapped) = (decode(&self.salt)?, decode(&self.wrapped)?);
-        if salt.len() != 16 {
-            return Err(SealedKeyError::NotASealedKey);
-        }
-        let kek = derive(passphrase, &salt, &self.kdf).map_err(SealedKeyError::Kdf)?;
         let associated = associated(self.kind, self.fingerprint, self.created);
-        aead::open(&kek, &associated, &wrapped).map_err(|_| SealedKeyError::WrongPassphrase)
+        let both = (&*self.salt, &*self.wrapped);
+        Ok(under_passphrase::open(
+            passphrase,
+            &self.kdf,
+            &associated,
+            both,
+        )?)
+    }
+}
+
+impl From<SealFault> for SealedKeyError {
+    fn from(fault: SealFault) -> Self {
+        match fault {
+            SealFault::Kdf(source) => Self::Kdf(source),
+            SealFault::Provider(failure) => Self::Provider(failure),
+        }
+    }
+}
+
+impl From<OpenFault> for SealedKeyError {
+    fn from(fault: OpenFault) -> Self {
+        match fault {
+            OpenFault::Form => Self::NotASealedKey,
+            OpenFault::Kdf(source) => Self::Kdf(source),
+            OpenFault::WrongPassphrase => Self::WrongPassphrase,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod algorithms;
+mod authorities;
 mod binding;
 mod creds;
 mod delivery;

@@ -6,6 +6,7 @@ use data_encoding::{BASE64, HEXLOWER};
 use keyledger_custody::{
     CurveKey, Custody, Ed25519Signer, KdfCost, MacKey, NkeyKind, NkeySigner, Passphrase, RootKey,
     SealedRoot, Secret, UserSeed,
+    authority::AuthorityKey,
     openpgp::{CertifyKey, EscrowedKey, NewCertifyKey},
     seal_to,
 };
@@ -34,6 +35,7 @@ never! {
     Secret: Clone, Passphrase: Clone, RootKey: Clone, CurveKey: Clone, UserSeed: Clone,
     Secret: serde::Serialize, Passphrase: serde::Serialize, RootKey: serde::Serialize,
     CurveKey: serde::Serialize, UserSeed: serde::Serialize,
+    AuthorityKey: Debug, AuthorityKey: std::fmt::Display, AuthorityKey: Clone, AuthorityKey: serde::Serialize,
     CertifyKey: Clone, EscrowedKey: Clone, NewCertifyKey: Clone,
     CertifyKey: std::fmt::Display, EscrowedKey: std::fmt::Display,
     CertifyKey: serde::Serialize, EscrowedKey: serde::Serialize, NewCertifyKey: serde::Serialize,

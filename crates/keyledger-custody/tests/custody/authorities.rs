@@ -1,0 +1,115 @@
+//! Keys of authorities: made, sealed, opened, and silent.
+
+use std::fs;
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, UnparsedPublicKey, VerificationAlgorithm,
+};
+use data_encoding::BASE64;
+use keyledger_custody::{
+    KdfCost, Passphrase, SecretFileError,
+    authority::{AuthorityKey, AuthorityKeyError, SealedAuthority, SealedAuthorityError},
+};
+use keyledger_domain::Algorithm;
+
+use crate::{mode_of, put};
+
+fn passphrase() -> Passphrase {
+    Passphrase::new("correct horse battery staple".to_owned()).unwrap()
+}
+
+fn sealed(algorithm: Algorithm) -> SealedAuthority {
+    let key = AuthorityKey::generate(algorithm).unwrap();
+    SealedAuthority::seal(&key, &passphrase(), KdfCost::LEAST).unwrap()
+}
+
+#[test]
+fn an_authority_s_key_comes_back_from_its_file_and_signs() {
+    let verified: [(Algorithm, usize, &dyn VerificationAlgorithm); 2] = [
+        (Algorithm::P256, 65, &ECDSA_P256_SHA256_ASN1),
+        (Algorithm::P384, 97, &ECDSA_P384_SHA384_ASN1),
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    for (algorithm, point, verification) in verified {
+        let path = directory.path().join(format!("{algorithm}.key"));
+        sealed(algorithm).write(&path).unwrap();
+        assert_eq!(mode_of(&path), 0o600);
+        let read = SealedAuthority::read(&path).unwrap();
+        let key = read.open(&passphrase()).unwrap();
+        assert_eq!(key.algorithm(), algorithm);
+        assert_eq!(key.public_key(), read.public_key().unwrap());
+        let signature = key.sign(b"to be signed").unwrap();
+        let point = &key.public_key()[key.public_key().len() - point..];
+        let public = UnparsedPublicKey::new(verification, point);
+        public.verify(b"to be signed", &signature).unwrap();
+    }
+}
+
+#[test]
+fn an_authority_s_key_is_p_256_or_p_384() {
+    for algorithm in [
+        Algorithm::Ed25519,
+        Algorithm::X25519,
+        Algorithm::Rsa3072,
+        Algorithm::Aes256,
+    ] {
+        let refused = AuthorityKey::generate(algorithm).err().unwrap();
+        assert_eq!(refused, AuthorityKeyError::Algorithm { algorithm });
+    }
+}
+
+#[test]
+fn a_sealed_authority_is_not_written_over_and_not_read_where_others_can() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("root-ca.key");
+    let sealed = sealed(Algorithm::P256);
+    sealed.write(&path).unwrap();
+    let again = sealed.write(&path).unwrap_err();
+    assert!(matches!(
+        again,
+        SealedAuthorityError::File(SecretFileError::Exists { .. })
+    ));
+    put(&path, &fs::read(&path).unwrap(), 0o644);
+    let exposed = SealedAuthority::read(&path).unwrap_err();
+    assert!(matches!(
+        exposed,
+        SealedAuthorityError::File(SecretFileError::Exposed { .. })
+    ));
+}
+
+#[test]
+fn a_sealed_authority_opens_only_unchanged_and_under_its_passphrase() {
+    let sealed = sealed(Algorithm::P256);
+    let wrong = Passphrase::new("correct horse battery stable".to_owned()).unwrap();
+    let error = sealed.open(&wrong).err().unwrap();
+    assert!(matches!(error, SealedAuthorityError::WrongPassphrase));
+
+    let json = String::from_utf8(sealed.to_json()).unwrap();
+    let other = AuthorityKey::generate(Algorithm::P256).unwrap();
+    let public = BASE64.encode(&sealed.public_key().unwrap());
+    for (from, to) in [
+        (public.as_str(), BASE64.encode(other.public_key()).as_str()),
+        ("\"p-256\"", "\"p-384\""),
+    ] {
+        let changed = json.replace(from, to);
+        assert_ne!(changed, json);
+        let changed = SealedAuthority::from_json(changed.as_bytes()).unwrap();
+        let error = changed.open(&passphrase()).err().unwrap();
+        assert!(matches!(error, SealedAuthorityError::WrongPassphrase));
+    }
+    for other in [
+        "",
+        "{}",
+        &json.replace("authority_key", "certify_key"),
+        &json.replace("\"version\": 1", "\"version\": 1, \"more\": 1"),
+    ] {
+        let error = SealedAuthority::from_json(other.as_bytes()).unwrap_err();
+        assert!(matches!(error, SealedAuthorityError::NotASealedAuthority));
+    }
+    let newer = json.replace("\"version\": 1", "\"version\": 2");
+    let error = SealedAuthority::from_json(newer.as_bytes()).unwrap_err();
+    assert!(matches!(
+        error,
+        SealedAuthorityError::NewerFormat { found: 2 }
+    ));
+}
