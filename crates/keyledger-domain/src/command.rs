@@ -169,7 +169,7 @@ impl Command {
                         | "quarantined"
                         | "task_failed"
                 )
-                | ("certify", "certified")
+                | ("certify" | "install", "certified")
                 | ("trust", "attestation_authority_trusted")
         )
     }

@@ -83,6 +83,14 @@ pub fn plain(text: &str) -> String {
         .collect()
 }
 
+/// Text of one line, in which everything is seen: what is not, or breaks the line, is replaced. For what a person agrees to.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    text.chars()
+        .map(|c| if is_invisible(c) { '\u{fffd}' } else { c })
+        .collect()
+}
+
 /// Controls, line and paragraph separators, directions, characters of no width, tags: what a reader does not see.
 fn is_invisible(c: char) -> bool {
     c.is_control()

@@ -26,3 +26,4 @@ pub use endpoint::EndpointError;
 pub use service::{Options, Service, StartError};
 pub use signers::{LedgerSigner, SignerError, Signers};
 pub use snapshot::Snapshot;
+pub use tokens::{CertifyError, new_root};

@@ -102,6 +102,26 @@ pub struct Crl {
     pub crl: String,
 }
 
+/// What an authority whose secret half is kept elsewhere is to sign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToBeSigned {
+    /// The authority's key.
+    pub issuer: keyledger_domain::Name,
+    /// Base64 of the DER of the certificate under which it issues.
+    pub issuer_certificate: String,
+    /// Base64 of the DER to be signed: of a certificate, or of a list of revoked certificates.
+    pub to_be_signed: String,
+}
+
+/// Asks for the list of an authority's revoked certificates, to be signed elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CrlWanted {
+    /// Days until the next one is there at the latest, 1 to 366; 180 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<u16>,
+}
+
 /// A view was rebuilt from the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rebuilt {
@@ -267,6 +287,18 @@ pub const QUESTIONS: &[Question] = &[
         tail: "certificates.crl.*",
         about: "The list of the certificates of one authority that were revoked, signed now",
         schema: || schemars::schema_for!(Nothing),
+    },
+    Question {
+        name: "certificates-to-be-signed",
+        tail: "certificates.to_be_signed.*",
+        about: "The bytes of a certificate over one key, for an authority whose secret half is kept elsewhere; `install` takes the certificate",
+        schema: || schemars::schema_for!(keyledger_domain::key::Certify),
+    },
+    Question {
+        name: "certificates-crl-to-be-signed",
+        tail: "certificates.crl.to_be_signed.*",
+        about: "The bytes of the list of revoked certificates, for an authority whose secret half is kept elsewhere",
+        schema: || schemars::schema_for!(CrlWanted),
     },
     Question {
         name: "ledger-head",

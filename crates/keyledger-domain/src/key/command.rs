@@ -39,6 +39,8 @@ commands! { Aggregate::Key;
     "schedule" => Schedule,
     /// Certify a key: an X.509 certificate over it, signed by a key that certifies, or by itself
     "certify" => Certify,
+    /// Install a certificate over a key that was signed elsewhere, by a key that is not in custody, or by the key itself
+    "install" => Install,
 }
 
 /// How sensitive a key is.
@@ -335,5 +337,15 @@ body! { optional reason;
         dns_names: Option<Vec<String>>,
         /// E-mail addresses that it is for; at most 16.
         emails: Option<Vec<String>>,
+    }
+}
+
+body! { optional reason;
+    /// Install a certificate over a key.
+    Install {
+        /// The key that signed the certificate; the key itself, for a root, if absent.
+        issuer: Option<Name>,
+        /// The certificate: base64 of its DER, or a PEM `CERTIFICATE`.
+        certificate: String,
     }
 }

@@ -39,7 +39,7 @@ pub enum Made {
     Account(Box<AccountFacts>),
     /// What an OpenPGP certificate says.
     Openpgp(Box<principal::OpenpgpPublished>),
-    /// A certificate over the key, signed.
+    /// A certificate over the key: signed in custody, or elsewhere and verified.
     Certificate(Box<key::Certified>),
     /// Authorities for attestations to be trusted, each once.
     Authorities(Vec<crate::operator::AttestationAuthority>),
@@ -118,8 +118,14 @@ impl Ledger {
                     _ => None,
                 };
                 let key = self.key(name).map(|e| &e.state);
-                if let key::Command::Certify(certify) = command {
-                    return self.decide_certify(target, certify, facts);
+                match command {
+                    key::Command::Certify(certify) => {
+                        return self.decide_certify(target, certify, facts);
+                    }
+                    key::Command::Install(install) => {
+                        return self.decide_install(target, install, facts);
+                    }
+                    _ => {}
                 }
                 let facts = KeyFacts {
                     now: facts.now,

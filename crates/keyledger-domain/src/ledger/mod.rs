@@ -20,7 +20,9 @@ pub use fold::{Applied, ChainBreak};
 pub use reads::Reads;
 pub use seal::Sealed;
 pub use token_signer::TokenSigner;
-pub use tokens::{NewCertificate, NewEscrow, OPENPGP_FINGERPRINT, ReportFacts, UNCLAIMED_TOKENS};
+pub use tokens::{
+    KEPT_ELSEWHERE, NewCertificate, NewEscrow, OPENPGP_FINGERPRINT, ReportFacts, UNCLAIMED_TOKENS,
+};
 
 use crate::{
     account::Account,

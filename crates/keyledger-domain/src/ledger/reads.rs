@@ -36,6 +36,8 @@ impl Command {
             Self::Key(C::Register(c)) => (c.owner.as_ref(), c.parent.as_ref()),
             Self::Key(C::Describe(c)) => (c.owner.as_ref(), None),
             Self::Key(C::Certify(c)) => (None, c.issuer.as_ref()),
+            // Every serial number that there is: whoever signed elsewhere chose this one.
+            Self::Key(C::Install(_)) => return Reads::Everything,
             // A report writes to the histories of the token's own keys; whether its agent may still speak is asked when it is
             // decided.
             Self::Key(_) | Self::Report(_) => (None, None),

@@ -124,6 +124,7 @@ fn a_service_commands_its_namesake_and_the_keys_it_was_given() {
             "register" => br#"{"algorithm":"ed25519","public_key":""}"#,
             "revoke" => br#"{"reason":"r","revocation_reason":"superseded"}"#,
             "certify" => br#"{"subject":"Orders","days":30}"#,
+            "install" => br#"{"certificate":""}"#,
             _ => br#"{"reason":"r"}"#,
         };
         let (command, _) = Command::parse(Aggregate::Key, verb, minimal).unwrap();

@@ -164,7 +164,7 @@ fn a_key_on_a_token_is_certified_by_hand() {
             "12345678-9a-2",
             json!({ "issuer": "12345678-82-1" }),
         ))
-        .then_rejected("bad_value", "it is no authority");
+        .then_rejected("bad_value", "its secret half is kept elsewhere");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use keyledger_domain::key::{Command, State};
 use serde_json::json;
 
-use crate::support::{Step, active, authority, generate, given, key, please, revoke, spki};
+use crate::support::{
+    Step, active, authority, far_authority, generate, given, install, key, please, revoke, spki,
+};
 
 /// What brings a key into a state.
 fn life(state: State) -> Vec<Step> {
@@ -24,6 +26,11 @@ fn life(state: State) -> Vec<Step> {
     }
 }
 
+/// An authority in custody, and one elsewhere.
+fn authorities() -> impl Iterator<Item = Step> {
+    authority("ca").into_iter().chain(far_authority("far-ca"))
+}
+
 /// The commands, each with the body it needs.
 fn commands() -> Vec<(&'static str, Step)> {
     let ed25519 = json!({ "algorithm": "ed25519" });
@@ -39,6 +46,10 @@ fn commands() -> Vec<(&'static str, Step)> {
         ),
         ("schedule", key("schedule", "k", later)),
         ("certify", key("certify", "k", certify)),
+        (
+            "install",
+            install("k", Some("far-ca"), json!({ "authority": false })),
+        ),
         ("revoke (compromise)", revoke("k", "key_compromise")),
         ("revoke (other)", revoke("k", "superseded")),
     ];
@@ -58,7 +69,7 @@ fn commands() -> Vec<(&'static str, Step)> {
 }
 
 /// In the order of [`State::ALL`]: the state it leads to, `=` if there is nothing to do, `-` if it is not allowed.
-const TABLE: [(&str, [&str; 7]); 15] = [
+const TABLE: [(&str, [&str; 7]); 16] = [
     ("generate", ["taken"; 7]),
     ("register", ["taken"; 7]),
     ("activate", ["active", "=", "-", "-", "-", "-", "-"]),
@@ -115,6 +126,7 @@ const TABLE: [(&str, [&str; 7]); 15] = [
         ],
     ),
     ("certify", ["pre-active", "active", "-", "-", "-", "-", "-"]),
+    ("install", ["pre-active", "active", "-", "-", "-", "-", "-"]),
     (
         "schedule",
         ["pre-active", "active", "suspended", "-", "-", "-", "-"],
@@ -127,7 +139,7 @@ fn in_each_state_each_command_does_what_the_standards_say() {
     for (verb, row) in TABLE {
         let (_, step) = commands.iter().find(|(name, _)| *name == verb).unwrap();
         for (state, expected) in State::ALL.into_iter().zip(row) {
-            let mut world = given(authority("ca").into_iter().chain(life(state))).world();
+            let mut world = given(authorities().chain(life(state))).world();
             assert_eq!(world.state("k"), state);
             let found = match world.run(step) {
                 Ok(written) if written.is_empty() => "=",

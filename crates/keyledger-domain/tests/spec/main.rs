@@ -8,6 +8,7 @@ mod certify;
 mod corpus;
 mod escrow;
 mod fold;
+mod install;
 mod key;
 mod key_dates;
 mod key_table;

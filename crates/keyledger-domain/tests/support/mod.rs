@@ -209,6 +209,10 @@ impl World {
                 let authority = certify.path_length.is_some();
                 Made::Certificate(Box::new(self.certified(&issuer, certify.days, authority)))
             }
+            Command::Key(key::Command::Install(install)) => {
+                let issuer = install.issuer.clone().unwrap_or(target.name.clone());
+                Made::Certificate(Box::new(self.found(&issuer, &install.certificate)))
+            }
             Command::Operator(operator::Command::Trust(_)) => {
                 Made::Authorities(vec![operator::AttestationAuthority {
                     subject: "CN=Yubico PIV Attestation Z 1".into(),

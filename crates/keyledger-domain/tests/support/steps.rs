@@ -59,6 +59,18 @@ pub(crate) fn register(id: &str) -> Step {
     )
 }
 
+/// Installs a certificate that was signed elsewhere, an authority's for a year unless `said` says otherwise.
+pub(crate) fn install(id: &str, issuer: Option<&str>, said: Value) -> Step {
+    let mut certificate = json!({ "serial": "c0ffee", "from": 0, "until": 365, "authority": true });
+    let said = said.as_object().unwrap().clone();
+    certificate.as_object_mut().unwrap().extend(said);
+    let mut body = json!({ "certificate": certificate.to_string() });
+    if let Some(issuer) = issuer {
+        body["issuer"] = json!(issuer);
+    }
+    key("install", id, body)
+}
+
 /// A verb that needs nothing more than a reason.
 pub(crate) fn please(verb: &'static str, id: &str) -> Step {
     key(verb, id, json!({ "reason": "because" }))

@@ -17,7 +17,7 @@ use keyledger_domain::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Step, World, command, curve_key, issue, key, name, person, then};
+use super::{Step, World, command, curve_key, install, issue, key, name, person, then};
 
 /// The token of most tests.
 pub(crate) const SERIAL: u32 = 12_345_678;
@@ -83,6 +83,27 @@ pub(crate) fn token_of(serial: u32, verb: &'static str, json: Value) -> Step {
 /// The agent of a workstation.
 pub(crate) fn agent(workstation: &str) -> Step {
     issue(workstation, "keys", json!({ "role": "agent" }))
+}
+
+/// Base64 of a well-formed P-256 `SubjectPublicKeyInfo`.
+fn far_public_key() -> String {
+    let head = b"3059301306072a8648ce3d020106082a8648ce3d03010703420004";
+    let head = HEXLOWER.decode(head).unwrap();
+    BASE64.encode(&[head, vec![7; 64]].concat())
+}
+
+/// A key that could be an authority, and whose secret half is kept elsewhere.
+pub(crate) fn far_key(id: &str) -> Step {
+    let body = json!({
+        "algorithm": "p-256", "public_key": far_public_key(), "purposes": ["certify"], "activate": true,
+    });
+    key("register", id, body)
+}
+
+/// An authority whose secret half is kept elsewhere.
+pub(crate) fn far_authority(id: &str) -> [Step; 2] {
+    let serial = json!({ "serial": format!("ca{}", id.len()), "until": 3_650 });
+    [far_key(id), install(id, None, serial)]
 }
 
 /// An authority that certifies the keys of tokens.
@@ -215,6 +236,20 @@ impl World {
             not_after: self.now.plus_days(days.into()),
             authority,
             certificate: BASE64.encode(&self.made.to_be_bytes()).into(),
+        }
+    }
+
+    /// What the service finds in a certificate that was signed elsewhere, as [`install`](super::install) writes it.
+    pub(crate) fn found(&self, issuer: &Name, certificate: &str) -> Certified {
+        let said: serde_json::Value = serde_json::from_str(certificate).unwrap();
+        let day = |field: &str| self.now.plus_days(said[field].as_i64().unwrap());
+        Certified {
+            issuer: issuer.clone(),
+            serial: said["serial"].as_str().unwrap().into(),
+            not_before: day("from"),
+            not_after: day("until"),
+            authority: said["authority"].as_bool().unwrap(),
+            certificate: BASE64.encode(certificate.as_bytes()).into(),
         }
     }
 

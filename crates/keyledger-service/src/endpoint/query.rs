@@ -6,6 +6,7 @@ use async_nats::Message;
 use keyledger_domain::{
     EventCid, Ledger, Name, Record, Rejection, Timestamp,
     command::parse_payload,
+    key,
     name::{Aggregate, HistoryId},
     verify::{SignedHead, StoredEvent as Exported, export},
     views::{self, InventoryQuery, ListQuery},
@@ -13,8 +14,8 @@ use keyledger_domain::{
 use keyledger_wire::{
     Prefix, SERVICE_VERSION,
     query::{
-        Certificates, Crl, EventsPage, EventsQuery, Nothing, OpenpgpCertificates, Rebuilt,
-        ServiceStatus,
+        Certificates, Crl, CrlWanted, EventsPage, EventsQuery, Nothing, OpenpgpCertificates,
+        Rebuilt, ServiceStatus,
     },
 };
 
@@ -162,6 +163,20 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
             let crl = tokens::crl(shared, &issuer, now).await?;
             let crl = data_encoding::BASE64.encode(&crl);
             ok(&Crl { issuer, crl })
+        }
+        ["certificates", "to_be_signed", key] => {
+            let certify: key::Certify = parse_payload(payload)?;
+            ok(&tokens::to_be_signed(
+                shared,
+                &parse_name(key)?,
+                &certify,
+                now,
+            )?)
+        }
+        ["certificates", "crl", "to_be_signed", issuer] => {
+            let wanted: CrlWanted = parse_payload(payload)?;
+            let issuer = parse_name(issuer)?;
+            ok(&tokens::crl_to_be_signed(shared, &issuer, &wanted, now)?)
         }
         ["certificates", key] => {
             let _: Nothing = parse_payload(payload)?;

@@ -102,6 +102,13 @@ pub(crate) async fn prepare(
                 Vec::new(),
             ))
         }
+        Command::Key(key::Command::Install(install)) => {
+            let certified = tokens::installed(shared, name, install)?;
+            Ok(Prepared::of(
+                Made::Certificate(Box::new(certified)),
+                Vec::new(),
+            ))
+        }
         Command::Principal(principal::Command::Publish(publish)) => {
             let published = tokens::published(shared, name, &publish.openpgp)?;
             let made = published.map_or(Made::Nothing, |p| Made::Openpgp(Box::new(p)));

@@ -6,43 +6,42 @@ use aws_lc_rs::rand;
 use data_encoding::{BASE64, HEXLOWER};
 use keyledger_custody::MaterialContext;
 use keyledger_domain::{
-    Name, Rejection, Timestamp,
-    key::{self, Certified, RevocationReason},
+    Ledger, Name, Rejection, Timestamp,
+    key::{self, Certified},
+    ledger::KEPT_ELSEWHERE,
+    name::{Aggregate, HistoryId},
     token::{self, CertificateUsage, Holder, Slot, SlotPlan},
 };
 
 use crate::{
     shared::Shared,
     x509::{
-        AlternativeName, AuthorityReach, Certificate, CertificateProfile,
-        CertificateRevocationReason as Reason, DistinguishedName, ExtendedKeyUsage, Issuer,
-        KeyUsage, NewCertificate, NewCrl, Revoked, SerialNumber, ToBeSigned,
+        AlternativeName, AuthorityReach, Certificate, CertificateProfile, DistinguishedName,
+        ExtendedKeyUsage, Issuer, KeyUsage, NewCertificate, SerialNumber, ToBeSigned,
     },
 };
 
 /// Certificates hold from a little before they are issued: clocks differ.
 const BACKDATED: Duration = Duration::from_secs(300);
-/// How long a CRL may be used.
-const CRL_HOURS: i64 = 24 * 7;
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CertifyError {
-    /// A rule says no.
+pub enum CertifyError {
+    /// A rule says no: the rejection says what to do.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// Custody or the ledger does not give what it needs.
+    /// Custody or the ledger does not give what it needs: report it.
     #[error("{0}")]
     Failed(String),
 }
 
-fn failed(said: impl std::fmt::Display) -> CertifyError {
+pub(super) fn failed(said: impl std::fmt::Display) -> CertifyError {
     CertifyError::Failed(said.to_string())
 }
 
 /// What a certificate is to say.
-struct Wanted<'a> {
-    issuer: &'a Name,
+pub(super) struct Wanted<'a> {
+    pub(super) issuer: &'a Name,
     subject: DistinguishedName,
     spki: &'a [u8],
     names: Vec<AlternativeName>,
@@ -57,41 +56,85 @@ pub(crate) async fn certify(
     certify: &key::Certify,
     now: Timestamp,
 ) -> Result<Certified, CertifyError> {
-    let public_key = {
-        let ledger = shared.live.ledger.read();
-        let key = ledger.key(name).map(|e| &e.state);
-        key.and_then(|key| key.newest()?.public_key.clone())
+    let spki = public_key(&shared.live.ledger.read(), name)?;
+    let wanted = Wanted::of(name, certify, &spki)?;
+    issue(shared, &wanted, certify.issuer.is_none(), now).await
+}
+
+/// The certificate of a new root whose key is on no server, for that key to sign: as `key certify` would make it in custody.
+///
+/// # Errors
+///
+/// [`CertifyError::Rejected`] if it cannot be called so or its key cannot sign; [`CertifyError::Failed`] if there is no
+/// random number for its serial.
+pub fn new_root(
+    subject: &str,
+    spki: &[u8],
+    days: u16,
+    now: Timestamp,
+) -> Result<ToBeSigned, CertifyError> {
+    let subject = named([("CN", subject)])?;
+    let issuer = Issuer::new_root(&subject, spki).map_err(|e| bad("issuer", &e.to_string()))?;
+    let (not_before, not_after) = period(days, None, now);
+    let new = NewCertificate {
+        serial_number: &serial_number()?,
+        subject: &subject,
+        spki,
+        alternative_names: &[],
+        not_before,
+        not_after,
+        profile: &authority(1),
     };
+    issuer
+        .certificate(&new)
+        .map_err(|e| bad("subject", &e.to_string()))
+}
+
+/// The newest public key of the key `name`, as SubjectPublicKeyInfo in DER.
+pub(super) fn public_key(ledger: &Ledger, name: &Name) -> Result<Vec<u8>, CertifyError> {
+    let key = ledger.key(name).map(|e| &e.state);
+    let key =
+        key.ok_or_else(|| Rejection::NotFound(HistoryId::new(Aggregate::Key, name.clone())))?;
+    let public_key = key.newest().and_then(|newest| newest.public_key.as_ref());
     let public_key =
         public_key.ok_or_else(|| bad("issuer", "a symmetric key has no certificate"))?;
-    let spki = BASE64.decode(public_key.as_bytes()).map_err(failed)?;
-    let mut names = Vec::new();
-    for (texts, make) in [
-        (&certify.dns_names, AlternativeName::Dns as fn(String) -> _),
-        (&certify.emails, AlternativeName::Email as fn(String) -> _),
-    ] {
-        let texts = texts.as_deref().unwrap_or_default();
-        if texts.len() > 16 {
-            return Err(Rejection::LimitReached {
-                what: "names of a certificate",
-                max: 16,
+    BASE64.decode(public_key.as_bytes()).map_err(failed)
+}
+
+impl<'a> Wanted<'a> {
+    /// What `certify` asks for over the public key of the key `name`.
+    pub(super) fn of(
+        name: &'a Name,
+        certify: &'a key::Certify,
+        spki: &'a [u8],
+    ) -> Result<Self, CertifyError> {
+        let mut names = Vec::new();
+        for (texts, make) in [
+            (&certify.dns_names, AlternativeName::Dns as fn(String) -> _),
+            (&certify.emails, AlternativeName::Email as fn(String) -> _),
+        ] {
+            let texts = texts.as_deref().unwrap_or_default();
+            if texts.len() > 16 {
+                return Err(Rejection::LimitReached {
+                    what: "names of a certificate",
+                    max: 16,
+                }
+                .into());
             }
-            .into());
+            names.extend(texts.iter().cloned().map(make));
         }
-        names.extend(texts.iter().cloned().map(make));
+        Ok(Self {
+            issuer: certify.issuer.as_ref().unwrap_or(name),
+            subject: named([("CN", certify.subject.as_str())])?,
+            spki,
+            names,
+            days: certify.days,
+            profile: match certify.path_length {
+                Some(length) => authority(length),
+                None => leaf(certify.usages.as_deref().unwrap_or_default()),
+            },
+        })
     }
-    let wanted = Wanted {
-        issuer: certify.issuer.as_ref().unwrap_or(name),
-        subject: named([("CN", certify.subject.as_str())])?,
-        spki: &spki,
-        names,
-        days: certify.days,
-        profile: match certify.path_length {
-            Some(length) => authority(length),
-            None => leaf(certify.usages.as_deref().unwrap_or_default()),
-        },
-    };
-    issue(shared, &wanted, certify.issuer.is_none(), now).await
 }
 
 /// Makes the certificate over a key in a slot.
@@ -149,112 +192,60 @@ async fn issue(
     now: Timestamp,
 ) -> Result<Certified, CertifyError> {
     let signing = Signing::of(shared, wanted.issuer, root.then_some(&wanted.subject))?;
-    let not_before = Timestamp::from_seconds(now.seconds() - BACKDATED.as_secs() as i64);
-    let mut not_after = Timestamp::from_seconds(now.plus_days(i64::from(wanted.days)).seconds());
-    // Nothing outlives the authority that vouches for it.
-    if let Some(end) = signing.not_after {
-        not_after = not_after.min(end);
-    }
-    let serial_number = serial_number()?;
-    let new = NewCertificate {
-        serial_number: &serial_number,
-        subject: &wanted.subject,
-        spki: wanted.spki,
-        alternative_names: &wanted.names,
-        not_before,
-        not_after,
-        profile: &wanted.profile,
-    };
-    let to_be_signed = signing.issuer.certificate(&new);
-    let to_be_signed = to_be_signed.map_err(|e| bad("subject", &e.to_string()))?;
-    let der = signing.sign(shared, &to_be_signed).await?;
+    let draft = wanted.draft(&signing.issuer, signing.holds, now)?;
+    let der = signing.sign(shared, &draft.to_be_signed).await?;
     Ok(Certified {
         issuer: wanted.issuer.clone(),
-        serial: serial_number.to_string().into(),
-        not_before,
-        not_after,
+        serial: draft.serial_number.to_string().into(),
+        not_before: draft.not_before,
+        not_after: draft.not_after,
         authority: wanted.profile.authority.is_some(),
         certificate: BASE64.encode(&der).into(),
     })
 }
 
-/// The list of what an authority's certificates were revoked, as DER: those over keys that were revoked and that have not
-/// expired.
-pub(crate) async fn crl(
-    shared: &Shared,
-    issuer: &Name,
-    now: Timestamp,
-) -> Result<Vec<u8>, CertifyError> {
-    let signing = Signing::of(shared, issuer, None)?;
-    let (entries, number) = {
-        let ledger = shared.live.ledger.read();
-        let mut entries = Vec::new();
-        for (_, key) in ledger.keys() {
-            let Some(revoked) = revoked(&key.state, now) else {
-                continue;
-            };
-            for certified in key.state.certificates() {
-                if certified.issuer != *issuer || certified.not_after < now {
-                    continue;
-                }
-                let serial_number: SerialNumber = certified.serial.parse().map_err(failed)?;
-                entries.push(Revoked {
-                    serial_number,
-                    ..revoked.clone()
-                });
-            }
-        }
-        entries.sort_by(|a, b| a.serial_number.cmp(&b.serial_number));
-        // It rises with every event: no list is newer under an older number.
-        (entries, ledger.events())
-    };
-    let new = NewCrl {
-        number,
-        this_update: Timestamp::from_seconds(now.seconds()),
-        next_update: Timestamp::from_seconds(now.seconds() + CRL_HOURS * 3_600),
-        entries: &entries,
-    };
-    let to_be_signed = signing.issuer.crl(&new).map_err(failed)?;
-    signing.sign(shared, &to_be_signed).await
+/// A certificate before its signature.
+pub(super) struct Draft {
+    pub(super) to_be_signed: ToBeSigned,
+    serial_number: SerialNumber,
+    not_before: Timestamp,
+    not_after: Timestamp,
 }
 
-/// How a key was revoked, if its certificates are to be refused.
-fn revoked(key: &key::Key, now: Timestamp) -> Option<Revoked> {
-    use {RevocationReason as R, key::State as S};
-    let (revoked_at, reason, invalid_since) = match (&key.revocation, key.state) {
-        (Some(revocation), _) => (
-            revocation.revoked_at,
-            match revocation.reason {
-                R::Unspecified => None,
-                R::KeyCompromise => Some(Reason::KeyCompromise),
-                R::CaCompromise => Some(Reason::CaCompromise),
-                R::AffiliationChanged => Some(Reason::AffiliationChanged),
-                R::Superseded => Some(Reason::Superseded),
-                R::CessationOfOperation => Some(Reason::CessationOfOperation),
-                R::PrivilegeWithdrawn => Some(Reason::PrivilegeWithdrawn),
-            },
-            revocation.compromise_occurred_at,
-        ),
-        (None, S::Deactivated | S::Destroyed | S::DestroyedCompromised | S::Compromised) => {
-            let at = key.deactivated_at.or(key.destroyed_at)?;
-            (at, Some(Reason::CessationOfOperation), None)
-        }
-        // A suspension is not dated in the state: the hold counts from the list that says so.
-        (None, S::Suspended) => (now, Some(Reason::CertificateHold), None),
-        (None, S::PreActive | S::Active) => return None,
-    };
-    Some(Revoked {
-        serial_number: SerialNumber::from_random([0; 16]),
-        revoked_at,
-        reason,
-        invalid_since,
-    })
+impl Wanted<'_> {
+    /// The certificate for `issuer`, whose own one holds so long, to sign.
+    pub(super) fn draft(
+        &self,
+        issuer: &Issuer,
+        holds: Option<(Timestamp, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<Draft, CertifyError> {
+        let (not_before, not_after) = period(self.days, holds, now);
+        let serial_number = serial_number()?;
+        let new = NewCertificate {
+            serial_number: &serial_number,
+            subject: &self.subject,
+            spki: self.spki,
+            alternative_names: &self.names,
+            not_before,
+            not_after,
+            profile: &self.profile,
+        };
+        let to_be_signed = issuer.certificate(&new);
+        Ok(Draft {
+            to_be_signed: to_be_signed.map_err(|e| bad("subject", &e.to_string()))?,
+            serial_number,
+            not_before,
+            not_after,
+        })
+    }
 }
 
 /// An authority that is ready to sign.
-struct Signing {
-    issuer: Issuer,
-    not_after: Option<Timestamp>,
+pub(super) struct Signing {
+    pub(super) issuer: Issuer,
+    /// From when and until when its own certificate holds.
+    holds: Option<(Timestamp, Timestamp)>,
     entry: Box<str>,
     context: MaterialContext,
     algorithm: keyledger_domain::Algorithm,
@@ -262,7 +253,7 @@ struct Signing {
 
 impl Signing {
     /// The key `name`; as a root under `root`, where it certifies itself.
-    fn of(
+    pub(super) fn of(
         shared: &Shared,
         name: &Name,
         root: Option<&DistinguishedName>,
@@ -274,30 +265,18 @@ impl Signing {
             .newest()
             .ok_or_else(|| failed("the key has no version"))?;
         let entry = version.entry.clone();
-        let entry = entry.ok_or_else(|| bad("issuer", "its secret half is not in custody here"))?;
-        let (issuer, not_after) = if let Some(root) = root {
-            let public_key = version
-                .public_key
-                .as_ref()
-                .ok_or_else(|| failed("no public key"))?;
-            let spki = BASE64.decode(public_key.as_bytes()).map_err(failed)?;
-            let issuer = Issuer::new_root(root, &spki);
+        let entry = entry.ok_or_else(|| bad("issuer", KEPT_ELSEWHERE))?;
+        let (issuer, holds) = if let Some(root) = root {
+            let issuer = Issuer::new_root(root, &public_key(&ledger, name)?);
             (issuer.map_err(|e| bad("issuer", &e.to_string()))?, None)
         } else {
-            let certified = key.authority();
-            let certified = certified.ok_or_else(|| bad("issuer", "it is no authority"))?;
-            let der = BASE64
-                .decode(certified.certificate.as_bytes())
-                .map_err(failed)?;
-            let certificate = Certificate::from_der(&der).map_err(failed)?;
-            (
-                Issuer::of(&certificate).map_err(failed)?,
-                Some(certified.not_after),
-            )
+            let certificate = authority_of(&ledger, name)?;
+            let holds = (certificate.not_before(), certificate.not_after());
+            (Issuer::of(&certificate).map_err(failed)?, Some(holds))
         };
         Ok(Self {
             issuer,
-            not_after,
+            holds,
             entry,
             context: MaterialContext {
                 key: name.clone(),
@@ -308,7 +287,8 @@ impl Signing {
         })
     }
 
-    async fn sign(
+    /// Has custody sign.
+    pub(super) async fn sign(
         &self,
         shared: &Shared,
         to_be_signed: &ToBeSigned,
@@ -320,6 +300,31 @@ impl Signing {
         to_be_signed
             .finish(&signature.map_err(failed)?)
             .map_err(failed)
+    }
+}
+
+/// The certificate under which the key `name` issues.
+pub(super) fn authority_of(ledger: &Ledger, name: &Name) -> Result<Certificate, CertifyError> {
+    let key = ledger.key(name).map(|e| &e.state);
+    let key = key.ok_or_else(|| bad("issuer", &format!("there is no key {name}")))?;
+    let certified = key.authority();
+    let certified = certified.ok_or_else(|| bad("issuer", "it is no authority"))?;
+    let der = BASE64.decode(certified.certificate.as_bytes());
+    Certificate::from_der(&der.map_err(failed)?).map_err(failed)
+}
+
+/// From when and until when a certificate of so many days holds: nothing outlives the authority that vouches for it, or was
+/// there before it.
+fn period(
+    days: u16,
+    holds: Option<(Timestamp, Timestamp)>,
+    now: Timestamp,
+) -> (Timestamp, Timestamp) {
+    let not_before = Timestamp::from_seconds(now.seconds() - BACKDATED.as_secs() as i64);
+    let not_after = Timestamp::from_seconds(now.plus_days(i64::from(days)).seconds());
+    match holds {
+        Some((from, until)) => (not_before.max(from), not_after.min(until)),
+        None => (not_before, not_after),
     }
 }
 
@@ -375,7 +380,7 @@ pub(super) fn fingerprint(certificate: &str) -> Option<Box<str>> {
     Some(HEXLOWER.encode(&certificate.sha256()).into())
 }
 
-fn bad(field: &'static str, fault: &str) -> CertifyError {
+pub(super) fn bad(field: &'static str, fault: &str) -> CertifyError {
     Rejection::BadValue {
         field,
         fault: fault.to_owned(),

@@ -4,13 +4,18 @@
 
 mod authorities;
 mod certificates;
+mod elsewhere;
 mod escrow;
 mod findings;
+mod lists;
 mod openpgp;
 mod prepare;
 
 pub(crate) use authorities::{authorities, to_trust};
-pub(crate) use certificates::{certify, crl};
+pub(crate) use certificates::certify;
+pub use certificates::{CertifyError, new_root};
+pub(crate) use elsewhere::{crl_to_be_signed, installed, to_be_signed};
 pub(crate) use escrow::{hand_over, recover};
+pub(crate) use lists::crl;
 pub(crate) use openpgp::{authorized_keys, certificate as openpgp_certificate, published};
 pub(crate) use prepare::{release, report, task};

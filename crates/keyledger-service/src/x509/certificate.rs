@@ -10,15 +10,15 @@ use x509_cert::{
     TbsCertificate,
     ext::{
         Extension,
-        pkix::{BasicConstraints, KeyUsage, SubjectKeyIdentifier},
+        pkix::{AuthorityKeyIdentifier, BasicConstraints, KeyUsage, SubjectKeyIdentifier},
     },
     name::Name,
     time::Time,
 };
 
 use super::{
-    MAX_CERTIFICATE_BYTES, envelope::Envelope, serial_number::SerialNumber, to_be_signed::pem,
-    verify::BadSignature,
+    MAX_CERTIFICATE_BYTES, algorithm::SignatureAlgorithm, envelope::Envelope,
+    serial_number::SerialNumber, to_be_signed::pem, verify::BadSignature,
 };
 
 /// A certificate that was read: nothing in it has been verified.
@@ -109,6 +109,18 @@ impl Certificate {
             Ok(("CERTIFICATE", document)) => Self::from_der(document.as_bytes()),
             _ => Err(MalformedCertificate::NotPem),
         }
+    }
+
+    /// Reads a certificate that is yet to be signed: all that it will say, under a signature that verifies nowhere.
+    pub(super) fn unsigned(
+        bytes: &[u8],
+        algorithm: SignatureAlgorithm,
+    ) -> Result<Self, MalformedCertificate> {
+        if bytes.len() > MAX_CERTIFICATE_BYTES {
+            return Err(MalformedCertificate::TooLong(bytes.len()));
+        }
+        let der = Envelope::close(bytes, algorithm, &[]).map_err(MalformedCertificate::NotDer)?;
+        Self::from_der(&der)
     }
 
     /// The certificate as it came, in DER.
@@ -207,6 +219,37 @@ impl Certificate {
         self.envelope.verify(&issuer.spki)
     }
 
+    /// Was it signed by this key?
+    pub(super) fn verify(&self, spki: &[u8]) -> Result<(), BadSignature> {
+        self.envelope.verify(spki)
+    }
+
+    /// What it says besides what it is asked for elsewhere.
+    pub(super) const fn tbs(&self) -> &TbsCertificate {
+        &self.tbs
+    }
+
+    /// The usages of its key, if it names them.
+    pub(super) const fn key_usage(&self) -> Option<&KeyUsage> {
+        self.key_usage.as_ref()
+    }
+
+    /// Does it say of itself whether it is an authority, and if so, as a reader must not overlook?
+    pub(super) fn is_constrained(&self) -> bool {
+        let mut extensions = self.tbs.extensions().into_iter().flatten();
+        let found = extensions.find(|extension| extension.extn_id == BasicConstraints::OID);
+        found.is_none_or(|extension| extension.critical || !self.is_ca())
+    }
+
+    /// The identifier of its issuer's key, if it names one.
+    pub(super) fn authority_key_id(&self) -> Result<Option<Vec<u8>>, MalformedCertificate> {
+        let extensions = self.tbs.extensions().map_or(&[][..], Vec::as_slice);
+        let found: Option<AuthorityKeyIdentifier> = decoded(extensions)?;
+        Ok(found
+            .and_then(|id| id.key_identifier)
+            .map(|id| id.as_bytes().to_vec()))
+    }
+
     /// May its key sign certificates, as far as key usage says? Yes if it says nothing.
     pub(super) fn may_sign_certificates(&self) -> bool {
         self.key_usage.is_none_or(|usage| usage.key_cert_sign())
@@ -249,7 +292,8 @@ pub(super) fn sha256(bytes: &[u8]) -> [u8; 32] {
     hash
 }
 
-fn decoded<T>(extensions: &[Extension]) -> Result<Option<T>, MalformedCertificate>
+/// The content of the extension of a type, if there is one.
+pub(super) fn decoded<T>(extensions: &[Extension]) -> Result<Option<T>, MalformedCertificate>
 where
     T: AssociatedOid + for<'a> der::Decode<'a>,
 {
@@ -261,7 +305,7 @@ where
         .map_err(|_| MalformedCertificate::Extension(T::OID))
 }
 
-fn timestamp(time: Time) -> Timestamp {
+pub(super) fn timestamp(time: Time) -> Timestamp {
     let seconds = time.to_unix_duration().as_secs();
     Timestamp::from_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
 }

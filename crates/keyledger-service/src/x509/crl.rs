@@ -25,7 +25,7 @@ use super::{
     to_be_signed::{ToBeSigned, pem},
 };
 
-const INVALIDITY_DATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.24");
+pub(super) const INVALIDITY_DATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.24");
 
 /// The most entries of a list: some 4 MB, which is more than clients like to fetch.
 const MAX_ENTRIES: usize = 100_000;

@@ -262,6 +262,14 @@ impl Issuer {
         self.key
     }
 
+    pub(super) fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    pub(super) fn key_id(&self) -> &[u8] {
+        &self.key_id
+    }
+
     pub(super) fn signs_crls(&self) -> bool {
         self.certificate.as_ref().is_some_and(|it| it.signs_crls)
     }
@@ -292,10 +300,37 @@ impl Issuer {
                 _ => Err(IssueError::NotItsOwn),
             };
         };
+        self.check_reach(
+            reach,
+            new.subject.as_name(),
+            (from, until),
+            new.profile.authority.map(|wanted| wanted.path_length),
+        )
+    }
+
+    /// Whether a certificate of this subject, period and, if it is an authority's, path length is within its reach.
+    pub(super) fn check_within(
+        &self,
+        subject: &Name,
+        period: (Timestamp, Timestamp),
+        authority: Option<Option<u8>>,
+    ) -> Result<(), IssueError> {
+        let reach = self.certificate.as_ref();
+        let reach = reach.ok_or_else(|| self.no_authority())?;
+        self.check_reach(reach, subject, period, authority)
+    }
+
+    fn check_reach(
+        &self,
+        reach: &Reach,
+        subject: &Name,
+        (from, until): (Timestamp, Timestamp),
+        authority: Option<Option<u8>>,
+    ) -> Result<(), IssueError> {
         if !reach.signs_certificates {
             return Err(self.no_authority());
         }
-        if new.subject.as_name() == &self.name {
+        if subject == &self.name {
             return Err(IssueError::NamedAsIssuer);
         }
         if from.seconds() < reach.not_before.seconds()
@@ -306,10 +341,8 @@ impl Issuer {
                 until: reach.not_after,
             });
         }
-        match (reach.path_length, new.profile.authority) {
-            (Some(most), Some(wanted))
-                if wanted.path_length.is_none_or(|length| length >= most) =>
-            {
+        match (reach.path_length, authority) {
+            (Some(most), Some(wanted)) if wanted.is_none_or(|length| length >= most) => {
                 Err(IssueError::PathLength { most })
             }
             _ => Ok(()),

@@ -11,11 +11,14 @@ mod algorithm;
 mod anchors;
 mod attestation;
 mod attestation_error;
+mod believed;
 mod certificate;
 mod crl;
 mod csr;
 mod envelope;
+pub mod exchange;
 mod issue;
+mod listed;
 mod name;
 mod profile;
 mod serial_number;
@@ -30,10 +33,12 @@ pub use algorithm::{PublicKeyKind, SignatureAlgorithm, UnsupportedKey};
 pub use anchors::{Anchors, AnchorsError, Generation};
 pub use attestation::{Attested, verify_attestation};
 pub use attestation_error::{AttestationError, Link};
+pub use believed::{NotBelieved, check_root};
 pub use certificate::{Certificate, MalformedCertificate};
 pub use crl::{CertificateRevocationReason, NewCrl, Revoked, crl_to_pem};
 pub use csr::{CertificateRequest, RequestError};
 pub use issue::{IssueError, Issuer, NewCertificate};
+pub use listed::{ListContent, NotAList};
 pub use name::{DistinguishedName, NotAName};
 pub use profile::{
     AlternativeName, AuthorityReach, CertificateProfile, ExtendedKeyUsage, KeyUsage,

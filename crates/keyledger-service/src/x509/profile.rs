@@ -97,6 +97,27 @@ pub enum AlternativeName {
 }
 
 impl KeyUsage {
+    /// All of them, in the order of their bits.
+    const ALL: [Self; 7] = [
+        Self::DigitalSignature,
+        Self::ContentCommitment,
+        Self::KeyEncipherment,
+        Self::DataEncipherment,
+        Self::KeyAgreement,
+        Self::KeyCertSign,
+        Self::CrlSign,
+    ];
+
+    /// Those that an extension names; `None` if it names others too.
+    pub(super) fn found(extension: &pkix::KeyUsage) -> Option<Vec<Self>> {
+        let named = |usage: &Self| extension.0.contains(usage.flag());
+        let found: Vec<_> = Self::ALL.into_iter().filter(named).collect();
+        let known = found.iter().fold(FlagSet::default(), |all, usage| {
+            all | FlagSet::from(usage.flag())
+        });
+        (known == extension.0).then_some(found)
+    }
+
     const fn flag(self) -> KeyUsages {
         match self {
             Self::DigitalSignature => KeyUsages::DigitalSignature,
@@ -125,6 +146,22 @@ impl KeyUsage {
 }
 
 impl ExtendedKeyUsage {
+    const ALL: [Self; 8] = [
+        Self::ServerAuth,
+        Self::ClientAuth,
+        Self::CodeSigning,
+        Self::EmailProtection,
+        Self::TimeStamping,
+        Self::OcspSigning,
+        Self::SmartcardLogon,
+        Self::PkinitClientAuth,
+    ];
+
+    /// The one with this identifier.
+    pub(super) fn found(id: ObjectIdentifier) -> Option<Self> {
+        Self::ALL.into_iter().find(|usage| usage.id() == id)
+    }
+
     const fn id(self) -> ObjectIdentifier {
         ObjectIdentifier::new_unwrap(match self {
             Self::ServerAuth => "1.3.6.1.5.5.7.3.1",
@@ -222,6 +259,20 @@ impl AlternativeName {
         Err(IssueError::AlternativeName {
             name: shortened(text),
             expected,
+        })
+    }
+
+    /// The name that a certificate has; `None` if it is of another kind.
+    pub(super) fn found(name: &GeneralName) -> Option<Self> {
+        Some(match name {
+            GeneralName::Rfc822Name(text) => Self::Email(text.to_string()),
+            GeneralName::DnsName(text) => Self::Dns(text.to_string()),
+            GeneralName::UniformResourceIdentifier(text) => Self::Uri(text.to_string()),
+            GeneralName::OtherName(other) if other.type_id == UPN => {
+                let text = other.value.decode_as::<Utf8StringRef<'_>>().ok()?;
+                Self::Upn(text.to_string())
+            }
+            _ => return None,
         })
     }
 

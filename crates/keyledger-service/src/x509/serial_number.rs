@@ -51,6 +51,15 @@ impl SerialNumber {
         Self(octets[leading.min(octets.len().saturating_sub(1))..].to_vec())
     }
 
+    /// What RFC 5280 allows, as it stands in a certificate: positive, and of at most 20 octets.
+    pub(super) fn strictly(found: &Encoded) -> Result<Self, NotASerialNumber> {
+        let octets = found.as_bytes();
+        if octets.first().is_some_and(|first| *first > 0x7f) {
+            return Err(NotASerialNumber);
+        }
+        Self::from_octets(octets)
+    }
+
     pub(super) fn encoded(&self) -> der::Result<Encoded> {
         Encoded::new(&self.0)
     }

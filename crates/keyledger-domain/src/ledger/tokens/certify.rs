@@ -15,6 +15,22 @@ use crate::{
 const MAX_CERTIFICATES: usize = 64;
 /// The most names of a kind in a certificate.
 const MAX_CERTIFICATE_NAMES: usize = 16;
+/// The longest that a certificate holds: 20 years, a root's in the key management plan.
+pub(super) const MAX_CERTIFICATE_DAYS: u16 = 7_300;
+/// The most authorities below another.
+const MAX_PATH_LENGTH: u8 = 4;
+
+/// What to do where an issuer's secret half is not in custody.
+pub const KEPT_ELSEWHERE: &str = "its secret half is kept elsewhere: write a request with `--request FILE`, have it signed there, and accept the response";
+
+/// Where the secret half of an issuer signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Signs {
+    /// In custody.
+    Here,
+    /// On a machine without a network, on a token, in somebody else's hands.
+    Elsewhere,
+}
 
 impl Ledger {
     /// Decides on a certificate over a key in the ledger.
@@ -24,71 +40,7 @@ impl Ledger {
         certify: &key::Certify,
         facts: &Facts,
     ) -> Result<Decision, Rejection> {
-        let id = HistoryId::new(Aggregate::Key, target.name.clone());
-        let key = self.key(&target.name).map(|e| &e.state);
-        let key = key.ok_or_else(|| Rejection::NotFound(id.clone()))?;
-        let bad = |field, fault: &str| Rejection::BadValue {
-            field,
-            fault: fault.to_owned(),
-        };
-        if !matches!(key.state, key::State::PreActive | key::State::Active) {
-            return Err(Rejection::NotAllowed {
-                state: key.state,
-                verb: "certify",
-            });
-        }
-        let issuer = certify.issuer.as_ref().unwrap_or(&target.name);
-        let signs = self.key(issuer).map(|e| &e.state);
-        let signs = signs
-            .ok_or_else(|| Rejection::NotFound(HistoryId::new(Aggregate::Key, issuer.clone())))?;
-        if certify.issuer.is_none() && !can_certify(signs) {
-            return Err(bad(
-                "issuer",
-                "a key that certifies itself must be active, in custody, p-256 or p-384, of purpose certify",
-            ));
-        }
-        if certify.issuer.is_some() && !self.certifies(issuer, facts.now) {
-            return Err(bad(
-                "issuer",
-                "it is no authority, or no more: certify it first with `path_length`",
-            ));
-        }
-        let other_root = key.authority().is_some_and(|c| c.issuer != target.name);
-        if certify.issuer.is_none() && other_root {
-            return Err(bad(
-                "issuer",
-                "another key vouches for it: name that one, or make a new root",
-            ));
-        }
-        if certify.path_length.is_some() && !key.purposes.has(Purpose::Certify) {
-            return Err(bad(
-                "path_length",
-                "only a key of purpose certify can be an authority",
-            ));
-        }
-        if certify.path_length.is_some_and(|l| l > 4) {
-            return Err(Rejection::OutOfRange {
-                field: "path_length",
-                value: i64::from(certify.path_length.unwrap_or_default()),
-                min: 0,
-                max: 4,
-            });
-        }
-        if !(1..=7_300).contains(&certify.days) {
-            return Err(Rejection::OutOfRange {
-                field: "days",
-                value: i64::from(certify.days),
-                min: 1,
-                max: 7_300,
-            });
-        }
-        check_lengths(certify)?;
-        if key.certificates().count() >= MAX_CERTIFICATES {
-            return Err(Rejection::LimitReached {
-                what: "certificates over a key",
-                max: MAX_CERTIFICATES,
-            });
-        }
+        self.check_certify(&target.name, certify, Signs::Here, facts.now)?;
         let Made::Certificate(certified) = &facts.made else {
             return Err(bad("issuer", "no certificate was made"));
         };
@@ -103,12 +55,106 @@ impl Ledger {
         decision.add(target, vec![event], Event::Key);
         Ok(decision)
     }
-}
 
-impl Ledger {
-    /// True of an authority at `now`, if nothing above it was revoked either.
+    /// Whether the certificate that `certify` asks for over the key `name` may be put before an issuer whose secret half is
+    /// kept elsewhere. What is signed there comes back as an `install`.
+    ///
+    /// # Errors
+    ///
+    /// The [`Rejection`] that `certify` would get of such an issuer in custody, or one that says that it is in custody.
+    pub fn check_certify_elsewhere(
+        &self,
+        name: &Name,
+        certify: &key::Certify,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        if certify.issuer.is_none() {
+            return Err(bad(
+                "issuer",
+                "name it: a root signs its own certificate where its key is, with `keyledger offline ca-init`",
+            ));
+        }
+        self.check_certify(name, certify, Signs::Elsewhere, now)
+    }
+
+    fn check_certify(
+        &self,
+        name: &Name,
+        certify: &key::Certify,
+        signs: Signs,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        let key = self.certifiable(name, "certify")?;
+        self.check_issuer(name, certify.issuer.as_ref(), signs, now)?;
+        if let Some(length) = certify.path_length {
+            check_authority(key, "path_length", Some(length))?;
+        }
+        if !(1..=MAX_CERTIFICATE_DAYS).contains(&certify.days) {
+            return Err(Rejection::OutOfRange {
+                field: "days",
+                value: i64::from(certify.days),
+                min: 1,
+                max: i64::from(MAX_CERTIFICATE_DAYS),
+            });
+        }
+        check_lengths(certify)?;
+        check_room(key)
+    }
+
+    /// The key `name`, if it may be certified at all.
+    pub(super) fn certifiable(
+        &self,
+        name: &Name,
+        verb: &'static str,
+    ) -> Result<&key::Key, Rejection> {
+        let key = self.key(name).map(|e| &e.state);
+        let key =
+            key.ok_or_else(|| Rejection::NotFound(HistoryId::new(Aggregate::Key, name.clone())))?;
+        match key.state {
+            key::State::PreActive | key::State::Active => Ok(key),
+            state => Err(Rejection::NotAllowed { state, verb }),
+        }
+    }
+
+    /// Whether `issuer`, or the key `name` itself, may sign a certificate over `name`, and signs there.
+    pub(super) fn check_issuer(
+        &self,
+        name: &Name,
+        issuer: Option<&Name>,
+        signs: Signs,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        let signer = issuer.unwrap_or(name);
+        let key = self.key(signer).map(|e| &e.state);
+        let key =
+            key.ok_or_else(|| Rejection::NotFound(HistoryId::new(Aggregate::Key, signer.clone())))?;
+        if issuer.is_none() {
+            check_own_issuer(name, key, signs)?;
+        } else if !self.vouches(signer, now) {
+            return Err(bad(
+                "issuer",
+                "it is no authority, or no more: certify it first with `path_length`",
+            ));
+        }
+        match (signs, key.custodian == Custodian::Software) {
+            (Signs::Here, false) => Err(bad("issuer", KEPT_ELSEWHERE)),
+            (Signs::Elsewhere, true) => Err(bad(
+                "issuer",
+                "its secret half is in custody here: use `certify`, and no request",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// True of an authority in custody at `now`, if nothing above it was revoked either.
     #[must_use]
     pub fn certifies(&self, name: &Name, now: Timestamp) -> bool {
+        let key = self.key(name).map(|e| &e.state);
+        key.is_some_and(|key| key.custodian == Custodian::Software) && self.vouches(name, now)
+    }
+
+    /// True of an authority at `now`, wherever it signs, if nothing above it was revoked either.
+    fn vouches(&self, name: &Name, now: Timestamp) -> bool {
         /// More than any path length allows.
         const MAX_ABOVE: usize = 8;
         let Some(key) = self.key(name).map(|e| &e.state) else {
@@ -134,11 +180,76 @@ impl Ledger {
     }
 }
 
-/// True of a key that may sign certificates now.
+/// Whether a key may certify itself, there.
+fn check_own_issuer(name: &Name, key: &key::Key, signs: Signs) -> Result<(), Rejection> {
+    let here = signs == Signs::Elsewhere || key.custodian == Custodian::Software;
+    if !can_certify(key) || !here {
+        return Err(bad(
+            "issuer",
+            match signs {
+                Signs::Here => {
+                    "a key that certifies itself must be active, in custody, p-256 or p-384, of purpose certify; install the certificate of one that is kept elsewhere"
+                }
+                Signs::Elsewhere => {
+                    "a key that certifies itself must be active, p-256 or p-384, of purpose certify"
+                }
+            },
+        ));
+    }
+    if key.authority().is_some_and(|c| c.issuer != *name) {
+        return Err(bad(
+            "issuer",
+            "another key vouches for it: name that one, or make a new root",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a key may be an authority of this path length.
+pub(super) fn check_authority(
+    key: &key::Key,
+    field: &'static str,
+    path_length: Option<u8>,
+) -> Result<(), Rejection> {
+    if !key.purposes.has(Purpose::Certify) {
+        return Err(bad(
+            field,
+            "only a key of purpose certify can be an authority",
+        ));
+    }
+    match path_length.filter(|length| *length > MAX_PATH_LENGTH) {
+        Some(length) => Err(Rejection::OutOfRange {
+            field,
+            value: i64::from(length),
+            min: 0,
+            max: i64::from(MAX_PATH_LENGTH),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Whether there is room for one more certificate over a key.
+pub(super) fn check_room(key: &key::Key) -> Result<(), Rejection> {
+    if key.certificates().count() < MAX_CERTIFICATES {
+        return Ok(());
+    }
+    Err(Rejection::LimitReached {
+        what: "certificates over a key",
+        max: MAX_CERTIFICATES,
+    })
+}
+
+pub(super) fn bad(field: &'static str, fault: &str) -> Rejection {
+    Rejection::BadValue {
+        field,
+        fault: fault.to_owned(),
+    }
+}
+
+/// True of a key that may sign certificates now, wherever it does.
 fn can_certify(key: &key::Key) -> bool {
     key.state == key::State::Active
         && key.purposes.has(Purpose::Certify)
-        && key.custodian == Custodian::Software
         && matches!(key.algorithm, Algorithm::P256 | Algorithm::P384)
 }
 

@@ -2,10 +2,12 @@
 
 mod certify;
 mod escrow;
+mod install;
 mod keys;
 mod made;
 mod reports;
 
+pub use certify::KEPT_ELSEWHERE;
 pub use escrow::NewEscrow;
 pub use made::OPENPGP_FINGERPRINT;
 

@@ -3,7 +3,9 @@
 mod algorithms;
 mod attestation;
 mod authority;
+mod believed;
 mod certificates;
+mod exchange;
 mod forged;
 mod hostile;
 mod lists;

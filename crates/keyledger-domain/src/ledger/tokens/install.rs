@@ -1,0 +1,85 @@
+//! Certificates that were signed elsewhere, by a key that is not in custody here.
+
+use super::certify::{MAX_CERTIFICATE_DAYS, Signs, bad, check_authority, check_room};
+use crate::{
+    command::Target,
+    event::Event,
+    key::{self, Certified},
+    ledger::{Decision, Facts, Ledger, Made},
+    rejection::Rejection,
+    time::Timestamp,
+};
+
+/// How far the clock of whoever signed may be ahead.
+const CLOCKS_DIFFER_MS: i64 = 300_000;
+
+impl Ledger {
+    /// Decides on a certificate over a key in the ledger that was signed elsewhere. What it says was found by the service; the
+    /// rules are those of `certify`.
+    pub(in crate::ledger) fn decide_install(
+        &self,
+        target: &Target,
+        install: &key::Install,
+        facts: &Facts,
+    ) -> Result<Decision, Rejection> {
+        let key = self.certifiable(&target.name, "install")?;
+        let mut decision = Decision::default();
+        let Made::Certificate(certified) = &facts.made else {
+            return Err(bad("certificate", "it was not read"));
+        };
+        // Already so: nothing to record.
+        if key.certificates().any(|known| *known == **certified) {
+            return Ok(decision);
+        }
+        let issuer = install.issuer.as_ref();
+        self.check_issuer(&target.name, issuer, Signs::Elsewhere, facts.now)?;
+        if certified.authority {
+            check_authority(key, "certificate", None)?;
+        } else if issuer.is_none() {
+            return Err(bad(
+                "certificate",
+                "it signs itself, and is no authority's: name its issuer",
+            ));
+        }
+        check_dates(certified, facts.now)?;
+        check_room(key)?;
+        if let Some(taken) = self.certified(&certified.serial) {
+            let fault = format!(
+                "its serial number {} was used before, over key {taken}: have another one signed",
+                certified.serial
+            );
+            return Err(bad("certificate", &fault));
+        }
+        let event = key::Event::Certified((**certified).clone());
+        decision.add(target, vec![event], Event::Key);
+        Ok(decision)
+    }
+}
+
+fn check_dates(certified: &Certified, now: Timestamp) -> Result<(), Rejection> {
+    let refuse = |value, rule| {
+        Err(Rejection::BadDate {
+            field: "certificate",
+            value,
+            rule,
+        })
+    };
+    let (from, until) = (certified.not_before, certified.not_after);
+    if until <= now {
+        return refuse(until, "it has expired: have a new one signed");
+    }
+    if from.ms() > now.ms() + CLOCKS_DIFFER_MS {
+        return refuse(
+            from,
+            "it does not hold yet: wait, or look at the clock of whoever signed it",
+        );
+    }
+    // A day more: certificates begin a little before they are signed.
+    if until > from.plus_days(i64::from(MAX_CERTIFICATE_DAYS) + 1) {
+        return refuse(
+            until,
+            "a certificate holds for 7300 days at most: have a shorter one signed",
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Authorities whose secret half is kept elsewhere: what they are to sign, and what they signed.
+
+use data_encoding::BASE64;
+use keyledger_domain::{
+    Ledger, Name, Rejection, Timestamp,
+    key::{self, Certified, Custodian},
+};
+use keyledger_wire::query;
+
+use super::{
+    certificates::{CertifyError, Wanted, authority_of, bad, failed, public_key},
+    lists::list,
+};
+use crate::{
+    shared::Shared,
+    x509::{Certificate, Issuer, ToBeSigned, check_root},
+};
+
+/// How long a list that is signed elsewhere may be used, in days: at most, and unless it is said. The Baseline Requirements
+/// §4.9.7 have an offline authority's list renewed within a year; half of that leaves time to be late.
+const LIST_DAYS: (u16, u16) = (366, 180);
+
+/// The bytes of the certificate that `certify` asks for, for its issuer to sign elsewhere.
+pub(crate) fn to_be_signed(
+    shared: &Shared,
+    name: &Name,
+    certify: &key::Certify,
+    now: Timestamp,
+) -> Result<query::ToBeSigned, CertifyError> {
+    let ledger = shared.live.ledger.read();
+    ledger.check_certify_elsewhere(name, certify, now)?;
+    let spki = public_key(&ledger, name)?;
+    let wanted = Wanted::of(name, certify, &spki)?;
+    let (issuer, certificate) = issuer_of(&ledger, wanted.issuer)?;
+    let holds = (certificate.not_before(), certificate.not_after());
+    let draft = wanted.draft(&issuer, Some(holds), now)?;
+    Ok(answer(wanted.issuer, &certificate, &draft.to_be_signed))
+}
+
+/// The bytes of the list of revoked certificates, for `issuer` to sign elsewhere.
+pub(crate) fn crl_to_be_signed(
+    shared: &Shared,
+    issuer: &Name,
+    wanted: &query::CrlWanted,
+    now: Timestamp,
+) -> Result<query::ToBeSigned, CertifyError> {
+    let (most, usual) = LIST_DAYS;
+    let days = wanted.days.unwrap_or(usual);
+    if !(1..=most).contains(&days) {
+        return Err(Rejection::OutOfRange {
+            field: "days",
+            value: i64::from(days),
+            min: 1,
+            max: i64::from(most),
+        }
+        .into());
+    }
+    let ledger = shared.live.ledger.read();
+    let here = |key: &key::Key| key.custodian == Custodian::Software;
+    if ledger.key(issuer).is_some_and(|e| here(&e.state)) {
+        return Err(bad(
+            "issuer",
+            "its secret half is in custody here: ask for the list itself, and for no request",
+        ));
+    }
+    let (signs, certificate) = issuer_of(&ledger, issuer)?;
+    let draft = list(&ledger, issuer, now)?.draft(&signs, now, i64::from(days))?;
+    Ok(answer(issuer, &certificate, &draft))
+}
+
+/// What a certificate that was signed elsewhere says, if its issuer as the ledger knows it signed it over the key `name`.
+pub(crate) fn installed(
+    shared: &Shared,
+    name: &Name,
+    install: &key::Install,
+) -> Result<Certified, CertifyError> {
+    let certificate = read(&install.certificate)?;
+    let ledger = shared.live.ledger.read();
+    let spki = public_key(&ledger, name)?;
+    let believed = match &install.issuer {
+        Some(issuer) => issuer_of(&ledger, issuer)?
+            .0
+            .check_signed(&certificate, &spki),
+        None => check_root(&certificate, &spki),
+    };
+    believed.map_err(|why| bad("certificate", &in_full(&why)))?;
+    Ok(Certified {
+        issuer: install.issuer.as_ref().unwrap_or(name).clone(),
+        serial: certificate.serial_number().to_string().into(),
+        not_before: certificate.not_before(),
+        not_after: certificate.not_after(),
+        authority: certificate.is_ca(),
+        certificate: BASE64.encode(certificate.der()).into(),
+    })
+}
+
+/// Base64 of DER, or PEM.
+fn read(text: &str) -> Result<Certificate, CertifyError> {
+    if text.contains("PRIVATE KEY") {
+        return Err(bad(
+            "certificate",
+            "that is a PRIVATE key: it was not stored; treat it as compromised, and send the certificate",
+        ));
+    }
+    if text.contains("-----BEGIN") {
+        let read = Certificate::from_pem(text);
+        return read.map_err(|e| bad("certificate", &in_full(&e)));
+    }
+    let der = BASE64.decode(text.trim().as_bytes());
+    let der = der.map_err(|_| bad("certificate", "it is neither base64 of DER nor PEM"))?;
+    Certificate::from_der(&der).map_err(|e| bad("certificate", &in_full(&e)))
+}
+
+fn issuer_of(ledger: &Ledger, name: &Name) -> Result<(Issuer, Certificate), CertifyError> {
+    let certificate = authority_of(ledger, name)?;
+    Ok((Issuer::of(&certificate).map_err(failed)?, certificate))
+}
+
+fn answer(
+    issuer: &Name,
+    certificate: &Certificate,
+    to_be_signed: &ToBeSigned,
+) -> query::ToBeSigned {
+    query::ToBeSigned {
+        issuer: issuer.clone(),
+        issuer_certificate: BASE64.encode(certificate.der()),
+        to_be_signed: BASE64.encode(to_be_signed.bytes()),
+    }
+}
+
+/// An error with what it comes from.
+fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,285 @@
+//! Requests to an authority elsewhere and its responses: what is shown, what is signed, and what is refused.
+
+use data_encoding::BASE64;
+use keyledger_domain::Name;
+use serde_json::{Value, json};
+
+use crate::x509::{
+    AlternativeName, Certificate, CertificateProfile, Issuer, KeyUsage, NewCertificate, NewCrl,
+    Revoked, ToBeSigned,
+    exchange::{
+        Asked, Content, ExchangeError, MAX_EXCHANGE_BYTES, Request, Response, ResponseError,
+        describe,
+    },
+};
+
+use super::{
+    at, now,
+    organisation::{Organisation, ca_profile, name, serial},
+};
+
+fn id(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+/// A certificate for the root to sign, of this profile.
+fn draft(organisation: &Organisation, profile: &CertificateProfile) -> ToBeSigned {
+    let names: &[AlternativeName] = match profile.authority {
+        Some(_) => &[],
+        None => &[AlternativeName::Dns("www.example.org".to_owned())],
+    };
+    let new = NewCertificate {
+        serial_number: &serial(9),
+        subject: &name("CN=Example Issuing CA 2,O=Example"),
+        spki: organisation.issuing.spki(),
+        alternative_names: names,
+        not_before: at("2026-11-25T00:00:00Z"),
+        not_after: at("2029-11-25T00:00:00Z"),
+        profile,
+    };
+    let issuer = Issuer::of(&organisation.root).unwrap();
+    issuer.certificate(&new).unwrap()
+}
+
+fn list(organisation: &Organisation, entries: &[Revoked]) -> ToBeSigned {
+    let new = NewCrl {
+        number: 258,
+        this_update: at("2026-11-25T00:00:00Z"),
+        next_update: at("2027-05-24T00:00:00Z"),
+        entries,
+    };
+    Issuer::of(&organisation.root).unwrap().crl(&new).unwrap()
+}
+
+fn request(
+    organisation: &Organisation,
+    asked: Asked,
+    bytes: &[u8],
+) -> Result<Request, ExchangeError> {
+    let issuer = BASE64.encode(organisation.root.der());
+    Request::new(id("root-ca"), asked, issuer, BASE64.encode(bytes), now())
+}
+
+fn certificate_request(organisation: &Organisation) -> Request {
+    let bytes = draft(organisation, &ca_profile(Some(0)));
+    let key = id("issuing-ca");
+    request(organisation, Asked::Certificate { key }, bytes.bytes()).unwrap()
+}
+
+fn sign(organisation: &Organisation, request: &Request) -> Vec<u8> {
+    let bytes = request.to_be_signed().bytes();
+    organisation.openssl.sign("root", "p384", bytes)
+}
+
+/// The file with one field changed.
+fn changed(file: &[u8], field: &str, value: Value) -> Vec<u8> {
+    let mut json: Value = serde_json::from_slice(file).unwrap();
+    json[field] = value;
+    serde_json::to_vec(&json).unwrap()
+}
+
+/// A request in words, but for the digest of its file.
+fn said(request: &Request) -> String {
+    describe(request, now()).replace(request.digest(), "")
+}
+
+#[test]
+fn a_certificate_goes_out_in_words_and_comes_back_signed() {
+    let organisation = Organisation::found();
+    let request = certificate_request(&organisation);
+    let there = Request::parse(&request.to_json()).unwrap();
+    assert_eq!(there, request);
+    let words = describe(&there, now());
+    for line in [
+        "Authority    CN=Example Root,O=Example (root-ca)\n",
+        "CERTIFY      key issuing-ca\n",
+        "subject      CN=Example Issuing CA 2,O=Example\n",
+        "authority    YES, with no authority below it\n",
+        "until        2029-11-25 00:00:00Z (in 1096 days)\n",
+        "key usage    key_cert_sign\n",
+        &format!("serial       {}\n", serial(9)),
+        &format!("SHA-256      {}\n", request.digest()),
+    ] {
+        assert!(words.contains(line), "no {line:?} in\n{words}");
+    }
+    let response = Response::new(&there, &sign(&organisation, &there), now()).unwrap();
+    let response = Response::parse(&response.to_json()).unwrap();
+    let certificate = Certificate::from_der(&response.accept(&request).unwrap()).unwrap();
+    let issuer = Issuer::of(&organisation.root).unwrap();
+    issuer
+        .check_signed(&certificate, organisation.issuing.spki())
+        .unwrap();
+}
+
+#[test]
+fn a_leaf_is_shown_with_its_names_and_uses() {
+    let organisation = Organisation::found();
+    let profile = CertificateProfile {
+        key_usages: vec![KeyUsage::DigitalSignature],
+        extended_key_usages: vec![crate::x509::ExtendedKeyUsage::ServerAuth],
+        ..CertificateProfile::default()
+    };
+    let bytes = draft(&organisation, &profile);
+    let key = id("web-1");
+    let request = request(&organisation, Asked::Certificate { key }, bytes.bytes()).unwrap();
+    let words = describe(&request, now());
+    for line in [
+        "authority    no\n",
+        "key usage    digital_signature\n",
+        "for          server_auth\n",
+        "DNS          www.example.org\n",
+    ] {
+        assert!(words.contains(line), "no {line:?} in\n{words}");
+    }
+}
+
+#[test]
+fn a_list_goes_out_in_words_and_comes_back_signed() {
+    let organisation = Organisation::found();
+    let entry = Revoked {
+        serial_number: serial(2),
+        revoked_at: at("2026-11-24T00:00:00Z"),
+        reason: None,
+        invalid_since: Some(at("2026-11-20T00:00:00Z")),
+    };
+    let bytes = list(&organisation, &[entry]);
+    let request = request(&organisation, Asked::Crl, bytes.bytes()).unwrap();
+    let Content::Crl(content) = request.content() else {
+        panic!("it is a list");
+    };
+    assert_eq!((content.entries, content.number), (1, 258));
+    let words = describe(&request, now());
+    for line in [
+        "REVOKED      1 certificate\n",
+        "list number  258\n",
+        "until        2027-05-24 00:00:00Z (in 180 days)\n",
+    ] {
+        assert!(words.contains(line), "no {line:?} in\n{words}");
+    }
+    let response = Response::new(&request, &sign(&organisation, &request), now()).unwrap();
+    let der = response.accept(&request).unwrap();
+    organisation.openssl.write("root.crl", der);
+    organisation
+        .openssl
+        .run("crl -in root.crl -inform DER -CAfile root.pem -verify -noout");
+}
+
+#[test]
+fn what_is_not_shown_is_not_signed() {
+    let organisation = Organisation::found();
+    let profile = CertificateProfile {
+        crl_url: Some("http://pki.example.org/root.crl".to_owned()),
+        ..ca_profile(Some(0))
+    };
+    let bytes = draft(&organisation, &profile);
+    let key = id("issuing-ca");
+    let refused = request(&organisation, Asked::Certificate { key }, bytes.bytes());
+    assert!(
+        matches!(refused, Err(ExchangeError::NotShown { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn bytes_are_what_they_are_said_to_be() {
+    let organisation = Organisation::found();
+    let certificate = draft(&organisation, &ca_profile(Some(0)));
+    let crl = list(&organisation, &[]);
+    let key = id("issuing-ca");
+    request(&organisation, Asked::Crl, certificate.bytes()).unwrap_err();
+    request(&organisation, Asked::Certificate { key }, crl.bytes()).unwrap_err();
+    request(&organisation, Asked::Crl, b"anything").unwrap_err();
+    request(&organisation, Asked::Crl, &[0x30, 0]).unwrap_err();
+}
+
+#[test]
+fn every_request_that_was_changed_on_its_way_is_refused_or_shows_it() {
+    let organisation = Organisation::found();
+    let request = certificate_request(&organisation);
+    let file = request.to_json();
+    let bytes = request.to_be_signed().bytes();
+    for at in 0..bytes.len() {
+        let mut bytes = bytes.to_vec();
+        bytes[at] ^= 1;
+        let file = changed(&file, "to_be_signed", json!(BASE64.encode(&bytes)));
+        if let Ok(changed) = Request::parse(&file) {
+            assert_ne!(said(&changed), said(&request), "byte {at}");
+        }
+    }
+    for (field, value) in [
+        ("format", json!("keyledger-openpgp-request")),
+        ("version", json!(2)),
+        ("more", json!(1)),
+        ("asked", json!({ "certificate": { "key": "a.b" } })),
+        ("asked", json!("crl")),
+        ("issuer", json!("")),
+        ("to_be_signed", json!("!")),
+        ("issuer_certificate", json!("MIIC")),
+        // An authority that could not have signed it.
+        (
+            "issuer_certificate",
+            json!(BASE64.encode(organisation.issuing.der())),
+        ),
+        ("made_at", json!("yesterday")),
+    ] {
+        assert!(Request::parse(&changed(&file, field, value)).is_err());
+    }
+    let large = vec![b' '; MAX_EXCHANGE_BYTES + 1];
+    let refused = Request::parse(&large);
+    assert!(matches!(refused, Err(ExchangeError::TooLarge { .. })));
+}
+
+#[test]
+fn a_response_counts_for_its_request_and_with_its_signature() {
+    let organisation = Organisation::found();
+    let request = certificate_request(&organisation);
+    let signature = sign(&organisation, &request);
+    let response = Response::new(&request, &signature, now()).unwrap();
+
+    let bytes = list(&organisation, &[]);
+    let other = super::exchange::request(&organisation, Asked::Crl, bytes.bytes()).unwrap();
+    let refused = response.accept(&other);
+    assert!(matches!(refused, Err(ResponseError::OtherRequest { .. })));
+    let refused = Response::new(&other, &signature, now());
+    assert!(matches!(refused, Err(ResponseError::Signature(_))));
+
+    let file = response.to_json();
+    for at in 0..signature.len() {
+        let mut signature = signature.clone();
+        signature[at] ^= 1;
+        let file = changed(&file, "signature", json!(BASE64.encode(&signature)));
+        let refused = Response::parse(&file).unwrap().accept(&request);
+        assert!(matches!(refused, Err(ResponseError::Signature(_))));
+    }
+    for (field, value) in [
+        ("format", json!("keyledger-openpgp-response")),
+        ("version", json!(2)),
+        ("more", json!(1)),
+        ("signed_at", json!(1)),
+    ] {
+        assert!(Response::parse(&changed(&file, field, value)).is_err());
+    }
+    let large = vec![b' '; MAX_EXCHANGE_BYTES + 1];
+    let refused = Response::parse(&large);
+    assert!(matches!(refused, Err(ResponseError::TooLarge { .. })));
+}
+
+#[test]
+fn a_subject_cannot_write_lines_of_its_own() {
+    let organisation = Organisation::found();
+    let file = certificate_request(&organisation).to_json();
+    let bytes = Request::parse(&file).unwrap();
+    let mut bytes = bytes.to_be_signed().bytes().to_vec();
+    let at = bytes
+        .windows(10)
+        .position(|window| window == b"Issuing CA")
+        .unwrap();
+    bytes[at..at + 3].copy_from_slice("\u{202e}".as_bytes());
+    let file = changed(&file, "to_be_signed", json!(BASE64.encode(&bytes)));
+    let words = describe(&Request::parse(&file).unwrap(), now());
+    assert!(words.contains("CN=Example \u{fffd}uing CA 2"), "{words}");
+    bytes[at..at + 3].copy_from_slice(b"\n  ");
+    let file = changed(&file, "to_be_signed", json!(BASE64.encode(&bytes)));
+    let words = describe(&Request::parse(&file).unwrap(), now());
+    assert!(words.contains("CN=Example \\0a  uing CA 2"), "{words}");
+}
