@@ -104,6 +104,14 @@ fn every_subcommand_has_help() {
         "offline",
         "offline show",
         "offline sign",
+        "offline ca-init",
+        "ca",
+        "ca create",
+        "ca certify",
+        "ca register",
+        "ca accept",
+        "ca chain",
+        "ca crl",
     ] {
         let run = shell.line(&format!("{path} --help"));
         assert_eq!(run.code, 0, "{path}: {}", run.stderr);

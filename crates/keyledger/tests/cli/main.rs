@@ -6,6 +6,7 @@ mod connecting;
 mod fake;
 mod help;
 mod init;
+mod offline_ca;
 mod openpgp;
 mod support;
 mod unanswered;

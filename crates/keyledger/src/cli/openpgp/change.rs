@@ -6,9 +6,12 @@ use std::{
 };
 
 use anyhow::Context as _;
-use keyledger_custody::openpgp::{
-    Certificate, CertifyKey, SealedKey, UserId,
-    offline::{Ask, Request, describe},
+use keyledger_custody::{
+    Passphrase,
+    openpgp::{
+        Certificate, CertifyKey, SealedKey, UserId,
+        offline::{Ask, Request, describe},
+    },
 };
 use keyledger_domain::{Timestamp, text::plain};
 use serde_json::json;
@@ -111,20 +114,29 @@ impl Agree {
             );
             return Err(Failure::new(Exit::Rejected, problem).into());
         }
-        let words = describe(request, now);
-        if out.is_json() {
-            eprint!("{}", plain(&words));
-        } else {
-            out.line(&words)?;
-        }
-        self.confirm()?;
-        let passphrase = match &self.passphrase_file {
-            Some(file) => root::from_file(file)?,
-            None => root::ask("the certify key")?,
-        };
+        self.to(&describe(request, now), out)?;
+        let passphrase = self.passphrase("the certify key")?;
         sealed
             .open_certify_key(&passphrase)
             .with_context(|| key.display().to_string())
+    }
+
+    /// Shows in `words` what is to be signed, and asks.
+    pub(crate) fn to(&self, words: &str, out: &mut Output<'_>) -> anyhow::Result<()> {
+        if out.is_json() {
+            eprint!("{}", plain(words));
+        } else {
+            out.line(words)?;
+        }
+        self.confirm()
+    }
+
+    /// The passphrase of `what`.
+    pub(crate) fn passphrase(&self, what: &str) -> anyhow::Result<Passphrase> {
+        match &self.passphrase_file {
+            Some(file) => root::from_file(file),
+            None => root::ask(what),
+        }
     }
 
     fn confirm(&self) -> anyhow::Result<()> {

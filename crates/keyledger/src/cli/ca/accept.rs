@@ -1,0 +1,113 @@
+//! `keyledger ca accept`: what came back from the machine with the authority's key.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use keyledger_domain::key;
+use keyledger_service::x509::exchange::{Asked, Content, MAX_EXCHANGE_BYTES, Request, Response};
+use keyledger_wire::query::{Certificates, Nothing};
+use serde_json::json;
+
+use super::{
+    certified,
+    pem::{armoured, write},
+};
+use crate::{
+    args::Why,
+    cli::openpgp::files,
+    exit::{Exit, Failure},
+    output::Output,
+    session::Session,
+};
+
+/// Take the response of the machine with the authority's key: install the certificate, or write the list
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger ca accept issuing.response
+  keyledger ca accept crl.response --out root-ca.crl")]
+pub(super) struct Accept {
+    /// The response
+    #[arg(value_name = "FILE")]
+    response: PathBuf,
+    /// The request that it answers; the file beside it that ends in .request unless given
+    #[arg(long, value_name = "FILE")]
+    request: Option<PathBuf>,
+    /// The file of the certificate or list, in PEM; a list is printed unless given
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    why: Why,
+}
+
+impl Accept {
+    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let path = self.request.clone();
+        let path = path.unwrap_or_else(|| self.response.with_extension("request"));
+        let request = Request::parse(&files::read(&path, MAX_EXCHANGE_BYTES)?)
+            .map_err(|error| files::refused(&path, error))?;
+        let der = Response::parse(&files::read(&self.response, MAX_EXCHANGE_BYTES)?)
+            .and_then(|response| response.accept(&request))
+            .map_err(|error| files::refused(&self.response, error))?;
+        match request.asked() {
+            Asked::Certificate { key } => {
+                let ids = self.why.under.ids();
+                let install = key::Install {
+                    issuer: Some(request.issuer().clone()),
+                    certificate: STANDARD.encode(&der),
+                    reason: self.why.reason,
+                    ticket: self.why.under.ticket,
+                };
+                certified(session, out, "install", key, &install, ids).await?;
+                match &self.out {
+                    Some(file) => write(out, Some(file), &armoured("CERTIFICATE", &der)),
+                    None => Ok(()),
+                }
+            }
+            Asked::Crl => {
+                check_list(session, &request, out).await?;
+                print_list(&request, &der, self.out.as_deref(), out)
+            }
+        }
+    }
+}
+
+/// Holds a list against the ledger: nobody else does.
+async fn check_list(session: &Session, request: &Request, out: &Output<'_>) -> anyhow::Result<()> {
+    let issuer = request.issuer();
+    let found: Certificates = session
+        .query(&format!("certificates.{issuer}"), &Nothing {})
+        .await
+        .with_context(|| format!("asking for the certificates of {issuer}"))?;
+    let named = STANDARD.encode(request.issuer_certificate().der());
+    let known = |c: &key::Certified| c.authority && *c.certificate == *named;
+    if !found.certificates.iter().any(known) {
+        let problem = format!("the request is not to {issuer} as the ledger knows it");
+        return Err(Failure::new(Exit::Rejected, problem)
+            .remedy("make the request anew, and look at who changed this one")
+            .into());
+    }
+    match request.content() {
+        Content::Crl(list) if list.next_update <= out.now() => {
+            let problem = format!("the list was good until {}", list.next_update);
+            Err(Failure::new(Exit::Rejected, problem)
+                .remedy("make a new request")
+                .into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn print_list(
+    request: &Request,
+    der: &[u8],
+    file: Option<&Path>,
+    out: &mut Output<'_>,
+) -> anyhow::Result<()> {
+    if out.is_json() && file.is_none() {
+        let crl = STANDARD.encode(der);
+        return Ok(out.json(&json!({ "issuer": request.issuer(), "crl": crl }))?);
+    }
+    write(out, file, &armoured("X509 CRL", der))
+}

@@ -1,0 +1,55 @@
+//! `keyledger ca crl`: which of an authority's certificates were revoked.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use keyledger_domain::Name;
+use keyledger_service::x509::exchange::Asked;
+use keyledger_wire::query::{Crl, CrlWanted, Nothing};
+use serde_json::json;
+
+use super::{
+    pem::{armoured, write},
+    request,
+};
+use crate::{output::Output, session::Session};
+
+/// Print the list of an authority's revoked certificates, signed now, as PEM
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger ca crl issuing-ca --out issuing-ca.crl
+  keyledger ca crl root-ca --request crl.request --days 180d")]
+pub(super) struct List {
+    /// The authority's key
+    name: Name,
+    /// The file to write; printed unless given
+    #[arg(long, value_name = "FILE", conflicts_with = "request")]
+    out: Option<PathBuf>,
+    /// Write a request to this file, for an authority whose key is on a machine without a network
+    #[arg(long, value_name = "FILE")]
+    request: Option<PathBuf>,
+    /// Days until the next list is there at the latest, 1 to 366; 180 unless given
+    #[arg(long, value_name = "DAYS", value_parser = crate::when::parse_days, requires = "request")]
+    days: Option<u16>,
+}
+
+impl List {
+    pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        if let Some(file) = &self.request {
+            let wanted = CrlWanted { days: self.days };
+            let tail = format!("certificates.crl.to_be_signed.{}", self.name);
+            return request::write(session, out, &tail, &wanted, Asked::Crl, file).await;
+        }
+        let found: Crl = session
+            .query(&format!("certificates.crl.{}", self.name), &Nothing {})
+            .await
+            .with_context(|| format!("asking for the revoked certificates of {}", self.name))?;
+        if out.is_json() {
+            return Ok(out.json(&json!({ "issuer": found.issuer, "crl": found.crl }))?);
+        }
+        let pem = armoured("X509 CRL", &STANDARD.decode(&found.crl)?);
+        write(out, self.out.as_deref(), &pem)
+    }
+}

@@ -1,0 +1,86 @@
+//! `keyledger ca`: the organisation's certificate authority.
+
+mod accept;
+mod certify;
+mod chain;
+mod create;
+mod crl;
+mod pem;
+mod register;
+mod request;
+
+use anyhow::Context as _;
+use keyledger_domain::{Name, name::Aggregate, record::Ids};
+use serde::Serialize;
+
+use crate::{connect::Connection, output::Output, session::Session};
+
+/// Run the organisation's certificate authority, for keys on tokens and elsewhere.
+///
+/// A root may be kept on a machine without a network: `keyledger offline ca-init` makes it there, `register` tells of it here.
+/// What it is to sign goes out with --request, is signed there with `keyledger offline sign`, and comes back with `accept`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger ca create root-ca --subject 'Example Root CA'
+  keyledger ca create issuing-ca --subject 'Example Issuing CA' --issuer root-ca
+  keyledger ca chain 12345678-9a-1 > chain.pem
+  keyledger ca crl issuing-ca > issuing-ca.crl
+With the root on a machine without a network:
+  keyledger ca register root-ca --certificate root-ca.pem
+  keyledger ca create issuing-ca --subject 'Example Issuing CA' --issuer root-ca --request issuing.request
+  keyledger ca accept issuing.response")]
+pub(crate) struct Ca {
+    #[command(flatten)]
+    connection: Connection,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Create(create::Create),
+    Certify(certify::Certify),
+    Register(register::Register),
+    Accept(accept::Accept),
+    Chain(chain::Chain),
+    Crl(crl::List),
+}
+
+impl Ca {
+    pub(crate) async fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let session = self.connection.open().await?;
+        match self.verb {
+            Verb::Create(create) => create.run(&session, out).await,
+            Verb::Certify(certify) => certify.run(&session, out).await,
+            Verb::Register(register) => register.run(&session, out).await,
+            Verb::Accept(accept) => accept.run(&session, out).await,
+            Verb::Chain(chain) => chain.run(&session, out).await,
+            Verb::Crl(list) => list.run(&session, out).await,
+        }
+    }
+}
+
+/// Has a key certified, by `certify` or `install`, and says so.
+async fn certified(
+    session: &Session,
+    out: &mut Output<'_>,
+    verb: &str,
+    name: &Name,
+    body: &(impl Serialize + Sync),
+    ids: Ids,
+) -> anyhow::Result<()> {
+    let done = session
+        .command(Aggregate::Key, verb, name, body, ids)
+        .await
+        .with_context(|| format!("certifying key {name}"))?;
+    if out.is_json() {
+        out.json(&done)?;
+    } else {
+        out.line(format!(
+            "certified {} at revision {} ({})",
+            done.id, done.revision, done.state
+        ))?;
+    }
+    Ok(())
+}

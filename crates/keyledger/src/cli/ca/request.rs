@@ -1,0 +1,99 @@
+//! Requests to an authority whose key is on a machine without a network.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use keyledger_domain::{Name, key::Custodian, views::InventoryRow};
+use keyledger_service::x509::exchange::{Asked, Request};
+use keyledger_wire::query::{Nothing, ToBeSigned};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    cli::{openpgp::files, shell},
+    exit::{Exit, Failure},
+    output::Output,
+    session::Session,
+    when,
+};
+
+/// Holds, before anything is made, that `issuer` signs where it was said to: at once, or on `request`.
+pub(super) async fn check(
+    session: &Session,
+    issuer: &Name,
+    request: Option<&Path>,
+) -> anyhow::Result<()> {
+    if let Some(file) = request {
+        files::check_absent(file)?;
+    }
+    let row: InventoryRow = session
+        .query(&format!("inventory.show.{issuer}"), &Nothing {})
+        .await
+        .with_context(|| format!("asking for the authority {issuer}"))?;
+    let (problem, remedy) = match (row.custodian == Custodian::Software, request) {
+        (true, Some(_)) => ("is in custody, and signs at once", "leave --request out"),
+        (false, None) => (
+            "is kept elsewhere, and signs nothing here",
+            "write a request with --request FILE, sign it there with `keyledger offline sign`, and take the response with `keyledger ca accept`",
+        ),
+        _ => return Ok(()),
+    };
+    let problem = format!("the authority {issuer} {problem}");
+    Err(Failure::new(Exit::Rejected, problem).remedy(remedy).into())
+}
+
+/// Asks the service for what is to be signed, and writes the request.
+pub(super) async fn write(
+    session: &Session,
+    out: &mut Output<'_>,
+    tail: &str,
+    question: &(impl Serialize + Sync),
+    asked: Asked,
+    file: &Path,
+) -> anyhow::Result<()> {
+    files::check_absent(file)?;
+    let found: ToBeSigned = session
+        .query(tail, question)
+        .await
+        .context("asking for what is to be signed")?;
+    let request = Request::new(
+        found.issuer,
+        asked,
+        found.issuer_certificate,
+        found.to_be_signed,
+        when::now(),
+    )
+    .context("what the service wants to have signed")?;
+    files::write_new(file, &request.to_json())?;
+    say(out, &request, file)
+}
+
+fn say(out: &mut Output<'_>, request: &Request, file: &Path) -> anyhow::Result<()> {
+    if out.is_json() {
+        return Ok(out.json(&json!({
+            "request": file, "sha256": request.digest(), "issuer": request.issuer(),
+        }))?);
+    }
+    let word = |path: &Path| shell::quoted(&path.display().to_string());
+    let response = file.with_extension("response");
+    let (request_word, response_word) = (word(file), word(&response));
+    out.line(format!(
+        "wrote the request {}, SHA-256 {}",
+        file.display(),
+        request.digest()
+    ))?;
+    out.line(format!(
+        "there:      keyledger offline sign {request_word} --key {}.key --out {response_word}",
+        request.issuer()
+    ))?;
+    let usual = file == response.with_extension("request");
+    let which = if usual {
+        String::new()
+    } else {
+        format!(" --request {request_word}")
+    };
+    out.line(format!(
+        "back here:  keyledger ca accept {response_word}{which}"
+    ))?;
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! `keyledger offline ca-init`: a root's key and certificate.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use keyledger_custody::{
+    KdfCost, Passphrase,
+    authority::{AuthorityKey, SealedAuthority},
+};
+use keyledger_domain::{Algorithm, key::MAX_PERIOD_DAYS, text::Title};
+use keyledger_service::{new_root, x509::Certificate};
+use serde_json::json;
+
+use crate::{
+    args,
+    cli::{openpgp::files, root},
+    exit::{Exit, Failure},
+    output::Output,
+    when,
+};
+
+/// Make the key and the certificate of a root. On a machine without a network
+///
+/// The key is sealed under a passphrase, and stays here; the certificate is for everybody, and `keyledger ca register` tells
+/// of it on a machine that has a network.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger offline ca-init --subject 'Example Root CA' --out root-ca.key
+  keyledger offline ca-init --subject 'Example Root CA' --out root-ca.key --certificate root.pem --days 3650d --passphrase-file passphrase")]
+pub(super) struct CaInit {
+    /// What the authority is called: its common name
+    #[arg(long)]
+    subject: Title,
+    /// The file of the sealed key
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// The file of the certificate, in PEM; named after the key unless given
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
+    /// The algorithm: p-256 or p-384
+    #[arg(long, default_value = "p-384", value_parser = args::algorithm())]
+    algorithm: Algorithm,
+    /// Days until the certificate expires, 1 to 7300
+    #[arg(long, value_name = "DAYS", default_value = "7300", value_parser = when::parse_days)]
+    days: u16,
+    /// The file of the passphrase, mode 0600; asked for twice at the terminal unless given
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+}
+
+impl CaInit {
+    pub(super) fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let pem = self.certificate.clone();
+        let pem = pem.unwrap_or_else(|| self.out.with_extension("pem"));
+        self.check(&pem)?;
+        let passphrase = self.passphrase()?;
+        let key = AuthorityKey::generate(self.algorithm).map_err(files::rejected)?;
+        let certificate = self.certify(&key)?;
+        let sealed = SealedAuthority::seal(&key, &passphrase, KdfCost::USUAL)?;
+        // The certificate last: where there is one, there is its key.
+        sealed.write(&self.out).context("the authority's key")?;
+        files::write_new(&pem, certificate.to_pem().as_bytes())?;
+        if out.is_json() {
+            return Ok(out.json(&json!({
+                "subject": certificate.subject(), "key": self.out, "certificate": pem,
+                "sha256": certificate.fingerprint(), "expires": certificate.not_after(),
+            }))?);
+        }
+        out.line(format!("made the authority {}", certificate.subject()))?;
+        out.line(format!(
+            "key, sealed; keep it offline:  {}",
+            self.out.display()
+        ))?;
+        out.line(format!("certificate, for everybody:    {}", pem.display()))?;
+        out.line(format!("SHA-256 {}", certificate.fingerprint()))?;
+        Ok(())
+    }
+
+    /// What can be seen before anything is asked or made.
+    fn check(&self, pem: &std::path::Path) -> anyhow::Result<()> {
+        let wrong = if pem == self.out {
+            Some(("the key and its certificate have one file", "name another"))
+        } else if !(1..=MAX_PERIOD_DAYS).contains(&self.days) {
+            Some((
+                "a root holds for 1 to 7300 days",
+                "write --days within that",
+            ))
+        } else if !matches!(self.algorithm, Algorithm::P256 | Algorithm::P384) {
+            Some(("an authority's key is p-256 or p-384", "use one of them"))
+        } else {
+            None
+        };
+        if let Some((problem, remedy)) = wrong {
+            return Err(Failure::new(Exit::Usage, problem).remedy(remedy).into());
+        }
+        files::check_absent(&self.out)?;
+        files::check_absent(pem)
+    }
+
+    fn passphrase(&self) -> anyhow::Result<Passphrase> {
+        match &self.passphrase_file {
+            Some(file) => root::from_file(file),
+            None => root::ask_twice("the authority's key"),
+        }
+    }
+
+    fn certify(&self, key: &AuthorityKey) -> anyhow::Result<Certificate> {
+        let subject = self.subject.as_str();
+        let to_be_signed = new_root(subject, key.public_key(), self.days, when::now());
+        let to_be_signed = to_be_signed.map_err(files::rejected)?;
+        let der = to_be_signed.finish(&key.sign(to_be_signed.bytes())?)?;
+        Ok(Certificate::from_der(&der)?)
+    }
+}
