@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // a test has nobody to return an error to
 
 mod agents;
+mod authority;
 mod crash;
 mod credentials;
 mod durability;

@@ -28,7 +28,7 @@ async fn a_token_is_provisioned_verified_and_lost() {
     let subject = ["CN={title}", "OU=Keys, and more", "serialNumber={serial}"];
     let parts = subject.map(|part| SubjectPart::parse(part).unwrap());
     plan.certificate.as_mut().unwrap().subject = parts.to_vec();
-    shop.provision_with(0, profile).await;
+    shop.provision_with(0, profile, None).await;
     shop.until_ended(0).await;
     shop.is_provisioned(0).await;
     let name = shop.name(0);
@@ -94,7 +94,7 @@ async fn a_token_is_provisioned_verified_and_lost() {
 }
 
 /// The certificates lead to the root and are for whom they should be, by a judge of another house.
-async fn openssl_agrees(shop: &Workshop, slot: &str, subject: &str) {
+pub(super) async fn openssl_agrees(shop: &Workshop, slot: &str, subject: &str) {
     let pem = |certified: &serde_json::Value| {
         let der = certified["certificate"].as_str().unwrap();
         format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n")

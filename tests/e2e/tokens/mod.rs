@@ -1,6 +1,7 @@
 //! YubiKeys, end to end: the real agent, the real pcscd, virtual tokens behind it.
 
 mod evidence;
+mod far_root;
 mod interrupted;
 mod life;
 mod openpgp;

@@ -268,13 +268,21 @@ impl Workshop {
 
     /// Files the provisioning of a token.
     pub(crate) async fn provision(&self, index: usize, profile: &str) {
-        self.provision_with(index, Profile::shipped(profile).unwrap())
+        self.provision_with(index, Profile::shipped(profile).unwrap(), None)
             .await;
     }
 
-    /// Files the task of a profile of one's own.
-    pub(crate) async fn provision_with(&self, index: usize, profile: Profile) {
-        let body = json!({ "workstation": "desk", "profile": profile });
+    /// Files the task of a profile of one's own, under an authority where one is named.
+    pub(crate) async fn provision_with(
+        &self,
+        index: usize,
+        profile: Profile,
+        issuer: Option<&str>,
+    ) {
+        let mut body = json!({ "workstation": "desk", "profile": profile });
+        if let Some(issuer) = issuer {
+            body["issuer"] = issuer.into();
+        }
         let name = self.name(index);
         self.admin
             .send("token.provision", &name, body)
