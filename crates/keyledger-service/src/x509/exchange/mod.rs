@@ -72,6 +72,9 @@ pub enum ExchangeError {
     /// The issuer's certificate cannot be read.
     #[error("its issuer's certificate")]
     IssuerCertificate(#[source] MalformedCertificate),
+    /// The issuer's certificate says that it signed itself, and did not, or is no root's: look at who made the request.
+    #[error("its issuer's certificate")]
+    IssuerNotBelieved(#[source] NotBelieved),
     /// The issuer is no authority.
     #[error("its issuer")]
     Issuer(#[source] IssueError),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Asked, Content, ExchangeError, MAX_EXCHANGE_BYTES};
 use crate::x509::{
+    believed::check_root,
     certificate::{Certificate, sha256},
     issue::Issuer,
     to_be_signed::ToBeSigned,
@@ -143,6 +144,11 @@ impl Request {
         let der = decode("issuer_certificate", &form.issuer_certificate)?;
         let issuer_certificate =
             Certificate::from_der(&der).map_err(ExchangeError::IssuerCertificate)?;
+        // Of a root, whoever made the request cannot have made up what it may sign.
+        if issuer_certificate.issuer_name() == issuer_certificate.subject_name() {
+            check_root(&issuer_certificate, issuer_certificate.spki())
+                .map_err(ExchangeError::IssuerNotBelieved)?;
+        }
         let issuer = Issuer::of(&issuer_certificate).map_err(ExchangeError::Issuer)?;
         let der = decode("to_be_signed", &form.to_be_signed)?;
         let to_be_signed = ToBeSigned::reopen(der, issuer_certificate.spki().to_vec())?;

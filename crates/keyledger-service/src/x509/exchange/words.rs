@@ -19,8 +19,11 @@ pub fn describe(request: &Request, now: Timestamp) -> String {
             format!("{} ({})", issuer.subject(), request.issuer()),
         ),
         ("its key", public_key(issuer.spki())),
-        ("Request", moment(request.made_at())),
     ];
+    if issuer.issuer() != issuer.subject() {
+        lines.push(("under", issuer.issuer()));
+    }
+    lines.push(("Request", moment(request.made_at())));
     if request.made_at() > now {
         let warning = "that is later than this machine's clock: is one of the two wrong?";
         lines.push(("", warning.to_owned()));

@@ -230,6 +230,21 @@ fn every_request_that_was_changed_on_its_way_is_refused_or_shows_it() {
 }
 
 #[test]
+fn nobody_makes_up_what_a_root_may_sign() {
+    let organisation = Organisation::found();
+    let file = certificate_request(&organisation).to_json();
+    let root = organisation.root.der();
+    for at in 0..root.len() {
+        let mut root = root.to_vec();
+        root[at] ^= 1;
+        let file = changed(&file, "issuer_certificate", json!(BASE64.encode(&root)));
+        // It would have to be no root's any more, which is shown.
+        let words = Request::parse(&file).map(|request| describe(&request, now()));
+        assert!(words.is_err() || words.is_ok_and(|it| it.contains("\nunder ")));
+    }
+}
+
+#[test]
 fn a_response_counts_for_its_request_and_with_its_signature() {
     let organisation = Organisation::found();
     let request = certificate_request(&organisation);
