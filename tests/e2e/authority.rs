@@ -158,6 +158,11 @@ async fn a_root_without_a_network_vouches_for_an_authority_that_has_one() {
     );
     desk.signed("issuing").await;
     let _ = desk.ca("accept issuing.response").await.expect_success();
+    // Its certificate is renewed in the same way.
+    let renew = "certify issuing-ca --issuer root-ca --subject Issuing --path-length 0 --days 2000d --request renewal.request";
+    let _ = desk.ca(renew).await.expect_success();
+    desk.signed("renewal").await;
+    let _ = desk.ca("accept renewal.response").await.expect_success();
     // Once is enough, and twice no harm.
     let last = world.settled(&admin).await;
     let _ = desk.ca("accept issuing.response").await.expect_success();

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::key::AuthorityKey;
 use crate::{
     ProviderFailure,
-    file::{SecretFileError, read_secret_file, write_secret_file},
+    file::{SecretFileError, read_secret_file, replace_secret_file, write_secret_file},
     sealed_root::{KdfCost, SealedRootError},
     secret::Passphrase,
     under_passphrase::{self, OpenFault, SealFault},
@@ -110,6 +110,20 @@ impl SealedAuthority {
             .ok_or(SealedAuthorityError::NotASealedAuthority)
     }
 
+    /// The same under a new passphrase. What is under the old one stays good until every copy of it is gone.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn resealed(
+        &self,
+        passphrase: &Passphrase,
+        new: &Passphrase,
+        cost: KdfCost,
+    ) -> Result<Self, SealedAuthorityError> {
+        Self::seal(&self.open(passphrase)?, new, cost)
+    }
+
     /// The public half of what is in it, as a `SubjectPublicKeyInfo` in DER: to be seen without the passphrase, and only
     /// believed once it opened.
     ///
@@ -157,6 +171,15 @@ impl SealedAuthority {
     /// [`SealedAuthorityError::File`] if there is one already or it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), SealedAuthorityError> {
         Ok(write_secret_file(path, &self.to_json())?)
+    }
+
+    /// Writes it in place of another: at any moment either the old or the new one is there. For a new passphrase.
+    ///
+    /// # Errors
+    ///
+    /// [`SealedAuthorityError::File`].
+    pub fn replace(&self, path: &Path) -> Result<(), SealedAuthorityError> {
+        Ok(replace_secret_file(path, &self.to_json())?)
     }
 
     /// As it stands in a file; there is nothing secret in it without the passphrase.

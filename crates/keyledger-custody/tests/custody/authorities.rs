@@ -113,3 +113,22 @@ fn a_sealed_authority_opens_only_unchanged_and_under_its_passphrase() {
         SealedAuthorityError::NewerFormat { found: 2 }
     ));
 }
+
+#[test]
+fn an_authority_s_key_is_sealed_anew_under_another_passphrase() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("root-ca.key");
+    let before = sealed(Algorithm::P256);
+    before.write(&path).unwrap();
+    let new = Passphrase::new("five random words are good".to_owned()).unwrap();
+    let resealed = before.resealed(&passphrase(), &new, KdfCost::LEAST);
+    resealed.unwrap().replace(&path).unwrap();
+    assert_eq!(mode_of(&path), 0o600);
+    let after = SealedAuthority::read(&path).unwrap();
+    let key = after.open(&new).unwrap();
+    assert_eq!(key.public_key(), before.public_key().unwrap());
+    let old = after.open(&passphrase()).err().unwrap();
+    assert!(matches!(old, SealedAuthorityError::WrongPassphrase));
+    let old = after.resealed(&passphrase(), &new, KdfCost::LEAST);
+    assert!(matches!(old, Err(SealedAuthorityError::WrongPassphrase)));
+}

@@ -105,6 +105,7 @@ fn every_subcommand_has_help() {
         "offline show",
         "offline sign",
         "offline ca-init",
+        "offline change-passphrase",
         "ca",
         "ca create",
         "ca certify",

@@ -293,6 +293,23 @@ fn nobody_signs_without_agreeing_or_with_another_key_or_passphrase() {
 }
 
 #[test]
+fn a_key_signs_under_its_new_passphrase_only() {
+    let machine = Machine::new();
+    machine.asked_for_authority();
+    machine.private("new", b"five random words are good\n");
+    let change = "offline change-passphrase root-ca.key --passphrase-file passphrase --new-passphrase-file new";
+    let run = machine.shell.line(change);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    silent(&run);
+    let run = machine.sign("issuing.request", "--out issuing.response --yes");
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let run = machine.shell.line(
+        "offline sign issuing.request --key root-ca.key --passphrase-file new --out issuing.response --yes",
+    );
+    assert_eq!(run.code, 0, "{}", run.stderr);
+}
+
+#[test]
 fn a_file_that_is_no_request_is_refused() {
     let machine = Machine::new();
     let request = machine.asked_for_authority();

@@ -2,6 +2,7 @@
 
 mod asked;
 mod ca_init;
+mod change_passphrase;
 mod sign;
 
 use std::path::PathBuf;
@@ -39,6 +40,7 @@ enum Verb {
     },
     Sign(sign::Sign),
     CaInit(ca_init::CaInit),
+    ChangePassphrase(change_passphrase::ChangePassphrase),
 }
 
 impl Offline {
@@ -47,6 +49,7 @@ impl Offline {
             Verb::Show { request } => AskedFor::read(&request)?.show(out),
             Verb::Sign(sign) => sign.run(out),
             Verb::CaInit(init) => init.run(out),
+            Verb::ChangePassphrase(change) => change.run(out),
         }
     }
 }
