@@ -180,7 +180,7 @@ impl Session {
 
     /// A connection that is gone may be so because the server said no, which is told apart, a moment later.
     async fn why_cut_off(&self, error: CommandError) -> anyhow::Error {
-        const MOMENT: Duration = Duration::from_millis(500);
+        const MOMENT: Duration = Duration::from_secs(2);
         match tokio::time::timeout(MOMENT, self.denied()).await {
             Ok(said) => denied(&said).into(),
             Err(_) => error.into(),
