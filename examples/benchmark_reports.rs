@@ -112,7 +112,7 @@ impl Agent {
     /// Enrols an agent as `keyledger agent enrol` does.
     async fn enrol(admin: &Client, place: u32) -> Result<Issued> {
         let pair = KeyPair::new_user();
-        let user = json!({ "account": "keys", "role": "agent", "nkey": pair.public_key() });
+        let user = json!({ "account": "agents", "role": "agent", "nkey": pair.public_key() });
         let issued = command(admin, "user", "issue", &format!("desk-{place}"), &user).await?;
         let jwt = issued.jwt.context("a JWT was issued")?;
         Ok(Issued { pair, jwt, place })
@@ -145,8 +145,9 @@ impl Agent {
     }
 
     async fn queue(&self) -> Result<jetstream::consumer::Consumer<pull::Config>> {
-        let stream = Prefix::default().tasks_stream();
-        let jetstream = jetstream::new(self.nats.clone());
+        let prefix = Prefix::default();
+        let stream = prefix.tasks_stream();
+        let jetstream = jetstream::with_prefix(self.nats.clone(), &prefix.imported_api());
         let queue = jetstream.get_consumer_from_stream(&self.nkey, stream);
         Ok(queue.await?)
     }

@@ -253,7 +253,7 @@ impl Desk {
         let mut first = self.agent();
         first.args(["enrol", "--name", "desk", "--json"]);
         let said: Value = serde_json::from_str(&run(first, b"", PATIENCE).await.expect_success())?;
-        let user = json!({ "account": "keys", "role": "agent", "nkey": said["nkey"] });
+        let user = json!({ "account": "agents", "role": "agent", "nkey": said["nkey"] });
         let issued = send(admin, "user", "issue", "desk", &user).await?;
         let signing: Value = admin
             .query("inventory.show.ledger-signing", &json!({}))

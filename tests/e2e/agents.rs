@@ -23,7 +23,7 @@ impl Agent {
     async fn enrol(world: &World, admin: &Admin, name: &str) -> Self {
         let pair = KeyPair::new_user();
         let nkey = pair.public_key();
-        let body = json!({ "account": "keys", "role": "agent", "nkey": nkey });
+        let body = json!({ "account": "agents", "role": "agent", "nkey": nkey });
         let done = admin.send("user.issue", name, body).await.unwrap();
         let jwt = done["jwt"].as_str().unwrap().to_owned();
         Self::connect(world, jwt, pair).await
@@ -54,7 +54,8 @@ impl Agent {
 
     /// The next task, once there is one.
     async fn task(&self) -> jetstream::Message {
-        let stream = jetstream::new(self.nats.clone())
+        let api = Prefix::default().imported_api();
+        let stream = jetstream::with_prefix(self.nats.clone(), &api)
             .get_stream_no_info(Prefix::default().tasks_stream())
             .await
             .unwrap();
@@ -214,6 +215,90 @@ async fn an_agent_cannot_fill_the_ledger_with_what_a_token_shows() {
     let mut same = announced(1_000_001);
     same["pin_tries"] = row["shown"]["pin_tries"].clone();
     assert_eq!(agent.report("tokens", same).await["status"], "accepted");
+    service.stop().await;
+}
+
+/// nats-server checks where an agent publishes to, and not where it wants the answer.
+#[tokio::test]
+async fn an_answer_is_no_command_wherever_an_agent_wants_it() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let honest = Agent::enrol(&world, &admin, "desk").await;
+    let evil = Agent::enrol(&world, &admin, "evil").await;
+    let _ = filed(&admin, &honest, 1_000_001).await;
+    assert_eq!(evil.report("tokens", announced(2)).await["state"], "seen");
+    let setup = jetstream::new(world.connect(&world.organisation.creds("setup")).await);
+    let seen = || async {
+        let mut seen = Vec::new();
+        for stream in ["KEYS_EVENTS", "KV_KEYS_MATERIAL", "KEYS_TASKS"] {
+            let mut stream = setup.get_stream(stream).await.unwrap();
+            let state = stream.info().await.unwrap().state.clone();
+            seen.push((state.messages, state.last_sequence));
+        }
+        seen
+    };
+    eventually("both queues are there", || async {
+        let mut stream = setup.get_stream("KEYS_TASKS").await.unwrap();
+        stream.info().await.unwrap().state.consumer_count == 2
+    })
+    .await;
+    world.settled(&admin).await;
+    let task = honest.task().await;
+    let before = seen().await;
+    let (own, other) = (&evil.nkey, &honest.nkey);
+    let api = Prefix::default().imported_api();
+    let asked = [
+        (
+            format!("{api}.CONSUMER.MSG.NEXT.KEYS_TASKS.{own}"),
+            r#"{"batch":1,"no_wait":true}"#.to_owned(),
+        ),
+        (
+            format!("{api}.CONSUMER.INFO.KEYS_TASKS.{own}"),
+            String::new(),
+        ),
+        (
+            Prefix::default().report(own, "tokens"),
+            announced(2).to_string(),
+        ),
+    ];
+    let answered_to = [
+        "$JS.API.STREAM.DELETE.KEYS_EVENTS".to_owned(),
+        "$JS.API.STREAM.DELETE.KV_KEYS_MATERIAL".to_owned(),
+        "$JS.API.STREAM.PURGE.KEYS_TASKS".to_owned(),
+        "$KV.KEYS_MATERIAL.ledger-signing.1".to_owned(),
+        "keys.events.key.evil.generated".to_owned(),
+        "keys.tasks.desk.provision".to_owned(),
+        "svc.keys.commands.view.rebuild.inventory".to_owned(),
+        Prefix::default().report(other, "tokens"),
+        format!("{api}.CONSUMER.MSG.NEXT.KEYS_TASKS.{other}"),
+        task.reply.as_ref().unwrap().to_string(),
+        format!("_INBOX.agent.{other}.x"),
+    ];
+    for (subject, payload) in &asked {
+        for reply in &answered_to {
+            let (subject, reply) = (subject.clone(), reply.clone());
+            let sent = evil
+                .nats
+                .publish_with_reply(subject, reply, payload.clone().into());
+            sent.await.unwrap();
+        }
+    }
+    // Whatever was to come of them has come by the time that another is answered.
+    evil.nats.flush().await.unwrap();
+    assert_eq!(evil.report("tokens", announced(2)).await["state"], "seen");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(seen().await, before);
+    // The other's task is still the other's to end.
+    task.double_ack().await.unwrap();
+    eventually("it is gone", || async {
+        let [.., tasks] = seen().await[..] else {
+            return false;
+        };
+        tasks.0 == 0
+    })
+    .await;
+    let _ = world.verify(&admin).await;
     service.stop().await;
 }
 

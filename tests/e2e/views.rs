@@ -1,7 +1,7 @@
 //! Views are folds: thrown away, rebuilt, projected and cached, and always the same.
 
 use async_nats::jetstream::{self, kv::Store as Bucket};
-use keyledger_service::{Service, trust::templates::views_api};
+use keyledger_service::Service;
 use serde_json::{Value, json};
 
 use crate::{
@@ -52,7 +52,7 @@ struct Inventory(Bucket);
 impl Inventory {
     async fn open(world: &World, admin: &Admin) -> Self {
         let prefix = world.organisation.prefix();
-        let context = jetstream::with_prefix(admin.client.nats().clone(), &views_api(&prefix));
+        let context = jetstream::with_prefix(admin.client.nats().clone(), &prefix.imported_api());
         Self(
             context
                 .get_key_value(prefix.inventory_bucket())

@@ -38,6 +38,29 @@ impl Sender {
     }
 }
 
+/// Finds which agent sent it, by the nkeys in the stamp and by the one that its permissions pin into the subject.
+///
+/// # Errors
+///
+/// As [`identify`], and [`Rejection::Unauthorised`] if the subject names another.
+pub(crate) fn identify_agent(
+    ledger: &Ledger,
+    request_info: Option<&str>,
+    nkey: &str,
+    now: Timestamp,
+) -> Result<Arc<Stamp>, Rejection> {
+    let sender = read(request_info, |claimed| ledger.identify_agent(claimed, now))?;
+    if *sender.stamp.user != *nkey {
+        return Err(Rejection::Unauthorised {
+            why: "its subject names another agent".to_owned(),
+        });
+    }
+    Ok(Arc::new(Stamp {
+        verified_by: VerifiedBy::Subject,
+        ..(*sender.stamp).clone()
+    }))
+}
+
 /// Finds who sent it, by the nkeys in the stamp.
 ///
 /// # Errors
@@ -47,6 +70,13 @@ pub(crate) fn identify(
     ledger: &Ledger,
     request_info: Option<&str>,
     now: Timestamp,
+) -> Result<Sender, Rejection> {
+    read(request_info, |claimed| ledger.identify(claimed, now))
+}
+
+fn read(
+    request_info: Option<&str>,
+    look_up: impl FnOnce(Claimed<'_>) -> Result<Known, Rejection>,
 ) -> Result<Sender, Rejection> {
     let info: RequestInfo = request_info
         .and_then(|text| serde_json::from_str(text).ok())
@@ -60,7 +90,7 @@ pub(crate) fn identify(
         user: &user,
         issuer: &issuer,
     };
-    let known = ledger.identify(claimed, now)?;
+    let known = look_up(claimed)?;
     let stamp = Stamp {
         account: account.into(),
         user: user.into(),

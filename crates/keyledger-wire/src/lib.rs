@@ -18,4 +18,4 @@ pub use client::{Client, CommandError, Ids, QueryError};
 pub use enrolment::{Enrolment, NotAnEnrolment};
 pub use reply::{Acknowledgement, Refusal, ReportReply, Sealed, SlotCertificate, Status};
 pub use signature::TokenSignature;
-pub use subject::{Prefix, SERVICE_NAME, SERVICE_VERSION};
+pub use subject::{AGENTS_ACCOUNT, Prefix, SERVICE_NAME, SERVICE_VERSION};

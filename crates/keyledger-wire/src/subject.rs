@@ -7,6 +7,9 @@ use keyledger_domain::{
     name::{Aggregate, HistoryId},
 };
 
+/// The NATS account of the agents on workstations.
+pub const AGENTS_ACCOUNT: &str = "agents";
+
 /// The name of the micro service: `nats micro info keyledger`.
 pub const SERVICE_NAME: &str = "keyledger";
 /// Its version.
@@ -148,6 +151,19 @@ impl Prefix {
     #[must_use]
     pub fn report(&self, agent: &str, task: &str) -> String {
         format!("{self}.reports.{agent}.{task}")
+    }
+
+    /// Every agent's report: `keys.reports.>`.
+    #[must_use]
+    pub fn reports(&self) -> String {
+        format!("{self}.reports.>")
+    }
+
+    /// The prefix of the JetStream API under which other accounts reach what the service's own account exports of it:
+    /// `$JS.keys.API`.
+    #[must_use]
+    pub fn imported_api(&self) -> String {
+        format!("$JS.{self}.API")
     }
 
     /// Every task: `keys.tasks.>`.

@@ -70,7 +70,7 @@ pub fn subjects_md() -> String {
         );
     }
     out.push_str(
-        "\n## Agents\n\nOnly inside the service's own account; an agent's permissions pin its nkey into the subject.\n\n\
+        "\n## Agents\n\nIn the account `agents`, which imports them; an agent's permissions pin its nkey into the subject.\n\n\
          | subject | carries | payload |\n|---|---|---|\n",
     );
     for (subject, carries, payload) in [

@@ -182,7 +182,7 @@ impl Workshop {
         )
         .unwrap();
         let nkey = said["nkey"].as_str().unwrap();
-        let body = json!({ "account": "keys", "role": "agent", "nkey": nkey });
+        let body = json!({ "account": "agents", "role": "agent", "nkey": nkey });
         let done = self.admin.send("user.issue", "desk", body).await.unwrap();
         let signing = self.admin.key("ledger-signing").await;
         let enrolment = json!({

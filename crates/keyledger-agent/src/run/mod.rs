@@ -157,6 +157,7 @@ impl Agent {
             walks: walks.clone(),
             trust,
             stream: self.prefix.tasks_stream(),
+            api: self.prefix.imported_api(),
             ended,
             held: std::collections::HashMap::new(),
         };

@@ -40,6 +40,8 @@ pub(crate) struct Queue {
     pub(crate) walks: Walks,
     pub(crate) trust: Trust,
     pub(crate) stream: String,
+    /// The prefix of the JetStream API, as the agents' account imports it.
+    pub(crate) api: String,
     /// Which tasks have ended.
     pub(crate) ended: UnboundedReceiver<Uuid>,
     /// The message of each task that is held, as it was last given.
@@ -72,7 +74,7 @@ impl Queue {
 
     /// Takes tasks in for as long as the queue is there.
     async fn work(&mut self) -> Result<std::convert::Infallible, String> {
-        let jetstream = jetstream::new(self.courier.link.client.clone());
+        let jetstream = jetstream::with_prefix(self.courier.link.client.clone(), &self.api);
         let agent = self.courier.agent.to_string();
         let consumer: Consumer<pull::Config> = jetstream
             .get_consumer_from_stream(&agent, &self.stream)

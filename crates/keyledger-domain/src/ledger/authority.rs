@@ -27,12 +27,36 @@ pub struct Known {
 }
 
 impl Ledger {
-    /// Finds who a sender is, by nkeys alone.
+    /// Finds who commands or asks, by nkeys alone.
     ///
     /// # Errors
     ///
     /// [`Rejection::Unauthorised`] if the account or the user is unknown, has ended, or was issued by a key without a role.
     pub fn identify(&self, claimed: Claimed<'_>, now: Timestamp) -> Result<Known, Rejection> {
+        self.known(claimed, Purpose::Client, now)
+    }
+
+    /// Finds which agent reports, by nkeys alone.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::identify`], and of whoever is no agent.
+    pub fn identify_agent(&self, claimed: Claimed<'_>, now: Timestamp) -> Result<Known, Rejection> {
+        let known = self.known(claimed, Purpose::Service, now)?;
+        match known.role {
+            Role::Agent => Ok(known),
+            _ => Err(Rejection::Unauthorised {
+                why: "its nkey is no live agent's".to_owned(),
+            }),
+        }
+    }
+
+    fn known(
+        &self,
+        claimed: Claimed<'_>,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<Known, Rejection> {
         let refuse = |why: &str| Rejection::Unauthorised {
             why: why.to_owned(),
         };
@@ -45,7 +69,7 @@ impl Ledger {
         let (Some(of_account), Some(of_user)) = (self.account(account), self.user(user)) else {
             return Err(refuse("its account or user is not in the ledger"));
         };
-        if of_account.state.purpose != Purpose::Client || of_user.state.account != *account {
+        if of_account.state.purpose != purpose || of_user.state.account != *account {
             return Err(refuse("its account may not command this service"));
         }
         if !of_user.state.is_live(now) {

@@ -152,14 +152,11 @@ async fn open_question(
     .await
 }
 
-/// Agents are in the service's own account: they reach it without an import, under a subject that names them.
 async fn open_reports(micro: &Micro, prefix: &Prefix) -> Result<Endpoint, async_nats::Error> {
-    let subject = prefix.report("*", "*");
+    let outer = prefix.report("*", "*");
     let about = "An agent's report about a token: an announcement, progress, keys, evidence";
     let schema = schemars::schema_for!(keyledger_domain::token::Report);
-    let metadata = metadata(&subject, about, &schema);
-    let builder = micro.endpoint_builder().name("report").metadata(metadata);
-    builder.add(subject).await
+    open(micro, "report", &outer, about, &schema).await
 }
 
 /// An endpoint listens on the inner subject, which only the export reaches; its metadata name the outer one.

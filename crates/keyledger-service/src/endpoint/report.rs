@@ -2,24 +2,22 @@
 //!
 //! The agent's nkey stands in the subject, and its permissions let it publish under no other: that is who sent it.
 
-use std::sync::Arc;
-
 use async_nats::Message;
 use keyledger_domain::{
-    Command, Rejection, Role, Stamp, Timestamp, VerifiedBy,
+    Command, Rejection,
     command::{Target, parse_payload},
     name::Aggregate,
     record::{Ids, Why},
     token::{ANNOUNCEMENTS, Progress, Report, Reported, Slot, announce},
 };
-use keyledger_wire::{ReportReply, SlotCertificate, Status, notice::Notice};
+use keyledger_wire::{Prefix, ReportReply, SlotCertificate, Status, notice::Notice};
 use uuid::Uuid;
 
 use super::{
-    command::ids,
+    command::{ids, request_info},
     reply::{Answer, Refused, ok, refuse},
 };
-use crate::{handler::Order, prepare::Prepared, shared::Shared, tokens};
+use crate::{handler::Order, identity, prepare::Prepared, shared::Shared, tokens};
 
 /// Answers a report.
 pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
@@ -41,7 +39,9 @@ pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
 async fn take(shared: &Shared, message: &Message, ids: Ids) -> Result<ReportReply, Refused> {
     let reported = parse(shared, message)?;
     let now = (shared.clock)();
-    let principal = identify(shared, &reported.agent, now)?;
+    let info = request_info(message);
+    let principal =
+        identity::identify_agent(&shared.live.ledger.read(), info, &reported.agent, now)?;
     shared.ready()?;
     let target = Target::new(Aggregate::Token, reported.report.serial().name());
     let remembered = shared.live.ledger.read().remembered(&ids.command).is_some();
@@ -92,9 +92,10 @@ fn parse(shared: &Shared, message: &Message) -> Result<Reported, Rejection> {
     let bad = |fault: &str| Rejection::BadName {
         fault: fault.to_owned(),
     };
+    let subject = Prefix::outer(&message.subject).unwrap_or(&message.subject);
     let (agent, task) = shared
         .prefix
-        .split_report(&message.subject)
+        .split_report(subject)
         .ok_or_else(|| bad("the subject is not {prefix}.reports.{agent nkey}.{task}"))?;
     let report: Report = parse_payload(&message.payload)?;
     let task = if task == ANNOUNCEMENTS {
@@ -111,26 +112,6 @@ fn parse(shared: &Shared, message: &Message) -> Result<Reported, Rejection> {
         task,
         report,
     })
-}
-
-/// The live agent with this nkey.
-fn identify(shared: &Shared, nkey: &str, now: Timestamp) -> Result<Arc<Stamp>, Rejection> {
-    let ledger = shared.live.ledger.read();
-    let name = ledger.user_of_nkey(nkey);
-    let agent = name.and_then(|name| Some((name, ledger.agent(name, now).ok()?)));
-    let (name, agent) = agent.ok_or_else(|| Rejection::Unauthorised {
-        why: "its nkey is no live agent's".to_owned(),
-    })?;
-    let account = ledger.account(&agent.account);
-    Ok(Arc::new(Stamp {
-        account: account.map(|a| (*a.state.nkey).into()).unwrap_or_default(),
-        user: nkey.into(),
-        name: Some(name.as_str().into()),
-        role: Some(Role::Agent),
-        host: None,
-        verified_by: VerifiedBy::Subject,
-        key: None,
-    }))
 }
 
 /// What became of it: read from the ledger, so that a retry is told the same.

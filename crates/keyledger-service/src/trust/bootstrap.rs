@@ -20,7 +20,7 @@ use super::{
     files::{Organisation, RootKind, VERSION, file},
     genesis::{Genesis, USERS, UserPlan},
     jwt::{JwtError, account_jwt, user_jwt},
-    names::{self, ADMIN, SERVICE, SYSTEM, VIEWS, name},
+    names::{self, ADMIN, AGENTS, SERVICE, SYSTEM, VIEWS, name},
     readme, templates,
     url::{BadUrl, check_url},
 };
@@ -135,6 +135,7 @@ pub fn initialise(options: InitOptions) -> Result<Organisation, InitError> {
         system_account: account(SYSTEM),
         service_account: account(SERVICE),
         views_account: account(VIEWS),
+        agents_account: account(AGENTS),
         admin_account: account(ADMIN),
         genesis: first_cid(&written.events),
         directory: draft.target().to_owned(),
@@ -195,7 +196,7 @@ fn write_jwts(draft: &Draft, genesis: &Genesis, ledger: &Ledger) -> Result<(), I
          resolver_preload: {{\n",
         operator.title, operator.jwt, operator.system_account
     );
-    for known in [SYSTEM, SERVICE, VIEWS, ADMIN] {
+    for known in [SYSTEM, SERVICE, VIEWS, AGENTS, ADMIN] {
         let account = &ledger
             .account(&name(known))
             .expect("the bootstrap made it")
@@ -245,7 +246,7 @@ fn context(organisation: &Organisation, genesis: &Genesis, plan: &UserPlan) -> O
         names::ADMIN => {
             let deliver = templates::deliver_prefix(&prefix, &organisation.admin_account);
             let user = genesis.seed(plan.name).public_nkey();
-            context["jetstream_api_prefix"] = templates::views_api(&prefix).into();
+            context["jetstream_api_prefix"] = prefix.imported_api().into();
             context["inbox_prefix"] = format!("{deliver}.{user}").into();
         }
         names::SYSTEM => {}

@@ -37,6 +37,8 @@ pub struct Organisation {
     pub service_account: String,
     /// The account of the inventory bucket.
     pub views_account: String,
+    /// The public nkey of the account of the agents on workstations.
+    pub agents_account: String,
     /// The account of the administrators.
     pub admin_account: String,
     /// The CID of the first genesis event.

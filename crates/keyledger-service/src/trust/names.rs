@@ -8,6 +8,8 @@ pub const SYSTEM: &str = "sys";
 pub const SERVICE: &str = "keys";
 /// The account of the inventory bucket.
 pub const VIEWS: &str = "views";
+/// The account of the agents on workstations.
+pub(super) const AGENTS: &str = keyledger_wire::AGENTS_ACCOUNT;
 /// The account of the people who administer.
 pub const ADMIN: &str = "admin";
 

@@ -9,7 +9,7 @@ use keyledger_domain::{
     user,
     views::{OperatorRow, UserRow, UserState},
 };
-use keyledger_wire::{Enrolment, query::Nothing};
+use keyledger_wire::{AGENTS_ACCOUNT, Enrolment, query::Nothing};
 
 use crate::{
     args::Why,
@@ -21,9 +21,6 @@ use crate::{
     table::{Cell, Table},
     when,
 };
-
-/// The account that agents belong to: this service's own.
-const ACCOUNT: &str = "keys";
 
 /// Enrol the agents of workstations, which carry out tasks on YubiKeys.
 #[derive(Debug, clap::Args)]
@@ -102,7 +99,7 @@ impl Enrol {
     async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
         let ids = self.why.under.ids();
         let body = user::Issue {
-            account: Name::new(ACCOUNT).expect("it is a name"),
+            account: Name::new(AGENTS_ACCOUNT).expect("it is a name"),
             nkey: Some(self.nkey),
             seal_to: None,
             role: Some(Role::Agent),
@@ -168,7 +165,7 @@ impl Enrol {
 }
 
 async fn list(session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
-    let rows: Vec<UserRow> = pages::every(session, &format!("credentials.{ACCOUNT}"))
+    let rows: Vec<UserRow> = pages::every(session, &format!("credentials.{AGENTS_ACCOUNT}"))
         .await
         .context("listing agents")?;
     let rows: Vec<_> = rows

@@ -22,7 +22,7 @@ pub(super) use self::{
 use super::{
     bootstrap::InitError,
     jwt::ClaimsSigner,
-    names::{self, ADMIN, SERVICE, SYSTEM, VIEWS, name},
+    names::{self, ADMIN, AGENTS, SERVICE, SYSTEM, VIEWS, name},
     templates::{self, Grants},
 };
 
@@ -31,7 +31,7 @@ pub(super) struct Genesis {
     identity: Key,
     signing: Key,
     ledger: Key,
-    accounts: [AccountKeys; 4],
+    accounts: [AccountKeys; 5],
     seeds: BTreeMap<&'static str, UserSeed>,
     events: Vec<(HistoryId, Event)>,
 }
@@ -57,14 +57,15 @@ impl Genesis {
         let roles = Role::OF_CLIENTS.map(Some);
         let accounts = [
             AccountKeys::make(custody, SYSTEM, Purpose::System, &[None])?,
+            AccountKeys::make(custody, SERVICE, Purpose::Service, &[None])?,
+            // The service's too: nobody else is given users there.
+            AccountKeys::make(custody, VIEWS, Purpose::Service, &[None])?,
             AccountKeys::make(
                 custody,
-                SERVICE,
+                AGENTS,
                 Purpose::Service,
                 &[None, Some(Role::Agent)],
             )?,
-            // The service's too: nobody else is given users there.
-            AccountKeys::make(custody, VIEWS, Purpose::Service, &[None])?,
             AccountKeys::make(custody, ADMIN, Purpose::Client, &roles)?,
         ];
         let mut seeds = BTreeMap::new();
@@ -171,6 +172,11 @@ impl Genesis {
                     ..JetStreamLimits::unlimited()
                 };
                 body.limits.conn = 0;
+                body.limits.leaf = 0;
+            }
+            AGENTS => {
+                let service = service.exporter(&service_signer);
+                body.imports = templates::agents_imports(prefix, nkey, service, at)?;
                 body.limits.leaf = 0;
             }
             ADMIN => {

@@ -10,7 +10,6 @@ use async_nats::jetstream::{
 use keyledger_wire::Prefix;
 
 use super::{SetupError, SetupReport, TIMEOUT};
-use crate::trust::templates;
 
 /// Makes the inventory bucket if it is not there: it lives in memory, so a restart of the server takes it away. True if it was
 /// made, and is empty.
@@ -26,7 +25,7 @@ pub async fn ensure_inventory(
     replicas: usize,
 ) -> Result<bool, SetupError> {
     // It lives in the account of the views, whose API is imported under a prefix.
-    let mut context = jetstream::with_prefix(client.clone(), &templates::views_api(prefix));
+    let mut context = jetstream::with_prefix(client.clone(), &prefix.imported_api());
     context.set_timeout(TIMEOUT);
     let config = inventory_config(prefix, replicas);
     if is_there(&context, &config.name).await? {

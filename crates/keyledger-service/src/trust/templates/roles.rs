@@ -4,7 +4,7 @@ use keyledger_claims::UserPermissionLimits;
 use keyledger_domain::{Role, ledger::SERVICE_VERBS};
 use keyledger_wire::Prefix;
 
-use super::sharing::{DISCOVERY, views_api};
+use super::sharing::DISCOVERY;
 
 /// The permissions of a role in a client account. nats-server enforces them; what may be published is the authority.
 #[must_use]
@@ -46,7 +46,7 @@ fn questions(prefix: &Prefix) -> Vec<String> {
     vec![
         prefix.queries(),
         DISCOVERY.to_owned(),
-        format!("{}.>", views_api(prefix)),
+        format!("{}.>", prefix.imported_api()),
         format!("$JS.FC.{stream}.>"),
     ]
 }
@@ -85,10 +85,10 @@ fn service_reads(prefix: &Prefix) -> Vec<String> {
 
 /// An agent takes what waits for it, says that it is done, and reports under its own nkey; it answers nobody.
 fn agent(prefix: &Prefix) -> Vec<String> {
-    let tasks = prefix.tasks_stream();
+    let (tasks, api) = (prefix.tasks_stream(), prefix.imported_api());
     vec![
-        format!("$JS.API.CONSUMER.MSG.NEXT.{tasks}.{SUBJECT}"),
-        format!("$JS.API.CONSUMER.INFO.{tasks}.{SUBJECT}"),
+        format!("{api}.CONSUMER.MSG.NEXT.{tasks}.{SUBJECT}"),
+        format!("{api}.CONSUMER.INFO.{tasks}.{SUBJECT}"),
         format!("$JS.ACK.{tasks}.{SUBJECT}.>"),
         prefix.report(SUBJECT, "*"),
     ]

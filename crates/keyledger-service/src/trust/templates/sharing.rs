@@ -25,12 +25,6 @@ impl std::fmt::Debug for Exporter<'_> {
     }
 }
 
-/// The prefix of the JetStream API under which importing accounts reach the inventory bucket: `$JS.keys.API`.
-#[must_use]
-pub fn views_api(prefix: &Prefix) -> String {
-    format!("$JS.{prefix}.API")
-}
-
 /// What the inboxes of an account's users begin with if they are to watch the inventory bucket; the user's nkey
 /// follows.
 #[must_use]
@@ -56,7 +50,57 @@ pub fn service_exports(prefix: &Prefix) -> Vec<Export> {
         service("discovery", DISCOVERY, ResponseType::Stream),
         stream("events", &prefix.events()),
         stream("notices", &prefix.notices()),
+        service(
+            "reports",
+            &Prefix::inner(&prefix.reports()),
+            ResponseType::Singleton,
+        ),
     ]
+    .into_iter()
+    .chain(queue(prefix).map(|(name, subject)| {
+        // An agent takes several tasks with one request.
+        service(name, &subject, ResponseType::Stream)
+    }))
+    .collect()
+}
+
+/// What it takes to work off a queue of tasks: each agent's own, by the subjects that its role lets it publish on.
+fn queue(prefix: &Prefix) -> [(&'static str, String); 3] {
+    let tasks = prefix.tasks_stream();
+    [
+        ("tasks-next", format!("$JS.API.CONSUMER.MSG.NEXT.{tasks}.*")),
+        ("tasks-info", format!("$JS.API.CONSUMER.INFO.{tasks}.*")),
+        ("tasks-done", format!("$JS.ACK.{tasks}.*.>")),
+    ]
+}
+
+/// What the agents' account imports. It is not the service's: nats-server lets a publisher name any subject for the answer,
+/// and in the service's account an answer could be made a request to delete a stream, or an event.
+///
+/// # Errors
+///
+/// [`EncodeError`] if the exporter's key does not sign.
+pub fn agents_imports(
+    prefix: &Prefix,
+    account: &str,
+    service: Exporter<'_>,
+    issued_at: i64,
+) -> Result<Vec<Import>, EncodeError> {
+    let grant = Grant {
+        exporter: service,
+        account,
+        issued_at,
+    };
+    let reports = grant.service(
+        "reports",
+        &Prefix::inner(&prefix.reports()),
+        &prefix.reports(),
+    )?;
+    let mut imports = vec![shared(reports)];
+    for (name, subject) in queue(prefix) {
+        imports.push(grant.service(name, &subject, &local_api(prefix, &subject))?);
+    }
+    Ok(imports)
 }
 
 /// What the account of the inventory bucket exports. Who may import what is said by the activations it signs.
@@ -152,7 +196,7 @@ pub fn service_imports(
 struct Bucket {
     bucket: String,
     stream: String,
-    api: String,
+    prefix: Prefix,
 }
 
 impl Bucket {
@@ -160,7 +204,7 @@ impl Bucket {
         let bucket = prefix.inventory_bucket();
         Self {
             stream: Prefix::bucket_stream(&bucket),
-            api: views_api(prefix),
+            prefix: prefix.clone(),
             bucket,
         }
     }
@@ -196,12 +240,17 @@ impl Bucket {
         ]
     }
 
-    /// What a subject of the bucket is called in an importing account: the API moves, entries and flow control stay.
+    /// What a subject of the bucket is called in an importing account.
     fn local(&self, subject: &str) -> String {
-        match subject.strip_prefix("$JS.API") {
-            Some(tail) => format!("{}{tail}", self.api),
-            None => subject.to_owned(),
-        }
+        local_api(&self.prefix, subject)
+    }
+}
+
+/// What a subject is called in an importing account: JetStream's API moves out of the way of that account's own.
+fn local_api(prefix: &Prefix, subject: &str) -> String {
+    match subject.strip_prefix("$JS.API") {
+        Some(tail) => format!("{}{tail}", prefix.imported_api()),
+        None => subject.to_owned(),
     }
 }
 

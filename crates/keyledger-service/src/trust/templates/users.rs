@@ -2,7 +2,7 @@
 
 use keyledger_wire::{Prefix, subject::system};
 
-use super::sharing::{DISCOVERY, views_api};
+use super::sharing::DISCOVERY;
 
 /// Where nats-server expects the answer to a request that came over a service import. It makes the rest up, and lets each
 /// answer through once.
@@ -28,7 +28,7 @@ pub fn service_grants(prefix: &Prefix) -> Grants {
     let material = Prefix::bucket_stream(&prefix.material_bucket());
     let inventory = Prefix::bucket_stream(&prefix.inventory_bucket());
     let tasks = prefix.tasks_stream();
-    let api = views_api(prefix);
+    let api = prefix.imported_api();
     let mut publish = vec![
         prefix.events(),
         Prefix::bucket_entry(&prefix.material_bucket(), ">"),
@@ -64,7 +64,6 @@ pub fn service_grants(prefix: &Prefix) -> Grants {
     }
     let subscribe = vec![
         format!("{}.>", Prefix::inner(prefix.as_str())),
-        prefix.report("*", "*"),
         DISCOVERY.to_owned(),
         inboxes(),
     ];
@@ -79,7 +78,7 @@ pub fn setup_grants(prefix: &Prefix) -> Grants {
         Prefix::bucket_entry(&prefix.material_bucket(), ">"),
         Prefix::bucket_entry(&prefix.inventory_bucket(), ">"),
         "$JS.API.>".to_owned(),
-        format!("{}.>", views_api(prefix)),
+        format!("{}.>", prefix.imported_api()),
     ];
     Grants {
         publish,
