@@ -20,7 +20,7 @@ pub(crate) struct Agent {
 
 impl Agent {
     /// Enrols an agent as `keyledger agent enrol` does, and connects as it.
-    async fn enrol(world: &World, admin: &Admin, name: &str) -> Self {
+    pub(crate) async fn enrol(world: &World, admin: &Admin, name: &str) -> Self {
         let pair = KeyPair::new_user();
         let nkey = pair.public_key();
         let body = json!({ "account": "agents", "role": "agent", "nkey": nkey });
@@ -45,9 +45,16 @@ impl Agent {
     }
 
     pub(crate) async fn report(&self, task: &str, report: Value) -> Value {
+        self.report_as(task, report, Uuid::now_v7()).await
+    }
+
+    /// Reports under a message id of its own choice.
+    pub(crate) async fn report_as(&self, task: &str, report: Value, id: Uuid) -> Value {
         let subject = Prefix::default().report(&self.nkey, task);
         let payload = serde_json::to_vec(&report).unwrap();
-        send_raw(&self.nats, &subject, HeaderMap::new(), payload)
+        let mut headers = HeaderMap::new();
+        headers.insert(header::MESSAGE_ID, id.to_string().as_str());
+        send_raw(&self.nats, &subject, headers, payload)
             .await
             .unwrap()
     }

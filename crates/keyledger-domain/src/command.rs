@@ -117,63 +117,6 @@ impl Command {
         }
     }
 
-    /// True if the first event it writes to its own history is the one called `past`: what tells a retry from another
-    /// command under a used id.
-    #[must_use]
-    pub fn writes(&self, past: &str) -> bool {
-        matches!(
-            (self.verb(), past),
-            ("generate", "generated")
-                | ("register", "registered")
-                | ("activate", "activated")
-                | ("suspend", "suspended")
-                | ("resume", "resumed")
-                | ("deactivate", "deactivated")
-                | ("revoke", "revoked")
-                | ("rotate", "rotated")
-                | ("destroy", "destroyed")
-                | ("archive", "archived")
-                | ("recover", "recovered")
-                | ("describe", "described")
-                | ("schedule", "scheduled")
-                | ("offboard", "offboarded")
-                | ("publish", "openpgp_published")
-                | ("recover-key", "key_recovered")
-                | ("create", "created")
-                | ("issue", "issued")
-                | ("enrol", "enrolled")
-                | ("assign" | "transfer", "assigned")
-                | (
-                    "provision" | "verify" | "reset" | "unblock" | "rotate-secrets",
-                    "task_filed"
-                )
-                | ("cancel", "task_cancelled")
-                | ("bind", "user_bound")
-                | ("release", "secrets_released")
-                | ("lose", "lost")
-                | ("find", "found")
-                | ("retire", "retired")
-                | (
-                    token::Reported::VERB,
-                    "announced"
-                        | "task_progressed"
-                        | "secrets_escrowed"
-                        | "secrets_released"
-                        | "escrowed_key_released"
-                        | "keys_made"
-                        | "provisioned"
-                        | "verified"
-                        | "was_reset"
-                        | "unblocked"
-                        | "secrets_rotated"
-                        | "quarantined"
-                        | "task_failed"
-                )
-                | ("certify" | "install", "certified")
-                | ("trust", "attestation_authority_trusted")
-        )
-    }
-
     /// The kind of aggregate it is for.
     #[must_use]
     pub const fn aggregate(&self) -> Aggregate {

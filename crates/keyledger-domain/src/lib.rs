@@ -21,6 +21,7 @@ pub mod operator;
 pub mod principal;
 pub mod record;
 pub mod rejection;
+mod retry;
 pub mod signed;
 pub mod stamp;
 pub mod text;

@@ -1,6 +1,6 @@
 //! What is delivered once a command is done.
 
-use keyledger_domain::{Command, principal, token, user};
+use keyledger_domain::{Command, Event, Rejection, principal, token, user};
 use keyledger_wire::Sealed;
 
 use crate::{
@@ -36,14 +36,6 @@ pub(crate) async fn deliver(
     let name = &done.history.name;
     let mut delivery = Delivery::default();
     match &order.command {
-        Command::Token(token::Command::Release(release)) => {
-            delivery.secrets = tokens::release(shared, name, &release.seal_to).await?;
-        }
-        Command::Principal(principal::Command::RecoverKey(recover)) => {
-            let key = recover.key.as_ref();
-            let secrets = tokens::recover(shared, name, key, &recover.seal_to).await?;
-            delivery.secrets = vec![secrets];
-        }
         Command::User(user::Command::Issue(issue)) if issue.seal_to.is_none() => {
             delivery.jwt = Some(creds::jwt(shared, name).await?);
         }
@@ -51,7 +43,33 @@ pub(crate) async fn deliver(
         Command::User(user::Command::Issue(_)) => {
             delivery.creds = Some(creds::again(shared, name, order.ids.command).await?);
         }
+        Command::Token(token::Command::Release(_))
+        | Command::Principal(principal::Command::RecoverKey(_)) => {
+            delivery.secrets = secrets(shared, order, done).await?;
+        }
         _ => {}
     }
     Ok(delivery)
+}
+
+/// The secrets that the event of a release or a recovery says were given, to whom it says.
+async fn secrets(shared: &Shared, order: &Order, done: &Done) -> Result<Vec<Sealed>, Refused> {
+    let name = &done.history.name;
+    match done.wrote.as_ref().map(|record| &record.event) {
+        Some(Event::Token(token::Event::SecretsReleased(released))) => {
+            let given = tokens::release_at(shared, name, done.revision, &released.seal_to).await?;
+            // A retry that comes so late that they open nothing any more.
+            let reused = || Rejection::MessageIdReused {
+                id: order.ids.command,
+                by: done.history.clone(),
+            };
+            Ok(given.ok_or_else(reused)?)
+        }
+        Some(Event::Principal(principal::Event::KeyRecovered(recovered))) => {
+            let key = Some(&recovered.key);
+            let secret = tokens::recover(shared, name, key, &recovered.seal_to).await?;
+            Ok(vec![secret])
+        }
+        _ => Ok(Vec::new()),
+    }
 }

@@ -6,5 +6,6 @@ mod interrupted;
 mod life;
 mod openpgp;
 mod repair;
+mod replay;
 mod signed;
 mod workshop;

@@ -62,6 +62,37 @@ events! {
     "token.v1.destroyed" => Destroyed(At),
 }
 
+impl Event {
+    /// The task that it is of; none of what belongs to none.
+    #[must_use]
+    pub const fn task(&self) -> Option<Uuid> {
+        match self {
+            Self::TaskFiled(e) => Some(e.task),
+            Self::TaskProgressed(e) => Some(e.task),
+            Self::SecretsEscrowed(e) => Some(e.task),
+            Self::EscrowedKeyReleased(e) => Some(e.task),
+            Self::KeysMade(e) => Some(e.task),
+            Self::Provisioned(e) | Self::Verified(e) => Some(e.task),
+            Self::WasReset(e)
+            | Self::Unblocked(e)
+            | Self::SecretsRotated(e)
+            | Self::TaskCancelled(e) => Some(e.task),
+            Self::Quarantined(e) => Some(e.task),
+            Self::TaskFailed(e) => Some(e.task),
+            Self::SecretsReleased(e) => e.task,
+            Self::Announced(_)
+            | Self::Enrolled(_)
+            | Self::Assigned(_)
+            | Self::SecretsErased(_)
+            | Self::UserBound(_)
+            | Self::Lost(_)
+            | Self::Found(_)
+            | Self::Retired(_)
+            | Self::Destroyed(_) => None,
+        }
+    }
+}
+
 /// An agent saw a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -16,6 +16,7 @@ mod operator;
 mod principal;
 mod profile;
 mod rejection;
+mod retry;
 mod schema;
 mod signed;
 mod text;

@@ -190,8 +190,12 @@ fn every_command_writes_what_its_retry_is_known_by() {
         };
         let payload = json.to_string();
         let parsed = keyledger_domain::Command::parse(target.aggregate, verb, payload.as_bytes());
+        let (parsed, sender) = (parsed.unwrap().0, &written[0].principal);
         let past = written[0].event.past();
-        assert!(parsed.unwrap().0.writes(past), "{verb} wrote {past}");
+        assert!(
+            parsed.is_retry_of(&written[0], sender),
+            "{verb} wrote {past}"
+        );
         assert_eq!(
             written[0].history, target,
             "{verb}: its own history stands first"

@@ -4,11 +4,11 @@
 
 use async_nats::Message;
 use keyledger_domain::{
-    Command, Rejection,
+    Command, Event, Rejection,
     command::{Target, parse_payload},
     name::Aggregate,
     record::{Ids, Why},
-    token::{ANNOUNCEMENTS, Progress, Report, Reported, Slot, announce},
+    token::{self, ANNOUNCEMENTS, Progress, Report, Reported, Slot, announce},
 };
 use keyledger_wire::{Prefix, ReportReply, SlotCertificate, Status, notice::Notice};
 use uuid::Uuid;
@@ -17,7 +17,13 @@ use super::{
     command::{ids, request_info},
     reply::{Answer, Refused, ok, refuse},
 };
-use crate::{handler::Order, identity, prepare::Prepared, shared::Shared, tokens};
+use crate::{
+    handler::{Done, Order},
+    identity,
+    prepare::{Prepared, custody_failed},
+    shared::Shared,
+    tokens,
+};
 
 /// Answers a report.
 pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
@@ -63,18 +69,20 @@ async fn take(shared: &Shared, message: &Message, ids: Ids) -> Result<ReportRepl
         signer: None,
         made: prepared.made.clone(),
     };
-    match shared.handler.order(order).await {
-        Ok(done) if !done.fresh => prepared.discard(shared).await,
-        Ok(_) => {}
+    let done = match shared.handler.order(order).await {
+        Ok(done) => done,
         Err(failure) => {
             prepared.forget(shared, &failure).await;
             return Err(failure.into());
         }
+    };
+    if !done.fresh {
+        prepared.discard(shared).await;
     }
     if let Report::Progressed(progress) = &reported.report {
         tell(shared, progress, reported.task).await;
     }
-    reply(shared, &target, &reported).await
+    reply(shared, &reported, &done).await
 }
 
 /// True of an announcement that the ledger does not hold yet.
@@ -115,55 +123,70 @@ fn parse(shared: &Shared, message: &Message) -> Result<Reported, Rejection> {
 }
 
 /// What became of it: read from the ledger, so that a retry is told the same.
-async fn reply(
-    shared: &Shared,
-    target: &Target,
-    reported: &Reported,
-) -> Result<ReportReply, Refused> {
-    let (mut reply, releases) = {
-        let ledger = shared.live.ledger.read();
-        let token = ledger.token(&target.name).map(|e| &e.state);
-        let token = token.ok_or_else(|| Rejection::NotFound(target.clone()))?;
-        let open = token.task.as_ref();
-        let open = open.filter(|open| Some(open.filed.task) == reported.task);
-        let certificates = open.iter().flat_map(|open| &open.keys).filter_map(|on_it| {
-            let slot = Slot::of_place(&on_it.place)?;
-            let newest = ledger.key(&on_it.key)?.state.certificates().next_back()?;
-            Some(SlotCertificate {
-                slot,
-                certificate: newest.certificate.to_string(),
-            })
-        });
-        let ended_badly = token
-            .last_task
-            .is_some_and(|(task, done)| Some(task) == reported.task && !done);
-        let reply = ReportReply {
-            status: Status::Accepted,
-            state: token.phase.as_str().to_owned(),
-            task_open: open.is_some(),
-            fault: token
-                .fault
-                .as_ref()
-                .filter(|_| ended_badly)
-                .map(ToString::to_string),
-            certificates: match &reported.report {
-                Report::KeysMade(_) => certificates.collect(),
-                _ => Vec::new(),
-            },
-            secrets: None,
-            escrowed: None,
-        };
-        (reply, open.is_some())
-    };
-    if let (Report::SecretsWanted(wanted), true) = (&reported.report, releases) {
-        let secrets = tokens::release(shared, &target.name, &wanted.seal_to).await?;
-        reply.secrets = secrets.into_iter().next();
-    }
-    if let (Report::EscrowWanted(wanted), true) = (&reported.report, releases) {
-        let escrowed = tokens::hand_over(shared, &target.name, &wanted.seal_to).await?;
-        reply.escrowed = Some(escrowed);
+async fn reply(shared: &Shared, reported: &Reported, done: &Done) -> Result<ReportReply, Refused> {
+    let mut reply = outcome(shared, reported, &done.history)?;
+    if reply.task_open {
+        deliver(shared, done, &mut reply).await?;
     }
     Ok(reply)
+}
+
+/// Where the token stands, and what this agent's task is given without a secret.
+fn outcome(
+    shared: &Shared,
+    reported: &Reported,
+    target: &Target,
+) -> Result<ReportReply, Rejection> {
+    let ledger = shared.live.ledger.read();
+    let token = ledger.token(&target.name).map(|e| &e.state);
+    let token = token.ok_or_else(|| Rejection::NotFound(target.clone()))?;
+    let open = token.task.as_ref().filter(|open| {
+        Some(open.filed.task) == reported.task && open.filed.agent == reported.agent
+    });
+    let certificates = open.iter().flat_map(|open| &open.keys).filter_map(|on_it| {
+        let slot = Slot::of_place(&on_it.place)?;
+        let newest = ledger.key(&on_it.key)?.state.certificates().next_back()?;
+        Some(SlotCertificate {
+            slot,
+            certificate: newest.certificate.to_string(),
+        })
+    });
+    let ended_badly = token
+        .last_task
+        .is_some_and(|(task, done)| Some(task) == reported.task && !done);
+    Ok(ReportReply {
+        status: Status::Accepted,
+        state: token.phase.as_str().to_owned(),
+        task_open: open.is_some(),
+        fault: token
+            .fault
+            .as_ref()
+            .filter(|_| ended_badly)
+            .map(ToString::to_string),
+        certificates: match &reported.report {
+            Report::KeysMade(_) => certificates.collect(),
+            _ => Vec::new(),
+        },
+        secrets: None,
+        escrowed: None,
+    })
+}
+
+/// Adds the secrets that the report's own event says were given, to whom it says; no event, no secret.
+async fn deliver(shared: &Shared, done: &Done, reply: &mut ReportReply) -> Result<(), Refused> {
+    let token = &done.history.name;
+    match done.wrote.as_ref().map(|record| &record.event) {
+        Some(Event::Token(token::Event::SecretsReleased(given))) => {
+            let secrets = tokens::release_at(shared, token, done.revision, &given.seal_to).await?;
+            let gone = || custody_failed(&"the token's secrets are not in custody");
+            reply.secrets = secrets.ok_or_else(gone)?.into_iter().next();
+        }
+        Some(Event::Token(token::Event::EscrowedKeyReleased(given))) => {
+            reply.escrowed = Some(tokens::hand_over(shared, token, given).await?);
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Tells whoever watches. Not stored: what is missed is shown by the next one.

@@ -304,7 +304,8 @@ async fn read_again(
     if first.ids.command != order.ids.command || record.ids.command != order.ids.command {
         return Err(gone());
     }
-    if record.history != order.target || !order.command.writes(first.event.past()) {
+    let is_retry = order.command.is_retry_of(&first, &order.principal);
+    if record.history != order.target || !is_retry {
         let (id, by) = (order.ids.command, record.history);
         return Err(Rejection::MessageIdReused { id, by }.into());
     }
@@ -314,6 +315,7 @@ async fn read_again(
         cid: keyledger_domain::EventCid::of(&event.payload),
         state: remembered.state(),
         fresh: false,
+        wrote: Some(Arc::new(first)),
     })
 }
 
@@ -329,6 +331,7 @@ fn unchanged(ledger: &Ledger, target: &Target) -> Result<Done, Failure> {
         cid: head.cid,
         state,
         fresh: false,
+        wrote: None,
     })
 }
 

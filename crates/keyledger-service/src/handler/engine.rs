@@ -244,7 +244,7 @@ impl Engine {
         {
             let mut ledger = self.live.ledger.write();
             for (waiting, sealed) in batch.works {
-                let mut last = None;
+                let (mut wrote, mut last) = (None, None);
                 for event in sealed {
                     // It may have come by in the stream before its acknowledgement: then nothing waits for it.
                     if sequence > position {
@@ -254,12 +254,14 @@ impl Engine {
                         self.broken = Some(fault.to_string());
                     }
                     sequence += 1;
+                    let record = Arc::new(event.record);
                     if let Work::Order(order, _) = &waiting.work
-                        && event.record.history == order.target
+                        && record.history == order.target
                     {
-                        last = Some((event.record.revision, event.cid));
+                        last = Some((record.revision, event.cid));
+                        wrote.get_or_insert_with(|| Arc::clone(&record));
                     }
-                    let _ = self.parts.news.send(Arc::new(event.record));
+                    let _ = self.parts.news.send(record);
                 }
                 if let (Work::Order(order, reply), Some((revision, cid))) = (waiting.work, last) {
                     // Not what the history has come to since: another instance may have written behind it.
@@ -274,6 +276,7 @@ impl Engine {
                             cid,
                             state,
                             fresh: true,
+                            wrote,
                         },
                     ));
                 }

@@ -95,7 +95,7 @@ pub struct Order {
 }
 
 /// A command was decided and its events are durable.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Done {
     /// What it was for.
     pub history: HistoryId,
@@ -107,6 +107,9 @@ pub struct Done {
     pub state: &'static str,
     /// True if it wrote events now; false if it changed nothing or had been done before.
     pub fresh: bool,
+    /// The first event it wrote to that history, now or when it came first; none if it changed nothing. What is delivered goes by
+    /// this.
+    pub wrote: Option<Arc<Record>>,
 }
 
 /// Why a command was not done. Nothing of it is stored.

@@ -6,7 +6,7 @@ use keyledger_domain::{
     Name, Rejection, Timestamp,
     ledger::NewEscrow,
     principal::Escrowed,
-    token::{OpenTask, OpenpgpKeyMade},
+    token::{EscrowedKeyReleased, OpenTask, OpenpgpKeyMade},
 };
 use keyledger_wire::Sealed;
 use uuid::Uuid;
@@ -53,23 +53,20 @@ fn name(fingerprint: &str) -> Name {
     Name::new(&name).expect("16 digits of hex are a name")
 }
 
-/// The key that was given for the task of a token, sealed to `receiver`.
+/// The key that was given for the task of a token, sealed to whom it was given.
 pub(crate) async fn hand_over(
     shared: &Shared,
     token: &Name,
-    receiver: &str,
+    given: &EscrowedKeyReleased,
 ) -> Result<Sealed, Refused> {
-    let found = {
+    let principal = {
         let ledger = shared.live.ledger.read();
-        ledger.token(token).and_then(|t| {
-            let task = t.state.task.as_ref()?;
-            let (given_for, escrowed) = t.state.imported.as_deref()?;
-            let principal = task.filed.holder.as_ref()?.principal.clone();
-            (*given_for == task.filed.task).then(|| (principal, escrowed.clone()))
-        })
+        let open = ledger.token(token).and_then(|t| t.state.task.as_ref());
+        let holder = open.and_then(|open| open.filed.holder.as_ref());
+        holder.map(|holder| holder.principal.clone())
     };
-    let (principal, escrowed) = found.ok_or_else(gone)?;
-    give(shared, &principal, &escrowed, receiver).await
+    let principal = principal.ok_or_else(gone)?;
+    give(shared, &principal, &given.escrowed, &given.seal_to).await
 }
 
 /// A key of a principal, the newest if none is named, sealed to `receiver`.

@@ -10,6 +10,7 @@ mod findings;
 mod lists;
 mod openpgp;
 mod prepare;
+mod secrets;
 
 pub(crate) use authorities::{authorities, to_trust};
 pub(crate) use certificates::certify;
@@ -18,4 +19,5 @@ pub(crate) use elsewhere::{crl_to_be_signed, installed, to_be_signed};
 pub(crate) use escrow::{hand_over, recover};
 pub(crate) use lists::crl;
 pub(crate) use openpgp::{authorized_keys, certificate as openpgp_certificate, published};
-pub(crate) use prepare::{release, report, task};
+pub(crate) use prepare::{report, task};
+pub(crate) use secrets::{release, release_at};

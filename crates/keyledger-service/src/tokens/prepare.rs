@@ -8,7 +8,6 @@ use keyledger_domain::{
     ledger::{NewCertificate, ReportFacts},
     token::{KeysMade, OpenTask, Report, Reported, Slot, TaskFacts, check_made},
 };
-use keyledger_wire::Sealed;
 use uuid::Uuid;
 
 use super::{authorities::anchors, certificates, escrow, findings, openpgp};
@@ -146,39 +145,6 @@ async fn certificates_for(
         facts.certificates.insert(slot, certificate);
     }
     Ok(())
-}
-
-/// A token's secrets, sealed to `receiver`: what opens it as far as is known, and behind it, likeliest first, what a task may have set
-/// that never came to its end.
-pub(crate) async fn release(
-    shared: &Shared,
-    token: &Name,
-    receiver: &str,
-) -> Result<Vec<Sealed>, Refused> {
-    let entries: Vec<Box<str>> = {
-        let ledger = shared.live.ledger.read();
-        let token = ledger.token(token).map(|e| &e.state);
-        token.iter().flat_map(|t| t.ways_in().cloned()).collect()
-    };
-    let gone = || custody_failed(&"the token's secrets are not in custody");
-    let mut secrets = Vec::new();
-    for entry in &entries {
-        let sealed = shared.materials.read(entry).await;
-        let sealed = sealed.map_err(|e| custody_failed(&e))?.ok_or_else(gone)?;
-        let delivery = shared.custody.release(&sealed, token, receiver);
-        let delivery = delivery.map_err(|e| Rejection::BadValue {
-            field: "seal_to",
-            fault: e.to_string(),
-        })?;
-        secrets.push(Sealed {
-            sender: delivery.sender,
-            sealed: BASE64.encode(&delivery.ciphertext),
-        });
-    }
-    if secrets.is_empty() {
-        return Err(gone());
-    }
-    Ok(secrets)
 }
 
 fn base64(field: &'static str, text: &str) -> Result<Vec<u8>, Rejection> {
