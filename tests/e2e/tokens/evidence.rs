@@ -1,5 +1,6 @@
 //! Evidence that does not fit: the token is put into quarantine, and nobody relies on its keys.
 
+use keyledger_custody::CurveKey;
 use keyledger_testkit::token::Fault;
 use serde_json::{Value, json};
 
@@ -76,6 +77,45 @@ async fn evidence_of_an_earlier_task_proves_nothing() {
         reply["fault"].as_str().unwrap().contains("nonce"),
         "{reply}"
     );
+    let _ = shop.world.verify(&shop.admin).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_the_agents_nkey_but_not_the_token_is_given_no_key_of_custody() {
+    let mut shop = Workshop::open(1).await;
+    shop.adopt(0).await;
+    shop.provision(0, "person").await;
+    shop.until_ended(0).await;
+    shop.is_provisioned(0).await;
+    let (evidence, _) = earlier(&shop).await;
+    shop.kill_agent();
+
+    shop.provision(0, "person").await;
+    let row = shop.row(0).await;
+    let task = row["task"]["task"].as_str().unwrap();
+    let thief = shop.as_agent().await;
+    let curve = CurveKey::generate().unwrap();
+    let mut wanted = json!({
+        "report": "escrow_wanted", "serial": evidence["serial"], "seal_to": curve.public_nkey(),
+    });
+    // Without a word of proof; and with all that the ledger has of the same key.
+    let reply = thief.report(task, wanted.clone()).await;
+    assert_eq!(reply["reason"], "malformed", "{reply}");
+    let proof = &evidence["slots"][0];
+    wanted["attester"] = evidence["attester"].clone();
+    for field in ["slot", "attestation", "proof"] {
+        wanted[field] = proof[field].clone();
+    }
+    let reply = thief.report(task, wanted).await;
+    assert_eq!(reply["state"], "quarantined", "{reply}");
+    let fault = reply["fault"].as_str().unwrap();
+    assert!(fault.contains("did not prove itself"), "{fault}");
+    assert_eq!(reply["escrowed"], Value::Null);
+    let history = format!("history.token.{}", shop.name(0));
+    let history = shop.admin.ask(&history, json!({})).await;
+    let given = history.as_array().unwrap().iter();
+    let given = given.filter(|e| e["event"] == "escrowed_key_released");
+    assert_eq!(given.count(), 1, "only the agent's own");
     let _ = shop.world.verify(&shop.admin).await;
 }
 

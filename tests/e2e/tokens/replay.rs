@@ -16,9 +16,13 @@ fn announced(shop: &Workshop) -> Value {
     })
 }
 
-fn wants(shop: &Workshop, what: &str) -> Value {
+fn wants(shop: &Workshop, what: &str, proof: Value) -> Value {
     let seal_to = CurveKey::generate().unwrap().public_nkey().to_owned();
-    json!({ "report": what, "serial": shop.token(0).serial(), "seal_to": seal_to })
+    let mut report =
+        json!({ "report": what, "serial": shop.token(0).serial(), "seal_to": seal_to });
+    let proof = proof.as_object().unwrap().clone();
+    report.as_object_mut().unwrap().extend(proof);
+    report
 }
 
 fn is_refused(reply: &Value, reason: &str) {
@@ -42,8 +46,10 @@ async fn an_agent_is_given_nothing_under_a_used_message_id() {
     assert_eq!(reply["status"], "accepted", "{reply}");
     let row = shop.row(0).await;
     let task = row["task"]["task"].as_str().unwrap();
+    let nothing =
+        json!({ "slot": "9a", "attester": "AAAA", "attestation": "AAAA", "proof": "AAAA" });
     let reply = lab
-        .report_as(task, wants(&shop, "escrow_wanted"), used)
+        .report_as(task, wants(&shop, "escrow_wanted", nothing), used)
         .await;
     is_refused(&reply, "message_id_reused");
 
@@ -54,7 +60,7 @@ async fn an_agent_is_given_nothing_under_a_used_message_id() {
     let verify = json!({ "workstation": "lab" });
     let filed = shop.admin.send("token.verify", &shop.name(0), verify).await;
     let task = filed.unwrap()["command_id"].as_str().unwrap().to_owned();
-    let wanted = wants(&shop, "secrets_wanted");
+    let wanted = wants(&shop, "secrets_wanted", json!({}));
     let reply = lab.report_as(&task, wanted.clone(), used).await;
     is_refused(&reply, "message_id_reused");
     let reply = lab.report(&task, wanted).await;

@@ -2,9 +2,11 @@
 
 use data_encoding::BASE64;
 use keyledger_custody::{CurveKey, Delivery, openpgp::EscrowedKey};
-use keyledger_domain::token::{EscrowWanted, OpenpgpRole, Report, SubkeyPlan};
+use keyledger_domain::token::{
+    EscrowWanted, FailureCode, OpenpgpRole, Report, SubkeyPlan, statement, vouched_place,
+};
 
-use super::{Halt, Walk, openpgp::existing};
+use super::{Halt, Walk, openpgp::existing, proof::base64};
 use crate::card::{Import, OpenpgpKey};
 
 impl Walk<'_> {
@@ -33,16 +35,15 @@ impl Walk<'_> {
         })
     }
 
-    /// The key, sealed to a curve key that nobody has once this returns: what lies in the journal opens for nobody.
+    /// The key, sealed to a curve key that nobody has once this returns: what lies in the journal opens for nobody. A key that was made
+    /// on the token before vouches for it.
     fn ask_for_escrowed(&mut self) -> Result<EscrowedKey, Halt> {
         let unreadable = |error: &dyn std::fmt::Display| {
             Halt::misbehaved(format!("the key that custody has cannot be read: {error}"))
         };
         let curve = CurveKey::generate().map_err(|error| unreadable(&error))?;
-        let reply = self.ask(Report::EscrowWanted(EscrowWanted {
-            serial: self.serial,
-            seal_to: curve.public_nkey().into(),
-        }))?;
+        let wanted = self.escrow_wanted(curve.public_nkey())?;
+        let reply = self.ask(Report::EscrowWanted(wanted))?;
         let sealed = reply
             .escrowed
             .ok_or_else(|| unreadable(&"the service gave none"))?;
@@ -53,6 +54,28 @@ impl Walk<'_> {
         });
         let opened = opened.map_err(|error| unreadable(&error))?;
         EscrowedKey::from_delivered(&opened).ok_or_else(|| unreadable(&"it is no such key"))
+    }
+
+    fn escrow_wanted(&mut self, seal_to: &str) -> Result<EscrowWanted, Halt> {
+        let profile = self.profile()?;
+        let vouching = profile.vouches().map(|(slot, plan)| (slot, plan.clone()));
+        let (slot, plan) = vouching.ok_or_else(|| {
+            let detail = "no PIV key of its profile signs, and could ask for the key of custody";
+            Halt::Fail(FailureCode::Unable, detail.to_owned())
+        })?;
+        let (task, place) = (self.task.task.to_string(), vouched_place(seal_to));
+        let statement = statement(&task, &self.task.nonce, self.serial, &place);
+        self.say(Some(&slot.place()))?;
+        self.at_token(|walk, piv| {
+            Ok(EscrowWanted {
+                serial: walk.serial,
+                seal_to: seal_to.into(),
+                slot,
+                attester: base64(&piv.attester()?),
+                attestation: base64(&piv.attest(slot)?),
+                proof: base64(&walk.sign(piv, slot, &plan, &statement)?),
+            })
+        })
     }
 }
 

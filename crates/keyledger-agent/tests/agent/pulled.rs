@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use keyledger_agent::walk::WalkEnd;
-use keyledger_domain::token::{FailureCode, Profile, Prompt, TaskKind};
+use keyledger_domain::token::{FailureCode, Profile, Prompt, Slot, TaskKind};
 use keyledger_testkit::token::{Fault, Token, VirtualTokens, When};
 
 use crate::{desk::TestDesk, end::assert_provisioned};
@@ -67,13 +67,14 @@ fn pulled_once(mut desk: TestDesk, token: &Token, instruction: u8, nth: u32, whe
 }
 
 /// The instructions of OpenPGP's part, as above.
-const OPENPGP_MOMENTS: [(u8, u32); 8] = [
+const OPENPGP_MOMENTS: [(u8, u32); 9] = [
     (0xe6, 1), // TERMINATE
     (0x44, 1), // ACTIVATE
     (0xf2, 1), // SET PIN RETRIES
     (0x24, 2), // CHANGE REFERENCE DATA
     (0xda, 6), // PUT DATA: the reset code, then what makes a key one
-    (0x47, 2), // GENERATE
+    (0xf9, 2), // ATTEST: the key that vouches
+    (0x47, 3), // GENERATE: the key that vouches, then OpenPGP's
     (0x2a, 2), // sign, decipher
     (0x88, 1), // INTERNAL AUTHENTICATE
 ];
@@ -85,7 +86,9 @@ fn a_token_pulled_while_openpgp_is_set_up_goes_on_when_it_is_back() {
             let token = tokens.token(usize::from(when == When::After));
             std::thread::spawn(move || {
                 let mut profile = Profile::shipped("person").unwrap();
-                profile.piv.clear();
+                // The key that vouches for who asks for the one of custody.
+                profile.piv.retain(|slot, _| *slot == Slot::AUTHENTICATION);
+                profile.piv.values_mut().for_each(|p| p.certificate = None);
                 for (instruction, times) in OPENPGP_MOMENTS {
                     for nth in 1..=times {
                         let task = (TaskKind::Provision, Some(profile.clone()));

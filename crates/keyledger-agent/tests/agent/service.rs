@@ -16,8 +16,8 @@ use keyledger_domain::{
     Algorithm, Timestamp,
     text::Title,
     token::{
-        Evidence, Failure, Holder, KeysMade, OpenpgpRole, Profile, Report, SecretsSealed,
-        TaskFiled, TaskKind, statement,
+        EscrowWanted, Evidence, Failure, Holder, KeysMade, OpenpgpRole, Profile, Report,
+        SecretsSealed, TaskFiled, TaskKind, statement, vouched_place,
     },
 };
 use keyledger_wire::{ReportReply, Sealed, SlotCertificate, Status};
@@ -131,6 +131,7 @@ impl Service {
                 });
             }
             Report::EscrowWanted(wanted) => {
+                self.check_vouched(&wanted);
                 let sealed = self.escrowed.seal_to(&wanted.seal_to).unwrap();
                 reply.escrowed = Some(Sealed {
                     sender: sealed.sender,
@@ -188,6 +189,17 @@ impl Service {
             })
         });
         asked.collect()
+    }
+
+    /// A key of the token signed for this very receiver.
+    fn check_vouched(&self, wanted: &EscrowWanted) {
+        let plan = &self.task.profile.as_ref().unwrap().piv[&wanted.slot];
+        let (task, place) = (self.task.task.to_string(), vouched_place(&wanted.seal_to));
+        let statement = statement(&task, &self.task.nonce, wanted.serial, &place);
+        let signature = BASE64.decode(wanted.proof.as_bytes()).unwrap();
+        let key = attested_key(&wanted.attestation);
+        verify(plan.algorithm, &key, &statement, &signature);
+        assert!(!wanted.attester.is_empty());
     }
 
     /// Every proof is by the attested key, over this task's nonce.

@@ -3,10 +3,14 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{OpenTask, OpenpgpRole, Profile, Serial, TaskKind};
-use crate::principal::Escrowed;
+use super::{
+    EvidenceFault, Findings, OpenTask, OpenpgpRole, Profile, Serial, Slot, SlotPlan, TaskKind,
+    evidence::check_slot,
+};
+use crate::{algorithm::Algorithm, principal::Escrowed};
 
-/// The key that decrypts is needed, to be imported.
+/// The key that decrypts is needed, to be imported. A key of the token vouches for who asks: whoever has the agent's nkey alone is given
+/// nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EscrowWanted {
@@ -14,6 +18,49 @@ pub struct EscrowWanted {
     pub serial: Serial,
     /// The agent's public curve key (`X…`): it is sealed to it in the answer.
     pub seal_to: Box<str>,
+    /// The slot whose key vouches: one of the profile's that signs.
+    pub slot: Slot,
+    /// Base64 of the DER certificate of the token's attestation key (slot f9).
+    pub attester: Box<str>,
+    /// Base64 of the DER attestation certificate of the key, made for this task.
+    pub attestation: Box<str>,
+    /// Base64 of its signature over the [`statement`](super::statement) with [`vouched_place`] as place.
+    pub proof: Box<str>,
+}
+
+/// What stands for the place in the statement by which a token's key vouches for a receiver.
+#[must_use]
+pub fn vouched_place(seal_to: &str) -> String {
+    format!("escrow:{seal_to}")
+}
+
+/// Checks what was found about the key that vouches for who asks for a key of custody.
+///
+/// # Errors
+///
+/// The first [`EvidenceFault`].
+pub fn check_vouched(
+    wanted: &EscrowWanted,
+    profile: &Profile,
+    findings: &Findings,
+) -> Result<(), EvidenceFault> {
+    let slot = wanted.slot;
+    let fault = |why| Err(EvidenceFault::Slots { slot, why });
+    let Some(plan) = profile.piv.get(&slot) else {
+        return fault("the profile has no such slot");
+    };
+    if !plan.signs() {
+        return fault("its key does not sign, and cannot vouch for anybody");
+    }
+    let Some(finding) = findings.slots.get(&slot) else {
+        return fault("there is no evidence of it");
+    };
+    check_slot(wanted.serial, slot, plan, findings)?;
+    if finding.proved == Some(true) {
+        Ok(())
+    } else {
+        Err(EvidenceFault::Proof { slot })
+    }
 }
 
 /// A key in custody was given to an agent, sealed, to be imported into the token.
@@ -34,6 +81,23 @@ impl Profile {
     pub fn escrows(&self) -> bool {
         let plan = self.openpgp.as_ref();
         plan.is_some_and(|plan| plan.subkey(OpenpgpRole::Encrypt).escrow)
+    }
+
+    /// The slot whose key vouches for who asks for a key of custody: the one that asks for the fewest touches. None if no key of a slot
+    /// signs.
+    #[must_use]
+    pub fn vouches(&self) -> Option<(Slot, &SlotPlan)> {
+        let signing = self.piv.iter().filter(|(_, plan)| plan.signs());
+        let easiest = signing.min_by_key(|(_, plan)| plan.touch);
+        easiest.map(|(slot, plan)| (*slot, plan))
+    }
+}
+
+impl SlotPlan {
+    /// True of a key that signs, and does not only agree.
+    #[must_use]
+    pub fn signs(&self) -> bool {
+        self.algorithm != Algorithm::X25519
     }
 }
 

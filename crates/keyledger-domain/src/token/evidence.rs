@@ -272,7 +272,7 @@ fn same_slots(profile: &Profile, findings: &Findings) -> Result<(), EvidenceFaul
     }
 }
 
-fn check_slot<'a>(
+pub(super) fn check_slot<'a>(
     serial: Serial,
     slot: Slot,
     plan: &SlotPlan,

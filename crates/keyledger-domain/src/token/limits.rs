@@ -46,7 +46,10 @@ pub(crate) fn check(report: &Report) -> Result<(), Rejection> {
             check_nkey("seal_to", &r.seal_to, 'X', "a public curve key (`X…`)")
         }
         Report::EscrowWanted(r) => {
-            check_nkey("seal_to", &r.seal_to, 'X', "a public curve key (`X…`)")
+            check_nkey("seal_to", &r.seal_to, 'X', "a public curve key (`X…`)")?;
+            short("attester", &r.attester, MAX_DER_CHARACTERS)?;
+            short("attestation", &r.attestation, MAX_DER_CHARACTERS)?;
+            short("proof", &r.proof, MAX_PROOF_CHARACTERS)
         }
         Report::KeysMade(r) => {
             short("attester", &r.attester, MAX_DER_CHARACTERS)?;

@@ -199,6 +199,12 @@ pub enum ProfileError {
         /// Where.
         slot: Slot,
     },
+    /// A key of custody would be given to who cannot show that the token is there.
+    #[error(
+        "openpgp.encrypt has escrow = true, and no key under [piv] signs: with such a key the token proves that it is there before it is \
+         given the one of custody; add one, such as [piv.9a] with algorithm = \"p-256\", pin = \"once\", touch = \"never\""
+    )]
+    NobodyVouches,
     /// Nothing is to be put on the token.
     #[error("it puts nothing on the token: name at least one slot under [piv], or [openpgp]")]
     Empty,
@@ -314,7 +320,11 @@ impl Profile {
                 });
             }
         }
-        self.openpgp.as_ref().map_or(Ok(()), OpenpgpPlan::check)
+        self.openpgp.as_ref().map_or(Ok(()), OpenpgpPlan::check)?;
+        if self.escrows() && self.vouches().is_none() {
+            return Err(ProfileError::NobodyVouches);
+        }
+        Ok(())
     }
 
     /// What a token of this firmware could not do.

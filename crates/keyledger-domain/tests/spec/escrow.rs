@@ -1,15 +1,19 @@
 //! Keys that decrypt: made once for a principal, on each of its tokens, and in custody when the tokens are gone.
 
 use keyledger_domain::{
-    Aggregate,
+    Aggregate, Algorithm,
     key::{Custodian, State},
-    token::{Phase, Report, Step as Stage},
+    ledger::ReportFacts,
+    token::{
+        EscrowWanted, Phase, PinPolicy, Profile, Report, Reported, Serial, Slot, SlotFinding,
+        Step as Stage,
+    },
 };
 use serde_json::json;
 
 use crate::support::{
-    Say, Step, Told, World, assigned, command, curve_key, evidence, forged, given, key, name,
-    new_escrow, provision, provisioned, say, then, token, token_of, walked,
+    Say, Step, Told, World, assigned, attestation, command, curve_key, evidence, forged, given,
+    key, name, new_escrow, provision, provisioned, say, then, token, token_of, walked,
 };
 
 const SECOND: u32 = 87_654_321;
@@ -26,7 +30,7 @@ fn of_second(say: Say) -> Step {
 
 /// The second token of ann, provisioned as the first.
 fn second(run: u8) -> Vec<Step> {
-    let profile = keyledger_domain::token::Profile::shipped("person").unwrap();
+    let profile = Profile::shipped("person").unwrap();
     let body = json!({ "workstation": "desk", "profile": profile });
     [
         of_second(Say::Announce),
@@ -101,6 +105,54 @@ fn only_a_provision_with_escrow_is_given_a_key() {
 }
 
 #[test]
+fn a_key_of_custody_goes_to_nobody_for_whom_no_key_of_the_token_vouches() {
+    let forgeries: [fn(&mut Reported, &mut ReportFacts); 7] = [
+        |r, _| wanted(r).slot = Slot::new(0x82).unwrap(),
+        |_, f| f.findings.slots.clear(),
+        |_, f| vouching(f).attested = Err("no root".into()),
+        |_, f| vouching(f).proved = Some(false),
+        |_, f| vouching(f).proved = None,
+        |_, f| attestation(f, Slot::AUTHENTICATION).serial = Serial::new(SECOND).unwrap(),
+        |_, f| attestation(f, Slot::AUTHENTICATION).pin = PinPolicy::Never,
+    ];
+    for (at, forge) in forgeries.into_iter().enumerate() {
+        given(then(assigned(), [provision("person")]))
+            .when(forged(Say::Escrow, forge))
+            .then(["token 12345678 quarantined"])
+            .and(|ledger| {
+                assert!(ledger.escrowed_for(&name("ann")).is_none(), "forgery {at}");
+            });
+    }
+}
+
+fn wanted(reported: &mut Reported) -> &mut EscrowWanted {
+    match &mut reported.report {
+        Report::EscrowWanted(wanted) => wanted,
+        other => panic!("{} asks for no key", other.name()),
+    }
+}
+
+fn vouching(found: &mut ReportFacts) -> &mut SlotFinding {
+    let finding = found.findings.slots.get_mut(&Slot::AUTHENTICATION);
+    finding.unwrap()
+}
+
+#[test]
+fn a_key_that_only_agrees_vouches_for_nobody() {
+    let mut profile = Profile::shipped("person").unwrap();
+    let plan = profile.piv.get_mut(&Slot::KEY_MANAGEMENT).unwrap();
+    (plan.algorithm, plan.certificate) = (Algorithm::X25519, None);
+    let body = json!({ "workstation": "desk", "profile": profile });
+    given(then(assigned(), [token("provision", body)]))
+        .when(forged(Say::Escrow, |r, f| {
+            wanted(r).slot = Slot::KEY_MANAGEMENT;
+            let finding = vouching(f).clone();
+            f.findings.slots.insert(Slot::KEY_MANAGEMENT, finding);
+        }))
+        .then(["token 12345678 quarantined"]);
+}
+
+#[test]
 fn a_token_holds_that_very_key_or_is_quarantined() {
     // It made one itself, and asked for none.
     given(then(assigned(), [provision("person")]))
@@ -129,9 +181,7 @@ fn a_token_holds_that_very_key_or_is_quarantined() {
     assert_eq!(world.token().phase, Phase::Quarantined);
 }
 
-fn made(
-    reported: &mut keyledger_domain::token::Reported,
-) -> &mut keyledger_domain::token::OpenpgpKeyMade {
+fn made(reported: &mut Reported) -> &mut keyledger_domain::token::OpenpgpKeyMade {
     match &mut reported.report {
         Report::KeysMade(made) => &mut made.openpgp[1],
         other => panic!("{} names no keys", other.name()),

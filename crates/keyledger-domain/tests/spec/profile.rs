@@ -1,6 +1,9 @@
 //! Provisioning profiles: those that are shipped, and what no profile may say.
 
-use keyledger_domain::token::{Applet, Firmware, Profile, ProfileError, Slot};
+use keyledger_domain::{
+    Algorithm,
+    token::{Applet, Firmware, Profile, ProfileError, Slot, TouchPolicy},
+};
 
 const BEGINNING: &str = "name = \"odd\"\nabout = \"odd\"\n";
 
@@ -266,4 +269,27 @@ fn a_subject_is_of_parts_that_a_certificate_can_have() {
         let refused = with_subject(unsound).unwrap_err().to_string();
         assert!(refused.contains(said), "{unsound}: {refused}");
     }
+}
+
+#[test]
+fn a_profile_with_a_key_of_custody_has_a_slot_that_vouches() {
+    let mut profile = Profile::shipped("person").unwrap();
+    let (slot, plan) = profile.vouches().unwrap();
+    assert_eq!(
+        (slot, plan.touch),
+        (Slot::AUTHENTICATION, TouchPolicy::Never)
+    );
+    profile.piv.retain(|slot, _| *slot == Slot::KEY_MANAGEMENT);
+    profile.check().unwrap();
+    let plan = profile.piv.get_mut(&Slot::KEY_MANAGEMENT).unwrap();
+    (plan.algorithm, plan.certificate) = (Algorithm::X25519, None);
+    let said = profile.check().unwrap_err().to_string();
+    assert!(said.contains("no key under [piv] signs"), "{said}");
+    profile.openpgp.as_mut().unwrap().encrypt.escrow = false;
+    profile.check().unwrap();
+    let administrators = Profile::shipped("administrator").unwrap();
+    assert_eq!(
+        administrators.vouches().unwrap().1.touch,
+        TouchPolicy::Cached
+    );
 }

@@ -345,10 +345,7 @@ impl World {
                     let made = made.map(|(_, p)| p.state.escrowed.len()).sum::<usize>();
                     found.escrow = Some(new_escrow(made as u64 + 1));
                 }
-                Report::EscrowWanted(EscrowWanted {
-                    serial,
-                    seal_to: curve_key().into(),
-                })
+                escrow_wanted(serial, open.as_ref(), &mut found)
             }
             Say::Make(run, openpgp) => {
                 self.keys_made(serial, open.as_ref(), *run, *openpgp, &mut found)
@@ -510,6 +507,30 @@ impl World {
             factory_management_key_refused: provisioned,
         }
     }
+}
+
+/// An agent asks for the key of custody, and a key of its token vouches for it.
+fn escrow_wanted(serial: Serial, open: Option<&OpenTask>, found: &mut ReportFacts) -> Report {
+    let profile = open.and_then(|open| open.filed.profile.as_ref());
+    let vouching = profile.and_then(|profile| Some((profile, profile.vouches()?)));
+    let slot = vouching.map_or(Slot::AUTHENTICATION, |(_, (slot, _))| slot);
+    if let Some((profile, (slot, plan))) = vouching {
+        let public_key = key_on(plan.algorithm, serial.number(), &slot.place(), 1);
+        let finding = SlotFinding {
+            attested: Ok(attested(serial, profile, slot, &public_key)),
+            requested: None,
+            proved: Some(true),
+        };
+        found.findings.slots.insert(slot, finding);
+    }
+    Report::EscrowWanted(EscrowWanted {
+        serial,
+        seal_to: curve_key().into(),
+        slot,
+        attester: "Zjk=".into(),
+        attestation: "YXR0ZXN0YXRpb24=".into(),
+        proof: "cHJvb2Y=".into(),
+    })
 }
 
 /// A key that custody would make.

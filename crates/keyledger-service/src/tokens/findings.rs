@@ -6,7 +6,8 @@ use keyledger_custody::TaskKeys;
 use keyledger_domain::{
     Timestamp,
     token::{
-        Attested, Evidence, Findings, KeysMade, Serial, Slot, SlotFinding, TaskFiled, statement,
+        Attested, EscrowWanted, Evidence, Findings, KeysMade, Serial, Slot, SlotFinding, TaskFiled,
+        statement, vouched_place,
     },
 };
 
@@ -65,6 +66,29 @@ pub(super) fn of_evidence(
     findings
 }
 
+/// What is found about the key that vouches for who asks for a key of custody.
+pub(super) fn of_wanted(
+    wanted: &EscrowWanted,
+    task: &TaskFiled,
+    anchors: &Anchors,
+    now: Timestamp,
+) -> Findings {
+    let attested = attested(&wanted.attestation, &wanted.attester, anchors, now);
+    let (id, place) = (task.task.to_string(), vouched_place(&wanted.seal_to));
+    let said = statement(&id, &task.nonce, wanted.serial, &place);
+    let signed = attested
+        .as_ref()
+        .is_ok_and(|a| signs(&a.public_key, &said, &wanted.proof));
+    let finding = SlotFinding {
+        attested,
+        requested: None,
+        proved: Some(signed),
+    };
+    let mut findings = Findings::default();
+    add(&mut findings, wanted.slot, finding);
+    findings
+}
+
 fn add(findings: &mut Findings, slot: Slot, finding: SlotFinding) {
     if findings.slots.insert(slot, finding).is_some() {
         findings.doubled = Some(slot);
@@ -117,6 +141,13 @@ fn proves(public_key: &str, statement: &[u8], proof: &str, keys: &TaskKeys) -> b
             91 => keys.agrees(&spki[26..], statement, &proof),
             _ => false,
         }
+}
+
+/// True if the proof is the key's signature, and nothing else.
+fn signs(public_key: &str, statement: &[u8], proof: &str) -> bool {
+    let spki = BASE64.decode(public_key.as_bytes());
+    let proof = BASE64.decode(proof.as_bytes());
+    matches!((spki, proof), (Ok(spki), Ok(proof)) if verify_signature(&spki, statement, &proof).is_ok())
 }
 
 fn der(text: &str) -> Result<Vec<u8>, Box<str>> {

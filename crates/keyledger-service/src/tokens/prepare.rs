@@ -6,7 +6,7 @@ use keyledger_custody::Delivery;
 use keyledger_domain::{
     Made, Name, Rejection, Timestamp,
     ledger::{NewCertificate, ReportFacts},
-    token::{KeysMade, OpenTask, Report, Reported, Slot, TaskFacts, check_made},
+    token::{KeysMade, OpenTask, Report, Reported, Slot, TaskFacts, check_made, check_vouched},
 };
 use uuid::Uuid;
 
@@ -72,8 +72,14 @@ pub(crate) async fn report(
             facts.entry = Some(entry.as_str().into());
             entries.push(entry);
         }
-        Report::EscrowWanted(_) => {
-            if let Some(made) = escrow::make(shared, &open, now).await? {
+        Report::EscrowWanted(wanted) => {
+            facts.findings = findings::of_wanted(wanted, &open.filed, &anchors(shared), now);
+            let profile = open.filed.profile.as_ref();
+            let vouched = profile.map(|p| check_vouched(wanted, p, &facts.findings));
+            // For who lies, nothing is made; the decision says so.
+            if matches!(vouched, Some(Ok(())))
+                && let Some(made) = escrow::make(shared, &open, now).await?
+            {
                 entries.push(made.entry.to_string());
                 facts.escrow = Some(made);
             }

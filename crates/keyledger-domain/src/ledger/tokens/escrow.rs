@@ -1,6 +1,7 @@
 //! Keys that decrypt, which custody makes for a principal and every token of it holds.
 
 use super::{
+    ReportFacts,
     made::fingerprint_label,
     reports::{Walk, bad, refuse},
 };
@@ -46,19 +47,36 @@ impl Ledger {
 }
 
 impl Walk<'_> {
-    /// An agent asks for the key to import: the principal's, or, if it has none, the one that was made for this.
+    /// An agent asks for the key to import: the principal's, or, if it has none, the one that was made for this. No key of the token
+    /// vouches for it: then something lies, and the token is put into quarantine.
     pub(super) fn escrow_wanted(
         &self,
+        wanted: &EscrowWanted,
+        found: &ReportFacts,
+        decision: &mut Decision,
+    ) -> Result<(), Rejection> {
+        let filed = &self.open.filed;
+        let (Some(holder), Some(profile), true) =
+            (&filed.holder, &filed.profile, self.open.imports())
+        else {
+            return Err(refuse("this task is given no key of custody"));
+        };
+        let principal = &holder.principal;
+        self.ledger.check_acting(principal)?;
+        if let Err(fault) = token::check_vouched(wanted, profile, &found.findings) {
+            self.quarantine(&fault, decision);
+            return Ok(());
+        }
+        self.release_escrowed(principal, wanted, found.escrow.as_ref(), decision)
+    }
+
+    fn release_escrowed(
+        &self,
+        principal: &Name,
         wanted: &EscrowWanted,
         fresh: Option<&NewEscrow>,
         decision: &mut Decision,
     ) -> Result<(), Rejection> {
-        let holder = self.open.filed.holder.as_ref();
-        let principal = holder
-            .filter(|_| self.open.imports())
-            .map(|holder| &holder.principal)
-            .ok_or_else(|| refuse("this task is given no key of custody"))?;
-        self.ledger.check_acting(principal)?;
         let known = self.ledger.escrowed_for(principal);
         let released = |escrowed: &Escrowed| {
             token::Event::EscrowedKeyReleased(EscrowedKeyReleased {

@@ -196,9 +196,7 @@ impl Walk<'_> {
                 self.add(token::Event::SecretsReleased(released), decision);
                 Ok(())
             }
-            Report::EscrowWanted(wanted) => {
-                self.escrow_wanted(wanted, found.escrow.as_ref(), decision)
-            }
+            Report::EscrowWanted(wanted) => self.escrow_wanted(wanted, found, decision),
             Report::KeysMade(made) => {
                 let profile = self.open.filed.profile.as_ref();
                 let profile = profile
