@@ -85,6 +85,8 @@ pub struct OpenTask {
     pub step: Option<Step>,
     /// How often keys were made for it.
     pub made: u8,
+    /// How often its agent was given a secret: the token's own, or a key of custody.
+    pub given: u8,
     /// The entry of the secrets that were made for it, the newest.
     pub entry: Option<Box<str>>,
     /// Entries of secrets that were made for it before: an agent that began again.
@@ -232,6 +234,7 @@ impl Token {
                     before,
                     step: None,
                     made: 0,
+                    given: 0,
                     entry: None,
                     entries_before: Vec::new(),
                     keys: Vec::new(),
@@ -246,6 +249,7 @@ impl Token {
                 }
             }
             Event::EscrowedKeyReleased(r) => {
+                self.on_task(|task| task.given = task.given.saturating_add(1));
                 self.imported = Some(Box::new((r.task, r.escrowed.clone())));
             }
             Event::SecretsEscrowed(s) => self.on_task(|task| {
@@ -312,7 +316,11 @@ impl Token {
             }
             Event::TaskCancelled(e) => self.end_too_early(e.task, None),
             Event::UserBound(b) => self.users.push(b.user.clone()),
-            Event::SecretsReleased(_) => {}
+            Event::SecretsReleased(r) => self.on_task(|task| {
+                if r.task == Some(task.filed.task) {
+                    task.given = task.given.saturating_add(1);
+                }
+            }),
             Event::Lost(_) => {
                 if let Some(task) = self.task.as_ref().map(|task| task.filed.task) {
                     self.distrust(task);

@@ -208,3 +208,34 @@ fn an_agent_does_not_fill_custody_with_secrets() {
         .when(say(Say::Seal))
         .then_rejected("limit_reached", "reset it first");
 }
+
+#[test]
+fn an_agent_does_not_fill_the_ledger_with_what_it_is_given() {
+    let wants = (0..16).map(|_| say(Say::Want));
+    let release = token("release", json!({ "seal_to": curve_key() }));
+    let steps = [task("unblock"), release.clone()].into_iter().chain(wants);
+    given(provisioned("service").into_iter().chain(steps))
+        .when(say(Say::Want))
+        .then_rejected("limit_reached", "cancel the task")
+        .given()
+        .when(release)
+        .then(["token 12345678 secrets_released"])
+        .given()
+        .when(token("cancel", json!({})))
+        .then(["token 12345678 task_cancelled"])
+        .given()
+        .when(task("unblock"))
+        .then(["token 12345678 task_filed"])
+        .given()
+        .when(say(Say::Want))
+        .then(["token 12345678 secrets_released"]);
+    let asks = (0..16).map(|_| say(Say::Escrow));
+    given(
+        assigned()
+            .into_iter()
+            .chain([provision("person")])
+            .chain(asks),
+    )
+    .when(say(Say::Escrow))
+    .then_rejected("limit_reached", "cancel the task");
+}

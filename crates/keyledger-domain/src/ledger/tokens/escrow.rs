@@ -63,6 +63,7 @@ impl Walk<'_> {
         };
         let principal = &holder.principal;
         self.ledger.check_acting(principal)?;
+        self.check_given()?;
         if let Err(fault) = token::check_vouched(wanted, profile, &found.findings) {
             self.quarantine(&fault, decision);
             return Ok(());

@@ -2,6 +2,7 @@
 
 mod certify;
 mod escrow;
+mod given;
 mod install;
 mod keys;
 mod made;

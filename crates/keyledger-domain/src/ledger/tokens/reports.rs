@@ -13,8 +13,8 @@ use crate::{
     time::Timestamp,
     token::{
         self, Evidence, EvidenceFault, FailureCode, Findings, MAX_DOUBTFUL_SECRETS, OpenTask,
-        Phase, Proved, Quarantined, Report, Reported, SecretsEscrowed, SecretsReleased, Step,
-        TaskEnded, TaskKind, Token,
+        Phase, Proved, Quarantined, Report, Reported, SecretsEscrowed, Step, TaskEnded, TaskKind,
+        Token,
     },
 };
 
@@ -177,25 +177,7 @@ impl Walk<'_> {
                 );
                 Ok(())
             }
-            Report::SecretsWanted(wanted) => {
-                let allowed = matches!(kind, TaskKind::Unblock | TaskKind::RotateSecrets);
-                if !allowed || self.token.entry.is_none() {
-                    return Err(refuse("this task is given no secrets"));
-                }
-                // Whoever files a task names a workstation, and anybody's agent can say that it sees the token.
-                if self.token.home.as_ref() != Some(&self.open.filed.workstation) {
-                    return Err(refuse(
-                        "a token's secrets go only to the workstation where it was last proved: `token verify` it there first, \
-                         or have an approver release them",
-                    ));
-                }
-                let released = SecretsReleased {
-                    seal_to: wanted.seal_to.clone(),
-                    task: Some(task),
-                };
-                self.add(token::Event::SecretsReleased(released), decision);
-                Ok(())
-            }
+            Report::SecretsWanted(wanted) => self.secrets_wanted(wanted, decision),
             Report::EscrowWanted(wanted) => self.escrow_wanted(wanted, found, decision),
             Report::KeysMade(made) => {
                 let profile = self.open.filed.profile.as_ref();

@@ -1,0 +1,51 @@
+//! What an agent is given for its task: the token's secrets, and how often it is given anything.
+
+use super::reports::{Walk, refuse};
+use crate::{
+    ledger::Decision,
+    rejection::Rejection,
+    token::{self, SecretsReleased, SecretsWanted, TaskKind},
+};
+
+/// How often the agent of a task is given a secret: once, and again after each crash before it was used. Each time is an event.
+const MAX_GIVEN: u8 = 16;
+
+impl Walk<'_> {
+    /// An agent asks for the token's secrets: to unblock its PIN, or to make new ones.
+    pub(super) fn secrets_wanted(
+        &self,
+        wanted: &SecretsWanted,
+        decision: &mut Decision,
+    ) -> Result<(), Rejection> {
+        let filed = &self.open.filed;
+        let allowed = matches!(filed.kind, TaskKind::Unblock | TaskKind::RotateSecrets);
+        if !allowed || self.token.entry.is_none() {
+            return Err(refuse("this task is given no secrets"));
+        }
+        // Whoever files a task names a workstation, and anybody's agent can say that it sees the token.
+        if self.token.home.as_ref() != Some(&filed.workstation) {
+            return Err(refuse(
+                "a token's secrets go only to the workstation where it was last proved: `token verify` it there first, \
+                 or have an approver release them",
+            ));
+        }
+        self.check_given()?;
+        let released = SecretsReleased {
+            seal_to: wanted.seal_to.clone(),
+            task: Some(filed.task),
+        };
+        self.add(token::Event::SecretsReleased(released), decision);
+        Ok(())
+    }
+
+    /// An agent does not fill the ledger with what it is given.
+    pub(super) fn check_given(&self) -> Result<(), Rejection> {
+        if self.open.given < MAX_GIVEN {
+            return Ok(());
+        }
+        Err(Rejection::LimitReached {
+            what: "times that a task's agent is given a secret (cancel the task, and file it again)",
+            max: usize::from(MAX_GIVEN),
+        })
+    }
+}
