@@ -19,6 +19,7 @@ mod link;
 mod lock;
 mod office;
 mod queue;
+mod shown;
 mod signing;
 mod socket;
 mod stop;

@@ -9,23 +9,22 @@ use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64URL_NOPAD;
 use keyledger_custody::Secret;
 use keyledger_domain::{
-    command::MAX_COMMAND_BYTES,
+    Command,
     signed::{SIGNING_SLOTS, command_statement},
-    text::plain,
     token::Prompt,
 };
 use keyledger_wire::{
     Prefix,
     local::{Sign, Word},
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{SignError, Signatory, Tokens, board::Board};
+use super::{SignError, Signatory, Tokens, board::Board, shown::shown};
 use crate::person::Person;
 
-/// So much of a payload is shown, in bytes: pinentry takes a thousand in all.
-const MAX_SHOWN_BYTES: usize = 400;
+/// The longest public nkey.
+const NKEY_BYTES: usize = 56;
 
 /// What it takes to sign.
 pub(crate) struct Signing {
@@ -83,6 +82,7 @@ impl Signing {
             Err(TryLockError::Poisoned(alone)) => alone.into_inner(),
         };
         let statement = self.statement(sign)?;
+        let text = shown(sign, &payload_of(sign)?)?;
         let tasks = self.board.read().tasks;
         if let Some(task) = tasks.iter().find(|task| task.serial == sign.serial) {
             return Err(format!(
@@ -91,7 +91,7 @@ impl Signing {
             ));
         }
         let mut there = There {
-            text: shown(sign),
+            text,
             person: &self.person,
             say,
             waits,
@@ -119,8 +119,7 @@ impl Signing {
         let is_token = |text: &str| {
             !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         };
-        if !is_token(&sign.verb) || !is_token(&sign.user) || sign.payload.len() > MAX_COMMAND_BYTES
-        {
+        if !is_token(&sign.verb) || !is_token(&sign.user) || sign.user.len() > NKEY_BYTES {
             return Err("that is no command".to_owned());
         }
         let subject = self
@@ -164,54 +163,14 @@ impl Signatory for There<'_> {
     }
 }
 
-/// A command in words.
-fn shown(sign: &Sign) -> String {
-    let Sign {
-        serial,
-        slot,
-        aggregate,
-        verb,
-        name,
-        user,
-        payload,
-        ..
-    } = sign;
-    format!(
-        "Sign a command with token {serial}, slot {slot}?\n\n{verb} {aggregate} {name}\n{}\nas user {user}",
-        fields(payload)
-    )
-}
-
-/// The fields of a payload, a line each, cut to what a window holds.
-fn fields(payload: &str) -> String {
-    let mut lines = String::new();
-    match serde_json::from_str(payload) {
-        Ok(Value::Object(fields)) => {
-            for (field, value) in fields {
-                let value = match value {
-                    Value::String(text) => text,
-                    other => other.to_string(),
-                };
-                lines.push_str(&format!("{field}: {}\n", value.replace(['\n', '\t'], " ")));
-            }
-        }
-        _ => lines.push_str(payload),
+/// The payload, if it is one of that command: what the service would not take is not shown as if it were.
+fn payload_of(sign: &Sign) -> Result<Map<String, Value>, String> {
+    let read = Command::parse(sign.aggregate, &sign.verb, sign.payload.as_bytes());
+    read.map_err(|fault| format!("that is no command: {}: {fault}", fault.reason()))?;
+    if sign.payload.trim().is_empty() {
+        return Ok(Map::new());
     }
-    // What turns the direction of writing round could make a person read something else.
-    let turns = |c: char| matches!(c, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let lines = plain(&lines.replace(turns, "\u{fffd}"));
-    if lines.len() <= MAX_SHOWN_BYTES {
-        return lines;
-    }
-    let mut end = MAX_SHOWN_BYTES;
-    while !lines.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!(
-        "{}…\n(shortened: it has {} bytes)\n",
-        &lines[..end],
-        payload.len()
-    )
+    serde_json::from_str(&sign.payload).map_err(|error| format!("that is no command: {error}"))
 }
 
 #[cfg(test)]
@@ -241,23 +200,28 @@ mod tests {
 
     #[test]
     fn a_person_sees_what_is_signed() {
-        let text = shown(&sign(
-            r#"{"revocation_reason":"key_compromise","reason":"laptop\nstolen\u202e"}"#,
-        ));
-        let expected = "Sign a command with token 1000001, slot 9c?\n\nrevoke key orders-db\n\
-                        reason: laptop stolen\u{fffd}\nrevocation_reason: key_compromise\n\nas user UANN";
-        let mut found: Vec<_> = text.lines().collect();
-        let mut lines: Vec<_> = expected.lines().collect();
-        found.sort_unstable(); // the order of fields is the payload's or the alphabet's
-        lines.sort_unstable();
-        assert_eq!(found, lines);
+        let sign = sign(r#"{"reason":"laptop stolen","revocation_reason":"key_compromise"}"#);
+        let text = shown(&sign, &payload_of(&sign).unwrap()).unwrap();
+        let expected = "Sign a command with token 1000001, slot 9c?\n\nrevoke key orders-db\n2 fields:\n\
+                        reason: laptop stolen\nrevocation_reason: key_compromise\n\nas user UANN";
+        assert_eq!(text, expected);
     }
 
     #[test]
-    fn what_is_long_is_cut_and_said_to_be() {
-        let payload = format!(r#"{{"reason":"{}"}}"#, "ä".repeat(2_000));
-        let text = shown(&sign(&payload));
-        assert!(text.len() < 700, "{}", text.len());
-        assert!(text.contains("shortened: it has 4013 bytes"), "{text}");
+    fn what_the_service_would_not_take_is_not_shown_to_be_signed() {
+        for payload in [
+            "reason: laptop stolen",
+            "[]",
+            r#"{"revocation_reason":"key_compromise"}"#,
+            r#"{"reason":"a","revocation_reason":"key_compromise","role":"administrator"}"#,
+            r#"{"reason":"a","reason":"b","revocation_reason":"key_compromise"}"#,
+            r#"{"reason":"a\nb","revocation_reason":"key_compromise"}"#,
+        ] {
+            let refused = payload_of(&sign(payload)).unwrap_err();
+            assert!(
+                refused.starts_with("that is no command"),
+                "{payload}: {refused}"
+            );
+        }
     }
 }

@@ -1,0 +1,198 @@
+//! A command in words, for the person who is to sign it: every field by name, each value for itself cut to what a window holds.
+
+use keyledger_domain::text::visible;
+use keyledger_wire::local::Sign;
+use serde_json::{Map, Value};
+
+/// What all fields may take, in bytes of pinentry's protocol: it takes a line of a thousand, and the rest of the text has some 300.
+const MAX_BYTES: usize = 600;
+/// So many fields can be read through.
+const MAX_FIELDS: usize = 32;
+/// A value that is cut shows at least this, in bytes: less would say nothing.
+const LEAST_BYTES: usize = 12;
+/// What stands behind a value that is cut, at its longest: `… (65536 bytes)`.
+const CUT_BYTES: usize = 17;
+
+/// The question. `payload` is what `sign` holds, read.
+///
+/// # Errors
+///
+/// What cannot be shown, in a sentence: then it is not to be signed.
+pub(super) fn shown(sign: &Sign, payload: &Map<String, Value>) -> Result<String, String> {
+    let Sign {
+        serial,
+        slot,
+        aggregate,
+        verb,
+        name,
+        user,
+        ..
+    } = sign;
+    Ok(format!(
+        "Sign a command with token {serial}, slot {slot}?\n\n{verb} {aggregate} {name}\n{}\nas user {user}",
+        fields(payload)?
+    ))
+}
+
+/// How many fields there are, and each in a line.
+fn fields(payload: &Map<String, Value>) -> Result<String, String> {
+    let count = payload.len();
+    let fields: Vec<_> = payload
+        .iter()
+        .map(|(name, value)| (visible(name), text_of(value)))
+        .collect();
+    let names: usize = fields
+        .iter()
+        .map(|(name, _)| cost(name) + 2 + cost("\n"))
+        .sum();
+    let values: Vec<_> = fields.iter().map(|(_, value)| cost(value)).collect();
+    let share = MAX_BYTES
+        .checked_sub(names)
+        .map(|room| share_of(room, values));
+    let share = share.filter(|share| count <= MAX_FIELDS && *share >= LEAST_BYTES + CUT_BYTES);
+    let share = share.ok_or_else(|| {
+        format!("the command has {count} fields, which the agent's window cannot all show: it is not signed")
+    })?;
+    let mut lines = match count {
+        1 => "1 field:\n".to_owned(),
+        _ => format!("{count} fields:\n"),
+    };
+    for (name, value) in fields {
+        lines.push_str(&format!("{name}: {}\n", cut(&value, share)));
+    }
+    Ok(lines)
+}
+
+/// A value in one line, in which everything is seen.
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => visible(text),
+        other => visible(&other.to_string()),
+    }
+}
+
+/// The most that each value may have so that all fit into `room`: what short ones leave goes to the long ones.
+fn share_of(mut room: usize, mut values: Vec<usize>) -> usize {
+    values.sort_unstable();
+    let mut left = values.len();
+    for value in values {
+        if value > room / left {
+            return room / left;
+        }
+        room -= value;
+        left -= 1;
+    }
+    MAX_BYTES // none is cut
+}
+
+/// The beginning of a value that has more than `share`, and how much it has.
+fn cut(value: &str, share: usize) -> String {
+    if cost(value) <= share {
+        return value.to_owned();
+    }
+    let mut room = share - CUT_BYTES;
+    let kept = value.chars().take_while(|c| {
+        let cost = cost_of(*c);
+        let fits = cost <= room;
+        room = room.saturating_sub(cost);
+        fits
+    });
+    format!("{}… ({} bytes)", kept.collect::<String>(), value.len())
+}
+
+/// What a text takes in pinentry's protocol.
+fn cost(text: &str) -> usize {
+    text.chars().map(cost_of).sum()
+}
+
+const fn cost_of(c: char) -> usize {
+    match c {
+        '%' | '\n' => 3, // escaped
+        c => c.len_utf8(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(payload: &Value) -> Result<String, String> {
+        fields(payload.as_object().unwrap())
+    }
+
+    #[test]
+    fn a_long_value_hides_no_other() {
+        let shown = of(&serde_json::json!({
+            "account": "admin", "reason": "ä".repeat(350), "role": "administrator", "seal_to": null,
+        }));
+        let shown = shown.unwrap();
+        assert!(shown.starts_with("4 fields:\n"), "{shown}");
+        assert!(shown.contains("\nrole: administrator\n"), "{shown}");
+        assert!(shown.contains("\nseal_to: null\n"), "{shown}");
+        assert!(shown.contains("ä… (700 bytes)\n"), "{shown}");
+        assert!(cost(&shown) <= MAX_BYTES + cost("4 fields:\n"), "{shown}");
+    }
+
+    #[test]
+    fn what_every_field_of_a_command_needs_is_there() {
+        let long = "x".repeat(500);
+        let names = [
+            "account",
+            "nkey",
+            "seal_to",
+            "role",
+            "principal",
+            "expires_days",
+            "keys",
+            "publish",
+            "subscribe",
+            "reason",
+            "ticket",
+        ];
+        let mut payload = Map::new();
+        payload.extend(names.map(|name| (name.to_owned(), Value::from(long.as_str()))));
+        payload.insert("role".to_owned(), Value::from("administrator"));
+        let shown = fields(&payload).unwrap();
+        assert!(shown.contains("\nrole: administrator\n"), "{shown}");
+        for name in names {
+            assert!(shown.contains(&format!("\n{name}: ")), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_all_be_shown_is_refused() {
+        let many: Map<_, _> = (0..33).map(|n| (format!("f{n}"), Value::from(1))).collect();
+        let refused = fields(&many).unwrap_err();
+        assert!(refused.contains("33 fields"), "{refused}");
+        let long: Map<_, _> = (0..25)
+            .map(|n| {
+                (
+                    format!("a_long_name_of_a_field_{n}"),
+                    Value::from("x".repeat(40)),
+                )
+            })
+            .collect();
+        assert!(fields(&long).is_err());
+        let wide: Map<_, _> = [("n".repeat(600), Value::from(1))].into_iter().collect();
+        assert!(fields(&wide).is_err());
+    }
+
+    /// A line of its own is how a value would pass for a field.
+    #[test]
+    fn neither_names_nor_values_break_the_line_or_turn_it_round() {
+        let shown = of(&serde_json::json!({
+            "reason": "a\nrole: auditor\u{2028}\r\u{202e}x", "ro\nle\u{200b}": "y", "labels": {"k": "v\nw"},
+        }));
+        let shown = shown.unwrap();
+        assert_eq!(shown.lines().count(), 4, "{shown}");
+        for invisible in ['\r', '\u{2028}', '\u{202e}', '\u{200b}'] {
+            assert!(!shown.contains(invisible), "{shown:?}");
+        }
+        assert!(shown.contains("ro\u{fffd}le\u{fffd}: y\n"), "{shown}");
+    }
+
+    #[test]
+    fn no_field_is_said_too() {
+        assert_eq!(of(&serde_json::json!({})).unwrap(), "0 fields:\n");
+    }
+}
