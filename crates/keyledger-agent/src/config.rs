@@ -108,6 +108,7 @@ impl Config {
     pub fn read(directory: &Path) -> Result<Self, ConfigError> {
         let path = directory.join(CONFIG_FILE);
         let text = match fs::metadata(&path) {
+            Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it is no ordinary file")),
             Ok(metadata) if metadata.len() > MAX_BYTES => {
                 Err(io::Error::other("it is larger than any settings"))
             }
@@ -301,8 +302,8 @@ impl Claims {
             "expires"
         };
         Some(format!(
-            "this agent's JWT {end} at {expires_at}: ask the administrator for another enrolment, and take it with \
-             `keyledger-agent enrol --accept FILE`"
+            "this agent's JWT {end} at {expires_at}: enrol under a new name with `keyledger-agent enrol --name NEW-NAME` \
+             when no task is open"
         ))
     }
 }

@@ -94,10 +94,17 @@ fn code(error: &anyhow::Error) -> Exit {
         Some(ConfigError::Form { .. } | ConfigError::Field { .. }) => return Exit::Usage,
         _ => {}
     }
-    match error.downcast_ref::<RunError>() {
-        Some(RunError::Lock(LockError::Taken { .. })) => Exit::Refused,
-        _ => Exit::Error,
+    let taken = |e: &(dyn std::error::Error + 'static)| {
+        matches!(e.downcast_ref(), Some(LockError::Taken { .. }))
+            || matches!(
+                e.downcast_ref(),
+                Some(RunError::Lock(LockError::Taken { .. }))
+            )
+    };
+    if error.chain().any(taken) {
+        return Exit::Refused;
     }
+    Exit::Error
 }
 
 fn remedy(error: &anyhow::Error) -> Option<String> {
@@ -114,7 +121,7 @@ fn remedy(error: &anyhow::Error) -> Option<String> {
             "accept the enrolment again: `keyledger-agent enrol --accept FILE`"
         }
         ConfigError::Jwt(_) => {
-            "ask the administrator for this agent's own: `keyledger-agent enrol --name THIS-WORKSTATION` shows how"
+            "ask the administrator for this agent's own: `keyledger-agent enrol --name THIS-WORKSTATION` shows what to run"
         }
         _ => return None,
     };

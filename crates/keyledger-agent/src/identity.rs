@@ -37,8 +37,10 @@ pub enum IdentityError {
     /// A file of it cannot be used: the source says what to do.
     #[error("the agent's identity")]
     File(#[from] SecretFileError),
-    /// What stands in a file is no seed: put the right file back, or move it away and enrol anew.
-    #[error("{file} of the agent's identity")]
+    /// What stands in a file is no seed: put the right file back, or do what the message says.
+    #[error(
+        "{file} of the agent's identity: put the right file back, or `keyledger-agent enrol --name WORKSTATION --anew`"
+    )]
     Seed {
         /// The file's name.
         file: &'static str,

@@ -128,13 +128,18 @@ pub fn replace_secret_file(path: &Path, bytes: &[u8]) -> Result<(), SecretFileEr
 /// [`SecretFileError::NotASecretFile`] if it is no ordinary file or larger than 1 MiB; [`SecretFileError::Io`].
 pub fn read_secret_file(path: &Path) -> Result<Secret, SecretFileError> {
     let failed = |source| SecretFileError::of(path, source);
+    let no_file = || SecretFileError::NotASecretFile {
+        path: path.to_owned(),
+    };
+    // Before it is opened: a queue would be waited for without end.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(no_file());
+    }
     let mut file = File::open(path).map_err(failed)?;
     // Asked of the open file, not of the path: nobody can exchange it in between.
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() || metadata.len() > MAX_FILE_BYTES {
-        return Err(SecretFileError::NotASecretFile {
-            path: path.to_owned(),
-        });
+        return Err(no_file());
     }
     check_mode(path, &metadata)?;
     // Of full size from the start: a buffer that grows leaves copies behind.

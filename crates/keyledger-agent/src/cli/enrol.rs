@@ -11,31 +11,46 @@ use keyledger_domain::Name;
 use keyledger_wire::{Enrolment, NotAnEnrolment};
 use serde_json::json;
 
-use super::running;
-
+use super::{
+    aside::{Aside, Left, LeftTask, set_aside},
+    running,
+};
 use crate::{
-    config::{CONFIG_FILE, Claims, Config},
+    config::{CONFIG_FILE, Claims, Config, ConfigError, JWT_FILE},
     exit::{Exit, Failure},
-    identity::{FileIdentity, Identity as _},
-    output::Output,
+    identity::{FileIdentity, Identity as _, NKEY_FILE},
+    output::{Output, warning},
     place::Place,
+    run::clock,
 };
 
 /// Make this workstation's agent known to the ledger, in two steps
 ///
 /// First `--name`: makes the agent's keys here, which never leave, and says what the administrator has to run. Then
 /// `--accept`: takes over the file that the administrator sends back. There is no secret in it.
+///
+/// A name is enrolled once. An agent that was revoked or has expired takes another name, and with it new keys and an empty
+/// journal; what it had before stays beside them, under names that end in the date.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   keyledger-agent enrol --name alice-laptop
   keyledger-agent enrol --accept alice-laptop.enrolment
-  ssh admin@server keyledger agent show alice-laptop | keyledger-agent enrol --accept -")]
-#[group(required = true, multiple = false)]
+  ssh admin@server cat alice-laptop.enrolment | keyledger-agent enrol --accept -
+
+Revoked or expired: stop the agent, and `keyledger-agent enrol --name alice-laptop-2`.")]
 pub(crate) struct Enrol {
     /// What the ledger calls this workstation
-    #[arg(long, value_name = "WORKSTATION")]
+    #[arg(
+        long,
+        value_name = "WORKSTATION",
+        required_unless_present = "accept",
+        conflicts_with = "accept"
+    )]
     name: Option<Name>,
+    /// With new keys and an empty journal, whatever the name; a name that is not the enrolled one means it too
+    #[arg(long, requires = "name")]
+    anew: bool,
     /// The administrator's answer; - reads standard input
     #[arg(long, value_name = "FILE")]
     accept: Option<PathBuf>,
@@ -45,7 +60,7 @@ impl Enrol {
     pub(super) fn run(self, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()> {
         place.make()?;
         match (self.name, self.accept) {
-            (Some(name), _) => begin(&name, place, out),
+            (Some(name), _) => begin(&name, self.anew, place, out),
             (None, Some(file)) => accept(&file, place, out),
             (None, None) => {
                 Err(Failure::new(Exit::Usage, "give --name WORKSTATION or --accept FILE").into())
@@ -54,7 +69,12 @@ impl Enrol {
     }
 }
 
-fn begin(name: &Name, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()> {
+fn begin(name: &Name, anew: bool, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()> {
+    let aside = if anew || is_to_be_new(name, place)? {
+        set_aside(place, clock::now())?
+    } else {
+        Aside::default()
+    };
     let identity = FileIdentity::make(&place.config)?;
     let nkey = identity.public_nkey();
     let command = format!("keyledger agent enrol {name} --nkey {nkey} --out {name}.enrolment");
@@ -62,8 +82,10 @@ fn begin(name: &Name, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()>
         return Ok(out.json(&json!({
             "workstation": name, "nkey": nkey, "administrator_runs": command,
             "then": format!("keyledger-agent enrol --accept {name}.enrolment"),
+            "kept_aside": aside.files, "left": aside.left,
         }))?);
     }
+    tell_aside(&aside, out)?;
     out.line(format!("The agent's public nkey is {nkey}."))?;
     out.line(format!(
         "Its secret half lies in {} and never leaves it.\n",
@@ -74,6 +96,55 @@ fn begin(name: &Name, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()>
         "Then, here:\n  keyledger-agent enrol --accept {name}.enrolment"
     ))?;
     Ok(())
+}
+
+/// Whether that name means new keys: this workstation is enrolled under another, or its keys were moved away by hand.
+///
+/// # Errors
+///
+/// `ConfigError` if the settings cannot be read: whose the keys are is then not known.
+fn is_to_be_new(name: &Name, place: &Place) -> anyhow::Result<bool> {
+    if !place.config.join(NKEY_FILE).exists() {
+        return Ok(true);
+    }
+    if !place.config.join(JWT_FILE).exists() {
+        return Ok(false); // begun and never accepted: the same keys are shown again
+    }
+    match Config::read(&place.config) {
+        Ok(config) => Ok(config.workstation != *name),
+        Err(ConfigError::NotEnrolled { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn tell_aside(aside: &Aside, out: &mut Output<'_>) -> io::Result<()> {
+    if aside.files.is_empty() {
+        return Ok(());
+    }
+    out.line("What this agent was before is kept aside:")?;
+    for file in &aside.files {
+        out.line(format!("  {}", file.display()))?;
+    }
+    match &aside.left {
+        Left::Tasks(tasks) if tasks.is_empty() => out.line("No task was open in it.")?,
+        Left::Tasks(tasks) => {
+            for LeftTask { task, undelivered } in tasks {
+                let text = format!(
+                    "Task {task} was open; reports of it that were not delivered: {undelivered}."
+                );
+                out.styled(warning(), text)?;
+            }
+            out.styled(
+                warning(),
+                "They stay there: the administrator cancels such a task and files it again for the new name.",
+            )?;
+        }
+        Left::Unknown(why) => out.styled(
+            warning(),
+            format!("What was open or not delivered in it is not known: {why}."),
+        )?,
+    }
+    out.line("")
 }
 
 fn accept(file: &Path, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! The commands: a file each.
 
+mod aside;
 mod enrol;
 mod run;
 mod running;

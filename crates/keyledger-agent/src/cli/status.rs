@@ -139,7 +139,7 @@ mod tests {
 agent of alice-laptop (UAGENT), version 0.1.0, process 7, since 2026-11-25T10:00:00.000Z
 offline: reports are kept and delivered when it is back, nats://a:4222, since 2026-11-25T10:00:01.000Z
   refused
-this agent's JWT expired at 2020-01-01T00:00:00.000Z: ask the administrator for another enrolment, and take it with `keyledger-agent enrol --accept FILE`
+this agent's JWT expired at 2020-01-01T00:00:00.000Z: enrol under a new name with `keyledger-agent enrol --name NEW-NAME` when no task is open
 tokens cannot be seen: pcscd is not there
 provision of token 31415926: is walked, step keys, slot 9a (task 01997c00-0000-7000-8000-000000000001)
   now: touch the token while it blinks

@@ -140,7 +140,7 @@ fn advised(said: String) -> String {
     if lower.contains("authorization violation") || lower.contains("authentication") {
         return format!(
             "the server refuses this agent ({said}): its JWT was revoked, has expired or is another organisation's; ask the \
-             administrator, and enrol again with `keyledger-agent enrol`"
+             administrator, and stop the agent and enrol it under a new name with `keyledger-agent enrol --name NEW-NAME`"
         );
     }
     if lower.contains("permissions violation") {

@@ -1,7 +1,7 @@
 //! One agent at a time works with one state.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
@@ -53,6 +53,12 @@ impl Lock {
             path: path.clone(),
             source,
         };
+        // A queue would be waited for without end.
+        if fs::metadata(&path).is_ok_and(|there| !there.is_file()) {
+            return Err(failed(io::Error::other(
+                "it is no ordinary file: move it away",
+            )));
+        }
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true).mode(0o600);
         let file = options.open(&path).map_err(failed)?;

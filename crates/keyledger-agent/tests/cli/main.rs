@@ -61,6 +61,37 @@ impl Home {
         fs::write(self.0.path().join(name), value.to_string()).unwrap();
     }
 
+    /// The files in a directory whose names begin so.
+    fn files(&self, directory: &str, begins: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.0.path().join(directory)).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        paths
+            .filter(|path| {
+                path.file_name()
+                    .unwrap()
+                    .to_string_lossy()
+                    .starts_with(begins)
+            })
+            .collect()
+    }
+
+    /// Begins an enrolment, and gives the nkey.
+    async fn begin(&self, line: &str) -> String {
+        let begun = self.line(&format!("{line} --json")).await.expect_success();
+        let begun: Value = serde_json::from_str(&begun).unwrap();
+        begun["nkey"].as_str().unwrap().to_owned()
+    }
+
+    /// Runs the agent until it is there, and ends it.
+    async fn run_once(&self) {
+        let mut agent = Process::spawn(self.command("run"));
+        let deadline = Instant::now() + PATIENCE;
+        while self.line("status").await.code != Some(0) {
+            assert!(Instant::now() < deadline, "{}", agent.stderr());
+        }
+        assert_eq!(agent.terminate().await.code(), Some(0));
+    }
+
     async fn enrolled() -> Self {
         let home = Self::new();
         let begun = home.line("enrol --name alice-laptop --json").await;
@@ -133,6 +164,104 @@ async fn enrolment_takes_two_steps_and_can_be_repeated() {
     assert_eq!(missing.code, Some(1), "{missing}");
     let said: Value = serde_json::from_str(&missing.stdout).unwrap();
     assert_eq!(said["exit_code"], 1);
+}
+
+const CONFIG: &str = ".config/keyledger-agent";
+const STATE: &str = ".local/state/keyledger-agent";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_another_name_an_agent_has_new_keys_and_a_new_journal() {
+    let home = Home::enrolled().await;
+    home.run_once().await;
+    let old = home.begin("enrol --name alice-laptop").await;
+    let said = home.line("enrol --name alice-2").await.expect_success();
+    assert!(!said.contains(&old), "{said}");
+    assert!(said.contains("is kept aside"), "{said}");
+    assert!(said.contains("No task was open in it."), "{said}");
+    // Until it is accepted, the new keys stay what they are.
+    let new = home.begin("enrol --name alice-2").await;
+    assert!(said.contains(&new), "{said}");
+    for (directory, name) in [
+        (CONFIG, "agent.nk.20"),
+        (CONFIG, "agent.curve.nk.20"),
+        (CONFIG, "agent.jwt.20"),
+        (STATE, "journal.20"),
+    ] {
+        let kept = home.files(directory, name);
+        assert_eq!(kept.len(), 1, "{name}");
+        assert_eq!(mode(&kept[0]), 0o600);
+        assert!(said.contains(kept[0].to_str().unwrap()), "{said}");
+    }
+    let mut enrolment = home.enrolment(&new);
+    enrolment["workstation"] = json!("alice-2");
+    home.write("alice-2.enrolment", &enrolment);
+    let accepted = home.line("enrol --accept alice-2.enrolment").await;
+    assert!(accepted.expect_success().contains("alice-2 is enrolled"));
+    home.run_once().await;
+    // The same name again, of which nobody has heard anything good: only when it is said.
+    assert_eq!(home.begin("enrol --name alice-2").await, new);
+    assert_ne!(home.begin("enrol --name alice-2 --anew").await, new);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_were_moved_away_by_hand_do_not_leave_their_journal_in_the_way() {
+    let home = Home::enrolled().await;
+    home.run_once().await;
+    for name in ["agent.nk", "agent.curve.nk"] {
+        let path = home.config().join(name);
+        fs::rename(&path, path.with_extension("mine")).unwrap();
+    }
+    let said = home.line("enrol --name alice-2").await.expect_success();
+    assert!(said.contains("is not known"), "{said}");
+    assert_eq!(home.files(STATE, "journal.20").len(), 1);
+    let enrolment = home.enrolment(&home.begin("enrol --name alice-2").await);
+    home.write("alice-2.enrolment", &enrolment);
+    let accepted = home.line("enrol --accept alice-2.enrolment").await;
+    let _ = accepted.expect_success();
+    home.run_once().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_runs_keeps_its_keys() {
+    let home = Home::enrolled().await;
+    let mut agent = Process::spawn(home.command("run"));
+    let deadline = Instant::now() + PATIENCE;
+    while home.line("status").await.code != Some(0) {
+        assert!(Instant::now() < deadline, "{}", agent.stderr());
+    }
+    let refused = home.line("enrol --name alice-2").await;
+    assert_eq!(refused.code, Some(3), "{refused}");
+    assert!(
+        refused.stderr.contains("systemctl --user stop"),
+        "{refused}"
+    );
+    assert_eq!(home.files(CONFIG, "agent.nk").len(), 1);
+    assert_eq!(agent.terminate().await.code(), Some(0));
+}
+
+/// A queue is waited for without end when it is opened.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_in_the_place_of_a_file_is_refused_and_not_waited_for() {
+    for (directory, name) in [
+        (STATE, "journal"),
+        (STATE, "lock"),
+        (CONFIG, "agent.nk"),
+        (CONFIG, "agent.toml"),
+    ] {
+        let home = Home::enrolled().await;
+        fs::create_dir_all(home.0.path().join(STATE)).unwrap();
+        fs::set_permissions(home.0.path().join(STATE), fs::Permissions::from_mode(0o700)).unwrap();
+        let path = home.0.path().join(directory).join(name);
+        drop(fs::remove_file(&path));
+        let made = Command::new("mkfifo").arg("-m600").arg(&path).status();
+        assert!(made.unwrap().success());
+        let run = home.line("run").await;
+        assert_eq!(run.code, Some(1), "{name}: {run}");
+        assert!(
+            run.stderr.contains(name) && run.stderr.contains("file"),
+            "{run}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

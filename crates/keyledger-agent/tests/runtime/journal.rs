@@ -9,7 +9,7 @@ use std::{
 
 use keyledger_agent::{
     identity::{FileIdentity, Identity},
-    run::{ConnectionState, JOURNAL_FILE, Journal, JournalError},
+    run::{ConnectionState, JOURNAL_FILE, Journal, JournalError, TaskState},
 };
 use keyledger_domain::token::Report;
 
@@ -87,8 +87,15 @@ async fn a_torn_last_line_is_cut_off_and_a_changed_one_is_refused() {
     fs::create_dir(&other).unwrap();
     let other: Arc<dyn Identity> = Arc::new(FileIdentity::make(&other).unwrap());
     let error = refused(&directory, &other).to_string();
+    assert!(error.contains("journal of another agent (U"), "{error}");
+    assert!(error.contains("--anew`"), "{error}");
+    // Or one that only says so, and in which more is another's.
+    let opened = [&*lines[0], b"{}\tAAAA\n"].concat();
+    fs::write(&path, opened).unwrap();
+    let error = refused(&directory, &identity).to_string();
     assert!(error.contains("signature is not this agent's"), "{error}");
     assert!(error.contains("mv "), "{error}");
+    fs::write(&path, &whole).unwrap();
     // Read by others: it is no secret in clear, but who may write it may stop the agent.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     assert!(matches!(
@@ -105,6 +112,30 @@ fn is_refused(directory: &Path, identity: &Arc<dyn Identity>, lines: &[Vec<u8>],
     let named = matches!(error, JournalError::Forged { line: l, .. } if l == line as u64);
     assert!(named, "line {line}: {error}");
     assert_eq!(fs::read(&path).unwrap(), bytes, "it is left as it was");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_says_what_of_it_was_not_delivered() {
+    let mut world = World::new().await;
+    world.hold("kept");
+    let mut agent = world.agent();
+    let task = world.service.file(&world.nkey, "provision", SERIAL).await;
+    world
+        .wait_for_status("held", |s| {
+            s.tasks.iter().any(|t| t.at.as_deref() == Some("kept"))
+        })
+        .await;
+    world.server.kill9();
+    world.release("kept");
+    world
+        .wait_for_status("with a report to deliver", |s| {
+            s.tasks.iter().any(|t| t.state == TaskState::Asking)
+        })
+        .await;
+    agent.kill9();
+    let identity = FileIdentity::open(&world.file("config")).unwrap();
+    let journal = Journal::open(&world.file("state"), Arc::new(identity));
+    assert_eq!(journal.ok().unwrap().left(), [(task, 1)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -160,3 +160,14 @@ impl Place {
         Ok(body.entry)
     }
 }
+
+/// Whose a journal is, if it is whole in that: its first line says it, and is signed by that one.
+pub(crate) fn author(journal: &[u8]) -> Option<String> {
+    let line = journal.split(|byte| *byte == b'\n').next()?;
+    let body = line.split(|byte| *byte == b'\t').next()?;
+    let Entry::Opened { agent, .. } = serde_json::from_slice::<Body>(body).ok()?.entry else {
+        return None;
+    };
+    let signed = Place::default().read(line, &agent, &mut Signatures::default());
+    signed.is_ok().then_some(agent)
+}

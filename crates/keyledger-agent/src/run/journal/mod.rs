@@ -51,6 +51,24 @@ pub enum JournalError {
         /// What is wrong with it.
         why: String,
     },
+    /// It belongs to an agent with other keys: do what the message says.
+    #[error(
+        "{} is the journal of another agent ({agent}): put that one's keys back, or begin anew with \
+         `keyledger-agent enrol --name WORKSTATION --anew`, which keeps the old journal aside",
+        path.display()
+    )]
+    Another {
+        /// The file.
+        path: PathBuf,
+        /// Whose it says it is.
+        agent: String,
+    },
+    /// A queue, a device or a directory lies in its place: move it away.
+    #[error("{} is no ordinary file: move it away, and look at who put it there", path.display())]
+    NotAFile {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is longer than any journal of an agent.
     #[error("{} has more than {MAX_BYTES} bytes: move it away", path.display())]
     TooLong {
@@ -105,7 +123,8 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// [`JournalError::Forged`], [`JournalError::TooLong`], [`JournalError::File`] if others can read it, [`JournalError::Io`].
+    /// [`JournalError::Forged`], [`JournalError::Another`], [`JournalError::TooLong`], [`JournalError::NotAFile`],
+    /// [`JournalError::File`] if others can read it, [`JournalError::Io`].
     pub fn open(directory: &Path, identity: Arc<dyn Identity>) -> Result<Self, JournalError> {
         let path = directory.join(FILE);
         let failed = |source| JournalError::Io {
@@ -118,6 +137,10 @@ impl Journal {
             replace_secret_file(&path, &bytes)?;
         }
         check_secret_file(&path)?;
+        // Before it is opened: a queue would be waited for without end.
+        if !fs::metadata(&path).map_err(failed)?.is_file() {
+            return Err(JournalError::NotAFile { path });
+        }
         let mut file = appending(&path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         if length > MAX_BYTES {
@@ -149,6 +172,10 @@ impl Journal {
 
     fn read(&mut self, bytes: &[u8]) -> Result<(), JournalError> {
         let agent = self.identity.public_nkey();
+        if let Some(agent) = entry::author(bytes).filter(|author| author != agent) {
+            let path = self.path.clone();
+            return Err(JournalError::Another { path, agent });
+        }
         let mut signatures = Signatures::default();
         for line in bytes.split_inclusive(|byte| *byte == b'\n') {
             let line = line.strip_suffix(b"\n").unwrap_or(line);
@@ -177,6 +204,13 @@ impl Journal {
     /// What it amounts to.
     pub(crate) const fn book(&self) -> &Book {
         &self.book
+    }
+
+    /// The tasks that have not ended, and how many reports of each were not delivered.
+    #[must_use]
+    pub fn left(&self) -> Vec<(Uuid, usize)> {
+        let tasks = self.book.tasks.iter();
+        tasks.map(|open| (open.task, open.undelivered())).collect()
     }
 
     /// Notes that a task was taken.

@@ -75,7 +75,8 @@ impl Ledger {
             Ok(agent)
         } else {
             Err(bad(format!(
-                "the agent of {workstation} was revoked or has expired: enrol it again under another name"
+                "the agent of {workstation} was revoked or has expired: enrol it again under another name, there with \
+                 `keyledger-agent enrol --name NEW-NAME`"
             )))
         }
     }
