@@ -24,6 +24,15 @@ pub enum DeskError {
     Journal(String),
 }
 
+/// How it stands with a PIN that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tries {
+    /// How many wrong ones there may be until it is blocked.
+    pub left: u8,
+    /// True if the one before was wrong.
+    pub was_wrong: bool,
+}
+
 /// What the walk of a task needs from outside the token. One task, one desk. Blocks: a walk has a thread of its own.
 pub trait Desk: Send {
     /// Says something on the way. Kept in the journal, delivered when there is a connection, never waited for.
@@ -68,12 +77,12 @@ pub trait Desk: Send {
     /// [`DeskError::Declined`], [`DeskError::Stopping`].
     fn new_pin(&mut self, serial: Serial, rules: &PinRules) -> Result<Secret, DeskError>;
 
-    /// Asks the person for the PIN that the token has; `tries` may still be made.
+    /// Asks the person for the PIN that the token has, and tells how it stands with it.
     ///
     /// # Errors
     ///
     /// [`DeskError::Declined`], [`DeskError::Stopping`].
-    fn pin(&mut self, serial: Serial, tries: u8) -> Result<Secret, DeskError>;
+    fn pin(&mut self, serial: Serial, tries: Tries) -> Result<Secret, DeskError>;
 
     /// Asks the person to type the serial number, since everything on that token is about to be destroyed.
     ///

@@ -14,8 +14,8 @@ use keyledger_domain::token::{PinRules, Serial};
 use serde::{Deserialize, Serialize};
 
 use self::typed::{left, typed_pin};
-pub use self::{pinentry::Pinentry, terminal::Terminal};
-use crate::run::Stop;
+pub use self::{pinentry::Pinentry, terminal::Terminal, typed::LAST_TRIES};
+use crate::{desk::Tries, run::Stop};
 
 /// Where new PINs come from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +74,13 @@ pub trait Prompter: Send + Sync {
     ///
     /// [`PersonError`].
     fn tell(&self, text: &Secret) -> Result<(), PersonError>;
+
+    /// Warns of something, in a window of its own that nothing but a person closes.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError::Declined`] if the person would rather stop.
+    fn warn(&self, text: &str) -> Result<(), PersonError>;
 }
 
 /// The person, by way of a prompter: asked one thing at a time, however many tokens are worked on.
@@ -129,14 +136,14 @@ impl Person {
         Ok(pin)
     }
 
-    /// Asks for the PIN that the token has.
+    /// Asks for the PIN that the token has. The person is told of a wrong one, and warned before the last two tries.
     ///
     /// # Errors
     ///
     /// As [`Person::new_pin`].
-    pub fn pin(&self, serial: Serial, tries: u8) -> Result<Secret, PersonError> {
-        let text = format!("Enter the PIN of token {serial}. {}.", left(tries));
-        self.with(|prompter| typed_pin(prompter, &text))
+    pub fn pin(&self, serial: Serial, tries: Tries) -> Result<Secret, PersonError> {
+        let text = format!("Enter the PIN of token {serial}. {}.", left(tries.left));
+        self.with(|prompter| typed_pin(prompter, serial, &text, tries))
     }
 
     /// Shows what is to be signed, and asks for the PIN of the token that signs it. Somebody waits for it: it is asked once.
@@ -144,13 +151,18 @@ impl Person {
     /// # Errors
     ///
     /// As [`Person::new_pin`], and [`PersonError::CannotAsk`].
-    pub fn pin_to_sign(&self, what: &str, tries: u8) -> Result<Secret, PersonError> {
+    pub fn pin_to_sign(
+        &self,
+        serial: Serial,
+        what: &str,
+        tries: Tries,
+    ) -> Result<Secret, PersonError> {
         if self.stop.is_stopping() {
             return Err(PersonError::Stopping);
         }
-        let text = format!("{what}\n\nThe PIN signs it. {}.", left(tries));
+        let text = format!("{what}\n\nThe PIN signs it. {}.", left(tries.left));
         let prompter = self.prompter.lock().unwrap_or_else(PoisonError::into_inner);
-        typed_pin(&**prompter, &text)
+        typed_pin(&**prompter, serial, &text, tries)
     }
 
     /// Asks for the serial number of a token that is about to be reset.
@@ -290,6 +302,11 @@ mod tests {
             self.asked.send(text.to_owned()).unwrap();
             Ok(())
         }
+
+        fn warn(&self, text: &str) -> Result<(), PersonError> {
+            self.asked.send(text.to_owned()).unwrap();
+            Ok(())
+        }
     }
 
     fn person(new_pin: NewPin, answers: &[&'static str]) -> (Person, mpsc::Receiver<String>) {
@@ -373,8 +390,35 @@ mod tests {
     #[test]
     fn what_can_be_no_pin_costs_no_try() {
         let (person, asked) = person(NewPin::Ask, &["", "123456789", "192837"]);
-        let pin = person.pin(serial(), 1).ok().unwrap();
+        let pin = person.pin(serial(), tries(8, false)).ok().unwrap();
         assert_eq!(pin.expose(), b"192837");
         assert_eq!(asked.try_iter().count(), 3);
+    }
+
+    fn tries(left: u8, was_wrong: bool) -> Tries {
+        Tries { left, was_wrong }
+    }
+
+    #[test]
+    fn a_wrong_pin_is_told_and_the_last_tries_are_warned_of() {
+        let (person, asked) = person(NewPin::Ask, &["192837"; 4]);
+        let told = |tries| {
+            person.pin(serial(), tries).ok().unwrap();
+            asked.try_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(told(tries(3, false)), ["PIN|-|true"]);
+        assert_eq!(
+            told(tries(3, true)),
+            ["PIN|That PIN was wrong. 3 tries are left before it is blocked.|true"]
+        );
+        let last = told(tries(1, true));
+        assert_eq!(
+            last,
+            [
+                "Token 31415926: that PIN was wrong. One try is left before it is blocked. Go on only if you are sure of the PIN.",
+                "PIN|That PIN was wrong. One try is left before it is blocked.|true",
+            ]
+        );
+        assert_eq!(told(tries(2, false)).len(), 2);
     }
 }

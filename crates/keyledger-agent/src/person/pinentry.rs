@@ -1,7 +1,7 @@
 //! Questions by pinentry: GnuPG's window for PINs, on a desktop or a terminal.
 
 use keyledger_custody::Secret;
-use pinentry::{MessageDialog, PassphraseInput};
+use pinentry::{ConfirmationDialog, MessageDialog, PassphraseInput};
 use secrecy::ExposeSecret as _;
 
 use super::{PersonError, Prompter, Question};
@@ -83,5 +83,20 @@ impl Prompter for Pinentry {
         dialog
             .show_message(text)
             .map_err(|error| self.failed(error))
+    }
+
+    fn warn(&self, text: &str) -> Result<(), PersonError> {
+        let dialog = ConfirmationDialog::with_binary(&self.program);
+        let mut dialog = dialog.ok_or_else(|| self.missing())?;
+        dialog
+            .with_title(TITLE)
+            .with_ok("Go on")
+            .with_cancel("Stop")
+            .with_timeout(TIMEOUT_S);
+        match dialog.confirm(text) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(PersonError::Declined),
+            Err(error) => Err(self.failed(error)),
+        }
     }
 }

@@ -52,6 +52,17 @@ impl Prompter for Terminal {
         // It stays in no scroll-back that this program can reach: clear what was shown.
         terminal.write_all(b"\x1b[2J\x1b[3J\x1b[H").map_err(failed)
     }
+
+    fn warn(&self, text: &str) -> Result<(), PersonError> {
+        let mut terminal = open()?;
+        write!(terminal, "{text}\nPress Enter to go on, Ctrl-D to stop: ").map_err(failed)?;
+        let mut line = String::new();
+        match BufReader::new(&terminal).read_line(&mut line) {
+            Ok(0) => Err(PersonError::Declined),
+            Ok(_) => Ok(()),
+            Err(error) => Err(failed(error)),
+        }
+    }
 }
 
 fn open() -> Result<File, PersonError> {

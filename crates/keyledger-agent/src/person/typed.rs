@@ -1,8 +1,10 @@
 //! The PIN that a token has, as a person types it.
 
 use keyledger_custody::Secret;
+use keyledger_domain::token::Serial;
 
 use super::{MAX_DIGITS, PersonError, Prompter, Question, TRIES};
+use crate::desk::Tries;
 
 /// How many tries are left, in words.
 pub(super) fn left(tries: u8) -> String {
@@ -12,9 +14,29 @@ pub(super) fn left(tries: u8) -> String {
     }
 }
 
+/// So many tries are the last: nothing but a person who was warned uses them.
+pub const LAST_TRIES: u8 = 2;
+
 /// The PIN that the token has.
-pub(super) fn typed_pin(prompter: &dyn Prompter, text: &str) -> Result<Secret, PersonError> {
-    let mut fault = None;
+pub(super) fn typed_pin(
+    prompter: &dyn Prompter,
+    serial: Serial,
+    text: &str,
+    tries: Tries,
+) -> Result<Secret, PersonError> {
+    let stand = left(tries.left);
+    if tries.left <= LAST_TRIES {
+        let wrong = if tries.was_wrong {
+            "that PIN was wrong. "
+        } else {
+            ""
+        };
+        prompter.warn(&format!(
+            "Token {serial}: {wrong}{stand}. Go on only if you are sure of the PIN."
+        ))?;
+    }
+    let wrong = format!("That PIN was wrong. {stand}.");
+    let mut fault = tries.was_wrong.then_some(wrong.as_str());
     for _ in 0..TRIES {
         let pin = prompter.ask(Question {
             text,

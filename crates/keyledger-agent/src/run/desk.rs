@@ -19,7 +19,7 @@ use super::{
     trust::Task,
 };
 use crate::{
-    desk::{Desk, DeskError},
+    desk::{Desk, DeskError, Tries},
     person::{Person, PersonError},
 };
 
@@ -163,7 +163,7 @@ impl Desk for TaskDesk {
         })
     }
 
-    fn pin(&mut self, serial: Serial, tries: u8) -> Result<Secret, DeskError> {
+    fn pin(&mut self, serial: Serial, tries: Tries) -> Result<Secret, DeskError> {
         self.with_prompt(serial, Prompt::EnterPin, |person| person.pin(serial, tries))
     }
 

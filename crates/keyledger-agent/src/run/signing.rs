@@ -11,7 +11,7 @@ use keyledger_custody::Secret;
 use keyledger_domain::{
     Command,
     signed::{SIGNING_SLOTS, command_statement},
-    token::Prompt,
+    token::{Prompt, Serial},
 };
 use keyledger_wire::{
     Prefix,
@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{SignError, Signatory, Tokens, board::Board, shown::shown};
-use crate::person::Person;
+use crate::{desk::Tries, person::Person};
 
 /// The longest public nkey.
 const NKEY_BYTES: usize = 56;
@@ -91,6 +91,7 @@ impl Signing {
             ));
         }
         let mut there = There {
+            serial: sign.serial,
             text,
             person: &self.person,
             say,
@@ -133,6 +134,7 @@ impl Signing {
 
 /// The person, while a command is signed.
 struct There<'a> {
+    serial: Serial,
     text: String,
     person: &'a Person,
     say: &'a UnboundedSender<Word>,
@@ -146,12 +148,12 @@ impl There<'_> {
 }
 
 impl Signatory for There<'_> {
-    fn pin(&mut self, tries: u8) -> Result<Secret, SignError> {
+    fn pin(&mut self, tries: Tries) -> Result<Secret, SignError> {
         self.now(
             "look at the agent's window: it shows what is to be signed, and asks for the PIN"
                 .to_owned(),
         );
-        Ok(self.person.pin_to_sign(&self.text, tries)?)
+        Ok(self.person.pin_to_sign(self.serial, &self.text, tries)?)
     }
 
     fn touch(&mut self) {

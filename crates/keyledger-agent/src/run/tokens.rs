@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Stop;
 use crate::{
     card::CardError,
-    desk::{Desk, DeskError},
+    desk::{Desk, DeskError, Tries},
     person::PersonError,
 };
 
@@ -51,12 +51,12 @@ pub trait Tokens: Send + Sync + 'static {
 
 /// The person whose signature it is, who has been shown what is signed.
 pub trait Signatory {
-    /// Asks for the token's PIN; `tries` may still be made.
+    /// Asks for the token's PIN, and tells how it stands with it.
     ///
     /// # Errors
     ///
     /// [`SignError::Person`].
-    fn pin(&mut self, tries: u8) -> Result<Secret, SignError>;
+    fn pin(&mut self, tries: Tries) -> Result<Secret, SignError>;
 
     /// Says that the token is to be touched now.
     fn touch(&mut self);
@@ -75,6 +75,16 @@ pub enum SignError {
     /// The token does not sign.
     #[error(transparent)]
     Card(#[from] CardError),
+    /// Its PIN is blocked: it has to be unblocked.
+    #[error(
+        "the PIN of token {0} is blocked: the administrator files a task that unblocks it, `keyledger token unblock {0}`"
+    )]
+    Blocked(Serial),
+    /// The same wrong PIN came twice: that would go on until it is blocked.
+    #[error(
+        "the same wrong PIN of token {0} was given twice, and not tried again; if a program remembers PINs for you, let it forget this one"
+    )]
+    SameWrongPin(Serial),
     /// A task is walked with it: wait for its end.
     #[error("a task of token {0} is under way: wait for its end, see `keyledger-agent status`")]
     Busy(Serial),

@@ -6,7 +6,11 @@ use keyledger_custody::Secret;
 use keyledger_domain::token::{FailureCode, Firmware, Profile, Prompt, Report, TaskKind};
 
 use super::{Halt, Walk};
-use crate::card::{self, CardError, Piv, Reference};
+use crate::{
+    card::{self, CardError, Piv, Reference},
+    desk::Tries,
+    person::LAST_TRIES,
+};
 
 /// How often a missing token is looked for.
 const LOOK: Duration = Duration::from_millis(300);
@@ -76,13 +80,13 @@ impl Walk<'_> {
                 what: Reference::Pin,
                 tries,
             } => {
-                self.pin = Some(self.desk.pin(self.serial, tries)?);
+                self.pin = Some(self.another_pin(Reference::Pin, tries)?);
                 self.pin_is_unproved = true;
             }
             CardError::Wrong {
                 what: Reference::OpenpgpPin,
                 tries,
-            } => self.openpgp_pin = Some(self.desk.pin(self.serial, tries)?),
+            } => self.openpgp_pin = Some(self.another_pin(Reference::OpenpgpPin, tries)?),
             CardError::Blocked(Reference::Pin) if self.may_unblock() => {
                 self.unblock_with_own_puk()?;
             }
@@ -90,6 +94,20 @@ impl Walk<'_> {
             error => return Err(error.into()),
         }
         Ok(())
+    }
+
+    /// The PIN, after a wrong one. The same again is not tried: what remembers it for the person would use up all tries.
+    fn another_pin(&mut self, what: Reference, left: u8) -> Result<Secret, Halt> {
+        let was_wrong = true;
+        let pin = self.desk.pin(self.serial, Tries { left, was_wrong })?;
+        let own = self.openpgp_pin.as_ref();
+        let own = own.filter(|_| what == Reference::OpenpgpPin);
+        let wrong = own.or(self.pin.as_ref()); // OpenPGP is tried with PIV's PIN first
+        if wrong.is_some_and(|wrong| wrong.expose() == pin.expose()) {
+            let detail = "the same wrong PIN was given twice, and not tried again";
+            return Err(Halt::Fail(FailureCode::Declined, detail.to_owned()));
+        }
+        Ok(pin)
     }
 
     /// A PIN that a person typed is kept once the token took it: a wrong one, kept, would cost a try whenever the agent starts again.
@@ -111,15 +129,19 @@ impl Walk<'_> {
 
     /// The PIN, asked of the person unless this task knows it already.
     pub(super) fn ask_for_pin(&mut self) -> Result<(), Halt> {
-        if let Some(pin) = self.desk.kept("pin")? {
+        let left = self.at_token(|_, piv| Ok(piv.pin_tries()?))?.left;
+        if left == 0 {
+            return Err(CardError::Blocked(Reference::Pin).into());
+        }
+        // The last tries are the person's, who is told so: it may have been changed elsewhere meanwhile.
+        if left > LAST_TRIES
+            && let Some(pin) = self.desk.kept("pin")?
+        {
             self.pin = Some(pin);
             return Ok(());
         }
-        let tries = self.at_token(|_, piv| Ok(piv.pin_tries()?))?;
-        if tries.left == 0 {
-            return Err(CardError::Blocked(Reference::Pin).into());
-        }
-        self.pin = Some(self.desk.pin(self.serial, tries.left)?);
+        let was_wrong = false;
+        self.pin = Some(self.desk.pin(self.serial, Tries { left, was_wrong })?);
         self.pin_is_unproved = true;
         self.at_token(|walk, piv| walk.give_pin(piv))
     }

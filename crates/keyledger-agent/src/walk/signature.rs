@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use keyledger_custody::Secret;
 use keyledger_domain::{
     Algorithm,
     token::{PinPolicy, Serial, Slot, TouchPolicy},
@@ -14,6 +15,7 @@ use keyledger_domain::{
 use super::{lock_of, request::to_sign};
 use crate::{
     card::{self, CardError, Piv, Reference},
+    desk::Tries,
     run::{SignError, Signatory},
 };
 
@@ -51,13 +53,20 @@ pub(crate) fn sign(
     let input = to_sign(algorithm, statement);
     let mut tries = piv.pin_tries()?.left;
     drop(piv); // the person is asked while nobody is kept from the token
+    let mut wrong: Option<Secret> = None;
     loop {
         if tries == 0 {
-            return Err(CardError::Blocked(Reference::Pin).into());
+            return Err(SignError::Blocked(token));
         }
-        let pin = person.pin(tries)?;
+        let pin = person.pin(Tries {
+            left: tries,
+            was_wrong: wrong.is_some(),
+        })?;
         if !person.waits() {
             return Err(SignError::Abandoned);
+        }
+        if wrong.is_some_and(|wrong| wrong.expose() == pin.expose()) {
+            return Err(SignError::SameWrongPin(token));
         }
         let mut piv = open(token)?;
         for _ in 0..TOUCHES {
@@ -66,6 +75,7 @@ pub(crate) fn sign(
                     tries = left;
                     break;
                 }
+                Err(CardError::Blocked(Reference::Pin)) => return Err(SignError::Blocked(token)),
                 proved => proved?,
             }
             if key.touch != TouchPolicy::Never {
@@ -83,6 +93,7 @@ pub(crate) fn sign(
         if tries == u8::MAX {
             return Err(SignError::NotTouched(token));
         }
+        wrong = Some(pin);
     }
 }
 

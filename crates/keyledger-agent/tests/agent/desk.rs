@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use keyledger_agent::{
-    desk::{Desk, DeskError},
+    desk::{Desk, DeskError, Tries},
     walk::{Patience, WalkEnd, WalkError, walk_within},
 };
 use keyledger_custody::Secret;
@@ -28,6 +28,10 @@ pub(crate) struct TestDesk {
     pub(crate) pins_asked: usize,
     /// The PIN that the person types when asked for it.
     pub(crate) types: String,
+    /// True if the person types another wrong PIN each time.
+    pub(crate) guesses: bool,
+    /// What the person was told of the tries, each time.
+    pub(crate) tries: Vec<Tries>,
     /// The agent is killed at this call of the desk, counted from 1.
     pub(crate) kill_at: Option<Kill>,
     calls: usize,
@@ -59,6 +63,8 @@ impl TestDesk {
             resets_confirmed: 0,
             pins_asked: 0,
             types: PIN.to_owned(),
+            guesses: false,
+            tries: Vec::new(),
             kill_at: None,
             calls: 0,
             while_waiting: None,
@@ -154,10 +160,16 @@ impl Desk for TestDesk {
         self.call(|_| Secret::new(PIN.into()))
     }
 
-    fn pin(&mut self, _: Serial, _: u8) -> Result<Secret, DeskError> {
+    fn pin(&mut self, _: Serial, tries: Tries) -> Result<Secret, DeskError> {
         self.call(|desk| {
             desk.pins_asked += 1;
-            Secret::new(desk.types.clone().into_bytes())
+            desk.tries.push(tries);
+            let typed = if desk.guesses {
+                format!("{:08}", 31_415_926 + desk.pins_asked)
+            } else {
+                desk.types.clone()
+            };
+            Secret::new(typed.into_bytes())
         })
     }
 

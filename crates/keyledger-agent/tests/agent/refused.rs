@@ -48,7 +48,7 @@ fn a_blocked_pin_ends_a_verification_and_names_the_way_out() {
         let mut desk = TestDesk::provision("service");
         desk.walk_to_proof(&token);
         desk.file(TaskKind::Verify);
-        desk.types = "31415926".to_owned();
+        desk.guesses = true;
         let end = desk.walk(&token).unwrap();
         let (code, _) = failed(&desk, &end);
         assert_eq!(code, FailureCode::PinBlocked);
@@ -58,6 +58,27 @@ fn a_blocked_pin_ends_a_verification_and_names_the_way_out() {
         );
         assert!(code.remedy().contains("token unblock"));
         assert_eq!(token.state().pin_tries_left, 0);
+        let told: Vec<_> = desk.tries.iter().map(|t| (t.left, t.was_wrong)).collect();
+        let expected = [(5, false), (4, true), (3, true), (2, true), (1, true)];
+        assert_eq!(told, expected);
+    });
+}
+
+/// A program that remembers PINs gives the wrong one again and again.
+#[test]
+fn the_same_wrong_pin_twice_costs_one_try() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let mut desk = TestDesk::provision("service");
+        desk.walk_to_proof(&token);
+        desk.file(TaskKind::Verify);
+        desk.types = "31415926".to_owned();
+        let end = desk.walk(&token).unwrap();
+        let (code, detail) = failed(&desk, &end);
+        assert_eq!(code, FailureCode::Declined);
+        assert!(detail.contains("not tried again"), "{detail}");
+        assert_eq!(desk.pins_asked, 2);
+        assert_eq!(token.state().pin_tries_left, 4);
     });
 }
 

@@ -31,7 +31,7 @@ fn a_blocked_pin_is_unblocked_with_the_puk_from_custody() {
         let mut desk = TestDesk::provision("service");
         desk.walk_to_proof(&token);
         desk.file(TaskKind::Verify);
-        desk.types = "31415926".to_owned();
+        desk.guesses = true;
         desk.walk(&token).unwrap();
         assert_eq!(token.state().pin_tries_left, 0);
 
