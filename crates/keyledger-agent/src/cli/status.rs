@@ -6,7 +6,7 @@ use crate::{
     config::Claims,
     output::{Output, fault, good, warning},
     place::Place,
-    run::{ConnectionState, Status, TaskState, TaskStatus, clock},
+    run::{ConnectionState, Refused, Status, TaskState, TaskStatus, clock},
 };
 
 use super::running;
@@ -74,13 +74,25 @@ fn show(status: &Status, out: &mut Output<'_>) -> std::io::Result<()> {
         out.line(format!("to be announced: {} tokens", status.announcements))?;
     }
     for refused in &status.refused {
-        let (report, at, reason) = (&refused.report, refused.at, &refused.reason);
-        out.styled(
-            fault(),
-            format!("a report ({report}) was refused at {at}: {reason}"),
-        )?;
+        out.styled(fault(), refused_in_words(refused))?;
     }
     Ok(())
+}
+
+fn refused_in_words(refused: &Refused) -> String {
+    let (report, at, reason) = (&refused.report, refused.at, &refused.reason);
+    let token = refused
+        .serial
+        .map_or(String::new(), |serial| format!(" of token {serial}"));
+    let task = refused
+        .task
+        .map_or(String::new(), |task| format!(" (task {task})"));
+    match refused.count {
+        1 => format!("a report{token}{task} was refused: {report} at {at}: {reason}"),
+        count => format!(
+            "{count} reports{token}{task} were refused, the last: {report} at {at}: {reason}"
+        ),
+    }
 }
 
 fn show_task(task: &TaskStatus, out: &mut Output<'_>) -> std::io::Result<()> {
@@ -127,7 +139,9 @@ mod tests {
             "connection": { "url": "nats://a:4222", "state": "offline", "since": "2026-11-25T10:00:01.000Z", "trouble": "refused" },
             "tasks": [{ "task": "01997c00-0000-7000-8000-000000000001", "kind": "provision", "serial": 31_415_926,
                 "state": "walking", "step": "keys", "prompt": "touch", "at": "slot 9a", "trouble": null, "undelivered": 2 }],
-            "announcements": 1, "refused": [], "tokens": [], "readers": "pcscd is not there",
+            "announcements": 1, "tokens": [], "readers": "pcscd is not there",
+            "refused": [{ "task": "01997c00-0000-7000-8000-000000000003", "serial": 1, "message": "01997c00-0000-7000-8000-000000000004",
+                "report": "progressed", "reason": "task_not_open: no", "at": "2026-11-25T10:00:03.000Z", "count": 15 }],
             "ended": [{ "task": "01997c00-0000-7000-8000-000000000002", "kind": "verify", "serial": 1,
                 "at": "2026-11-25T10:00:02.000Z", "fault": "weaker touch policy" }],
         }))
@@ -146,6 +160,7 @@ provision of token 31415926: is walked, step keys, slot 9a (task 01997c00-0000-7
   reports to deliver: 2
 verify of token 1 ended at 2026-11-25T10:00:02.000Z: weaker touch policy
 to be announced: 1 tokens
+15 reports of token 1 (task 01997c00-0000-7000-8000-000000000003) were refused, the last: progressed at 2026-11-25T10:00:03.000Z: task_not_open: no
 ";
         assert_eq!(text, expected);
     }

@@ -127,8 +127,10 @@ impl Announcer {
                 Sent::Refused(reason) => {
                     tracing::warn!(%serial, "its announcement is refused: {reason}");
                     self.settle(serial, message, office);
-                    office.board.refused(Refused {
+                    office.board.announcement_refused(Refused {
                         task: None,
+                        serial: Some(serial),
+                        count: 1,
                         message,
                         report: report.name().to_owned(),
                         reason,

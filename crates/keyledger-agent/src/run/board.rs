@@ -175,12 +175,36 @@ impl Board {
         status.ended.drain(..too_many);
     }
 
-    /// A report was refused for good.
-    pub(crate) fn refused(&self, refused: Refused) {
+    /// These reports were refused for good, as the journal has it.
+    pub(crate) fn refused(&self, refused: Vec<Refused>) {
         let mut status = self.lock();
+        status.refused.retain(|before| before.task.is_none());
+        status.refused.extend(refused);
+    }
+
+    /// The announcement of a token was refused: of each the last one, with their number.
+    pub(crate) fn announcement_refused(&self, mut refused: Refused) {
+        let mut status = self.lock();
+        let same = |before: &Refused| before.task.is_none() && before.serial == refused.serial;
+        if let Some(at) = status.refused.iter().position(same) {
+            refused.count += status.refused.remove(at).count;
+        }
         status.refused.push(refused);
-        let too_many = status.refused.len().saturating_sub(MAX_PAST);
-        status.refused.drain(..too_many);
+    }
+
+    /// What was refused of a token before this task is of no interest any more.
+    pub(crate) fn forget_refused(&self, serial: Serial, but: Uuid) {
+        let mut status = self.lock();
+        status
+            .refused
+            .retain(|before| before.serial != Some(serial) || before.task == Some(but));
+    }
+
+    /// The token of a task that is there.
+    pub(crate) fn token_of(&self, task: Uuid) -> Option<Serial> {
+        let status = self.lock();
+        let task = status.tasks.iter().find(|t| t.task == task);
+        task.map(|task| task.serial)
     }
 
     /// Changes what is said of a task, if it is there.

@@ -185,7 +185,7 @@ async fn delivered(
         status.trouble.clone_from(&reply.fault);
     });
     if !reply.task_open {
-        office.set_over(task, reply.fault.clone());
+        office.set_over(task, not_well(&filed.report, &reply));
     }
     let message = filed.message;
     let noted = on_disk(office, move |office| office.journal().delivered(message)).await;
@@ -196,20 +196,40 @@ async fn delivered(
     noted
 }
 
+/// Why a task that has ended did not end well; nothing if it did.
+fn not_well(report: &Report, reply: &ReportReply) -> Option<String> {
+    let told = || match report {
+        Report::Failed(failure) => Some(failure.detail.to_string()),
+        Report::Progressed(_) => Some(format!("it was closed; the token is {}", reply.state)),
+        _ => None,
+    };
+    reply.fault.clone().or_else(told)
+}
+
 async fn refused(office: &Arc<Office>, filed: Filed, reason: String) -> Result<(), JournalError> {
     let task = filed.task;
     let entry = Refused {
         task: Some(task),
+        serial: Some(filed.report.serial()),
+        count: 1,
         message: filed.message,
         report: filed.report.name().to_owned(),
         reason: reason.clone(),
         at: clock::now(),
     };
-    let shown = entry.clone();
-    let noted = on_disk(office, move |office| office.journal().refused(entry)).await;
+    let noted = on_disk(office, move |office| {
+        let mut journal = office.journal();
+        journal.refuse(entry)?;
+        office.board.refused(journal.refused());
+        Ok(())
+    })
+    .await;
     office.count(task);
     if noted.is_ok() {
-        office.board.refused(shown);
+        // Nobody wants the task walked any more: not only when the walk next asks for something.
+        if reason.starts_with("task_not_open") {
+            office.set_over(task, Some(reason.clone()));
+        }
         office.answer(filed.message, Answer::Refused(reason));
     }
     noted

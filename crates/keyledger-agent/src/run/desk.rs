@@ -63,19 +63,44 @@ impl TaskDesk {
             .task(self.task.id(), |status| status.state = state);
     }
 
-    /// Shows that the person is asked, asks, and takes it back.
+    /// Asks the person, while the task is open: right before, lest anybody is asked for a task that was cancelled, and right after,
+    /// lest an answer that took its time is used for one.
     fn with_prompt<T>(
         &mut self,
         serial: Serial,
         prompt: Prompt,
         ask: impl FnOnce(&Person) -> Result<T, PersonError>,
     ) -> Result<T, DeskError> {
-        self.show(serial, prompt, "")?;
+        tracing::warn!(%serial, "{}", prompt.sentence());
+        self.is_open(serial, Some(prompt))?;
+        let show = |prompt| {
+            let id = self.task.id();
+            self.office.board.task(id, |status| status.prompt = prompt);
+        };
+        show(Some(prompt));
         let answer = ask(&self.person);
-        self.office
-            .board
-            .task(self.task.id(), |status| status.prompt = None);
-        answer.map_err(|error| self.of_person(&error))
+        show(None);
+        let answer = answer.map_err(|error| self.of_person(&error))?;
+        self.is_open(serial, None)?;
+        Ok(answer)
+    }
+
+    /// Learns from the service, however long that takes, that the task is still open.
+    fn is_open(&mut self, serial: Serial, prompt: Option<Prompt>) -> Result<(), DeskError> {
+        let step = self.step;
+        let reply = self.ask(Report::Progressed(Progress {
+            serial,
+            step,
+            prompt,
+            at: None,
+        }))?;
+        if reply.task_open {
+            return Ok(());
+        }
+        Err(DeskError::Refused(format!(
+            "task_not_open: the token is {}, and the task is closed",
+            reply.state
+        )))
     }
 
     fn of_person(&self, error: &PersonError) -> DeskError {
@@ -181,9 +206,9 @@ impl Desk for TaskDesk {
     }
 
     fn confirm_reset(&mut self, serial: Serial) -> Result<(), DeskError> {
-        self.check()?;
-        let confirmed = self.person.confirm_reset(serial);
-        confirmed.map_err(|error| self.of_person(&error))
+        self.with_prompt(serial, Prompt::ConfirmReset, |person| {
+            person.confirm_reset(serial)
+        })
     }
 }
 

@@ -209,7 +209,7 @@ impl Agent {
             tasks: Vec::new(),
             announcements: 0,
             ended: Vec::new(),
-            refused: journal.book().refused.iter().cloned().collect(),
+            refused: journal.refused(),
             tokens: Vec::new(),
             readers: None,
         }

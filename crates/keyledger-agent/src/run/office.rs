@@ -103,10 +103,20 @@ impl Office {
         lock(&self.over).contains_key(&task)
     }
 
-    /// Ends a task here: nothing secret of it stays, and nothing is left to be delivered.
+    /// Ends a task here: nothing secret of it stays, and nothing is left to be delivered. Once one has ended well, what was refused of
+    /// its token before is of no interest any more.
     pub(crate) fn end(&self, task: Uuid) -> Result<(), JournalError> {
-        self.journal().end(task)?;
-        let fault = lock(&self.over).remove(&task).flatten();
+        let fault = lock(&self.over).get(&task).cloned().flatten();
+        let mut journal = self.journal();
+        if fault.is_none()
+            && let Some(serial) = self.board.token_of(task)
+        {
+            journal.forget_refused(serial, task);
+            self.board.forget_refused(serial, task);
+        }
+        journal.end(task)?;
+        drop(journal);
+        lock(&self.over).remove(&task);
         self.board.ended(task, fault);
         Ok(())
     }

@@ -90,7 +90,7 @@ async fn a_torn_last_line_is_cut_off_and_a_changed_one_is_refused() {
     assert!(error.contains("journal of another agent (U"), "{error}");
     assert!(error.contains("--anew`"), "{error}");
     // Or one that only says so, and in which more is another's.
-    let opened = [&*lines[0], b"{}\tAAAA\n"].concat();
+    let opened = [lines[0], b"{}\tAAAA\n"].concat();
     fs::write(&path, opened).unwrap();
     let error = refused(&directory, &identity).to_string();
     assert!(error.contains("signature is not this agent's"), "{error}");

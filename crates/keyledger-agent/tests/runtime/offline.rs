@@ -92,8 +92,11 @@ async fn what_was_told_offline_comes_in_order_and_once() {
         })
         .collect();
     use Step::{Keys, Proof, Secrets, Taken};
-    // Two runs: the first came to its secrets, the second began again.
-    assert_eq!(steps, [Taken, Secrets, Taken, Secrets, Keys, Proof]);
+    // Two runs: the first came to its secrets, the second began again; and said so once more when the PIN was chosen.
+    assert_eq!(
+        steps,
+        [Taken, Secrets, Taken, Secrets, Secrets, Keys, Proof]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,18 +163,19 @@ async fn a_service_that_is_not_ready_is_asked_again_under_the_same_id() {
 async fn what_the_service_refuses_for_good_is_not_sent_again() {
     let world = World::new().await;
     world.service.rule(|got| match &got.report {
-        Report::Progressed(progress) if progress.step == Step::Secrets => Answer::Refuse(409),
+        Report::Progressed(progress) if progress.step == Step::Keys => Answer::Refuse(409),
         _ => content(got),
     });
     let mut agent = world.agent();
     let task = world.service.file(&world.nkey, "provision", SERIAL).await;
     world.wait_for_empty_queue().await;
     // Something told that was refused ends nothing.
-    let refused = |got: &crate::service::Got| matches!(&got.report, Report::Progressed(p) if p.step == Step::Secrets);
+    let refused = |got: &crate::service::Got| matches!(&got.report, Report::Progressed(p) if p.step == Step::Keys);
     let count = world.service.of(task).iter().filter(|g| refused(g)).count();
-    assert_eq!(count, 2, "with the prompt for the PIN, each once");
+    assert_eq!(count, 2, "with the prompt to touch, each once");
     let status = world.status().unwrap();
-    assert_eq!(status.refused.len(), 2, "{status:#?}");
+    assert_eq!(status.refused.len(), 1, "{status:#?}");
+    assert_eq!(status.refused[0].count, 2);
     assert_eq!(status.refused[0].report, "progressed");
     assert!(status.refused[0].reason.contains("not_allowed"));
     // It is still known after a restart.
@@ -181,6 +185,78 @@ async fn what_the_service_refuses_for_good_is_not_sent_again() {
         .wait_for_status("started again", |s| !s.refused.is_empty())
         .await;
     assert_eq!(status.refused[0].task, Some(task));
+    assert_eq!(status.refused[0].count, 2);
+    // Until a later task of the token has ended well.
+    world.service.rule(content);
+    world.service.file(&world.nkey, "verify", SERIAL).await;
+    world.wait_for_empty_queue().await;
+    world
+        .wait_for_status("clean", |s| s.refused.is_empty() && s.tasks.is_empty())
+        .await;
+    assert!(!world.journal().contains("not_allowed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn for_a_cancelled_task_nobody_is_asked() {
+    let world = World::new().await;
+    world.service.rule(|got| match &got.report {
+        Report::Progressed(progress) if progress.prompt.is_some() => taken(false),
+        _ => content(got),
+    });
+    let _agent = world.agent();
+    world.service.file(&world.nkey, "provision", SERIAL).await;
+    world.wait_for_empty_queue().await;
+    let status = world.wait_for_status("idle", |s| s.tasks.is_empty()).await;
+    assert!(!world.file("asked").exists(), "the person was asked");
+    assert!(!world.token(SERIAL).contains(&"secrets".to_owned()));
+    assert!(status.ended[0].fault.is_some(), "{status:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_person_says_is_not_used_for_a_task_that_was_cancelled_meanwhile() {
+    let world = World::new().await;
+    let mut asked = false;
+    world.service.rule(move |got| match &got.report {
+        Report::Progressed(progress) if progress.prompt.is_some() => {
+            asked = true;
+            content(got)
+        }
+        Report::Progressed(_) if asked => Answer::Gone,
+        _ => content(got),
+    });
+    let _agent = world.agent();
+    world.service.file(&world.nkey, "provision", SERIAL).await;
+    world.wait_for_empty_queue().await;
+    let status = world.wait_for_status("idle", |s| s.tasks.is_empty()).await;
+    assert!(world.file("asked").exists());
+    assert!(!world.token(SERIAL).contains(&"secrets".to_owned()));
+    let fault = status.ended[0].fault.as_ref().unwrap();
+    assert!(fault.starts_with("task_not_open"), "{fault}");
+    assert_eq!(status.refused.len(), 1, "{status:#?}");
+}
+
+/// What is only told is never waited for, and yet says that nobody wants the task any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_that_only_tells_learns_that_its_task_was_cancelled() {
+    let world = World::new().await;
+    world.hold("keys");
+    let _agent = world.agent();
+    let task = world.service.file(&world.nkey, "provision", SERIAL).await;
+    world
+        .wait_for_status("held", |s| {
+            s.tasks.iter().any(|t| t.at.as_deref() == Some("keys"))
+        })
+        .await;
+    world.service.rule(|got| match &got.report {
+        Report::Progressed(_) => Answer::Gone,
+        _ => content(got),
+    });
+    world.release("keys"); // the next it says is a prompt to touch
+    world.wait_for_empty_queue().await;
+    let status = world.wait_for_status("idle", |s| s.tasks.is_empty()).await;
+    assert_eq!(status.ended[0].task, task);
+    assert!(!world.token(SERIAL).contains(&"proved".to_owned()));
+    assert_eq!(status.refused.len(), 1, "{status:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,6 +31,8 @@ pub(crate) struct Got {
 pub(crate) enum Answer {
     Reply(ReportReply),
     Refuse(u16),
+    /// The task is not open any more.
+    Gone,
     Silence,
 }
 
@@ -97,11 +99,13 @@ impl Service {
                 let (headers, payload) = match answer {
                     Answer::Silence => continue,
                     Answer::Reply(reply) => (HeaderMap::new(), serde_json::to_vec(&reply)),
-                    Answer::Refuse(code) => {
-                        let mut headers = HeaderMap::new();
-                        headers.insert(header::SERVICE_ERROR_CODE, code.to_string());
-                        headers.insert(header::SERVICE_ERROR, "no");
-                        (headers, serde_json::to_vec(&refusal(code)))
+                    Answer::Refuse(code) => (error(code), serde_json::to_vec(&refusal(code))),
+                    Answer::Gone => {
+                        let refusal = Refusal {
+                            reason: "task_not_open".to_owned(),
+                            ..refusal(410)
+                        };
+                        (error(410), serde_json::to_vec(&refusal))
                     }
                 };
                 let payload = payload.unwrap().into();
@@ -191,6 +195,13 @@ impl Service {
         self.publish(kind, record, headers).await;
         task
     }
+}
+
+fn error(code: u16) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::SERVICE_ERROR_CODE, code.to_string());
+    headers.insert(header::SERVICE_ERROR, "no");
+    headers
 }
 
 fn read(message: &Message) -> Got {

@@ -31,6 +31,7 @@ async fn a_task_is_walked_reported_and_acknowledged() {
             "progressed",
             "secrets_sealed",
             "progressed", // choose a PIN
+            "progressed", // it was chosen: is the task still open?
             "progressed",
             "progressed", // touch
             "keys_made",

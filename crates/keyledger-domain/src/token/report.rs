@@ -129,6 +129,8 @@ pub enum Prompt {
     Touch,
     /// Release the token: another program holds it.
     ReleaseToken,
+    /// Type the token's serial number, to agree that everything on it is destroyed.
+    ConfirmReset,
 }
 
 impl Prompt {
@@ -141,6 +143,7 @@ impl Prompt {
             Self::EnterPin => "enter_pin",
             Self::Touch => "touch",
             Self::ReleaseToken => "release_token",
+            Self::ConfirmReset => "confirm_reset",
         }
     }
 
@@ -153,6 +156,9 @@ impl Prompt {
             Self::EnterPin => "enter the PIN at the agent's prompt",
             Self::Touch => "touch the token while it blinks",
             Self::ReleaseToken => "another program holds the token: let it go",
+            Self::ConfirmReset => {
+                "everything on the token is about to be destroyed: type its serial number at the agent's prompt to agree"
+            }
         }
     }
 }

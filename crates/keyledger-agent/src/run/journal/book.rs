@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use keyledger_domain::token::Report;
+use keyledger_domain::token::{Report, Serial};
 use uuid::Uuid;
 
 use super::entry::{Entry, Filed, Refused, VERSION};
@@ -10,7 +10,7 @@ use crate::run::trust::Signed;
 
 /// So many ended tasks are remembered: the queue gives one of them again only if its acknowledgement was lost.
 const MAX_ENDED: usize = 256;
-/// So many refused reports are remembered, to be shown.
+/// Of so many tasks refused reports are remembered, to be shown.
 const MAX_REFUSED: usize = 20;
 
 /// What the journal's lines amount to.
@@ -82,10 +82,7 @@ impl Book {
             Entry::Delivered { message } => self.settle(message),
             Entry::Refused(refused) => {
                 self.settle(refused.message);
-                self.refused.push_back(refused);
-                if self.refused.len() > MAX_REFUSED {
-                    self.refused.pop_front();
-                }
+                self.refuse(refused);
             }
             Entry::Ended { task } => {
                 self.tasks.retain(|open| open.task != task);
@@ -95,6 +92,26 @@ impl Book {
                 }
             }
         }
+    }
+
+    /// Notes that a report was refused: of each task the last one, with their number.
+    fn refuse(&mut self, mut refused: Refused) {
+        let same = |before: &Refused| refused.task.is_some() && before.task == refused.task;
+        if let Some(at) = self.refused.iter().position(same)
+            && let Some(before) = self.refused.remove(at)
+        {
+            refused.count += before.count;
+        }
+        self.refused.push_back(refused);
+        if self.refused.len() > MAX_REFUSED {
+            self.refused.pop_front();
+        }
+    }
+
+    /// Forgets what was refused of a token but in one task: that later one has ended well.
+    pub(crate) fn forget_refused(&mut self, serial: Serial, but: Uuid) {
+        self.refused
+            .retain(|refused| refused.serial != Some(serial) || refused.task == Some(but));
     }
 
     /// A report needs no delivery any more. One that was asked is remembered: it may be asked again.

@@ -1,7 +1,11 @@
 //! A line of the journal: a body of JSON, a tab, the signature over it.
 
 use data_encoding::BASE64URL_NOPAD;
-use keyledger_domain::{EventCid, Timestamp, token::Report, verify::Signatures};
+use keyledger_domain::{
+    EventCid, Timestamp,
+    token::{Report, Serial},
+    verify::Signatures,
+};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -78,6 +82,9 @@ pub(crate) struct Filed {
 pub struct Refused {
     /// The task; none of an announcement.
     pub task: Option<Uuid>,
+    /// The token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<Serial>,
     /// The message's id.
     pub message: Uuid,
     /// What the report is called.
@@ -86,6 +93,13 @@ pub struct Refused {
     pub reason: String,
     /// When.
     pub at: Timestamp,
+    /// How many reports of this task were refused, with this one.
+    #[serde(default = "one")]
+    pub count: u32,
+}
+
+const fn one() -> u32 {
+    1
 }
 
 /// The body of a line.

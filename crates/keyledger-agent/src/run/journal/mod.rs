@@ -18,7 +18,10 @@ use data_encoding::BASE64URL_NOPAD;
 use keyledger_custody::{
     Delivery, Secret, SecretFileError, check_secret_file, replace_secret_file, seal_to,
 };
-use keyledger_domain::{token::Report, verify::Signatures};
+use keyledger_domain::{
+    token::{Report, Serial},
+    verify::Signatures,
+};
 use uuid::Uuid;
 
 pub(crate) use book::Book;
@@ -289,8 +292,18 @@ impl Journal {
     }
 
     /// Notes that the service refuses a report for good.
-    pub(crate) fn refused(&mut self, refused: Refused) -> Result<(), JournalError> {
+    pub(crate) fn refuse(&mut self, refused: Refused) -> Result<(), JournalError> {
         self.append(Entry::Refused(refused))
+    }
+
+    /// What was refused, of each task in one.
+    pub(crate) fn refused(&self) -> Vec<Refused> {
+        self.book.refused.iter().cloned().collect()
+    }
+
+    /// Forgets which reports of a token were refused but in one task; on disk with the next task that ends.
+    pub(crate) fn forget_refused(&mut self, serial: Serial, but: Uuid) {
+        self.book.forget_refused(serial, but);
     }
 
     /// Notes that a task has ended, and wipes what was kept of it.
