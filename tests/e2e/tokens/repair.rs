@@ -21,7 +21,8 @@ async fn block_the_pin(shop: &Workshop) {
             "-n",
             "22222222",
         ]);
-        let _ = run(ykman, b"", Duration::from_secs(60)).await;
+        let tried = run(ykman, b"", Duration::from_secs(60)).await;
+        assert_ne!(tried.code, Some(127), "{}", tried.stderr);
         if shop.token(0).state().pin_tries_left == 0 {
             return;
         }
