@@ -339,7 +339,16 @@ fn is_host(text: &str) -> bool {
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    host.len() <= 253 && host.split('.').all(label)
+    let is_address = host.rsplit('.').next().is_some_and(is_number);
+    host.len() <= 253 && host.split('.').all(label) && !is_address
+}
+
+/// What ends in a number is no host's name, but an IP address to whoever takes it for one (`1.2.3.4`, `127.1`, `0x7f000001`).
+fn is_number(label: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
+    let prefixed = label.strip_prefix("0x").or(label.strip_prefix("0X"));
+    digits(label) || prefixed.is_some_and(hex)
 }
 
 fn is_uri(text: &str) -> bool {
