@@ -92,7 +92,7 @@ pub fn visible(text: &str) -> String {
 }
 
 /// Controls, line and paragraph separators, directions, characters of no width, tags: what a reader does not see.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

@@ -199,6 +199,14 @@ pub enum ProfileError {
         /// Where.
         slot: Slot,
     },
+    /// A part of a certificate's subject is not what it seems.
+    #[error(
+        "slot {slot}: the subject of its certificate holds an invisible character: write it anew"
+    )]
+    Invisible {
+        /// Where.
+        slot: Slot,
+    },
     /// A key of custody would be given to who cannot show that the token is there.
     #[error(
         "openpgp.encrypt has escrow = true, and no key under [piv] signs: with such a key the token proves that it is there before it is \
@@ -312,6 +320,9 @@ impl Profile {
             within("certificate.days", certificate.days, 1, 3_650)?;
             let parts = u16::try_from(certificate.subject.len()).unwrap_or(u16::MAX);
             within("certificate.subject", parts, 0, MAX_SUBJECT_PARTS as u16)?;
+            if !certificate.subject.iter().all(SubjectPart::is_visible) {
+                return Err(ProfileError::Invisible { slot: *slot });
+            }
             if plan.algorithm == Algorithm::X25519 {
                 return Err(ProfileError::Algorithm {
                     place: format!("slot {slot} with a certificate"),

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use super::Holder;
-use crate::{name::Name, rejection::Rejection};
+use crate::{name::Name, rejection::Rejection, text::is_invisible};
 
 /// The most parts of a subject.
 pub const MAX_SUBJECT_PARTS: usize = 12;
@@ -111,9 +111,14 @@ impl SubjectAttribute {
         known.find_map(|(name, it)| name.eq_ignore_ascii_case(text).then_some(it))
     }
 
-    /// True of a value that it can have.
+    /// True of a value that it can have: one in which everything is seen, too.
     #[must_use]
     pub fn fits(self, value: &str) -> bool {
+        self.carries(value) && !value.chars().any(is_invisible)
+    }
+
+    /// The same of what is read again, and was written before invisible characters were refused.
+    fn carries(self, value: &str) -> bool {
         let count = value.chars().count();
         let as_long = match self {
             Self::Country => count == 2,
@@ -199,7 +204,7 @@ impl SubjectPart {
         let tried = filled(value, known).ok_or(NotASubjectPart::Place)?;
         // What is filled in is measured when it is known.
         let sound = if *tried == *value {
-            attribute.fits(value)
+            attribute.carries(value)
         } else {
             !tried.is_empty() && !tried.chars().any(char::is_control)
         };
@@ -213,6 +218,12 @@ impl SubjectPart {
             attribute,
             value: value.into(),
         })
+    }
+
+    /// True if everything in it is seen.
+    #[must_use]
+    pub fn is_visible(&self) -> bool {
+        !self.value.chars().any(is_invisible)
     }
 
     fn fill(&self, filling: &Filling<'_>) -> Result<(SubjectAttribute, String), Rejection> {

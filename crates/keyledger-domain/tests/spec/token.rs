@@ -2,7 +2,7 @@
 
 use keyledger_domain::{
     key::State,
-    token::{Phase, Profile, Slot, Step as Stage, SubjectPart},
+    token::{Phase, Profile, Slot, Step as Stage, SubjectAttribute, SubjectPart},
 };
 use serde_json::{Value, json};
 
@@ -296,4 +296,16 @@ fn a_subject_that_no_certificate_can_carry_is_refused_before_the_token_is_touche
     given(assigned())
         .when(provision_with(&[long], json!({})))
         .then_rejected("bad_value", "CN has up to 64");
+}
+
+#[test]
+fn a_subject_holds_nothing_that_is_not_seen() {
+    // A name written backwards, and one with a letter of no width. They are read where they were written before.
+    for odd in ["OU=\u{202e}syeK", "OU=Ke\u{200b}ys", "CN={title}\u{2066}"] {
+        given(assigned())
+            .when(provision_with(&[odd], json!({})))
+            .then_rejected("bad_value", "an invisible character");
+    }
+    assert!(SubjectAttribute::Organization.fits("Кеys"), "only odd");
+    assert!(!SubjectAttribute::Organization.fits("Ke\u{ad}ys"));
 }
