@@ -120,6 +120,30 @@ fn an_agent_does_not_fill_the_ledger_with_tokens() {
 }
 
 #[test]
+fn an_agent_takes_no_more_tokens_over_than_it_may_announce() {
+    let of = |serial, workstation| {
+        Step::Told(Told {
+            serial,
+            workstation,
+            say: Say::Announce,
+            forge: |_, _| {},
+        })
+    };
+    let many = (1..=64).map(|serial| of(serial, "desk"));
+    let full = then(
+        then(surroundings(), [of(100, "till"), of(101, "till")]),
+        many,
+    );
+    given(full.clone())
+        .when(of(100, "desk"))
+        .then_rejected("limit_reached", "nobody enrolled");
+    // One that somebody enrolled is plugged in wherever its holder is.
+    given(then(full, [token_of(101, "enrol", json!({}))]))
+        .when(of(101, "desk"))
+        .then(["token 101 announced"]);
+}
+
+#[test]
 fn what_no_token_shows_is_refused() {
     type Forge = fn(&mut keyledger_domain::token::Announcement);
     let faults: [(Forge, &str, &str); 4] = [

@@ -41,7 +41,9 @@ impl Ledger {
         token::check_size(&reported.report)?;
         let token = self.token(&target.name).map(|e| &e.state);
         if let Report::Announced(shown) = &reported.report {
-            if token.is_none() {
+            let is_nobodys = |token: &Token| token.phase == Phase::Seen;
+            let is_here = |token: &Token| token.workstation.as_ref() == Some(workstation);
+            if token.is_none_or(|token| is_nobodys(token) && !is_here(token)) {
                 self.check_unclaimed(workstation)?;
             }
             let events = token::announce(token, workstation, shown);
