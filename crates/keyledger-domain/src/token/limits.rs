@@ -15,7 +15,10 @@ pub const MAX_PROOF_CHARACTERS: usize = 1_024;
 /// The most characters of sealed secrets: base64 of 4,096 bytes.
 pub const MAX_SEALED_CHARACTERS: usize = 5_464;
 
-/// Checks the counts and lengths of a report.
+/// The most digits of a fingerprint or a hash: SHA-256.
+const MAX_HEX_CHARACTERS: usize = 64;
+
+/// Checks the counts, the lengths and the characters of a report.
 ///
 /// # Errors
 ///
@@ -33,30 +36,30 @@ pub(crate) fn check(report: &Report) -> Result<(), Rejection> {
                 });
             }
             for slot in &r.slots {
-                short("slots", &slot.public_key, MAX_PUBLIC_KEY_CHARACTERS)?;
+                base64("slots", &slot.public_key, MAX_PUBLIC_KEY_CHARACTERS)?;
             }
             Ok(())
         }
         Report::Progressed(_) | Report::Failed(_) => Ok(()),
         Report::SecretsSealed(r) => {
             check_nkey("sender", &r.sender, 'X', "a public curve key (`X…`)")?;
-            short("sealed", &r.sealed, MAX_SEALED_CHARACTERS)
+            base64("sealed", &r.sealed, MAX_SEALED_CHARACTERS)
         }
         Report::SecretsWanted(r) => {
             check_nkey("seal_to", &r.seal_to, 'X', "a public curve key (`X…`)")
         }
         Report::EscrowWanted(r) => {
             check_nkey("seal_to", &r.seal_to, 'X', "a public curve key (`X…`)")?;
-            short("attester", &r.attester, MAX_DER_CHARACTERS)?;
-            short("attestation", &r.attestation, MAX_DER_CHARACTERS)?;
-            short("proof", &r.proof, MAX_PROOF_CHARACTERS)
+            base64("attester", &r.attester, MAX_DER_CHARACTERS)?;
+            base64("attestation", &r.attestation, MAX_DER_CHARACTERS)?;
+            base64("proof", &r.proof, MAX_PROOF_CHARACTERS)
         }
         Report::KeysMade(r) => {
-            short("attester", &r.attester, MAX_DER_CHARACTERS)?;
+            base64("attester", &r.attester, MAX_DER_CHARACTERS)?;
             few("keys that a report names", r.keys.len(), MAX_SLOTS)?;
             for key in &r.keys {
-                short("keys", &key.attestation, MAX_DER_CHARACTERS)?;
-                short(
+                base64("keys", &key.attestation, MAX_DER_CHARACTERS)?;
+                base64(
                     "keys",
                     key.request.as_deref().unwrap_or_default(),
                     MAX_DER_CHARACTERS,
@@ -64,30 +67,29 @@ pub(crate) fn check(report: &Report) -> Result<(), Rejection> {
             }
             few("OpenPGP keys", r.openpgp.len(), OpenpgpRole::ALL.len())?;
             for key in &r.openpgp {
-                short("openpgp", &key.public_key, MAX_PUBLIC_KEY_CHARACTERS)?;
-                short("openpgp", &key.fingerprint, 64)?;
+                base64("openpgp", &key.public_key, MAX_PUBLIC_KEY_CHARACTERS)?;
+                hex("openpgp", &key.fingerprint)?;
                 short("bind", key.bind.as_deref().unwrap_or_default(), 4_096)?;
             }
             Ok(())
         }
         Report::Proved(r) => {
             short("nonce", &r.nonce, 64)?;
-            short("attester", &r.attester, MAX_DER_CHARACTERS)?;
+            base64("attester", &r.attester, MAX_DER_CHARACTERS)?;
             few("keys that a report names", r.slots.len(), MAX_SLOTS)?;
             for proof in &r.slots {
-                short("slots", &proof.attestation, MAX_DER_CHARACTERS)?;
-                short("slots", &proof.proof, MAX_PROOF_CHARACTERS)?;
-                short(
+                base64("slots", &proof.attestation, MAX_DER_CHARACTERS)?;
+                base64("slots", &proof.proof, MAX_PROOF_CHARACTERS)?;
+                hex(
                     "slots",
                     proof.certificate_sha256.as_deref().unwrap_or_default(),
-                    64,
                 )?;
             }
             few("OpenPGP keys", r.openpgp.len(), OpenpgpRole::ALL.len())?;
             for proof in &r.openpgp {
-                short("openpgp", &proof.public_key, MAX_PUBLIC_KEY_CHARACTERS)?;
-                short("openpgp", &proof.proof, MAX_PROOF_CHARACTERS)?;
-                short("openpgp", &proof.fingerprint, 64)?;
+                base64("openpgp", &proof.public_key, MAX_PUBLIC_KEY_CHARACTERS)?;
+                base64("openpgp", &proof.proof, MAX_PROOF_CHARACTERS)?;
+                hex("openpgp", &proof.fingerprint)?;
             }
             Ok(())
         }
@@ -99,6 +101,31 @@ fn few(what: &'static str, count: usize, max: usize) -> Result<(), Rejection> {
         return Err(Rejection::LimitReached { what, max });
     }
     Ok(())
+}
+
+/// What is base64 is stored, and shown, as it came.
+fn base64(field: &'static str, text: &str, max: usize) -> Result<(), Rejection> {
+    short(field, text, max)?;
+    let is_of_it = |b: u8| b.is_ascii_alphanumeric() || b"+/=".contains(&b);
+    made_of(field, text, is_of_it, "base64 on one line is expected")
+}
+
+fn hex(field: &'static str, text: &str) -> Result<(), Rejection> {
+    short(field, text, MAX_HEX_CHARACTERS)?;
+    made_of(field, text, |b| b.is_ascii_hexdigit(), "hex is expected")
+}
+
+fn made_of(
+    field: &'static str,
+    text: &str,
+    is_of_it: impl Fn(u8) -> bool,
+    expected: &str,
+) -> Result<(), Rejection> {
+    if text.bytes().all(is_of_it) {
+        return Ok(());
+    }
+    let fault = expected.to_owned();
+    Err(Rejection::BadValue { field, fault })
 }
 
 fn short(field: &'static str, text: &str, max: usize) -> Result<(), Rejection> {

@@ -144,6 +144,29 @@ fn an_agent_takes_no_more_tokens_over_than_it_may_announce() {
 }
 
 #[test]
+fn what_should_be_base64_or_hex_is_nothing_else() {
+    for odd in ["AAAA\nAAAA", "AA AA", "\u{202e}AAAA", "\u{1b}[2J", "-_-_"] {
+        let mut world = given(surroundings()).world();
+        let mut announced = announcement(SERIAL);
+        announced.slots[0].public_key = odd.into();
+        let no = world.announced("desk", announced).unwrap_err();
+        assert_eq!(no.reason(), "bad_value", "{odd:?}");
+        assert!(no.to_string().contains("base64"), "{no}");
+    }
+    let proved = then(under_way(), walked(1));
+    given(proved.clone())
+        .when(forged(Say::Prove, |reported, _| {
+            crate::support::evidence(reported).slots[0].proof = "a\n".into();
+        }))
+        .then_rejected("bad_value", "base64");
+    given(proved)
+        .when(forged(Say::Prove, |reported, _| {
+            crate::support::evidence(reported).slots[2].certificate_sha256 = Some("a\n".into());
+        }))
+        .then_rejected("bad_value", "hex");
+}
+
+#[test]
 fn what_no_token_shows_is_refused() {
     type Forge = fn(&mut keyledger_domain::token::Announcement);
     let faults: [(Forge, &str, &str); 4] = [

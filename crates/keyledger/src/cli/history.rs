@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use keyledger_domain::{
     Name, Stamp,
     name::Aggregate,
+    text::visible,
     views::{Change, TimelineEntry},
 };
 use keyledger_wire::query::Nothing;
@@ -73,13 +74,14 @@ pub(crate) fn word(value: &impl Serialize) -> String {
 fn print(entry: &TimelineEntry, out: &mut Output<'_>) -> std::io::Result<()> {
     let at = when::moment(entry.at);
     let ago = when::relative(entry.at, out.now());
-    out.line(format!(
-        "{:>3}  {at}  {}  by {}  ({ago})",
-        entry.revision,
-        entry.event,
-        who(&entry.who)
-    ))?;
-    let mut detail = |what: &str, text: &str| out.line(format!("       {what}: {text}"));
+    let by = who(&entry.who);
+    let head = format!(
+        "{:>3}  {at}  {}  by {by}  ({ago})",
+        entry.revision, entry.event
+    );
+    // What an agent said of a token stands there too: nothing in it makes a line that is none, or turns one round.
+    out.line(visible(&head))?;
+    let mut detail = |what: &str, text: &str| out.line(visible(&format!("       {what}: {text}")));
     if let Some(reason) = &entry.reason {
         detail("reason", reason.as_str())?;
     }
@@ -120,7 +122,19 @@ mod tests {
 
     #[test]
     fn a_history_is_printed_as_in_the_golden_file() {
-        let entries: Vec<TimelineEntry> = serde_json::from_value(json!([{
+        let entry: TimelineEntry = serde_json::from_value(entry()).unwrap();
+        let mut text = Vec::new();
+        let mut out = Output::fixed(
+            &mut text,
+            None,
+            when::parse_moment("2026-11-22T12:00:00Z").unwrap(),
+        );
+        print(&entry, &mut out).unwrap();
+        crate::golden::assert("history.txt", &text);
+    }
+
+    fn entry() -> Value {
+        json!({
             "revision": 4, "at": "2026-11-22T10:00:00.123Z", "event": "revoked", "type": "key.v1.revoked",
             "who": { "account": "AX", "user": "UX", "name": "alice", "role": "administrator",
                      "host": "10.0.0.7", "verified_by": "request_info" },
@@ -132,15 +146,22 @@ mod tests {
             "sequence": 23, "id": "01997c00-0000-7000-8000-000000000001",
             "command_id": "01997c00-0000-7000-8000-000000000002",
             "correlation_id": "01997c00-0000-7000-8000-000000000002",
-            "causation_id": "01997c00-0000-7000-8000-000000000002" }]))
-        .unwrap();
+            "causation_id": "01997c00-0000-7000-8000-000000000002" })
+    }
+
+    #[test]
+    fn what_was_written_makes_no_line_of_its_own() {
+        let mut entry: TimelineEntry = serde_json::from_value(entry()).unwrap();
+        entry.changes = vec![Change {
+            field: "shown".to_owned(),
+            from: Value::Null,
+            to: json!({ "public_key": "AAAA\n  9  2026-11-22  retired  by alice\u{202e}\u{200b}" }),
+        }];
         let mut text = Vec::new();
-        let mut out = Output::fixed(
-            &mut text,
-            None,
-            when::parse_moment("2026-11-22T12:00:00Z").unwrap(),
-        );
-        print(&entries[0], &mut out).unwrap();
-        crate::golden::assert("history.txt", &text);
+        let mut out = Output::fixed(&mut text, None, entry.at);
+        print(&entry, &mut out).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(text.lines().count(), 5, "{text}");
+        assert!(!text.contains(['\u{202e}', '\u{200b}']), "{text:?}");
     }
 }
