@@ -310,6 +310,42 @@ async fn an_answer_is_no_command_wherever_an_agent_wants_it() {
 }
 
 #[tokio::test]
+async fn a_history_larger_than_a_message_is_read_page_by_page() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let agent = Agent::enrol(&world, &admin, "desk").await;
+    let slot = |number: u8| {
+        json!({
+            "slot": format!("{number:02x}"), "generated": true, "pin": "once", "touch": "never",
+            "public_key": "A".repeat(1_024),
+        })
+    };
+    let slots: Vec<_> = (0x82..=0x95).map(slot).collect();
+    for turn in 0..40 {
+        let mut shown = announced(1_000_001);
+        (shown["slots"], shown["pin_tries"]) = (json!(slots), json!(turn % 2 + 1));
+        assert_eq!(agent.report("tokens", shown).await["status"], "accepted");
+    }
+    let (mut revisions, mut pages, mut question) = (Vec::new(), 0, json!({}));
+    loop {
+        let page = admin.ask("history.token.1000001", question).await;
+        let page = page.as_array().unwrap();
+        let Some(last) = page.last() else { break };
+        question = json!({ "after": last["revision"] });
+        revisions.extend(page.iter().map(|entry| entry["revision"].as_u64().unwrap()));
+        pages += 1;
+    }
+    assert_eq!(revisions, (1..=40).collect::<Vec<_>>());
+    assert!(pages > 1);
+    let two = json!({ "after": 7, "limit": 2 });
+    let two = admin.ask("history.token.1000001", two).await;
+    assert_eq!(two.as_array().unwrap().len(), 2);
+    assert_eq!(two[0]["revision"], 8);
+    service.stop().await;
+}
+
+#[tokio::test]
 async fn a_report_that_is_none_names_what_is_wrong() {
     let world = World::new().await;
     let service = world.serve().await;

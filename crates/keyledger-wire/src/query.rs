@@ -213,8 +213,8 @@ pub const QUESTIONS: &[Question] = &[
     Question {
         name: "history",
         tail: "history.*.*",
-        about: "The timeline of one aggregate: who, when, why, and what changed",
-        schema: || schemars::schema_for!(Nothing),
+        about: "The timeline of one aggregate, page by page: who, when, why, and what changed",
+        schema: || schemars::schema_for!(keyledger_domain::views::HistoryQuery),
     },
     Question {
         name: "principals",

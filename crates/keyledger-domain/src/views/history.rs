@@ -4,12 +4,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{credentials, inventory, principals, tokens};
+use super::{
+    credentials, inventory,
+    page::{self, MAX_PAGE_BYTES},
+    principals, tokens,
+};
 use crate::{
     cid::EventCid,
     ledger::{ChainBreak, Ledger},
     name::{Aggregate, HistoryId},
     record::Record,
+    rejection::Rejection,
     stamp::Stamp,
     text::{Reason, Ticket},
     time::Timestamp,
@@ -51,6 +56,32 @@ pub struct TimelineEntry {
     pub causation_id: Uuid,
 }
 
+/// Asks for a part of a history, in the order of its revisions. After the last there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryQuery {
+    /// At most so many, 1 to 500; as many as fit an answer if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u16>,
+    /// Only what comes after this revision: the last of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u32>,
+}
+
+impl HistoryQuery {
+    /// The last revision that the page can have.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::OutOfRange`] if the limit is.
+    pub fn until(&self) -> Result<u32, Rejection> {
+        let after = self.after.unwrap_or_default();
+        let most = self.limit.unwrap_or(page::MAX_PAGE);
+        let most = page::limit(Some(most))?;
+        Ok(after.saturating_add(u32::try_from(most).unwrap_or(u32::MAX)))
+    }
+}
+
 /// A field that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
@@ -71,14 +102,40 @@ const ALWAYS: [&str; 3] = ["revision", "cid", "changed_at"];
 ///
 /// [`ChainBreak`] if the records are not a whole history from revision 1 on.
 pub fn timeline(records: &[(Record, EventCid, u64)]) -> Result<Vec<TimelineEntry>, ChainBreak> {
+    entries(records, 0, usize::MAX)
+}
+
+/// A page of the timeline of one history: what comes after a revision, as much as fits a message. The records are the whole history, as
+/// far as [`HistoryQuery::until`].
+///
+/// # Errors
+///
+/// [`ChainBreak`] if the records are not a history from revision 1 on.
+pub fn timeline_page(
+    records: &[(Record, EventCid, u64)],
+    query: &HistoryQuery,
+) -> Result<Vec<TimelineEntry>, ChainBreak> {
+    entries(records, query.after.unwrap_or_default(), MAX_PAGE_BYTES)
+}
+
+/// The entries after a revision, the first of them and as many more as have so many bytes as JSON.
+fn entries(
+    records: &[(Record, EventCid, u64)],
+    after: u32,
+    most: usize,
+) -> Result<Vec<TimelineEntry>, ChainBreak> {
     let mut ledger = Ledger::new();
-    let mut entries = Vec::with_capacity(records.len());
+    let (mut entries, mut bytes) = (Vec::new(), 0);
     for (record, cid, sequence) in records {
+        if record.revision <= after {
+            ledger.apply(record, *cid, *sequence)?;
+            continue;
+        }
         // A user's state depends on the time: it is seen as it was then.
         let before = face(&ledger, &record.history, record.occurred_at);
         ledger.apply(record, *cid, *sequence)?;
         let after = face(&ledger, &record.history, record.occurred_at);
-        entries.push(TimelineEntry {
+        let entry = TimelineEntry {
             revision: record.revision,
             at: record.occurred_at,
             event: record.event.past().to_owned(),
@@ -93,7 +150,12 @@ pub fn timeline(records: &[(Record, EventCid, u64)]) -> Result<Vec<TimelineEntry
             command_id: record.ids.command,
             correlation_id: record.ids.correlation,
             causation_id: record.ids.causation,
-        });
+        };
+        bytes += serde_json::to_vec(&entry).map_or(0, |json| json.len());
+        if bytes > most && !entries.is_empty() {
+            break;
+        }
+        entries.push(entry);
     }
     Ok(entries)
 }

@@ -12,7 +12,7 @@ pub mod principals;
 pub mod tokens;
 
 pub use credentials::{AccountRow, OperatorRow, UserRow, UserState};
-pub use history::{Change, TimelineEntry, timeline};
+pub use history::{Change, HistoryQuery, TimelineEntry, timeline, timeline_page};
 pub use inventory::{InventoryRow, row};
 pub use locate::{InventoryPage, InventoryQuery, InventorySort, States, inventory};
 pub use page::{ListQuery, Page};

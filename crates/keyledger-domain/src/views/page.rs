@@ -7,7 +7,7 @@ use crate::{name::Name, rejection::Rejection};
 /// The most rows of one page: some 1 KiB each, they fit NATS's default message of 1 MiB. Of larger rows there are fewer.
 pub const MAX_PAGE: u16 = 500;
 /// The most bytes of a page's rows as JSON, unless one alone is larger: what fits NATS's default message with some to spare.
-const MAX_PAGE_BYTES: usize = 896 * 1_024;
+pub(super) const MAX_PAGE_BYTES: usize = 896 * 1_024;
 /// The rows of a page when nobody says.
 pub const DEFAULT_PAGE: u16 = 100;
 

@@ -21,6 +21,7 @@ mod schema;
 mod signed;
 mod text;
 mod time;
+mod timeline;
 mod token;
 mod token_ends;
 mod token_evidence;

@@ -9,7 +9,7 @@ use keyledger_domain::{
     key,
     name::{Aggregate, HistoryId},
     verify::{SignedHead, StoredEvent as Exported, export},
-    views::{self, InventoryQuery, ListQuery},
+    views::{self, HistoryQuery, InventoryQuery, ListQuery},
 };
 use keyledger_wire::{
     Prefix, SERVICE_VERSION,
@@ -34,9 +34,6 @@ use crate::{
 const MAX_ANSWER_BYTES: usize = 900 * 1024;
 /// Events of a page when nobody says, and at most.
 const EVENTS_PAGE: (u16, u16) = (200, 500);
-/// The longest history that is answered whole.
-const MAX_HISTORY: usize = 10_000;
-
 /// How long a question about a past moment waits for those before it.
 const PAST_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -95,13 +92,14 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
             ok(&row.ok_or(Rejection::NotFound(id))?)
         }
         ["history", aggregate, name] => {
-            let _: Nothing = parse_payload(payload)?;
+            let query: HistoryQuery = parse_payload(payload)?;
             let aggregate = Aggregate::parse(aggregate).ok_or_else(|| Rejection::BadName {
                 fault: "the aggregate is one of key, principal, operator, account, user, token"
                     .to_owned(),
             })?;
             let id = HistoryId::new(aggregate, parse_name(name)?);
-            ok(&views::timeline(&history(shared, &id).await?).map_err(|e| broken(&e))?)
+            let records = history(shared, &id, &query).await?;
+            ok(&views::timeline_page(&records, &query).map_err(|e| broken(&e))?)
         }
         ["principals"] => {
             let query: ListQuery = parse_payload(payload)?;
@@ -307,12 +305,19 @@ async fn as_of(shared: &Shared, at: Timestamp) -> Result<Ledger, Refused> {
     Ok(ledger)
 }
 
-async fn history(shared: &Shared, id: &HistoryId) -> Result<Vec<(Record, EventCid, u64)>, Refused> {
+/// The records of a history as far as a page needs them; none if it asks for what comes after the last.
+async fn history(
+    shared: &Shared,
+    id: &HistoryId,
+    query: &HistoryQuery,
+) -> Result<Vec<(Record, EventCid, u64)>, Refused> {
     let head = shared.live.ledger.read().head(id);
     let head = head.ok_or_else(|| Rejection::NotFound(id.clone()))?;
-    let count = usize::try_from(head.revision)
-        .unwrap_or(usize::MAX)
-        .min(MAX_HISTORY);
+    let until = query.until()?;
+    if query.after >= Some(head.revision) {
+        return Ok(Vec::new());
+    }
+    let count = usize::try_from(head.revision.min(until)).unwrap_or(usize::MAX);
     let filter = shared.prefix.history(id);
     let events = shared
         .store

@@ -5,9 +5,8 @@ use keyledger_domain::{
     Name, Stamp,
     name::Aggregate,
     text::visible,
-    views::{Change, TimelineEntry},
+    views::{Change, HistoryQuery, TimelineEntry},
 };
-use keyledger_wire::query::Nothing;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -33,17 +32,25 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// Asks for the history of `name`.
+/// Asks for the history of `name`, page by page.
 pub(crate) async fn of(
     session: &Session,
     aggregate: Aggregate,
     name: &Name,
 ) -> anyhow::Result<Vec<TimelineEntry>> {
     let tail = format!("history.{aggregate}.{name}");
-    session
-        .query(&tail, &Nothing {})
-        .await
-        .with_context(|| format!("the history of {aggregate} {name}"))
+    let (mut entries, mut query) = (Vec::new(), HistoryQuery::default());
+    loop {
+        let page: Vec<TimelineEntry> = session
+            .query(&tail, &query)
+            .await
+            .with_context(|| format!("the history of {aggregate} {name}"))?;
+        let Some(last) = page.last() else {
+            return Ok(entries);
+        };
+        query.after = Some(last.revision);
+        entries.extend(page);
+    }
 }
 
 /// Who did it: `alice (administrator) from 10.0.0.7`.
