@@ -10,6 +10,7 @@ mod event;
 mod evidence;
 mod fault;
 mod limits;
+mod number;
 mod profile;
 mod report;
 mod state;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 
+use super::number::number;
 use super::{
     Applet, Firmware, MAX_SUBJECT_PARTS, OpenpgpRole, PinPolicy, Slot, SubjectPart, TouchPolicy,
 };
@@ -33,13 +34,13 @@ pub struct Profile {
 #[serde(deny_unknown_fields)]
 pub struct PinRules {
     /// The least number of digits, 6 to 8: PIV allows no more than 8.
-    #[serde(default = "eight")]
+    #[serde(default = "eight", deserialize_with = "number::<6, 8, _, _>")]
     pub digits: u8,
     /// Wrong PINs until it is blocked, 1 to 15.
-    #[serde(default = "five")]
+    #[serde(default = "five", deserialize_with = "number::<1, 15, _, _>")]
     pub retries: u8,
     /// Wrong PUKs until it is blocked, 1 to 15.
-    #[serde(default = "five")]
+    #[serde(default = "five", deserialize_with = "number::<1, 15, _, _>")]
     pub puk_retries: u8,
 }
 
@@ -87,6 +88,7 @@ pub struct CertificatePlan {
     /// What it may be used for: 1 to 6, each once.
     pub usages: Vec<CertificateUsage>,
     /// Days until it expires, 1 to 3,650.
+    #[serde(deserialize_with = "number::<1, 3_650, _, _>")]
     pub days: u16,
 }
 
@@ -146,7 +148,7 @@ pub struct OpenpgpPlan {
     /// Authenticates: ssh.
     pub authenticate: SubkeyPlan,
     /// Wrong PINs until it is blocked, 1 to 15.
-    #[serde(default = "five")]
+    #[serde(default = "five", deserialize_with = "number::<1, 15, _, _>")]
     pub retries: u8,
 }
 
@@ -157,6 +159,7 @@ pub struct SubkeyPlan {
     /// `ed25519` or `p-256`; `x25519` or `p-256` of the one that decrypts.
     pub algorithm: Algorithm,
     /// Days until it expires, 1 to 3,650.
+    #[serde(deserialize_with = "number::<1, 3_650, _, _>")]
     pub days: u16,
     /// Whether it asks to be touched before each use.
     pub touch: bool,

@@ -174,6 +174,13 @@ fn what_is_no_profile_is_named_with_its_place() {
         ("color = \"blue\"\n", "color"),
         ("[piv.9a]\nalgorithm = \"p-256\"\n", "missing field"),
         ("[piv", "TOML parse error"),
+        ("[pin]\nretries = 300\n", "expected a number from 1 to 15"),
+        ("[pin]\ndigits = \"6\"\n", "expected a number from 6 to 8"),
+        (
+            "[piv.9a]\nalgorithm = \"p-256\"\npin = \"once\"\ntouch = \"never\"\n\
+             certificate = { usages = [\"client_auth\"], days = 70000 }\n",
+            "expected a number from 1 to 3650",
+        ),
     ] {
         match read(toml) {
             Err(ProfileError::Unreadable(said)) => assert!(said.contains(words), "{toml}: {said}"),
