@@ -90,8 +90,18 @@ pub enum Rejection {
     #[error("there is no {0}")]
     NotFound(HistoryId),
     /// The name is taken, for ever: also by what was destroyed.
-    #[error("{0} exists already, and a name is never used again: choose another")]
+    #[error("{history} {}", taken(.0.aggregate), history = .0)]
     NameTaken(HistoryId),
+    /// It is there, and has nothing of this kind.
+    #[error("{of} has no {what}: {remedy}")]
+    Nothing {
+        /// What is there.
+        of: HistoryId,
+        /// What it has not.
+        what: &'static str,
+        /// How it gets one.
+        remedy: &'static str,
+    },
     /// The state does not allow it.
     #[error("a key that is {state} does not allow `{verb}`")]
     NotAllowed {
@@ -192,6 +202,14 @@ pub enum Rejection {
     },
 }
 
+/// What is to be done about a name that is taken: a token has one serial number, and no other to choose.
+const fn taken(aggregate: Aggregate) -> &'static str {
+    match aggregate {
+        Aggregate::Token => "is enrolled already",
+        _ => "exists already, and a name is never used again: choose another",
+    }
+}
+
 impl Rejection {
     /// Every reason with its code and what to do: the table of the documents.
     pub const TABLE: &'static [(&'static str, u16, &'static str)] = &[
@@ -201,7 +219,11 @@ impl Rejection {
             "the payload does not fit the verb's schema; the message names the field",
         ),
         ("payload_too_large", 413, "send at most 65,536 bytes"),
-        ("bad_name", 400, "a name is `[a-z0-9][a-z0-9_-]{0,62}`"),
+        (
+            "bad_name",
+            400,
+            "a name is `[a-z0-9][a-z0-9_-]{0,62}`; a token's is its serial number",
+        ),
         (
             "bad_header",
             400,
@@ -245,12 +267,12 @@ impl Rejection {
         (
             "name_taken",
             409,
-            "choose another name; names are never used again",
+            "choose another name, names are never used again; a token is enrolled once, and `keyledger token show SERIAL` shows it",
         ),
         (
             "not_allowed",
             409,
-            "the state does not allow it; `keyledger key show NAME` says which it is",
+            "the state does not allow it; `keyledger key show NAME` or `keyledger token show SERIAL` says which it is",
         ),
         (
             "task_not_open",
@@ -302,7 +324,7 @@ impl Rejection {
             Self::BadSignature { .. } => "bad_signature",
             Self::TokenSignatureRequired { .. } => "token_signature_required",
             Self::MessageIdReused { .. } => "message_id_reused",
-            Self::NotFound(_) => "not_found",
+            Self::NotFound(_) | Self::Nothing { .. } => "not_found",
             Self::NameTaken(_) => "name_taken",
             Self::NotAllowed { .. } | Self::TokenNotAllowed { .. } => "not_allowed",
             Self::TaskNotOpen { .. } => "task_not_open",

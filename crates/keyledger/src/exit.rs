@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(err).unwrap(),
             "error: activating key orders-db: not_allowed: key orders-db is compromised\n \
-             help: the state does not allow it; `keyledger key show NAME` says which it is\n"
+             help: the state does not allow it; `keyledger key show NAME` or `keyledger token show SERIAL` says which it is\n"
         );
     }
 

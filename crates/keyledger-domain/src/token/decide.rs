@@ -239,9 +239,16 @@ pub(crate) fn workstation_of<'a>(
     workstation.ok_or_else(|| Rejection::BadValue {
         field: "workstation",
         fault: format!(
-            "token {name} was proved nowhere yet: name the workstation it is plugged into"
+            "token {name} was proved nowhere yet: name the workstation it is plugged into with --workstation{}",
+            seen_at(token)
         ),
     })
+}
+
+/// Where a token says that it is. Whoever asks may believe it; a task does not.
+fn seen_at(token: &Token) -> String {
+    let seen = token.workstation.as_ref();
+    seen.map_or(String::new(), |at| format!(" (it was last seen at {at})"))
 }
 
 fn file(

@@ -405,7 +405,9 @@ impl FailureCode {
             }
             Self::Declined => "ask the person, and file the task again",
             Self::Misbehaved => "do not use this token; see the detail",
-            Self::Untrusted => "enrol the workstation again: `keyledger-agent enrol`",
+            Self::Untrusted => {
+                "there, take a new enrolment: `keyledger-agent enrol --name NEW-NAME`"
+            }
             Self::Refused => "mend what the detail says, and file the task again",
         }
     }

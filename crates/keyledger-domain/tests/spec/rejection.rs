@@ -55,6 +55,11 @@ fn reached() -> Vec<Rejection> {
             json!({ "role": "service", "keys": vec!["k"; 65] }),
         )),
     ];
+    reached.push(Rejection::Nothing {
+        of: HistoryId::new(Aggregate::Principal, name("ann")),
+        what: "OpenPGP certificate",
+        remedy: "publish one",
+    });
     // A token's states are refused for the same reason as a key's.
     reached.push(no(token("lose", json!({}))));
     reached.push(no(say(Say::Begin(Stage::Taken))));

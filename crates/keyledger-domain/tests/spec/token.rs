@@ -102,7 +102,7 @@ fn a_provision_needs_a_holder_and_an_authority() {
         .then(["token 12345678 task_filed"]);
     given(then(assigned(), crate::support::authority("ca2")))
         .when(provision("service"))
-        .then_rejected("bad_value", "several keys are authorities");
+        .then_rejected("bad_value", "name one with --issuer: ca, ca2");
 }
 
 #[test]
@@ -134,6 +134,9 @@ fn a_token_that_was_never_seen_needs_a_workstation() {
     given(unseen)
         .when(token("reset", json!({})))
         .then_rejected("bad_value", "was proved nowhere yet");
+    given(assigned())
+        .when(token("reset", json!({})))
+        .then_rejected("bad_value", "with --workstation (it was last seen at desk)");
 }
 
 #[test]

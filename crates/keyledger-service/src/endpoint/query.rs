@@ -152,8 +152,7 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         ["openpgp", "show", name] => {
             let _: Nothing = parse_payload(payload)?;
             let id = HistoryId::new(Aggregate::Principal, parse_name(name)?);
-            let found = tokens::openpgp_certificate(&shared.live.ledger.read(), &id.name);
-            ok(&found.ok_or(Rejection::NotFound(id))?)
+            ok(&tokens::certificate_of(&shared.live.ledger.read(), id)?)
         }
         ["certificates", "crl", issuer] => {
             let _: Nothing = parse_payload(payload)?;

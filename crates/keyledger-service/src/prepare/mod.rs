@@ -127,6 +127,7 @@ pub(crate) async fn prepare(
             Ok(Prepared::of(tokens::task(shared, id)?, Vec::new()))
         }
         Command::Token(token::Command::Release(release)) => {
+            try_out(shared, target, command, now, Made::Nothing)?;
             // Refused before it is recorded that they were given.
             tokens::release(shared, name, &release.seal_to).await?;
             Ok(Prepared::nothing())

@@ -18,6 +18,8 @@ pub use certificates::{CertifyError, new_root};
 pub(crate) use elsewhere::{crl_to_be_signed, installed, to_be_signed};
 pub(crate) use escrow::{hand_over, recover};
 pub(crate) use lists::crl;
-pub(crate) use openpgp::{authorized_keys, certificate as openpgp_certificate, published};
+pub(crate) use openpgp::{
+    authorized_keys, certificate as openpgp_certificate, certificate_of, published,
+};
 pub(crate) use prepare::{report, task};
 pub(crate) use secrets::{release, release_at};

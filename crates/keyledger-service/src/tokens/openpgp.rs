@@ -124,6 +124,28 @@ pub(crate) fn certificate(ledger: &Ledger, name: &Name) -> Option<OpenpgpCertifi
     })
 }
 
+/// A principal's certificate.
+///
+/// # Errors
+///
+/// [`Rejection::Nothing`] if it has published none; [`Rejection::NotFound`] if there is no such principal, or it acts no more.
+pub(crate) fn certificate_of(
+    ledger: &Ledger,
+    id: HistoryId,
+) -> Result<OpenpgpCertificate, Rejection> {
+    let principal = ledger.principal(&id.name).map(|p| &p.state);
+    let acts = principal.is_some_and(|principal| principal.offboarded_at.is_none());
+    certificate(ledger, &id.name).ok_or(if acts {
+        Rejection::Nothing {
+            of: id,
+            what: "OpenPGP certificate",
+            remedy: "publish one with `keyledger principal publish`",
+        }
+    } else {
+        Rejection::NotFound(id)
+    })
+}
+
 /// The lines of `authorized_keys` for a principal: slot 9a of its tokens, and the [A] subkeys of its certificate; what the ledger
 /// revoked is left out at once, whatever the certificate says yet.
 ///

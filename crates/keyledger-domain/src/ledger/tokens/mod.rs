@@ -97,7 +97,7 @@ impl Ledger {
             } else {
                 Err(bad(format!(
                     "key {name} is no authority: an active key of purpose certify, in custody, with a certificate of \
-                     an authority that holds (`keyledger key certify`)"
+                     an authority that holds (`keyledger ca certify`)"
                 )))
             };
         }
@@ -118,7 +118,14 @@ impl Ledger {
                 "the profile asks for certificates and no key is an authority: make one with `keyledger ca create`"
                     .to_owned(),
             )),
-            _ => Err(bad("several keys are authorities: name one".to_owned())),
+            _ => {
+                lowest.sort_unstable();
+                let names: Vec<_> = lowest.iter().map(|name| name.as_str()).collect();
+                Err(bad(format!(
+                    "several keys are authorities, name one with --issuer: {}",
+                    names.join(", ")
+                )))
+            }
         }
     }
 

@@ -96,7 +96,7 @@ impl Provision {
 pub(super) struct Verify {
     /// The token's serial number
     name: Name,
-    /// The workstation it is plugged into; the one it was last seen at unless given
+    /// The workstation it is plugged into; the one where it was last proved unless given
     #[arg(long)]
     workstation: Option<Name>,
     #[command(flatten)]
@@ -117,7 +117,7 @@ task!(Verify: "verify" => "filed the verification of", |this| token::Verify {
 pub(super) struct Unblock {
     /// The token's serial number
     name: Name,
-    /// The workstation it is plugged into; the one it was last seen at unless given
+    /// The workstation it is plugged into; the one where it was last proved unless given
     #[arg(long)]
     workstation: Option<Name>,
     #[command(flatten)]
@@ -140,7 +140,7 @@ task!(Unblock: "unblock" => "filed the unblocking of", |this| token::Unblock {
 pub(super) struct RotateSecrets {
     /// The token's serial number
     name: Name,
-    /// The workstation it is plugged into; the one it was last seen at unless given
+    /// The workstation it is plugged into; the one where it was last proved unless given
     #[arg(long)]
     workstation: Option<Name>,
     #[command(flatten)]
@@ -163,7 +163,7 @@ task!(RotateSecrets: "rotate-secrets" => "filed new secrets for", |this| token::
 pub(super) struct Reset {
     /// The token's serial number
     name: Name,
-    /// The workstation it is plugged into; the one it was last seen at unless given
+    /// The workstation it is plugged into; the one where it was last proved unless given
     #[arg(long)]
     workstation: Option<Name>,
     /// Do not ask for the serial number again
