@@ -18,6 +18,7 @@
 //! - [`Custody::seal_openpgp_key`], [`Custody::open_openpgp_key`]: keys that decrypt mail, whichever token a person has.
 //! - [`openpgp`]: certificates whose certify key stays offline, subkeys on cards.
 //! - [`authority`]: the key of a certificate authority that is on no server.
+//! - [`keep_memory_to_itself`]: no core dump, and no debugger of the same user.
 //! - [`check_public`]: whether somebody else's public key is one.
 //!
 //! Every primitive is aws-lc's, RustCrypto's (Argon2id) or NaCl's (`crypto_box`, by way of `nkeys`); none is ours.
@@ -38,6 +39,7 @@ mod mac;
 mod material;
 mod nkey;
 pub mod openpgp;
+mod process;
 mod public;
 mod root;
 mod sealed_root;
@@ -59,6 +61,7 @@ pub use generate::{GenerateError, Generated};
 pub use mac::{MacKey, MacMismatch};
 pub use material::{MaterialContext, OpenError, root_of};
 pub use nkey::{NkeyKind, SeedError};
+pub use process::keep_memory_to_itself;
 pub use public::{CheckPublicError, check_public};
 pub use root::{NotARootId, RootId, RootKey, RootKeyError};
 pub use sealed_root::{KdfCost, SealedRoot, SealedRootError};

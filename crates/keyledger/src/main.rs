@@ -37,6 +37,10 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let json = cli.is_json();
     log(&cli);
+    // Root keys, passphrases and seeds are in it, of one command or another.
+    if let Err(error) = keyledger_custody::keep_memory_to_itself() {
+        tracing::warn!("other processes of this user can read this one's memory: {error}");
+    }
     let done = tokio::runtime::Runtime::new()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| {

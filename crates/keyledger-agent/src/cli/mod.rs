@@ -47,6 +47,10 @@ enum Command {
 pub fn main(tokens: impl Tokens) -> ExitCode {
     let cli = Cli::parse();
     cli.log();
+    // PINs are in it.
+    if let Err(error) = keyledger_custody::keep_memory_to_itself() {
+        tracing::warn!("other processes of this user can read this one's memory: {error}");
+    }
     let json = cli.json;
     let mut stdout = io::stdout();
     let done = cli.execute(Arc::new(tokens), &mut Output::standard(&mut stdout, json));

@@ -1,0 +1,32 @@
+//! The process that holds secrets.
+
+use std::io;
+
+/// Keeps the memory of this process to itself: no core dump is made of it, and no other process of the same user reads it or attaches
+/// to it. Only root still can. Programs that are started are not concerned.
+///
+/// Linux has this; elsewhere nothing happens.
+///
+/// # Errors
+///
+/// What the system says.
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(clippy::unnecessary_wraps, reason = "Linux may refuse")
+)]
+pub fn keep_memory_to_itself() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    Ok(())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::process::{DumpableBehavior, dumpable_behavior};
+
+    #[test]
+    fn no_core_dump_is_made_of_it() {
+        super::keep_memory_to_itself().unwrap();
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    }
+}
