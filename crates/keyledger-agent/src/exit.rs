@@ -18,7 +18,7 @@ Exit codes:
   1  an error: the world failed
   2  the command line, a setting or the enrolment is wrong
   3  refused: not enrolled, another agent's enrolment, or an agent runs already
-  4  no agent runs here";
+  4  no agent runs here, or it cannot see any tokens";
 
 /// An exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// It may not be.
     Refused = 3,
-    /// No agent runs.
-    NotRunning = 4,
+    /// No agent runs, or no token can be seen.
+    Unreachable = 4,
 }
 
 /// Why a command ended, where no other error says it.

@@ -133,7 +133,7 @@ impl Signing {
                 "the ledger knows of no key in slot {} of token {serial}, which is {}",
                 self.slot, token.state
             );
-            Failure::new(Exit::Error, problem)
+            Failure::new(Exit::Rejected, problem)
                 .remedy("sign with a token that was provisioned for you: `keyledger token list`")
                 .into()
         })

@@ -30,7 +30,7 @@ pub(super) fn status(place: &Place) -> anyhow::Result<Status> {
                 return Err(error).with_context(|| format!("asking at {}", path.display()));
             }
             let problem = "no agent runs here for this user";
-            return Err(Failure::new(Exit::NotRunning, problem)
+            return Err(Failure::new(Exit::Unreachable, problem)
                 .remedy("start it with `systemctl --user start keyledger-agent`, or `keyledger-agent run`")
                 .into());
         }

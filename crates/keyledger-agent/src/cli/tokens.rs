@@ -1,9 +1,10 @@
 //! `keyledger-agent tokens`: what is plugged in.
 
 use crate::{
-    output::{Output, fault, warning},
+    exit::{Exit, Failure},
+    output::{Output, warning},
     place::Place,
-    run::TokenSeen,
+    run::{Status, TokenSeen},
 };
 
 use super::running;
@@ -18,20 +19,26 @@ pub(crate) struct List {}
 
 impl List {
     pub(super) fn run(&self, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()> {
-        let status = running::status(place)?;
-        if out.is_json() {
-            return Ok(out.json(&status.tokens)?);
-        }
-        if let Some(readers) = &status.readers {
-            out.styled(fault(), format!("tokens cannot be seen: {readers}"))?;
-        } else if status.tokens.is_empty() {
-            out.line("no token is plugged in")?;
-        }
-        for token in &status.tokens {
-            show(token, out)?;
-        }
-        Ok(())
+        list(&running::status(place)?, out)
     }
+}
+
+/// What is seen; that nothing can be is no empty list.
+fn list(status: &Status, out: &mut Output<'_>) -> anyhow::Result<()> {
+    if let Some(readers) = &status.readers {
+        let problem = format!("tokens cannot be seen: {readers}");
+        return Err(Failure::new(Exit::Unreachable, problem).into());
+    }
+    if out.is_json() {
+        return Ok(out.json(&status.tokens)?);
+    }
+    if status.tokens.is_empty() {
+        out.line("no token is plugged in")?;
+    }
+    for token in &status.tokens {
+        show(token, out)?;
+    }
+    Ok(())
 }
 
 fn show(token: &TokenSeen, out: &mut Output<'_>) -> std::io::Result<()> {
@@ -62,4 +69,29 @@ fn show(token: &TokenSeen, out: &mut Output<'_>) -> std::io::Result<()> {
         out.styled(warning(), "  it has the factory's PIN")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_that_cannot_be_seen_are_not_said_to_be_none() {
+        let status: Status = serde_json::from_value(serde_json::json!({
+            "version": "0.1.0", "agent": "UAGENT", "workstation": "alice-laptop", "prefix": "keys", "pid": 7,
+            "started_at": "2026-11-25T10:00:00.000Z", "expires_at": null, "announcements": 0, "tasks": [], "ended": [],
+            "connection": { "url": "nats://a:4222", "state": "online", "since": "2026-11-25T10:00:01.000Z", "trouble": null },
+            "refused": [], "tokens": [], "readers": "pcscd is not there",
+        }))
+        .unwrap();
+        let mut text = Vec::new();
+        let refused = list(&status, &mut Output::plain(&mut text)).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "tokens cannot be seen: pcscd is not there"
+        );
+        let failure: &Failure = refused.downcast_ref().unwrap();
+        assert_eq!(failure.exit, Exit::Unreachable);
+        assert!(text.is_empty());
+    }
 }

@@ -144,13 +144,19 @@ impl Enrol {
         serde_json::to_writer_pretty(&mut file, &enrolment)?;
         file.write_all(b"\n")?;
         if out.is_json() {
-            out.json(&done)?;
+            let mut said = serde_json::to_value(&done)?;
+            said["operator"] = enrolment.operator.into();
+            out.json(&said)?;
         } else {
             out.line(format!(
                 "enrolled {} at revision {}: {}",
                 done.id,
                 done.revision,
                 self.out.display()
+            ))?;
+            out.line(format!(
+                "operator {}: tell the person at the workstation on another way",
+                enrolment.operator
             ))?;
             out.styled(
                 output::faint(),

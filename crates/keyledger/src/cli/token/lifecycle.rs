@@ -118,12 +118,20 @@ order!(Transfer: Token "transfer" => "transferred", token::Transfer, |this| toke
     ticket: this.why.under.ticket,
 });
 
-/// Retire a token that was reset or lost: it is out of use for good
+/// Retire a token that is lost, or enrolled and without keys: it is out of use for good
+///
+/// Without keys is one that was reset, or never provisioned. One that was provisioned, or is in quarantine, is reset before, or
+/// declared lost. There is no way back.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  keyledger token retire 12345678 --reason 'too old a firmware'")]
+#[command(
+    after_help = "Example:\n  keyledger token retire 12345678 --reason 'too old a firmware' --yes"
+)]
 pub(super) struct Retire {
     /// The token's serial number
     name: Name,
+    /// Do not ask for the serial number again
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     why: Reasoned,
 }
@@ -132,6 +140,14 @@ order!(Retire: Token "retire" => "retired", token::Retire, |this| token::Retire 
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });
+
+impl Retire {
+    pub(super) fn confirmed(self) -> anyhow::Result<Self> {
+        let what = format!("This takes token {} out of use for good.", self.name);
+        confirm::serial(&self.name, &what, self.yes)?;
+        Ok(self)
+    }
+}
 
 /// Record that a retired or lost token was physically destroyed
 #[derive(Debug, clap::Args)]

@@ -4,10 +4,12 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use keyledger_domain::{Name, token, views::TokenRow};
 
+use serde_json::json;
+
 use super::show;
 use crate::{
     args::Reasoned,
-    cli::{order, send},
+    cli::{order, send, send::order_of},
     exit::{Exit, Failure},
     output::{self, Output},
     session::Session,
@@ -46,7 +48,13 @@ impl Lose {
         if !self.yes {
             ask(&self.name)?;
         }
-        send(session, out, self).await
+        if !out.is_json() {
+            return send(session, out, self).await;
+        }
+        let done = order_of(session, self).await?;
+        let mut said = serde_json::to_value(&done)?;
+        said["revoked"] = json!({ "keys": row.keys, "users": row.users });
+        Ok(out.json(&said)?)
     }
 }
 

@@ -76,6 +76,7 @@ impl Token {
             Verb::Profiles(profiles) => return profiles.run(out),
             Verb::Provision(verb) => Verb::Provision(Box::new(verb.checked()?)),
             Verb::Reset(verb) => Verb::Reset(verb.confirmed()?),
+            Verb::Retire(verb) => Verb::Retire(verb.confirmed()?),
             Verb::Destroy(verb) => Verb::Destroy(verb.confirmed()?),
             Verb::Release(verb) => Verb::Release(verb.checked()?),
             verb => verb,

@@ -7,6 +7,7 @@ use keyledger_domain::{
     Event, Name, Record,
     name::{Aggregate, HistoryId},
     token,
+    views::TokenRow,
 };
 use keyledger_wire::notice::Notice;
 use serde_json::json;
@@ -22,7 +23,7 @@ use crate::{
 
 /// Watch a token: each step of its task, and what the person at it must do now
 ///
-/// Ends with Ctrl-C; `--wait` of the commands that file a task ends with the task.
+/// Ends with Ctrl-C, and with the token: when it is retired or destroyed. `--wait` of the commands that file a task ends with the task.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  keyledger token watch 12345678")]
 pub(super) struct Watch {
@@ -33,6 +34,10 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
         let watching = Watching::begin(session, &self.name).await?;
+        let row = show::row(session, &self.name).await?;
+        if matches!(row.state.as_str(), "retired" | "destroyed") {
+            return over(&row, out);
+        }
         watching.until_ended(session, out, None).await
     }
 }
@@ -83,6 +88,9 @@ impl Watching {
                         .context("an event cannot be read by this version")?;
                     let Event::Token(event) = &record.event else { continue };
                     say(&record, event, out)?;
+                    if task.is_none() && is_last(event) {
+                        return Ok(());
+                    }
                     if let (Some(task), Some((ended, done))) = (task, end(event))
                         && ended == task
                     {
@@ -111,6 +119,23 @@ async fn settled(session: &Session, name: &Name, revision: u32) -> anyhow::Resul
         }
         tokio::time::sleep(PAUSE).await;
     }
+    Ok(())
+}
+
+/// True of what ends a token's life: no agent has anything to do with it any more.
+const fn is_last(event: &token::Event) -> bool {
+    matches!(event, token::Event::Retired(_) | token::Event::Destroyed(_))
+}
+
+/// Says that there is nothing to watch.
+fn over(row: &TokenRow, out: &mut Output<'_>) -> anyhow::Result<()> {
+    if out.is_json() {
+        return Ok(out.json_line(&json!({ "serial": row.name, "state": row.state }))?);
+    }
+    let (name, state) = (&row.name, &row.state);
+    out.line(format!(
+        "token {name} is {state}: nothing happens to it any more"
+    ))?;
     Ok(())
 }
 
