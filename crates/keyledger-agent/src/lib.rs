@@ -3,7 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`card`] | the tokens on this machine, through PC/SC |
-//! | [`cli`] | `run`, `status`, `tokens`, `enrol` |
+//! | [`cli`] | `run`, `status`, `tokens`, `enrol`, `unit` |
 //! | [`config`], [`place`] | the agent's settings, and where its files are |
 //! | [`desk`] | what the walk of a task needs from outside the token: reports, a memory that survives, a person |
 //! | [`hardware`] | the tokens and the walk, as the runtime wants them |

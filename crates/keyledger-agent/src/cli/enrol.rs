@@ -168,7 +168,7 @@ fn accept(file: &Path, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()
     let start = if running::status(place).is_ok() {
         "The agent that runs takes it over when it is restarted: `systemctl --user restart keyledger-agent`."
     } else {
-        "Start the agent with `systemctl --user enable --now keyledger-agent`, or `keyledger-agent run`."
+        "Start the agent with `keyledger-agent run`, or have systemd start it: `keyledger-agent unit --help` says how."
     };
     out.line(format!("Settings: {}. {start}", config_file.display()))?;
     Ok(())

@@ -6,6 +6,7 @@ mod run;
 mod running;
 mod status;
 mod tokens;
+mod unit;
 
 use std::{
     io::{self, IsTerminal as _},
@@ -41,6 +42,7 @@ enum Command {
     Status(status::Show),
     Tokens(tokens::List),
     Enrol(enrol::Enrol),
+    Unit(unit::Unit),
 }
 
 /// The program, with the tokens that it works on.
@@ -68,6 +70,7 @@ impl Cli {
             Command::Status(status) => status.run(&place, out),
             Command::Tokens(tokens) => tokens.run(&place, out),
             Command::Enrol(enrol) => enrol.run(&place, out),
+            Command::Unit(unit) => unit.run(out),
         }
     }
 

@@ -239,6 +239,20 @@ async fn an_agent_that_runs_keeps_its_keys() {
     assert_eq!(agent.terminate().await.code(), Some(0));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn it_prints_a_unit_that_starts_this_very_program() {
+    let unit = Home::new().line("unit").await.expect_success();
+    let start = format!(
+        "ExecStart=\"{}\" run\n",
+        env!("CARGO_BIN_EXE_keyledger-agent")
+    );
+    assert!(unit.contains(&start), "{unit}");
+    assert!(
+        unit.contains("\n[Install]\nWantedBy=default.target\n"),
+        "{unit}"
+    );
+}
+
 /// A queue is waited for without end when it is opened.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_in_the_place_of_a_file_is_refused_and_not_waited_for() {
@@ -284,7 +298,7 @@ async fn without_an_agent_every_command_says_what_to_do() {
     );
     assert_eq!(home.line("enrol").await.code, Some(2));
     let help = home.line("--help").await.expect_success();
-    for word in ["run", "status", "tokens", "enrol"] {
+    for word in ["run", "status", "tokens", "enrol", "unit"] {
         assert!(help.contains(&format!("\n  {word} ")), "{help}");
     }
     for code in 0..=4 {

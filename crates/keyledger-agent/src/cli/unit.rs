@@ -1,0 +1,57 @@
+//! `keyledger-agent unit`: what systemd starts.
+
+use anyhow::Context as _;
+
+use crate::output::Output;
+
+/// The unit, for a program that is in systemd's path.
+const UNIT: &str = include_str!("../../keyledger-agent.service");
+/// Where the program stands in it.
+const START: &str = "ExecStart=keyledger-agent ";
+
+/// Print a unit with which systemd starts this very program when you log in
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger-agent unit > ~/.config/systemd/user/keyledger-agent.service
+
+Then: `systemctl --user daemon-reload && systemctl --user enable --now keyledger-agent`.")]
+pub(crate) struct Unit {}
+
+impl Unit {
+    pub(super) fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let program = std::env::current_exe().context("where this program is")?;
+        let program = program
+            .to_str()
+            .context("the path of this program is no text")?;
+        let unit = unit(program);
+        if out.is_json() {
+            return Ok(out.json(&serde_json::json!({ "unit": unit }))?);
+        }
+        Ok(out.line(unit.trim_end())?)
+    }
+}
+
+/// The unit that starts the program at `path`.
+fn unit(path: &str) -> String {
+    // As systemd reads it: in quotes, and `%` means something.
+    let path = path
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('%', "%%");
+    UNIT.replace("# The program in /usr/local/bin or /usr/bin.\n", "")
+        .replace(START, &format!("ExecStart=\"{path}\" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_unit_starts_the_program_where_it_is() {
+        assert_eq!(UNIT.matches(START).count(), 1);
+        let unit = unit("/home/ada/my 100% bin/keyledger-agent");
+        let line = "\nExecStart=\"/home/ada/my 100%% bin/keyledger-agent\" run\n";
+        assert!(unit.contains(line), "{unit}");
+    }
+}
