@@ -551,8 +551,17 @@ async fn the_agent_signs_nothing_but_what_its_person_can_agree_to() {
     );
     fs::write(&pinentry, no).unwrap();
     not_signed(harmless(&shop), "said no").await;
-    assert_eq!(
-        shop.token(0).state().pin_tries_left,
-        shop.token(0).state().pin_tries
-    );
+    let left = || shop.token(0).state().pin_tries_left;
+    let total = shop.token(0).state().pin_tries;
+    assert_eq!(left(), total);
+
+    // What remembers a wrong PIN costs one try, and not all of them.
+    fs::write(&pinentry, script.replace(PIN, "31415926")).unwrap();
+    for tries in (1..total).rev() {
+        not_signed(harmless(&shop), "was given twice, and not tried again").await;
+        assert_eq!(left(), tries);
+    }
+    not_signed(harmless(&shop), "`keyledger token unblock ").await;
+    assert_eq!(left(), 0);
+    not_signed(harmless(&shop), "is blocked").await;
 }

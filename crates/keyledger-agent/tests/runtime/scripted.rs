@@ -97,6 +97,10 @@ impl Scripted {
         tell(desk, Step::Taken)?;
         self.hold("taken", serial, desk)?;
         desk.tell(Report::Announced(shows(serial)))?;
+        if task.kind == TaskKind::Reset {
+            desk.confirm_reset(serial)?;
+            self.note(serial, "reset");
+        }
         if task.kind == TaskKind::Provision {
             if !self.is_done(serial, "secrets") {
                 tell(desk, Step::Secrets)?;

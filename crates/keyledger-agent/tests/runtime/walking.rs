@@ -169,6 +169,37 @@ async fn a_pin_can_be_chosen_on_the_terminal() {
     assert!(!world.file("asked").exists(), "pinentry was not asked");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_watches_sees_that_the_serial_number_is_to_be_typed() {
+    let world = World::new().await;
+    let place = world.file("asked");
+    let (seen, was_seen) = std::sync::mpsc::channel();
+    world.service.rule(move |got| {
+        if let Report::Progressed(progress) = &got.report
+            && progress.prompt == Some(Prompt::ConfirmReset)
+        {
+            seen.send(!place.exists()).unwrap();
+        }
+        content(got)
+    });
+    let _agent = world.agent();
+    let task = world.service.file(&world.nkey, "reset", SERIAL).await;
+    world.wait_for_empty_queue().await;
+    assert!(world.token(SERIAL).contains(&"reset".to_owned()));
+    assert_eq!(was_seen.try_iter().collect::<Vec<_>>(), [true]);
+    // And once more, when it was typed: is the task still open?
+    let prompts: Vec<_> = world
+        .service
+        .of(task)
+        .iter()
+        .filter_map(|got| match &got.report {
+            Report::Progressed(progress) => Some(progress.prompt),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(prompts, [None, Some(Prompt::ConfirmReset), None, None]);
+}
+
 /// A request for tasks is held by the server for 30 s, and made again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_is_taken_at_once_however_long_there_was_none() {

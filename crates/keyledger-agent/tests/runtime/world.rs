@@ -29,12 +29,16 @@ use crate::{
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const SERIAL: u32 = 31_415_926;
 
-/// A pinentry that has one answer, and writes down that it was asked.
+/// A pinentry that has one answer for PINs and the number for serial numbers, and writes down that it was asked.
 const PINENTRY: &str = r#"#!/bin/sh
 echo "OK hello"
 while read -r command rest; do
     case $command in
-        GETPIN) echo "asked" >> "$(dirname "$0")/asked"; echo "D 19283746"; echo "OK" ;;
+        SETDESC) said=$rest; echo "OK" ;;
+        GETPIN)
+            echo "asked" >> "$(dirname "$0")/asked"
+            case $said in *serial*) echo "D 31415926" ;; *) echo "D 19283746" ;; esac
+            echo "OK" ;;
         BYE) echo "OK"; exit 0 ;;
         *) echo "OK" ;;
     esac
