@@ -17,8 +17,9 @@ async fn a_walk_goes_on_without_a_network_and_is_reported_later() {
     let _agent = world.agent();
     let task = world.service.file(&world.nkey, "provision", SERIAL).await;
     world
-        .wait_for_status("held", |s| {
-            s.tasks.iter().any(|t| t.at.as_deref() == Some("kept"))
+        .wait_for_status("held, with nothing to deliver", |s| {
+            let mut tasks = s.tasks.iter();
+            tasks.any(|t| t.at.as_deref() == Some("kept") && t.undelivered == 0)
         })
         .await;
     world.server.kill9();
