@@ -127,6 +127,11 @@ async fn a_journal_says_what_of_it_was_not_delivered() {
         })
         .await;
     world.server.kill9();
+    world
+        .wait_for_status("offline", |s| {
+            s.connection.state == ConnectionState::Offline
+        })
+        .await;
     world.release("kept");
     world
         .wait_for_status("with a report to deliver", |s| {
@@ -136,7 +141,13 @@ async fn a_journal_says_what_of_it_was_not_delivered() {
     agent.kill9();
     let identity = FileIdentity::open(&world.file("config")).unwrap();
     let journal = Journal::open(&world.file("state"), Arc::new(identity));
-    assert_eq!(journal.ok().unwrap().left(), [(task, 1)]);
+    let left = journal.ok().unwrap().left();
+    let [(of, count)] = left[..] else {
+        panic!("{left:?}");
+    };
+    assert_eq!(of, task);
+    // What it asks for; and the step it told of before, unless that was overtaken.
+    assert!((1..=2).contains(&count), "{count}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,9 +31,10 @@ async fn a_walk_goes_on_without_a_network_and_is_reported_later() {
     world.release("kept");
     // It comes to where it needs an answer, and no further.
     world
-        .wait_for_status("asking, with one report that is not delivered", |s| {
+        .wait_for_status("asking, with what is not delivered", |s| {
             let mut tasks = s.tasks.iter();
-            tasks.any(|t| t.state == TaskState::Asking && t.undelivered == 1)
+            // The step that it told of before may have been overtaken.
+            tasks.any(|t| t.state == TaskState::Asking && (1..=2).contains(&t.undelivered))
         })
         .await;
     world.server.restart().await;
