@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::workshop::{PIN, Workshop, opened};
 
-/// A wrong PIN as often as it takes: where the agent has the token at that moment, ykman does not get to try one.
+/// A wrong PIN as often as it takes.
 async fn block_the_pin(shop: &Workshop) {
-    for _ in 0..30 {
+    for _ in 0..6 {
         let mut ykman = shop.tokens.ykman(&shop.token(0));
         ykman.args([
             "piv",

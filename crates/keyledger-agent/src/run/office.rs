@@ -147,9 +147,10 @@ impl Office {
     pub(crate) fn count(&self, task: Uuid) {
         let journal = self.journal();
         let undelivered = journal.book().task(task).map_or(0, |t| t.undelivered());
-        drop(journal);
+        // While the journal is locked: of two counts the newer one stays.
         self.board
             .task(task, |status| status.undelivered = undelivered);
+        drop(journal);
     }
 }
 

@@ -202,6 +202,21 @@ impl World {
         }
     }
 
+    /// Waits until the walk is held at `step` and the service has all that it said up to there.
+    pub(crate) async fn wait_for_hold(&self, step: &str) {
+        let held = format!("held at {step}");
+        let deadline = Instant::now() + PATIENCE;
+        while !self.token(SERIAL).contains(&held) {
+            assert!(Instant::now() < deadline, "not {held}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // Only now: it says that it is held, too.
+        self.wait_for_status("held, with nothing to deliver", |s| {
+            s.tasks.iter().all(|t| t.undelivered == 0)
+        })
+        .await;
+    }
+
     /// Waits until the queue is empty: every task was acknowledged.
     pub(crate) async fn wait_for_empty_queue(&self) {
         let jetstream = jetstream::new(self.service.nats.clone());
