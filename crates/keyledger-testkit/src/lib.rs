@@ -7,7 +7,7 @@
 //! - [`Nats`] runs the `nats` CLI away from the user's home;
 //! - [`token::VirtualTokens`] starts virtual YubiKeys behind the real pcscd, plugs them in, pulls them out, touches them;
 //! - [`Process`] guards any other program, [`run`] takes one to its end;
-//! - [`named_commands`] finds the commands that texts name;
+//! - [`check_named_commands`] looks up the commands that texts name;
 //! - [`tools`] finds the programs, or fails the test with how to get them.
 //!
 //! Everything here fails by panicking, with the logs that explain it: a test has nobody to return an error to.
@@ -25,7 +25,7 @@ mod watchdog;
 
 pub use cluster::Cluster;
 pub use config::{CLUSTER_CONF, Config, KEYLEDGER_CONF};
-pub use named::{Named, named_commands};
+pub use named::check_named_commands;
 pub use nats::Nats;
 pub use process::{Process, Run, run};
 pub use server::NatsServer;

@@ -5,25 +5,63 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use clap::Command;
+
 /// A command line that a text names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
+struct Named {
     /// The file.
-    pub file: PathBuf,
+    file: PathBuf,
     /// The command line, from the program on, in one line.
-    pub line: String,
+    line: String,
 }
 
 /// What begins as a command does and is none: the first line of what tokens sign.
 const NO_COMMANDS: [&str; 1] = ["keyledger signed command v1"];
 
-/// What the sources of all crates and the documents name of `program`: in backticks, and in the examples of documents.
+/// Checks that every command of a program that the sources of all crates and the documents name is one: in backticks, and in
+/// the examples of documents. Gives how many there are.
 ///
 /// # Panics
 ///
-/// If a file cannot be read.
+/// With all that are none, or if a file cannot be read.
 #[must_use]
-pub fn named_commands(program: &str) -> Vec<Named> {
+pub fn check_named_commands(mut program: Command) -> usize {
+    program.build();
+    let named = named_commands(program.get_name());
+    let wrong = named.iter().filter_map(|Named { file, line }| {
+        let what = look_up(&program, line).err()?;
+        Some(format!("{}: `{line}`: {what}", file.display()))
+    });
+    let wrong: Vec<_> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    named.len()
+}
+
+/// Walks the subcommands of a command line, and looks its options up.
+fn look_up(program: &Command, line: &str) -> Result<(), String> {
+    let mut at = program;
+    let mut words = line.split_whitespace().skip(1);
+    while let Some(word) = words.next() {
+        if let Some(option) = word.strip_prefix("--") {
+            let (option, value) = option.split_once('=').unzip();
+            let option = option.unwrap_or(&word[2..]);
+            let known = at.get_arguments().find(|a| a.get_long() == Some(option));
+            let known = known.ok_or_else(|| format!("no option --{option}"))?;
+            if value.is_none() && known.get_action().takes_values() {
+                words.next();
+            }
+        } else if word.contains(['…', '{', '<']) && at.has_subcommands() {
+            return Ok(()); // any of them
+        } else if let Some(sub) = at.find_subcommand(word) {
+            at = sub;
+        } else if at.has_subcommands() {
+            return Err(format!("no command {word}"));
+        }
+    }
+    Ok(())
+}
+
+fn named_commands(program: &str) -> Vec<Named> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mut files = vec![
         root.join("README.md"),

@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory as _, Parser as _};
 
-use keyledger_testkit::{Named, named_commands};
+use keyledger_testkit::check_named_commands;
 
 use super::Cli;
 
@@ -62,39 +62,6 @@ fn the_unit_starts_the_agent() {
 /// A hint that names a command that there is not sends people away.
 #[test]
 fn every_command_that_a_text_names_is_one() {
-    let named = named_commands("keyledger-agent");
-    let mut wrong = Vec::new();
-    for Named { file, line } in &named {
-        if let Err(what) = look_up(line) {
-            wrong.push(format!("{}: `{line}`: {what}", file.display()));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(named.len() > 30, "only {} were found", named.len());
-}
-
-/// Walks the subcommands of a command line, and looks its options up.
-fn look_up(line: &str) -> Result<(), String> {
-    let mut command = Cli::command();
-    command.build();
-    let mut at = &command;
-    let mut words = line.split_whitespace().skip(1);
-    while let Some(word) = words.next() {
-        if let Some(option) = word.strip_prefix("--") {
-            let (option, value) = option.split_once('=').unzip();
-            let option = option.unwrap_or(&word[2..]);
-            let known = at.get_arguments().find(|a| a.get_long() == Some(option));
-            let known = known.ok_or_else(|| format!("no option --{option}"))?;
-            if value.is_none() && known.get_action().takes_values() {
-                words.next();
-            }
-        } else if word.contains(['…', '{', '<']) && at.has_subcommands() {
-            return Ok(()); // any of them
-        } else if let Some(sub) = at.find_subcommand(word) {
-            at = sub;
-        } else if at.has_subcommands() {
-            return Err(format!("no command {word}"));
-        }
-    }
-    Ok(())
+    let count = check_named_commands(Cli::command());
+    assert!(count > 30, "only {count} were found");
 }
