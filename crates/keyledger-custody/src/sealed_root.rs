@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
-    ProviderFailure, aead,
+    ProviderFailure,
     file::{SecretFileError, read_secret_file, replace_secret_file, write_secret_file},
     root::{RootId, RootKey},
     secret::{Key32, Passphrase},
+    under_passphrase::{self, OpenFault, SealFault},
 };
 
 /// A root key sealed under a passphrase, as it is stored in `root.sealed`.
@@ -151,17 +151,15 @@ impl SealedRoot {
         passphrase: &Passphrase,
         cost: KdfCost,
     ) -> Result<Self, SealedRootError> {
-        let mut salt = [0; 16];
-        aws_lc_rs::rand::fill(&mut salt).map_err(ProviderFailure::from)?;
-        let kek = derive(passphrase, &salt, &cost)?;
-        let wrapped = aead::seal(&kek, &associated(root.id()), root.expose())?;
+        let associated = associated(root.id());
+        let sealed = under_passphrase::seal(passphrase, &cost, &associated, root.expose())?;
         Ok(Self {
             version: 1,
             kind: Kind::Passphrase,
             root: root.id().to_string().into(),
             kdf: cost,
-            salt: BASE64.encode(&salt).into(),
-            wrapped: BASE64.encode(&wrapped).into(),
+            salt: sealed.salt,
+            wrapped: sealed.wrapped,
         })
     }
 
@@ -176,12 +174,8 @@ impl SealedRoot {
     /// [`SealedRootError::Memory`].
     pub fn open(&self, passphrase: &Passphrase) -> Result<RootKey, SealedRootError> {
         let id = self.root()?;
-        let decode = |text: &str| BASE64.decode(text.as_bytes());
-        let salt = decode(&self.salt).map_err(|_| SealedRootError::NotASealedRoot)?;
-        let wrapped = decode(&self.wrapped).map_err(|_| SealedRootError::NotASealedRoot)?;
-        let kek = derive(passphrase, &salt, &self.kdf)?;
-        let root = aead::open(&kek, &associated(id), &wrapped)
-            .map_err(|_| SealedRootError::WrongPassphrase)?;
+        let both = (&*self.salt, &*self.wrapped);
+        let root = under_passphrase::open(passphrase, &self.kdf, &associated(id), both)?;
         RootKey::from_bytes(root.expose())
             .filter(|root| root.id() == id)
             .ok_or(SealedRootError::NotASealedRoot)
@@ -242,6 +236,25 @@ impl SealedRoot {
         let mut bytes = serde_json::to_vec_pretty(self).expect("texts and numbers are always JSON");
         bytes.push(b'\n');
         bytes
+    }
+}
+
+impl From<SealFault> for SealedRootError {
+    fn from(fault: SealFault) -> Self {
+        match fault {
+            SealFault::Kdf(fault) => fault,
+            SealFault::Provider(failure) => Self::Provider(failure),
+        }
+    }
+}
+
+impl From<OpenFault> for SealedRootError {
+    fn from(fault: OpenFault) -> Self {
+        match fault {
+            OpenFault::Form => Self::NotASealedRoot,
+            OpenFault::Kdf(fault) => fault,
+            OpenFault::WrongPassphrase => Self::WrongPassphrase,
+        }
     }
 }
 
