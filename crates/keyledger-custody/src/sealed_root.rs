@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
+use keyledger_domain::form::{self, NotOfForm};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -119,7 +120,7 @@ pub enum SealedRootError {
     #[error("it is sealed in format {found}, and this version of Keyledger reads format 1")]
     NewerFormat {
         /// The format it is sealed in.
-        found: u8,
+        found: u64,
     },
     /// The cost of a guess is too low to protect or too high to bear: choose another; of a stored file, somebody changed it.
     #[error("Argon2id takes 64 MiB to 4 GiB of memory, 3 to 64 passes and 1 to 64 lanes")]
@@ -199,19 +200,7 @@ impl SealedRoot {
     /// [`SealedRootError::File`]; [`SealedRootError::NotASealedRoot`] or [`SealedRootError::NewerFormat`] if something
     /// else stands there.
     pub fn read(path: &Path) -> Result<Self, SealedRootError> {
-        #[derive(Deserialize)]
-        struct Format {
-            version: u8,
-        }
-        let file = read_secret_file(path)?;
-        let format: Format =
-            serde_json::from_slice(file.expose()).map_err(|_| SealedRootError::NotASealedRoot)?;
-        if format.version != 1 {
-            return Err(SealedRootError::NewerFormat {
-                found: format.version,
-            });
-        }
-        serde_json::from_slice(file.expose()).map_err(|_| SealedRootError::NotASealedRoot)
+        Ok(form::read(read_secret_file(path)?.expose())?)
     }
 
     /// Writes it to a new file of mode 0600.
@@ -220,7 +209,7 @@ impl SealedRoot {
     ///
     /// [`SealedRootError::File`] if there is one already or it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), SealedRootError> {
-        Ok(write_secret_file(path, &self.to_bytes())?)
+        Ok(write_secret_file(path, &form::write(self))?)
     }
 
     /// Writes it in place of another: at any moment either the old or the new one is there. For a new passphrase.
@@ -229,13 +218,16 @@ impl SealedRoot {
     ///
     /// [`SealedRootError::File`].
     pub fn replace(&self, path: &Path) -> Result<(), SealedRootError> {
-        Ok(replace_secret_file(path, &self.to_bytes())?)
+        Ok(replace_secret_file(path, &form::write(self))?)
     }
+}
 
-    fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec_pretty(self).expect("texts and numbers are always JSON");
-        bytes.push(b'\n');
-        bytes
+impl From<NotOfForm> for SealedRootError {
+    fn from(fault: NotOfForm) -> Self {
+        match fault {
+            NotOfForm::Malformed(_) => Self::NotASealedRoot,
+            NotOfForm::OtherVersion(found) => Self::NewerFormat { found },
+        }
     }
 }
 

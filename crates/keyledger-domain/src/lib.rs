@@ -14,6 +14,7 @@ pub mod cid;
 pub mod command;
 mod each_once;
 pub mod event;
+pub mod form;
 pub mod key;
 pub mod ledger;
 pub mod name;

@@ -1,6 +1,9 @@
 //! An enrolment: what an administrator hands to a workstation's agent. One JSON file, without any secret.
 
-use keyledger_domain::Name;
+use keyledger_domain::{
+    Name,
+    form::{self, NotOfForm},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::Prefix;
@@ -67,19 +70,13 @@ impl Enrolment {
     ///
     /// [`NotAnEnrolment`] says what is wrong with it.
     pub fn read(bytes: &[u8]) -> Result<Self, NotAnEnrolment> {
-        #[derive(Deserialize)]
-        struct Versioned {
-            version: u64,
-        }
         if bytes.len() > Self::MAX_BYTES {
             return Err(NotAnEnrolment::TooLong);
         }
-        // The version first: of another one nothing else is known.
-        let versioned: Versioned = serde_json::from_slice(bytes).map_err(NotAnEnrolment::Form)?;
-        if versioned.version != u64::from(Self::VERSION) {
-            return Err(NotAnEnrolment::Version(versioned.version));
-        }
-        let enrolment: Self = serde_json::from_slice(bytes).map_err(NotAnEnrolment::Form)?;
+        let enrolment: Self = form::read(bytes).map_err(|fault| match fault {
+            NotOfForm::Malformed(error) => NotAnEnrolment::Form(error),
+            NotOfForm::OtherVersion(found) => NotAnEnrolment::Version(found),
+        })?;
         enrolment.check()?;
         Ok(enrolment)
     }

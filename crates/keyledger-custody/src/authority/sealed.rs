@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use data_encoding::BASE64;
-use keyledger_domain::Algorithm;
+use keyledger_domain::{
+    Algorithm,
+    form::{self, NotOfForm},
+};
 use serde::{Deserialize, Serialize};
 
 use super::key::AuthorityKey;
@@ -57,7 +60,7 @@ pub enum SealedAuthorityError {
     #[error("it is sealed in format {found}, and this version of Keyledger reads format 1")]
     NewerFormat {
         /// The format it is sealed in.
-        found: u8,
+        found: u64,
     },
     /// Argon2id: its cost is out of range, or the memory is not to be had. The source says which.
     #[error("deriving a key from the passphrase")]
@@ -152,16 +155,7 @@ impl SealedAuthority {
     ///
     /// [`SealedAuthorityError::NotASealedAuthority`], [`SealedAuthorityError::NewerFormat`].
     pub fn from_json(json: &[u8]) -> Result<Self, SealedAuthorityError> {
-        #[derive(Deserialize)]
-        struct Format {
-            version: u8,
-        }
-        let not = |_| SealedAuthorityError::NotASealedAuthority;
-        let Format { version: found } = serde_json::from_slice(json).map_err(not)?;
-        if found != 1 {
-            return Err(SealedAuthorityError::NewerFormat { found });
-        }
-        serde_json::from_slice(json).map_err(not)
+        Ok(form::read(json)?)
     }
 
     /// Writes it to a new file of mode 0600.
@@ -185,15 +179,22 @@ impl SealedAuthority {
     /// As it stands in a file; there is nothing secret in it without the passphrase.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec_pretty(self).expect("texts and numbers are always JSON");
-        bytes.push(b'\n');
-        bytes
+        form::write(self)
     }
 }
 
 fn associated(algorithm: Algorithm, public_key: &[u8]) -> Vec<u8> {
     let head = format!("keyledger-authority-sealed-v1|{algorithm}|");
     [head.as_bytes(), public_key].concat()
+}
+
+impl From<NotOfForm> for SealedAuthorityError {
+    fn from(fault: NotOfForm) -> Self {
+        match fault {
+            NotOfForm::Malformed(_) => Self::NotASealedAuthority,
+            NotOfForm::OtherVersion(found) => Self::NewerFormat { found },
+        }
+    }
 }
 
 impl From<SealFault> for SealedAuthorityError {

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use keyledger_domain::Timestamp;
+use keyledger_domain::{
+    Timestamp,
+    form::{self, NotOfForm},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -95,7 +98,7 @@ pub enum SealedKeyError {
     #[error("it is sealed in format {found}, and this version of Keyledger reads format 1")]
     NewerFormat {
         /// The format it is sealed in.
-        found: u8,
+        found: u64,
     },
     /// Argon2id: its cost is out of range, or the memory is not to be had. The source says which.
     #[error("deriving a key from the passphrase")]
@@ -234,18 +237,7 @@ impl SealedKey {
     ///
     /// [`SealedKeyError::NotASealedKey`], [`SealedKeyError::NewerFormat`].
     pub fn from_json(json: &[u8]) -> Result<Self, SealedKeyError> {
-        #[derive(Deserialize)]
-        struct Format {
-            version: u8,
-        }
-        let format: Format =
-            serde_json::from_slice(json).map_err(|_| SealedKeyError::NotASealedKey)?;
-        if format.version != 1 {
-            return Err(SealedKeyError::NewerFormat {
-                found: format.version,
-            });
-        }
-        serde_json::from_slice(json).map_err(|_| SealedKeyError::NotASealedKey)
+        Ok(form::read(json)?)
     }
 
     /// Writes it to a new file of mode 0600.
@@ -269,9 +261,7 @@ impl SealedKey {
     /// As it stands in a file; there is nothing secret in it without the passphrase.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec_pretty(self).expect("texts and numbers are always JSON");
-        bytes.push(b'\n');
-        bytes
+        form::write(self)
     }
 
     fn seal(
@@ -306,6 +296,15 @@ impl SealedKey {
             &associated,
             both,
         )?)
+    }
+}
+
+impl From<NotOfForm> for SealedKeyError {
+    fn from(fault: NotOfForm) -> Self {
+        match fault {
+            NotOfForm::Malformed(_) => Self::NotASealedKey,
+            NotOfForm::OtherVersion(found) => Self::NewerFormat { found },
+        }
     }
 }
 

@@ -13,7 +13,7 @@ mod expected;
 mod request;
 mod response;
 
-use keyledger_domain::{Timestamp, text::Reason};
+use keyledger_domain::{Timestamp, form::NotOfForm, text::Reason};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -94,7 +94,7 @@ pub enum RequestError {
     #[error("it has version {found}, and this Keyledger reads version 1")]
     NewerVersion {
         /// Its version.
-        found: u32,
+        found: u64,
     },
     /// It asks for nothing, or for more than a person reads: ask for 1 to 32 things.
     #[error("it asks for {count} things, and 1 to {MAX_ASKS} are read")]
@@ -138,4 +138,13 @@ pub enum RequestError {
     /// See [`ProviderFailure`].
     #[error(transparent)]
     Provider(#[from] ProviderFailure),
+}
+
+impl From<NotOfForm> for RequestError {
+    fn from(fault: NotOfForm) -> Self {
+        match fault {
+            NotOfForm::Malformed(error) => Self::Form(error),
+            NotOfForm::OtherVersion(found) => Self::NewerVersion { found },
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::HEXLOWER;
-use keyledger_domain::Timestamp;
+use keyledger_domain::{Timestamp, form};
 use serde::{Deserialize, Serialize};
 
 use super::{Ask, MAX_ASKS, MAX_BYTES, RequestError, expected::Expected};
@@ -67,7 +67,7 @@ impl Request {
             asks,
             certificate: certificate.to_armored(),
         };
-        let bytes = written(&form);
+        let bytes = form::write(&form);
         Self::checked(form, &bytes)
     }
 
@@ -83,7 +83,7 @@ impl Request {
     /// As it is written to a file.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        written(&self.form)
+        form::write(&self.form)
     }
 
     /// The certificate as it is now.
@@ -149,28 +149,14 @@ impl Request {
 }
 
 fn read(bytes: &[u8]) -> Result<Form, RequestError> {
-    #[derive(Deserialize)]
-    struct Version {
-        version: u32,
-    }
     if bytes.len() > MAX_BYTES {
         return Err(RequestError::TooLarge { bytes: bytes.len() });
     }
-    let Version { version } = serde_json::from_slice(bytes)?;
-    if version != 1 {
-        return Err(RequestError::NewerVersion { found: version });
-    }
-    let form: Form = serde_json::from_slice(bytes)?;
+    let form: Form = form::read(bytes)?;
     let is_nonce = form.nonce.len() == 64 && HEXLOWER.decode(form.nonce.as_bytes()).is_ok();
     if !is_nonce {
         let problem = "the nonce has 64 hex digits";
         return Err(<serde_json::Error as serde::de::Error>::custom(problem).into());
     }
     Ok(form)
-}
-
-fn written(form: &Form) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec_pretty(form).expect("texts and numbers are always JSON");
-    bytes.push(b'\n');
-    bytes
 }

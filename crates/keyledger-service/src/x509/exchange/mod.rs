@@ -15,7 +15,7 @@ mod request;
 mod response;
 mod words;
 
-use keyledger_domain::Name;
+use keyledger_domain::{Name, form::NotOfForm};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -61,7 +61,7 @@ pub enum ExchangeError {
     #[error("it has version {found}, and this Keyledger reads version 1")]
     NewerVersion {
         /// Its version.
-        found: u32,
+        found: u64,
     },
     /// Something in it is not base64.
     #[error("{field} is not base64")]
@@ -96,4 +96,13 @@ pub enum ExchangeError {
     /// The bytes are no list that this issuer may sign.
     #[error("the list to be signed")]
     List(#[from] NotAList),
+}
+
+impl From<NotOfForm> for ExchangeError {
+    fn from(fault: NotOfForm) -> Self {
+        match fault {
+            NotOfForm::Malformed(error) => Self::Form(error),
+            NotOfForm::OtherVersion(found) => Self::NewerVersion { found },
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The request file.
 
 use data_encoding::{BASE64, HEXLOWER};
-use keyledger_domain::{Name, Timestamp};
+use keyledger_domain::{Name, Timestamp, form};
 use serde::{Deserialize, Serialize};
 
 use super::{Asked, Content, ExchangeError, MAX_EXCHANGE_BYTES};
@@ -72,7 +72,7 @@ impl Request {
             issuer_certificate,
             to_be_signed,
         };
-        let bytes = written(&form);
+        let bytes = form::write(&form);
         Self::checked(form, &bytes)
     }
 
@@ -88,7 +88,7 @@ impl Request {
     /// As it is written to a file.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        written(&self.form)
+        form::write(&self.form)
     }
 
     /// The name of the issuer's key in the ledger.
@@ -164,22 +164,8 @@ impl Request {
 }
 
 fn read(bytes: &[u8]) -> Result<Form, ExchangeError> {
-    #[derive(Deserialize)]
-    struct Version {
-        version: u32,
-    }
     if bytes.len() > MAX_EXCHANGE_BYTES {
         return Err(ExchangeError::TooLarge { bytes: bytes.len() });
     }
-    let Version { version } = serde_json::from_slice(bytes)?;
-    if version != 1 {
-        return Err(ExchangeError::NewerVersion { found: version });
-    }
-    Ok(serde_json::from_slice(bytes)?)
-}
-
-fn written(form: &Form) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec_pretty(form).expect("texts and numbers are always JSON");
-    bytes.push(b'\n');
-    bytes
+    Ok(form::read(bytes)?)
 }

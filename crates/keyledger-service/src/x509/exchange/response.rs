@@ -1,7 +1,10 @@
 //! The response file.
 
 use data_encoding::BASE64;
-use keyledger_domain::Timestamp;
+use keyledger_domain::{
+    Timestamp,
+    form::{self, NotOfForm},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{MAX_EXCHANGE_BYTES, Request};
@@ -46,7 +49,7 @@ pub enum ResponseError {
     #[error("it has version {found}, and this Keyledger reads version 1")]
     NewerVersion {
         /// Its version.
-        found: u32,
+        found: u64,
     },
     /// It answers another request: take the one that belongs to it.
     #[error("it answers another request, {found}, than {expected}")]
@@ -63,6 +66,15 @@ pub enum ResponseError {
     /// between.
     #[error("its signature")]
     Signature(#[from] FinishError),
+}
+
+impl From<NotOfForm> for ResponseError {
+    fn from(fault: NotOfForm) -> Self {
+        match fault {
+            NotOfForm::Malformed(error) => Self::Form(error),
+            NotOfForm::OtherVersion(found) => Self::NewerVersion { found },
+        }
+    }
 }
 
 impl Response {
@@ -88,26 +100,16 @@ impl Response {
     ///
     /// [`ResponseError::TooLarge`], [`ResponseError::Form`], [`ResponseError::NewerVersion`].
     pub fn parse(bytes: &[u8]) -> Result<Self, ResponseError> {
-        #[derive(Deserialize)]
-        struct Version {
-            version: u32,
-        }
         if bytes.len() > MAX_EXCHANGE_BYTES {
             return Err(ResponseError::TooLarge { bytes: bytes.len() });
         }
-        let Version { version } = serde_json::from_slice(bytes)?;
-        if version != 1 {
-            return Err(ResponseError::NewerVersion { found: version });
-        }
-        Ok(serde_json::from_slice(bytes)?)
+        Ok(form::read(bytes)?)
     }
 
     /// As it is written to a file.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec_pretty(self).expect("texts and numbers are always JSON");
-        bytes.push(b'\n');
-        bytes
+        form::write(self)
     }
 
     /// When it was signed, by the clock of the offline machine.
