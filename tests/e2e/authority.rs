@@ -72,6 +72,9 @@ fn sign(key: &AuthorityKey, draft: &ToBeSigned) -> Vec<u8> {
     draft.finish(&key.sign(draft.bytes()).unwrap()).unwrap()
 }
 
+/// Makes the root known, with its certificate.
+const REGISTER: &str = "register root-ca --certificate root-ca.pem";
+
 /// A directory with a passphrase, in which programs run.
 struct Desk<'a> {
     world: &'a World,
@@ -90,6 +93,12 @@ impl<'a> Desk<'a> {
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// A root of its own, on the machine without a network.
+    async fn make_root(&self) {
+        let init = "ca-init --subject Root --out root-ca.key --passphrase-file passphrase";
+        let _ = self.offline(init).await.expect_success();
     }
 
     /// On the machine without a network: no server is named.
@@ -138,10 +147,8 @@ async fn a_root_without_a_network_vouches_for_an_authority_that_has_one() {
     let _service = world.serve().await;
     let admin = world.administrator().await;
     let desk = Desk::new(&world);
-    let init = "ca-init --subject Root --out root-ca.key --passphrase-file passphrase";
-    let _ = desk.offline(init).await.expect_success();
-    let register = "register root-ca --certificate root-ca.pem";
-    let _ = desk.ca(register).await.expect_success();
+    desk.make_root().await;
+    let _ = desk.ca(REGISTER).await.expect_success();
 
     let create = "create issuing-ca --subject Issuing --issuer root-ca";
     let refused = desk.ca(create).await.expect_failure();
@@ -190,10 +197,9 @@ async fn a_list_of_a_root_without_a_network_ends_what_it_vouched_for() {
     let _service = world.serve().await;
     let admin = world.administrator().await;
     let desk = Desk::new(&world);
-    let init = "ca-init --subject Root --out root-ca.key --passphrase-file passphrase";
-    let _ = desk.offline(init).await.expect_success();
+    desk.make_root().await;
     for (line, signs) in [
-        ("register root-ca --certificate root-ca.pem", None),
+        (REGISTER, None),
         (
             "create issuing-ca --subject Issuing --issuer root-ca --request issuing.request",
             Some("issuing"),
@@ -242,10 +248,8 @@ async fn a_response_or_request_that_was_changed_on_its_way_is_refused() {
     let _service = world.serve().await;
     let admin = world.administrator().await;
     let desk = Desk::new(&world);
-    let init = "ca-init --subject Root --out root-ca.key --passphrase-file passphrase";
-    let _ = desk.offline(init).await.expect_success();
-    let register = "register root-ca --certificate root-ca.pem";
-    let _ = desk.ca(register).await.expect_success();
+    desk.make_root().await;
+    let _ = desk.ca(REGISTER).await.expect_success();
     let _ = desk
         .ca("crl root-ca --request crl.request")
         .await
@@ -266,10 +270,9 @@ async fn a_response_or_request_that_was_changed_on_its_way_is_refused() {
     assert!(refused.contains("answers another request"), "{refused}");
 
     // A list of somebody else's root, whole in itself, is not the root's that the ledger knows.
-    let init = "ca-init --subject Root --out root-ca.key --passphrase-file passphrase";
     fs::rename(desk.path("root-ca.key"), desk.path("honest.key")).unwrap();
     fs::rename(desk.path("root-ca.pem"), desk.path("honest.pem")).unwrap();
-    let _ = desk.offline(init).await.expect_success();
+    desk.make_root().await;
     let _ = desk
         .ca("register other-ca --certificate root-ca.pem")
         .await

@@ -22,7 +22,7 @@ use super::{
     issue::{IssueError, Issuer, since_1970, time},
     profile::extension,
     serial_number::SerialNumber,
-    to_be_signed::{ToBeSigned, pem},
+    to_be_signed::ToBeSigned,
 };
 
 pub(super) const INVALIDITY_DATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.24");
@@ -135,12 +135,6 @@ impl CertificateRevocationReason {
             Self::PrivilegeWithdrawn => CrlReason::PrivilegeWithdrawn,
         }
     }
-}
-
-/// A finished list as PEM, for people and web servers.
-#[must_use]
-pub fn crl_to_pem(der: &[u8]) -> String {
-    pem("X509 CRL", der)
 }
 
 fn check(new: &NewCrl<'_>) -> Result<(), IssueError> {

@@ -35,7 +35,7 @@ pub use attestation::{Attested, verify_attestation};
 pub use attestation_error::{AttestationError, Link};
 pub use believed::{NotBelieved, check_root};
 pub use certificate::{Certificate, MalformedCertificate};
-pub use crl::{CertificateRevocationReason, NewCrl, Revoked, crl_to_pem};
+pub use crl::{CertificateRevocationReason, NewCrl, Revoked};
 pub use csr::{CertificateRequest, RequestError};
 pub use issue::{IssueError, Issuer, NewCertificate};
 pub use listed::{ListContent, NotAList};
@@ -44,7 +44,7 @@ pub use profile::{
     AlternativeName, AuthorityReach, CertificateProfile, ExtendedKeyUsage, KeyUsage,
 };
 pub use serial_number::{NotASerialNumber, SerialNumber};
-pub use to_be_signed::{FinishError, ReopenError, ToBeSigned};
+pub use to_be_signed::{FinishError, ReopenError, ToBeSigned, pem};
 pub use verify::{BadSignature, verify_signature, verify_signature_by};
 
 /// The largest certificate or request that is looked at, in bytes of DER. Real ones have one to three thousand.

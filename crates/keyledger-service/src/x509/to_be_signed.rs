@@ -98,7 +98,12 @@ impl ToBeSigned {
 }
 
 /// DER as PEM (RFC 7468) under a label: `CERTIFICATE`, `X509 CRL`.
-pub(super) fn pem(label: &'static str, der: &[u8]) -> String {
+///
+/// # Panics
+///
+/// If it is no label of RFC 7468.
+#[must_use]
+pub fn pem(label: &'static str, der: &[u8]) -> String {
     der::pem::encode_string(label, LineEnding::LF, der)
         .expect("the labels are valid, and what is encoded fits into memory")
 }

@@ -45,6 +45,32 @@ impl Unseal {
     }
 }
 
+/// How a sealed file comes under a new passphrase.
+#[derive(Debug, clap::Args)]
+pub(super) struct Reseal {
+    /// The file of its passphrase, mode 0600; asked for at the terminal unless given
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    /// The file of the new passphrase, mode 0600; asked for twice at the terminal unless given
+    #[arg(long, value_name = "FILE")]
+    new_passphrase_file: Option<PathBuf>,
+}
+
+impl Reseal {
+    /// The old passphrase of `what`, and the new one.
+    pub(super) fn passphrases(&self, what: &str) -> anyhow::Result<(Passphrase, Passphrase)> {
+        let old = match &self.passphrase_file {
+            Some(file) => from_file(file)?,
+            None => ask(what)?,
+        };
+        let new = match &self.new_passphrase_file {
+            Some(file) => from_file(file)?,
+            None => ask_twice(what)?,
+        };
+        Ok((old, new))
+    }
+}
+
 /// A passphrase from a file.
 pub(super) fn from_file(file: &Path) -> anyhow::Result<Passphrase> {
     Passphrase::from_file(file).with_context(|| format!("the passphrase file {}", file.display()))

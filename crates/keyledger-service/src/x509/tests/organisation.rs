@@ -3,7 +3,7 @@
 use crate::x509::{
     AlternativeName, AuthorityReach, Certificate, CertificateProfile, CertificateRequest,
     DistinguishedName, ExtendedKeyUsage, Issuer, KeyUsage, NewCertificate, NewCrl, Revoked,
-    SerialNumber, ToBeSigned, crl_to_pem,
+    SerialNumber, ToBeSigned, pem,
 };
 
 use super::{at, openssl::Openssl};
@@ -123,7 +123,7 @@ impl Organisation {
             .unwrap();
         let signature = self.openssl.sign("issuing", "p256", to_be_signed.bytes());
         let der = to_be_signed.finish(&signature).unwrap();
-        self.openssl.write("issuing.crl", crl_to_pem(&der));
+        self.openssl.write("issuing.crl", pem("X509 CRL", &der));
         self.openssl.run("crl -in issuing.crl -noout -text")
     }
 

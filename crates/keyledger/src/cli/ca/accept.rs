@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keyledger_domain::key;
-use keyledger_service::x509::exchange::{Asked, Content, MAX_EXCHANGE_BYTES, Request, Response};
+use keyledger_service::x509::{
+    self,
+    exchange::{Asked, Content, MAX_EXCHANGE_BYTES, Request, Response},
+};
 use keyledger_wire::query::{Certificates, Nothing};
 use serde_json::json;
 
-use super::{
-    certified,
-    pem::{armoured, write},
-};
+use super::{certified, pem::write};
 use crate::{
     args::Why,
     cli::openpgp::files,
@@ -61,7 +61,7 @@ impl Accept {
                 };
                 certified(session, out, "install", key, &install, ids).await?;
                 match &self.out {
-                    Some(file) => write(out, Some(file), &armoured("CERTIFICATE", &der)),
+                    Some(file) => write(out, Some(file), &x509::pem("CERTIFICATE", &der)),
                     None => Ok(()),
                 }
             }
@@ -109,5 +109,5 @@ fn print_list(
         let crl = STANDARD.encode(der);
         return Ok(out.json(&json!({ "issuer": request.issuer(), "crl": crl }))?);
     }
-    write(out, file, &armoured("X509 CRL", der))
+    write(out, file, &x509::pem("X509 CRL", der))
 }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keyledger_domain::Name;
+use keyledger_service::x509;
 use keyledger_wire::query::{Certificates, Nothing};
 
-use super::pem::{armoured, write};
+use super::pem::write;
 use crate::{
     exit::{Exit, Failure},
     output::Output,
@@ -54,7 +55,7 @@ impl Chain {
         let mut pem = String::new();
         for certified in std::iter::once(newest).chain(above) {
             let der = STANDARD.decode(certified.certificate.as_bytes())?;
-            pem.push_str(&armoured("CERTIFICATE", &der));
+            pem.push_str(&x509::pem("CERTIFICATE", &der));
         }
         write(out, self.out.as_deref(), &pem)
     }

@@ -5,14 +5,11 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keyledger_domain::Name;
-use keyledger_service::x509::exchange::Asked;
+use keyledger_service::x509::{self, exchange::Asked};
 use keyledger_wire::query::{Crl, CrlWanted, Nothing};
 use serde_json::json;
 
-use super::{
-    pem::{armoured, write},
-    request,
-};
+use super::{pem::write, request};
 use crate::{output::Output, session::Session};
 
 /// Print the list of an authority's revoked certificates, signed now, as PEM
@@ -49,7 +46,7 @@ impl List {
         if out.is_json() {
             return Ok(out.json(&json!({ "issuer": found.issuer, "crl": found.crl }))?);
         }
-        let pem = armoured("X509 CRL", &STANDARD.decode(&found.crl)?);
+        let pem = x509::pem("X509 CRL", &STANDARD.decode(&found.crl)?);
         write(out, self.out.as_deref(), &pem)
     }
 }

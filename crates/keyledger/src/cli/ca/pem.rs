@@ -3,7 +3,6 @@
 use std::{fs, path::Path};
 
 use anyhow::Context as _;
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use crate::output::Output;
 
@@ -14,18 +13,4 @@ pub(super) fn write(out: &mut Output<'_>, file: Option<&Path>, pem: &str) -> any
         Some(file) => fs::write(file, pem).with_context(|| format!("writing {}", file.display())),
         None => Ok(out.raw(pem.as_bytes())?),
     }
-}
-
-/// PEM (RFC 7468).
-pub(super) fn armoured(label: &str, der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    let lines: Vec<&str> = text
-        .as_bytes()
-        .chunks(64)
-        .filter_map(|line| std::str::from_utf8(line).ok())
-        .collect();
-    format!(
-        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-        lines.join("\n")
-    )
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use keyledger_custody::{KdfCost, authority::SealedAuthority};
 use serde_json::json;
 
-use crate::{cli::root, output::Output};
+use crate::{cli::root::Reseal, output::Output};
 
 /// What is asked for at the terminal.
 const WHAT: &str = "the authority's key";
@@ -24,26 +24,15 @@ pub(super) struct ChangePassphrase {
     /// The sealed key; it is written anew
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The file of its passphrase, mode 0600; asked for at the terminal unless given
-    #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
-    /// The file of the new passphrase, mode 0600; asked for twice at the terminal unless given
-    #[arg(long, value_name = "FILE")]
-    new_passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    reseal: Reseal,
 }
 
 impl ChangePassphrase {
     pub(super) fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
         let place = || self.file.display().to_string();
         let sealed = SealedAuthority::read(&self.file).with_context(place)?;
-        let old = match &self.passphrase_file {
-            Some(file) => root::from_file(file)?,
-            None => root::ask(WHAT)?,
-        };
-        let new = match &self.new_passphrase_file {
-            Some(file) => root::from_file(file)?,
-            None => root::ask_twice(WHAT)?,
-        };
+        let (old, new) = self.reseal.passphrases(WHAT)?;
         sealed
             .resealed(&old, &new, KdfCost::USUAL)
             .and_then(|resealed| resealed.replace(&self.file))

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use keyledger_custody::{KdfCost, openpgp::SealedKey};
 use serde_json::json;
 
-use crate::{cli::root, output::Output};
+use crate::{cli::root::Reseal, output::Output};
 
 /// Seal a certify key, a revocation or an escrowed key under a new passphrase
 ///
@@ -20,12 +20,8 @@ pub(super) struct ChangePassphrase {
     /// The sealed file; it is written anew
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The file of its passphrase, mode 0600; asked for at the terminal unless given
-    #[arg(long, value_name = "FILE")]
-    passphrase_file: Option<PathBuf>,
-    /// The file of the new passphrase, mode 0600; asked for twice at the terminal unless given
-    #[arg(long, value_name = "FILE")]
-    new_passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    reseal: Reseal,
 }
 
 impl ChangePassphrase {
@@ -33,14 +29,7 @@ impl ChangePassphrase {
         let path = || self.file.display().to_string();
         let sealed = SealedKey::read(&self.file).with_context(path)?;
         let what = format!("the {}", sealed.kind().in_words());
-        let old = match &self.passphrase_file {
-            Some(file) => root::from_file(file)?,
-            None => root::ask(&what)?,
-        };
-        let new = match &self.new_passphrase_file {
-            Some(file) => root::from_file(file)?,
-            None => root::ask_twice(&what)?,
-        };
+        let (old, new) = self.reseal.passphrases(&what)?;
         sealed
             .resealed(&old, &new, KdfCost::USUAL)
             .and_then(|resealed| resealed.replace(&self.file))
