@@ -60,9 +60,12 @@ pub struct ReportReply {
     /// The certificates to write, by slot.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<SlotCertificate>,
-    /// The token's secrets, sealed to the agent, where it asked for them.
+    /// The token's secrets, sealed to the agent, where it asked for them: those that were last proved to open it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<Sealed>,
+    /// What tasks may have set since that never came to their end, the newest first. The token's management key tells which are set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubtful_secrets: Vec<Sealed>,
     /// The key to import, sealed to the agent, where it asked for it: when it was made (seconds since 1970, 8 bytes,
     /// big-endian), then its scalar (32 bytes, the lowest first).
     #[serde(default, skip_serializing_if = "Option::is_none")]

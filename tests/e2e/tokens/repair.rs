@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use keyledger_custody::CurveKey;
-use keyledger_testkit::run;
+use keyledger_testkit::{
+    run,
+    token::{Fault, When},
+};
 use serde_json::json;
 
 use super::workshop::{PIN, Workshop, opened};
@@ -91,5 +94,58 @@ async fn a_blocked_pin_is_unblocked_and_released_secrets_are_made_anew() {
         .filter(|e| e["event"] == "secrets_released");
     // Twice to the approver, and to the agent for each of the two tasks.
     assert_eq!(released.count(), 4);
+    let _ = shop.world.verify(&shop.admin).await;
+}
+
+/// What the cancelled task set is doubtful to the ledger, and the token has it: the agent is given that too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_whose_rotation_was_cancelled_half_way_is_rotated_again() {
+    let shop = Workshop::open(1).await;
+    shop.adopt(0).await;
+    shop.provision(0, "service").await;
+    shop.until_ended(0).await;
+    shop.is_provisioned(0).await;
+    let (name, token) = (shop.name(0), shop.token(0));
+    token.fault(Fault::Remove {
+        instruction: 0x24, // CHANGE REFERENCE DATA: the management key was set before
+        nth: 1,
+        when: When::After,
+    });
+    shop.admin
+        .send("token.rotate-secrets", &name, json!({}))
+        .await
+        .unwrap();
+    for _ in 0..600 {
+        if !token.state().inserted {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(!token.state().inserted, "{}", shop.agent_log());
+    let cancel = json!({ "reason": "there is no time for it" });
+    shop.admin
+        .send("token.cancel", &name, cancel)
+        .await
+        .unwrap();
+    token.insert();
+
+    // The agent ends the one before it takes the next.
+    for verb in ["token.rotate-secrets", "token.unblock"] {
+        shop.admin.send(verb, &name, json!({})).await.unwrap();
+        let row = shop.until_ended(0).await;
+        assert_eq!(
+            row["last_task"]["done"],
+            true,
+            "{verb}: {row:#}\n{}",
+            shop.agent_log()
+        );
+        shop.is_provisioned(0).await;
+    }
+    let curve = CurveKey::generate().unwrap();
+    let approver = shop.somebody("grace", "approver").await;
+    let body = json!({ "reason": "to see", "seal_to": curve.public_nkey() });
+    let done = approver.send("token.release", &name, body).await.unwrap();
+    let known = opened(&curve, &done);
+    assert!(token.puk_is(known["puk"].as_str().unwrap()));
     let _ = shop.world.verify(&shop.admin).await;
 }

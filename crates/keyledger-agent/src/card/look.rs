@@ -23,7 +23,7 @@ pub(crate) fn announcement(piv: &mut Piv) -> Result<Announcement, CardError> {
         applets.push(Applet::Openpgp);
     }
     let pin = metadata_or_none(piv.pin_tries())?;
-    let puk = metadata_or_none(piv.puk_tries())?;
+    let puk = metadata_or_none(piv.puk_tries())?.flatten();
     let mut slots = Vec::new();
     for slot in all_slots() {
         let Some(Some(key)) = metadata_or_none(piv.key(slot))? else {

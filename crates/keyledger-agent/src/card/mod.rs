@@ -39,5 +39,5 @@ pub(crate) use management_key::ManagementKey;
 pub(crate) use openpgp::{
     FACTORY_ADMIN_PIN, FACTORY_OPENPGP_PIN, For, Import, Openpgp, OpenpgpKey,
 };
-pub(crate) use piv::{FACTORY_PIN, FACTORY_PUK, Piv};
+pub(crate) use piv::{FACTORY_PIN, FACTORY_PUK, Piv, Tries};
 pub(crate) use reader::{open, walked};

@@ -97,9 +97,12 @@ impl Piv {
         self.tries("METADATA of the PIN", PIN)
     }
 
-    /// What it shows of its PUK.
-    pub(crate) fn puk_tries(&mut self) -> Result<Tries, CardError> {
-        self.tries("METADATA of the PUK", PUK)
+    /// What it shows of its PUK; nothing if it has none, as tokens with a fingerprint reader.
+    pub(crate) fn puk_tries(&mut self) -> Result<Option<Tries>, CardError> {
+        match self.tries("METADATA of the PUK", PUK) {
+            Err(CardError::Nothing(_)) => Ok(None),
+            shown => shown.map(Some),
+        }
     }
 
     /// The algorithm of its management key (nothing of one that is not made here), and whether it is the factory's.

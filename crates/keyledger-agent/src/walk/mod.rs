@@ -10,6 +10,7 @@
 //! | `openpgp` | the OpenPGP keys, from their PINs to their proofs |
 //! | `proof` | each key signs the nonce; the factory's secrets are tried |
 //! | `repair` | a blocked PIN, new secrets |
+//! | `ways_in` | what custody has that may open the token, told apart |
 //! | `signature` | no step of a task: one signature for the person |
 //!
 //! *Invariant:* each step first looks at the token and does what is missing, so that any of them may run twice; what could not be
@@ -25,6 +26,7 @@ mod reset;
 mod secrets;
 mod session;
 mod signature;
+mod ways_in;
 
 use std::{
     collections::BTreeMap,
@@ -158,9 +160,10 @@ pub fn walk_within(
     walk.fail(code, detail)
 }
 
-/// True of a refusal because the task has ended, or never was this agent's.
+/// True of a refusal because the task has ended, or never was this agent's. Where a rule refuses one report, the task is still open,
+/// and somebody has to hear of it; an agent that may do nothing any more is refused that report too.
 fn is_over(why: &str) -> bool {
-    why.starts_with("task_not_open") || why.starts_with("unauthorised")
+    why.starts_with("task_not_open")
 }
 
 /// Walks that are under way, or were.

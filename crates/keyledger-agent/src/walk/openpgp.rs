@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::{BASE64, HEXLOWER};
 use keyledger_custody::{
-    Secret, TokenSecrets,
+    Secret,
     openpgp::{Bind, Certificate, PublicSubkey},
 };
 use keyledger_domain::{
@@ -19,10 +19,14 @@ use keyledger_domain::{
 use super::{
     Halt, Walk,
     proof::{authenticated, base64},
+    ways_in::WaysIn,
 };
 use crate::card::{
     CardError, FACTORY_ADMIN_PIN, FACTORY_OPENPGP_PIN, For, Openpgp, OpenpgpKey, Piv, Reference,
 };
+
+/// The new admin PIN may be set.
+const ADMIN_TRIED: &str = "admin.tried";
 
 impl Walk<'_> {
     /// Sets the PINs of the OpenPGP applet: the person's is that of PIV, so that there is one to remember.
@@ -226,29 +230,40 @@ impl Walk<'_> {
     }
 
     /// Sets a new OpenPGP PIN, blocked or not, by the admin's.
-    pub(super) fn unblock_openpgp(
-        &self,
-        piv: &mut Piv,
-        secrets: &TokenSecrets,
-    ) -> Result<(), Halt> {
-        let Some(admin) = &secrets.openpgp_admin_pin else {
+    pub(super) fn unblock_openpgp(&self, piv: &mut Piv, old: &WaysIn) -> Result<(), Halt> {
+        let mut admins = old.admin_pins().peekable();
+        if admins.peek().is_none() {
             return Ok(());
-        };
+        }
         piv.with_openpgp(|card| {
-            card.verify_admin_pin(admin.expose())?;
+            while let Some(admin) = admins.next() {
+                match card.verify_admin_pin(admin.expose()) {
+                    Err(CardError::Wrong { .. }) if admins.peek().is_some() => {}
+                    verified => {
+                        verified?;
+                        break;
+                    }
+                }
+            }
             Ok(card.unblock_pin(self.pin()?.expose())?)
         })
     }
 
-    /// Sets the new admin PIN and reset code, by the old admin PIN.
-    pub(super) fn rotate_openpgp(&self, piv: &mut Piv, old: &TokenSecrets) -> Result<(), Halt> {
-        let Some(old) = &old.openpgp_admin_pin else {
+    /// Sets the new admin PIN and reset code, by the old admin PIN. The applet does not say which it has: the new one is tried only where
+    /// it may have been set.
+    pub(super) fn rotate_openpgp(&mut self, piv: &mut Piv, old: &WaysIn) -> Result<(), Halt> {
+        if old.admin_pins().next().is_none() {
             return Ok(());
-        };
+        }
+        let maybe_set = self.desk.kept(ADMIN_TRIED)?.is_some();
+        if !maybe_set {
+            let mark = Secret::new(b"tried".to_vec());
+            self.desk.keep(ADMIN_TRIED, &mark)?;
+        }
         let (new, code) = self.openpgp_secrets()?;
         piv.with_openpgp(|card| {
-            if !is_right(card.verify_admin_pin(new.expose()))? {
-                card.change_admin_pin(old.expose(), new.expose())?;
+            if !maybe_set || !is_right(card.verify_admin_pin(new.expose()))? {
+                change_admin_pin(card, old, new)?;
                 card.verify_admin_pin(new.expose())?;
             }
             Ok(card.set_reset_code(code.expose())?)
@@ -268,6 +283,18 @@ impl Walk<'_> {
         });
         both.ok_or_else(|| Halt::misbehaved("the OpenPGP admin PIN is not known"))
     }
+}
+
+/// Sets the new admin PIN by the first of the old ones that is right.
+fn change_admin_pin(card: &mut Openpgp<'_>, old: &WaysIn, new: &Secret) -> Result<(), CardError> {
+    let mut admins = old.admin_pins().peekable();
+    while let Some(admin) = admins.next() {
+        match card.change_admin_pin(admin.expose(), new.expose()) {
+            Err(CardError::Wrong { .. }) if admins.peek().is_some() => {}
+            done => return done,
+        }
+    }
+    Ok(())
 }
 
 const fn subkey(plan: &OpenpgpPlan, role: OpenpgpRole) -> &SubkeyPlan {

@@ -7,16 +7,28 @@ use aws_lc_rs::{
 use data_encoding::{BASE64, HEXLOWER};
 use keyledger_domain::{
     Algorithm,
-    token::{Evidence, Profile, Report, Slot, SlotPlan, SlotProof, Step, statement},
+    token::{Evidence, OpenpgpProof, Profile, Report, Slot, SlotPlan, SlotProof, Step, statement},
 };
 
 use super::{Halt, Walk, WalkEnd};
 use crate::card::{CardError, FACTORY_PIN, FACTORY_PUK, ManagementKey, Piv};
 
+/// What each key of a token has proved of itself.
+pub(super) struct Proofs {
+    slots: Vec<SlotProof>,
+    openpgp: Vec<OpenpgpProof>,
+}
+
 impl Walk<'_> {
     /// Proves everything, and hears whether it is enough.
     pub(super) fn prove(&mut self, profile: &Profile) -> Result<WalkEnd, Halt> {
         self.begin(Step::Proof)?;
+        let proofs = self.prove_keys(profile)?;
+        self.hand_in(proofs)
+    }
+
+    /// Has each key sign the nonce, with the touches that this takes.
+    pub(super) fn prove_keys(&mut self, profile: &Profile) -> Result<Proofs, Halt> {
         let mut slots = Vec::new();
         for (slot, plan) in &profile.piv {
             self.say(Some(&slot.place()))?;
@@ -26,6 +38,11 @@ impl Walk<'_> {
             Some(plan) => self.prove_openpgp(plan)?,
             None => Vec::new(),
         };
+        Ok(Proofs { slots, openpgp })
+    }
+
+    /// Tries the factory's secrets, and reports all of it.
+    pub(super) fn hand_in(&mut self, proofs: Proofs) -> Result<WalkEnd, Halt> {
         let nonce = self.task.nonce.clone();
         let evidence = self.at_token(|walk, piv| {
             Ok(Evidence {
@@ -33,8 +50,8 @@ impl Walk<'_> {
                 firmware: piv.firmware(),
                 nonce: nonce.clone(),
                 attester: base64(&piv.attester()?),
-                slots: slots.clone(),
-                openpgp: openpgp.clone(),
+                slots: proofs.slots.clone(),
+                openpgp: proofs.openpgp.clone(),
                 factory_pin_refused: walk.refuses_factory_pin(piv)?,
                 factory_puk_refused: walk.refuses_factory_puk(piv)?,
                 factory_management_key_refused: refuses_factory_management_key(piv)?,
@@ -108,13 +125,13 @@ impl Walk<'_> {
     /// Tries the factory's PUK as [`Self::refuses_factory_pin`] does; a task that does not know the PUK, and so could not give the try
     /// back, takes the token's word.
     fn refuses_factory_puk(&self, piv: &mut Piv) -> Result<bool, Halt> {
-        let shown = piv.puk_tries()?;
+        let shown = self.puk_tries(piv)?;
         let Some(secrets) = self.secrets.as_ref().filter(|_| self.knows_puk()) else {
             return Ok(!shown.factory);
         };
         let puk = secrets.puk.expose();
         piv.change_puk(puk, puk)?;
-        if piv.puk_tries()?.left < 2 {
+        if self.puk_tries(piv)?.left < 2 {
             return Ok(!shown.factory);
         }
         let refused = is_refused(piv.change_puk(FACTORY_PUK, FACTORY_PUK))?;

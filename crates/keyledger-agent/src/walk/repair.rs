@@ -1,16 +1,15 @@
 //! A blocked PIN unblocked, a token's secrets made anew: with the old ones, which the service gives for this.
 
-use data_encoding::BASE64;
-use keyledger_custody::{CurveKey, Delivery, Secret, TokenSecrets};
-use keyledger_domain::token::{FailureCode, Report, SecretsWanted, Step};
+use keyledger_custody::Secret;
+use keyledger_domain::token::{PinRules, Step};
 
-use super::{Halt, Walk, WalkEnd};
-use crate::card::{CardError, Piv, Reference};
+use super::{Halt, Walk, WalkEnd, ways_in::WaysIn};
+use crate::card::{CardError, FACTORY_PIN, FACTORY_PUK, ManagementKey, Piv, Reference};
 
-/// The seed of the curve key that the old secrets are sealed to.
-const CURVE: &str = "curve";
-/// The old secrets.
-const OLD: &str = "secrets.old";
+/// The new PUK may be set.
+const PUK_TRIED: &str = "puk.tried";
+/// The PUK is set by way of the factory's, since there were too few tries to find out which it is.
+const PUK_ANEW: &str = "puk.anew";
 /// The new PUK is set.
 const PUK_SET: &str = "puk.set";
 
@@ -20,99 +19,134 @@ impl Walk<'_> {
         let profile = self.profile()?.clone();
         self.announce(None)?;
         self.begin(Step::Secrets)?;
-        let old = self.old_secrets()?;
+        let old = self.ways_in()?;
         self.choose_pin(&profile.pin)?;
-        let puk = Secret::new(old.puk.expose().to_vec());
-        self.at_token(|walk, piv| {
-            walk.unblock_by(piv, &puk)?;
-            walk.unblock_openpgp(piv, &old)
+        let mut wrong = 0;
+        let puk = self.at_token(|walk, piv| {
+            let puk = walk.unblock_by(piv, &old, &mut wrong)?;
+            walk.unblock_openpgp(piv, &old)?;
+            Ok(puk)
         })?;
-        self.secrets = Some(old);
+        self.secrets = old.into_secrets(puk);
         self.prove(&profile)
     }
 
-    fn unblock_by(&self, piv: &mut Piv, puk: &Secret) -> Result<(), Halt> {
-        let pin = self.pin.as_ref();
-        let pin = pin.ok_or_else(|| Halt::misbehaved("no PIN was chosen"))?;
-        // Setting what it may have been set to before costs nothing, and clears the count.
-        Ok(piv.unblock_pin(puk.expose(), pin.expose())?)
+    /// Sets the new PIN by the first PUK that is right, without those that were found to be wrong before; says which one it was.
+    fn unblock_by(&self, piv: &mut Piv, old: &WaysIn, wrong: &mut usize) -> Result<Secret, Halt> {
+        let pin = self.pin()?;
+        let mut puks = old.puks().skip(*wrong).peekable();
+        while let Some(puk) = puks.next() {
+            // Setting what it may have been set to before costs nothing, and clears the count.
+            match piv.unblock_pin(puk.expose(), pin.expose()) {
+                Err(CardError::Wrong { .. }) if puks.peek().is_some() => *wrong += 1,
+                done => return Ok(done.map(|()| Secret::new(puk.expose().to_vec()))?),
+            }
+        }
+        Err(Halt::misbehaved("there is no PUK to try"))
     }
 
-    /// The task `rotate_secrets`: a new PUK and a new management key, by the old ones.
+    /// The task `rotate_secrets`: a new PUK and a new management key, by the old ones. The keys are proved before anything is set: what
+    /// takes a person's touch is what fails.
     pub(super) fn rotate_secrets(&mut self) -> Result<WalkEnd, Halt> {
         let profile = self.profile()?.clone();
         self.announce(None)?;
+        self.take_back_factory_pin()?;
         self.ask_for_pin()?;
         self.begin(Step::Secrets)?;
-        let old = self.old_secrets()?;
+        let old = self.ways_in()?;
+        if old.fitting().is_none() {
+            return Err(CardError::ManagementKey.into());
+        }
+        let proofs = self.prove_keys(&profile)?;
         self.make_secrets(&profile)?;
         self.at_token(|walk, piv| walk.rotate_management_key(piv, &old))?;
         if self.desk.kept(PUK_SET)?.is_none() {
-            self.at_token(|walk, piv| {
-                walk.rotate_puk(piv, &old)?;
-                walk.rotate_openpgp(piv, &old)
-            })?;
+            self.at_token(|walk, piv| walk.rotate_puk(piv, &old, &profile.pin))?;
+            self.at_token(|walk, piv| walk.rotate_openpgp(piv, &old))?;
             self.desk.keep(PUK_SET, &Secret::new(b"set".to_vec()))?;
         }
-        self.prove(&profile)
+        self.begin(Step::Proof)?;
+        self.hand_in(proofs)
     }
 
-    fn rotate_management_key(&self, piv: &mut Piv, old: &TokenSecrets) -> Result<(), Halt> {
+    fn rotate_management_key(&self, piv: &mut Piv, old: &WaysIn) -> Result<(), Halt> {
         let new = self.management_key()?;
         match piv.authenticate(&new) {
             Err(CardError::ManagementKey) => {}
             done => return Ok(done?),
         }
-        piv.authenticate(&crate::card::ManagementKey::of(old))?;
+        let old = old.fitting().ok_or(CardError::ManagementKey)?;
+        piv.authenticate(&ManagementKey::of(old))?;
         piv.set_management_key(&new)?;
         Ok(piv.authenticate(&new)?)
     }
 
-    /// A try is lost where it was changed just before a crash, and comes back with the right one.
-    fn rotate_puk(&self, piv: &mut Piv, old: &TokenSecrets) -> Result<(), Halt> {
-        let new = self.secrets.as_ref();
-        let new = new.ok_or_else(|| Halt::misbehaved("no PUK was made"))?;
-        match piv.change_puk(old.puk.expose(), new.puk.expose()) {
-            Err(CardError::Wrong {
-                what: Reference::Puk,
-                ..
-            }) => Ok(piv.change_puk(new.puk.expose(), new.puk.expose())?),
-            done => Ok(done?),
+    /// A try is lost for each PUK that it is not, and comes back with the right one. Where there are too few tries for that, nothing is
+    /// tried: the PUK is set anew.
+    fn rotate_puk(&mut self, piv: &mut Piv, old: &WaysIn, rules: &PinRules) -> Result<(), Halt> {
+        let shown = self.puk_tries(piv)?;
+        if self.desk.kept(PUK_ANEW)?.is_some() {
+            return self.set_puk_anew(piv, rules);
         }
+        let maybe_set = self.desk.kept(PUK_TRIED)?.is_some();
+        let new = Secret::new(self.new_puk()?.expose().to_vec());
+        let mut puks: Vec<&Secret> = old.puks().collect();
+        if maybe_set {
+            puks.insert(0, &new);
+        }
+        if usize::from(shown.left) < puks.len() && shown.left > 0 {
+            return self.set_puk_anew(piv, rules);
+        }
+        if !maybe_set {
+            self.desk.keep(PUK_TRIED, &Secret::new(b"tried".to_vec()))?;
+        }
+        let mut puks = puks.into_iter().peekable();
+        while let Some(puk) = puks.next() {
+            match piv.change_puk(puk.expose(), new.expose()) {
+                Err(CardError::Wrong {
+                    what: Reference::Puk,
+                    ..
+                }) if puks.peek().is_some() => {}
+                done => return Ok(done?),
+            }
+        }
+        Err(Halt::misbehaved("there is no PUK to try"))
     }
 
-    /// The token's secrets as custody has them, sealed to a key made for this task.
-    fn old_secrets(&mut self) -> Result<TokenSecrets, Halt> {
-        let unreadable = |error: &dyn std::fmt::Display| {
-            let detail = format!("the token's secrets cannot be read: {error}");
-            Halt::Fail(FailureCode::ManagementKeyUnknown, detail)
-        };
-        if let Some(json) = self.desk.kept(OLD)? {
-            return TokenSecrets::from_secret(&json).map_err(|error| unreadable(&error));
+    /// Sets the PUK without the old one: by setting the retries, which makes PUK and PIN the factory's. The token says of both whether
+    /// they are, so that this may be cut off anywhere. The PIN goes first: keys are behind it.
+    fn set_puk_anew(&mut self, piv: &mut Piv, rules: &PinRules) -> Result<(), Halt> {
+        if self.desk.kept(PUK_ANEW)?.is_none() {
+            let pin = Secret::new(self.pin()?.expose().to_vec());
+            self.desk.keep("pin", &pin)?;
+            self.desk.keep(PUK_ANEW, &Secret::new(b"anew".to_vec()))?;
         }
-        let curve = match self.desk.kept(CURVE)? {
-            Some(seed) => CurveKey::from_seed(&seed).map_err(|error| unreadable(&error))?,
-            None => {
-                let made = CurveKey::generate().map_err(|error| unreadable(&error))?;
-                self.desk.keep(CURVE, &made.seed())?;
-                made
-            }
+        if !piv.pin_tries()?.factory && !self.puk_tries(piv)?.factory {
+            self.give_pin(piv)?;
+            piv.authenticate(&self.management_key()?)?;
+            piv.set_tries(rules.retries, rules.puk_retries)?;
+        }
+        if piv.pin_tries()?.factory {
+            piv.change_pin(FACTORY_PIN, self.pin()?.expose())?;
+        }
+        Ok(piv.change_puk(FACTORY_PUK, self.new_puk()?.expose())?)
+    }
+
+    /// Where [`Self::set_puk_anew`] was cut off, the PIN may be the factory's: nobody is asked for that one.
+    fn take_back_factory_pin(&mut self) -> Result<(), Halt> {
+        let (Some(_), Some(pin)) = (self.desk.kept(PUK_ANEW)?, self.desk.kept("pin")?) else {
+            return Ok(());
         };
-        let reply = self.ask(Report::SecretsWanted(SecretsWanted {
-            serial: self.serial,
-            seal_to: curve.public_nkey().into(),
-        }))?;
-        let sealed = reply
-            .secrets
-            .ok_or_else(|| unreadable(&"the service gave none"))?;
-        let ciphertext = BASE64.decode(sealed.sealed.as_bytes());
-        let opened = curve.open(&Delivery {
-            sender: sealed.sender,
-            ciphertext: ciphertext.map_err(|error| unreadable(&error))?,
-        });
-        let json = opened.map_err(|error| unreadable(&error))?;
-        let secrets = TokenSecrets::from_secret(&json).map_err(|error| unreadable(&error))?;
-        self.desk.keep(OLD, &json)?;
-        Ok(secrets)
+        self.at_token(|_, piv| {
+            if piv.pin_tries()?.factory {
+                piv.change_pin(FACTORY_PIN, pin.expose())?;
+            }
+            Ok(())
+        })
+    }
+
+    fn new_puk(&self) -> Result<&Secret, Halt> {
+        let new = self.secrets.as_ref().map(|secrets| &secrets.puk);
+        new.ok_or_else(|| Halt::misbehaved("no PUK was made"))
     }
 }

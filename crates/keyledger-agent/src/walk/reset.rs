@@ -81,7 +81,7 @@ impl Walk<'_> {
                 slots: Vec::new(),
                 openpgp: Vec::new(),
                 factory_pin_refused: !piv.pin_tries()?.factory,
-                factory_puk_refused: !piv.puk_tries()?.factory,
+                factory_puk_refused: piv.puk_tries()?.is_some_and(|puk| !puk.factory),
                 factory_management_key_refused: !piv.management_key()?.1,
             })
         })?;
@@ -91,7 +91,9 @@ impl Walk<'_> {
 
 /// True if nobody has put anything on the token.
 fn is_factory_fresh(piv: &mut Piv) -> Result<bool, Halt> {
-    let factory = piv.pin_tries()?.factory && piv.puk_tries()?.factory && piv.management_key()?.1;
+    let puk = piv.puk_tries()?;
+    let factory =
+        piv.pin_tries()?.factory && puk.is_none_or(|puk| puk.factory) && piv.management_key()?.1;
     if !factory {
         return Ok(false);
     }
@@ -106,10 +108,12 @@ fn is_factory_fresh(piv: &mut Piv) -> Result<bool, Halt> {
 /// Blocks PIN and PUK, as a token demands before it forgets everything, and resets it.
 fn reset(piv: &mut Piv) -> Result<(), Halt> {
     block("PIN", || piv.verify_pin(&wrong()?))?;
-    block("PUK", || {
-        let wrong = wrong()?;
-        piv.change_puk(&wrong, &wrong)
-    })?;
+    if piv.puk_tries()?.is_some() {
+        block("PUK", || {
+            let wrong = wrong()?;
+            piv.change_puk(&wrong, &wrong)
+        })?;
+    }
     Ok(piv.reset()?)
 }
 

@@ -116,7 +116,7 @@ impl Walk<'_> {
             &ours
         };
         piv.authenticate(current)?;
-        let (pin, puk) = (piv.pin_tries()?, piv.puk_tries()?);
+        let (pin, puk) = (piv.pin_tries()?, self.puk_tries(piv)?);
         if (pin.total, puk.total) != (rules.retries, rules.puk_retries) {
             if pin.factory {
                 piv.verify_pin(FACTORY_PIN)?;
@@ -129,7 +129,7 @@ impl Walk<'_> {
         let (Some(secrets), Some(own_pin)) = (&self.secrets, &self.pin) else {
             return Err(Halt::misbehaved("the secrets are not made yet"));
         };
-        if piv.puk_tries()?.factory {
+        if self.puk_tries(piv)?.factory {
             piv.change_puk(FACTORY_PUK, secrets.puk.expose())?;
         }
         if piv.pin_tries()?.factory {
@@ -143,7 +143,7 @@ impl Walk<'_> {
 
     /// What the token shows, after it was told.
     fn check_piv_secrets(&self, piv: &mut Piv, rules: &PinRules) -> Result<(), Halt> {
-        let (pin, puk) = (piv.pin_tries()?, piv.puk_tries()?);
+        let (pin, puk) = (piv.pin_tries()?, self.puk_tries(piv)?);
         let factory = pin.factory || puk.factory || piv.management_key()?.1;
         if factory || (pin.total, puk.total) != (rules.retries, rules.puk_retries) {
             return Err(Halt::misbehaved(

@@ -120,6 +120,15 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// What the token shows of its PUK, in a task that needs one.
+    pub(super) fn puk_tries(&self, piv: &mut Piv) -> Result<card::Tries, Halt> {
+        let shown = piv.puk_tries()?;
+        shown.ok_or_else(|| {
+            let detail = "the token has no PUK: take one without a fingerprint reader";
+            Halt::Fail(FailureCode::Unable, detail.to_owned())
+        })
+    }
+
     /// Keeps the PIN for the rest of the task.
     pub(super) fn know_pin(&mut self, pin: Secret) -> Result<(), Halt> {
         self.desk.keep("pin", &pin)?;

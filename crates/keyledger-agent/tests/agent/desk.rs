@@ -132,6 +132,9 @@ impl Desk for TestDesk {
     }
 
     fn ask(&mut self, report: Report) -> Result<ReportReply, DeskError> {
+        if let (Report::SecretsWanted(_), Some(why)) = (&report, self.service.refuses_secrets) {
+            return Err(DeskError::Refused(why.to_owned()));
+        }
         self.call(|desk| {
             desk.reports.push(report.clone());
             desk.service.take(report)

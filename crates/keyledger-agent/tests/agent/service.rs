@@ -35,8 +35,12 @@ pub(crate) struct Service {
     challenge: PrivateKey,
     challenge_p256: PrivateKey,
     issuer: Issuer<'static, KeyPair>,
-    /// What custody holds of the token.
+    /// What custody holds of the token: the newest that were sealed.
     pub(crate) secrets: Option<TokenSecrets>,
+    /// What was last proved to open it, where newer ones were sealed since, and what was sealed between, the oldest first.
+    pub(crate) before: Vec<TokenSecrets>,
+    /// A rule refuses it the secrets, with this sentence.
+    pub(crate) refuses_secrets: Option<&'static str>,
     /// The key that custody has for the holder.
     pub(crate) escrowed: EscrowedKey,
     /// How often it was given.
@@ -91,6 +95,8 @@ impl Service {
             challenge_p256,
             issuer: Issuer::new(authority, key),
             secrets: None,
+            before: Vec::new(),
+            refuses_secrets: None,
             escrowed: EscrowedKey::generate(Timestamp::from_seconds(1_790_000_000)).unwrap(),
             given: 0,
             keys_made: Vec::new(),
@@ -117,18 +123,27 @@ impl Service {
             fault: None,
             certificates: Vec::new(),
             secrets: None,
+            doubtful_secrets: Vec::new(),
             escrowed: None,
         };
         match report {
             Report::Announced(_) | Report::Progressed(_) => {}
-            Report::SecretsSealed(sealed) => self.secrets = Some(self.open(&sealed)),
+            Report::SecretsSealed(sealed) => {
+                let new = self.open(&sealed);
+                self.before.extend(self.secrets.replace(new));
+            }
             Report::SecretsWanted(wanted) => {
-                let json = self.secrets.as_ref().unwrap().to_secret();
-                let sealed = seal_to(&wanted.seal_to, json.expose()).unwrap();
-                reply.secrets = Some(Sealed {
-                    sender: sealed.sender,
-                    sealed: BASE64.encode(&sealed.ciphertext),
+                let known = self.before.iter().chain(&self.secrets);
+                let mut known = known.map(|secrets| {
+                    let json = secrets.to_secret();
+                    let sealed = seal_to(&wanted.seal_to, json.expose()).unwrap();
+                    Sealed {
+                        sender: sealed.sender,
+                        sealed: BASE64.encode(&sealed.ciphertext),
+                    }
                 });
+                reply.secrets = known.next();
+                reply.doubtful_secrets = known.rev().collect();
             }
             Report::EscrowWanted(wanted) => {
                 self.check_vouched(&wanted);
@@ -147,6 +162,9 @@ impl Service {
             Report::Proved(evidence) => {
                 self.check(&evidence);
                 self.evidence = Some(evidence);
+                if self.task.kind != TaskKind::Unblock {
+                    self.before.clear();
+                }
                 reply.state = "provisioned".to_owned();
                 reply.task_open = false;
             }

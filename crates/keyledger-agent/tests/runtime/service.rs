@@ -61,6 +61,7 @@ pub(crate) fn taken(task_open: bool) -> Answer {
         fault: None,
         certificates: Vec::new(),
         secrets: None,
+        doubtful_secrets: Vec::new(),
         escrowed: None,
     })
 }

@@ -206,6 +206,7 @@ pub(crate) fn check_task(
         (P::Lost, _) => return refuse("it is lost: `find` it first"),
         _ => return refuse("it is out of use"),
     }
+    check_home(name, token, command, kind)?;
     let Command::Provision(provision) = command else {
         return Ok(());
     };
@@ -227,6 +228,36 @@ pub(crate) fn check_task(
         }
     }
     Ok(())
+}
+
+/// Checks that a task which is given the token's secrets goes to the workstation that may be given them.
+fn check_home(
+    name: &Name,
+    token: &Token,
+    command: &Command,
+    kind: TaskKind,
+) -> Result<(), Rejection> {
+    let (Some(named), Some(home)) = (command.workstation(), &token.home) else {
+        return Ok(()); // it goes home, or nowhere
+    };
+    let way = match kind {
+        TaskKind::Provision | TaskKind::Verify | TaskKind::Reset => return Ok(()),
+        _ if named == home => return Ok(()),
+        // A blocked PIN cannot prove the token at another place.
+        TaskKind::Unblock => format!(
+            "plug it in there; or have an approver release the PUK (`keyledger token release {name}`) and set a new PIN with \
+             `ykman piv access unblock-pin`; or reset it, and provision it at {named}"
+        ),
+        TaskKind::RotateSecrets => format!(
+            "plug it in there; or prove it at {named} first, with `keyledger token verify {name} --workstation {named}`"
+        ),
+    };
+    Err(Rejection::BadValue {
+        field: "workstation",
+        fault: format!(
+            "the secrets of token {name} go only to {home}, where it was last proved, and not to {named}: {way}"
+        ),
+    })
 }
 
 /// The workstation that a task is for: the one named, or the one where the token was last proved. Never the one that says it sees it.

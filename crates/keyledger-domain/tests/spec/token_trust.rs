@@ -33,11 +33,23 @@ fn a_task_goes_where_the_token_was_proved_and_not_where_somebody_says_to_see_it(
 
 #[test]
 fn secrets_go_only_to_where_the_token_was_proved() {
-    let elsewhere = json!({ "workstation": "till" });
     let mut world = given(provisioned("service")).world();
-    world.run(&token("unblock", elsewhere)).unwrap();
+    // A task that could never be given them is not filed: the agent there would wait for nothing.
+    for (verb, way) in [
+        ("unblock", "token release 12345678"),
+        ("rotate-secrets", "token verify 12345678 --workstation till"),
+    ] {
+        let elsewhere = token(verb, json!({ "workstation": "till" }));
+        let refused = world.run(&elsewhere).unwrap_err().to_string();
+        assert!(refused.contains("last proved"), "{refused}");
+        assert!(refused.contains(way), "{refused}");
+        assert!(world.token().task.is_none());
+    }
+    world
+        .run(&token("unblock", json!({ "workstation": "desk" })))
+        .unwrap();
     let refused = world.run(&at_the_till(Say::Want)).unwrap_err();
-    assert!(refused.to_string().contains("last proved"), "{refused}");
+    assert_eq!(refused.reason(), "task_not_open", "{refused}");
     let mut world = given(provisioned("service")).world();
     world.run(&token("unblock", json!({}))).unwrap();
     world.run(&say(Say::Want)).unwrap();

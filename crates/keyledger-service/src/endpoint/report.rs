@@ -168,6 +168,7 @@ fn outcome(
             _ => Vec::new(),
         },
         secrets: None,
+        doubtful_secrets: Vec::new(),
         escrowed: None,
     })
 }
@@ -179,7 +180,9 @@ async fn deliver(shared: &Shared, done: &Done, reply: &mut ReportReply) -> Resul
         Some(Event::Token(token::Event::SecretsReleased(given))) => {
             let secrets = tokens::release_at(shared, token, done.revision, &given.seal_to).await?;
             let gone = || custody_failed(&"the token's secrets are not in custody");
-            reply.secrets = secrets.ok_or_else(gone)?.into_iter().next();
+            let mut secrets = secrets.ok_or_else(gone)?.into_iter();
+            reply.secrets = secrets.next();
+            reply.doubtful_secrets = secrets.collect();
         }
         Some(Event::Token(token::Event::EscrowedKeyReleased(given))) => {
             reply.escrowed = Some(tokens::hand_over(shared, token, given).await?);

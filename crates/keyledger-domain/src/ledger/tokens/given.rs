@@ -25,8 +25,8 @@ impl Walk<'_> {
         // Whoever files a task names a workstation, and anybody's agent can say that it sees the token.
         if self.token.home.as_ref() != Some(&filed.workstation) {
             return Err(refuse(
-                "a token's secrets go only to the workstation where it was last proved: `token verify` it there first, \
-                 or have an approver release them",
+                "a token's secrets go only to the workstation where it was last proved: file the task for that one, or have an \
+                 approver release them (`keyledger token release`)",
             ));
         }
         self.check_given()?;

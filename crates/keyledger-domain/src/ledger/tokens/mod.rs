@@ -194,7 +194,9 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Filing, Rejection> {
         let workstation = token::workstation_of(name, token, command)?;
-        let agent = self.agent(workstation, now)?.nkey.clone();
+        let agent = self.agent(workstation, now);
+        let agent = agent.map_err(|gone| without_home(name, command, gone))?;
+        let agent = agent.nkey.clone();
         let (mut holder, mut issuer) = (None, None);
         if let token::Command::Provision(provision) = command {
             let principal = token
@@ -312,6 +314,26 @@ impl Ledger {
         }
         self.add_revocations(&users, now, decision);
         Ok(())
+    }
+}
+
+/// What to do where the workstation that alone may be given a token's secrets has no agent any more.
+fn without_home(name: &Name, command: &token::Command, gone: Rejection) -> Rejection {
+    let way = match (command.task(), &gone) {
+        (Some(TaskKind::Unblock), Rejection::BadValue { .. }) => {
+            "have an approver release the PUK, and set a new PIN with `ykman piv access unblock-pin`: `keyledger token release"
+        }
+        (Some(TaskKind::RotateSecrets), Rejection::BadValue { .. }) => {
+            "prove the token at another workstation first: `keyledger token verify"
+        }
+        _ => return gone,
+    };
+    match gone {
+        Rejection::BadValue { field, fault } => Rejection::BadValue {
+            field,
+            fault: format!("{fault}; or {way} {name}`"),
+        },
+        other => other,
     }
 }
 
