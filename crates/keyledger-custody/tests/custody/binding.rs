@@ -178,6 +178,21 @@ fn rewrapped_material_opens_under_the_new_root_key_only() {
 }
 
 #[test]
+fn material_that_was_renumbered_opens_as_that_version_only() {
+    let custody = custody();
+    let generated = custody.generate(Algorithm::Ed25519, &orders()).unwrap();
+    let (first, second) = (orders(), context("orders-db", 2, &[Purpose::Sign]));
+    let again = custody.renumber(&generated.sealed, &first, 2).unwrap();
+    assert_eq!(opens(&custody, &again, &second), Ok(()));
+    assert!(opens(&custody, &again, &first).is_err());
+    // What it is said to be must be what it is.
+    for wrong in [second, context("orders-dc", 1, &[Purpose::Sign])] {
+        let refused = custody.renumber(&generated.sealed, &wrong, 3);
+        assert_eq!(refused, Err(OpenError::Refused), "{wrong:?}");
+    }
+}
+
+#[test]
 fn sealing_twice_gives_other_bytes() {
     let custody = custody();
     let one = custody
