@@ -9,6 +9,7 @@ mod durability;
 mod foreign;
 mod forgery;
 mod full;
+mod hostile;
 mod instances;
 mod judges;
 mod life;

@@ -8,6 +8,8 @@ use keyledger_domain::{
 };
 use serde::Deserialize;
 
+use crate::lanes;
+
 /// The stamp that nats-server puts on a shared service import. The client-chosen `name` in it is not even read.
 #[derive(Debug, Deserialize)]
 struct RequestInfo {
@@ -72,6 +74,16 @@ pub(crate) fn identify(
     now: Timestamp,
 ) -> Result<Sender, Rejection> {
     read(request_info, |claimed| ledger.identify(claimed, now))
+}
+
+/// Whose share of the service a request takes from: the nkey in the stamp, or nothing. Whether the ledger knows it is asked later.
+pub(crate) fn sender(request_info: Option<&str>) -> lanes::Sender {
+    #[derive(Deserialize)]
+    struct User {
+        user: Option<String>,
+    }
+    let user = request_info.and_then(|text| serde_json::from_str::<User>(text).ok());
+    user.and_then(|info| info.user).unwrap_or_default().into()
 }
 
 fn read(

@@ -6,10 +6,12 @@
 mod clock;
 mod deliver;
 mod durability;
+mod edge;
 mod effects;
 mod endpoint;
 pub mod handler;
 mod identity;
+mod lanes;
 pub mod material;
 mod prepare;
 mod service;

@@ -9,16 +9,15 @@ use keyledger_domain::{
     signed::RequiredSignatures,
 };
 use keyledger_wire::Prefix;
-use tokio::{
-    sync::{Semaphore, mpsc},
-    task::JoinSet,
-};
+use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 
 use crate::{
     durability::Durability,
+    edge::Edge,
     effects,
     endpoint::{EndpointError, Endpoints},
     handler::{Clock, CurrentSigner, Handler, Live, LoadError, Parts},
+    lanes::Families,
     material::{MaterialBucket, MaterialError, Materials},
     shared::Shared,
     signers::{LedgerSigner, SignerError, Signers},
@@ -34,6 +33,9 @@ const DRAIN: Duration = Duration::from_secs(5);
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(600);
 /// How many new events are worth a snapshot.
 const SNAPSHOT_EVENTS: u64 = 20_000;
+
+/// How many messages may wait to be sent on a connection: answers to a flood of requests, mostly some 300 bytes each.
+const MAX_QUEUED: usize = 16_384;
 
 /// What an instance is started with.
 pub struct Options {
@@ -112,6 +114,9 @@ pub enum StartError {
         /// What is wrong.
         said: String,
     },
+    /// No thread can be started: look at the machine's limits.
+    #[error("no thread can be started")]
+    Edge(#[source] std::io::Error),
     /// The endpoints cannot be opened.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
@@ -124,6 +129,7 @@ pub struct Service {
     effects: JoinSet<()>,
     background: JoinSet<()>,
     snapshot: Option<Arc<Snapshot>>,
+    _edge: Edge,
 }
 
 impl std::fmt::Debug for Service {
@@ -147,10 +153,19 @@ impl Service {
         // make the first one break off (async-nats gives up a connection over a header that it cannot read); what is
         // under way is finished all the same, and neither the ledger's tail nor a revocation waits for it.
         let own = &options.service_creds;
-        let nats = connect(&options, own, "keyledger", None).await?;
-        let storing = connect(&options, own, "keyledger-store", Some(&durability)).await?;
+        let edge = Edge::start().map_err(StartError::Edge)?;
+        let here = Handle::current();
+        let nats = connect(&options, own, "keyledger", None, edge.handle()).await?;
+        let storing = connect(&options, own, "keyledger-store", Some(&durability), &here).await?;
         let system = &options.system_creds;
-        let system = connect(&options, system, "keyledger-system", Some(&durability)).await?;
+        let system = connect(
+            &options,
+            system,
+            "keyledger-system",
+            Some(&durability),
+            &here,
+        )
+        .await?;
         let prefix = options.prefix.clone();
         let clock = options.clock.clone().unwrap_or_else(system_clock);
         durability.check(&system).await;
@@ -211,8 +226,8 @@ impl Service {
             anchors,
             allowance: Default::default(),
             require_token_signature: options.require_token_signature.clone(),
-            slow: Semaphore::new(slow_places()),
-            past: Semaphore::new(1),
+            families: Families::new(cores()),
+            turns: Default::default(),
             durability: durability.clone(),
             instance: std::sync::OnceLock::new(),
         });
@@ -222,7 +237,7 @@ impl Service {
         if let Some(snapshot) = &snapshot {
             background.spawn(keep(Arc::clone(snapshot), Arc::clone(&shared.live)));
         }
-        let endpoints = Endpoints::open(&nats, &shared).await?;
+        let endpoints = Endpoints::open(&nats, &shared, &edge).await?;
         let _ = shared.instance.set(endpoints.instance().await);
         // An answer over the very connection that the endpoints are on: the server knows each of them by then.
         let asked = jetstream::new(nats.clone());
@@ -235,6 +250,7 @@ impl Service {
             effects,
             background,
             snapshot,
+            _edge: edge,
         })
     }
 
@@ -267,12 +283,13 @@ impl Service {
 
 /// Connects; `durability` is told when the connection is lost, for what came back may store otherwise.
 ///
-/// The `custom_inbox_prefix` is what the permissions name.
+/// The connection lives on the threads `on`. The `custom_inbox_prefix` is what the permissions name.
 async fn connect(
     options: &Options,
     creds: &PathBuf,
     name: &str,
     durability: Option<&Durability>,
+    on: &Handle,
 ) -> Result<async_nats::Client, StartError> {
     let durability = durability.cloned();
     let refused = |said: String| StartError::Connect {
@@ -286,6 +303,7 @@ async fn connect(
         .name(name)
         .custom_inbox_prefix("_INBOX")
         .ping_interval(Duration::from_secs(10))
+        .client_capacity(MAX_QUEUED)
         .event_callback(move |event| {
             match event {
                 async_nats::Event::Connected => {
@@ -310,10 +328,10 @@ async fn connect(
     if let Some((certificate, key)) = &options.tls_client {
         connect = connect.add_client_certificate(certificate.clone(), key.clone());
     }
-    connect
-        .connect(&options.url)
-        .await
-        .map_err(|e| refused(e.to_string()))
+    let url = options.url.clone();
+    let connected = on.spawn(async move { connect.connect(url).await });
+    let connected = connected.await.map_err(|e| refused(e.to_string()))?;
+    connected.map_err(|e| refused(e.to_string()))
 }
 
 /// Yubico's roots; with them the one of test tokens, where the configuration names it.
@@ -333,10 +351,8 @@ fn anchors(options: &Options) -> Result<Anchors, StartError> {
         .map_err(|e| refused(e.to_string()))
 }
 
-/// All cores but one, so that commands go on while RSA keys are made.
-fn slow_places() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    cores.saturating_sub(1).max(1)
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn system_clock() -> Clock {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use keyledger_custody::Custody;
 use keyledger_domain::signed::RequiredSignatures;
 use keyledger_wire::Prefix;
-use tokio::sync::Semaphore;
 
 use crate::{
     durability::Durability,
     endpoint::Allowance,
     handler::{Clock, CurrentSigner, Handler, Live},
+    lanes::Families,
     material::Materials,
+    prepare::Turns,
     signers::Signers,
     store::Store,
     x509::Anchors,
@@ -35,10 +36,10 @@ pub(crate) struct Shared {
     pub(crate) allowance: Allowance,
     /// Which commands are taken only with a signature by a key on the sender's token.
     pub(crate) require_token_signature: RequiredSignatures,
-    /// Places to generate slow keys in.
-    pub(crate) slow: Semaphore,
-    /// One place: a question about a past moment folds a ledger of its own.
-    pub(crate) past: Semaphore,
+    /// How much of what is worked on at once.
+    pub(crate) families: Families,
+    /// Who makes a version of which key.
+    pub(crate) turns: Turns,
     pub(crate) durability: Durability,
     pub(crate) instance: std::sync::OnceLock<String>,
 }

@@ -1,6 +1,6 @@
 //! The client for CIM services: commands and questions with types, safe to retry.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::{HeaderMap, RequestErrorKind};
 use bytes::Bytes;
@@ -86,7 +86,8 @@ impl Client {
 
     /// Waits for so long for an answer; 5 s unless this is called.
     ///
-    /// A question is asked once and waited for all that time. A command is tried up to five times, and each try waits
+    /// A question is asked once and waited for all that time, and asked again in that time where the service says that it is busy. A
+    /// command is tried up to five times, and each try waits
     /// for a fifth of it, but for 5 s at least where it is that long: what was lost on the way is sent again in time.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
@@ -256,6 +257,7 @@ impl Client {
         headers: HeaderMap,
         id: Uuid,
     ) -> Result<Acknowledgement, CommandError> {
+        let begin = Instant::now();
         let mut pause = PAUSE;
         let mut tried = 1;
         // Once a try was not answered nobody knows, whatever becomes of the next ones.
@@ -289,7 +291,15 @@ impl Client {
                 });
             }
             tried += 1;
-            tokio::time::sleep(pause).await;
+            let told = match &error {
+                CommandError::Refused(refusal) => told_pause(refusal),
+                _ => None,
+            };
+            // Whoever is told to wait longer than he has tells his caller at once.
+            if told.is_some_and(|told| begin.elapsed() + told > self.timeout) {
+                return Err(error);
+            }
+            tokio::time::sleep(told.unwrap_or(pause)).await;
             pause *= 2;
         }
     }
@@ -305,11 +315,21 @@ impl Client {
         question: &Q,
     ) -> Result<A, QueryError> {
         let payload = serde_json::to_vec(question).expect("a question is JSON with text keys");
+        let payload = Bytes::from(payload);
         let subject = self.prefix.query(tail);
-        let reply = self
-            .request(&subject, None, payload.into(), self.timeout)
-            .await?;
-        read(&subject, &reply)
+        let end = Instant::now() + self.timeout;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let reply = self.request(&subject, None, payload.clone(), left).await;
+            let pause = match &reply {
+                Err(CommandError::Refused(refusal)) => told_pause(refusal),
+                _ => None,
+            };
+            match pause {
+                Some(pause) if Instant::now() + pause < end => tokio::time::sleep(pause).await,
+                _ => return read(&subject, &reply?),
+            }
+        }
     }
 
     /// The connection.
@@ -366,6 +386,11 @@ fn headers(ids: Ids) -> HeaderMap {
     headers.insert(header::CORRELATION_ID, ids.correlation.to_string());
     headers.insert(header::CAUSATION_ID, ids.causation.to_string());
     headers
+}
+
+/// The pause that a busy service asks for.
+fn told_pause(refusal: &Refusal) -> Option<Duration> {
+    refusal.retry_after_ms.map(Duration::from_millis)
 }
 
 /// How long one of several tries waits, of a command that may take `timeout` in all.

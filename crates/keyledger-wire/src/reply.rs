@@ -108,6 +108,9 @@ pub struct Refusal {
     pub message: String,
     /// 400–499 the caller's to fix, 500–599 the world's.
     pub code: u16,
+    /// Milliseconds after which to try again, where the service can say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Refusal {
@@ -120,6 +123,11 @@ impl Refusal {
 
 /// The faults of the world that a caller can meet, with their code and what to do: the second part of the table.
 pub const FAULTS: &[(&str, u16, &str)] = &[
+    (
+        "busy",
+        503,
+        "more is asked of the service than it takes at once: try again after `retry_after_ms`, with the same `CIM-Message-Id`",
+    ),
     (
         "not_durable",
         503,

@@ -163,6 +163,7 @@ mod tests {
             reason: reason.to_owned(),
             message: "key orders-db is compromised".to_owned(),
             code,
+            retry_after_ms: None,
         };
         Err::<(), _>(CommandError::from(refusal))
             .context("activating key orders-db")

@@ -234,5 +234,6 @@ fn refusal(code: u16) -> Refusal {
         reason: reason.to_owned(),
         message: "no".to_owned(),
         code,
+        retry_after_ms: None,
     }
 }

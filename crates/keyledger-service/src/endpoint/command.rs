@@ -11,7 +11,13 @@ use super::{
     reply::{Answer, Refused, ok, refuse},
     signature,
 };
-use crate::{deliver::deliver, handler::Order, identity, prepare, shared::Shared};
+use crate::{
+    deliver::deliver,
+    handler::Order,
+    identity,
+    prepare::{self, Kept},
+    shared::Shared,
+};
 
 /// How often a command is carried out anew before it is refused for good.
 const MAX_AGAIN: u32 = 8;
@@ -22,7 +28,9 @@ pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
         Ok(ids) => ids,
         Err(rejection) => return refuse(rejection.into(), None),
     };
-    let mut carried_out = carry_out(shared, message, ids).await;
+    // What was made is kept until the command has ended, however often it is tried.
+    let mut kept = None;
+    let mut carried_out = carry_out(shared, message, ids, &mut kept).await;
     for again in 0..MAX_AGAIN {
         // Nothing was written, so no compare-and-set vouches that this was decided on the newest state. And what custody
         // made may be for a version that somebody else has made meanwhile.
@@ -34,7 +42,7 @@ pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
             break;
         }
         carried_out = match shared.handler.catch_up().await {
-            Ok(()) => carry_out(shared, message, ids).await,
+            Ok(()) => carry_out(shared, message, ids, &mut kept).await,
             Err(error) => Err(Refused::Fault("not_ready", error.to_string())),
         };
     }
@@ -49,6 +57,7 @@ async fn carry_out(
     shared: &Shared,
     message: &Message,
     ids: Ids,
+    kept: &mut Option<Kept>,
 ) -> Result<(Acknowledgement, bool), Refused> {
     let (target, command, why) = parse(&shared.prefix, message)?;
     let now = (shared.clock)();
@@ -65,7 +74,9 @@ async fn carry_out(
         None => Arc::clone(&sender.stamp),
     };
     shared.ready()?;
-    let prepared = prepare::prepare(shared, &target, &command, ids.command, now).await?;
+    let whose = Arc::from(&*sender.stamp.user);
+    let prepared =
+        prepare::prepare(shared, &target, &command, ids.command, &whose, now, kept).await?;
     let order = Order {
         target,
         command,

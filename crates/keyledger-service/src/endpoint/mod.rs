@@ -9,7 +9,11 @@ mod signature;
 
 use std::{collections::HashMap, sync::Arc};
 
-use async_nats::service::{Request, Service as Micro, ServiceExt, endpoint::Endpoint};
+use async_nats::{
+    Message,
+    service::{Request, Service as Micro, ServiceExt, endpoint::Endpoint},
+};
+use bytes::Bytes;
 use futures::StreamExt;
 use keyledger_domain::{Command, command::Verb};
 use keyledger_wire::{
@@ -17,15 +21,24 @@ use keyledger_wire::{
     query::{QUESTIONS, Question},
     subject::QUEUE_GROUP,
 };
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    runtime::Handle,
+    task::{JoinSet, unconstrained},
+};
 
 pub(crate) use allowance::Allowance;
 pub(crate) use reply::Refused;
 
-use crate::shared::Shared;
+use self::{command::request_info, reply::Answer};
+use crate::{
+    edge::Edge,
+    identity,
+    lanes::{Busy, Entry, Family, Place},
+    shared::Shared,
+};
 
-/// How many requests may be worked on at once in one instance; more wait with NATS.
-const MAX_AT_ONCE: usize = 8_192;
+/// An answer of more bytes is waited for until it is on its way.
+const LARGE_ANSWER_BYTES: usize = 16 * 1_024;
 
 /// Why the endpoints could not be opened: the connection is gone, or may not subscribe.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +56,7 @@ impl Endpoints {
     pub(crate) async fn open(
         nats: &async_nats::Client,
         shared: &Arc<Shared>,
+        edge: &Edge,
     ) -> Result<Self, EndpointError> {
         let fault = |e: async_nats::Error| EndpointError(e.to_string());
         let micro = nats
@@ -57,42 +71,29 @@ impl Endpoints {
             .await
             .map_err(fault)?;
         let mut tasks = JoinSet::new();
-        let slots = Arc::new(Semaphore::new(MAX_AT_ONCE));
+        let mut serve = |endpoint, kind| {
+            let serving = Serving {
+                shared: Arc::clone(shared),
+                workers: Handle::current(),
+                kind,
+            };
+            // Nothing it does is long, and what it leaves lying lies with NATS's client, uncounted: it is never held up.
+            tasks.spawn_on(unconstrained(serving.serve(endpoint)), edge.handle());
+        };
+        let prefix = &shared.prefix;
         for verb in Command::verbs() {
-            let endpoint = open_command(&micro, &shared.prefix, verb)
-                .await
-                .map_err(fault)?;
-            tasks.spawn(serve(
-                endpoint,
-                Arc::clone(shared),
-                Arc::clone(&slots),
-                Kind::Command,
-            ));
+            let endpoint = open_command(&micro, prefix, verb).await.map_err(fault)?;
+            serve(endpoint, Kind::Command(Family::of_verb(&verb)));
         }
-        let rebuild = open_rebuild(&micro, &shared.prefix).await.map_err(fault)?;
-        tasks.spawn(serve(
-            rebuild,
-            Arc::clone(shared),
-            Arc::clone(&slots),
-            Kind::Rebuild,
-        ));
-        let reports = open_reports(&micro, &shared.prefix).await.map_err(fault)?;
-        tasks.spawn(serve(
-            reports,
-            Arc::clone(shared),
-            Arc::clone(&slots),
-            Kind::Report,
-        ));
+        let rebuild = open_rebuild(&micro, prefix).await.map_err(fault)?;
+        serve(rebuild, Kind::Rebuild);
+        let reports = open_reports(&micro, prefix).await.map_err(fault)?;
+        serve(reports, Kind::Report);
         for question in QUESTIONS {
-            let endpoint = open_question(&micro, &shared.prefix, question)
+            let endpoint = open_question(&micro, prefix, question)
                 .await
                 .map_err(fault)?;
-            tasks.spawn(serve(
-                endpoint,
-                Arc::clone(shared),
-                Arc::clone(&slots),
-                Kind::Question,
-            ));
+            serve(endpoint, Kind::Question);
         }
         Ok(Self { micro, tasks })
     }
@@ -113,7 +114,7 @@ impl Endpoints {
 
 #[derive(Clone, Copy)]
 enum Kind {
-    Command,
+    Command(Family),
     Rebuild,
     Question,
     Report,
@@ -184,28 +185,107 @@ fn metadata(subject: &str, about: &str, schema: &schemars::Schema) -> HashMap<St
     ])
 }
 
-/// Takes requests and works on each in a task of its own: one slow request holds up no other.
-async fn serve(mut endpoint: Endpoint, shared: Arc<Shared>, slots: Arc<Semaphore>, kind: Kind) {
-    while let Some(request) = endpoint.next().await {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-            return;
-        };
-        let shared = Arc::clone(&shared);
-        // Not in the endpoint's set: what was taken is finished, also while the service stops.
-        tokio::spawn(async move {
-            answer(&shared, &request, kind).await;
-            drop(slot);
-        });
+/// What an endpoint does with requests.
+struct Serving {
+    shared: Arc<Shared>,
+    /// Where requests are worked on: not where they are taken in.
+    workers: Handle,
+    kind: Kind,
+}
+
+impl Serving {
+    /// Takes requests in and works on each in a task of its own: one slow request holds up no other.
+    async fn serve(self, mut endpoint: Endpoint) {
+        while let Some(request) = endpoint.next().await {
+            let message = &request.message;
+            let sender = identity::sender(request_info(message));
+            let family = self.family(message);
+            let lane = self.shared.families.lane(family);
+            // Not in the endpoint's set: what was taken is finished, also while the service stops.
+            match lane.enter(&sender, message.length) {
+                Entry::Now(place) => {
+                    let work = work(
+                        Arc::clone(&self.shared),
+                        own(request),
+                        self.kind,
+                        family,
+                        place,
+                    );
+                    self.workers.spawn(work);
+                }
+                Entry::Waits(ticket) => {
+                    let (shared, request) = (Arc::clone(&self.shared), own(request));
+                    let kind = self.kind;
+                    self.workers.spawn(async move {
+                        match ticket.turn().await {
+                            Ok(place) => work(shared, request, kind, family, place).await,
+                            Err(busy) => turn_away(&request, busy).await,
+                        }
+                    });
+                }
+                Entry::Busy(busy) => turn_away(&request, busy).await,
+            }
+        }
+    }
+
+    fn family(&self, message: &Message) -> Family {
+        match self.kind {
+            Kind::Command(family) => family,
+            // It reads the whole ledger.
+            Kind::Rebuild => Family::Reading,
+            Kind::Report => Family::Report,
+            Kind::Question => {
+                let subject = Prefix::outer(&message.subject).unwrap_or(&message.subject);
+                let tail = self.shared.prefix.split_query(subject);
+                Family::of_question(tail.unwrap_or_default(), &message.payload)
+            }
+        }
     }
 }
 
-async fn answer(shared: &Shared, request: &Request, kind: Kind) {
-    let (payload, headers) = match kind {
-        Kind::Command => command::answer(shared, &request.message).await,
-        Kind::Rebuild => query::rebuild(shared, &request.message).await,
-        Kind::Question => query::answer(shared, &request.message).await,
-        Kind::Report => report::answer(shared, &request.message).await,
+/// A request that is kept for a while. Its payload is part of the buffer that it was read into: it would keep all of that.
+fn own(mut request: Request) -> Request {
+    request.message.payload = Bytes::copy_from_slice(&request.message.payload);
+    request
+}
+
+async fn turn_away(request: &Request, busy: Busy) {
+    let ids = command::ids(request.message.headers.as_ref()).ok();
+    respond(request, reply::refuse(busy.into(), ids)).await;
+}
+
+async fn work(shared: Arc<Shared>, request: Request, kind: Kind, family: Family, place: Place) {
+    if family != Family::Question {
+        return work_on(&shared, &request, kind, place).await;
+    }
+    // It takes a processor for a while, which decisions and the store's answers must not wait for.
+    let runtime = Handle::current();
+    let done = tokio::task::spawn_blocking(move || {
+        runtime.block_on(work_on(&shared, &request, kind, place));
+    });
+    if let Err(error) = done.await {
+        tracing::error!(%error, "a query was not answered");
+    }
+}
+
+async fn work_on(shared: &Shared, request: &Request, kind: Kind, place: Place) {
+    let message = &request.message;
+    let answer = match kind {
+        Kind::Command(_) => command::answer(shared, message).await,
+        Kind::Rebuild => query::rebuild(shared, message).await,
+        Kind::Question => query::answer(shared, message).await,
+        Kind::Report => report::answer(shared, message).await,
     };
+    let is_large = answer.0.len() > LARGE_ANSWER_BYTES;
+    respond(request, answer).await;
+    if is_large {
+        // Until it is written out it counts as one that is worked on: NATS's client queues answers by number, not by bytes.
+        let _ = shared.nats.flush().await;
+    }
+    drop(place);
+}
+
+async fn respond(request: &Request, (payload, headers): Answer) {
     if let Err(error) = request.respond_with_headers(Ok(payload), headers).await {
         // Its sender asks again under the same id.
         tracing::debug!(%error, "an answer was not sent");

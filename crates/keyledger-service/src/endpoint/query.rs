@@ -1,6 +1,6 @@
 //! Questions to the views.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use async_nats::Message;
 use keyledger_domain::{
@@ -34,8 +34,6 @@ use crate::{
 const MAX_ANSWER_BYTES: usize = 900 * 1024;
 /// Events of a page when nobody says, and at most.
 const EVENTS_PAGE: (u16, u16) = (200, 500);
-/// How long a question about a past moment waits for those before it.
-const PAST_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Answers a question.
 pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
@@ -267,18 +265,8 @@ fn broken(error: &dyn std::fmt::Display) -> Refused {
     Refused::Fault("ledger_broken", error.to_string())
 }
 
-/// The ledger as it was at a past moment: folded anew from the stream, for one question at a time.
+/// The ledger as it was at a past moment: folded anew from the stream.
 async fn as_of(shared: &Shared, at: Timestamp) -> Result<Ledger, Refused> {
-    let busy = || {
-        Refused::Fault(
-            "store_unavailable",
-            "too many ask for past moments".to_owned(),
-        )
-    };
-    let waiting = tokio::time::timeout(PAST_PATIENCE, shared.past.acquire()).await;
-    let Ok(Ok(_place)) = waiting else {
-        return Err(busy());
-    };
     let mut ledger = Ledger::new();
     let last = shared.live.position().sequence;
     let mut after = 0;

@@ -6,7 +6,7 @@ use keyledger_domain::{Rejection, record::Ids};
 use keyledger_wire::{Refusal, Status, header, reply::FAULTS};
 use serde::Serialize;
 
-use crate::handler::Failure;
+use crate::{handler::Failure, lanes::Busy};
 
 /// What is sent back.
 pub(super) type Answer = (Bytes, HeaderMap);
@@ -17,6 +17,8 @@ pub(crate) enum Refused {
     Rejected(Rejection),
     /// The world failed: a reason of [`FAULTS`], and what happened.
     Fault(&'static str, String),
+    /// There is more to do than is taken in at once.
+    Busy(Busy),
 }
 
 impl Refused {
@@ -36,7 +38,8 @@ impl Refused {
                 | R::UnknownVerb { .. }
                 | R::Unidentified,
             )
-            | Self::Fault(..) => false,
+            | Self::Fault(..)
+            | Self::Busy(_) => false,
             Self::Rejected(_) => true,
         }
     }
@@ -45,6 +48,12 @@ impl Refused {
 impl From<Rejection> for Refused {
     fn from(rejection: Rejection) -> Self {
         Self::Rejected(rejection)
+    }
+}
+
+impl From<Busy> for Refused {
+    fn from(busy: Busy) -> Self {
+        Self::Busy(busy)
     }
 }
 
@@ -69,16 +78,18 @@ pub(super) fn ok<T: Serialize>(value: &T) -> Answer {
 
 /// A refusal.
 pub(super) fn refuse(refused: Refused, ids: Option<Ids>) -> Answer {
+    let code_of = |reason| FAULTS.iter().find(|row| row.0 == reason);
+    let code_of = |reason| code_of(reason).map_or(500, |row| row.1);
+    let mut retry_after_ms = None;
     let (reason, code, message) = match refused {
         Refused::Rejected(rejection) => {
             (rejection.reason(), rejection.code(), rejection.to_string())
         }
-        Refused::Fault(reason, said) => {
-            let code = FAULTS
-                .iter()
-                .find(|row| row.0 == reason)
-                .map_or(500, |row| row.1);
-            (reason, code, said)
+        Refused::Fault(reason, said) => (reason, code_of(reason), said),
+        Refused::Busy(busy) => {
+            let ms = u64::try_from(busy.retry_after.as_millis()).unwrap_or(u64::MAX);
+            retry_after_ms = Some(ms);
+            ("busy", code_of("busy"), busy.to_string())
         }
     };
     let mut headers = HeaderMap::new();
@@ -96,6 +107,7 @@ pub(super) fn refuse(refused: Refused, ids: Option<Ids>) -> Answer {
         reason: reason.to_owned(),
         message,
         code,
+        retry_after_ms,
     };
     (ok(&refusal).0, headers)
 }

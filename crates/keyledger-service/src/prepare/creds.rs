@@ -53,9 +53,8 @@ pub(super) async fn seal(
         .await
         .map_err(|e| custody_failed(&e))?;
     Ok(Prepared {
-        made,
-        entries: vec![entry],
         creds: Some(creds),
+        ..Prepared::of(made, vec![entry])
     })
 }
 

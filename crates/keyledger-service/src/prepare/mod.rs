@@ -3,6 +3,7 @@
 //! Material is written before the event that names it. If the event does not come, the material is erased.
 
 pub(crate) mod creds;
+mod turns;
 mod version;
 
 use keyledger_domain::{
@@ -12,7 +13,10 @@ use keyledger_domain::{
 use keyledger_wire::Sealed;
 use uuid::Uuid;
 
-use crate::{endpoint::Refused, handler::Failure, shared::Shared, tokens, trust};
+use self::turns::Turn;
+pub(crate) use self::{turns::Turns, version::Kept};
+
+use crate::{endpoint::Refused, handler::Failure, lanes::Sender, shared::Shared, tokens, trust};
 
 /// What was made for a command.
 pub(crate) struct Prepared {
@@ -22,6 +26,8 @@ pub(crate) struct Prepared {
     entries: Vec<String>,
     /// The creds, sealed to the requester.
     pub(crate) creds: Option<Sealed>,
+    /// The turn to write to the key that it is for: nobody else makes a version of it meanwhile.
+    _turn: Option<Turn>,
 }
 
 impl Prepared {
@@ -30,6 +36,7 @@ impl Prepared {
             made,
             entries,
             creds: None,
+            _turn: None,
         }
     }
 
@@ -38,6 +45,7 @@ impl Prepared {
             made: Made::Nothing,
             entries: Vec::new(),
             creds: None,
+            _turn: None,
         }
     }
 
@@ -69,23 +77,31 @@ pub(crate) async fn prepare(
     target: &Target,
     command: &Command,
     id: Uuid,
+    sender: &Sender,
     now: Timestamp,
+    kept: &mut Option<Kept>,
 ) -> Result<Prepared, Refused> {
     let name = &target.name;
+    let asked = version::Asked {
+        shared,
+        target,
+        command,
+        id,
+        sender,
+        now,
+    };
     if shared.live.ledger.read().remembered(&id).is_some() {
         return Ok(Prepared::nothing());
     }
     match command {
         Command::Key(key::Command::Generate(generate)) => {
-            version::first(shared, target, command, generate, now).await
+            version::first(asked, generate, kept).await
         }
         Command::Key(key::Command::Register(register)) => {
             version::check_point(register.algorithm, &register.public_key)?;
             Ok(Prepared::nothing())
         }
-        Command::Key(key::Command::Rotate(rotate)) => {
-            version::next(shared, target, command, rotate, now).await
-        }
+        Command::Key(key::Command::Rotate(rotate)) => version::next(asked, rotate, kept).await,
         Command::User(user::Command::Issue(issue)) => {
             let Some(seal_to) = &issue.seal_to else {
                 return Ok(Prepared::nothing());
@@ -188,6 +204,7 @@ async fn account(
         made: Made::Account(Box::new(made.facts)),
         entries,
         creds: None,
+        _turn: None,
     })
 }
 

@@ -1,87 +1,42 @@
 //! A key's next version, made in custody.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use data_encoding::BASE64;
-use keyledger_custody::{MaterialContext, NkeyKind, check_public};
+use keyledger_custody::{Generated, MaterialContext, NkeyKind, check_public};
 use keyledger_domain::{
     Algorithm, Command, Made, Name, Purposes, Rejection, Timestamp,
     command::Target,
     key::{Custodian, Generate, Material, NewVersion, Public, Rotate, spki},
 };
-use tokio::sync::SemaphorePermit;
 use uuid::Uuid;
 
 use super::{Prepared, custody_failed, try_out};
-use crate::{endpoint::Refused, shared::Shared};
+use crate::{endpoint::Refused, lanes::Sender, shared::Shared};
 
-/// Makes a new key's first version.
-pub(super) async fn first(
-    shared: &Shared,
-    target: &Target,
-    command: &Command,
-    generate: &Generate,
-    now: Timestamp,
-) -> Result<Prepared, Refused> {
-    let purposes = generate.purposes.unwrap_or(generate.algorithm.usual());
-    try_out(
-        shared,
-        target,
-        command,
-        now,
-        Made::Key(placeholder(1, false)),
-    )?;
-    let kind = Kind::Key(generate.algorithm);
-    version(shared, &target.name, 1, kind, purposes).await
+/// For whom a version is made.
+pub(super) struct Asked<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) target: &'a Target,
+    pub(super) command: &'a Command,
+    pub(super) id: Uuid,
+    pub(super) sender: &'a Sender,
+    pub(super) now: Timestamp,
 }
 
-/// Makes a key's next version, if it is in custody; a registered key's comes with the command.
-pub(super) async fn next(
-    shared: &Shared,
-    target: &Target,
-    command: &Command,
-    rotate: &Rotate,
-    now: Timestamp,
-) -> Result<Prepared, Refused> {
-    let name = &target.name;
-    let key = shared.live.ledger.read().key(name).map(|e| {
-        let next = e.state.versions.last().map_or(1, |v| v.number + 1);
-        let nkey = e.state.newest().is_some_and(|v| v.nkey.is_some());
-        (
-            e.state.algorithm,
-            e.state.purposes,
-            e.state.custodian,
-            next,
-            nkey,
-        )
-    });
-    let Some((algorithm, purposes, custodian, next, nkey)) = key else {
-        return Ok(Prepared::nothing());
-    };
-    if let Some(public_key) = &rotate.public_key {
-        check_point(algorithm, public_key)?;
-    }
-    if custodian != Custodian::Software {
-        return Ok(Prepared::nothing());
-    }
-    try_out(
-        shared,
-        target,
-        command,
-        now,
-        Made::Key(placeholder(next, nkey)),
-    )?;
-    // Of the keys that are nkeys only the ledger's own is rotated by this command.
-    let kind = if nkey {
-        Kind::LedgerNkey
-    } else {
-        Kind::Key(algorithm)
-    };
-    version(shared, name, next, kind, purposes).await
+/// A key that was made for a command, and is kept while that command is tried again: it is made once, whatever its number becomes.
+pub(crate) struct Kept {
+    generated: Generated,
+    context: MaterialContext,
 }
 
-/// How long a slow generation waits for those before it.
-const SLOW_PATIENCE: Duration = Duration::from_secs(20);
+/// What is to be made.
+#[derive(Clone, Copy)]
+struct Wanted {
+    kind: Kind,
+    number: u32,
+    purposes: Purposes,
+}
 
 /// What is generated.
 #[derive(Clone, Copy)]
@@ -99,67 +54,150 @@ impl Kind {
     }
 }
 
-impl Shared {
-    /// A place to generate something slow in: one core stays free, and nobody waits for ever.
-    async fn slow_generation(&self) -> Result<SemaphorePermit<'_>, Refused> {
-        let place = tokio::time::timeout(SLOW_PATIENCE, self.slow.acquire()).await;
-        place.ok().and_then(Result::ok).ok_or_else(|| {
-            let said = "more RSA keys are asked for than can be made: try again later".to_owned();
-            Refused::Fault("not_ready", said)
+/// Makes a new key's first version.
+pub(super) async fn first(
+    asked: Asked<'_>,
+    generate: &Generate,
+    kept: &mut Option<Kept>,
+) -> Result<Prepared, Refused> {
+    let wanted = Wanted {
+        kind: Kind::Key(generate.algorithm),
+        number: 1,
+        purposes: generate.purposes.unwrap_or(generate.algorithm.usual()),
+    };
+    asked.version(kept, || Ok(Some(wanted))).await
+}
+
+/// Makes a key's next version, if it is in custody; a registered key's comes with the command.
+pub(super) async fn next(
+    asked: Asked<'_>,
+    rotate: &Rotate,
+    kept: &mut Option<Kept>,
+) -> Result<Prepared, Refused> {
+    let (shared, name) = (asked.shared, &asked.target.name);
+    let wanted = || {
+        let ledger = shared.live.ledger.read();
+        let Some(key) = ledger.key(name).map(|e| &e.state) else {
+            return Ok(None);
+        };
+        if let Some(public_key) = &rotate.public_key {
+            check_point(key.algorithm, public_key)?;
+        }
+        if key.custodian != Custodian::Software {
+            return Ok(None);
+        }
+        // Of the keys that are nkeys only the ledger's own is rotated by this command.
+        let is_nkey = key.newest().is_some_and(|v| v.nkey.is_some());
+        Ok(Some(Wanted {
+            kind: match is_nkey {
+                true => Kind::LedgerNkey,
+                false => Kind::Key(key.algorithm),
+            },
+            number: key.versions.last().map_or(1, |v| v.number + 1),
+            purposes: key.purposes,
+        }))
+    };
+    asked.version(kept, wanted).await
+}
+
+impl Asked<'_> {
+    /// Makes a version, and writes its sealed material under a name that nobody else can have. Nothing if nothing is wanted.
+    ///
+    /// `wanted` is asked twice: a command that would be rejected waits for nothing, and one that waited looks again.
+    async fn version(
+        self,
+        kept: &mut Option<Kept>,
+        wanted: impl Fn() -> Result<Option<Wanted>, Rejection>,
+    ) -> Result<Prepared, Refused> {
+        let (shared, name) = (self.shared, &self.target.name);
+        let Some(first) = self.allowed(&wanted)? else {
+            return Ok(Prepared::nothing());
+        };
+        // Held until the secret is made. Quick ones do not wait for slow ones, and what is made already waits for nothing.
+        let place = match first.kind.is_slow() && kept.is_none() {
+            true => Some(shared.families.slow.wait(self.sender, 0).await?),
+            false => None,
+        };
+        // One after the other for each key: two at once would make the same version, and one of them in vain.
+        let turn = shared.turns.take(name).await?;
+        if shared.live.ledger.read().remembered(&self.id).is_some() {
+            return Ok(Prepared::nothing());
+        }
+        let Some(wanted) = self.allowed(&wanted)? else {
+            return Ok(Prepared::nothing());
+        };
+        let made = match kept {
+            Some(made) => {
+                made.renumber(shared, wanted.number)?;
+                made
+            }
+            None => kept.insert(generate(shared, name, wanted).await?),
+        };
+        drop(place);
+        let entry = entry(name, wanted.number);
+        shared
+            .materials
+            .put(&entry, made.generated.sealed.clone())
+            .await
+            .map_err(|e| custody_failed(&e))?;
+        let version = NewVersion {
+            version: wanted.number,
+            public: made.generated.public.clone(),
+            material: Some(Material {
+                entry: entry.as_str().into(),
+            }),
+        };
+        Ok(Prepared {
+            _turn: Some(turn),
+            ..Prepared::of(Made::Key(version), vec![entry])
         })
+    }
+
+    /// What is wanted now, if the command would be accepted now.
+    fn allowed(
+        &self,
+        wanted: impl Fn() -> Result<Option<Wanted>, Rejection>,
+    ) -> Result<Option<Wanted>, Refused> {
+        let wanted = wanted()?;
+        if let Some(wanted) = wanted {
+            let made = placeholder(wanted.number, matches!(wanted.kind, Kind::LedgerNkey));
+            let made = Made::Key(made);
+            try_out(self.shared, self.target, self.command, self.now, made)?;
+        }
+        Ok(wanted)
     }
 }
 
-/// Generates a version, and writes its sealed material under a name that nobody else can have.
-async fn version(
-    shared: &Shared,
-    name: &Name,
-    number: u32,
-    kind: Kind,
-    purposes: Purposes,
-) -> Result<Prepared, Refused> {
+async fn generate(shared: &Shared, name: &Name, wanted: Wanted) -> Result<Kept, Refused> {
     let custody = Arc::clone(&shared.custody);
     let context = MaterialContext {
         key: name.clone(),
-        version: number,
-        purposes,
+        version: wanted.number,
+        purposes: wanted.purposes,
     };
-    let generate = move || match kind {
-        Kind::Key(algorithm) => custody.generate(algorithm, &context),
-        Kind::LedgerNkey => custody.generate_nkey(NkeyKind::User, &context),
+    let generate = move || {
+        let generated = match wanted.kind {
+            Kind::Key(algorithm) => custody.generate(algorithm, &context),
+            Kind::LedgerNkey => custody.generate_nkey(NkeyKind::User, &context),
+        };
+        generated.map(|generated| Kept { generated, context })
     };
-    // Held until the secret is made. Quick ones do not wait for slow ones.
-    let _place = match kind.is_slow() {
-        true => Some(shared.slow_generation().await?),
-        false => None,
-    };
-    // Somebody else may have taken the name while this one waited.
-    if number == 1 && shared.live.ledger.read().key(name).is_some() {
-        return Ok(Prepared::nothing());
-    }
-    let generated = tokio::task::spawn_blocking(generate)
+    tokio::task::spawn_blocking(generate)
         .await
         .map_err(|e| custody_failed(&e))?
-        .map_err(|e| custody_failed(&e))?;
-    let entry = entry(name, number);
-    shared
-        .materials
-        .put(&entry, generated.sealed)
-        .await
-        .map_err(|e| custody_failed(&e))?;
-    let material = Some(Material {
-        entry: entry.as_str().into(),
-    });
-    let made = NewVersion {
-        version: number,
-        public: generated.public,
-        material,
-    };
-    Ok(Prepared {
-        made: Made::Key(made),
-        entries: vec![entry],
-        creds: None,
-    })
+        .map_err(|e| custody_failed(&e))
+}
+
+impl Kept {
+    fn renumber(&mut self, shared: &Shared, version: u32) -> Result<(), Refused> {
+        if self.context.version != version {
+            let sealed = &self.generated.sealed;
+            let sealed = shared.custody.renumber(sealed, &self.context, version);
+            self.generated.sealed = sealed.map_err(|e| custody_failed(&e))?;
+            self.context.version = version;
+        }
+        Ok(())
+    }
 }
 
 fn placeholder(version: u32, nkey: bool) -> NewVersion {

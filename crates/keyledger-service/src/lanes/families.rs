@@ -1,0 +1,215 @@
+//! The families of requests, and what each may take. Every number stands in the README's table of limits.
+
+use std::{sync::Arc, time::Duration};
+
+use keyledger_domain::{command::Verb, name::Aggregate};
+use serde::{Deserialize, de::IgnoredAny};
+
+use super::{Lane, Limits};
+
+const MIB: usize = 1_024 * 1_024;
+/// How long a request waits for its turn: as long as a client waits for its answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The same of what takes seconds each.
+const LONG_PATIENCE: Duration = Duration::from_secs(20);
+
+/// What takes trust away. People alone may send these, and nothing that a program floods is before them.
+const REVOCATIONS: [(Aggregate, &str); 5] = [
+    (Aggregate::Key, "revoke"),
+    (Aggregate::Key, "destroy"),
+    (Aggregate::User, "revoke"),
+    (Aggregate::Principal, "offboard"),
+    (Aggregate::Token, "lose"),
+];
+
+/// What a request is one of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// It takes trust away: first everywhere.
+    Revocation,
+    /// Any other command.
+    Command,
+    /// A report of an agent.
+    Report,
+    /// A question that memory answers: it takes a processor.
+    Question,
+    /// A question for which the store is read.
+    Reading,
+    /// A question about a past moment, for which the whole ledger is folded anew.
+    Past,
+}
+
+impl Family {
+    /// The family of a command.
+    pub(crate) fn of_verb(verb: &Verb) -> Self {
+        Self::of_command(verb.aggregate, verb.verb)
+    }
+
+    /// The family of a command.
+    pub(crate) fn of_command(aggregate: Aggregate, verb: &str) -> Self {
+        if REVOCATIONS.contains(&(aggregate, verb)) {
+            Self::Revocation
+        } else {
+            Self::Command
+        }
+    }
+
+    /// The family of a question, by its subject behind `{prefix}.queries.` and its payload.
+    pub(crate) fn of_question(tail: &str, payload: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        struct Moment {
+            #[serde(default)]
+            at: Option<IgnoredAny>,
+        }
+        let mut tokens = tail.split('.');
+        match (tokens.next(), tokens.next()) {
+            (Some("inventory"), Some("locate")) => {
+                let moment = serde_json::from_slice::<Moment>(payload).ok();
+                match moment.and_then(|moment| moment.at) {
+                    Some(_) => Self::Past,
+                    None => Self::Question,
+                }
+            }
+            // They ask the store for events, for where it stands, or for a signing key.
+            (Some("history" | "ledger" | "status"), _) | (Some("certificates"), Some("crl")) => {
+                Self::Reading
+            }
+            _ => Self::Question,
+        }
+    }
+}
+
+/// A lane for each family, and one for what is slow within commands.
+#[derive(Debug)]
+pub(crate) struct Families {
+    revocations: Arc<Lane>,
+    commands: Arc<Lane>,
+    reports: Arc<Lane>,
+    questions: Arc<Lane>,
+    readings: Arc<Lane>,
+    past: Arc<Lane>,
+    /// RSA keys to be made.
+    pub(crate) slow: Arc<Lane>,
+}
+
+impl Families {
+    /// The lanes of an instance on a machine with so many cores.
+    pub(crate) fn new(cores: usize) -> Self {
+        // All cores but one make keys, so that everything else goes on meanwhile.
+        let spare = cores.saturating_sub(1).max(1);
+        // A group of 1,024 commands is what the store writes fastest; no more of one sender go before the others'.
+        let commands = limits([4_096, 1_024], [4_096, 1_024], [32 * MIB, 8 * MIB]);
+        // A crowd of agents, each with a report a task and a few announcements.
+        let reports = limits([1_024, 16], [4_096, 64], [32 * MIB, MIB]);
+        let revocations = limits([512, 128], [4_096, 1_024], [16 * MIB, 4 * MIB]);
+        // They take a processor each: more at once only make all slower.
+        let of_one = cores.div_ceil(2);
+        let questions = limits([cores, of_one], [1_024, 128], [8 * MIB, MIB]);
+        // A page of the store's is up to a few MiB in memory.
+        let readings = limits([8, 2], [256, 32], [8 * MIB, MIB]);
+        // Each holds a ledger of its own in memory.
+        let past = limits([1, 1], [8, 2], [MIB, MIB]);
+        let slow = limits([spare, spare], [32, 4], [MIB, MIB]);
+        Self {
+            revocations: Lane::new("revocations", revocations, PATIENCE),
+            commands: Lane::new("commands", commands, PATIENCE),
+            reports: Lane::new("reports", reports, PATIENCE),
+            questions: Lane::new("queries", questions, PATIENCE),
+            readings: Lane::new("queries that read stored events", readings, PATIENCE),
+            past: Lane::new("queries about past moments", past, LONG_PATIENCE),
+            slow: Lane::new("RSA keys to be made", slow, LONG_PATIENCE),
+        }
+    }
+
+    /// The lane of a family.
+    pub(crate) const fn lane(&self, family: Family) -> &Arc<Lane> {
+        match family {
+            Family::Revocation => &self.revocations,
+            Family::Command => &self.commands,
+            Family::Report => &self.reports,
+            Family::Question => &self.questions,
+            Family::Reading => &self.readings,
+            Family::Past => &self.past,
+        }
+    }
+}
+
+/// Of all and of one each: at once, waiting, in bytes.
+const fn limits(at_once: [usize; 2], waiting: [usize; 2], bytes: [usize; 2]) -> Limits {
+    Limits {
+        at_once: at_once[0],
+        at_once_of_one: at_once[1],
+        waiting: waiting[0],
+        waiting_of_one: waiting[1],
+        bytes: bytes[0],
+        bytes_of_one: bytes[1],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keyledger_domain::{Command, ledger::SERVICE_VERBS};
+    use keyledger_wire::query::QUESTIONS;
+
+    use super::*;
+
+    #[test]
+    fn what_revokes_is_a_command_and_no_programs() {
+        for (aggregate, verb) in REVOCATIONS {
+            let known = Command::verbs().find(|v| v.aggregate == aggregate && v.verb == verb);
+            assert!(known.is_some(), "{aggregate} {verb}");
+            let programs = aggregate == Aggregate::Key && SERVICE_VERBS.contains(&verb);
+            assert!(!programs, "{verb}: a program could flood it");
+        }
+    }
+
+    #[test]
+    fn what_revokes_is_let_in_while_everything_else_is_full() {
+        use crate::lanes::{Entry, Sender};
+        let families = Families::new(2);
+        let others = [
+            Family::Command,
+            Family::Report,
+            Family::Question,
+            Family::Reading,
+            Family::Past,
+        ];
+        let mut held = Vec::new();
+        for family in others {
+            // As many senders as it takes, each with all that it is given.
+            for sender in 0..10_000 {
+                let sender: Sender = format!("U{sender}").into();
+                let before = held.len();
+                while let entry @ (Entry::Now(_) | Entry::Waits(_)) =
+                    families.lane(family).enter(&sender, 300)
+                {
+                    held.push(entry);
+                }
+                if held.len() == before {
+                    break;
+                }
+            }
+            let new: Sender = "new".into();
+            let entry = families.lane(family).enter(&new, 300);
+            assert!(matches!(entry, Entry::Busy(_)), "{family:?}");
+        }
+        let administrator: Sender = "administrator".into();
+        let entry = families.lane(Family::Revocation).enter(&administrator, 300);
+        assert!(matches!(entry, Entry::Now(_)));
+    }
+
+    #[test]
+    fn a_question_goes_where_what_it_takes_is_counted() {
+        let of = |tail: &str, payload: &str| Family::of_question(tail, payload.as_bytes());
+        assert_eq!(of("inventory.locate", ""), Family::Question);
+        assert_eq!(of("inventory.locate", r#"{"at":null}"#), Family::Question);
+        let past = r#"{"limit":1,"at":"2026-01-01T00:00:00Z"}"#;
+        assert_eq!(of("inventory.locate", past), Family::Past);
+        for question in QUESTIONS {
+            let family = of(question.tail, "");
+            let reads = ["history", "ledger-head", "ledger-events", "status"];
+            let reads = reads.contains(&question.name) || question.name.contains("-crl");
+            assert_eq!(family == Family::Reading, reads, "{}", question.name);
+        }
+    }
+}

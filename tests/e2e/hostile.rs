@@ -1,0 +1,174 @@
+//! Users who ask for more than their share: everything is answered, and nobody else waits for them.
+
+use std::time::Duration;
+
+use futures::{StreamExt, future::join_all};
+use serde_json::{Value, json};
+
+use crate::{
+    credentials::issue,
+    world::{Admin, World, eventually},
+};
+
+/// Requests that are sent without waiting for an answer to any.
+struct Flood {
+    answers: async_nats::Subscriber,
+    sent: usize,
+}
+
+impl Flood {
+    async fn send(
+        client: &async_nats::Client,
+        subject: &str,
+        payload: Vec<u8>,
+        count: usize,
+    ) -> Self {
+        let inbox = client.new_inbox();
+        let answers = client.subscribe(inbox.clone()).await.unwrap();
+        for _ in 0..count {
+            let (subject, payload) = (subject.to_owned(), payload.clone().into());
+            let sent = client.publish_with_reply(subject, inbox.clone(), payload);
+            sent.await.unwrap();
+        }
+        client.flush().await.unwrap();
+        Self {
+            answers,
+            sent: count,
+        }
+    }
+
+    /// An answer to each request: those that were turned away, and the others.
+    async fn answers(self) -> (Vec<Value>, Vec<Value>) {
+        let answers = self.answers.take(self.sent).map(|message| {
+            let answer: Value = serde_json::from_slice(&message.payload).unwrap();
+            answer
+        });
+        let answers = tokio::time::timeout(Duration::from_secs(60), answers.collect::<Vec<_>>());
+        let answers = answers.await.expect("every request is answered");
+        answers
+            .into_iter()
+            .partition(|answer| answer["reason"] == "busy")
+    }
+}
+
+/// A user of the role `service`, for the key that bears its name.
+async fn service_user(world: &World, admin: &Admin, name: &str) -> Admin {
+    let creds = issue(
+        world,
+        admin,
+        name,
+        json!({"account": "admin", "role": "service"}),
+    )
+    .await;
+    let nats = world.connect(&creds).await;
+    Admin {
+        client: keyledger_wire::Client::new(nats, world.organisation.prefix()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_is_answered_and_nobody_else_waits_for_it() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let orders = service_user(&world, &admin, "orders").await;
+    issue(
+        &world,
+        &admin,
+        "leaver",
+        json!({"account": "admin", "role": "auditor"}),
+    )
+    .await;
+    let body = json!({"algorithm": "ed25519", "activate": true});
+    orders.send("key.generate", "orders", body).await.unwrap();
+    for _ in 0..30 {
+        orders
+            .send("key.rotate", "orders", json!({}))
+            .await
+            .unwrap();
+    }
+
+    let nats = orders.client.nats();
+    let past = json!({"at": crate::world::now()}).to_string();
+    let floods = [
+        ("keys.queries.history.key.orders", b"{}".to_vec(), 600),
+        ("keys.queries.inventory.locate", b"{}".to_vec(), 600),
+        ("keys.queries.inventory.locate", past.into_bytes(), 40),
+        // Refused by rule, and large: 32 MiB in all.
+        (
+            "keys.commands.key.describe.orders",
+            vec![b' '; 64 * 1_024],
+            500,
+        ),
+    ];
+    let floods = floods.map(|(subject, payload, count)| Flood::send(nats, subject, payload, count));
+    let floods = join_all(floods).await;
+
+    // Others ask the same, and the client asks again by itself where it must.
+    let history = admin.ask("history.key.orders", json!({})).await;
+    assert_eq!(history.as_array().unwrap().len(), 32);
+    let inventory = admin
+        .ask("inventory.locate", json!({"name": "orders"}))
+        .await;
+    assert_eq!(inventory["total"], 1);
+    let done = admin
+        .send("user.revoke", "leaver", json!({"reason": "left"}))
+        .await;
+    assert_eq!(done.unwrap()["state"], "revoked");
+
+    let mut turned_away = Vec::new();
+    for flood in floods {
+        let (busy, answered) = flood.answers().await;
+        for busy in &busy {
+            let wait = busy["retry_after_ms"].as_u64().unwrap();
+            assert!((100..=30_000).contains(&wait), "{busy}");
+            assert_eq!(busy["code"], 503);
+        }
+        assert!(!answered.is_empty());
+        turned_away.push(busy.len());
+    }
+    // Its share of what reads the store is 34 at a time, and of the past 3.
+    assert!(turned_away[0] > 0 && turned_away[2] > 0, "{turned_away:?}");
+    eventually("the revocation is confirmed", || async {
+        let users = admin.ask("credentials.admin", json!({})).await;
+        let rows = users["rows"].as_array().unwrap().clone();
+        let leaver = rows.iter().find(|row| row["name"] == "leaver");
+        leaver.is_some_and(|row| row["revocation_took_ms"].is_u64())
+    })
+    .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_is_made_once_for_each_rotation_however_many_come_at_once() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let body = |algorithm: &str| json!({"algorithm": algorithm, "activate": true});
+    for (key, algorithm) in [("quick", "ed25519"), ("slow", "rsa-3072")] {
+        admin
+            .send("key.generate", key, body(algorithm))
+            .await
+            .unwrap();
+    }
+    let setup = world.connect(&world.organisation.creds("setup")).await;
+    let material = async_nats::jetstream::new(setup);
+    let written = || async {
+        let mut stream = material.get_stream("KV_KEYS_MATERIAL").await.unwrap();
+        stream.info().await.unwrap().state.last_sequence
+    };
+    let before = written().await;
+    let keys = ["quick"; 24].into_iter().chain(["slow"; 3]);
+    let rotations = keys.map(|key| admin.send("key.rotate", key, json!({})));
+    for done in join_all(rotations).await {
+        done.unwrap();
+    }
+    assert_eq!(
+        written().await,
+        before + 27,
+        "an entry for each, and none in vain"
+    );
+    assert_eq!(admin.key("quick").await["versions"], 25);
+    assert_eq!(admin.key("slow").await["versions"], 4);
+    service.stop().await;
+}
