@@ -192,6 +192,23 @@ pub enum Rejection {
     /// The command changes nothing.
     #[error("nothing to change: name at least one field that is to be different")]
     NothingToChange,
+    /// A further revocation would make the account's JWT larger than servers take: nobody would enforce it.
+    #[error(
+        "the revocation list of account {account} is full: with more than its {entries} entries its JWT is larger than nats-server takes, and the revocation would not be enforced; {}",
+        room(in_the_way, *rest, *first_end)
+    )]
+    RevocationsFull {
+        /// The account.
+        account: Name,
+        /// How many entries the list has.
+        entries: usize,
+        /// When the first of them may leave by itself, in seconds; nothing if none ever may.
+        first_end: Option<i64>,
+        /// Users whose JWTs are older than what is on the list, and keep it from becoming one entry.
+        in_the_way: Vec<Name>,
+        /// How many more there are of them.
+        rest: usize,
+    },
     /// A limit on counts.
     #[error("{what}: at most {max} are allowed")]
     LimitReached {
@@ -200,6 +217,28 @@ pub enum Rejection {
         /// How many.
         max: usize,
     },
+}
+
+/// How a revocation list gets room again.
+fn room(in_the_way: &[Name], rest: usize, first_end: Option<i64>) -> String {
+    let names: Vec<_> = in_the_way.iter().map(Name::as_str).collect();
+    let names = names.join(", ");
+    let more = if rest > 0 {
+        format!(" and {rest} more, the oldest of `keyledger user list`")
+    } else {
+        String::new()
+    };
+    let end = first_end.map(|end| {
+        format!(
+            "; or wait until entries leave it, the first an hour after {}",
+            Timestamp::from_seconds(end)
+        )
+    });
+    format!(
+        "issue {names}{more} anew under other names with `keyledger user issue`, and revoke the old ones: \
+         everything that was issued before then becomes one entry{}",
+        end.unwrap_or_default()
+    )
 }
 
 /// What is to be done about a name that is taken: a token has one serial number, and no other to choose.
@@ -307,6 +346,11 @@ impl Rejection {
             422,
             "name at least one field that is to be different",
         ),
+        (
+            "revocations_full",
+            409,
+            "replace the users named in the message, whose JWTs are older than what is on the list; `keyledger doctor` shows how full each list is",
+        ),
         ("limit_reached", 422, "remove some first"),
     ];
 
@@ -336,6 +380,7 @@ impl Rejection {
             Self::NoMaterial { .. } => "no_material",
             Self::Ended(_) => "ended",
             Self::NothingToChange => "nothing_to_change",
+            Self::RevocationsFull { .. } => "revocations_full",
             Self::LimitReached { .. } => "limit_reached",
         }
     }

@@ -1,6 +1,6 @@
 //! The rules of an account's life.
 
-use super::{Account, Command, Created, Event, Purpose, SigningKey};
+use super::{AMPLE_JWT_BYTES, Account, Command, Created, Event, Purpose, SigningKey};
 use crate::{
     algorithm::{Algorithm, Purposes},
     key::{self, Custodian, Public},
@@ -102,7 +102,7 @@ pub fn decide(
         Some(title) => title.clone(),
         None => Title::new(name.as_str()).expect("a name is a line of text"),
     };
-    Ok(vec![Event::Created(Created {
+    let created = Event::Created(Created {
         title,
         purpose: facts.purpose,
         nkey: facts.identity.public.nkey.clone().unwrap_or_default(),
@@ -111,5 +111,14 @@ pub fn decide(
         claims: facts.claims.clone(),
         issuer: facts.issuer.clone(),
         issued_at: now.seconds(),
-    })])
+    });
+    let bytes = Account::create(&created, now).map_or(0, |account| account.jwt_bytes(0));
+    // Half of it is for revocations.
+    if bytes > AMPLE_JWT_BYTES {
+        return Err(Rejection::LimitReached {
+            what: "bytes of an account's JWT before anybody is revoked",
+            max: AMPLE_JWT_BYTES,
+        });
+    }
+    Ok(vec![created])
 }

@@ -9,6 +9,12 @@ events! {
     "account.v1.created" => Created(Created),
     /// A user's JWTs issued until a moment are refused from now on.
     "account.v1.revocation_added" => RevocationAdded(RevocationAdded),
+    /// What refuses only JWTs that have expired left its revocation list.
+    "account.v1.revocations_expired" => RevocationsExpired(RevocationsExpired),
+    /// One entry of its revocation list refuses what many did before.
+    "account.v1.revocations_collapsed" => RevocationsCollapsed(RevocationsCollapsed),
+    /// Its JWT is signed anew, newer than one that a server holds or lost.
+    "account.v1.renewed" => Renewed(Renewed),
     /// Every server that answered holds this JWT.
     "account.v1.confirmed" => Confirmed(Confirmed),
     /// A server was found with another JWT, and was pushed to again.
@@ -81,6 +87,49 @@ pub struct RevocationAdded {
     pub expires_at: i64,
     /// The `iat` of the account's new JWT, in seconds: strictly more than the last one's.
     pub issued_at: i64,
+    /// When the newest JWT that it refuses was issued, in seconds; not written before lists could collapse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt_issued_at: Option<i64>,
+}
+
+/// Entries left a revocation list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevocationsExpired {
+    /// Those left that refuse only JWTs that expired before this second.
+    pub before: i64,
+    /// The `iat` of the account's new JWT, in seconds: strictly more than the last one's.
+    pub issued_at: i64,
+}
+
+/// A revocation list became shorter, and refuses the same users.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevocationsCollapsed {
+    /// All JWTs issued until this second are refused. Every one of a user who stays was issued later.
+    pub until: i64,
+    /// The `iat` of the account's new JWT, in seconds: strictly more than the last one's.
+    pub issued_at: i64,
+}
+
+/// The same JWT under a newer `iat`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renewed {
+    /// Why.
+    pub cause: RenewalCause,
+    /// The `iat` of the account's new JWT, in seconds: strictly more than the last one's.
+    pub issued_at: i64,
+}
+
+/// Why an account's JWT was signed anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RenewalCause {
+    /// A server lost its copy, and takes no JWT that it believes it has.
+    Lost,
+    /// A server holds a newer one, and an administrator said that the ledger counts.
+    Overridden,
 }
 
 /// All servers hold the JWT.
@@ -108,4 +157,7 @@ pub struct DriftRepaired {
     pub found: Option<Box<str>>,
     /// The `iat` of what it was given.
     pub issued_at: i64,
+    /// How often that was since it was last written down, where it was more than once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
 }

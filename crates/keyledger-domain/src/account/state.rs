@@ -1,10 +1,11 @@
 //! The state of an account: the fold of its events.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Purpose};
+use super::{
+    Event, Purpose,
+    revocations::{Revocation, Revocations, jwt_bytes},
+};
 use crate::{name::Name, stamp::Role, text::Title, time::Timestamp};
 
 /// A signing key as the state keeps it.
@@ -37,8 +38,8 @@ pub struct Account {
     pub claims: Box<str>,
     /// The operator's signing key that signs its JWT.
     pub issuer: Box<str>,
-    /// Refused users: nkey to the second until which their JWTs are refused.
-    pub revocations: BTreeMap<Box<str>, i64>,
+    /// Whose JWTs are refused.
+    pub revocations: Revocations,
     /// The `iat` of its newest JWT.
     pub issued_at: i64,
     /// The `iat` of the newest JWT seen on every server.
@@ -71,7 +72,7 @@ impl Account {
             signing_keys: signing_keys.collect(),
             claims: created.claims.to_string().into(),
             issuer: created.issuer,
-            revocations: BTreeMap::new(),
+            revocations: Revocations::default(),
             issued_at: created.issued_at,
             confirmed: None,
             created_at: at,
@@ -84,13 +85,40 @@ impl Account {
         match event {
             Event::Created(_) | Event::DriftRepaired(_) => {}
             Event::RevocationAdded(r) => {
-                let until = self.revocations.entry(r.nkey.clone()).or_insert(r.until);
-                *until = r.until.max(*until);
-                self.issued_at = r.issued_at;
-                self.changed_at = at;
+                let entry = Revocation {
+                    until: r.until,
+                    jwt_issued_at: r.jwt_issued_at.unwrap_or(r.until),
+                    expires_at: r.expires_at,
+                };
+                self.revocations.add(&r.nkey, entry);
+                self.reissue(r.issued_at, at);
             }
+            Event::RevocationsExpired(e) => {
+                self.revocations.drop_expired(e.before);
+                self.reissue(e.issued_at, at);
+            }
+            Event::RevocationsCollapsed(c) => {
+                self.revocations.collapse(c.until);
+                self.reissue(c.issued_at, at);
+            }
+            Event::Renewed(r) => self.reissue(r.issued_at, at),
             Event::Confirmed(c) => self.confirmed = self.confirmed.max(Some(c.issued_at)),
         }
+    }
+
+    fn reissue(&mut self, issued_at: i64, at: Timestamp) {
+        self.issued_at = issued_at;
+        self.changed_at = at;
+    }
+
+    /// The length of its JWT with so many revocations, in bytes: never less than it is.
+    #[must_use]
+    pub fn jwt_bytes(&self, revocations: usize) -> usize {
+        let keys = self.signing_keys.iter().map(|key| {
+            let template = key.template.as_ref().map_or(0, |template| template.len());
+            template + 2 * key.nkey.len() + 64
+        });
+        jwt_bytes(self.claims.len() + keys.sum::<usize>(), revocations)
     }
 
     /// The signing key that issues users of `role`, or unscoped ones.

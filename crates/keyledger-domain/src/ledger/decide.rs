@@ -72,6 +72,17 @@ pub enum Outcome {
         /// The users whose revocation this confirms, with the milliseconds it took for each.
         users: Vec<(Name, u64)>,
     },
+    /// It was looked whether entries of an account's revocation list can leave it.
+    RevocationsExpired(Name),
+    /// An account's JWT must be newer than this `iat`, in seconds, to be taken by every server.
+    Renew {
+        /// The account.
+        account: Name,
+        /// The `iat` that it must be above.
+        above: i64,
+        /// Why.
+        cause: account::RenewalCause,
+    },
     /// A server was found with another JWT, and was pushed to again.
     DriftRepaired {
         /// The account.
@@ -236,6 +247,28 @@ impl Ledger {
                     }
                 }
             }
+            Outcome::RevocationsExpired(account) => {
+                let event = self.expire_revocations(account, now);
+                let target = HistoryId::new(Aggregate::Account, account.clone());
+                decision.add(&target, event.into_iter().collect(), Event::Account);
+            }
+            Outcome::Renew {
+                account,
+                above,
+                cause,
+            } => {
+                let state = self.account(account).map(|e| &e.state);
+                // Another instance saw to it.
+                let state = state.filter(|state| state.issued_at <= *above);
+                let event = state.map(|state| {
+                    account::Event::Renewed(account::Renewed {
+                        cause: *cause,
+                        issued_at: state.next_issued_at(now).max(above.saturating_add(1)),
+                    })
+                });
+                let target = HistoryId::new(Aggregate::Account, account.clone());
+                decision.add(&target, event.into_iter().collect(), Event::Account);
+            }
             Outcome::DriftRepaired { account, repaired } => {
                 if self.account(account).is_some() {
                     let target = HistoryId::new(Aggregate::Account, account.clone());
@@ -316,7 +349,7 @@ impl Ledger {
         decision.add(target, events, Event::User);
         if revoked {
             self.check_dispensable(&[name], facts.now)?;
-            self.add_revocations(&[name], facts.now, decision);
+            self.add_revocations(&[name], facts.now, decision)?;
             self.cancel_tasks_of(&[name], facts.now, decision);
         }
         Ok(())
@@ -344,36 +377,9 @@ impl Ledger {
         }
         let names: Vec<_> = users.into_iter().map(|(name, _)| name).collect();
         self.check_dispensable(&names, now)?;
-        self.add_revocations(&names, now, decision);
+        self.add_revocations(&names, now, decision)?;
         self.cancel_tasks_of(&names, now, decision);
         Ok(())
-    }
-
-    /// Puts users on the revocation lists of their accounts; each list grows under rising `iat`s.
-    pub(super) fn add_revocations(&self, users: &[&Name], now: Timestamp, decision: &mut Decision) {
-        let mut issued: std::collections::HashMap<&Name, i64> = std::collections::HashMap::new();
-        for name in users {
-            let Some(user) = self.user(name).map(|e| &e.state) else {
-                continue;
-            };
-            let Some(account) = self.account(&user.account).map(|e| &e.state) else {
-                continue;
-            };
-            let issued_at = issued
-                .entry(&user.account)
-                .and_modify(|at| *at += 1)
-                .or_insert_with(|| account.next_issued_at(now));
-            let event = account::Event::RevocationAdded(account::RevocationAdded {
-                user: (*name).clone(),
-                nkey: user.nkey.clone(),
-                // Also what was issued within this second, and under a clock that ran ahead.
-                until: now.seconds().max(user.issued_at),
-                expires_at: user.expires_at,
-                issued_at: *issued_at,
-            });
-            let target = HistoryId::new(Aggregate::Account, user.account.clone());
-            decision.add(&target, vec![event], Event::Account);
-        }
     }
 
     /// The key aggregates behind a new account.

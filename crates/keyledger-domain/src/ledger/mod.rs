@@ -5,6 +5,7 @@ mod checks;
 mod decide;
 mod fold;
 mod reads;
+mod revocations;
 mod seal;
 mod token_signer;
 mod tokens;

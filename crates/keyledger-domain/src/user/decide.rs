@@ -3,8 +3,8 @@
 use keyledger_claims::subject;
 
 use super::{
-    Command, DEFAULT_EXPIRES_DAYS, Event, Issue, Issued, MAX_EXPIRES_DAYS, MAX_GRANTS, Revoked,
-    User,
+    Command, DEFAULT_EXPIRES_DAYS, Event, Issue, Issued, MAX_EXPIRES_DAYS, MAX_GRANTS,
+    MAX_JWT_BYTES, Revoked, User,
 };
 use crate::{
     account::{Account, Purpose},
@@ -38,7 +38,7 @@ pub fn decide(
 ) -> Result<Vec<Event>, Rejection> {
     let id = || HistoryId::new(Aggregate::User, name.clone());
     Ok(match (user, command) {
-        (None, Command::Issue(issue)) => vec![issued(issue, facts)?],
+        (None, Command::Issue(issue)) => vec![checked(name, issued(issue, facts)?, facts)?],
         (None, Command::Revoke(_)) => return Err(Rejection::NotFound(id())),
         (Some(_), Command::Issue(_)) => return Err(Rejection::NameTaken(id())),
         (Some(user), Command::Revoke(_)) if user.revoked_at.is_some() => vec![],
@@ -49,6 +49,39 @@ pub fn decide(
             })]
         }
     })
+}
+
+/// Holds that nats-server would let in who has this JWT.
+fn checked(name: &Name, issued: Event, facts: UserFacts<'_>) -> Result<Event, Rejection> {
+    let Some(user) = User::create(&issued) else {
+        return Ok(issued);
+    };
+    let bytes = user.jwt_bytes(name);
+    if bytes > MAX_JWT_BYTES {
+        let field = if user.keys.is_empty() {
+            "publish"
+        } else {
+            "keys"
+        };
+        let fault = format!(
+            "the user's JWT would have {bytes} bytes, and a client that sends more than {MAX_JWT_BYTES} is refused by \
+             nats-server: name fewer, or use wildcards in subjects"
+        );
+        return Err(Rejection::BadValue { field, fault });
+    }
+    let all = facts.account.and_then(|account| account.revocations.all());
+    if let Some(all) = all.filter(|all| user.issued_at <= all.until) {
+        return Err(Rejection::BadDate {
+            field: "issued_at",
+            value: Timestamp::from_seconds(user.issued_at),
+            rule: if all.until < facts.now.seconds() {
+                "its account refuses everything that was issued until then: send the command again"
+            } else {
+                "its account refuses everything that was issued until now and later: the service's clock was set back; set it right"
+            },
+        });
+    }
+    Ok(issued)
 }
 
 fn issued(issue: &Issue, facts: UserFacts<'_>) -> Result<Event, Rejection> {

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{Event, Issued};
 use crate::{name::Name, stamp::Role, time::Timestamp};
 
+/// What a user's JWT has besides its name, keys and subjects, as JSON: header, ids, times, limits and signature.
+const FRAME_BYTES: usize = 740;
+
 /// A user as its history left it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
@@ -80,6 +83,20 @@ impl User {
             Event::Revoked(r) => self.revoked_at = Some(r.revoked_at),
             Event::RevocationConfirmed(c) => self.revocation_took_ms = Some(c.took_ms),
         }
+    }
+
+    /// The length of its JWT, in bytes: never less than it is, and little more.
+    #[must_use]
+    pub fn jwt_bytes(&self, name: &Name) -> usize {
+        let texts = |list: &Option<Vec<Box<str>>>| {
+            let subjects = list.iter().flatten();
+            subjects.map(|subject| subject.len() + 3).sum::<usize>()
+        };
+        // Each key is a tag: `"key:…",`.
+        let keys = self.keys.iter().map(|key| key.as_str().len() + 7);
+        let grants = keys.sum::<usize>() + texts(&self.publish) + texts(&self.subscribe);
+        // Base64 makes four bytes of three.
+        (FRAME_BYTES + name.as_str().len() + grants) * 4 / 3
     }
 
     /// True if it may connect at `now`, as far as the ledger knows.

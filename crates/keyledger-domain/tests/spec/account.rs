@@ -79,6 +79,7 @@ fn a_drift_that_was_repaired_is_recorded_each_time() {
                 server: "n1".into(),
                 found: None,
                 issued_at: 1,
+                times: None,
             },
         })
     };

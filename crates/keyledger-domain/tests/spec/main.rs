@@ -17,6 +17,7 @@ mod principal;
 mod profile;
 mod rejection;
 mod retry;
+mod revocations;
 mod schema;
 mod signed;
 mod text;

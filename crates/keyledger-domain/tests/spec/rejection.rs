@@ -60,6 +60,14 @@ fn reached() -> Vec<Rejection> {
         what: "OpenPGP certificate",
         remedy: "publish one",
     });
+    // Specs of its own fill a list.
+    reached.push(Rejection::RevocationsFull {
+        account: name("staff"),
+        entries: 10_000,
+        first_end: None,
+        in_the_way: vec![name("root")],
+        rest: 0,
+    });
     // A token's states are refused for the same reason as a key's.
     reached.push(no(token("lose", json!({}))));
     reached.push(no(say(Say::Begin(Stage::Taken))));

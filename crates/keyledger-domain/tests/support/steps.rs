@@ -1,6 +1,6 @@
 //! Given what happened, when a command comes, then this is written or refused.
 
-use keyledger_domain::{Aggregate, Ledger, Rejection, ledger::Outcome, name::HistoryId};
+use keyledger_domain::{Aggregate, Ledger, Rejection, Timestamp, ledger::Outcome, name::HistoryId};
 use serde_json::{Value, json};
 
 use super::{Told, World, history, name, spki};
@@ -147,13 +147,7 @@ pub(crate) struct Then {
 
 /// A fresh organisation in which `steps` were done; each of them must have been allowed.
 pub(crate) fn given(steps: impl IntoIterator<Item = Step>) -> Given {
-    let mut world = World::organisation();
-    for step in steps {
-        world
-            .run(&step)
-            .unwrap_or_else(|no| panic!("{step:?}: {no}"));
-    }
-    Given(world)
+    Given(World::organisation()).and(steps)
 }
 
 impl Given {
@@ -170,6 +164,31 @@ impl Given {
 
     pub(crate) fn world(self) -> World {
         self.0
+    }
+
+    /// What the world is, to look at.
+    pub(crate) const fn world_ref(&self) -> &World {
+        &self.0
+    }
+
+    /// A world that was made by hand.
+    pub(crate) const fn of(world: World) -> Self {
+        Self(world)
+    }
+
+    /// And then these were done; each of them must have been allowed.
+    pub(crate) fn and(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
+        for step in steps {
+            let done = self.0.run(&step);
+            done.unwrap_or_else(|no| panic!("{step:?}: {no}"));
+        }
+        self
+    }
+
+    /// And now it is this time.
+    pub(crate) const fn at(mut self, now: Timestamp) -> Self {
+        self.0.now = now;
+        self
     }
 }
 

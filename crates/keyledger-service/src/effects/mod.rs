@@ -1,6 +1,7 @@
 //! Effects: what events ask to be done outside the ledger. Each may run twice; its outcome becomes an event.
 
 mod eraser;
+mod expirer;
 mod filer;
 mod projector;
 mod scheduler;
@@ -35,6 +36,7 @@ pub(crate) fn start(
         Arc::clone(principal),
     ));
     tasks.spawn(scheduler::run(Arc::clone(shared), Arc::clone(principal)));
+    tasks.spawn(expirer::run(Arc::clone(shared), Arc::clone(principal)));
     tasks.spawn(dispatch(
         Arc::clone(shared),
         news,
@@ -74,7 +76,13 @@ async fn dispatch(
                     let _ = to.to_erase.send(name.clone());
                 }
             }
-            Event::Account(account::Event::Created(_) | account::Event::RevocationAdded(_)) => {
+            Event::Account(
+                account::Event::Created(_)
+                | account::Event::RevocationAdded(_)
+                | account::Event::RevocationsExpired(_)
+                | account::Event::RevocationsCollapsed(_)
+                | account::Event::Renewed(_),
+            ) => {
                 to.resolver.notify(name.clone());
             }
             Event::Token(token::Event::TaskFiled(_)) => {
@@ -90,7 +98,10 @@ async fn dispatch(
                     let _ = to.to_file.send(filer::News::Agent(name.clone()));
                 }
             }
-            Event::Account(_) | Event::Principal(_) | Event::Operator(_) | Event::Token(_) => {}
+            Event::Account(account::Event::Confirmed(_) | account::Event::DriftRepaired(_))
+            | Event::Principal(_)
+            | Event::Operator(_)
+            | Event::Token(_) => {}
         }
     }
 }

@@ -312,8 +312,7 @@ impl Ledger {
                 Event::User,
             );
         }
-        self.add_revocations(&users, now, decision);
-        Ok(())
+        self.add_revocations(&users, now, decision)
     }
 }
 

@@ -7,12 +7,18 @@ use keyledger_claims::{
 use keyledger_custody::NkeySigner;
 use keyledger_domain::{
     Name, Role,
-    account::{Account, Purpose, Signing},
+    account::{Account, MAX_JWT_BYTES, Purpose, RESERVED_JWT_BYTES, Signing},
     user::User,
 };
 
 /// How long the service may take for an answer, in nanoseconds: half as much again as the handler's patience.
 const ANSWER_WITHIN_NS: i64 = 30_000_000_000;
+
+/// Whom an entry of a revocation list refuses that names no nkey.
+const EVERYBODY: &str = "*";
+
+/// The longest JWT that is pushed: what the ledger's rules let a list grow to.
+const MAX_PUSHED_BYTES: usize = MAX_JWT_BYTES + RESERVED_JWT_BYTES;
 
 /// Why there is no JWT.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +49,14 @@ pub enum JwtError {
         expected: String,
         /// Whose key was given.
         found: String,
+    },
+    /// It is larger than nats-server takes: nobody would enforce it.
+    #[error("the JWT of {subject} has {bytes} bytes, and nats-server takes {MAX_PUSHED_BYTES}")]
+    TooLarge {
+        /// Whom it is about.
+        subject: String,
+        /// Its length.
+        bytes: usize,
     },
     /// They were not signed: the source says why.
     #[error("the claims of {subject} were not signed")]
@@ -84,9 +98,12 @@ pub fn account_claims(account: &Account) -> Result<AccountClaims, JwtError> {
         body.signing_keys
             .push(signing_key(key).map_err(unreadable)?);
     }
-    let revocations = account.revocations.iter();
+    let revoked = account.revocations.users();
     body.revocations
-        .extend(revocations.map(|(nkey, until)| (nkey.to_string(), *until)));
+        .extend(revoked.map(|(nkey, entry)| (nkey.to_owned(), entry.until)));
+    if let Some(all) = account.revocations.all() {
+        body.revocations.insert(EVERYBODY.to_owned(), all.until);
+    }
     let mut claims = AccountClaims::with_body(&*account.nkey, account.issued_at, body);
     account.title.as_str().clone_into(&mut claims.name);
     Ok(claims)
@@ -120,7 +137,14 @@ pub fn account_jwt(account: &Account, signer: &NkeySigner) -> Result<String, Jwt
     if !issues.is_empty() {
         return Err(invalid(&account.nkey, issues));
     }
-    encode(&claims, &ClaimsSigner(signer)).map_err(encode_error(&account.nkey))
+    let jwt = encode(&claims, &ClaimsSigner(signer)).map_err(encode_error(&account.nkey))?;
+    if jwt.len() > MAX_PUSHED_BYTES {
+        return Err(JwtError::TooLarge {
+            subject: account.nkey.to_string(),
+            bytes: jwt.len(),
+        });
+    }
+    Ok(jwt)
 }
 
 /// The claims of a user.

@@ -1,4 +1,6 @@
-use keyledger_claims::{AccountBody, UserBody, account::Export, account::ExportType, decode};
+use keyledger_claims::{
+    AccountBody, KeyPairSigner, UserBody, account::Export, account::ExportType, decode, encode,
+};
 use keyledger_custody::UserSeed;
 use keyledger_domain::{
     Timestamp,
@@ -67,6 +69,7 @@ fn an_account_s_claims_are_what_its_events_say() {
         until: AT + 5,
         expires_at: 0,
         issued_at: AT + 5,
+        jwt_issued_at: None,
     });
     account.evolve(&added, Timestamp::from_seconds(AT + 5));
     let claims = account_claims(&account).unwrap();
@@ -77,6 +80,99 @@ fn an_account_s_claims_are_what_its_events_say() {
     let own = "keys.commands.key.rotate.{{name()}}".to_owned();
     assert!(scope.template.publish.allow.contains(&own));
     assert_eq!(claims, account_claims(&account).unwrap());
+}
+
+#[test]
+fn a_jwt_is_never_longer_than_the_rules_think() {
+    let operator = KeyPairSigner::new(KeyPair::new_operator());
+    for role in [
+        Role::Administrator,
+        Role::Auditor,
+        Role::Service,
+        Role::Agent,
+    ] {
+        let mut account = account(Purpose::Client, &AccountBody::new(), Some(role));
+        for count in [0, 1, 300] {
+            for at in account.revocations.len()..count {
+                let added = AccountEvent::RevocationAdded(RevocationAdded {
+                    user: name(&format!("old-{at}")),
+                    nkey: KeyPair::new_user().public_key().into(),
+                    until: AT,
+                    expires_at: AT + 60,
+                    issued_at: AT,
+                    jwt_issued_at: Some(AT),
+                });
+                account.evolve(&added, Timestamp::from_seconds(AT));
+            }
+            let claims = account_claims(&account).unwrap();
+            let length = encode(&claims, &operator).unwrap().len();
+            let bound = account.jwt_bytes(count);
+            assert!(length <= bound, "{role} {count}: {length} > {bound}");
+            assert!(
+                bound <= length + 4_096,
+                "{role} {count}: {bound} is far above {length}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_collapsed_list_refuses_everybody_until_then() {
+    let mut account = account(Purpose::Plain, &AccountBody::new(), None);
+    let (old, young) = (
+        KeyPair::new_user().public_key(),
+        KeyPair::new_user().public_key(),
+    );
+    let collapsed =
+        AccountEvent::RevocationsCollapsed(keyledger_domain::account::RevocationsCollapsed {
+            until: AT + 1,
+            issued_at: AT + 3,
+        });
+    for (nkey, issued_at) in [(&old, AT), (&young, AT + 2)] {
+        let added = AccountEvent::RevocationAdded(RevocationAdded {
+            user: name("old"),
+            nkey: nkey.as_str().into(),
+            until: AT + 2,
+            expires_at: AT + 60,
+            issued_at: AT + 2,
+            jwt_issued_at: Some(issued_at),
+        });
+        account.evolve(&added, Timestamp::from_seconds(AT + 2));
+    }
+    account.evolve(&collapsed, Timestamp::from_seconds(AT + 3));
+    let revocations = account_claims(&account).unwrap().nats.revocations;
+    let expected = [("*".to_owned(), AT + 1), (young, AT + 2)];
+    assert_eq!(revocations, expected.into_iter().collect());
+}
+
+#[test]
+fn a_user_s_jwt_is_never_longer_than_the_rules_think() {
+    let many = |count: usize| -> Vec<Box<str>> {
+        let subject = |at: usize| format!("orders.{at:0>50}.>").into();
+        (0..count).map(subject).collect()
+    };
+    for count in [1, 5, 20] {
+        let scoped = account(Purpose::Client, &AccountBody::new(), Some(Role::Service));
+        let mut user = user(&scoped, None);
+        user.keys = (0..count).map(|at| name(&format!("{at:0>60}"))).collect();
+        check_length(&scoped, &user);
+        let plain = account(Purpose::Plain, &AccountBody::new(), None);
+        let mut user = self::user(&plain, Some(many(count)));
+        user.keys = Vec::new();
+        user.subscribe = Some(many(count));
+        check_length(&plain, &user);
+    }
+}
+
+fn check_length(account: &Account, user: &User) {
+    let signer = KeyPairSigner::new(KeyPair::new_account());
+    let long = name(&"n".repeat(63));
+    let length = encode(&user_claims(&long, user, account), &signer)
+        .unwrap()
+        .len();
+    let bound = user.jwt_bytes(&long);
+    assert!(length <= bound, "{length} > {bound}");
+    assert!(bound <= length + 500, "{bound} is far above {length}");
 }
 
 #[test]

@@ -20,7 +20,9 @@ impl Pusher {
                 user.state.account == *name
                     && user.state.revocation_took_ms.is_none()
                     // Only what this JWT holds: a later revocation waits for its own.
-                    && account.revocations.contains_key(&user.state.nkey)
+                    && account
+                        .revocations
+                        .refuses(&user.state.nkey, user.state.issued_at)
             });
             open.filter_map(|(user, u)| Some((user.clone(), since(u.state.revoked_at?, now))))
                 .collect()
@@ -52,6 +54,7 @@ impl Pusher {
             server: self.servers.names().join(" or ").into(),
             found,
             issued_at: account.issued_at,
+            times: None,
         };
         self.report(Outcome::DriftRepaired {
             account: name.clone(),
