@@ -130,7 +130,7 @@ async fn a_ledger_without_genesis_is_not_served() {
     assert!(matches!(error, StartError::NoGenesis), "{error}");
     assert!(error.to_string().contains("keyledger setup"), "{error}");
     // The remedy helps.
-    world.set_up().await;
+    world.set_up(1).await;
     world.serve().await.stop().await;
 }
 

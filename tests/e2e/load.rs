@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use crate::world::{Admin, World};
+use crate::world::{Admin, Site};
 
 /// What each sender does with each of its keys; every command writes one event.
 const LIFE: [(&str, &str); 5] = [
@@ -112,7 +112,7 @@ async fn insist(admin: &Admin, verb: &str, name: &str, body: &'static str) -> Ac
 /// Holds what must be true after any crash: every acknowledged command is there, once; none was executed twice; the
 /// ledger verifies; and the secret half of every key is where its event says.
 pub(crate) async fn nothing_lost_nothing_twice(
-    world: &World,
+    world: &Site,
     admin: &Admin,
     acks: &[Acknowledgement],
 ) {

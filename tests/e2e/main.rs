@@ -3,6 +3,7 @@
 
 mod agents;
 mod authority;
+mod cluster;
 mod crash;
 mod credentials;
 mod durability;

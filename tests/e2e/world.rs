@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{ConnectOptions, HeaderMap, RequestErrorKind};
+use async_nats::{ConnectOptions, HeaderMap, RequestErrorKind, ServerAddr};
 use bytes::Bytes;
 use keyledger_custody::{Custody, MaterialContext, NkeySigner};
 use keyledger_domain::{
@@ -18,17 +18,32 @@ use keyledger_service::{
     store::{JetStreamStore, Store},
     trust::{InitOptions, Organisation, Root, initialise, setup},
 };
-use keyledger_testkit::{Config, NatsServer};
+use keyledger_testkit::{Cluster, Config, NatsServer};
 use keyledger_wire::{Client, Ids};
 use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// A world of its own for one test.
+/// A world of its own for one test, on one server.
 pub(crate) struct World {
     pub(crate) server: NatsServer,
+    site: Site,
+}
+
+/// An organisation on servers.
+pub(crate) struct Site {
     pub(crate) organisation: Organisation,
+    /// Where clients connect: one or more addresses, joined by commas.
+    url: String,
     folder: TempDir,
+}
+
+impl std::ops::Deref for World {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
 }
 
 impl World {
@@ -48,35 +63,73 @@ impl World {
 
     async fn with(prefix: &str, change: impl FnOnce(Config) -> Config) -> Self {
         let world = Self::bare(prefix, change).await;
-        world.set_up().await;
+        world.set_up(1).await;
         world
     }
 
     /// A world in which nobody ran `setup`: no stream, no bucket.
     pub(crate) async fn bare(prefix: &str, change: impl FnOnce(Config) -> Config) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let organisation = organisation(&folder.path().join("organisation"), prefix);
+        let (folder, organisation) = founded(prefix);
         let server = NatsServer::start(change(config(&organisation))).await;
-        Self {
-            server,
+        let url = server.url();
+        let site = Site {
             organisation,
+            url,
             folder,
-        }
+        };
+        Self { server, site }
     }
+}
 
-    /// What the server was started with, unless it was told otherwise.
+/// A world on three servers, with three replicas of everything.
+pub(crate) struct ClusterWorld {
+    pub(crate) cluster: Cluster,
+    site: Site,
+}
+
+impl std::ops::Deref for ClusterWorld {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
+}
+
+impl ClusterWorld {
+    pub(crate) async fn new() -> Self {
+        let (folder, organisation) = founded("keys");
+        let cluster = Cluster::start(config(&organisation)).await;
+        let url = cluster.url();
+        let site = Site {
+            organisation,
+            url,
+            folder,
+        };
+        site.set_up(3).await;
+        Self { cluster, site }
+    }
+}
+
+fn founded(prefix: &str) -> (TempDir, Organisation) {
+    let folder = tempfile::tempdir().unwrap();
+    let organisation = organisation(&folder.path().join("organisation"), prefix);
+    (folder, organisation)
+}
+
+impl Site {
+    /// What the servers were started with, unless they were told otherwise.
     pub(crate) fn config(&self) -> Config {
         config(&self.organisation)
     }
 
-    pub(crate) async fn set_up(&self) {
+    pub(crate) async fn set_up(&self, replicas: usize) {
         let client = self.connect(&self.organisation.creds("setup")).await;
-        setup(&client, &self.organisation, 1).await.unwrap();
+        setup(&client, &self.organisation, replicas).await.unwrap();
     }
 
     pub(crate) fn options(&self) -> Options {
         Options {
-            url: self.server.url(),
+            url: self.url.clone(),
             service_creds: self.organisation.creds("service"),
             system_creds: self.organisation.creds("system"),
             tls_ca: None,
@@ -111,9 +164,14 @@ impl World {
         ConnectOptions::with_credentials_file(creds)
             .await
             .unwrap()
-            .connect(self.server.url())
+            .connect(self.addresses())
             .await
             .unwrap()
+    }
+
+    fn addresses(&self) -> Vec<ServerAddr> {
+        let addresses = self.url.split(',').map(|url| url.parse().unwrap());
+        addresses.collect()
     }
 
     /// The ledger's store, as whoever has the setup creds reaches it, past the service.

@@ -35,6 +35,10 @@ struct State {
     fault: Option<String>,
     /// How often the connection was lost.
     losses: u64,
+    /// How many servers the cluster counts; 0 where there is none.
+    cluster_size: usize,
+    /// How often the servers were asked.
+    asked: u64,
     /// How often in turn no server answered while the gate is open.
     silent: u32,
 }
@@ -61,6 +65,14 @@ struct Varz {
 #[derive(Deserialize)]
 struct Jetstream {
     config: Option<JetstreamConfig>,
+    meta: Option<Meta>,
+}
+
+/// The group of all servers of a cluster that have JetStream.
+#[derive(Deserialize)]
+struct Meta {
+    #[serde(default)]
+    cluster_size: usize,
 }
 
 #[derive(Deserialize)]
@@ -121,14 +133,15 @@ impl Durability {
     /// Asks every server now.
     pub async fn check(&self, system: &async_nats::Client) {
         let losses = self.state.read().losses;
-        let (servers, fault) = match ask(system).await {
-            Ok(servers) => (servers.clone(), judge(&servers)),
+        let (servers, cluster_size, fault) = match ask(system).await {
+            Ok((servers, size)) => (servers.clone(), size, judge(&servers)),
             Err(said) => {
                 let fault = format!("the servers do not say how they store: {said}");
-                (Vec::new(), Some(fault))
+                (Vec::new(), 0, Some(fault))
             }
         };
         let mut state = self.state.write();
+        state.asked += 1;
         if state.losses != losses {
             // Asked before the connection was lost: what was said then says nothing of now.
             return self.ask_again.notify_one();
@@ -149,6 +162,7 @@ impl Durability {
             tracing::error!(%fault, accepted = self.accept_data_loss, "not durable");
         }
         state.servers = servers;
+        state.cluster_size = cluster_size;
         state.fault = fault;
     }
 
@@ -166,6 +180,24 @@ impl Durability {
         self.ask_again.notify_one();
     }
 
+    /// Asks the servers now, and says so if too few of them answer for a cluster to store anything.
+    pub async fn lost_quorum(&self) -> Option<String> {
+        let before = self.state.read().asked;
+        self.ask_again.notify_one();
+        let end = Instant::now() + 3 * COLLECT;
+        while self.state.read().asked == before && Instant::now() < end {
+            tokio::time::sleep(COLLECT / 8).await;
+        }
+        let state = self.state.read();
+        let storing = state.servers.iter().filter(|s| s.sync_always.is_some());
+        let (answering, needed) = (storing.count(), state.cluster_size / 2 + 1);
+        (state.cluster_size > 1 && answering < needed).then(|| {
+            let size = state.cluster_size;
+            let answer = if answering == 1 { "answers" } else { "answer" };
+            format!("{answering} of {size} servers {answer}; try again when {needed} are up")
+        })
+    }
+
     /// Asks again and again, for ever.
     pub async fn watch(self, system: async_nats::Client) {
         loop {
@@ -177,7 +209,8 @@ impl Durability {
     }
 }
 
-async fn ask(system: &async_nats::Client) -> Result<Vec<ServerStatus>, String> {
+/// What each server says, and how many the cluster counts.
+async fn ask(system: &async_nats::Client) -> Result<(Vec<ServerStatus>, usize), String> {
     let inbox = system.new_inbox();
     let mut replies = system
         .subscribe(inbox.clone())
@@ -188,17 +221,17 @@ async fn ask(system: &async_nats::Client) -> Result<Vec<ServerStatus>, String> {
         .await
         .map_err(|e| e.to_string())?;
     let end = Instant::now() + COLLECT;
-    let mut servers = Vec::new();
+    let (mut servers, mut size) = (Vec::new(), 0);
     while let Ok(Some(message)) = timeout_at(end, replies.next()).await {
         if message.payload.is_empty() {
             return Err("nobody answers in the system account".to_owned());
         }
         let reply: Reply = serde_json::from_slice(&message.payload).map_err(|e| e.to_string())?;
         let Some(server) = reply.server else { continue };
-        let jetstream = reply
-            .data
-            .and_then(|varz| varz.jetstream)
-            .and_then(|js| js.config);
+        let jetstream = reply.data.and_then(|varz| varz.jetstream);
+        let meta = jetstream.as_ref().and_then(|js| js.meta.as_ref());
+        size = meta.map_or(size, |meta| size.max(meta.cluster_size));
+        let jetstream = jetstream.and_then(|js| js.config);
         servers.push(ServerStatus {
             name: server.name,
             version: server.ver,
@@ -206,13 +239,16 @@ async fn ask(system: &async_nats::Client) -> Result<Vec<ServerStatus>, String> {
         });
     }
     servers.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(servers)
+    Ok((servers, size))
 }
 
 fn judge(servers: &[ServerStatus]) -> Option<String> {
     let storing: Vec<_> = servers.iter().filter(|s| s.sync_always.is_some()).collect();
     if storing.is_empty() {
-        return Some("no server with JetStream says how it stores".to_owned());
+        return Some(
+            "no server with JetStream says how it stores: a server switches JetStream off where its disk is full; make room, then restart it"
+                .to_owned(),
+        );
     }
     let lax: Vec<_> = storing
         .iter()

@@ -1,29 +1,69 @@
 //! Sealed material in its bucket: written before the event that names it, erased after the event that ends it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use async_nats::jetstream;
+use async_nats::{RequestErrorKind, jetstream};
 use bytes::Bytes;
 use keyledger_wire::Prefix;
 use parking_lot::Mutex;
 use serde::Deserialize;
 
-use crate::store::Pending;
+use crate::store::{ApiFault, FaultKind, Pending, ROOM, no_leader, uncompressed, while_connected};
 
-/// How long the bucket is waited for.
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// How often an entry is asked for before the bucket counts as away.
-const READ_TRIES: u32 = 5;
-/// The pause before it is asked again.
-const READ_PAUSE: Duration = Duration::from_millis(300);
+/// How long one answer is waited for.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
+/// For how long in all something is tried while the bucket has no leader: less than a client waits for an answer, so that the
+/// reason is heard. Each try writes the same bytes to the same entry.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// The pause before the bucket is asked again.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Why an entry of material was not written, read or erased.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the material bucket: {0}")]
-pub struct MaterialError(pub String);
+#[non_exhaustive]
+pub enum MaterialError {
+    /// The bucket is not there: run `keyledger setup`, once.
+    #[error("stream {stream} is not there: run `keyledger setup` once")]
+    Missing {
+        /// The bucket's stream.
+        stream: String,
+    },
+    /// A setting of the bucket would lose what it holds; the message says what to do.
+    #[error("{0}")]
+    Setting(String),
+    /// No server that leads the bucket answered in time: written or not, nobody knows. Try again.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The store is full: nothing was written. Make room.
+    #[error("stream {stream} takes no more: {said}; {ROOM}")]
+    Full {
+        /// The bucket's stream.
+        stream: String,
+        /// What the server says.
+        said: String,
+    },
+    /// The server refuses, and does so again: an administrator must act on what it says.
+    #[error("stream {stream} refuses: {said}")]
+    Refused {
+        /// The bucket's stream.
+        stream: String,
+        /// What the server says.
+        said: String,
+    },
+    /// What was read is not what was written.
+    #[error("entry {0} does not read as it was written")]
+    Unread(String),
+}
 
 /// Where sealed material lies.
 pub trait Materials: Send + Sync + 'static {
+    /// Whether the bucket still keeps what it holds: its settings, looked at now.
+    fn examine(&self) -> Pending<'_, Result<(), MaterialError>>;
+
     /// Writes an entry. Acknowledged only once durable.
     fn put(&self, entry: &str, sealed: Vec<u8>) -> Pending<'_, Result<(), MaterialError>>;
 
@@ -40,6 +80,7 @@ pub struct MaterialBucket {
     client: async_nats::Client,
     context: jetstream::Context,
     bucket: String,
+    stream: String,
 }
 
 impl MaterialBucket {
@@ -47,22 +88,31 @@ impl MaterialBucket {
     ///
     /// # Errors
     ///
-    /// [`MaterialError`] if it is not.
+    /// [`MaterialError`] if it is not, or may lose what it holds.
     pub async fn open(client: async_nats::Client, prefix: &Prefix) -> Result<Self, MaterialError> {
         let mut context = jetstream::new(client.clone());
-        context.set_timeout(Duration::from_secs(5));
+        context.set_timeout(ANSWERED_WITHIN);
         let bucket = prefix.material_bucket();
-        let stream = Prefix::bucket_stream(&bucket);
-        context.get_stream(&stream).await.map_err(|e| {
-            MaterialError(format!(
-                "stream {stream} cannot be used ({e}): run `keyledger setup` once"
-            ))
-        })?;
-        Ok(Self {
+        let bucket = Self {
             client,
             context,
+            stream: Prefix::bucket_stream(&bucket),
             bucket,
-        })
+        };
+        bucket.look().await?;
+        Ok(bucket)
+    }
+
+    /// Looks at the bucket's settings.
+    async fn look(&self) -> Result<(), MaterialError> {
+        use jetstream::context::GetStreamErrorKind as Kind;
+        let stream = self.stream.clone();
+        let info = self.context.get_stream(&stream).await;
+        let info = info.map_err(|e| match e.kind() {
+            Kind::JetStream(e) if e.code() == 404 => MaterialError::Missing { stream },
+            _ => MaterialError::Unavailable(format!("stream {stream} does not answer: {e}")),
+        })?;
+        uncompressed(&info.cached_info().config).map_err(|e| MaterialError::Setting(e.to_string()))
     }
 
     /// The newest message of an entry: its sequence and bytes. A delete marker counts as nothing.
@@ -70,20 +120,65 @@ impl MaterialBucket {
     /// A replicated bucket answers 503 for a while after it was made or lost its leader: it is asked again.
     async fn newest(&self, entry: &str) -> Result<Option<(u64, Vec<u8>)>, MaterialError> {
         use jetstream::stream::DirectGetErrorKind::NotFound;
-        let stream = Prefix::bucket_stream(&self.bucket);
-        let stream = self.context.get_stream_no_info(&stream).await;
-        let stream = stream.map_err(|e| MaterialError(e.to_string()))?;
-        let mut tried = 1;
+        let stream = self.context.get_stream_no_info(&self.stream).await;
+        let stream = stream.map_err(|e| MaterialError::Unavailable(e.to_string()))?;
+        let begin = Instant::now();
         loop {
             let subject = Prefix::bucket_entry(&self.bucket, entry);
             match stream.direct_get_last_for_subject(subject).await {
                 Ok(message) => return Ok(Some((message.sequence, message.payload.to_vec()))),
                 Err(e) if e.kind() == NotFound => return Ok(None),
-                Err(e) if tried == READ_TRIES => return Err(MaterialError(e.to_string())),
-                Err(_) => tried += 1,
+                Err(e) if begin.elapsed() > PATIENCE => {
+                    let said = format!("no server answers for {}: {e}", self.stream);
+                    return Err(MaterialError::Unavailable(said));
+                }
+                Err(_) => tokio::time::sleep(PAUSE).await,
             }
-            tokio::time::sleep(READ_PAUSE).await;
         }
+    }
+
+    /// Asks the bucket's leader, until it answers or patience ends: what is asked may be done twice.
+    async fn insist(&self, subject: &str, payload: Bytes) -> Result<(), MaterialError> {
+        let begin = Instant::now();
+        loop {
+            let request = async_nats::Request::new()
+                .payload(payload.clone())
+                .timeout(Some(ANSWERED_WITHIN));
+            let sent = self.client.send_request(subject.to_owned(), request);
+            let answered = while_connected(&self.client, sent).await;
+            let said = match answered {
+                Some(Ok(reply)) => match self.judge(&reply.payload) {
+                    Err(MaterialError::Unavailable(said)) => said,
+                    other => return other,
+                },
+                Some(Err(error)) if error.kind() == RequestErrorKind::NoResponders => {
+                    no_leader(&self.stream)
+                }
+                Some(Err(_)) => format!("stream {} does not acknowledge", self.stream),
+                None => "the connection to nats-server was lost".to_owned(),
+            };
+            if begin.elapsed() > PATIENCE {
+                return Err(MaterialError::Unavailable(said));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    fn judge(&self, reply: &[u8]) -> Result<(), MaterialError> {
+        let unreadable = |e| MaterialError::Unavailable(format!("no answer can be read: {e}"));
+        let reply: ApiReply = serde_json::from_slice(reply).map_err(unreadable)?;
+        let Some(fault) = reply.error else {
+            return Ok(());
+        };
+        let stream = self.stream.clone();
+        let said = fault.to_string();
+        Err(match fault.kind() {
+            FaultKind::Full => MaterialError::Full { stream, said },
+            FaultKind::Passing => MaterialError::Unavailable(format!("{stream}: {said}")),
+            FaultKind::Conflict | FaultKind::Missing | FaultKind::Lasting => {
+                MaterialError::Refused { stream, said }
+            }
+        })
     }
 }
 
@@ -92,29 +187,14 @@ struct ApiReply {
     error: Option<ApiFault>,
 }
 
-#[derive(Deserialize)]
-struct ApiFault {
-    #[serde(default)]
-    code: u16,
-    #[serde(default)]
-    description: String,
-}
-
 impl Materials for MaterialBucket {
+    fn examine(&self) -> Pending<'_, Result<(), MaterialError>> {
+        Box::pin(self.look())
+    }
+
     fn put(&self, entry: &str, sealed: Vec<u8>) -> Pending<'_, Result<(), MaterialError>> {
         let subject = Prefix::bucket_entry(&self.bucket, entry);
-        Box::pin(async move {
-            let request = async_nats::Request::new()
-                .payload(Bytes::from(sealed))
-                .timeout(Some(TIMEOUT));
-            let reply = self.client.send_request(subject, request).await;
-            let reply = reply.map_err(|e| MaterialError(e.to_string()))?;
-            let reply: ApiReply = serde_json::from_slice(&reply.payload)
-                .map_err(|e| MaterialError(format!("no acknowledgement can be read: {e}")))?;
-            reply
-                .error
-                .map_or(Ok(()), |fault| Err(MaterialError(fault.description)))
-        })
+        Box::pin(async move { self.insist(&subject, Bytes::from(sealed)).await })
     }
 
     fn read(&self, entry: &str) -> Pending<'_, Result<Option<Vec<u8>>, MaterialError>> {
@@ -125,20 +205,20 @@ impl Materials for MaterialBucket {
     fn erase(&self, entry: &str) -> Pending<'_, Result<(), MaterialError>> {
         let entry = entry.to_owned();
         Box::pin(async move {
-            let stream = Prefix::bucket_stream(&self.bucket);
+            let subject = format!("$JS.API.STREAM.MSG.DELETE.{}", self.stream);
+            let mut refused = None;
             while let Some((sequence, _)) = self.newest(&entry).await? {
+                if let Some((at, error)) = refused.take()
+                    && at == sequence
+                {
+                    return Err(error);
+                }
                 // Without `no_erase` the server overwrites the bytes before it forgets them.
                 let request = serde_json::json!({ "seq": sequence }).to_string();
-                let subject = format!("$JS.API.STREAM.MSG.DELETE.{stream}");
-                let request = async_nats::Request::new()
-                    .payload(request.into())
-                    .timeout(Some(TIMEOUT));
-                let reply = self.client.send_request(subject, request).await;
-                let reply = reply.map_err(|e| MaterialError(e.to_string()))?;
-                let reply: ApiReply = serde_json::from_slice(&reply.payload)
-                    .map_err(|e| MaterialError(format!("no answer can be read: {e}")))?;
-                if let Some(fault) = reply.error.filter(|fault| fault.code != 404) {
-                    return Err(MaterialError(fault.description));
+                match self.insist(&subject, request.into()).await {
+                    // Somebody else may have erased it meanwhile.
+                    Err(error @ MaterialError::Refused { .. }) => refused = Some((sequence, error)),
+                    other => other?,
                 }
             }
             Ok(())
@@ -151,6 +231,10 @@ impl Materials for MaterialBucket {
 pub struct MemoryMaterials(Arc<Mutex<HashMap<String, Vec<u8>>>>);
 
 impl Materials for MemoryMaterials {
+    fn examine(&self) -> Pending<'_, Result<(), MaterialError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn put(&self, entry: &str, sealed: Vec<u8>) -> Pending<'_, Result<(), MaterialError>> {
         self.0.lock().insert(entry.to_owned(), sealed);
         Box::pin(async { Ok(()) })

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use async_nats::{ConnectOptions, jetstream};
+use async_nats::{ConnectOptions, ServerAddr, jetstream};
 use keyledger_custody::Custody;
 use keyledger_domain::{
     Stamp, Timestamp, VerifiedBy, ledger::LEDGER_SIGNING_KEY, name::Name,
@@ -39,7 +39,7 @@ const MAX_QUEUED: usize = 16_384;
 
 /// What an instance is started with.
 pub struct Options {
-    /// The server's address.
+    /// The servers' addresses, joined by commas: any of them will do.
     pub url: String,
     /// The creds of the service's own user.
     pub service_creds: PathBuf,
@@ -328,8 +328,13 @@ async fn connect(
     if let Some((certificate, key)) = &options.tls_client {
         connect = connect.add_client_certificate(certificate.clone(), key.clone());
     }
-    let url = options.url.clone();
-    let connected = on.spawn(async move { connect.connect(url).await });
+    let addresses: Vec<ServerAddr> = options
+        .url
+        .split(',')
+        .map(|url| url.trim().parse())
+        .collect::<Result<_, _>>()
+        .map_err(|e: std::io::Error| refused(e.to_string()))?;
+    let connected = on.spawn(async move { connect.connect(addresses).await });
     let connected = connected.await.map_err(|e| refused(e.to_string()))?;
     connected.map_err(|e| refused(e.to_string()))
 }

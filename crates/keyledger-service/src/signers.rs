@@ -8,17 +8,24 @@ use parking_lot::Mutex;
 
 use crate::{
     handler::{Live, Signer},
-    material::Materials,
+    material::{MaterialError, Materials},
 };
 
 /// Why a key cannot sign here.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("key {key} cannot sign: {why}")]
-pub struct SignerError {
-    /// The key.
-    pub key: Name,
-    /// What is wrong.
-    pub why: String,
+#[non_exhaustive]
+pub enum SignerError {
+    /// It is not in the ledger, not kept here, or custody cannot open it: is it the right root key?
+    #[error("key {key} cannot sign: {why}")]
+    Unusable {
+        /// The key.
+        key: Name,
+        /// What is wrong.
+        why: String,
+    },
+    /// Its material was not read: the message says what to do.
+    #[error(transparent)]
+    Unread(#[from] MaterialError),
 }
 
 /// Opens signing keys and keeps them open.
@@ -53,7 +60,7 @@ impl Signers {
     ///
     /// [`SignerError`] if it is not in the ledger, not kept here, or does not open.
     pub async fn signer(&self, name: &Name) -> Result<Arc<NkeySigner>, SignerError> {
-        let refuse = |why: String| SignerError {
+        let refuse = |why: String| SignerError::Unusable {
             key: name.clone(),
             why,
         };
@@ -80,11 +87,7 @@ impl Signers {
         if let Some(signer) = self.open.lock().get(&*entry) {
             return Ok(Arc::clone(signer));
         }
-        let sealed = self
-            .materials
-            .read(&entry)
-            .await
-            .map_err(|e| refuse(e.to_string()))?;
+        let sealed = self.materials.read(&entry).await?;
         let sealed = sealed.ok_or_else(|| refuse(format!("entry {entry} is gone")))?;
         let signer = self.custody.open_signer(&sealed, &context);
         let signer = Arc::new(signer.map_err(|e| refuse(e.to_string()))?);

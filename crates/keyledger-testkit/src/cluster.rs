@@ -140,6 +140,73 @@ impl Cluster {
         agreed.filter(|leader| self.servers[*leader].pid().is_some())
     }
 
+    /// The leader of a stream, of whatever account, if one of the running servers is.
+    pub async fn stream_leader(&self, stream: &str) -> Option<usize> {
+        for (index, server) in self.servers.iter().enumerate() {
+            if server.pid().is_none() {
+                continue;
+            }
+            let seen = seen_by(server, stream).await;
+            // Each says what it knows; only the leader itself knows best.
+            if seen.is_some_and(|seen| seen["leader"] == server.name()) {
+                return Some(index);
+            }
+        }
+        None
+    }
+
+    /// Waits until a stream has a leader.
+    ///
+    /// # Panics
+    ///
+    /// If it has none within 30 s: most of its servers must run.
+    pub async fn wait_for_stream_leader(&self, stream: &str) -> usize {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(leader) = self.stream_leader(stream).await {
+                return leader;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{stream} has no leader after {PATIENCE:?}\n{}",
+                self.logs()
+            );
+            tokio::time::sleep(5 * POLL).await;
+        }
+    }
+
+    /// Waits until every replica of a stream holds what its leader holds.
+    ///
+    /// # Panics
+    ///
+    /// If that takes longer than 30 s.
+    pub async fn wait_until_current(&self, stream: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.is_current(stream).await {
+            assert!(
+                Instant::now() < deadline,
+                "{stream} is not current everywhere after {PATIENCE:?}\n{}",
+                self.logs()
+            );
+            tokio::time::sleep(5 * POLL).await;
+        }
+    }
+
+    async fn is_current(&self, stream: &str) -> bool {
+        let Some(leader) = self.stream_leader(stream).await else {
+            return false;
+        };
+        let Some(seen) = seen_by(&self.servers[leader], stream).await else {
+            return false;
+        };
+        let others = seen["replicas"].as_array().map_or(&[][..], Vec::as_slice);
+        // While it is written to, a replica is always a little behind.
+        let is_current = |replica: &serde_json::Value| {
+            replica["current"] == true && replica["lag"].as_u64().unwrap_or_default() < 64
+        };
+        others.len() == SERVERS - 1 && others.iter().all(is_current)
+    }
+
     /// Connects without credentials to any running server; the client knows them all.
     ///
     /// # Panics
@@ -195,6 +262,18 @@ impl Cluster {
             .collect();
         logs.join("\n")
     }
+}
+
+/// What a server says of a stream's group; nothing if it does not know it.
+async fn seen_by(server: &NatsServer, stream: &str) -> Option<serde_json::Value> {
+    let jsz = server.monitor("/jsz?accounts=true&streams=true").await;
+    let accounts = jsz["account_details"].as_array()?;
+    let mut streams = accounts
+        .iter()
+        .filter_map(|account| account["stream_detail"].as_array())
+        .flatten();
+    let found = streams.find(|found| found["name"] == stream)?;
+    Some(found["cluster"].clone())
 }
 
 fn places() -> impl Iterator<Item = Place> {

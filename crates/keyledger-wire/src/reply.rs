@@ -151,7 +151,7 @@ pub const FAULTS: &[(&str, u16, &str)] = &[
     (
         "store_full",
         507,
-        "the disk or the stream's limit is full: make room",
+        "the disk or a limit is full: make room, then restart nats-server, which takes no writes until then",
     ),
     (
         "custody_failed",

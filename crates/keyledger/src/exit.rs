@@ -12,7 +12,7 @@ Exit codes:
   1  an error: the world failed, or `doctor` found a fault
   2  the command line is wrong
   3  refused by a rule: a rejection, missing permissions, refused credentials; trying again does not help
-  4  unreachable: nobody answers; trying again may help
+  4  unreachable: nobody answers, or JetStream has no leader; trying again may help
   5  verification failed: the ledger is not what was written";
 
 /// An exit code.
@@ -96,6 +96,9 @@ pub(crate) fn code(error: &anyhow::Error) -> Exit {
         return failure.exit;
     }
     match error.downcast_ref::<CommandError>() {
+        Some(CommandError::Refused(refusal)) if refusal.reason == "store_unavailable" => {
+            Exit::Unreachable
+        }
         Some(CommandError::Refused(refusal)) if refusal.is_worth_retrying() => Exit::Error,
         Some(CommandError::Refused(_)) => Exit::Rejected,
         Some(
@@ -174,6 +177,7 @@ mod tests {
     fn every_end_has_its_code() {
         assert_eq!(code(&refused("not_allowed", 409)), Exit::Rejected);
         assert_eq!(code(&refused("not_ready", 503)), Exit::Error);
+        assert_eq!(code(&refused("store_unavailable", 503)), Exit::Unreachable);
         let subject = "keys.queries.status".to_owned();
         assert_eq!(
             code(&CommandError::NobodyServes { subject }.into()),

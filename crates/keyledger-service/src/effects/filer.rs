@@ -190,7 +190,7 @@ async fn file(
     let sequence = remembered
         .ok_or("the command that filed it is not remembered")?
         .sequence;
-    let stored = shared.store.read(sequence.saturating_sub(1), 1).await;
+    let stored = shared.store.known(sequence.saturating_sub(1), 1).await;
     let stored = stored.map_err(|e| e.to_string())?.into_iter().next();
     let stored = stored
         .filter(|event| is_of(event, shared, token))

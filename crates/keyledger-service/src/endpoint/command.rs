@@ -48,8 +48,20 @@ pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
     }
     match carried_out {
         Ok((acknowledgement, _)) => ok(&acknowledgement),
-        Err(refused) => refuse(refused, Some(ids)),
+        Err(refused) => refuse(explained(shared, refused).await, Some(ids)),
     }
+}
+
+/// Says of a store that does not answer how many servers do.
+async fn explained(shared: &Shared, refused: Refused) -> Refused {
+    let Refused::Fault(reason @ "store_unavailable", said) = refused else {
+        return refused;
+    };
+    let quorum = shared.durability.lost_quorum().await;
+    Refused::Fault(
+        reason,
+        quorum.map_or(said.clone(), |lost| format!("{said}; {lost}")),
+    )
 }
 
 /// Carries a command out; true if it wrote something now.

@@ -26,7 +26,7 @@ use super::{
 use crate::{
     identity,
     shared::Shared,
-    store::{ReadError, StoredEvent},
+    store::{ReadError, StoredEvent, uncompressed},
     tokens,
 };
 
@@ -332,6 +332,19 @@ fn head(shared: &Shared, now: Timestamp) -> SignedHead {
     head.with_signature(&signature)
 }
 
+/// Up to `limit` stored events. What is folded is known to be stored: that goes on while the cluster elects a leader.
+async fn read(shared: &Shared, after: u64, limit: usize) -> Result<Vec<StoredEvent>, ReadError> {
+    let folded = shared.live.position().sequence.saturating_sub(after);
+    let folded = usize::try_from(folded).unwrap_or(usize::MAX);
+    if folded >= limit {
+        return shared.store.known(after, limit).await;
+    }
+    match shared.store.read(after, limit).await {
+        Err(ReadError::Unavailable(_)) if folded > 0 => shared.store.known(after, folded).await,
+        read => read,
+    }
+}
+
 /// Stored events, exactly as they are, in lines of the export's form.
 async fn events(shared: &Shared, query: EventsQuery) -> Result<EventsPage, Refused> {
     let (usual, most) = EVENTS_PAGE;
@@ -345,7 +358,7 @@ async fn events(shared: &Shared, query: EventsQuery) -> Result<EventsPage, Refus
         }
         .into());
     }
-    let events = shared.store.read(query.after, usize::from(limit)).await;
+    let events = read(shared, query.after, limit.into()).await;
     let mut lines = Vec::new();
     let mut bytes = 0;
     for event in events.map_err(|e| unreadable(&e))? {
@@ -376,10 +389,28 @@ fn exported(event: StoredEvent) -> Exported {
     }
 }
 
+/// What is wrong with the settings of a stream or a bucket.
+async fn stream_fault(shared: &Shared) -> Option<String> {
+    if let Err(said) = shared.store.examine().await {
+        return Some(said);
+    }
+    if let Err(error) = shared.materials.examine().await {
+        return Some(error.to_string());
+    }
+    // Away for a moment is no wrong setting.
+    let tasks = crate::trust::tasks_stream(&shared.nats, &shared.prefix).await?;
+    let inventory = crate::trust::inventory_stream(&shared.nats, &shared.prefix).await;
+    [Some(tasks), inventory]
+        .iter()
+        .flatten()
+        .find_map(|config| uncompressed(config).err())
+        .map(|error| error.to_string())
+}
+
 async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refused> {
     let position = shared.live.position();
     let clock_ahead_ms = crate::clock::ahead_ms(&shared.nats, &shared.prefix, &shared.clock).await;
-    let stream_fault = shared.store.examine().await.err();
+    let stream_fault = stream_fault(shared).await;
     let soon = InventoryQuery {
         expiring_days: Some(30),
         limit: Some(1),

@@ -6,7 +6,10 @@ use keyledger_domain::{Rejection, record::Ids};
 use keyledger_wire::{Refusal, Status, header, reply::FAULTS};
 use serde::Serialize;
 
-use crate::{handler::Failure, lanes::Busy};
+use crate::{
+    handler::Failure, lanes::Busy, material::MaterialError, prepare::custody_failed,
+    signers::SignerError,
+};
 
 /// What is sent back.
 pub(super) type Answer = (Bytes, HeaderMap);
@@ -54,6 +57,30 @@ impl From<Rejection> for Refused {
 impl From<Busy> for Refused {
     fn from(busy: Busy) -> Self {
         Self::Busy(busy)
+    }
+}
+
+impl From<MaterialError> for Refused {
+    fn from(error: MaterialError) -> Self {
+        let said = error.to_string();
+        tracing::error!(%said, "the material bucket");
+        match error {
+            MaterialError::Full { .. } => Self::Fault("store_full", said),
+            MaterialError::Unavailable(_) => Self::Fault("store_unavailable", said),
+            MaterialError::Missing { .. }
+            | MaterialError::Setting(_)
+            | MaterialError::Refused { .. }
+            | MaterialError::Unread(_) => Self::Fault("custody_failed", said),
+        }
+    }
+}
+
+impl From<SignerError> for Refused {
+    fn from(error: SignerError) -> Self {
+        match error {
+            SignerError::Unread(error) => error.into(),
+            other @ SignerError::Unusable { .. } => custody_failed(&other),
+        }
     }
 }
 

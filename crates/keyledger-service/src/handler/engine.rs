@@ -25,8 +25,9 @@ use crate::store::{AppendError, ReadError};
 
 /// How many commands may wait; more are left in the channel, and in the end with NATS.
 pub(super) const MAX_WAITING: usize = 8_192;
-/// How long a command is tried before its sender is told that the store does not answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a command is tried before its sender is told that the store does not answer: less than a client waits for an answer,
+/// so that the reason is heard. Under the same id it is tried on.
+const PATIENCE: Duration = Duration::from_millis(4_500);
 /// The pause before the store is asked again for where it stands.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -52,6 +53,14 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    /// False where its sender should hear that the store does not answer. What happened is recorded whenever the store takes it.
+    fn is_worth_waiting(&self) -> bool {
+        match self.work {
+            Work::Order(..) => self.since.elapsed() < PATIENCE,
+            Work::Outcome(..) | Work::Rest(_) => true,
+        }
+    }
+
     /// What deciding it looks at besides its own history.
     pub(super) fn reads(&self) -> Reads {
         match &self.work {
@@ -302,7 +311,7 @@ impl Engine {
     /// Puts a batch back, to be decided anew once everything stored is folded.
     fn again(&mut self, batch: Batch, said: &str) {
         for (waiting, _) in batch.works.into_iter().rev() {
-            if waiting.since.elapsed() < PATIENCE {
+            if waiting.is_worth_waiting() {
                 self.waiting.push_front(waiting);
             } else if let Work::Order(_, reply) = waiting.work {
                 let _ = reply.send(Err(Failure::Unavailable(said.to_owned())));
@@ -340,25 +349,28 @@ impl Engine {
                 tracing::error!(%said, "the ledger went backwards");
                 self.broken = Some(said);
             }
-            Ok(last) => self.behind = (last > folded).then_some(last),
+            Ok(last) => {
+                self.behind = (last > folded).then_some(last);
+                self.live.want(last);
+            }
             Err(error) => {
                 tracing::warn!(%error, "the store does not say where it stands");
-                self.expire();
+                self.expire(&error.to_string());
                 self.ask(PAUSE);
             }
         }
     }
 
     /// Tells those who waited too long.
-    fn expire(&mut self) {
+    fn expire(&mut self, said: &str) {
         let (old, young): (VecDeque<_>, VecDeque<_>) = self
             .waiting
             .drain(..)
-            .partition(|waiting| waiting.since.elapsed() >= PATIENCE);
+            .partition(|waiting| !waiting.is_worth_waiting());
         self.waiting = young;
         for waiting in old {
             if let Work::Order(_, reply) = waiting.work {
-                let _ = reply.send(Err(Failure::Unavailable("it does not answer".to_owned())));
+                let _ = reply.send(Err(Failure::Unavailable(said.to_owned())));
             }
         }
     }
@@ -436,7 +448,7 @@ impl Engine {
             let Some(batch) = self.decide_waiting() else {
                 // They wait for the tail, which may have broken off: not for ever.
                 if self.under_way.is_empty() {
-                    self.expire();
+                    self.expire("what is stored does not come");
                 }
                 return;
             };

@@ -27,6 +27,8 @@ pub struct Live {
     /// The CID of the event at the position.
     newest: RwLock<Option<EventCid>>,
     sequence: watch::Sender<u64>,
+    /// The sequence that somebody waits for.
+    wanted: watch::Sender<u64>,
     broken: RwLock<Option<String>>,
     /// Own events that were folded and have not come by yet: they need not be read again.
     pub(super) own: Mutex<HashMap<u64, EventCid>>,
@@ -51,6 +53,7 @@ impl Live {
             position: RwLock::new(position),
             newest: RwLock::default(),
             sequence,
+            wanted: watch::Sender::new(0),
             broken: RwLock::default(),
             own: Mutex::default(),
             sent: Mutex::default(),
@@ -76,8 +79,23 @@ impl Live {
         self.position.read().clone()
     }
 
+    /// Says that the event at `sequence` is stored and waited for.
+    pub(super) fn want(&self, sequence: u64) {
+        self.wanted.send_if_modified(|wanted| {
+            sequence > std::mem::replace(wanted, (*wanted).max(sequence))
+        });
+    }
+
+    /// Waits until somebody wants an event above `after`.
+    pub(super) async fn wanted_above(&self, after: u64) {
+        let mut wanted = self.wanted.subscribe();
+        // The sender lives as long as `self`.
+        let _ = wanted.wait_for(|wanted| *wanted > after).await;
+    }
+
     /// Waits until the stream was folded up to `sequence`.
     pub async fn reached(&self, sequence: u64) {
+        self.want(sequence);
         let mut reached = self.sequence.subscribe();
         // The sender lives as long as `self`.
         let _ = reached.wait_for(|at| *at >= sequence).await;

@@ -25,7 +25,7 @@ use keyledger_wire::Prefix;
 use parking_lot::RwLock;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store::Store;
+use crate::store::{ROOM, Store};
 
 use engine::{Engine, MAX_WAITING, Work};
 pub use live::{Live, Position};
@@ -120,10 +120,10 @@ pub enum Failure {
     #[error(transparent)]
     Rejected(#[from] Rejection),
     /// The store did not acknowledge in time: perhaps stored, perhaps not; the same id gets the same answer.
-    #[error("JetStream did not acknowledge in time: {0}; send it again under the same message id")]
+    #[error("{0}; stored or not, nobody knows yet: send it again under the same message id")]
     Unavailable(String),
     /// The disk or a limit is full.
-    #[error("the ledger's stream takes no more: {0}; make room")]
+    #[error("the ledger's stream takes no more: {0}; {ROOM}")]
     Full(String),
     /// What is stored is not what was written: nothing is accepted any more.
     #[error("the ledger is broken: {0}; run `keyledger ledger verify`")]

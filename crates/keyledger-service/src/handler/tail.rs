@@ -1,8 +1,8 @@
 //! Reading what is stored: everything once at the start, then each event as it comes.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use keyledger_domain::{EventCid, Record, verify::Signatures};
 use keyledger_wire::header;
 use tokio::sync::mpsc;
@@ -15,6 +15,8 @@ use crate::store::{ReadError, Store, StoredEvent};
 
 /// The pause before a broken-off tail is taken up again.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How long an event that somebody waits for may take to come by until it is read.
+const OVERDUE: Duration = Duration::from_millis(100);
 /// How long reading may stall before it is taken up again.
 const STALLED: Duration = Duration::from_secs(5);
 /// How many events are folded at once.
@@ -163,35 +165,73 @@ fn parse(event: &StoredEvent) -> Parsed {
 
 /// Follows the stream for ever, from the fold's position on.
 pub(super) async fn follow(store: Arc<dyn Store>, live: Arc<Live>, out: mpsc::Sender<Tailed>) {
-    let mut after = live.position().sequence;
-    let mut signatures = Signatures::default();
+    let mut follower = Follower {
+        after: live.position().sequence,
+        signatures: Signatures::default(),
+        live,
+        out,
+    };
     loop {
-        match store.tail(after).await {
-            Ok(mut tail) => {
-                while let Some(event) = tail.next().await {
-                    let event = match event {
-                        Ok(event) => event,
-                        Err(error) => {
-                            tracing::warn!(%error, "the tail of the ledger broke off");
-                            break;
+        let tail = store.tail(follower.after);
+        let mut tail = pin!(futures::stream::once(tail).try_flatten());
+        loop {
+            tokio::select! {
+                biased;
+                event = tail.next() => match event {
+                    Some(Ok(event)) => {
+                        if follower.take(&event).await.is_err() {
+                            return;
                         }
-                    };
-                    if event.sequence <= after {
-                        continue;
                     }
-                    after = event.sequence;
-                    if out
-                        .send(read(&live, &mut signatures, &event))
-                        .await
-                        .is_err()
-                    {
-                        return;
+                    Some(Err(error)) => {
+                        tracing::warn!(%error, "the tail of the ledger broke off");
+                        break;
+                    }
+                    None => break,
+                },
+                () = follower.overdue() => {
+                    match store.read(follower.after, CHUNK).await {
+                        Ok(events) => for event in events {
+                            if follower.take(&event).await.is_err() {
+                                return;
+                            }
+                        },
+                        Err(error) => {
+                            tracing::warn!(%error, "the end of the ledger cannot be read");
+                            tokio::time::sleep(PAUSE).await;
+                        }
                     }
                 }
             }
-            Err(error) => tracing::warn!(%error, "the tail of the ledger cannot be read"),
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Hands on each event once.
+struct Follower {
+    after: u64,
+    signatures: Signatures,
+    live: Arc<Live>,
+    out: mpsc::Sender<Tailed>,
+}
+
+impl Follower {
+    /// Hands an event on, unless it was; an error if nobody takes any more.
+    async fn take(&mut self, event: &StoredEvent) -> Result<(), mpsc::error::SendError<Tailed>> {
+        if event.sequence <= self.after {
+            return Ok(());
+        }
+        self.after = event.sequence;
+        let tailed = read(&self.live, &mut self.signatures, event);
+        self.out.send(tailed).await
+    }
+
+    /// Ends when an event is waited for that should have come by: the consumer of the tail may have gone with its server, and
+    /// commands wait.
+    async fn overdue(&self) {
+        self.live.wanted_above(self.after).await;
+        tokio::time::sleep(OVERDUE).await;
     }
 }
 

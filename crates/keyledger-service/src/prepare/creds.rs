@@ -47,11 +47,7 @@ pub(super) async fn seal(
     };
     let entry = creds_entry(id, seed.public_nkey());
     let stored = serde_json::to_vec(&creds).map_err(|e| custody_failed(&e))?;
-    shared
-        .materials
-        .put(&entry, stored)
-        .await
-        .map_err(|e| custody_failed(&e))?;
+    shared.materials.put(&entry, stored).await?;
     Ok(Prepared {
         creds: Some(creds),
         ..Prepared::of(made, vec![entry])
@@ -66,11 +62,7 @@ pub(crate) async fn again(shared: &Shared, name: &Name, id: Uuid) -> Result<Seal
         user.unwrap_or_default()
     };
     let entry = creds_entry(id, &nkey);
-    let stored = shared
-        .materials
-        .read(&entry)
-        .await
-        .map_err(|e| custody_failed(&e))?;
+    let stored = shared.materials.read(&entry).await?;
     let stored = stored.ok_or_else(|| {
         Refused::Fault(
             "custody_failed",
@@ -103,11 +95,7 @@ async fn sign_user(shared: &Shared, name: &Name, user: &User) -> Result<String, 
         let key = key.key.clone();
         (account, key)
     };
-    let signer = shared
-        .signers
-        .signer(&key)
-        .await
-        .map_err(|e| custody_failed(&e))?;
+    let signer = shared.signers.signer(&key).await?;
     trust::user_jwt(name, user, &account, &signer).map_err(|e| custody_failed(&e))
 }
 

@@ -189,15 +189,12 @@ async fn account(
     let made = trust::new_account(name, create, &live.ledger, custody, signers, prefix, now).await;
     let made = made.map_err(|e| match e {
         trust::NewAccountError::Rejected(rejection) => rejection.into(),
+        trust::NewAccountError::Signer(error) => error.into(),
         trust::NewAccountError::Failed(said) => custody_failed(&said),
     })?;
     let mut entries = Vec::new();
     for (entry, sealed) in made.materials {
-        shared
-            .materials
-            .put(&entry, sealed)
-            .await
-            .map_err(|e| custody_failed(&e))?;
+        shared.materials.put(&entry, sealed).await?;
         entries.push(entry);
     }
     Ok(Prepared {

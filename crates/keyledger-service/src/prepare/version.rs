@@ -135,11 +135,8 @@ impl Asked<'_> {
         };
         drop(place);
         let entry = entry(name, wanted.number);
-        shared
-            .materials
-            .put(&entry, made.generated.sealed.clone())
-            .await
-            .map_err(|e| custody_failed(&e))?;
+        let sealed = made.generated.sealed.clone();
+        shared.materials.put(&entry, sealed).await?;
         let version = NewVersion {
             version: wanted.number,
             public: made.generated.public.clone(),

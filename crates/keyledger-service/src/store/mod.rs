@@ -10,6 +10,7 @@ use std::{future::Future, pin::Pin};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
+pub(crate) use jetstream::{ApiFault, FaultKind, ROOM, no_leader, uncompressed, while_connected};
 pub use jetstream::{JetStreamStore, OpenError};
 pub use memory::MemoryStore;
 
@@ -59,7 +60,7 @@ pub enum AppendError {
     #[error("the store did not acknowledge: {0}")]
     Unacknowledged(String),
     /// The disk or a limit is full: nothing was stored. Make room.
-    #[error("the store is full: {0}")]
+    #[error("the store is full: {0}; {ROOM}")]
     Full(String),
     /// The store refuses: nothing was stored. An administrator must act on what it says.
     #[error("the store refuses: {0}")]
@@ -101,6 +102,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Reads up to `limit` events with sequences above `after`, in order.
     fn read(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>>;
+
+    /// Reads the `count` events above `after`, which are known to be stored: a cluster needs no leader for that.
+    fn known(&self, after: u64, count: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
+        self.read(after, count)
+    }
 
     /// Reads the first `count` events of one history, in order; `filter` is its subject filter.
     fn history(

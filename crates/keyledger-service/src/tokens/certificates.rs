@@ -14,6 +14,7 @@ use keyledger_domain::{
 };
 
 use crate::{
+    material::MaterialError,
     shared::Shared,
     x509::{
         AlternativeName, AuthorityReach, Certificate, CertificateProfile, DistinguishedName,
@@ -30,6 +31,9 @@ pub enum CertifyError {
     /// A rule says no: the rejection says what to do.
     #[error(transparent)]
     Rejected(#[from] Rejection),
+    /// The issuer's material was not read: the source says what to do.
+    #[error(transparent)]
+    Material(#[from] MaterialError),
     /// Custody or the ledger does not give what it needs: report it.
     #[error("{0}")]
     Failed(String),
@@ -293,7 +297,7 @@ impl Signing {
         shared: &Shared,
         to_be_signed: &ToBeSigned,
     ) -> Result<Vec<u8>, CertifyError> {
-        let sealed = shared.materials.read(&self.entry).await.map_err(failed)?;
+        let sealed = shared.materials.read(&self.entry).await?;
         let sealed = sealed.ok_or_else(|| failed(format!("entry {} is gone", self.entry)))?;
         let custody = &shared.custody;
         let signature = custody.sign(&sealed, &self.context, self.algorithm, to_be_signed.bytes());

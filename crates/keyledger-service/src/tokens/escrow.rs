@@ -33,8 +33,7 @@ pub(super) async fn make(
     let sealed = shared.custody.seal_openpgp_key(principal, &made);
     let sealed = sealed.map_err(|e| custody_failed(&e))?;
     let entry = format!("{key}.1.{}", Uuid::now_v7().simple());
-    let written = shared.materials.put(&entry, sealed).await;
-    written.map_err(|e| custody_failed(&e))?;
+    shared.materials.put(&entry, sealed).await?;
     Ok(Some(NewEscrow {
         escrowed: Escrowed {
             key,
@@ -100,7 +99,7 @@ async fn give(
         key.and_then(|key| key.entries().next().map(str::to_owned))
     };
     let sealed = shared.materials.read(&entry.ok_or_else(gone)?).await;
-    let sealed = sealed.map_err(|e| custody_failed(&e))?.ok_or_else(gone)?;
+    let sealed = sealed?.ok_or_else(gone)?;
     let key = shared.custody.open_openpgp_key(principal, &sealed);
     let key = key.map_err(|e| custody_failed(&e))?;
     // Of several that the principal had, another may lie in its place.

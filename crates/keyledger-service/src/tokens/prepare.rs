@@ -67,8 +67,7 @@ pub(crate) async fn report(
                 fault: e.to_string(),
             })?;
             let entry = format!("token.{token}.{}", Uuid::now_v7().simple());
-            let written = shared.materials.put(&entry, stored).await;
-            written.map_err(|e| custody_failed(&e))?;
+            shared.materials.put(&entry, stored).await?;
             facts.entry = Some(entry.as_str().into());
             entries.push(entry);
         }
@@ -166,6 +165,7 @@ impl From<certificates::CertifyError> for Refused {
     fn from(error: certificates::CertifyError) -> Self {
         match error {
             certificates::CertifyError::Rejected(rejection) => rejection.into(),
+            certificates::CertifyError::Material(error) => error.into(),
             certificates::CertifyError::Failed(said) => custody_failed(&said),
         }
     }

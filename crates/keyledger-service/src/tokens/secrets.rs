@@ -76,7 +76,7 @@ async fn seal(
     let mut secrets = Vec::new();
     for entry in entries {
         let stored = shared.materials.read(entry).await;
-        let Some(stored) = stored.map_err(|e| custody_failed(&e))? else {
+        let Some(stored) = stored? else {
             return Ok(None);
         };
         let delivery = shared.custody.release(&stored, token, receiver);

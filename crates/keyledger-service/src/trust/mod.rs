@@ -36,4 +36,5 @@ pub use names::{ADMIN, SERVICE, SYSTEM, VIEWS, service_account, views_account};
 pub(crate) use new_account::{NewAccountError, new_account};
 pub use resolver::Resolver;
 pub use setup::{SetupError, SetupReport, ensure_inventory, setup};
+pub(crate) use setup::{inventory_stream, tasks_stream};
 pub use url::{BadUrl, check_url};

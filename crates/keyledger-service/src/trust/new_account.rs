@@ -21,7 +21,7 @@ use super::{
     names::{service_account, views_account},
     templates::{Exporter, client_imports, role_template},
 };
-use crate::signers::Signers;
+use crate::signers::{SignerError, Signers};
 
 /// A new account: the facts for the decision, and the sealed seeds to store before it.
 #[derive(Debug)]
@@ -38,6 +38,9 @@ pub(crate) enum NewAccountError {
     /// A rule says no.
     #[error(transparent)]
     Rejected(#[from] Rejection),
+    /// A key that must sign for it cannot.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// Custody or the ledger does not give what it needs.
     #[error("{0}")]
     Failed(String),
@@ -158,7 +161,7 @@ async fn exporter(
     let key = account
         .signing_key(None)
         .ok_or_else(|| failed("an account cannot sign"))?;
-    let signer = signers.signer(&key.key).await.map_err(failed)?;
+    let signer = signers.signer(&key.key).await?;
     Ok((account, signer))
 }
 

@@ -12,7 +12,7 @@ use keyledger_domain::{
 use keyledger_service::store::{
     Append, AppendError, JetStreamStore, MemoryStore, OpenError, Store,
 };
-use keyledger_testkit::NatsServer;
+use keyledger_testkit::{Config, NatsServer};
 use keyledger_wire::Prefix;
 
 /// An event of the history `name`, which must be at `expected`.
@@ -209,7 +209,10 @@ async fn a_missing_stream_is_not_made() {
 #[tokio::test]
 async fn a_stream_with_a_wrong_setting_is_refused_with_the_remedy() {
     type Spoil = fn(&mut async_nats::jetstream::stream::Config);
-    let spoils: [(&str, Spoil); 6] = [
+    let spoils: [(&str, Spoil); 7] = [
+        ("compression", |c| {
+            c.compression = Some(async_nats::jetstream::stream::Compression::S2)
+        }),
         ("max_age", |c| {
             c.max_age = std::time::Duration::from_secs(60)
         }),
@@ -229,7 +232,13 @@ async fn a_stream_with_a_wrong_setting_is_refused_with_the_remedy() {
         spoil(&mut config);
         context.create_stream(config).await.unwrap();
         match JetStreamStore::open(server.connect().await, &prefix).await {
-            Err(OpenError::Setting { setting, .. }) => assert_eq!(setting, expected),
+            Err(error @ OpenError::Setting { setting, .. }) => {
+                assert_eq!(setting, expected);
+                if setting == "compression" {
+                    let edit = "stream edit KEYS_EVENTS --compression none --force`, then restart";
+                    assert!(error.to_string().contains(edit), "{error}");
+                }
+            }
             other => panic!("{expected}: {other:?}"),
         }
         context.delete_stream(prefix.events_stream()).await.unwrap();
@@ -245,4 +254,44 @@ async fn another_prefix_is_refused_on_this_stream() {
         matches!(opened, Err(OpenError::Missing { .. })),
         "{opened:?}"
     );
+}
+
+#[tokio::test]
+async fn reading_makes_no_consumer() {
+    // A consumer that was just made is not known everywhere in a cluster: reading failed there now and then.
+    let server = NatsServer::start(Config::text(
+        "jetstream { sync_interval: always, max_memory_store: 256MB, max_file_store: 1GB }\n\
+         accounts { APP { jetstream: enabled, users: [\n\
+           { user: app, password: app }\n\
+           { user: reader, password: reader, permissions: { publish: { deny: \"$JS.API.CONSUMER.>\" } } }\n\
+         ] } }\n\
+         no_auth_user: app\n",
+    ))
+    .await;
+    let prefix = Prefix::default();
+    let writer = server.connect().await;
+    async_nats::jetstream::new(writer.clone())
+        .create_stream(JetStreamStore::config(&prefix, 1))
+        .await
+        .unwrap();
+    let store = JetStreamStore::open(writer, &prefix).await.unwrap();
+    for batch in 0..3 {
+        let many = (0..1_000).map(|i| event(&format!("k{batch}-{i}"), Some(0), "k"));
+        store.append(many.collect(), None).await.unwrap();
+    }
+    let reader =
+        async_nats::ConnectOptions::with_user_and_password("reader".into(), "reader".into())
+            .connect(server.url())
+            .await
+            .unwrap();
+    let store = JetStreamStore::open(reader, &prefix).await.unwrap();
+    let all = store.read(0, 10_000).await.unwrap();
+    assert!((1..=3_000).eq(all.iter().map(|e| e.sequence)));
+    let test = ("X-Test".to_owned(), "k".to_owned());
+    assert!(all[2_000].headers.contains(&test));
+    let answers = |(name, _): &(String, String)| name == "Nats-Num-Pending";
+    assert!(!all[2_000].headers.iter().any(answers));
+    let history = HistoryId::new(Aggregate::Key, Name::new("k1-7").unwrap());
+    let one = store.history(prefix.history(&history), 1).await.unwrap();
+    assert_eq!(one, all[1_007..1_008]);
 }

@@ -22,7 +22,8 @@ use crate::{
 Examples:
   keyledger serve --dir /etc/keyledger --passphrase-file /run/secrets/keyledger
   keyledger serve --dir /etc/keyledger --require-token-signature token.release,administrator:key.destroy
-  keyledger serve --dir /etc/keyledger --url tls://nats.acme.example:4222 --tlsca ca.pem --log-json")]
+  keyledger serve --dir /etc/keyledger --url tls://nats.acme.example:4222 --tlsca ca.pem --log-json
+  keyledger serve --dir /etc/keyledger --url tls://a.acme.example,tls://b.acme.example,tls://c.acme.example")]
 pub(crate) struct Serve {
     /// The directory of `keyledger init`: keyledger.json, sealed/ and, unless named, creds/
     #[arg(long, value_name = "DIR", env = "KEYLEDGER_DIR", default_value = DEFAULT_DIR)]

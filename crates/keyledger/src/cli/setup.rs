@@ -41,7 +41,7 @@ pub(crate) struct Setup {
 /// Where the server is, and how it is known.
 #[derive(Debug, clap::Args)]
 pub(super) struct Server {
-    /// The server's address, if it is not the one that `init` was told
+    /// The servers' addresses, joined by commas, if they are not those that `init` was told
     #[arg(long, env = "NATS_URL")]
     pub(super) url: Option<String>,
     /// The CA that the server's certificate must come from

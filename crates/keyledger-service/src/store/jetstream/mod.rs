@@ -1,45 +1,41 @@
 //! The store in a JetStream stream.
 
+mod fault;
+mod following;
 mod reading;
 mod settings;
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use async_nats::{
-    HeaderMap,
-    connection::State as Connection,
-    jetstream,
-    jetstream::consumer::{DeliverPolicy, pull},
-};
+use async_nats::{HeaderMap, RequestErrorKind, connection::State as Connection, jetstream};
 use bytes::Bytes;
-use futures::{StreamExt, stream::BoxStream};
+use futures::stream::BoxStream;
 use keyledger_wire::{Prefix, header};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+pub(crate) use fault::{ApiFault, FaultKind, ROOM, no_leader};
 pub use settings::OpenError;
+pub(crate) use settings::uncompressed;
 
 use self::{
-    reading::{MAX_READERS, stored, unavailable},
+    reading::{MAX_READERS, unavailable},
     settings::{check, missing},
 };
 use super::{Append, AppendError, Pending, ReadError, Store, StoredEvent};
 
-/// How long an append is waited for. Trying again is safe, and a cluster that lost its leader has a new one after some
-/// 7 s: so several tries fit the handler's patience.
-const APPEND_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an append is waited for. Trying again is safe, and what a leader was sent that died is answered by nobody.
+const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the stream is asked where it stands, until it is asked again.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
+/// For how long in all.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// How often the connection is looked at while an append is waited for.
 const LOOK: Duration = Duration::from_millis(50);
-/// JetStream's codes for a compare-and-set that failed: it says what stands there instead, or, in a cluster, that something
-/// is on its way there.
-const WRONG_LAST_SEQUENCE: [u64; 2] = [10_071, 10_164];
-/// JetStream's codes for a store that is full: resources, storage, stream limits.
-const FULL: [u64; 4] = [10_023, 10_047, 10_077, 10_122];
-
 /// The ledger's stream.
 #[derive(Debug, Clone)]
 pub struct JetStreamStore {
@@ -47,7 +43,7 @@ pub struct JetStreamStore {
     context: jetstream::Context,
     stream: String,
     prefix: Prefix,
-    /// Places for readers with a consumer.
+    /// Places for readers.
     readers: Arc<Semaphore>,
 }
 
@@ -56,16 +52,6 @@ struct ApiReply {
     #[serde(default)]
     seq: u64,
     error: Option<ApiFault>,
-}
-
-#[derive(Deserialize)]
-struct ApiFault {
-    #[serde(default)]
-    code: u16,
-    #[serde(default)]
-    err_code: u64,
-    #[serde(default)]
-    description: String,
 }
 
 impl JetStreamStore {
@@ -148,24 +134,16 @@ impl JetStreamStore {
         subject: String,
         request: async_nats::Request,
     ) -> Result<async_nats::Message, AppendError> {
-        let lost = || AppendError::Unacknowledged("the connection was lost".to_owned());
-        let reply = self.while_connected(self.client.send_request(subject, request));
-        reply
-            .await
-            .ok_or_else(lost)?
-            .map_err(|e| AppendError::Unacknowledged(e.to_string()))
-    }
-
-    /// Waits for an answer as long as the connection lasts: what was asked over a lost one is never answered.
-    async fn while_connected<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
-        if self.client.connection_state() != Connection::Connected {
-            return None;
-        }
-        tokio::select! {
-            biased;
-            answer = answer => Some(answer),
-            () = lost(self.client.clone()) => None,
-        }
+        let sent = self.client.send_request(subject, request);
+        let said = match while_connected(&self.client, sent).await {
+            Some(Ok(reply)) => return Ok(reply),
+            Some(Err(error)) if error.kind() == RequestErrorKind::NoResponders => {
+                no_leader(&self.stream)
+            }
+            Some(Err(error)) => format!("stream {}: {error}", self.stream),
+            None => "the connection was lost".to_owned(),
+        };
+        Err(AppendError::Unacknowledged(said))
     }
 
     /// The stream with its settings and state as they are now: one question to the server.
@@ -213,14 +191,26 @@ impl Store for JetStreamStore {
 
     fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>> {
         Box::pin(async move {
-            let asked = async {
-                let stream = self.looked_at().await?;
-                Ok(stream.cached_info().state.last_sequence)
-            };
-            let answer = self.while_connected(asked).await;
-            answer.unwrap_or_else(|| {
-                Err(ReadError::Unavailable("the connection was lost".to_owned()))
-            })
+            let begin = Instant::now();
+            loop {
+                let asked = async {
+                    let stream = self.looked_at().await?;
+                    Ok(stream.cached_info().state.last_sequence)
+                };
+                let asked = tokio::time::timeout(ANSWERED_WITHIN, asked);
+                let answer = while_connected(&self.client, asked);
+                let error = match answer.await {
+                    Some(Ok(Ok(last))) => return Ok(last),
+                    Some(Ok(Err(error))) => error,
+                    // What a server was asked that died meanwhile is answered by nobody.
+                    Some(Err(_)) => unavailable(no_leader(&self.stream)),
+                    None => unavailable("the connection was lost"),
+                };
+                if begin.elapsed() > PATIENCE {
+                    return Err(error);
+                }
+                tokio::time::sleep(LOOK).await;
+            }
         })
     }
 
@@ -229,6 +219,11 @@ impl Store for JetStreamStore {
             let last = self.last_sequence().await?;
             self.read_between(after, last, limit).await
         })
+    }
+
+    fn known(&self, after: u64, count: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
+        let last = after.saturating_add(count as u64);
+        Box::pin(self.read_between(after, last, count))
     }
 
     fn history(
@@ -243,22 +238,22 @@ impl Store for JetStreamStore {
         &self,
         after: u64,
     ) -> Pending<'_, Result<BoxStream<'static, Result<StoredEvent, ReadError>>, ReadError>> {
-        Box::pin(async move {
-            let config = pull::OrderedConfig {
-                deliver_policy: DeliverPolicy::ByStartSequence {
-                    start_sequence: after + 1,
-                },
-                ..pull::OrderedConfig::default()
-            };
-            let stream = self.stream().await?;
-            let consumer = stream.create_consumer(config).await.map_err(unavailable)?;
-            let messages = consumer.messages().await.map_err(unavailable)?;
-            // The consumer may be gone with the server, and its silence would be noticed only after many seconds.
-            Ok(messages
-                .map(|m| m.map_err(unavailable).and_then(stored))
-                .take_until(lost(self.client.clone()))
-                .boxed())
-        })
+        Box::pin(self.follow(after))
+    }
+}
+
+/// Waits for an answer as long as the connection lasts: what was asked over a lost one is never answered.
+pub(crate) async fn while_connected<T>(
+    client: &async_nats::Client,
+    answer: impl Future<Output = T>,
+) -> Option<T> {
+    if client.connection_state() != Connection::Connected {
+        return None;
+    }
+    tokio::select! {
+        biased;
+        answer = answer => Some(answer),
+        () = lost(client.clone()) => None,
     }
 }
 
@@ -292,12 +287,12 @@ fn read_ack(payload: &Bytes) -> Result<ApiReply, AppendError> {
     let Some(fault) = &reply.error else {
         return Ok(reply);
     };
-    let said = format!("{} ({})", fault.description, fault.err_code);
-    Err(match fault.err_code {
-        code if WRONG_LAST_SEQUENCE.contains(&code) => AppendError::Conflict,
-        code if FULL.contains(&code) => AppendError::Full(said),
-        // The server failed on its way: it may or may not have stored.
-        _ if fault.code >= 500 => AppendError::Unacknowledged(said),
-        _ => AppendError::Refused(said),
+    let said = fault.to_string();
+    Err(match fault.kind() {
+        FaultKind::Conflict => AppendError::Conflict,
+        FaultKind::Full => AppendError::Full(said),
+        // It may or may not have stored.
+        FaultKind::Passing => AppendError::Unacknowledged(said),
+        FaultKind::Missing | FaultKind::Lasting => AppendError::Refused(said),
     })
 }

@@ -18,6 +18,7 @@ use keyledger_domain::{
 };
 use keyledger_wire::Prefix;
 
+pub(crate) use self::streams::{inventory_stream, tasks_stream};
 use self::streams::{is_there, make, material_config, tasks_config};
 pub use self::{
     error::{SetupError, SetupReport},
@@ -211,7 +212,7 @@ async fn read_back(bucket: &MaterialBucket, entry: &str, sealed: &[u8]) -> Resul
     loop {
         let fault = match bucket.read(entry).await {
             Ok(Some(read)) if read == sealed => return Ok(()),
-            Ok(_) => MaterialError(format!("entry {entry} does not read as it was written")),
+            Ok(_) => MaterialError::Unread(entry.to_owned()),
             Err(error) => error,
         };
         if begin.elapsed() > READABLE_WITHIN {

@@ -35,6 +35,31 @@ pub async fn ensure_inventory(
     Ok(true)
 }
 
+/// The settings of the tasks' stream as they are; nothing if it does not answer.
+pub(crate) async fn tasks_stream(client: &async_nats::Client, prefix: &Prefix) -> Option<Config> {
+    let context = jetstream::new(client.clone());
+    settings(context, &prefix.tasks_stream()).await
+}
+
+/// The settings of the inventory bucket as they are; nothing if it does not answer.
+pub(crate) async fn inventory_stream(
+    client: &async_nats::Client,
+    prefix: &Prefix,
+) -> Option<Config> {
+    let context = jetstream::with_prefix(client.clone(), &prefix.imported_api());
+    let stream = Prefix::bucket_stream(&prefix.inventory_bucket());
+    settings(context, &stream).await
+}
+
+async fn settings(mut context: jetstream::Context, stream: &str) -> Option<Config> {
+    context.set_timeout(LOOKED_WITHIN);
+    let stream = context.get_stream(stream).await.ok()?;
+    Some(stream.cached_info().config.clone())
+}
+
+/// How long a look at a stream's settings may take.
+const LOOKED_WITHIN: Duration = Duration::from_secs(2);
+
 /// How many may watch the inventory at once.
 const MAX_WATCHERS: i32 = 1_024;
 /// How long a watcher may be away until its consumer goes.

@@ -1,0 +1,110 @@
+//! Three servers, and leaders that are killed.
+
+use std::time::{Duration, Instant};
+
+use keyledger_testkit::{run, tools};
+use serde_json::json;
+
+use crate::{
+    load::{Load, nothing_lost_nothing_twice},
+    world::{ClusterWorld, eventually, send_raw},
+};
+
+const LEDGER: &str = "KEYS_EVENTS";
+const SENDERS: usize = 16;
+const KILLS: usize = 3;
+/// The bound is a second on a quiet machine; a test shares it with others.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(4);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_leaders_lose_nothing_and_the_next_one_is_used_at_once() {
+    let mut world = ClusterWorld::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let load = Load::start(&admin, SENDERS);
+    for kill in 0..KILLS {
+        load.more(100).await;
+        // Once as a cluster is killed that works, and once in the middle of its making up for the last time.
+        if kill != KILLS - 1 {
+            world.cluster.wait_until_current(LEDGER).await;
+        }
+        let leader = world.cluster.wait_for_stream_leader(LEDGER).await;
+        world.cluster.kill9(leader);
+        world.cluster.wait_for_stream_leader(LEDGER).await;
+        let elected = Instant::now();
+        load.more(1).await;
+        let answered = elected.elapsed();
+        assert!(
+            answered < ANSWERED_WITHIN,
+            "kill {kill}: answered {answered:?} after a leader was there"
+        );
+        export_and_verify(&world, kill).await;
+        world.cluster.restart(leader).await;
+    }
+    let acks = load.finish().await;
+    nothing_lost_nothing_twice(&world, &admin, &acks).await;
+    service.stop().await;
+}
+
+/// With the very binary, while one of three servers is down.
+async fn export_and_verify(world: &ClusterWorld, kill: usize) {
+    let file = world.path(&format!("ledger-{kill}.jsonl"));
+    let file = file.to_str().unwrap();
+    for (arguments, is_asked) in [
+        (vec!["ledger", "export", "--out", file], true),
+        (vec!["ledger", "verify", file], false),
+        (vec!["ledger", "verify"], true),
+    ] {
+        let mut command = std::process::Command::new(tools::keyledger());
+        command.args(&arguments);
+        if is_asked {
+            let creds = world.organisation.creds("admin");
+            command.args(["--server", &world.cluster.url(), "--creds"]);
+            command.arg(creds);
+        }
+        let ended = run(command, b"", Duration::from_secs(30)).await;
+        assert_eq!(ended.code, Some(0), "{ended}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_quorum_is_said_with_the_stream_that_has_no_leader() {
+    let mut world = ClusterWorld::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let body = json!({"algorithm": "ed25519"});
+    admin.send("key.generate", "a", body.clone()).await.unwrap();
+    world.cluster.kill9(0);
+    world.cluster.kill9(1);
+    let nats = admin.client.nats();
+    // A command that needs material, and one that does not.
+    for (subject, body, stream) in [
+        ("key.generate.b", body.to_string(), "KV_KEYS_MATERIAL"),
+        ("key.activate.a", "{}".to_owned(), LEDGER),
+    ] {
+        let subject = format!("keys.commands.{subject}");
+        eventually(&format!("{stream} is said to have no leader"), || async {
+            let reply = send_raw(nats, &subject, Default::default(), body.clone()).await;
+            // The server that was connected to may have been one of the two.
+            let Ok(reply) = reply else { return false };
+            if reply["reason"] != "store_unavailable" {
+                assert_eq!(reply["reason"], "not_durable", "{reply}");
+                return false; // it was not asked yet how it stores
+            }
+            let said = reply["message"].as_str().unwrap();
+            said.contains(&format!("no leader for {stream}"))
+                && said.contains("1 of 3 servers answers; try again when 2 are up")
+        })
+        .await;
+    }
+    // What is folded is told all the same.
+    assert_eq!(admin.key("a").await["state"], "pre-active");
+    world.cluster.restart(0).await;
+    eventually("commands are taken again", || async {
+        let subject = "keys.commands.key.activate.a";
+        let reply = send_raw(nats, subject, Default::default(), "{}").await;
+        reply.is_ok_and(|reply| reply["status"] == "accepted")
+    })
+    .await;
+    service.stop().await;
+}
