@@ -2,7 +2,7 @@
   description = "Keyledger: a NATS-native, event-sourced key management service";
 
   inputs = {
-    # Unstable, because nats-server must be 2.12 or later.
+    # Unstable, because nats-server must be 2.15.1 or later.
     nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
     # The very toolchain that rust-toolchain.toml names, for Nix and rustup alike.
     rust-overlay = {

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Atomic batch publish came with 2.12; the ledger is written with it.
-const NATS_SERVER_MINIMUM: (u32, u32) = (2, 12);
+/// Before it, atomic batches and "sync always" did not keep all they promise.
+const NATS_SERVER_MINIMUM: (u32, u32, u32) = (2, 15, 1);
 
 /// What knows everything of firmware 5.7.
-const YKMAN_MINIMUM: (u32, u32) = (5, 5);
+const YKMAN_MINIMUM: (u32, u32, u32) = (5, 5, 0);
 
-/// A nats-server of at least 2.12: `$KEYLEDGER_NATS_SERVER`, or the first on `PATH`, or `.tools/bin/nats-server`.
+/// A nats-server of at least 2.15.1: `$KEYLEDGER_NATS_SERVER`, or the first on `PATH`, or `.tools/bin/nats-server`.
 ///
 /// # Panics
 ///
@@ -174,14 +174,15 @@ fn recent_ykman(ykman: &Path) -> bool {
         .is_some_and(|version| version >= YKMAN_MINIMUM)
 }
 
-/// Major and minor of `nats-server: v2.15.1`.
-fn version(line: &str) -> Option<(u32, u32)> {
+/// The numbers of `nats-server: v2.15.1`.
+fn version(line: &str) -> Option<(u32, u32, u32)> {
     numbers(line.trim().rsplit('v').next()?)
 }
 
-fn numbers(version: &str) -> Option<(u32, u32)> {
-    let mut numbers = version.trim().split('.');
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+fn numbers(version: &str) -> Option<(u32, u32, u32)> {
+    let mut numbers = version.trim().split(['.', '-', '+']);
+    let mut number = || numbers.next()?.parse().ok();
+    Some((number()?, number()?, number()?))
 }
 
 #[cfg(test)]
@@ -190,8 +191,8 @@ mod tests {
 
     #[test]
     fn the_version_is_read_from_what_nats_server_prints() {
-        assert_eq!(version("nats-server: v2.15.1\n"), Some((2, 15)));
-        assert_eq!(version("nats-server: v2.9.10-beta.1\n"), Some((2, 9)));
+        assert_eq!(version("nats-server: v2.15.1\n"), Some((2, 15, 1)));
+        assert_eq!(version("nats-server: v2.9.10-beta.1\n"), Some((2, 9, 10)));
         assert_eq!(version("something else"), None);
     }
 }

@@ -7,8 +7,9 @@ use keyledger_wire::{
 
 use super::Finding;
 
-/// The first nats-server with atomic batches, which the ledger is written with.
-pub(in crate::cli) const LEAST_SERVER: (u32, u32) = (2, 12);
+/// The first nats-server whose atomic batches and "sync always" keep what they promise: before it, a compare-and-set header in a batch
+/// could be another event's, and compaction did not sync.
+pub(in crate::cli) const LEAST_SERVER: (u32, u32, u32) = (2, 15, 1);
 /// Clocks apart by more are worth a look, in milliseconds: dates in events come from the service's.
 const CLOCK_WARN_MS: u64 = 500;
 /// Clocks apart by more make JWTs that servers find to be from the future.
@@ -16,22 +17,24 @@ const CLOCK_FAIL_MS: u64 = 10_000;
 
 pub(super) fn version(server: &str, version: &str) -> Finding {
     let what = format!("nats-server {server}");
-    let (major, minor) = LEAST_SERVER;
+    let (major, minor, patch) = LEAST_SERVER;
     match parse_version(version) {
         Some(found) if found >= LEAST_SERVER => Finding::ok(&what, version),
         _ => {
             let remedy = format!(
-                "upgrade it to {major}.{minor} or later: the ledger is written in atomic batches"
+                "upgrade it to {major}.{minor}.{patch} or later: before it, acknowledged events could be lost"
             );
             Finding::fail(&what, version, &remedy)
         }
     }
 }
 
-/// Major and minor of `2.15.1`.
-pub(in crate::cli) fn parse_version(text: &str) -> Option<(u32, u32)> {
-    let mut numbers = text.trim().trim_start_matches('v').split('.');
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+/// The numbers of `2.15.1`; what is behind them, as in `2.16.0-RC.1`, does not count.
+pub(in crate::cli) fn parse_version(text: &str) -> Option<(u32, u32, u32)> {
+    let text = text.trim().trim_start_matches('v');
+    let mut numbers = text.split(['.', '-', '+']);
+    let mut number = || numbers.next()?.parse().ok();
+    Some((number()?, number()?, number()?))
 }
 
 /// What an instance says of itself.
@@ -217,6 +220,7 @@ mod tests {
     #[test]
     fn versions_are_compared_as_numbers() {
         assert!(parse_version("2.15.1").unwrap() > parse_version("v2.9.25-RC.1").unwrap());
+        assert!(parse_version("2.15.0").unwrap() < LEAST_SERVER);
         assert_eq!(parse_version("new"), None);
     }
 }

@@ -41,7 +41,9 @@ pub(super) fn nats_server() -> anyhow::Result<PathBuf> {
     {
         match version(&path) {
             Some(found) if found >= LEAST_SERVER => return Ok(path),
-            Some((major, minor)) => too_old.push(format!("{} is {major}.{minor}", path.display())),
+            Some((major, minor, patch)) => {
+                too_old.push(format!("{} is {major}.{minor}.{patch}", path.display()));
+            }
             None => {}
         }
     }
@@ -49,19 +51,19 @@ pub(super) fn nats_server() -> anyhow::Result<PathBuf> {
 }
 
 fn missing(too_old: &[String]) -> Failure {
-    let (major, minor) = LEAST_SERVER;
+    let (major, minor, patch) = LEAST_SERVER;
     let old = if too_old.is_empty() {
         String::new()
     } else {
         format!(" ({})", too_old.join(", "))
     };
-    Failure::new(Exit::Error, format!("there is no nats-server of version {major}.{minor} or later{old}")).remedy(
+    Failure::new(Exit::Error, format!("there is no nats-server of version {major}.{minor}.{patch} or later{old}")).remedy(
         "in the repository `./dev up` installs one; else put one on PATH: https://github.com/nats-io/nats-server/releases, \
          `brew install nats-server`, or `go install github.com/nats-io/nats-server/v2@latest`",
     )
 }
 
-fn version(program: &Path) -> Option<(u32, u32)> {
+fn version(program: &Path) -> Option<(u32, u32, u32)> {
     let output = Command::new(program).arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     parse_version(text.trim().strip_prefix("nats-server:")?)

@@ -34,7 +34,7 @@ Examples:
   keyledger up --require-token-signature token.release
   keyledger up --dir /srv/keyledger --port 4333 --prefix acme.security.keys
 
-nats-server, 2.12 or later, is the one that KEYLEDGER_NATS_SERVER names, else the first on PATH that is recent
+nats-server, 2.15.1 or later, is the one that KEYLEDGER_NATS_SERVER names, else the first on PATH that is recent
 enough, else .tools/bin/nats-server, where ./dev of the repository installs it. Its log is DIR/server/nats-server.log.")]
 pub(crate) struct Up {
     /// The directory for everything; made if it is not there
