@@ -503,7 +503,7 @@ async fn a_secret_sent_by_mistake_is_refused_and_repeated_nowhere() {
                 .send(subject, HeaderMap::new(), body.to_string())
                 .await
                 .unwrap();
-            assert_eq!(reply["status"], "rejected", "{reply}");
+            assert_eq!(reply["reason"], "compromised", "{reply}");
             replies += &reply.to_string();
         }
     }
@@ -515,7 +515,7 @@ async fn a_secret_sent_by_mistake_is_refused_and_repeated_nowhere() {
     ] {
         let body = json!({"account": "admin", "role": "auditor", field: secret});
         limits
-            .refused("user.issue.u", body.to_string(), "bad_value", "SEED")
+            .refused("user.issue.u", body.to_string(), "compromised", "SEED")
             .await;
         let reply = limits
             .send("user.issue.u", HeaderMap::new(), body.to_string())
@@ -526,7 +526,7 @@ async fn a_secret_sent_by_mistake_is_refused_and_repeated_nowhere() {
         .refused(
             "key.register.a",
             json!({"algorithm": "ed25519", "public_key": PRIVATE_PEM}).to_string(),
-            "bad_value",
+            "compromised",
             "PRIVATE key",
         )
         .await;

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     account, key,
     name::{Aggregate, HistoryId},
-    operator, principal,
+    operator, principal, private_key,
     record::Why,
     rejection::Rejection,
     token, user,
@@ -142,6 +142,9 @@ pub fn parse_payload<T: DeserializeOwned>(payload: &[u8]) -> Result<T, Rejection
             bytes: payload.len(),
             max: MAX_COMMAND_BYTES,
         });
+    }
+    if let Some(found) = private_key::find_in_payload(payload) {
+        return Err(Rejection::private(found.field, found.what));
     }
     let blank = payload.iter().all(u8::is_ascii_whitespace);
     let payload = if blank { &b"{}"[..] } else { payload };

@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod name;
 pub mod operator;
 pub mod principal;
+pub mod private_key;
 pub mod record;
 pub mod rejection;
 mod retry;

@@ -4,6 +4,8 @@ use std::{borrow::Borrow, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::private_key;
+
 /// The name of an aggregate, which is its id: `[a-z0-9][a-z0-9_-]{0,62}`.
 ///
 /// A name is a token of a NATS subject and may stand in a permission template, so nothing that NATS gives
@@ -37,6 +39,9 @@ impl Name {
                     && tail.iter().all(|b| inner(*b)) =>
             {
                 Ok(Self(text.into()))
+            }
+            _ if private_key::find(text.as_bytes()).is_some() => {
+                Err(NotAName("(what looks like a secret)".to_owned()))
             }
             // Shown back shortened: it comes from outside.
             _ => Err(NotAName(text.chars().take(80).collect())),

@@ -2,8 +2,10 @@
 
 use crate::{
     algorithm::{Algorithm, Purposes},
-    key::State,
+    key::{RevocationReason, State},
     name::{Aggregate, HistoryId, Name},
+    private_key::PrivateKey,
+    text::Reason,
     time::Timestamp,
 };
 
@@ -170,6 +172,29 @@ pub enum Rejection {
         /// What is wrong, and what to write instead.
         fault: String,
     },
+    /// A public key that was compromised, or a private key where a public one belongs.
+    #[error("field {field}: {fault}")]
+    Compromised {
+        /// The field.
+        field: String,
+        /// What is known of it, and what to do.
+        fault: String,
+    },
+    /// The key was revoked before, for another reason.
+    #[error(
+        "key {key} was revoked before, at {at} for {}{}: `keyledger key history {key}` shows by whom",
+        .reason.as_str(), .why.as_ref().map(|why| format!(" ({})", why.as_str())).unwrap_or_default()
+    )]
+    RevokedBefore {
+        /// The key.
+        key: Name,
+        /// When.
+        at: Timestamp,
+        /// Why, in KMIP's words.
+        reason: RevocationReason,
+        /// Why, in the words of who revoked it.
+        why: Option<Reason>,
+    },
     /// Something else stands on it.
     #[error("{what} is in use by {by}")]
     InUse {
@@ -334,6 +359,11 @@ impl Rejection {
             "correct the number; the message says the range",
         ),
         ("bad_value", 422, "correct the value; the message says how"),
+        (
+            "compromised",
+            422,
+            "make a new key pair and send its public half; that one is known to others, or was just sent in clear",
+        ),
         ("in_use", 409, "first change what stands on it"),
         ("no_material", 409, "act where the secret half is kept"),
         (
@@ -354,6 +384,18 @@ impl Rejection {
         ("limit_reached", 422, "remove some first"),
     ];
 
+    /// A private key has come where a public one belongs: whoever saw it on its way has it.
+    #[must_use]
+    pub fn private(field: impl Into<String>, what: PrivateKey) -> Self {
+        Self::Compromised {
+            field: field.into(),
+            fault: format!(
+                "that is {what}: it was not stored, and it was sent; treat it as compromised, make a new key pair, and send its \
+                 public half"
+            ),
+        }
+    }
+
     /// The stable name of the rule.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
@@ -370,12 +412,15 @@ impl Rejection {
             Self::MessageIdReused { .. } => "message_id_reused",
             Self::NotFound(_) | Self::Nothing { .. } => "not_found",
             Self::NameTaken(_) => "name_taken",
-            Self::NotAllowed { .. } | Self::TokenNotAllowed { .. } => "not_allowed",
+            Self::NotAllowed { .. } | Self::TokenNotAllowed { .. } | Self::RevokedBefore { .. } => {
+                "not_allowed"
+            }
             Self::TaskNotOpen { .. } => "task_not_open",
             Self::PurposeNotPossible { .. } => "purpose_not_possible",
             Self::BadDate { .. } => "bad_date",
             Self::OutOfRange { .. } => "out_of_range",
             Self::BadValue { .. } => "bad_value",
+            Self::Compromised { .. } => "compromised",
             Self::InUse { .. } => "in_use",
             Self::NoMaterial { .. } => "no_material",
             Self::Ended(_) => "ended",

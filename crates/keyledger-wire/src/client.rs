@@ -4,7 +4,13 @@ use std::time::{Duration, Instant};
 
 use async_nats::{HeaderMap, RequestErrorKind};
 use bytes::Bytes;
-use keyledger_domain::{Name, key, name::Aggregate, principal, user};
+use keyledger_domain::{
+    Name, key,
+    name::Aggregate,
+    principal,
+    private_key::{self, PrivateKey},
+    user,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -26,6 +32,14 @@ pub enum CommandError {
     /// The service refused it: see the reason.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// It holds a private key where a public one belongs, and was not sent: send the public half.
+    #[error("field {field} holds {what}, and nothing was sent")]
+    PrivateKey {
+        /// The field.
+        field: String,
+        /// In which form.
+        what: PrivateKey,
+    },
     /// Nobody serves: start the service, or import it into this account.
     #[error("nobody answers on {subject}: is the service up, and does this account import it?")]
     NobodyServes {
@@ -258,6 +272,7 @@ impl Client {
         id: Uuid,
     ) -> Result<Acknowledgement, CommandError> {
         let begin = Instant::now();
+        check_public(&payload)?;
         let mut pause = PAUSE;
         let mut tried = 1;
         // Once a try was not answered nobody knows, whatever becomes of the next ones.
@@ -316,6 +331,7 @@ impl Client {
     ) -> Result<A, QueryError> {
         let payload = serde_json::to_vec(question).expect("a question is JSON with text keys");
         let payload = Bytes::from(payload);
+        check_public(&payload)?;
         let subject = self.prefix.query(tail);
         let end = Instant::now() + self.timeout;
         loop {
@@ -380,6 +396,18 @@ impl Client {
     }
 }
 
+/// Refuses a payload that holds a private key, in whatever form and field: it is never to leave this machine.
+///
+/// # Errors
+///
+/// [`CommandError::PrivateKey`].
+pub fn check_public(payload: &[u8]) -> Result<(), CommandError> {
+    match private_key::find_in_payload(payload) {
+        None => Ok(()),
+        Some(private_key::Found { field, what }) => Err(CommandError::PrivateKey { field, what }),
+    }
+}
+
 fn headers(ids: Ids) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::MESSAGE_ID, ids.command.to_string());
@@ -408,6 +436,18 @@ fn read<T: DeserializeOwned>(subject: &str, payload: &[u8]) -> Result<T, Command
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_private_key_is_not_sent() {
+        let body = r#"{"nkey":"SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"}"#;
+        let refused = check_public(body.as_bytes()).unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "field nkey holds the SEED of an nkey, and nothing was sent"
+        );
+        check_public(br#"{"nkey":"UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4"}"#)
+            .unwrap();
+    }
 
     #[test]
     fn a_command_is_tried_again_in_time() {

@@ -43,6 +43,9 @@ pub struct Acknowledgement {
     /// released.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<Sealed>,
+    /// What else is to be known of what was done, in sentences for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
 }
 
 /// An agent's report was taken: what it says is in the ledger, as far as it belongs there.

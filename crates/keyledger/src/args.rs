@@ -9,13 +9,14 @@ use keyledger_domain::{
     Algorithm, Name, Purpose, Purposes, Role,
     key::{Class, Classification, Custodian, RevocationReason, State},
     principal::Kind,
+    private_key::{self, PrivateKey},
     record::Ids,
     text::{Labels, Reason, Ticket, Title},
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, PUBLIC_HALF};
 
 /// What is recorded with a command.
 #[derive(Debug, Clone, clap::Args)]
@@ -208,20 +209,37 @@ pub(crate) fn public_key(path: &Path) -> anyhow::Result<String> {
         std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes))
     };
     read.with_context(|| format!("the public key {}", path.display()))?;
-    let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(der) => return Ok(STANDARD.encode(der.as_bytes())),
+    check_public(path, &bytes)?;
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => text.trim().to_owned(),
+        Err(der) => STANDARD.encode(der.as_bytes()),
+    })
+}
+
+/// A certificate's file: PEM, or ASCII armor.
+pub(crate) fn certificate(path: &Path) -> anyhow::Result<String> {
+    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    check_public(path, &bytes)?;
+    String::from_utf8(bytes).map_err(|_| {
+        let problem = format!("{} is neither PEM nor ASCII armor", path.display());
+        Failure::new(Exit::Usage, problem).into()
+    })
+}
+
+/// Refuses a file that holds a private key, in whatever form: nothing of it is to be sent.
+pub(crate) fn check_public(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let says = || {
+        let label = b"PRIVATE KEY";
+        let mut all = bytes.windows(label.len());
+        all.any(|at| at == label).then_some(PrivateKey::Pem)
     };
-    if text.contains("PRIVATE KEY") {
-        let problem = format!(
-            "{} holds a private key, and nothing was sent",
-            path.display()
-        );
-        return Err(Failure::new(Exit::Usage, problem)
-            .remedy("give its public half: openssl pkey -in FILE -pubout")
-            .into());
-    }
-    Ok(text.trim().to_owned())
+    let Some(what) = private_key::find(bytes).or_else(says) else {
+        return Ok(());
+    };
+    let problem = format!("{} holds {what}, and nothing was sent", path.display());
+    Err(Failure::new(Exit::Usage, problem)
+        .remedy(PUBLIC_HALF)
+        .into())
 }
 
 #[cfg(test)]
@@ -267,6 +285,33 @@ mod tests {
         assert!(parses(algorithm(), "rsa-1024").is_none());
     }
 
+    /// Nothing of a private key leaves this machine, in whatever form it was given: what is public does.
+    #[test]
+    fn a_file_with_a_private_key_is_refused_before_anything_is_sent() {
+        let files = |folder: &str| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../keyledger-domain/tests/private_keys")
+                .join(folder);
+            let files = fs::read_dir(path).unwrap();
+            files.map(|file| file.unwrap().path()).collect::<Vec<_>>()
+        };
+        let private = files("private");
+        assert!(private.len() > 45, "{}", private.len());
+        for file in private {
+            for refused in [public_key(&file), certificate(&file)] {
+                let refused = refused.unwrap_err().to_string();
+                assert!(refused.contains("nothing was sent"), "{file:?}: {refused}");
+            }
+        }
+        // A reason may speak of a private key; no file of a public one does.
+        let public = files("public").into_iter();
+        for file in public.filter(|file| !file.ends_with("a-reason.txt")) {
+            let text = public_key(&file).unwrap();
+            let payload = serde_json::json!({ "public_key": text }).to_string();
+            keyledger_wire::client::check_public(payload.as_bytes()).unwrap();
+        }
+    }
+
     #[test]
     fn labels_are_names_with_values() {
         let given: Vec<Label> = ["env=prod", "team=a=b"]
@@ -289,7 +334,11 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), "-----BEGIN PRIVATE KEY-----\nMC4C\n").unwrap();
         let error = public_key(file.path()).unwrap_err();
-        assert!(error.to_string().contains("holds a private key"), "{error}");
+        let said = error.to_string();
+        assert!(
+            said.contains("holds a PRIVATE key") && said.contains("nothing was sent"),
+            "{said}"
+        );
         fs::write(file.path(), [0x30, 0x2a, 0xff]).unwrap();
         assert_eq!(public_key(file.path()).unwrap(), "MCr/");
     }

@@ -15,6 +15,9 @@ Exit codes:
   4  unreachable: nobody answers, or JetStream has no leader; trying again may help
   5  verification failed: the ledger is not what was written";
 
+/// What to give where a private key was given.
+pub(crate) const PUBLIC_HALF: &str = "give its public half: `openssl pkey -in FILE -pubout`, `gpg --export`, `nk -inkey FILE -pubout`, or the certificate alone";
+
 /// An exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -101,6 +104,7 @@ pub(crate) fn code(error: &anyhow::Error) -> Exit {
         }
         Some(CommandError::Refused(refusal)) if refusal.is_worth_retrying() => Exit::Error,
         Some(CommandError::Refused(_)) => Exit::Rejected,
+        Some(CommandError::PrivateKey { .. }) => Exit::Usage,
         Some(
             CommandError::NobodyServes { .. }
             | CommandError::NoAnswer { .. }
@@ -117,6 +121,7 @@ pub(crate) fn remedy(error: &anyhow::Error) -> Option<String> {
     }
     match error.downcast_ref::<CommandError>()? {
         CommandError::Refused(refusal) => advice(&refusal.reason).map(str::to_owned),
+        CommandError::PrivateKey { .. } => Some(PUBLIC_HALF.to_owned()),
         CommandError::NobodyServes { .. } => Some(
             "start the service with `keyledger up` or `keyledger serve`; `keyledger doctor` shows what answers"
                 .to_owned(),

@@ -9,7 +9,9 @@ use std::{
 use anyhow::Context as _;
 use async_nats::{HeaderMap, RequestError, RequestErrorKind};
 use keyledger_domain::{Name, name::Aggregate, record::Ids};
-use keyledger_wire::{Acknowledgement, Client, CommandError, Refusal, header};
+use keyledger_wire::{
+    Acknowledgement, Client, CommandError, Refusal, client::check_public, header,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -96,6 +98,7 @@ impl Session {
         let prefix = self.client.prefix();
         let subject = prefix.command(aggregate.as_str(), verb, name.as_str());
         let payload = serde_json::to_vec(body).context("the command's body")?;
+        check_public(&payload)?;
         let signature = match &self.signing {
             Some(signing) => {
                 let command = Unsigned {

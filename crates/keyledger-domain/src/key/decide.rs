@@ -74,7 +74,10 @@ pub fn decide(
         }
         (S::Deactivated, C::Deactivate(_)) => vec![],
         (_, C::Revoke(revoke)) if is_revoked_so(key, revoke) => vec![],
-        (state, C::Revoke(revoke)) => vec![revoked(state, revoke, now)?],
+        (state, C::Revoke(revoke)) => vec![
+            revoked(state, revoke, now)
+                .map_err(|rejection| already(name, key).unwrap_or(rejection))?,
+        ],
         (S::Active, C::Rotate(rotate)) => {
             vec![rotated(name, key, rotate.public_key.as_deref(), facts)?]
         }
@@ -310,6 +313,17 @@ fn is_revoked_so(key: &Key, r: &Revoke) -> bool {
         stands.reason == r.revocation_reason
             && known(r.compromise_occurred_at, stands.compromise_occurred_at)
             && known(r.compromise_detected_at, stands.compromise_detected_at)
+    })
+}
+
+/// That it was revoked before, if it was: when and why.
+fn already(name: &Name, key: &Key) -> Option<Rejection> {
+    let before = key.revocation.as_deref()?;
+    Some(Rejection::RevokedBefore {
+        key: name.clone(),
+        at: before.revoked_at,
+        reason: before.reason,
+        why: before.why.clone(),
     })
 }
 

@@ -46,6 +46,20 @@ events! {
     "key.v1.certified" => Certified(Certified),
 }
 
+impl Event {
+    /// The public face of the version that it begins, if it begins one.
+    #[must_use]
+    pub const fn public(&self) -> Option<&Public> {
+        if let Self::Generated(created) | Self::Registered(created) = self {
+            Some(&created.public)
+        } else if let Self::Rotated(rotated) = self {
+            Some(&rotated.public)
+        } else {
+            None
+        }
+    }
+}
+
 /// An event that says all by its type.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -2,7 +2,11 @@
 
 use data_encoding::{BASE64, HEXLOWER};
 
-use crate::{algorithm::Algorithm, rejection::Rejection};
+use crate::{
+    algorithm::Algorithm,
+    private_key::{self, PrivateKey},
+    rejection::Rejection,
+};
 
 /// Base64 of the DER of a public key given as base64 DER or as PEM.
 ///
@@ -22,10 +26,9 @@ pub fn normalised(algorithm: Algorithm, text: &str) -> Result<String, Rejection>
             "a symmetric key has no public half: only `generate` can make one",
         ));
     }
-    if text.contains("PRIVATE KEY") {
-        return Err(refuse(
-            "that is a PRIVATE key: it was not stored; treat it as compromised, and send the public half",
-        ));
+    let says = || text.contains("PRIVATE KEY").then_some(PrivateKey::Pem);
+    if let Some(what) = private_key::find(text.as_bytes()).or_else(says) {
+        return Err(Rejection::private("public_key", what));
     }
     let body: String = text
         .lines()

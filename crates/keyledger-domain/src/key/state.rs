@@ -11,7 +11,8 @@ use super::{
 use crate::{
     algorithm::{Algorithm, Purposes},
     name::Name,
-    text::{Labels, Note, Title},
+    record::Why,
+    text::{Labels, Note, Reason, Title},
     time::Timestamp,
 };
 
@@ -73,6 +74,12 @@ impl State {
         }
     }
 
+    /// True of a key whose secret somebody else has, or may have: for ever.
+    #[must_use]
+    pub const fn is_compromised(self) -> bool {
+        matches!(self, Self::Compromised | Self::DestroyedCompromised)
+    }
+
     /// True once the material is gone.
     #[must_use]
     pub const fn is_destroyed(self) -> bool {
@@ -104,7 +111,7 @@ pub struct Version {
 }
 
 /// How a key was revoked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevocationRecord {
     /// Why, in KMIP's words.
     pub reason: RevocationReason,
@@ -114,6 +121,8 @@ pub struct RevocationRecord {
     pub compromise_occurred_at: Option<Timestamp>,
     /// When it was noticed.
     pub compromise_detected_at: Option<Timestamp>,
+    /// Why, in the words of who revoked it.
+    pub why: Option<Reason>,
 }
 
 /// A key as its history left it.
@@ -266,6 +275,7 @@ impl Key {
                     revoked_at: r.revoked_at,
                     compromise_occurred_at: r.compromise_occurred_at,
                     compromise_detected_at: r.compromise_detected_at,
+                    why: None,
                 }));
                 self.end();
             }
@@ -297,6 +307,13 @@ impl Key {
                 .certificates
                 .get_or_insert_default()
                 .push(certified.clone()),
+        }
+    }
+
+    /// Takes in why it was revoked, in the words of who did it: an event's envelope says so, not its body.
+    pub fn explain(&mut self, event: &Event, why: &Why) {
+        if let (Event::Revoked(_), Some(revocation)) = (event, &mut self.revocation) {
+            revocation.why.clone_from(&why.reason);
         }
     }
 

@@ -1,9 +1,16 @@
 //! Authority: whom the ledger knows, and what their role may command.
 
-use super::Ledger;
+use super::{Fingerprint, Ledger};
 use crate::{
-    account::Purpose, command::Command, name::Name, principal, rejection::Rejection, stamp::Role,
-    time::Timestamp, token,
+    account::Purpose,
+    command::Command,
+    key,
+    name::{Aggregate, Name},
+    principal,
+    rejection::Rejection,
+    stamp::Role,
+    time::Timestamp,
+    token,
 };
 
 /// Whom nats-server vouched for, as its stamp says.
@@ -72,6 +79,12 @@ impl Ledger {
         if of_account.state.purpose != purpose || of_user.state.account != *account {
             return Err(refuse("its account may not command this service"));
         }
+        // Its holder is no longer the only one who has it.
+        if let Some(key) = Fingerprint::of_nkey(claimed.user).and_then(|it| self.compromised(it)) {
+            return Err(refuse(&format!(
+                "its nkey was compromised as key {key}: revoke the user and issue another"
+            )));
+        }
         if !of_user.state.is_live(now) {
             return Err(refuse("its user was revoked or has expired"));
         }
@@ -126,13 +139,81 @@ impl Ledger {
                 // Whatever it is called: what NATS trust or the ledger stands on is no program's.
                 let own = named && self.ends(target);
                 match (own, SERVICE_VERBS.contains(&verb)) {
-                    (true, true) => Ok(()),
+                    (true, true) => self.check_service(&known.user, target, command),
                     (false, _) => refuse(format!("service {} has no key {target}", known.user)),
                     (_, false) => refuse(format!("a service may not {verb} a key")),
                 }
             }
             (role, _) => refuse(format!("the role {role} does not give {}", command.verb())),
         }
+    }
+}
+
+impl Ledger {
+    /// A service owns as itself or as its principal, and brings no public key that is known already: what it says of a key binds
+    /// whoever it names.
+    fn check_service(
+        &self,
+        user: &Name,
+        target: &Name,
+        command: &key::Command,
+    ) -> Result<(), Rejection> {
+        use key::Command as C;
+        let refuse = |why: String| Err(Rejection::Unauthorised { why });
+        let (owner, public) = match command {
+            C::Generate(c) => (c.owner.as_ref(), None),
+            C::Register(c) => (
+                c.owner.as_ref(),
+                Fingerprint::of_text(c.algorithm, &c.public_key),
+            ),
+            C::Rotate(c) => {
+                let key = self.key(target).map(|e| e.state.algorithm);
+                let public = key.zip(c.public_key.as_deref());
+                let public =
+                    public.and_then(|(algorithm, text)| Fingerprint::of_text(algorithm, text));
+                (None, public)
+            }
+            C::Describe(c) => (c.owner.as_ref(), None),
+            C::Activate(_)
+            | C::Suspend(_)
+            | C::Resume(_)
+            | C::Deactivate(_)
+            | C::Revoke(_)
+            | C::Destroy(_)
+            | C::Archive(_)
+            | C::Recover(_)
+            | C::Schedule(_)
+            | C::Certify(_)
+            | C::Install(_) => (None, None),
+        };
+        if let Some(owner) = owner
+            && !self.stands_for(user, owner)
+        {
+            return refuse(format!(
+                "service {user} owns keys as itself or as its own principal, and {owner} is neither: leave `owner` out, or \
+                 have an administrator describe the key"
+            ));
+        }
+        let known = public.into_iter().flat_map(|public| self.bearers(public));
+        match known
+            .filter(|it| it.aggregate != Aggregate::Key || it.name != *target)
+            .min()
+        {
+            Some(other) => refuse(format!(
+                "the public key is {other}'s already, and a service brings only new ones"
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// True of the principal that a user was issued for, and of a service that bears the user's name.
+    fn stands_for(&self, user: &Name, principal: &Name) -> bool {
+        let issued_for = self.user(user).and_then(|u| u.state.principal.as_ref());
+        let itself = user == principal
+            && self
+                .principal(principal)
+                .is_some_and(|p| p.state.kind == principal::Kind::Service);
+        issued_for == Some(principal) || itself
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a command names besides its target: it must exist, be of the right kind, and still be there.
 
-use super::{LEDGER_SIGNING_KEY, Ledger};
+use super::{Fingerprint, LEDGER_SIGNING_KEY, Ledger};
 use crate::{
     account::Purpose,
     key,
@@ -34,6 +34,31 @@ impl Ledger {
                 Some(key::State::PreActive | key::State::Active | key::State::Suspended) => {}
                 Some(_) => return Err(Rejection::Ended(id)),
             }
+        }
+        match command {
+            C::Register(c) => {
+                if self.key(name).is_none() {
+                    self.check_newcomer(Fingerprint::of_text(c.algorithm, &c.public_key))?;
+                }
+            }
+            C::Activate(_) | C::Resume(_) | C::Certify(_) | C::Install(_) => {
+                self.check_key_sound(name)?;
+            }
+            C::Rotate(rotate) => {
+                self.check_key_sound(name)?;
+                if let (Some(key), Some(public)) = (self.key(name), &rotate.public_key) {
+                    self.check_newcomer(Fingerprint::of_text(key.state.algorithm, public))?;
+                }
+            }
+            C::Generate(_)
+            | C::Suspend(_)
+            | C::Deactivate(_)
+            | C::Revoke(_)
+            | C::Destroy(_)
+            | C::Archive(_)
+            | C::Recover(_)
+            | C::Describe(_)
+            | C::Schedule(_) => {}
         }
         let reserved = RESERVED
             .iter()
@@ -144,6 +169,9 @@ impl Ledger {
         command: &principal::Command,
     ) -> Result<(), Rejection> {
         use principal::Command as C;
+        if let C::RecoverKey(c) = command {
+            self.check_sound("seal_to", Fingerprint::of_nkey(&c.seal_to))?;
+        }
         let (unit, responsible) = match command {
             C::Register(c) => (c.unit.as_ref(), c.responsible.as_ref()),
             C::Describe(c) => (c.unit.as_ref(), c.responsible.as_ref()),

@@ -1,6 +1,6 @@
 //! Decisions: the one place where a command may look at, and write to, more than one history.
 
-use super::Ledger;
+use super::{Fingerprint, Ledger};
 use crate::{
     account::{self, AccountFacts, Purpose},
     command::{Command, Target},
@@ -191,6 +191,7 @@ impl Ledger {
                 self.decide_report(target, reported, facts, &mut decision)?;
             }
         }
+        self.spread_compromise(&mut decision, facts.now);
         if decision.events.len() > MAX_EVENTS {
             let what = "events of one command (revoke some of its users first)";
             return Err(Rejection::LimitReached {
@@ -286,7 +287,9 @@ impl Ledger {
         let mut decision = Decision::default();
         let events = self
             .key(name)
-            .map(|e| key::due(&e.state, self.ends(name), now))
+            .filter(|e| !key::due(&e.state, self.ends(name), now).is_empty())
+            // A clock that was set back must not date what falls due before what it follows.
+            .map(|e| key::due(&e.state, self.ends(name), now.max(e.head.at)))
             .unwrap_or_default();
         decision.add(&target, events, Event::Key);
         decision
@@ -321,6 +324,10 @@ impl Ledger {
             }
             if let Some(principal) = &issue.principal {
                 self.check_acting(principal)?;
+            }
+            for (field, nkey) in [("nkey", &issue.nkey), ("seal_to", &issue.seal_to)] {
+                let public = nkey.as_deref().and_then(Fingerprint::of_nkey);
+                self.check_sound(field, public)?;
             }
             if let (Some(nkey), None) = (&issue.nkey, user)
                 && let Some(by) = self.user_of_nkey(nkey)

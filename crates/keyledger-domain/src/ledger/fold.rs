@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Entry, Head, Ledger, Remembered};
+use super::{Entry, Fingerprint, Head, Ledger, Remembered};
 use crate::{
     account::{self, Account},
     cid::EventCid,
@@ -190,12 +190,17 @@ impl Ledger {
             let first = self.token_keys.entry(public_key.clone());
             first.or_insert_with(|| name.clone());
         }
-        self.reindexing(name, |ledger| {
+        let known = self.reindexing(name, |ledger| {
             let create = || Key::create(event, at);
             fold(&mut ledger.keys, name, next, create, |k| {
-                k.evolve(event, at)
+                k.evolve(event, at);
+                k.explain(event, &record.why);
             })
-        })
+        });
+        if let (Some(public), true) = (event.public(), known) {
+            self.bearers.add_version(public, &record.history);
+        }
+        known
     }
 
     fn fold_operator(&mut self, record: &Record, event: &operator::Event, next: Head) -> bool {
@@ -230,9 +235,14 @@ impl Ledger {
     fn fold_user(&mut self, record: &Record, event: &user::Event, next: Head) -> bool {
         let name = &record.history.name;
         let create = || User::create(event);
-        let known = fold(&mut self.users, name, next, create, |u| u.evolve(event));
+        let known = fold(&mut self.users, name, next, create, |u| {
+            u.evolve(event);
+            u.explain(event, &record.why);
+        });
         if let (user::Event::Issued(issued), true) = (event, known) {
             self.user_nkeys.insert(issued.nkey.clone(), name.clone());
+            let public = Fingerprint::of_nkey(&issued.nkey);
+            self.bearers.add(public, &record.history);
         }
         known
     }

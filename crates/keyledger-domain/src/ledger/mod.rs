@@ -1,10 +1,12 @@
 //! The ledger in memory: the fold of every event ever written, and the decisions made against it.
 
 mod authority;
+mod bearers;
 mod checks;
 mod decide;
 mod fold;
 mod reads;
+mod remarks;
 mod revocations;
 mod seal;
 mod token_signer;
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use authority::{Claimed, Known, SERVICE_VERBS};
+pub use bearers::Fingerprint;
 pub use decide::{Decision, Facts, MAX_EVENTS, Made, Outcome};
 pub use fold::{Applied, ChainBreak};
 pub use reads::Reads;
@@ -98,6 +101,8 @@ pub struct Ledger {
     user_nkeys: HashMap<Box<str>, Name>,
     /// Account nkeys to their names.
     account_nkeys: HashMap<Box<str>, Name>,
+    /// Public keys to the keys and users that bear them.
+    bearers: bearers::Bearers,
     /// Keys that NATS trust stands on, with what stands on them.
     trust: HashMap<Name, HistoryId>,
     /// What falls due, soonest first.

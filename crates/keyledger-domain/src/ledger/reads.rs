@@ -1,7 +1,8 @@
 //! What a decision looks at besides the history it is for: it must still be so when its events are stored.
 
+use super::{Fingerprint, Ledger};
 use crate::{
-    command::Command,
+    command::{Command, Target},
     key,
     name::{Aggregate, HistoryId, Name},
 };
@@ -26,6 +27,36 @@ impl Reads {
     }
 }
 
+impl Ledger {
+    /// What deciding a command looks at, as things stand: where it brings a public key, also those that bear it already.
+    #[must_use]
+    pub fn reads(&self, target: &Target, command: &Command) -> Reads {
+        use key::Command as C;
+        let mut histories = match command.reads() {
+            Reads::Histories(histories) => histories,
+            Reads::Everything => return Reads::Everything,
+        };
+        let public = match command {
+            Command::Key(C::Register(c)) => Fingerprint::of_text(c.algorithm, &c.public_key),
+            Command::Key(C::Rotate(c)) => {
+                let algorithm = self.key(&target.name).map(|e| e.state.algorithm);
+                let public = algorithm.zip(c.public_key.as_deref());
+                public.and_then(|(algorithm, text)| Fingerprint::of_text(algorithm, text))
+            }
+            Command::Key(_)
+            | Command::Principal(_)
+            | Command::Operator(_)
+            | Command::Account(_)
+            | Command::User(_)
+            | Command::Token(_)
+            | Command::Report(_) => None,
+        };
+        let bearers = public.into_iter().flat_map(|public| self.bearers(public));
+        histories.extend(bearers.filter(|bearer| *bearer != target).cloned());
+        Reads::Histories(histories)
+    }
+}
+
 impl Command {
     /// What deciding it looks at.
     #[must_use]
@@ -38,6 +69,10 @@ impl Command {
             Self::Key(C::Certify(c)) => (None, c.issuer.as_ref()),
             // Every serial number that there is: whoever signed elsewhere chose this one.
             Self::Key(C::Install(_)) => return Reads::Everything,
+            // Whoever else bears its public key is revoked with it.
+            Self::Key(C::Revoke(c)) if c.revocation_reason.is_compromise() => {
+                return Reads::Everything;
+            }
             // A report writes to the histories of the token's own keys; whether its agent may still speak is asked when it is
             // decided.
             Self::Key(_) | Self::Report(_) => (None, None),

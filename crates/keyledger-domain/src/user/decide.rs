@@ -9,6 +9,7 @@ use super::{
 use crate::{
     account::{Account, Purpose},
     name::{Aggregate, HistoryId, Name},
+    private_key::PrivateKey,
     rejection::Rejection,
     stamp::Role,
     time::Timestamp,
@@ -184,10 +185,7 @@ pub(crate) fn check_nkey(
         fault: format!("it is not {expected}"),
     };
     if nkey.starts_with('S') {
-        let fault =
-            "that is a SEED: it was not stored; treat it as compromised, and send the public nkey"
-                .to_owned();
-        return Err(Rejection::BadValue { field, fault });
+        return Err(Rejection::private(field, PrivateKey::Seed));
     }
     // The first letter is the prefix byte's; the crate checks length and checksum.
     match nkeys::from_public_key(nkey) {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Event, Issued};
-use crate::{name::Name, stamp::Role, time::Timestamp};
+use crate::{name::Name, record::Why, stamp::Role, text::Reason, time::Timestamp};
 
 /// What a user's JWT has besides its name, keys and subjects, as JSON: header, ids, times, limits and signature.
 const FRAME_BYTES: usize = 740;
@@ -35,6 +35,8 @@ pub struct User {
     pub subscribe: Option<Vec<Box<str>>>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// Why it was revoked, in the words of who did it.
+    pub revoked_why: Option<Reason>,
     /// Milliseconds from its revocation until the last server refused it.
     pub revocation_took_ms: Option<u64>,
 }
@@ -72,6 +74,7 @@ impl User {
             publish,
             subscribe,
             revoked_at: None,
+            revoked_why: None,
             revocation_took_ms: None,
         })
     }
@@ -97,6 +100,13 @@ impl User {
         let grants = keys.sum::<usize>() + texts(&self.publish) + texts(&self.subscribe);
         // Base64 makes four bytes of three.
         (FRAME_BYTES + name.as_str().len() + grants) * 4 / 3
+    }
+
+    /// Takes in why it was revoked, in the words of who did it: an event's envelope says so, not its body.
+    pub fn explain(&mut self, event: &Event, why: &Why) {
+        if let Event::Revoked(_) = event {
+            self.revoked_why.clone_from(&why.reason);
+        }
     }
 
     /// True if it may connect at `now`, as far as the ledger knows.

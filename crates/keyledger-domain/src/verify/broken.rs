@@ -98,6 +98,21 @@ pub enum Fault {
         /// How many there were.
         expected: u64,
     },
+    /// What was given as an earlier export is newer than this one, and covers more.
+    #[error(
+        "the kept export is the newer one: it covers {kept} events, signed at {kept_at}, and this one {found}, signed at {found_at}; \
+         the two files are swapped, or this one is not the newest"
+    )]
+    Swapped {
+        /// How many events the kept one covers.
+        kept: u64,
+        /// When it was signed.
+        kept_at: Timestamp,
+        /// How many there are.
+        found: u64,
+        /// When their head was signed.
+        found_at: Timestamp,
+    },
     /// There are more events than the newest signed head says.
     #[error(
         "nothing vouches for the end: there are {found} events, and the signed head covers {head}"
@@ -133,6 +148,7 @@ impl Fault {
             Self::BadSignature { .. } => "bad_signature",
             Self::Malformed(_) => "malformed",
             Self::Truncated { .. } => "truncated",
+            Self::Swapped { .. } => "swapped",
             Self::BeyondHead { .. } => "beyond_head",
             Self::OtherHead(_) => "other_head",
             Self::NoOperator => "no_operator",

@@ -189,6 +189,20 @@ impl Verifier {
             fault,
         };
         let operator = self.signers.operator().map_err(broken)?.to_owned();
+        // A kept head that is newer than this ledger's own, which covers all there is: the two were given the wrong way round.
+        if let Some(own) = head.filter(|own| own.events == self.digest.events()) {
+            self.check_head(own).map_err(broken)?;
+            let newer = |kept: &&SignedHead| kept.events > own.events && kept.at > own.at;
+            if let Some(kept) = self.earlier_heads.iter().find(newer) {
+                // Who signed the newer one may not be known yet: it is not believed, and this one is broken in any case.
+                return Err(broken(Fault::Swapped {
+                    kept: kept.events,
+                    kept_at: kept.at,
+                    found: own.events,
+                    found_at: own.at,
+                }));
+            }
+        }
         // A head of more events than there are: the end was cut off. That goes for kept ones too.
         for head in self.earlier_heads.iter().chain(head) {
             if head.events > self.digest.events() {

@@ -10,7 +10,7 @@ use crate::{
     operator::Operator,
     rejection::Rejection,
     stamp::Role,
-    text::Title,
+    text::{Reason, Title},
     time::Timestamp,
     user::User,
 };
@@ -54,6 +54,9 @@ pub struct UserRow {
     /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
+    /// Why it was revoked, in the words of who did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_why: Option<Reason>,
     /// Milliseconds until every server refused it; absent while that is not confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocation_took_ms: Option<u64>,
@@ -186,6 +189,7 @@ fn user_row(name: &Name, entry: &Entry<User>, now: Timestamp) -> UserRow {
         issued_at: Timestamp::from_seconds(user.issued_at),
         expires_at: (user.expires_at != 0).then(|| Timestamp::from_seconds(user.expires_at)),
         revoked_at: user.revoked_at,
+        revoked_why: user.revoked_why.clone(),
         revocation_took_ms: user.revocation_took_ms,
         keys: user.keys.clone(),
         revision: entry.head.revision,

@@ -8,7 +8,7 @@ use crate::{
     key::{Class, Classification, Custodian, Key, RevocationReason, RevocationRecord, State},
     ledger::{Entry, Ledger},
     name::Name,
-    text::{Labels, Note, Title},
+    text::{Labels, Note, Reason, Title},
     time::Timestamp,
 };
 
@@ -121,6 +121,9 @@ pub struct Revocation {
     /// When it was noticed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compromise_detected_at: Option<Timestamp>,
+    /// Why, in the words of who revoked it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Reason>,
 }
 
 /// The inventory's row of the key `name`; nothing if there is no such key.
@@ -166,7 +169,7 @@ pub(super) fn row_of(name: &Name, entry: &Entry<Key>) -> InventoryRow {
         destroyed_at: key.destroyed_at,
         archived: key.archived,
         erased: key.erased,
-        revocation: key.revocation.as_deref().copied().map(Revocation::from),
+        revocation: key.revocation.as_deref().cloned().map(Revocation::from),
         revision: entry.head.revision,
         cid: entry.head.cid,
         changed_at: entry.head.at,
@@ -180,6 +183,7 @@ impl From<RevocationRecord> for Revocation {
             revoked_at: r.revoked_at,
             compromise_occurred_at: r.compromise_occurred_at,
             compromise_detected_at: r.compromise_detected_at,
+            why: r.why,
         }
     }
 }

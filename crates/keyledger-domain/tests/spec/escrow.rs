@@ -101,7 +101,7 @@ fn only_a_provision_with_escrow_is_given_a_key() {
                 wanted.seal_to = "SXAAAA".into();
             }
         }))
-        .then_rejected("bad_value", "that is a SEED");
+        .then_rejected("compromised", "that is the SEED of an nkey");
 }
 
 #[test]
@@ -296,5 +296,5 @@ fn a_key_is_recovered_by_its_name_or_as_the_newest_also_when_the_tokens_are_gone
         .then_rejected("bad_value", "custody has made no such key for ann");
     given(provisioned("person"))
         .when(recover(json!({ "reason": "r", "seal_to": "SXAAAA" })))
-        .then_rejected("bad_value", "that is a SEED");
+        .then_rejected("compromised", "that is the SEED of an nkey");
 }

@@ -54,7 +54,7 @@ fn a_private_key_is_refused_and_called_compromised() {
             "k",
             json!({ "algorithm": "ed25519", "public_key": pem }),
         ))
-        .then_rejected("bad_value", "treat it as compromised");
+        .then_rejected("compromised", "treat it as compromised");
 }
 
 #[test]
@@ -216,10 +216,20 @@ fn a_revocation_that_stands_is_accepted_and_another_one_is_not() {
     compromised
         .clone()
         .when(revoke("k", "ca_compromise"))
-        .then_rejected("not_allowed", "");
+        .then_rejected(
+            "not_allowed",
+            "key k was revoked before, at 2026-01-01T00:00:00.000Z for key_compromise (because)",
+        );
     compromised
         .when(revoke("k", "superseded"))
-        .then_rejected("not_allowed", "");
+        .then_rejected("not_allowed", "`keyledger key history k`");
+    given([active("k"), revoke("k", "superseded")])
+        .when(revoke("k", "cessation_of_operation"))
+        .then_rejected("not_allowed", "for superseded (because)");
+    // One that was never revoked says what it is.
+    given([active("k"), please("deactivate", "k")])
+        .when(revoke("k", "superseded"))
+        .then_rejected("not_allowed", "a key that is deactivated");
     let deactivated = given([active("k"), revoke("k", "superseded")]);
     deactivated
         .clone()

@@ -241,3 +241,11 @@ fn what_has_ended_falls_due_no_more() {
         );
     }
 }
+
+#[test]
+fn what_falls_due_under_a_clock_that_was_set_back_is_dated_behind_what_it_follows() {
+    let soon = key("schedule", "k", json!({ "activation_at": day(3) }));
+    let then = given([LATER(5), generated(json!({})), soon, LATER(-1)]).when(Step::Tick);
+    let key = then.then(["key k activated"]).world.key("k").clone();
+    assert_eq!(key.activated_at, Some(key.created_at));
+}

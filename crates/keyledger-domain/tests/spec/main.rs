@@ -4,6 +4,7 @@
 
 mod account;
 mod authority;
+mod bearers;
 mod certify;
 mod corpus;
 mod escrow;
@@ -14,6 +15,7 @@ mod key_dates;
 mod key_table;
 mod operator;
 mod principal;
+mod private_key;
 mod profile;
 mod rejection;
 mod retry;

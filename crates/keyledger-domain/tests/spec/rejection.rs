@@ -14,6 +14,9 @@ use crate::support::{
     please, say, token,
 };
 
+/// An nkey's seed that the documents of NATS show.
+const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+
 /// What the domain refuses by itself.
 fn reached() -> Vec<Rejection> {
     let steps = [active("k"), generate("p"), person("ann"), offboard("ann")];
@@ -45,6 +48,11 @@ fn reached() -> Vec<Rejection> {
             "register",
             "x",
             json!({ "algorithm": "ed25519", "public_key": "?" }),
+        )),
+        no(key(
+            "register",
+            "x",
+            json!({ "algorithm": "ed25519", "public_key": SEED }),
         )),
         no(please("destroy", "ledger-signing")),
         no(key("describe", "k", json!({ "owner": "ann" }))),

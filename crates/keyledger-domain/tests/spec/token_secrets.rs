@@ -102,7 +102,7 @@ fn secrets_are_sealed_to_public_keys_only() {
         .then_rejected("bad_value", "a public curve key");
     given(provisioned("service"))
         .when(token("release", json!({ "seal_to": "SXAAAA" })))
-        .then_rejected("bad_value", "that is a SEED");
+        .then_rejected("compromised", "that is the SEED of an nkey");
     given(assigned())
         .when(token("release", json!({ "seal_to": curve_key() })))
         .then_rejected("not_allowed", "no secrets of it are in custody");
@@ -113,7 +113,7 @@ fn secrets_are_sealed_to_public_keys_only() {
             };
             wanted.seal_to = "SXAAAA".into();
         }))
-        .then_rejected("bad_value", "that is a SEED");
+        .then_rejected("compromised", "that is the SEED of an nkey");
 }
 
 #[test]

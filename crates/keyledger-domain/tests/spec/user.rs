@@ -65,7 +65,7 @@ fn a_seed_is_refused_and_called_compromised() {
     let seed = key_pair(KeyPairType::User, 77).seed().unwrap();
     let then = given([])
         .when(with_nkey("a", &seed))
-        .then_rejected("bad_value", "SEED");
+        .then_rejected("compromised", "SEED");
     drop(then);
     for wrong in ["", "U", &key_pair(KeyPairType::Account, 1).public_key()] {
         given([])
@@ -209,4 +209,29 @@ fn the_names_of_trust_keys_are_reserved() {
             .when(command(Aggregate::Key, "generate", name, body))
             .then_rejected("bad_name", "NATS trust");
     }
+}
+
+#[test]
+fn a_second_revocation_says_that_there_was_a_first_when_and_why() {
+    use keyledger_domain::Command;
+    let then = given([service(json!({})), revoke_user("orders")])
+        .when(command(
+            Aggregate::User,
+            "revoke",
+            "orders",
+            json!({ "reason": "stolen" }),
+        ))
+        .then_nothing();
+    let (again, _) =
+        Command::parse(Aggregate::User, "revoke", br#"{ "reason": "stolen" }"#).unwrap();
+    let orders = crate::support::history(Aggregate::User, "orders");
+    let remarks = |changed| then.world.ledger.remarks(&orders, &again, changed);
+    assert_eq!(
+        remarks(false),
+        ["it was revoked before, at 2026-01-01T00:00:00.000Z: because"]
+    );
+    assert!(
+        remarks(true).is_empty(),
+        "of the first there is nothing to say"
+    );
 }

@@ -198,6 +198,31 @@ fn a_ledger_cut_off_at_the_end_is_found() {
 }
 
 #[test]
+fn an_older_export_beside_a_newer_kept_one_is_said_to_be_swapped() {
+    let events = world().stored();
+    let older = &events[..events.len() - 3];
+    let own = head_of(older, 2);
+    let mut kept = head_of(&events, 2);
+    let options = |head: &SignedHead| Options {
+        earlier_heads: vec![head.clone()],
+        ..Options::default()
+    };
+    // Signed at the same moment the kept one covers more: events are missing.
+    let broken = verify_with(options(&kept), older, Some(&own)).unwrap_err();
+    assert_eq!(broken.fault.reason(), "truncated");
+    kept.at = own.at.plus_days(1);
+    let broken = verify_with(options(&kept), older, Some(&own)).unwrap_err();
+    assert_eq!(broken.fault.reason(), "swapped");
+    let said = broken.fault.to_string();
+    assert!(said.contains("the two files are swapped"), "{said}");
+    // A live ledger's head is of now: what is missing there is missing.
+    let mut live = own;
+    live.at = kept.at.plus_days(1);
+    let broken = verify_with(options(&kept), older, Some(&live)).unwrap_err();
+    assert_ne!(broken.fault.reason(), "swapped");
+}
+
+#[test]
 fn a_head_kept_from_earlier_shows_that_history_was_rewritten() {
     let events = world().stored();
     let options = |head| Options {

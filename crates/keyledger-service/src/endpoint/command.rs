@@ -109,6 +109,11 @@ async fn carry_out(
     if !done.fresh {
         prepared.discard(shared).await;
     }
+    let remarks = shared.live.ledger.read().remarks(
+        &done.history,
+        &order.command,
+        done.fresh || done.wrote.is_some(),
+    );
     let delivery = deliver(shared, &order, &done, prepared).await?;
     let fresh = done.fresh;
     let acknowledgement = Acknowledgement {
@@ -123,6 +128,7 @@ async fn carry_out(
         jwt: delivery.jwt,
         creds: delivery.creds,
         secrets: delivery.secrets,
+        remarks,
     };
     Ok((acknowledgement, fresh))
 }

@@ -45,7 +45,7 @@ impl Engine {
                 later.push(waiting);
                 break;
             }
-            let reads = waiting.reads();
+            let reads = waiting.reads(&ledger);
             if !reads.is_nothing() {
                 let first = batch.works.is_empty();
                 // What is under way comes to its end first, and nothing overtakes.

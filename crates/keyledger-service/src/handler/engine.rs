@@ -62,17 +62,19 @@ impl Waiting {
     }
 
     /// What deciding it looks at besides its own history.
-    pub(super) fn reads(&self) -> Reads {
+    pub(super) fn reads(&self, ledger: &Ledger) -> Reads {
         match &self.work {
-            Work::Order(order, _) => match (order.command.reads(), &order.signer) {
-                // Its key or its token may be revoked at this very moment.
-                (Reads::Histories(mut histories), Some(signer)) => {
-                    histories.push(HistoryId::new(Aggregate::Key, signer.key.clone()));
-                    histories.push(HistoryId::new(Aggregate::Token, signer.token.clone()));
-                    Reads::Histories(histories)
+            Work::Order(order, _) => {
+                match (ledger.reads(&order.target, &order.command), &order.signer) {
+                    // Its key or its token may be revoked at this very moment.
+                    (Reads::Histories(mut histories), Some(signer)) => {
+                        histories.push(HistoryId::new(Aggregate::Key, signer.key.clone()));
+                        histories.push(HistoryId::new(Aggregate::Token, signer.token.clone()));
+                        Reads::Histories(histories)
+                    }
+                    (reads, _) => reads,
                 }
-                (reads, _) => reads,
-            },
+            }
             // They record what happened, whatever else did.
             Work::Outcome(..) | Work::Rest(_) => Reads::NOTHING,
         }

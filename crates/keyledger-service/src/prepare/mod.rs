@@ -136,7 +136,7 @@ pub(crate) async fn prepare(
             Ok(Prepared::nothing())
         }
         Command::Operator(operator::Command::Trust(trust)) => {
-            let authorities = tokens::to_trust(&trust.certificates)?;
+            let authorities = tokens::to_trust(&shared.live.ledger.read(), &trust.certificates)?;
             Ok(Prepared::of(Made::Authorities(authorities), Vec::new()))
         }
         Command::Token(command) if command.task().is_some() => {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use data_encoding::BASE64;
-use keyledger_domain::{Rejection, operator::AttestationAuthority};
+use keyledger_domain::{Ledger, Rejection, ledger::Fingerprint, operator::AttestationAuthority};
 use keyledger_wire::query::{AttestationAuthorities, AttestationAuthorityRow, Origin};
 
 use super::findings::said;
@@ -23,7 +23,7 @@ const END: &str = "-----END CERTIFICATE-----";
 /// # Errors
 ///
 /// [`Rejection::BadValue`] if one is no certificate, or if none is known.
-pub(crate) fn to_trust(pem: &str) -> Result<Vec<AttestationAuthority>, Rejection> {
+pub(crate) fn to_trust(ledger: &Ledger, pem: &str) -> Result<Vec<AttestationAuthority>, Rejection> {
     let bad = |fault: String| Rejection::BadValue {
         field: "certificates",
         fault,
@@ -41,6 +41,13 @@ pub(crate) fn to_trust(pem: &str) -> Result<Vec<AttestationAuthority>, Rejection
         let block = block.split(END).next().unwrap_or_default();
         let certificate = Certificate::from_pem(&format!("{BEGIN}{block}{END}\n"));
         let certificate = certificate.map_err(|e| bad(e.to_string()))?;
+        let public = Fingerprint::of_public_key(&BASE64.encode(certificate.spki()));
+        if let Some(key) = public.and_then(|public| ledger.compromised(public)) {
+            return Err(Rejection::Compromised {
+                field: "certificates".to_owned(),
+                fault: format!("the public key of one was compromised as key {key}"),
+            });
+        }
         let authority = AttestationAuthority {
             subject: certificate.subject().into(),
             sha256: certificate.fingerprint().into(),
@@ -117,15 +124,15 @@ mod tests {
     const STRANGER: &str = include_str!("../x509/tests/vectors/firmware-4.4.5-9c.pem");
 
     fn refused(pem: &str) -> String {
-        to_trust(pem).unwrap_err().to_string()
+        to_trust(&Ledger::new(), pem).unwrap_err().to_string()
     }
 
     #[test]
     fn what_is_embedded_is_trusted_already() {
-        assert_eq!(to_trust(EMBEDDED), Ok(vec![]));
+        assert_eq!(to_trust(&Ledger::new(), EMBEDDED), Ok(vec![]));
         // As Yubico publishes them: several in a file, with words between.
         let file = format!("PIV\n\n{STRANGER}\nand\n{EMBEDDED}\nend");
-        assert_eq!(to_trust(&file), Ok(vec![]));
+        assert_eq!(to_trust(&Ledger::new(), &file), Ok(vec![]));
     }
 
     #[test]

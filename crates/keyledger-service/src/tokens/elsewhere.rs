@@ -96,12 +96,6 @@ pub(crate) fn installed(
 
 /// Base64 of DER, or PEM.
 fn read(text: &str) -> Result<Certificate, CertifyError> {
-    if text.contains("PRIVATE KEY") {
-        return Err(bad(
-            "certificate",
-            "that is a PRIVATE key: it was not stored; treat it as compromised, and send the certificate",
-        ));
-    }
     if text.contains("-----BEGIN") {
         let read = Certificate::from_pem(text);
         return read.map_err(|e| bad("certificate", &in_full(&e)));

@@ -66,9 +66,13 @@ pub(crate) fn print<O: Order>(
         revision,
         state,
         durable,
+        remarks,
         ..
     } = acknowledgement;
     out.line(format!("{} {id} at revision {revision} ({state})", O::PAST))?;
+    for remark in remarks {
+        out.styled(warning(), &format!("note: {remark}"))?;
+    }
     if !durable {
         out.styled(
             warning(),
@@ -125,6 +129,7 @@ mod tests {
             jwt: None,
             creds: None,
             secrets: Vec::new(),
+            remarks: Vec::new(),
         };
         let mut text = Vec::new();
         let mut out = Output::fixed(&mut text, None, Timestamp::from_ms(0));

@@ -160,7 +160,7 @@ impl Ledger {
         let Some(key) = self.key(name).map(|e| &e.state) else {
             return false;
         };
-        if !issues(key, now) {
+        if !issues(key, now) || self.check_key_sound(name).is_err() {
             return false;
         }
         let mut below = name;

@@ -9,7 +9,7 @@ use crate::{
     algorithm::{Algorithm, Purpose},
     event::Event,
     key,
-    ledger::Decision,
+    ledger::{Decision, Fingerprint},
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     text::{Labels, Title},
@@ -85,7 +85,11 @@ impl Walk<'_> {
         };
         new.retain(|key| !is_known(key)); // said again
         // An attestation says nothing of when: one from an earlier task, or from another's, is as good as new.
-        let used = |key: &&NewKey<'_>| self.ledger.token_key(key.public_key).is_some();
+        let used = |key: &&NewKey<'_>| {
+            let compromised = Fingerprint::of_public_key(key.public_key)
+                .and_then(|public| self.ledger.compromised(public));
+            self.ledger.token_key(key.public_key).is_some() || compromised.is_some()
+        };
         if let Some(key) = new.iter().find(used) {
             let place = key.place.as_str().into();
             self.quarantine(&EvidenceFault::UsedBefore { place }, decision);

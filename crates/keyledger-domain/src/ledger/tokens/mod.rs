@@ -14,7 +14,7 @@ pub use made::OPENPGP_FINGERPRINT;
 
 use std::collections::BTreeMap;
 
-use super::{Decision, Facts, Ledger, Made};
+use super::{Decision, Facts, Fingerprint, Ledger, Made};
 use crate::{
     command::Target,
     event::Event,
@@ -146,6 +146,7 @@ impl Ledger {
             C::Transfer(c) => {
                 self.check_acting(&c.principal)?;
             }
+            C::Release(c) => self.check_sound("seal_to", Fingerprint::of_nkey(&c.seal_to))?,
             C::Bind(c) => {
                 let id = HistoryId::new(Aggregate::User, c.user.clone());
                 let user = self

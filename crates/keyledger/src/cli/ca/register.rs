@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::certified;
 use crate::{
-    args::Why,
+    args::{self, Why},
     cli::openpgp::files,
     exit::{Exit, Failure},
     output::Output,
@@ -66,13 +66,8 @@ impl Register {
     fn certificate(&self) -> anyhow::Result<Certificate> {
         let file = &self.certificate;
         let bytes = files::read(file, 2 * MAX_CERTIFICATE_BYTES)?;
+        args::check_public(file, &bytes)?;
         let text = String::from_utf8(bytes).map_err(|_| not_pem(file))?;
-        if text.contains("PRIVATE KEY") {
-            let problem = format!("{} holds a private key", file.display());
-            return Err(Failure::new(Exit::Usage, problem)
-                .remedy("it was not sent; give the certificate alone")
-                .into());
-        }
         let certificate = Certificate::from_pem(&text).map_err(|e| files::refused(file, e))?;
         check_root(&certificate, certificate.spki()).map_err(|e| files::refused(file, e))?;
         Ok(certificate)

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use keyledger_domain::verify::{
-    Broken, Options, Report, SignedHead, Verifier,
+    Broken, Fault, Options, Report, SignedHead, Verifier,
     export::{ExportError, Line, Reader, parse_line},
 };
 use serde_json::json;
@@ -215,6 +215,17 @@ fn broken(error: &ExportError, out: &mut Output<'_>) -> anyhow::Result<anyhow::E
             }),
         };
         out.json(&value)?;
+    }
+    if let ExportError::Broken(Broken {
+        fault: fault @ Fault::Swapped { .. },
+        ..
+    }) = error
+    {
+        return Ok(Failure::new(Exit::Unverified, fault.to_string())
+            .remedy(
+                "give the newer one first: `keyledger ledger verify NEWER --earlier OLDER`; if it is the newest there is, events are missing at its end",
+            )
+            .into());
     }
     let problem = match error {
         ExportError::Broken(broken) => format!("the ledger is broken at {broken}"),

@@ -2,7 +2,7 @@
 
 mod recover;
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -169,8 +169,7 @@ struct Publish {
 }
 
 order!(Publish: Principal "publish" => "published the OpenPGP certificate of", principal::Publish, |this| principal::Publish {
-    openpgp: fs::read_to_string(&this.openpgp)
-        .with_context(|| format!("reading {}", this.openpgp.display()))?,
+    openpgp: args::certificate(&this.openpgp)?,
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });

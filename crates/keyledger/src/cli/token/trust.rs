@@ -1,13 +1,13 @@
 //! Whose attestations of tokens are believed.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use keyledger_domain::{name::Aggregate, operator, views::OperatorRow};
 use keyledger_wire::query::{AttestationAuthorities, Nothing, Origin};
 
 use crate::{
-    args::Why,
+    args::{self, Why},
     output::{self, Output},
     session::Session,
     table::{Cell, Table},
@@ -58,8 +58,7 @@ impl Trust {
 impl Add {
     async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
         let path = self.file.display();
-        let certificates =
-            fs::read_to_string(&self.file).with_context(|| format!("reading {path}"))?;
+        let certificates = args::certificate(&self.file)?;
         let operator: OperatorRow = session.query("operator", &Nothing {}).await?;
         let ids = self.why.under.ids();
         let body = operator::Trust {

@@ -261,6 +261,7 @@ mod tests {
             jwt: None,
             creds,
             secrets: Vec::new(),
+            remarks: Vec::new(),
         }
     }
 
