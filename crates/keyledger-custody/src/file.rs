@@ -1,15 +1,18 @@
 //! Files that hold secrets: mode 0600, never written over, on disk before they count.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    fs::{self, File},
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use zeroize::Zeroizing;
 
-use crate::secret::Secret;
+use crate::{
+    output::{Existing, Readers, write_output},
+    secret::Secret,
+};
 
 /// The largest secret file that is read, in bytes: a creds file has 2 KiB, and nothing here comes near.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -34,7 +37,7 @@ pub enum SecretFileError {
     #[error(
         "{} has mode {mode:04o}: others can read it; `chmod 600 {}`, and replace the secret if they did",
         path.display(),
-        path.display()
+        word(path)
     )]
     Exposed {
         /// The file.
@@ -46,13 +49,22 @@ pub enum SecretFileError {
     #[error(
         "{} has mode {mode:04o}: everybody can look into it; `chmod 700 {}`",
         path.display(),
-        path.display()
+        word(path)
     )]
     OpenDirectory {
         /// The directory.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+    },
+    /// Something else than an ordinary file has the name of one that is to be written, a link perhaps: look what it is.
+    #[error(
+        "{} is no ordinary file, and nothing is written through a link or to a device; name another, or remove it",
+        path.display()
+    )]
+    NotAFile {
+        /// What is there.
+        path: PathBuf,
     },
     /// It is a directory, a socket or larger than 1 MiB: it is not a secret of ours; look at the path.
     #[error("{} is no file of at most {MAX_FILE_BYTES} bytes", path.display())]
@@ -71,8 +83,13 @@ pub enum SecretFileError {
     },
 }
 
+/// A path in a command that is to be copied.
+fn word(path: &Path) -> String {
+    keyledger_domain::text::shell_word(&path.display().to_string())
+}
+
 impl SecretFileError {
-    fn of(path: &Path, source: io::Error) -> Self {
+    pub(crate) fn of(path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
             io::ErrorKind::AlreadyExists => Self::Exists { path },
@@ -89,19 +106,7 @@ impl SecretFileError {
 /// [`SecretFileError::Exists`] if there is one already; it is left as it is. [`SecretFileError::Missing`] if the
 /// directory does not exist; [`SecretFileError::Io`] if the disk is full or refuses: nothing stays behind.
 pub fn write_secret_file(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
-    let failed = |source| SecretFileError::of(path, source);
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    if let Err(source) = written {
-        drop(fs::remove_file(path)); // half a secret is no secret; the first error counts
-        return Err(failed(source));
-    }
-    sync_directory_of(path).map_err(failed)
+    write_output(path, bytes, Readers::Owner, Existing::Kept)
 }
 
 /// Writes a secret file in place of another, or anew: at any moment either the old or the new one is there, whole.
@@ -127,6 +132,23 @@ pub fn replace_secret_file(path: &Path, bytes: &[u8]) -> Result<(), SecretFileEr
 /// [`SecretFileError::Missing`]; [`SecretFileError::Exposed`] if its group or anybody else may read or write it;
 /// [`SecretFileError::NotASecretFile`] if it is no ordinary file or larger than 1 MiB; [`SecretFileError::Io`].
 pub fn read_secret_file(path: &Path) -> Result<Secret, SecretFileError> {
+    read(path, SECRET)
+}
+
+/// The same of a file that a service manager hands over: its group may read it too, if nobody may write it. systemd's
+/// `LoadCredential=` makes such files (mode 0440), in a directory that only the service can look into.
+///
+/// # Errors
+///
+/// As [`read_secret_file`].
+pub(crate) fn read_credential_file(path: &Path) -> Result<Secret, SecretFileError> {
+    read(path, |mode| SECRET(mode) || mode & 0o337 == 0)
+}
+
+/// Holds of a file's mode that only its owner may read or write it.
+const SECRET: fn(u32) -> bool = |mode| mode & 0o077 == 0;
+
+fn read(path: &Path, is_private: impl Fn(u32) -> bool) -> Result<Secret, SecretFileError> {
     let failed = |source| SecretFileError::of(path, source);
     let no_file = || SecretFileError::NotASecretFile {
         path: path.to_owned(),
@@ -141,7 +163,7 @@ pub fn read_secret_file(path: &Path) -> Result<Secret, SecretFileError> {
     if !metadata.is_file() || metadata.len() > MAX_FILE_BYTES {
         return Err(no_file());
     }
-    check_mode(path, &metadata)?;
+    check_mode(path, &metadata, is_private)?;
     // Of full size from the start: a buffer that grows leaves copies behind.
     let length = usize::try_from(metadata.len()).expect("at most 1 MiB");
     let mut bytes = Zeroizing::new(vec![0; length]);
@@ -157,7 +179,7 @@ pub fn read_secret_file(path: &Path) -> Result<Secret, SecretFileError> {
 /// [`SecretFileError::Io`].
 pub fn check_secret_file(path: &Path) -> Result<(), SecretFileError> {
     let metadata = fs::metadata(path).map_err(|source| SecretFileError::of(path, source))?;
-    check_mode(path, &metadata)
+    check_mode(path, &metadata, SECRET)
 }
 
 /// Holds that not everybody can look into a directory where secrets lie. Its group may: it says who runs the service.
@@ -175,9 +197,13 @@ pub fn check_secret_directory(path: &Path) -> Result<(), SecretFileError> {
     Ok(())
 }
 
-fn check_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), SecretFileError> {
+fn check_mode(
+    path: &Path,
+    metadata: &fs::Metadata,
+    is_private: impl Fn(u32) -> bool,
+) -> Result<(), SecretFileError> {
     let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
+    if !is_private(mode) {
         let path = path.to_owned();
         return Err(SecretFileError::Exposed { path, mode });
     }
@@ -185,7 +211,7 @@ fn check_mode(path: &Path, metadata: &fs::Metadata) -> Result<(), SecretFileErro
 }
 
 /// A new name is on disk only when its directory is.
-fn sync_directory_of(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

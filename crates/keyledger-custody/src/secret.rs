@@ -6,7 +6,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
     ProviderFailure,
-    file::{SecretFileError, read_secret_file},
+    file::{SecretFileError, read_credential_file},
 };
 
 /// Secret bytes.
@@ -107,14 +107,14 @@ impl Passphrase {
         Ok(Self(text))
     }
 
-    /// Reads it from a file of mode 0600 or 0400, less one newline at the end.
+    /// Reads it from a file of mode 0600, 0400 or 0440 (as systemd's `LoadCredential=` makes it), less one newline at the end.
     ///
     /// # Errors
     ///
     /// [`PassphraseError::File`] if the file cannot be read or others can read it too,
     /// [`PassphraseError::NotText`] and [`PassphraseError::TooShort`] of what stands in it.
     pub fn from_file(path: &Path) -> Result<Self, PassphraseError> {
-        let bytes = read_secret_file(path)?;
+        let bytes = read_credential_file(path)?;
         let text = std::str::from_utf8(bytes.expose()).map_err(|_| PassphraseError::NotText)?;
         let text = text.strip_suffix('\n').unwrap_or(text);
         Self::new(text.strip_suffix('\r').unwrap_or(text).to_owned())

@@ -74,6 +74,16 @@ impl<const MAX: usize> Line<MAX> {
     }
 }
 
+/// `text` as one word of a shell: what is to be copied and pasted means the same there.
+#[must_use]
+pub fn shell_word(text: &str) -> String {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
+    if !text.is_empty() && text.chars().all(harmless) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// Text as a terminal may be given it: nothing is left that it would obey. Line breaks and tabs stay.
 #[must_use]
 pub fn plain(text: &str) -> String {

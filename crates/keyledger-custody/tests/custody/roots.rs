@@ -152,11 +152,20 @@ fn a_passphrase_has_eight_characters_and_a_file_may_end_in_a_newline() {
         Passphrase::from_file(&path),
         Err(PassphraseError::NotText)
     ));
-    put(&path, b"correct horse\n", 0o640);
-    assert!(matches!(
-        Passphrase::from_file(&path),
-        Err(PassphraseError::File(SecretFileError::Exposed { .. }))
-    ));
+    for open in [0o640, 0o660, 0o444, 0o404, 0o450] {
+        put(&path, b"correct horse\n", open);
+        assert!(
+            matches!(
+                Passphrase::from_file(&path),
+                Err(PassphraseError::File(SecretFileError::Exposed { .. }))
+            ),
+            "{open:o}"
+        );
+    }
+    // As systemd's LoadCredential= hands it over.
+    put(&path, b"correct horse\n", 0o440);
+    let read = Passphrase::from_file(&path).unwrap();
+    assert_eq!(sealed.open(&read).unwrap().id(), root.id());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `keyledger agent`: the agents of workstations.
 
-use std::{fs, io::Write as _, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use anyhow::Context as _;
 use keyledger_domain::{
@@ -13,7 +13,7 @@ use keyledger_wire::{AGENTS_ACCOUNT, Enrolment, query::Nothing};
 
 use crate::{
     args::Why,
-    cli::pages,
+    cli::{openpgp::files, pages, shell},
     connect::Connection,
     exit::{Exit, Failure},
     output::{self, Output},
@@ -87,6 +87,9 @@ impl Agent {
                 .remedy("name another file with --out")
                 .into());
         }
+        if let Verb::Enrol(enrol) = &self.verb {
+            files::check_absent(&enrol.out)?;
+        }
         let session = self.connection.open().await?;
         match self.verb {
             Verb::Enrol(enrol) => enrol.run(&session, out).await,
@@ -139,10 +142,9 @@ impl Enrol {
             signers: signing.nkey.into_iter().collect(),
             operator: operator.nkey,
         };
-        let mut file = fs::File::create_new(&self.out)
-            .with_context(|| format!("writing {}", self.out.display()))?;
-        serde_json::to_writer_pretty(&mut file, &enrolment)?;
-        file.write_all(b"\n")?;
+        let mut text = serde_json::to_vec_pretty(&enrolment)?;
+        text.push(b'\n');
+        files::write_new(&self.out, &text)?;
         if out.is_json() {
             let mut said = serde_json::to_value(&done)?;
             said["operator"] = enrolment.operator.into();
@@ -162,7 +164,7 @@ impl Enrol {
                 output::faint(),
                 &format!(
                     "on the workstation: keyledger-agent enrol --accept {}",
-                    self.out.display()
+                    shell::quoted(&self.out.display().to_string())
                 ),
             )?;
         }

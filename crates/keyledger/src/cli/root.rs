@@ -16,7 +16,7 @@ use crate::exit::{Exit, Failure};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Root key")]
 pub(super) struct Unseal {
-    /// The file of the root key's passphrase, mode 0600; asked for at the terminal unless given
+    /// The file of the root key's passphrase, mode 0600 (or 0440, as systemd's LoadCredential= makes it); asked for at the terminal unless given
     #[arg(long, value_name = "FILE", env = "KEYLEDGER_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
 }
@@ -105,7 +105,7 @@ fn check_terminal() -> anyhow::Result<()> {
         "there is no terminal to ask for the passphrase at",
     )
     .remedy(
-        "give --passphrase-file FILE, or KEYLEDGER_PASSPHRASE_FILE=FILE; the file has mode 0600",
+        "give --passphrase-file FILE, or KEYLEDGER_PASSPHRASE_FILE=FILE; the file has mode 0600 or 0440",
     )
     .into())
 }

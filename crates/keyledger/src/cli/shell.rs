@@ -4,11 +4,7 @@ use std::{env, ffi::OsStr, path::PathBuf};
 
 /// `text` as one word of a shell.
 pub(crate) fn quoted(text: &str) -> String {
-    let harmless = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
-    if !text.is_empty() && text.chars().all(harmless) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
+    keyledger_domain::text::shell_word(text)
 }
 
 /// How to call this very program: by its name where `PATH` finds it, else by its whole path.

@@ -1,16 +1,14 @@
 //! Certificates and lists as PEM.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
-use anyhow::Context as _;
-
-use crate::output::Output;
+use crate::{cli::openpgp::files, output::Output};
 
 /// Writes a file, or prints.
 pub(super) fn write(out: &mut Output<'_>, file: Option<&Path>, pem: &str) -> anyhow::Result<()> {
     match file {
-        // Written anew each time: a CRL is fetched again and again.
-        Some(file) => fs::write(file, pem).with_context(|| format!("writing {}", file.display())),
+        // Replaced each time: a CRL is fetched again and again.
+        Some(file) => files::replace(file, pem.as_bytes()),
         None => Ok(out.raw(pem.as_bytes())?),
     }
 }

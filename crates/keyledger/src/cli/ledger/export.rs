@@ -1,12 +1,12 @@
 //! Exporting the ledger into a file that anyone can keep and verify.
 
 use std::{
-    fs::File,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
+use keyledger_custody::{Existing, OutputFile, Readers};
 use keyledger_domain::verify::export::{Line, write_line};
 use serde_json::json;
 
@@ -15,6 +15,7 @@ use super::{
     progress::Progress,
 };
 use crate::{
+    cli::openpgp::files,
     connect::Connection,
     exit::{Exit, Failure},
     output::Output,
@@ -52,12 +53,7 @@ impl Export {
             .await
             .map(drop);
         };
-        if path.exists() {
-            let problem = format!("{} exists already", path.display());
-            return Err(Failure::new(Exit::Usage, problem)
-                .remedy("name another file")
-                .into());
-        }
+        files::check_absent(&path)?;
         let session = connection.open().await?;
         let events = to_file(&session, &path).await?;
         if out.is_json() {
@@ -71,36 +67,19 @@ impl Export {
 
 /// Under another name until it is whole: what is called `path` can be trusted to be complete.
 async fn to_file(session: &Session, path: &Path) -> anyhow::Result<u64> {
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    let part = PathBuf::from(part);
-    let file = File::create(&part).with_context(|| format!("writing {}", part.display()))?;
-    let written = write_part(session, file, &part, path).await;
-    if written.is_err() {
-        drop(std::fs::remove_file(&part)); // half an export is none; the first error counts
-    }
-    written
-}
-
-/// Writes the export to `file`, which is called `part` until it is whole.
-async fn write_part(
-    session: &Session,
-    file: File,
-    part: &Path,
-    path: &Path,
-) -> anyhow::Result<u64> {
-    let failed = || format!("writing {}", part.display());
-    let mut file = BufWriter::new(file);
+    let refused = |error| files::unwritten(path, error);
+    let failed = || format!("writing {}", path.display());
+    let output = OutputFile::begin(path, Readers::Owner, Existing::Kept).map_err(refused)?;
+    let mut output = BufWriter::new(output);
     let events = stream(session, |line| {
-        writeln!(file, "{line}").with_context(failed)
+        writeln!(output, "{line}").with_context(failed)
     })
     .await?;
-    let file = file
+    let output = output
         .into_inner()
         .map_err(std::io::IntoInnerError::into_error)
         .with_context(failed)?;
-    file.sync_all().with_context(failed)?;
-    std::fs::rename(part, path).with_context(|| format!("naming {}", path.display()))?;
+    output.finish().map_err(refused)?;
     Ok(events)
 }
 

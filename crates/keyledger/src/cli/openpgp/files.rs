@@ -1,13 +1,11 @@
 //! Files that hold nothing secret: certificates, requests, responses.
 
-use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read as _, Write as _},
-    path::Path,
-};
+use std::{fs::File, io::Read as _, path::Path};
 
 use anyhow::Context as _;
-use keyledger_custody::openpgp::Certificate;
+use keyledger_custody::{
+    Existing, Readers, SecretFileError, check_output, openpgp::Certificate, write_output,
+};
 
 use crate::exit::{Exit, Failure};
 
@@ -38,32 +36,44 @@ pub(crate) fn rejected(error: impl Into<anyhow::Error>) -> anyhow::Error {
     Failure::new(Exit::Rejected, format!("{:#}", error.into())).into()
 }
 
-/// Refuses a file that is there already, before anything was asked or made.
+/// Refuses a file that is there already, or cannot be written, before anything was asked or made.
 pub(crate) fn check_absent(path: &Path) -> anyhow::Result<()> {
-    if fs::symlink_metadata(path).is_err() {
-        return Ok(());
-    }
-    Err(exists(path))
+    check_output(path, Existing::Kept).map_err(|error| unwritten(path, error))
 }
 
 /// Writes a new file, which everybody may read.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let opened = OpenOptions::new().write(true).create_new(true).open(path);
-    let mut file = match opened {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(exists(path)),
-        opened => opened.with_context(|| path.display().to_string())?,
-    };
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.with_context(|| path.display().to_string())
+    write_output(path, bytes, Readers::Everybody, Existing::Kept)
+        .map_err(|error| unwritten(path, error))
 }
 
-/// Writes a file in place of another: at any moment either the old or the new one is there.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let fresh = path.with_file_name(name);
-    write_new(&fresh, bytes)?;
-    fs::rename(&fresh, path).with_context(|| path.display().to_string())
+/// Writes a new file, which only its owner may read.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_output(path, bytes, Readers::Owner, Existing::Kept)
+        .map_err(|error| unwritten(path, error))
+}
+
+/// Writes a file in place of another, or anew: at any moment either the old or the new one is there.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_output(path, bytes, Readers::Everybody, Existing::Replaced)
+        .map_err(|error| unwritten(path, error))
+}
+
+/// Why a file was not written.
+pub(crate) fn unwritten(path: &Path, error: SecretFileError) -> anyhow::Error {
+    match error {
+        SecretFileError::Exists { .. } => exists(path),
+        error @ SecretFileError::NotAFile { .. } => {
+            Failure::new(Exit::Usage, error.to_string()).into()
+        }
+        SecretFileError::Missing { .. } => {
+            let parent = path.parent().unwrap_or(path).display();
+            Failure::new(Exit::Usage, format!("there is no directory {parent}"))
+                .remedy("make it first")
+                .into()
+        }
+        error => anyhow::Error::from(error),
+    }
 }
 
 fn exists(path: &Path) -> anyhow::Error {

@@ -9,6 +9,7 @@ use keyledger_domain::{Name, name::Aggregate, token};
 
 use crate::{
     args::Reasoned,
+    cli::openpgp::files,
     exit::{Exit, Failure},
     output::Output,
     session::Session,
@@ -43,6 +44,7 @@ impl Release {
                 .remedy("name another file with --out")
                 .into());
         }
+        files::check_absent(&self.out)?;
         Ok(self)
     }
 

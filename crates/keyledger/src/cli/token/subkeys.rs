@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use keyledger_domain::Name;
 use serde_json::Value;
 
 use super::show;
 use crate::{
+    cli::openpgp::files,
     exit::{Exit, Failure},
     output::Output,
     session::Session,
@@ -24,13 +24,16 @@ Examples:
 pub(super) struct Subkeys {
     /// The token's serial number
     name: Name,
-    /// The file to write; printed unless given
+    /// The file to write; it must not exist. Printed unless given
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
 impl Subkeys {
     pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+        if let Some(file) = &self.out {
+            files::check_absent(file)?;
+        }
         let row = show::row(session, &self.name).await?;
         let bound: Vec<Value> = row
             .openpgp
@@ -49,8 +52,7 @@ impl Subkeys {
             Some(file) => {
                 let mut text = serde_json::to_vec_pretty(&bound)?;
                 text.push(b'\n');
-                std::fs::write(&file, text)
-                    .with_context(|| format!("writing {}", file.display()))?;
+                files::write_new(&file, &text)?;
                 if !out.is_json() {
                     out.line(format!("{} keys to bind: {}", bound.len(), file.display()))?;
                 }

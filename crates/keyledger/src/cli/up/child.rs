@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use keyledger_custody::{Existing, Readers, write_output};
 use keyledger_service::trust::Organisation;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
@@ -171,7 +172,7 @@ fn configure(directory: &Path, name: &str, port: u16) -> anyhow::Result<()> {
     );
     for (file, text) in [("keyledger.conf", KEYLEDGER_CONF), ("local.conf", &local)] {
         let path = directory.join(file);
-        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+        write_output(&path, text.as_bytes(), Readers::Owner, Existing::Replaced)?;
     }
     Ok(())
 }

@@ -1,20 +1,18 @@
 //! Issuing a user: its creds come sealed, are opened here, and go into a file that only its owner can read.
 
-use std::{
-    fs,
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use keyledger_custody::{CurveKey, Delivery, DeliveryError, write_secret_file};
+use keyledger_custody::{
+    CurveKey, Delivery, DeliveryError, Existing, SecretFileError, check_output, write_secret_file,
+};
 use keyledger_domain::{Name, Role, name::Aggregate, user};
 use keyledger_wire::{Acknowledgement, CommandError, Sealed};
 
 use crate::{
     args::{self, Why},
+    cli::openpgp::files,
     exit::{Exit, Failure},
     output::Output,
     session::Session,
@@ -71,31 +69,27 @@ impl Issue {
         let refuse = |problem: String, remedy: &str| {
             Err(Failure::new(Exit::Usage, problem).remedy(remedy).into())
         };
-        if fs::symlink_metadata(out).is_ok() {
-            let problem = format!("{} exists already, and nothing was issued", out.display());
-            return refuse(
-                problem,
+        match check_output(out, Existing::Kept) {
+            Ok(()) => Ok(()),
+            Err(SecretFileError::Exists { .. }) => refuse(
+                format!("{} exists already, and nothing was issued", out.display()),
                 "name another file with --out, or move it away if nobody needs it",
-            );
+            ),
+            Err(SecretFileError::Missing { .. }) => {
+                let parent = out.parent().unwrap_or(out).display();
+                refuse(
+                    format!("there is no directory {parent}, and nothing was issued"),
+                    "make it first",
+                )
+            }
+            Err(error) => {
+                let why = format!("{:#}", anyhow::Error::from(error));
+                refuse(
+                    format!("nothing was issued, for its creds cannot be written: {why}"),
+                    "name a file that you can write with --out",
+                )
+            }
         }
-        let parent = match out.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        if !parent.is_dir() {
-            let problem = format!(
-                "there is no directory {}, and nothing was issued",
-                parent.display()
-            );
-            return refuse(problem, "make it first");
-        }
-        try_out(out).or_else(|source| {
-            let problem = format!(
-                "{} cannot be written, and nothing was issued: {source}",
-                out.display()
-            );
-            refuse(problem, "name a file that you can write with --out")
-        })
     }
 
     pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
@@ -133,16 +127,6 @@ impl Issue {
         };
         print(&done, written, out)
     }
-}
-
-/// Makes the file and takes it away again: what only shows then is better known before a user is issued.
-fn try_out(out: &Path) -> io::Result<()> {
-    fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(out)?;
-    fs::remove_file(out)
 }
 
 /// Perhaps issued, perhaps not. Not to be repeated, as other commands are: the creds are sealed to a key of this run,
@@ -212,10 +196,7 @@ fn write_jwt<'a>(
     let (Some(file), Some(jwt)) = (file, &done.jwt) else {
         return Ok(None);
     };
-    let mut new =
-        fs::File::create_new(file).with_context(|| format!("writing {}", file.display()))?;
-    new.write_all(jwt.as_bytes())
-        .and_then(|()| new.write_all(b"\n"))?;
+    files::write_new(file, format!("{jwt}\n").as_bytes())?;
     Ok(Some(file))
 }
 
@@ -245,7 +226,7 @@ mod tests {
     use keyledger_custody::seal_to;
     use keyledger_domain::EventCid;
     use keyledger_wire::Status;
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::{fs, os::unix::fs::PermissionsExt as _};
     use uuid::Uuid;
 
     fn acknowledged(creds: Option<Sealed>) -> Acknowledgement {

@@ -1,0 +1,274 @@
+//! Files that commands write for people: whole or not at all, and never through a link.
+//!
+//! A file is written under another name in its own directory, made anew there (`O_EXCL` follows no link), and then takes its
+//! name. So a link or a `.part` file that somebody planted is never written to, and nobody reads half of it.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use crate::file::{SecretFileError, sync_directory_of};
+
+/// How many names are tried for the file beside: more than a few are taken only by somebody who plants them.
+const TRIES: u32 = 100;
+
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    /// Its owner only: mode 0600.
+    Owner,
+    /// Everybody whom the process's umask lets: mode 0644 mostly.
+    Everybody,
+}
+
+/// What becomes of a file that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and nothing is written.
+    Kept,
+    /// An ordinary file is replaced, as a list that is made again and again is. Anything else stays.
+    Replaced,
+}
+
+/// A file that is being written. It gets its name when it is [finished](Self::finish); dropped before, it is gone.
+#[derive(Debug)]
+pub struct OutputFile {
+    file: File,
+    beside: PathBuf,
+    path: PathBuf,
+    existing: Existing,
+    named: bool,
+}
+
+impl OutputFile {
+    /// Begins to write what will be called `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretFileError::Exists`] if there is one that stays; [`SecretFileError::NotAFile`] if something else than a file is
+    /// there, a link too; [`SecretFileError::Missing`] if its directory does not exist; [`SecretFileError::Io`].
+    pub fn begin(
+        path: &Path,
+        readers: Readers,
+        existing: Existing,
+    ) -> Result<Self, SecretFileError> {
+        check_free(path, existing)?;
+        let mode = match readers {
+            Readers::Owner => 0o600,
+            Readers::Everybody => 0o666, // less the umask
+        };
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let process = std::process::id();
+        for number in 0..TRIES {
+            let beside = path.with_file_name(format!(".{name}.{process}.{number}.part"));
+            let opened = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(mode)
+                .open(&beside);
+            match opened {
+                Ok(file) => {
+                    return Ok(Self {
+                        file,
+                        beside,
+                        path: path.to_owned(),
+                        existing,
+                        named: false,
+                    });
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(SecretFileError::of(path, source)),
+            }
+        }
+        let source = io::Error::other("files are in the way that look like parts of it");
+        Err(SecretFileError::of(path, source))
+    }
+
+    /// Waits until it is on disk, and gives it its name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::begin`]; nothing stays behind.
+    pub fn finish(mut self) -> Result<(), SecretFileError> {
+        let failed = |source| SecretFileError::of(&self.path, source);
+        self.file.sync_all().map_err(failed)?;
+        match self.existing {
+            Existing::Kept => match fs::hard_link(&self.beside, &self.path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Err(failed(error));
+                }
+                // A file system without hard links, on a medium that is carried about.
+                Err(_) => {
+                    check_free(&self.path, self.existing)?;
+                    fs::rename(&self.beside, &self.path).map_err(failed)?;
+                    self.named = true;
+                }
+            },
+            Existing::Replaced => {
+                check_free(&self.path, self.existing)?;
+                fs::rename(&self.beside, &self.path).map_err(failed)?;
+                self.named = true;
+            }
+        }
+        sync_directory_of(&self.path).map_err(failed)
+    }
+}
+
+impl Write for OutputFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for OutputFile {
+    fn drop(&mut self) {
+        if !self.named {
+            drop(fs::remove_file(&self.beside)); // half a file is none; the first error counts
+        }
+    }
+}
+
+/// Writes a whole file.
+///
+/// # Errors
+///
+/// As [`OutputFile::begin`]; nothing stays behind.
+pub fn write_output(
+    path: &Path,
+    bytes: &[u8],
+    readers: Readers,
+    existing: Existing,
+) -> Result<(), SecretFileError> {
+    let mut output = OutputFile::begin(path, readers, existing)?;
+    output
+        .write_all(bytes)
+        .map_err(|source| SecretFileError::of(path, source))?;
+    output.finish()
+}
+
+/// Finds out before anything is asked or made whether a file can be written: its name is free, and its directory lets it.
+///
+/// # Errors
+///
+/// As [`OutputFile::begin`].
+pub fn check_output(path: &Path, existing: Existing) -> Result<(), SecretFileError> {
+    OutputFile::begin(path, Readers::Owner, existing).map(drop)
+}
+
+fn check_free(path: &Path, existing: Existing) -> Result<(), SecretFileError> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(SecretFileError::of(path, source)),
+    };
+    let path = path.to_owned();
+    match existing {
+        Existing::Kept => Err(SecretFileError::Exists { path }),
+        Existing::Replaced if found.is_file() => Ok(()),
+        Existing::Replaced => Err(SecretFileError::NotAFile { path }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_new_file_is_its_owners_and_nothing_else_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("ledger.jsonl");
+        write_output(&path, b"x", Readers::Owner, Existing::Kept).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"x");
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode, 0o600);
+        assert_eq!(names(home.path()), ["ledger.jsonl"]);
+    }
+
+    #[test]
+    fn nothing_is_written_over_or_through_a_link() {
+        let home = tempfile::tempdir().unwrap();
+        let victim = home.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+        let [link, dangling, folder] = ["link", "dangling", "folder"].map(|n| home.path().join(n));
+        symlink(&victim, &link).unwrap();
+        symlink(home.path().join("nowhere"), &dangling).unwrap();
+        fs::create_dir(&folder).unwrap();
+        let before = names(home.path());
+        for path in [&victim, &link, &dangling, &folder] {
+            let kept = write_output(path, b"x", Readers::Everybody, Existing::Kept);
+            assert!(
+                matches!(kept, Err(SecretFileError::Exists { .. })),
+                "{kept:?}"
+            );
+        }
+        for path in [&link, &dangling, &folder] {
+            let refused = write_output(path, b"x", Readers::Everybody, Existing::Replaced);
+            assert!(
+                matches!(refused, Err(SecretFileError::NotAFile { .. })),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        assert_eq!(names(home.path()), before);
+        write_output(&victim, b"x", Readers::Everybody, Existing::Replaced).unwrap();
+        assert_eq!(fs::read(&victim).unwrap(), b"x");
+    }
+
+    #[test]
+    fn planted_parts_are_not_followed() {
+        let home = tempfile::tempdir().unwrap();
+        let victim = home.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+        let path = home.path().join("export");
+        for planted in [
+            "export.part".to_owned(),
+            ".export.part".to_owned(),
+            format!(".export.{}.0.part", std::process::id()),
+            format!(".export.{}.1.part", std::process::id()),
+        ] {
+            symlink(&victim, home.path().join(planted)).unwrap();
+        }
+        write_output(&path, b"x", Readers::Owner, Existing::Kept).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"x");
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn what_is_not_finished_leaves_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("export");
+        let mut begun = OutputFile::begin(&path, Readers::Owner, Existing::Kept).unwrap();
+        begun.write_all(b"half").unwrap();
+        drop(begun);
+        check_output(&path, Existing::Kept).unwrap();
+        assert_eq!(names(home.path()), [""; 0]);
+        // Somebody was faster: theirs stays.
+        let begun = OutputFile::begin(&path, Readers::Owner, Existing::Kept).unwrap();
+        fs::write(&path, "theirs").unwrap();
+        assert!(matches!(
+            begun.finish(),
+            Err(SecretFileError::Exists { .. })
+        ));
+        assert_eq!(fs::read(&path).unwrap(), b"theirs");
+        assert_eq!(names(home.path()), ["export"]);
+    }
+}
