@@ -18,7 +18,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use async_nats::{ConnectOptions, Event};
 use keyledger_testkit::NatsServer;
-use keyledger_wire::{Client, Ids};
+use keyledger_wire::{Client, Ids, Prefix};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -168,10 +168,12 @@ async fn revocations(
             .await?;
         let jwt = issued.jwt.context("a JWT was issued")?;
         let (gone, mut events) = mpsc::unbounded_channel();
+        let inbox = Prefix::inbox(&pair.public_key());
         let connection = ConnectOptions::with_jwt(jwt, move |nonce| {
             let pair = Arc::clone(&pair);
             async move { pair.sign(&nonce).map_err(async_nats::AuthError::new) }
         })
+        .custom_inbox_prefix(inbox)
         .max_reconnects(1)
         .event_callback(move |event| {
             if matches!(event, Event::Disconnected) {

@@ -20,11 +20,8 @@ async fn main() -> Result<()> {
     let name: Name = std::env::var("KEY_NAME")
         .unwrap_or_else(|_| "orders".to_owned())
         .parse()?;
-    let nats = async_nats::ConnectOptions::with_credentials_file(&creds)
-        .await?
-        .connect(&url)
-        .await?;
-    let keys = Client::new(nats, Prefix::default());
+    // Answers come to this user's own inbox: the creds say which.
+    let keys = Client::connect(&url, creds.as_ref(), Prefix::default()).await?;
 
     // One conversation: the rotation is caused by the generation, and both are found by one correlation id.
     let generate = Ids::root(Uuid::now_v7());

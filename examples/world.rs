@@ -3,7 +3,6 @@
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use async_nats::ConnectOptions;
 use keyledger_custody::Custody;
 use keyledger_domain::Timestamp;
 use keyledger_service::{
@@ -80,6 +79,6 @@ async fn connect(
     organisation: &Organisation,
     user: &str,
 ) -> Result<async_nats::Client> {
-    let options = ConnectOptions::with_credentials_file(organisation.creds(user)).await?;
+    let options = keyledger_wire::creds::options(&organisation.creds(user)).await?;
     Ok(options.connect(server.url()).await?)
 }

@@ -6,7 +6,7 @@ use async_nats::{ConnectOptions, HeaderMap, RequestErrorKind};
 use keyledger_claims::{Signer, UserClaims, encode, signer::SignError};
 use keyledger_custody::NkeySigner;
 use keyledger_domain::{LEDGER_SIGNING_KEY, Record};
-use keyledger_wire::header::REQUEST_INFO;
+use keyledger_wire::{Prefix, header::REQUEST_INFO};
 use serde_json::{Value, json};
 
 use crate::{
@@ -61,11 +61,13 @@ async fn connect_minted(
 ) -> async_nats::Client {
     let pair = nkeys::KeyPair::new_user();
     let jwt = encode(&claims(&pair.public_key()), &Thief(world.steal(key))).unwrap();
+    let inbox = Prefix::inbox(&pair.public_key());
     let pair = Arc::new(pair);
     ConnectOptions::with_jwt(jwt, move |nonce| {
         let pair = Arc::clone(&pair);
         async move { pair.sign(&nonce).map_err(async_nats::AuthError::new) }
     })
+    .custom_inbox_prefix(inbox)
     .connect(world.server.url())
     .await
     .unwrap()

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use async_nats::ConnectOptions;
 use keyledger_service::StartError;
 use keyledger_wire::Client;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -57,7 +56,7 @@ async fn everything_goes_over_tls_with_certificates_on_both_sides() {
     );
     let world = World::bare("keys", |config| config.replace("max_payload: 1MB", &tls)).await;
     let connect = async |user: &str| {
-        let options = ConnectOptions::with_credentials_file(world.organisation.creds(user)).await;
+        let options = keyledger_wire::creds::options(&world.organisation.creds(user)).await;
         options
             .unwrap()
             .add_root_certificates(authority.ca.clone())

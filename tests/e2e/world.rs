@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{ConnectOptions, HeaderMap, RequestErrorKind, ServerAddr};
+use async_nats::{HeaderMap, RequestErrorKind, ServerAddr};
 use bytes::Bytes;
 use keyledger_custody::{Custody, MaterialContext, NkeySigner};
 use keyledger_domain::{
@@ -160,8 +160,8 @@ impl Site {
         Service::start(self.options()).await
     }
 
-    pub(crate) async fn connect(&self, creds: &PathBuf) -> async_nats::Client {
-        ConnectOptions::with_credentials_file(creds)
+    pub(crate) async fn connect(&self, creds: &Path) -> async_nats::Client {
+        keyledger_wire::creds::options(creds)
             .await
             .unwrap()
             .connect(self.addresses())

@@ -19,6 +19,9 @@ struct RequestInfo {
     issuer_key: Option<String>,
     #[serde(default)]
     host: Option<String>,
+    /// The account whose import passed it on: of a request that came over a chain of imports.
+    #[serde(default)]
+    svc: Option<String>,
 }
 
 /// Whom nats-server and the ledger vouch for.
@@ -93,6 +96,14 @@ fn read(
     let info: RequestInfo = request_info
         .and_then(|text| serde_json::from_str(text).ok())
         .ok_or(Rejection::Unidentified)?;
+    // On a chain nats-server keeps the stamp of the first import: it names who asked for something else, of an account that
+    // passes commands on in that user's name.
+    if let Some(by) = info.svc {
+        let by: String = by.chars().take(64).collect();
+        return Err(Rejection::Unauthorised {
+            why: format!("account {by} passed it on: an account imports this service itself"),
+        });
+    }
     let (Some(account), Some(user)) = (info.acc, info.user) else {
         return Err(Rejection::Unidentified);
     };

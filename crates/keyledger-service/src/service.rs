@@ -1,8 +1,12 @@
 //! A running instance: everything joined together, started and stopped in order.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
-use async_nats::{ConnectOptions, ServerAddr, jetstream};
+use async_nats::{ServerAddr, jetstream};
 use keyledger_custody::Custody;
 use keyledger_domain::{
     Stamp, Timestamp, VerifiedBy, ledger::LEDGER_SIGNING_KEY, name::Name,
@@ -229,6 +233,7 @@ impl Service {
             families: Families::new(cores()),
             turns: Default::default(),
             durability: durability.clone(),
+            inventory: Default::default(),
             instance: std::sync::OnceLock::new(),
         });
         let effects = effects::start(&shared, inbox, &principal, resolver);
@@ -283,10 +288,10 @@ impl Service {
 
 /// Connects; `durability` is told when the connection is lost, for what came back may store otherwise.
 ///
-/// The connection lives on the threads `on`. The `custom_inbox_prefix` is what the permissions name.
+/// The connection lives on the threads `on`.
 async fn connect(
     options: &Options,
-    creds: &PathBuf,
+    creds: &Path,
     name: &str,
     durability: Option<&Durability>,
     on: &Handle,
@@ -294,14 +299,13 @@ async fn connect(
     let durability = durability.cloned();
     let refused = |said: String| StartError::Connect {
         url: options.url.clone(),
-        creds: creds.clone(),
+        creds: creds.to_owned(),
         said,
     };
-    let mut connect = ConnectOptions::with_credentials_file(creds)
+    let mut connect = keyledger_wire::creds::options(creds)
         .await
         .map_err(|e| refused(e.to_string()))?
         .name(name)
-        .custom_inbox_prefix("_INBOX")
         .ping_interval(Duration::from_secs(10))
         .client_capacity(MAX_QUEUED)
         .event_callback(move |event| {

@@ -8,6 +8,7 @@ use keyledger_wire::Prefix;
 
 use crate::{
     durability::Durability,
+    effects::InventoryHealth,
     endpoint::Allowance,
     handler::{Clock, CurrentSigner, Handler, Live},
     lanes::Families,
@@ -41,5 +42,7 @@ pub(crate) struct Shared {
     /// Who makes a version of which key.
     pub(crate) turns: Turns,
     pub(crate) durability: Durability,
+    /// How the inventory bucket is.
+    pub(crate) inventory: InventoryHealth,
     pub(crate) instance: std::sync::OnceLock<String>,
 }

@@ -1,6 +1,9 @@
 //! The client for CIM services: commands and questions with types, safe to retry.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use async_nats::{HeaderMap, RequestErrorKind};
 use bytes::Bytes;
@@ -14,7 +17,11 @@ use keyledger_domain::{
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use crate::{Acknowledgement, Prefix, Refusal, TokenSignature, header};
+use crate::{
+    Acknowledgement, Prefix, Refusal, TokenSignature,
+    creds::{self, CredsError},
+    header,
+};
 
 pub use keyledger_domain::record::Ids;
 
@@ -76,6 +83,24 @@ pub enum CommandError {
     },
 }
 
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The creds cannot be used: the source says why.
+    #[error(transparent)]
+    Creds(#[from] CredsError),
+    /// The server refuses them, or is not reached.
+    #[error("connecting to {url}")]
+    Nats {
+        /// Where to.
+        url: String,
+        /// What NATS says.
+        #[source]
+        source: async_nats::ConnectError,
+    },
+}
+
 /// Why a question was not answered.
 pub type QueryError = CommandError;
 
@@ -88,7 +113,27 @@ pub struct Client {
 }
 
 impl Client {
+    /// Connects to `url` as the user of a creds file, and sends to the service under `prefix`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`].
+    pub async fn connect(url: &str, creds: &Path, prefix: Prefix) -> Result<Self, ConnectError> {
+        let options = creds::options(creds).await?;
+        let nats = options
+            .connect(url)
+            .await
+            .map_err(|source| ConnectError::Nats {
+                url: url.to_owned(),
+                source,
+            })?;
+        Ok(Self::new(nats, prefix))
+    }
+
     /// A client that sends over `nats`, to the service under `prefix`.
+    ///
+    /// The connection's inboxes must be the user's own ([`creds::options`] sees to that): nats-server lets a user of a role
+    /// listen on no others, and no answer would come.
     #[must_use]
     pub const fn new(nats: async_nats::Client, prefix: Prefix) -> Self {
         Self {

@@ -4,6 +4,7 @@
 //! *Invariant:* nothing else in the project spells a subject, a header, a stream's or a bucket's name.
 
 pub mod client;
+pub mod creds;
 pub mod enrolment;
 pub mod header;
 pub mod local;
@@ -14,7 +15,7 @@ mod signature;
 pub mod subject;
 pub mod table;
 
-pub use client::{Client, CommandError, Ids, QueryError};
+pub use client::{Client, CommandError, ConnectError, Ids, QueryError};
 pub use enrolment::{Enrolment, NotAnEnrolment};
 pub use reply::{Acknowledgement, Refusal, ReportReply, Sealed, SlotCertificate, Status};
 pub use signature::TokenSignature;

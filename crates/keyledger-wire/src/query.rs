@@ -1,5 +1,6 @@
 //! Questions and answers that are not the domain's own views.
 
+use keyledger_domain::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Asks for stored events, in stream order.
@@ -165,6 +166,24 @@ pub struct ServiceStatus {
     /// Commands that it takes only with a signature by a key on the sender's token.
     #[serde(default)]
     pub token_signature_required: Vec<String>,
+    /// Why the inventory bucket is behind the ledger; nothing if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory_fault: Option<String>,
+    /// That this instance found the inventory bucket gone, and made it anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory_remade: Option<InventoryRemade>,
+    /// What the accounts lack that were made by earlier versions, a sentence each.
+    #[serde(default)]
+    pub older_templates: Vec<String>,
+}
+
+/// That the inventory bucket was gone although the connection held, and was made anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InventoryRemade {
+    /// How often since this instance was started.
+    pub times: u32,
+    /// When it was last.
+    pub at: Timestamp,
 }
 
 /// How a server is.

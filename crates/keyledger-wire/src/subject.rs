@@ -204,6 +204,32 @@ impl Prefix {
         format!("_INBOX.agent.{agent}")
     }
 
+    /// What the inboxes of a user begin with, by its public nkey: the users of an account cannot hear each other's answers.
+    #[must_use]
+    pub fn inbox(user: &str) -> String {
+        format!("_INBOX.{user}")
+    }
+
+    /// What the inboxes of a user begin with who may watch the inventory bucket: entries are delivered there, into the
+    /// user's own account only.
+    #[must_use]
+    pub fn deliver(&self, account: &str, user: &str) -> String {
+        format!("deliver.{self}.{account}.{user}")
+    }
+
+    /// Where a wish to watch the inventory bucket comes in: the consumer's name and what it is filtered by follow.
+    /// Importing accounts have it in place of JetStream's own subject.
+    #[must_use]
+    pub fn watch(&self) -> String {
+        format!("{self}.watches.create.>")
+    }
+
+    /// Where the end of such a watch comes in; the consumer's name follows.
+    #[must_use]
+    pub fn unwatch(&self) -> String {
+        format!("{self}.watches.delete.*")
+    }
+
     /// The stream of tasks: `KEYS_TASKS`.
     #[must_use]
     pub fn tasks_stream(&self) -> String {

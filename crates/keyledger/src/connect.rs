@@ -103,7 +103,7 @@ impl Connection {
             denied,
             self.timeout,
             dir,
-            context.user_name(),
+            context.holder().map(|holder| holder.name),
             context.url.clone(),
         )
         .signing(self.signing(&context)?))
@@ -114,7 +114,7 @@ impl Connection {
         let Some(slot) = self.sign_with else {
             return Ok(None);
         };
-        let user = context.user_nkey().ok_or_else(|| {
+        let user = context.holder().map(|holder| holder.nkey).ok_or_else(|| {
             Failure::new(
                 Exit::Usage,
                 "what is signed names the user who sends it, and these are no creds",
@@ -138,11 +138,57 @@ impl Connection {
         self.dir.as_deref()
     }
 
+    /// The creds file that was named, if one was.
+    pub(crate) fn named_creds(&self) -> Option<&std::path::Path> {
+        self.creds.as_deref()
+    }
+
+    /// The directory that was named, else the default one.
+    pub(crate) fn dir_or_default(&self) -> PathBuf {
+        self.dir.clone().unwrap_or_else(|| DEFAULT_DIR.into())
+    }
+
+    /// What all subjects begin with.
+    pub(crate) fn prefix(&self) -> anyhow::Result<Prefix> {
+        let default = || Some(PathBuf::from(DEFAULT_DIR)).filter(|d| d.is_dir());
+        match (&self.prefix, self.dir.clone().or_else(default)) {
+            (Some(prefix), _) => Ok(prefix.clone()),
+            (None, Some(dir)) => Ok(place::organisation(&dir)?.prefix()),
+            (None, None) => Ok(Prefix::default()),
+        }
+    }
+
+    /// What the flags say of the server, in the form of a context of the `nats` CLI.
+    pub(crate) fn as_context(&self) -> anyhow::Result<serde_json::Value> {
+        let default = || Some(PathBuf::from(DEFAULT_DIR)).filter(|d| d.is_dir());
+        let url = match (&self.server, self.dir.clone().or_else(default)) {
+            (Some(server), _) => server.clone(),
+            (None, Some(dir)) => place::organisation(&dir)?.url,
+            (None, None) => {
+                let problem = "where the server is was not said";
+                return Err(Failure::new(Exit::Usage, problem)
+                    .remedy("give --server URL")
+                    .into());
+            }
+        };
+        let mut context = serde_json::json!({ "url": url });
+        for (name, file) in [
+            ("ca", &self.tlsca),
+            ("cert", &self.tlscert),
+            ("key", &self.tlskey),
+        ] {
+            if let Some(file) = file {
+                context[name] = std::path::absolute(file)?.display().to_string().into();
+            }
+        }
+        Ok(context)
+    }
+
     /// The context to start from, with what the flags say put over it.
     fn resolve(&self, dir: Option<&std::path::Path>) -> anyhow::Result<Context> {
         let mut context = match (&self.context, dir) {
             (Some(name), _) => Context::load(name)?,
-            (None, Some(dir)) => Context::read(&place::administrator_context(dir)?)?,
+            (None, Some(dir)) => place::administrator_context(dir)?,
             (None, None) if self.server.is_none() && self.creds.is_none() => {
                 Context::selected()?.unwrap_or_default()
             }
@@ -227,8 +273,11 @@ async fn connect(
         options =
             options.add_client_certificate(context.cert.clone().into(), context.key.clone().into());
     }
+    // The server lets a user listen on its own inboxes only.
     if !context.inbox_prefix.is_empty() {
         options = options.custom_inbox_prefix(&context.inbox_prefix);
+    } else if let Some(holder) = context.holder() {
+        options = options.custom_inbox_prefix(holder.inbox());
     }
     if context.tls_first {
         options = options.tls_first();

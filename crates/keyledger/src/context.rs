@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use keyledger_wire::creds::Holder;
 use serde::Deserialize;
 
 use crate::exit::{Exit, Failure};
@@ -42,13 +42,6 @@ pub(crate) struct Context {
     user_jwt: String,
 }
 
-/// What is read of a user's JWT.
-#[derive(Deserialize)]
-struct Claims {
-    name: String,
-    sub: String,
-}
-
 impl Context {
     /// A context that says only where, and as whom.
     pub(crate) fn new(url: &str, creds: &Path) -> Self {
@@ -59,23 +52,9 @@ impl Context {
         }
     }
 
-    /// The name of the user in the creds, as their JWT has it; nothing where they cannot be read.
-    pub(crate) fn user_name(&self) -> Option<String> {
-        self.user_claims().map(|claims| claims.name)
-    }
-
-    /// The public nkey of the user in the creds, as their JWT has it; nothing where they cannot be read.
-    pub(crate) fn user_nkey(&self) -> Option<String> {
-        self.user_claims().map(|claims| claims.sub)
-    }
-
-    fn user_claims(&self) -> Option<Claims> {
-        let creds = fs::read_to_string(&self.creds).ok()?;
-        let mut lines = creds.lines();
-        lines.find(|line| line.contains("BEGIN NATS USER JWT"))?;
-        let claims = lines.next()?.trim().split('.').nth(1)?;
-        let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
-        serde_json::from_slice(&claims).ok()
+    /// Whose creds they are, as their JWT has it; nothing where they cannot be read.
+    pub(crate) fn holder(&self) -> Option<Holder> {
+        Holder::of(&fs::read_to_string(&self.creds).ok()?)
     }
 
     /// Reads a context by its file, or by its name in `$XDG_CONFIG_HOME/nats/context/`.
@@ -116,7 +95,7 @@ impl Context {
         context.expanded(path)
     }
 
-    /// With `~` written out; refused if it logs in by something that says nothing of who asks.
+    /// With `~` and variables written out; refused if it logs in by something that says nothing of who asks.
     fn expanded(mut self, path: &Path) -> anyhow::Result<Self> {
         for (what, value) in [
             ("user", &self.user),
@@ -138,13 +117,53 @@ impl Context {
             &mut self.cert,
             &mut self.key,
         ] {
-            if let Some(rest) = file.strip_prefix("~/") {
-                let home = home()?.join(rest);
-                *file = home.display().to_string();
-            }
+            *file = written_out(file).map_err(|unset| {
+                let problem = format!(
+                    "the context {} names a file by ${unset}, which is not set",
+                    path.display()
+                );
+                Failure::new(Exit::Usage, problem).remedy("set it, or write the path out")
+            })?;
         }
         Ok(self)
     }
+}
+
+/// A path as the `nats` CLI reads it: with `~` and variables (`$HOME`, `${HOME}`) written out.
+///
+/// # Errors
+///
+/// The name of a variable that is not set.
+fn written_out(path: &str) -> Result<String, String> {
+    let value = |name: &str| {
+        let value = set(name).and_then(|value| value.into_string().ok());
+        value.ok_or_else(|| name.to_owned())
+    };
+    let mut out = String::new();
+    let mut rest = path;
+    if rest == "~" || rest.starts_with("~/") {
+        out.push_str(&value("HOME")?);
+        rest = &rest[1..];
+    }
+    while let Some((before, after)) = rest.split_once('$') {
+        out.push_str(before);
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let braced = after
+            .strip_prefix('{')
+            .and_then(|tail| tail.split_once('}'));
+        let (name, behind) = braced.unwrap_or_else(|| {
+            let end = after.find(|c| !is_of_name(c)).unwrap_or(after.len());
+            after.split_at(end)
+        });
+        if name.is_empty() {
+            out.push('$');
+        } else {
+            out.push_str(&value(name)?);
+        }
+        rest = behind;
+    }
+    out.push_str(rest);
+    Ok(out)
 }
 
 fn named(name: &str) -> anyhow::Result<PathBuf> {
@@ -208,8 +227,25 @@ mod tests {
 
     #[test]
     fn a_home_is_written_out() {
-        let context = Context::read(write(r#"{"creds": "~/ada.creds"}"#).path()).unwrap();
-        assert_eq!(Path::new(&context.creds), home().unwrap().join("ada.creds"));
+        for creds in ["~/ada.creds", "$HOME/ada.creds", "${HOME}/ada.creds"] {
+            let text = serde_json::json!({ "creds": creds }).to_string();
+            let context = Context::read(write(&text).path()).unwrap();
+            let expected = home().unwrap().join("ada.creds");
+            assert_eq!(Path::new(&context.creds), expected, "{creds}");
+        }
+        for (path, expected) in [
+            ("/a/$/b$", "/a/$/b$"),
+            ("a~/b", "a~/b"),
+            ("/x${HOME}y", &format!("/x{}y", home().unwrap().display())),
+        ] {
+            assert_eq!(written_out(path).as_deref(), Ok(expected), "{path}");
+        }
+        let unset = write(r#"{"creds": "$KEYLEDGER_NO_SUCH_VARIABLE/a"}"#);
+        let error = Context::read(unset.path()).unwrap_err();
+        assert!(
+            error.to_string().contains("$KEYLEDGER_NO_SUCH_VARIABLE"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -143,6 +143,7 @@ impl Workshop {
     /// Somebody of another role.
     pub(crate) async fn somebody(&self, name: &str, role: &str) -> Admin {
         let pair = Arc::new(KeyPair::new_user());
+        let inbox = Prefix::inbox(&pair.public_key());
         let body = json!({ "account": "admin", "role": role, "nkey": pair.public_key() });
         let done = self.admin.send("user.issue", name, body).await.unwrap();
         let jwt = done["jwt"].as_str().unwrap().to_owned();
@@ -151,6 +152,7 @@ impl Workshop {
             async move { pair.sign(&nonce).map_err(async_nats::AuthError::new) }
         };
         let nats = ConnectOptions::with_jwt(jwt, sign)
+            .custom_inbox_prefix(inbox)
             .connect(self.world.server.url())
             .await
             .unwrap();

@@ -13,7 +13,7 @@ use keyledger_domain::{
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
-pub(crate) use projector::Projector;
+pub(crate) use projector::{InventoryHealth, Projector};
 
 use crate::{shared::Shared, signers::LedgerSigner, trust::Resolver};
 

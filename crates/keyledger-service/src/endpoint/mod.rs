@@ -6,6 +6,7 @@ mod query;
 mod reply;
 mod report;
 mod signature;
+mod watch;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -95,6 +96,9 @@ impl Endpoints {
                 .map_err(fault)?;
             serve(endpoint, Kind::Question);
         }
+        let watches = watch::open(nats, shared).await;
+        let watches = watches.map_err(|e| EndpointError(e.to_string()))?;
+        tasks.spawn_on(unconstrained(watches), edge.handle());
         Ok(Self { micro, tasks })
     }
 

@@ -14,8 +14,8 @@ use keyledger_domain::{
 use keyledger_wire::{
     Prefix, SERVICE_VERSION,
     query::{
-        Certificates, Crl, CrlWanted, EventsPage, EventsQuery, Nothing, OpenpgpCertificates,
-        Rebuilt, ServiceStatus,
+        Certificates, Crl, CrlWanted, EventsPage, EventsQuery, InventoryRemade, Nothing,
+        OpenpgpCertificates, Rebuilt, ServiceStatus,
     },
 };
 
@@ -27,7 +27,7 @@ use crate::{
     identity,
     shared::Shared,
     store::{ReadError, StoredEvent, uncompressed},
-    tokens,
+    tokens, trust,
 };
 
 /// The most bytes of an answer: a message of NATS's default size, less its frame.
@@ -436,6 +436,12 @@ async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refuse
         stream_fault,
         servers: shared.durability.servers(),
         unconfirmed_accounts: unconfirmed.collect(),
+        inventory_fault: shared.inventory.fault(),
+        inventory_remade: shared
+            .inventory
+            .remade()
+            .map(|(times, at)| InventoryRemade { times, at }),
+        older_templates: trust::older_templates(&ledger, &shared.prefix),
         expiring_within_30_days: expiring,
         token_signature_required: shared.require_token_signature.iter().collect(),
     })

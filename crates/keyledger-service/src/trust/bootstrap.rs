@@ -13,15 +13,16 @@ use keyledger_domain::{
     text::{NotALine, Title},
     verify::{StoredEvent, export},
 };
-use keyledger_wire::Prefix;
+use keyledger_wire::{Prefix, creds::Holder};
 
 use super::{
+    contexts,
     draft::{Draft, DraftError},
     files::{Organisation, RootKind, VERSION, file},
     genesis::{Genesis, USERS, UserPlan},
     jwt::{JwtError, account_jwt, user_jwt},
     names::{self, ADMIN, AGENTS, SERVICE, SYSTEM, VIEWS, name},
-    readme, templates,
+    readme,
     url::{BadUrl, check_url},
 };
 
@@ -237,19 +238,23 @@ fn write_creds(
 /// A context of the `nats` CLI, for those who use it.
 fn context(organisation: &Organisation, genesis: &Genesis, plan: &UserPlan) -> Option<String> {
     let prefix = organisation.prefix();
+    let creds = organisation.creds(plan.name);
     let mut context = serde_json::json!({
         "description": format!("{}: {}", organisation.title, plan.about),
         "url": organisation.url,
-        "creds": organisation.creds(plan.name),
+        "creds": creds,
     });
+    let nkey = genesis.seed(plan.name).public_nkey();
     match plan.account {
         names::ADMIN => {
-            let deliver = templates::deliver_prefix(&prefix, &organisation.admin_account);
-            let user = genesis.seed(plan.name).public_nkey();
-            context["jetstream_api_prefix"] = prefix.imported_api().into();
-            context["inbox_prefix"] = format!("{deliver}.{user}").into();
+            let holder = Holder {
+                name: plan.name.to_owned(),
+                nkey: nkey.to_owned(),
+                account: organisation.admin_account.clone(),
+            };
+            contexts::fit(&mut context, &creds, &holder, &prefix);
         }
-        names::SYSTEM => {}
+        names::SYSTEM => context["inbox_prefix"] = Prefix::inbox(nkey).into(),
         _ => return None,
     }
     Some(format!("{context:#}\n"))

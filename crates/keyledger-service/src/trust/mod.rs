@@ -9,19 +9,21 @@
 //! An organisation has four accounts of its own: `sys` (the servers'), `keys` (this service), `views` (the inventory
 //! bucket, for everybody to read) and `admin` (people).
 //!
-//! Why `views` is an account by itself: `nats kv watch` makes a push consumer, and whoever makes one chooses the
-//! subject it delivers to, *in the account of the bucket*. In `keys` that could be an event's subject, and an auditor
-//! could write into the ledger. In `views` there is nothing to be had but the view.
+//! Why `views` is an account by itself: whoever makes a consumer chooses what the server publishes, and on which subject,
+//! *in the account of the bucket*. In `keys` that could be an event's. Viewers make none: `nats kv watch` asks the service,
+//! which delivers to the asker's own inbox (`endpoint::watch`).
 //!
 //! *Invariant:* a JWT is a function of the ledger's fold and its issuer's key; nothing else decides what is in it.
 
 mod bootstrap;
+mod contexts;
 mod draft;
 mod files;
 mod genesis;
 mod jwt;
 mod names;
 mod new_account;
+mod older;
 mod readme;
 mod resolver;
 mod setup;
@@ -29,11 +31,13 @@ pub mod templates;
 mod url;
 
 pub use bootstrap::{InitError, InitOptions, Root, initialise};
+pub use contexts::{ContextError, fit};
 pub use draft::DraftError;
 pub use files::{OpenError, Organisation, RootError, RootKind};
 pub use jwt::{JwtError, account_claims, account_jwt, user_claims, user_jwt};
 pub use names::{ADMIN, SERVICE, SYSTEM, VIEWS, service_account, views_account};
 pub(crate) use new_account::{NewAccountError, new_account};
+pub use older::older_templates;
 pub use resolver::Resolver;
 pub use setup::{SetupError, SetupReport, ensure_inventory, setup};
 pub(crate) use setup::{inventory_stream, tasks_stream};

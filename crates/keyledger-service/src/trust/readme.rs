@@ -1,5 +1,7 @@
 //! `README.txt`: what lies in an organisation's directory.
 
+use keyledger_domain::text::shell_word;
+
 use super::files::{Organisation, RootKind};
 
 /// The text for this organisation.
@@ -20,6 +22,7 @@ pub(super) fn text(organisation: &Organisation) -> String {
             "DEVELOPMENT ONLY: whoever reads sealed/root.key has every key.",
         ),
     };
+    let word = |path: &std::path::Path| shell_word(&path.display().to_string());
     let contexts = organisation.contexts();
     let context = organisation.context("admin");
     format!(
@@ -48,13 +51,14 @@ pub(super) fn text(organisation: &Organisation) -> String {
          contexts/            the `nats` CLI's contexts: export XDG_CONFIG_HOME={}\n\
          \x20                    nats --context keyledger-admin req {}.queries.status ''\n\
          \x20                    or, without the variable: nats --context {} …\n\
+         \x20                    this directory was moved or copied? `keyledger contexts --dir DIR` writes them anew\n\
          \n\
          Clients connect to {url}. Write this down somewhere else, to verify the ledger against it one day:\n\
          operator {operator}\n\
          first event {}\n",
-        contexts.display(),
+        word(&contexts),
         organisation.prefix(),
-        context.display(),
+        word(&context),
         organisation.genesis,
     )
 }

@@ -4,7 +4,9 @@
     reason = "in a test an unwrap is an assertion, in its helpers too"
 )]
 
+mod chained;
 mod directory;
 mod permissions;
 mod resolver;
 mod support;
+mod watches;

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::support::{World, options};
 
-async fn serve(organisation: &Organisation, url: String) -> Service {
+pub(crate) async fn serve(organisation: &Organisation, url: String) -> Service {
     let options = Options {
         url,
         service_creds: organisation.creds("service"),
@@ -40,17 +40,16 @@ async fn serve(organisation: &Organisation, url: String) -> Service {
 }
 
 async fn connect(organisation: &Organisation, user: &str, url: &str) -> Client {
-    let options = ConnectOptions::with_credentials_file(organisation.creds(user))
-        .await
-        .unwrap();
-    options
-        .custom_inbox_prefix("_INBOX")
-        .connect(url)
-        .await
-        .unwrap()
+    let options = keyledger_wire::creds::options(&organisation.creds(user)).await;
+    options.unwrap().connect(url).await.unwrap()
 }
 
-async fn command(admin: &keyledger_wire::Client, verb: &str, name: &str, body: Value) -> Value {
+pub(crate) async fn command(
+    admin: &keyledger_wire::Client,
+    verb: &str,
+    name: &str,
+    body: Value,
+) -> Value {
     let (aggregate, verb) = verb.split_once('.').unwrap();
     let subject = admin.prefix().command(aggregate, verb, name);
     let payload = bytes::Bytes::from(serde_json::to_vec(&body).unwrap());

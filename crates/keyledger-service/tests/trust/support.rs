@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use async_nats::{Client, ConnectOptions};
+use async_nats::Client;
 use keyledger_domain::Timestamp;
 use keyledger_service::trust::{InitOptions, Organisation, Root, SetupReport, initialise, setup};
 use keyledger_testkit::{Nats, NatsServer};
@@ -65,10 +65,9 @@ impl World {
     }
 
     pub(crate) async fn try_connect(&self, user: &str) -> Result<Client, async_nats::ConnectError> {
-        ConnectOptions::with_credentials_file(self.organisation.creds(user))
+        keyledger_wire::creds::options(&self.organisation.creds(user))
             .await
             .unwrap()
-            .custom_inbox_prefix("_INBOX")
             .max_reconnects(1)
             .connect(self.server.url())
             .await

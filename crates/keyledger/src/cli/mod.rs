@@ -4,6 +4,7 @@ mod account;
 mod agent;
 mod ca;
 mod completions;
+mod contexts;
 mod doctor;
 mod history;
 mod init;
@@ -65,6 +66,7 @@ enum Command {
     Init(Box<init::Init>),
     Setup(Box<setup::Setup>),
     Serve(Box<serve::Serve>),
+    Contexts(Box<contexts::Contexts>),
     Completions(completions::Completions),
     Subjects(subjects::Subjects),
 }
@@ -103,6 +105,7 @@ impl Cli {
             Command::Init(init) => init.run(out),
             Command::Setup(setup) => setup.run(out).await,
             Command::Serve(serve) => serve.run(out).await,
+            Command::Contexts(contexts) => contexts.run(out),
             Command::Completions(completions) => completions.run(out),
             Command::Subjects(subjects) => subjects.run(out),
         }

@@ -191,7 +191,8 @@ impl Genesis {
 
     fn issued(&self, plan: &UserPlan, prefix: &Prefix, now: Timestamp) -> Event {
         let boxed = |subjects: Vec<String>| subjects.into_iter().map(Into::into).collect();
-        let grants = plan.grants.map(|grants| grants(prefix));
+        let nkey = self.seed(plan.name).public_nkey();
+        let grants = plan.grants.map(|grants| grants(prefix, nkey));
         let (publish, subscribe) = match grants {
             Some(Grants { publish, subscribe }) => (Some(boxed(publish)), Some(boxed(subscribe))),
             None => (None, None),
@@ -201,7 +202,7 @@ impl Genesis {
             .map_or(0, |days| now.plus_days(days).seconds());
         Event::User(user::Event::Issued(user::Issued {
             account: name(plan.account),
-            nkey: self.seed(plan.name).public_nkey().into(),
+            nkey: nkey.into(),
             generated: true,
             role: plan.role,
             issuer: self.signing(plan.account, plan.role).public_nkey().into(),

@@ -14,7 +14,8 @@ pub(in crate::trust) struct UserPlan {
     pub(in crate::trust) account: &'static str,
     pub(in crate::trust) role: Option<Role>,
     pub(in crate::trust) about: &'static str,
-    pub(super) grants: Option<fn(&Prefix) -> Grants>,
+    /// What it may do, by its own public nkey; as its role says if absent.
+    pub(in crate::trust) grants: Option<fn(&Prefix, &str) -> Grants>,
     pub(super) expires_days: Option<i64>,
 }
 
@@ -40,7 +41,7 @@ pub(in crate::trust) const USERS: [UserPlan; 4] = [
         account: SYSTEM,
         role: None,
         about: "pushes account JWTs to the servers",
-        grants: Some(|_| templates::system_grants()),
+        grants: Some(|_, user| templates::system_grants(user)),
         expires_days: None,
     },
     UserPlan {

@@ -2,10 +2,10 @@
 //!
 //! | account | exports (each needs an activation) | imports |
 //! |---|---|---|
-//! | `keys` | commands, queries, `$SRV.>`, events, notices; reports and the queues of tasks | from `views`: writing the inventory bucket |
+//! | `keys` | commands, queries, `$SRV.>`, events, notices, watches; reports and the queues of tasks | from `views`: writing the inventory bucket, and consumers on it |
 //! | `agents` | | reports with `share`, and of JetStream what it takes to work off a queue of tasks |
-//! | `views` | the inventory bucket: reading it for clients, making and writing it for `keys` | |
-//! | clients | | commands and queries with `share`, `$SRV.>`, events, notices; reading the inventory bucket |
+//! | `views` | the inventory bucket: reading it for clients, all else for `keys` | |
+//! | clients | | commands, queries and watches with `share`, `$SRV.>`, events, notices; reading the inventory bucket |
 
 mod roles;
 mod sharing;
@@ -13,8 +13,7 @@ mod users;
 
 pub use roles::role_template;
 pub use sharing::{
-    Exporter, agents_imports, client_imports, deliver_prefix, service_exports, service_imports,
-    views_exports,
+    Exporter, agents_imports, client_imports, service_exports, service_imports, views_exports,
 };
 pub use users::{Grants, service_grants, setup_grants, system_grants};
 

@@ -42,24 +42,27 @@ fn approver(prefix: &Prefix) -> Vec<String> {
 
 /// Every question, `nats micro`, and `nats kv` on the inventory bucket.
 fn questions(prefix: &Prefix) -> Vec<String> {
-    let stream = Prefix::bucket_stream(&prefix.inventory_bucket());
     vec![
         prefix.queries(),
         DISCOVERY.to_owned(),
         format!("{}.>", prefix.imported_api()),
-        format!("$JS.FC.{stream}.>"),
     ]
 }
 
-/// Every event, inboxes as NATS clients make them, and the user's own ones for `nats kv watch`.
+/// Every event, and the user's own inboxes: for answers, and for `nats kv watch`.
 fn reads(prefix: &Prefix) -> Vec<String> {
-    let deliver = super::deliver_prefix(prefix, "{{account-subject()}}");
+    let deliver = prefix.deliver("{{account-subject()}}", SUBJECT);
     vec![
         prefix.events(),
         prefix.notices(),
-        "_INBOX.>".to_owned(),
-        format!("{deliver}.{{{{subject()}}}}.>"),
+        own_inbox(),
+        format!("{deliver}.>"),
     ]
+}
+
+/// The user's own inboxes. Whoever listens on another's hears its answers, an administrator's export of the ledger as well.
+fn own_inbox() -> String {
+    format!("{}.>", Prefix::inbox(SUBJECT))
 }
 
 /// A program commands the keys that bear its name or stand in its tags.
@@ -79,7 +82,7 @@ fn service_reads(prefix: &Prefix) -> Vec<String> {
         .iter()
         .map(|key| format!("{prefix}.events.key.{key}.>"))
         .collect();
-    subscribe.push("_INBOX.>".to_owned());
+    subscribe.push(own_inbox());
     subscribe
 }
 

@@ -25,13 +25,6 @@ impl std::fmt::Debug for Exporter<'_> {
     }
 }
 
-/// What the inboxes of an account's users begin with if they are to watch the inventory bucket; the user's nkey
-/// follows.
-#[must_use]
-pub fn deliver_prefix(prefix: &Prefix, account: &str) -> String {
-    format!("deliver.{prefix}.{account}")
-}
-
 /// What the service's account exports.
 #[must_use]
 pub fn service_exports(prefix: &Prefix) -> Vec<Export> {
@@ -57,6 +50,10 @@ pub fn service_exports(prefix: &Prefix) -> Vec<Export> {
         ),
     ]
     .into_iter()
+    .chain(watches(prefix).map(|(name, subject, _)| {
+        // Who may watch chooses nothing of a consumer: the service makes it.
+        service(name, &Prefix::inner(&subject), ResponseType::Singleton)
+    }))
     .chain(queue(prefix).map(|(name, subject)| {
         // An agent takes several tasks with one request.
         service(name, &subject, ResponseType::Stream)
@@ -71,6 +68,24 @@ fn queue(prefix: &Prefix) -> [(&'static str, String); 3] {
         ("tasks-next", format!("$JS.API.CONSUMER.MSG.NEXT.{tasks}.*")),
         ("tasks-info", format!("$JS.API.CONSUMER.INFO.{tasks}.*")),
         ("tasks-done", format!("$JS.ACK.{tasks}.*.>")),
+    ]
+}
+
+/// What it takes to watch the inventory bucket, and what clients ask instead: JetStream's own subjects, at their place.
+fn watches(prefix: &Prefix) -> [(&'static str, String, String); 2] {
+    let stream = Prefix::bucket_stream(&prefix.inventory_bucket());
+    let api = prefix.imported_api();
+    [
+        (
+            "inventory-watch",
+            prefix.watch(),
+            format!("{api}.CONSUMER.CREATE.{stream}.>"),
+        ),
+        (
+            "inventory-unwatch",
+            prefix.unwatch(),
+            format!("{api}.CONSUMER.DELETE.{stream}.*"),
+        ),
     ]
 }
 
@@ -111,12 +126,10 @@ pub fn views_exports(prefix: &Prefix) -> Vec<Export> {
         .writing()
         .into_iter()
         .chain(bucket.reading())
+        .chain(bucket.watching())
         .map(|(name, subject)| service(name, &subject, ResponseType::Singleton))
         .collect();
-    exports.push(stream(
-        "inventory-deliver",
-        &format!("{}.>", deliver_prefix(prefix, "*")),
-    ));
+    exports.push(stream("inventory-deliver", &prefix.deliver("*", ">")));
     exports
 }
 
@@ -158,17 +171,24 @@ pub fn client_imports(
         service.stream("events", &prefix.events())?,
         service.stream("notices", &prefix.notices())?,
     ];
+    for (name, subject, local) in watches(prefix) {
+        // Shared: the service delivers to the sender, and to nobody else.
+        imports.push(shared(service.service(
+            name,
+            &Prefix::inner(&subject),
+            &local,
+        )?));
+    }
     let bucket = Bucket::of(prefix);
     for (name, subject) in bucket.reading() {
         imports.push(views.service(name, &subject, &bucket.local(&subject))?);
     }
     // Its own inboxes, and nobody else's.
-    let inboxes = format!("{}.>", deliver_prefix(prefix, account));
-    imports.push(views.stream("inventory-deliver", &inboxes)?);
+    imports.push(views.stream("inventory-deliver", &prefix.deliver(account, ">"))?);
     Ok(imports)
 }
 
-/// What the service's own account imports: it makes and writes the inventory bucket.
+/// What the service's own account imports: it makes and writes the inventory bucket, and its watchers' consumers.
 ///
 /// # Errors
 ///
@@ -185,9 +205,9 @@ pub fn service_imports(
         issued_at,
     };
     let bucket = Bucket::of(prefix);
-    let [info, direct, ..] = bucket.reading();
-    let subjects = bucket.writing().into_iter().chain([info, direct]);
+    let subjects = bucket.writing().into_iter().chain(bucket.reading());
     subjects
+        .chain(bucket.watching())
         .map(|(name, subject)| grant.service(name, &subject, &bucket.local(&subject)))
         .collect()
 }
@@ -222,21 +242,29 @@ impl Bucket {
         ]
     }
 
-    /// What `nats kv get`, `history`, `ls` and `watch` ask.
-    fn reading(&self) -> [(&'static str, String); 5] {
+    /// What `nats kv get` asks.
+    fn reading(&self) -> [(&'static str, String); 2] {
         let stream = &self.stream;
         [
             ("inventory-info", format!("$JS.API.STREAM.INFO.{stream}")),
             ("inventory-get", format!("$JS.API.DIRECT.GET.{stream}.>")),
+        ]
+    }
+
+    /// What it takes to make consumers on it. Never for clients: a consumer's maker chooses what its server publishes, and
+    /// on which subject, also on one of JetStream's own in the bucket's account.
+    fn watching(&self) -> [(&'static str, String); 3] {
+        let stream = &self.stream;
+        [
             (
-                "inventory-watch",
-                format!("$JS.API.CONSUMER.CREATE.{stream}.>"),
+                "consumer-create",
+                format!("$JS.API.CONSUMER.CREATE.{stream}.*"),
             ),
             (
-                "inventory-unwatch",
+                "consumer-delete",
                 format!("$JS.API.CONSUMER.DELETE.{stream}.*"),
             ),
-            ("inventory-flow", format!("$JS.FC.{stream}.>")),
+            ("consumer-names", format!("$JS.API.CONSUMER.NAMES.{stream}")),
         ]
     }
 

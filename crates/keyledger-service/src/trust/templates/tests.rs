@@ -101,7 +101,7 @@ fn every_import_is_of_something_exported() {
 }
 
 #[test]
-fn only_commands_and_questions_tell_who_sends_them() {
+fn commands_questions_and_watches_tell_who_sends_them() {
     let prefix = Prefix::default();
     let [client, _] = importing(&prefix);
     let shared: Vec<_> = client
@@ -111,7 +111,12 @@ fn only_commands_and_questions_tell_who_sends_them() {
         .filter(|i| i.share)
         .map(local)
         .collect();
-    assert_eq!(shared, ["keys.commands.>", "keys.queries.>"]);
+    let watch = "$JS.keys.API.CONSUMER.CREATE.KV_KEYS_INVENTORY.>";
+    let unwatch = "$JS.keys.API.CONSUMER.DELETE.KV_KEYS_INVENTORY.$1";
+    assert_eq!(
+        shared,
+        ["keys.commands.>", "keys.queries.>", watch, unwatch]
+    );
 }
 
 #[test]
@@ -125,6 +130,47 @@ fn a_client_may_neither_make_write_nor_purge_the_inventory() {
                 let verb = forbidden.strip_suffix('x').unwrap();
                 assert!(!subject.starts_with(verb), "{subject}");
             }
+        }
+    }
+}
+
+/// Whoever makes a consumer says what the server publishes in the bucket's account, and where.
+#[test]
+fn a_client_reaches_no_consumer_of_jetstream() {
+    for prefix in prefixes() {
+        let [client, _] = importing(&prefix);
+        for import in &client.nats.imports {
+            let subject = &import.subject;
+            for forbidden in ["$JS.API.CONSUMER.", "$JS.FC.", "$JS.ACK.", "$JS.API.>"] {
+                assert!(!subject.starts_with(forbidden), "{subject}");
+            }
+        }
+        for role in Role::OF_CLIENTS {
+            let publish = role_template(&prefix, role).publish.allow;
+            assert!(!publish.iter().any(|s| s.starts_with("$JS.FC")), "{role}");
+        }
+    }
+}
+
+#[test]
+fn a_user_hears_its_own_answers_only() {
+    for prefix in prefixes() {
+        for role in Role::ALL {
+            let subscribe = role_template(&prefix, role).subscribe.allow;
+            let inboxes = subscribe
+                .iter()
+                .filter(|s| s.starts_with("_INBOX") || s.starts_with("deliver"));
+            for inbox in inboxes {
+                assert!(inbox.ends_with(".{{subject()}}.>"), "{role}: {inbox}");
+            }
+        }
+        for grants in [
+            service_grants(&prefix, "UOWN"),
+            setup_grants(&prefix, "UOWN"),
+            system_grants("UOWN"),
+        ] {
+            let inboxes = grants.subscribe.iter().filter(|s| s.starts_with("_INBOX"));
+            assert!(inboxes.eq(["_INBOX.UOWN.>"]), "{grants:?}");
         }
     }
 }
@@ -185,7 +231,7 @@ fn no_role_reaches_the_material() {
 fn the_service_can_neither_change_nor_shorten_the_ledger() {
     for prefix in prefixes() {
         let stream = prefix.events_stream();
-        let publish = service_grants(&prefix).publish;
+        let publish = service_grants(&prefix, "U").publish;
         for what in [
             "CREATE",
             "UPDATE",

@@ -17,13 +17,13 @@ pub struct Grants {
     pub subscribe: Vec<String>,
 }
 
-/// What the running service may do. It cannot create, change, delete or purge the ledger's stream, nor delete a
+/// What the running service may do, whose public nkey is `user`. It cannot create, change, delete or purge the ledger's stream, nor delete a
 /// message of it.
 ///
 /// Answers inside its account are allowed besides, one a request. Those that go back over an import are allowed as such:
 /// the server would keep book of each.
 #[must_use]
-pub fn service_grants(prefix: &Prefix) -> Grants {
+pub fn service_grants(prefix: &Prefix, user: &str) -> Grants {
     let events = prefix.events_stream();
     let material = Prefix::bucket_stream(&prefix.material_bucket());
     let inventory = Prefix::bucket_stream(&prefix.inventory_bucket());
@@ -55,6 +55,10 @@ pub fn service_grants(prefix: &Prefix) -> Grants {
         format!("{api}.STREAM.PURGE.{inventory}"),
         format!("{api}.STREAM.INFO.{inventory}"),
         format!("{api}.DIRECT.GET.{inventory}.>"),
+        // Consumers on it, for those who watch.
+        format!("{api}.CONSUMER.CREATE.{inventory}.*"),
+        format!("{api}.CONSUMER.DELETE.{inventory}.*"),
+        format!("{api}.CONSUMER.NAMES.{inventory}"),
     ];
     for stream in [&events, &material] {
         publish.push(format!("$JS.API.STREAM.INFO.{stream}"));
@@ -65,14 +69,14 @@ pub fn service_grants(prefix: &Prefix) -> Grants {
     let subscribe = vec![
         format!("{}.>", Prefix::inner(prefix.as_str())),
         DISCOVERY.to_owned(),
-        inboxes(),
+        inboxes(user),
     ];
     Grants { publish, subscribe }
 }
 
 /// What `keyledger setup` may do: everything with streams. Kept away from the running service.
 #[must_use]
-pub fn setup_grants(prefix: &Prefix) -> Grants {
+pub fn setup_grants(prefix: &Prefix, user: &str) -> Grants {
     let publish = vec![
         prefix.events(),
         Prefix::bucket_entry(&prefix.material_bucket(), ">"),
@@ -82,14 +86,14 @@ pub fn setup_grants(prefix: &Prefix) -> Grants {
     ];
     Grants {
         publish,
-        subscribe: vec![inboxes()],
+        subscribe: vec![inboxes(user)],
     }
 }
 
 /// What the service may do in the system account: push and look up account JWTs, ask servers for their figures.
 /// Whoever has this is root of the organisation's NATS.
 #[must_use]
-pub fn system_grants() -> Grants {
+pub fn system_grants(user: &str) -> Grants {
     let publish = [
         system::CLAIMS_UPDATE,
         "$SYS.REQ.ACCOUNT.*.CLAIMS.LOOKUP",
@@ -104,11 +108,12 @@ pub fn system_grants() -> Grants {
         subscribe: subscribe
             .map(str::to_owned)
             .into_iter()
-            .chain([inboxes()])
+            .chain([inboxes(user)])
             .collect(),
     }
 }
 
-fn inboxes() -> String {
-    "_INBOX.>".to_owned()
+/// Its own inboxes: what the service asks is answered to the service alone.
+fn inboxes(user: &str) -> String {
+    format!("{}.>", Prefix::inbox(user))
 }

@@ -66,6 +66,12 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
             remedy,
         )
     });
+    findings.push(inventory(status));
+    findings.extend(status.older_templates.iter().map(|what| {
+        let remedy = "this organisation was made by an earlier version, and what accounts may do is fixed when they are made: \
+             `keyledger init` makes another one; until then give such roles only to people whom you trust with it";
+        Finding::warn("permissions", what, remedy)
+    }));
     findings.push(match status.expiring_within_30_days {
         0 => Finding::ok(
             "keys",
@@ -89,6 +95,24 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
         findings.push(Finding::ok("token signatures", found));
     }
     findings
+}
+
+fn inventory(status: &ServiceStatus) -> Finding {
+    const WHAT: &str = "inventory bucket";
+    if let Some(said) = &status.inventory_fault {
+        let remedy = "it is only a view, and is written as soon as JetStream takes it: look at the memory that its server \
+             gives JetStream; `keyledger inventory` asks the service and is right meanwhile";
+        return Finding::warn(WHAT, format!("behind the ledger: {said}"), remedy);
+    }
+    match &status.inventory_remade {
+        Some(remade) => {
+            let (times, at) = (remade.times, crate::when::moment(remade.at));
+            let found = format!("it was gone and was made anew, {times} times, last at {at}");
+            let remedy = "expected when a server was restarted; otherwise find out who has the creds of `setup` or `service`";
+            Finding::warn(WHAT, found, remedy)
+        }
+        None => Finding::ok(WHAT, "holds what the ledger says"),
+    }
 }
 
 fn service(status: &ServiceStatus) -> Finding {
@@ -176,6 +200,9 @@ mod tests {
             unconfirmed_accounts: Vec::new(),
             expiring_within_30_days: 0,
             token_signature_required: Vec::new(),
+            inventory_fault: None,
+            inventory_remade: None,
+            older_templates: Vec::new(),
         }
     }
 
@@ -199,6 +226,36 @@ mod tests {
         let said = printed(&strict);
         assert!(
             said.contains("ok    token signatures: required for token.release\n"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_bucket_that_was_gone_or_lags_is_said() {
+        let mut lagging = status();
+        lagging.inventory_fault = Some("no answer".to_owned());
+        let said = printed(&lagging);
+        assert!(
+            said.contains("warn  inventory bucket: behind the ledger: no answer"),
+            "{said}"
+        );
+        let mut remade = status();
+        let at = crate::when::parse_moment("2026-11-30T10:00:00Z").unwrap();
+        remade.inventory_remade = Some(keyledger_wire::query::InventoryRemade { times: 2, at });
+        let said = printed(&remade);
+        assert!(
+            said.contains("warn  inventory bucket: it was gone and was made anew, 2 times"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn what_an_earlier_version_made_is_said() {
+        let mut old = status();
+        old.older_templates = vec!["account admin, role auditor: x".to_owned()];
+        let said = printed(&old);
+        assert!(
+            said.contains("warn  permissions: account admin, role auditor: x\n"),
             "{said}"
         );
     }

@@ -1,0 +1,168 @@
+//! The inventory bucket, as the projector writes it and looks at it.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::jetstream;
+use futures::TryStreamExt as _;
+use keyledger_domain::{Name, Timestamp, views};
+use keyledger_wire::Prefix;
+use parking_lot::Mutex;
+use serde::Deserialize;
+
+use crate::{shared::Shared, trust::ensure_inventory};
+
+/// How many entries wait for their acknowledgement at once.
+const IN_FLIGHT: usize = 64;
+/// How long JetStream is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a look at the bucket found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// It is the one that was written, with an entry a key.
+    AsWritten,
+    /// It is gone, another one, or holds more or less: write everything again.
+    Amiss,
+}
+
+/// How the inventory bucket is, for `status`.
+#[derive(Debug, Default)]
+pub(crate) struct InventoryHealth(Mutex<Health>);
+
+#[derive(Debug, Default)]
+struct Health {
+    fault: Option<String>,
+    remade: u32,
+    remade_at: Option<Timestamp>,
+}
+
+impl InventoryHealth {
+    /// Why it is behind the ledger; nothing if it is not.
+    pub(crate) fn fault(&self) -> Option<String> {
+        self.0.lock().fault.clone()
+    }
+
+    /// How often it was gone although the connection held, and when last.
+    pub(crate) fn remade(&self) -> Option<(u32, Timestamp)> {
+        let health = self.0.lock();
+        health.remade_at.map(|at| (health.remade, at))
+    }
+
+    pub(super) fn failed(&self, said: String) {
+        self.0.lock().fault = Some(said);
+    }
+
+    pub(super) fn is_current(&self) {
+        self.0.lock().fault = None;
+    }
+
+    /// Takes in that it is there; `unasked` if it had been taken away from under a connection that held.
+    pub(super) fn made(&self, unasked: bool, at: Timestamp) {
+        if unasked {
+            tracing::warn!("the inventory bucket was gone, and was made anew");
+            let mut health = self.0.lock();
+            health.remade += 1;
+            health.remade_at = Some(at);
+        }
+    }
+}
+
+/// The bucket in the account of the views.
+pub(super) struct Bucket {
+    shared: Arc<Shared>,
+    /// When the stream was created that was written; another one is another bucket.
+    created: Option<i64>,
+}
+
+impl Bucket {
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            created: None,
+        }
+    }
+
+    /// Makes the bucket if it is not there, with as many replicas as the ledger has. True if it was made.
+    ///
+    /// One that holds entries of no key is emptied: what is written next is all there is.
+    pub(super) async fn ensure(&mut self) -> Result<bool, String> {
+        let Shared { nats, prefix, .. } = &*self.shared;
+        let ledger = jetstream::new(nats.clone())
+            .get_stream(prefix.events_stream())
+            .await
+            .map_err(|e| e.to_string())?;
+        let replicas = ledger.cached_info().config.num_replicas;
+        let made = ensure_inventory(nats, prefix, replicas)
+            .await
+            .map_err(|e| e.to_string())?;
+        let stream = self.stream().await?;
+        let info = stream.cached_info();
+        self.created = Some(info.created.unix_timestamp());
+        if info.state.messages > self.keys() {
+            stream.purge().await.map_err(|e| e.to_string())?;
+        }
+        Ok(made)
+    }
+
+    /// Writes entries, and waits until JetStream has them all.
+    pub(super) async fn write(&self, names: &[Name]) -> Result<(), String> {
+        futures::stream::iter(names.iter().map(Ok))
+            .try_for_each_concurrent(IN_FLIGHT, |name| self.put(name))
+            .await
+    }
+
+    async fn put(&self, name: &Name) -> Result<(), String> {
+        #[derive(Deserialize)]
+        struct Acknowledged {
+            error: Option<serde_json::Value>,
+            seq: Option<u64>,
+        }
+        let Shared { nats, prefix, .. } = &*self.shared;
+        let row = views::row(&self.shared.live.ledger.read(), name);
+        let Some(row) = row else { return Ok(()) };
+        let payload = serde_json::to_vec(&row).map_err(|e| e.to_string())?;
+        let subject = Prefix::bucket_entry(&prefix.inventory_bucket(), name.as_str());
+        let request = async_nats::Request::new()
+            .payload(payload.into())
+            .timeout(Some(PATIENCE));
+        let reply = nats.send_request(subject, request).await;
+        let reply = reply.map_err(|e| e.to_string())?;
+        let said: Acknowledged =
+            serde_json::from_slice(&reply.payload).map_err(|e| e.to_string())?;
+        match (said.error, said.seq) {
+            (None, Some(_)) => Ok(()),
+            (error, _) => Err(format!("JetStream did not take an entry: {error:?}")),
+        }
+    }
+
+    /// Looks whether it still is what was written.
+    pub(super) async fn look(&self) -> Look {
+        let stream = match self.stream().await {
+            Ok(stream) => stream,
+            Err(said) => {
+                tracing::debug!(%said, "the inventory bucket cannot be looked at");
+                return Look::Amiss;
+            }
+        };
+        let info = stream.cached_info();
+        let same = self.created == Some(info.created.unix_timestamp());
+        if same && info.state.messages == self.keys() {
+            Look::AsWritten
+        } else {
+            Look::Amiss
+        }
+    }
+
+    async fn stream(&self) -> Result<jetstream::stream::Stream, String> {
+        let Shared { nats, prefix, .. } = &*self.shared;
+        let mut context = jetstream::with_prefix(nats.clone(), &prefix.imported_api());
+        context.set_timeout(PATIENCE);
+        let name = Prefix::bucket_stream(&prefix.inventory_bucket());
+        context.get_stream(name).await.map_err(|e| e.to_string())
+    }
+
+    fn keys(&self) -> u64 {
+        let ledger = self.shared.live.ledger.read();
+        u64::try_from(ledger.keys().count()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,137 @@
+//! Projects the inventory into its bucket, for `nats kv` and for other services.
+//!
+//! Only a view: it lags under load, puts several changes of a key into one entry, and is written anew at the start
+//! and after a lost connection, since the bucket is in the server's memory. An entry counts as written once JetStream has
+//! said so; the bucket is looked at again and again, and made anew where it is gone.
+
+mod bucket;
+
+use std::{
+    collections::HashSet,
+    future::Future,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use async_nats::connection::State as Connection;
+use keyledger_domain::Name;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+pub(crate) use self::bucket::InventoryHealth;
+use self::bucket::{Bucket, Look};
+use crate::shared::Shared;
+
+/// How many entries are written in one go.
+const AT_ONCE: usize = 256;
+/// How often the bucket is looked at.
+const LOOK: Duration = Duration::from_secs(5);
+/// From how many changed keys on commands come before the view.
+const CROWD: usize = 32;
+/// How long is rested then: some 2,500 entries a second go out, and a key that changes often goes out once.
+const CROWDED: Duration = Duration::from_millis(100);
+/// How long changes are gathered.
+const GATHER: Duration = Duration::from_millis(20);
+/// How often the connection is looked at while nothing changes.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Takes the names of keys that changed.
+#[derive(Clone)]
+pub(crate) struct Projector {
+    changed: Arc<Mutex<HashSet<Name>>>,
+    notify: Arc<Notify>,
+}
+
+impl Projector {
+    /// A projector, and the task that writes.
+    pub(crate) fn new(shared: &Arc<Shared>) -> (Self, impl Future<Output = ()> + use<>) {
+        let projector = Self {
+            changed: Arc::default(),
+            notify: Arc::default(),
+        };
+        (projector.clone(), projector.run(Arc::clone(shared)))
+    }
+
+    /// Says that a key changed.
+    pub(crate) fn changed(&self, name: &Name) {
+        self.changed.lock().insert(name.clone());
+        self.notify.notify_one();
+    }
+
+    async fn run(self, shared: Arc<Shared>) {
+        let mut bucket = Bucket::new(&shared);
+        // Everything is written at the start, and whenever the server may have lost it: it has, after a restart.
+        let mut whole = true;
+        let mut connects = 0;
+        let mut looked = Instant::now();
+        loop {
+            let connects_now = shared.nats.statistics().connects.load(Ordering::Relaxed);
+            let reconnected = std::mem::replace(&mut connects, connects_now) != connects_now;
+            whole |= reconnected;
+            if shared.nats.connection_state() != Connection::Connected {
+                tokio::time::sleep(IDLE).await;
+                continue;
+            }
+            if whole {
+                match bucket.ensure().await {
+                    Ok(made) => shared
+                        .inventory
+                        .made(made && !reconnected, (shared.clock)()),
+                    Err(said) => {
+                        tracing::warn!(%said, "the inventory bucket is not there, and was not made");
+                        shared.inventory.failed(said);
+                        tokio::time::sleep(IDLE).await;
+                        continue;
+                    }
+                }
+                whole = false;
+                let ledger = shared.live.ledger.read();
+                let all: Vec<Name> = ledger.keys().map(|(name, _)| name.clone()).collect();
+                drop(ledger);
+                self.changed.lock().extend(all);
+            }
+            let names = self.some();
+            if names.is_empty() {
+                shared.inventory.is_current();
+                if looked.elapsed() > LOOK {
+                    looked = Instant::now();
+                    whole |= self.look(&mut bucket).await == Look::Amiss;
+                }
+                let _ = tokio::time::timeout(IDLE, self.notify.notified()).await;
+                tokio::time::sleep(GATHER).await;
+                continue;
+            }
+            let crowded = names.len() > CROWD;
+            if let Err(said) = bucket.write(&names).await {
+                tracing::warn!(%said, "the inventory bucket was not written");
+                shared.inventory.failed(said);
+                whole = true;
+                tokio::time::sleep(IDLE).await;
+            } else if crowded {
+                tokio::time::sleep(CROWDED).await;
+            }
+        }
+    }
+
+    /// Looks whether the bucket still holds what was written; twice if not, since a key may have changed meanwhile.
+    async fn look(&self, bucket: &mut Bucket) -> Look {
+        for _ in 0..2 {
+            let found = bucket.look().await;
+            if found == Look::AsWritten || !self.changed.lock().is_empty() {
+                return Look::AsWritten;
+            }
+            tokio::time::sleep(GATHER).await;
+        }
+        Look::Amiss
+    }
+
+    /// Takes some of the names that changed.
+    fn some(&self) -> Vec<Name> {
+        let mut changed = self.changed.lock();
+        let names: Vec<Name> = changed.iter().take(AT_ONCE).cloned().collect();
+        for name in &names {
+            changed.remove(name);
+        }
+        names
+    }
+}

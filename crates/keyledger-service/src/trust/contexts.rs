@@ -1,0 +1,108 @@
+//! Contexts of the `nats` CLI: files that say where to connect, as whom, and where answers come to.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use keyledger_custody::{Existing, Readers, SecretFileError, write_output};
+use keyledger_wire::{Prefix, creds::Holder};
+use serde_json::{Value, json};
+
+use super::files::{Organisation, file};
+
+/// Whom an organisation's directory has contexts for.
+const WITH_CONTEXT: [&str; 2] = ["admin", "system"];
+
+/// Why contexts were not written anew.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContextError {
+    /// A file cannot be read: the source says why.
+    #[error("{}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the file system says.
+        #[source]
+        source: io::Error,
+    },
+    /// A creds file holds no user's JWT: issue others.
+    #[error("{} is no creds file", path.display())]
+    NoCreds {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A context was not written: the source says why.
+    #[error(transparent)]
+    Write(#[from] SecretFileError),
+}
+
+/// What makes a context fit a user of Keyledger: creds, the user's own inboxes, and JetStream's API where it is imported.
+///
+/// The inboxes are those that the inventory is delivered to, too: a role may listen on them, and on no others' inboxes.
+pub fn fit(context: &mut Value, creds: &Path, holder: &Holder, prefix: &Prefix) {
+    context["creds"] = creds.display().to_string().into();
+    context["jetstream_api_prefix"] = prefix.imported_api().into();
+    context["inbox_prefix"] = prefix.deliver(&holder.account, &holder.nkey).into();
+}
+
+impl Organisation {
+    /// Where the context of `user` looks for creds, if there is one, and that is not this directory: it was moved or copied.
+    #[must_use]
+    pub fn context_looks_elsewhere(&self, user: &str) -> Option<String> {
+        let text = fs::read(self.context(user)).ok()?;
+        let context: Value = serde_json::from_slice(&text).ok()?;
+        let creds = context["creds"].as_str()?;
+        (Path::new(creds) != self.creds(user)).then(|| creds.to_owned())
+    }
+
+    /// Writes the contexts anew, for where the directory is now; gives their files. Servers, certificates and whatever else
+    /// was put into them stays.
+    ///
+    /// # Errors
+    ///
+    /// [`ContextError`].
+    pub fn write_contexts(&self) -> Result<Vec<PathBuf>, ContextError> {
+        let mut written = Vec::new();
+        for user in WITH_CONTEXT {
+            let creds = self.creds(user);
+            let read = |path: &Path| match fs::read_to_string(path) {
+                Ok(text) => Ok(Some(text)),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(source) => Err(ContextError::Read {
+                    path: path.to_owned(),
+                    source,
+                }),
+            };
+            // They may have been given to their user, and taken away from here.
+            let Some(text) = read(&creds)? else { continue };
+            let Some(holder) = Holder::of(&text) else {
+                return Err(ContextError::NoCreds { path: creds });
+            };
+            let path = self.context(user);
+            let mut context = read(&path)?
+                .and_then(|text| serde_json::from_str(&text).ok())
+                .filter(Value::is_object)
+                .unwrap_or_else(|| json!({ "description": self.title, "url": self.url }));
+            if user == "system" {
+                context["creds"] = creds.display().to_string().into();
+                context["inbox_prefix"] = holder.inbox().into();
+            } else {
+                fit(&mut context, &creds, &holder, &self.prefix());
+            }
+            let folder = path.parent().unwrap_or(self.directory());
+            fs::create_dir_all(folder).map_err(|source| ContextError::Read {
+                path: folder.to_owned(),
+                source,
+            })?;
+            let text = format!("{context:#}\n");
+            write_output(&path, text.as_bytes(), Readers::Owner, Existing::Replaced)?;
+            written.push(path);
+        }
+        let readme = super::readme::text(self);
+        let path = self.directory().join(file::README);
+        write_output(&path, readme.as_bytes(), Readers::Owner, Existing::Replaced)?;
+        Ok(written)
+    }
+}
