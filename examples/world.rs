@@ -49,6 +49,7 @@ impl World {
             accept_data_loss: false,
             attestation_test_root,
             require_token_signature: Default::default(),
+            user_allowance: Default::default(),
             clock: None,
         })
         .await?;

@@ -172,3 +172,90 @@ async fn a_key_is_made_once_for_each_rotation_however_many_come_at_once() {
     assert_eq!(admin.key("slow").await["versions"], 4);
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_a_long_history_is_the_same_wherever_reading_begins() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    admin
+        .send("key.generate", "long", json!({"algorithm": "ed25519"}))
+        .await
+        .unwrap();
+    for n in 0..300 {
+        let body = json!({"usage": format!("for the {n}. time")});
+        admin.send("key.describe", "long", body).await.unwrap();
+    }
+    let page = async |after: usize, limit: usize| {
+        let page = admin
+            .ask("history.key.long", json!({"after": after, "limit": limit}))
+            .await;
+        page.as_array().unwrap().clone()
+    };
+    // Backwards first: nothing was folded yet.
+    let near_the_end = page(295, 500).await;
+    let whole = page(0, 500).await;
+    assert_eq!(whole.len(), 301);
+    assert_eq!(near_the_end, whole[295..]);
+    for after in [1, 127, 128, 129, 200, 255, 256, 300] {
+        let end = (after + 7).min(301);
+        assert_eq!(page(after, 7).await, whole[after..end], "after {after}");
+    }
+    assert_eq!(whole[200]["changes"][0]["from"], "for the 198. time");
+    assert!(page(301, 7).await.is_empty());
+
+    // A past moment is asked page by page as well.
+    let at = whole[100]["at"].clone();
+    let mut question = json!({"at": at, "limit": 3});
+    let mut names = Vec::new();
+    loop {
+        let page = admin.ask("inventory.locate", question.clone()).await;
+        let rows = page["rows"].as_array().unwrap().clone();
+        if let Some(row) = rows.iter().find(|row| row["name"] == "long") {
+            let last = whole.iter().rfind(|e| e["at"].as_str() <= at.as_str());
+            assert_eq!(row["revision"], last.unwrap()["revision"]);
+        }
+        names.extend(rows.into_iter().map(|row| row["name"].clone()));
+        if page["next"].is_null() {
+            assert_eq!(page["total"], names.len());
+            break;
+        }
+        question["after"] = page["next"].clone();
+    }
+    assert!(names.contains(&json!("long")) && names.len() > 3);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_that_has_used_its_allowance_waits_and_nobody_else_does() {
+    let world = World::new().await;
+    let service = world
+        .serve_with(|options| options.user_allowance.commands_per_hour = 40)
+        .await;
+    let admin = world.administrator().await;
+    let orders = service_user(&world, &admin, "orders").await;
+    let body = json!({"algorithm": "ed25519", "activate": true});
+    orders.send("key.generate", "orders", body).await.unwrap();
+    let describe = async |who: &Admin, n: usize| {
+        let body = json!({"usage": format!("for the {n}. time")});
+        who.send("key.describe", "orders", body).await
+    };
+    for n in 0..9 {
+        // What changes nothing writes nothing, and costs nothing.
+        let again = orders.send("key.activate", "orders", json!({})).await;
+        again.unwrap();
+        describe(&orders, n).await.unwrap();
+    }
+    let refused = describe(&orders, 9).await.unwrap_err();
+    assert_eq!(refused["reason"], "allowance_used", "{refused}");
+    let wait = refused["retry_after_ms"].as_u64().unwrap();
+    assert!((60_000..=90_001).contains(&wait), "{wait}");
+    // It reads on, and whoever has to act acts.
+    assert_eq!(orders.key("orders").await["usage"], "for the 8. time");
+    for n in 10..30 {
+        describe(&admin, n).await.unwrap();
+    }
+    let body = json!({"reason": "left", "revocation_reason": "unspecified"});
+    admin.send("key.revoke", "orders", body).await.unwrap();
+    service.stop().await;
+}

@@ -140,6 +140,7 @@ impl Site {
             accept_data_loss: false,
             attestation_test_root: None,
             require_token_signature: Default::default(),
+            user_allowance: Default::default(),
             clock: None,
         }
     }

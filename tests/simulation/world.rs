@@ -123,9 +123,10 @@ impl Store for Unreliable {
     fn history(
         &self,
         filter: String,
+        after: u64,
         count: usize,
     ) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
-        self.inner.history(filter, count)
+        self.inner.history(filter, after, count)
     }
 
     fn tail(

@@ -24,7 +24,7 @@ pub mod trust;
 pub mod x509;
 
 pub use durability::Durability;
-pub use endpoint::EndpointError;
+pub use endpoint::{EndpointError, UserAllowance};
 pub use service::{Options, Service, StartError};
 pub use signers::{LedgerSigner, SignerError, Signers};
 pub use snapshot::Snapshot;

@@ -19,7 +19,7 @@ use crate::{
     durability::Durability,
     edge::Edge,
     effects,
-    endpoint::{EndpointError, Endpoints},
+    endpoint::{Allowance, EndpointError, Endpoints, UserAllowance},
     handler::{Clock, CurrentSigner, Handler, Live, LoadError, Parts},
     lanes::Families,
     material::{MaterialBucket, MaterialError, Materials},
@@ -65,6 +65,8 @@ pub struct Options {
     pub attestation_test_root: Option<PathBuf>,
     /// Which commands are taken only with a signature by a key on the sender's token. The same for every instance.
     pub require_token_signature: RequiredSignatures,
+    /// What one user who is no administrator may add to the ledger.
+    pub user_allowance: UserAllowance,
     /// The time; the system's if absent.
     pub clock: Option<Clock>,
 }
@@ -228,9 +230,11 @@ impl Service {
             signers,
             ledger_signer,
             anchors,
-            allowance: Default::default(),
+            allowance: Allowance::new(options.user_allowance),
             require_token_signature: options.require_token_signature.clone(),
             families: Families::new(cores()),
+            folds: Default::default(),
+            last_past: Default::default(),
             turns: Default::default(),
             durability: durability.clone(),
             inventory: Default::default(),

@@ -9,7 +9,7 @@ use keyledger_wire::Prefix;
 use crate::{
     durability::Durability,
     effects::InventoryHealth,
-    endpoint::Allowance,
+    endpoint::{Allowance, Folds, LastPast},
     handler::{Clock, CurrentSigner, Handler, Live},
     lanes::Families,
     material::Materials,
@@ -33,12 +33,16 @@ pub(crate) struct Shared {
     pub(crate) ledger_signer: Arc<CurrentSigner>,
     /// Whom attestations of tokens must lead to, beside those that the ledger says are trusted.
     pub(crate) anchors: Anchors,
-    /// How often each agent may announce.
+    /// How much each agent may announce and each user write.
     pub(crate) allowance: Allowance,
     /// Which commands are taken only with a signature by a key on the sender's token.
     pub(crate) require_token_signature: RequiredSignatures,
     /// How much of what is worked on at once.
     pub(crate) families: Families,
+    /// What was folded of histories on the way to a page.
+    pub(crate) folds: Folds,
+    /// The ledger of the past moment that was asked about last.
+    pub(crate) last_past: Arc<LastPast>,
     /// Who makes a version of which key.
     pub(crate) turns: Turns,
     pub(crate) durability: Durability,

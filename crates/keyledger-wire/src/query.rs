@@ -87,13 +87,6 @@ pub struct OpenpgpCertificate {
     pub to_revoke: Vec<String>,
 }
 
-/// OpenPGP certificates.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenpgpCertificates {
-    /// One a principal, by name.
-    pub certificates: Vec<OpenpgpCertificate>,
-}
-
 /// A list of revoked certificates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Crl {
@@ -286,8 +279,8 @@ pub const QUESTIONS: &[Question] = &[
     Question {
         name: "openpgp",
         tail: "openpgp",
-        about: "The OpenPGP certificates of all principals that have one and act",
-        schema: || schemars::schema_for!(Nothing),
+        about: "The OpenPGP certificates of all principals that have one and act, by name, page by page",
+        schema: || schemars::schema_for!(keyledger_domain::views::ListQuery),
     },
     Question {
         name: "openpgp-show",

@@ -147,6 +147,11 @@ pub const FAULTS: &[(&str, u16, &str)] = &[
         "what an agent announces changes too often: wait; see what is at its workstation",
     ),
     (
+        "allowance_used",
+        503,
+        "this user makes the ledger longer faster than it may: wait for `retry_after_ms`, or raise the allowance of `keyledger serve`",
+    ),
+    (
         "store_unavailable",
         503,
         "JetStream did not acknowledge: try again with the same `CIM-Message-Id`",

@@ -246,6 +246,11 @@ impl Ledger {
         self.commands.get(command)
     }
 
+    /// Forgets which commands there were: for a fold that only shows states.
+    pub(crate) fn forget_commands(&mut self) {
+        self.commands.clear();
+    }
+
     /// Where a history stands; nothing if it has not begun.
     #[must_use]
     pub fn head(&self, history: &HistoryId) -> Option<Head> {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     credentials, inventory,
-    page::{self, MAX_PAGE_BYTES},
+    page::{self, Filling},
     principals, tokens,
 };
 use crate::{
@@ -102,40 +102,52 @@ const ALWAYS: [&str; 3] = ["revision", "cid", "changed_at"];
 ///
 /// [`ChainBreak`] if the records are not a whole history from revision 1 on.
 pub fn timeline(records: &[(Record, EventCid, u64)]) -> Result<Vec<TimelineEntry>, ChainBreak> {
-    entries(records, 0, usize::MAX)
+    let mut past = HistoryFold::default();
+    let entries = records.iter();
+    let entries = entries.map(|(record, cid, sequence)| past.entry(record, *cid, *sequence));
+    entries.collect()
 }
 
-/// A page of the timeline of one history: what comes after a revision, as much as fits a message. The records are the whole history, as
-/// far as [`HistoryQuery::until`].
-///
-/// # Errors
-///
-/// [`ChainBreak`] if the records are not a history from revision 1 on.
-pub fn timeline_page(
-    records: &[(Record, EventCid, u64)],
-    query: &HistoryQuery,
-) -> Result<Vec<TimelineEntry>, ChainBreak> {
-    entries(records, query.after.unwrap_or_default(), MAX_PAGE_BYTES)
-}
+/// A history folded so far: where a page begins. It knows the state, and nothing of how it came to be, so that it is small however long
+/// the history.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HistoryFold(Ledger);
 
-/// The entries after a revision, the first of them and as many more as have so many bytes as JSON.
-fn entries(
-    records: &[(Record, EventCid, u64)],
-    after: u32,
-    most: usize,
-) -> Result<Vec<TimelineEntry>, ChainBreak> {
-    let mut ledger = Ledger::new();
-    let (mut entries, mut bytes) = (Vec::new(), 0);
-    for (record, cid, sequence) in records {
-        if record.revision <= after {
-            ledger.apply(record, *cid, *sequence)?;
-            continue;
-        }
+impl HistoryFold {
+    /// Folds the next record of the history.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainBreak`] if it does not follow.
+    pub fn fold(
+        &mut self,
+        record: &Record,
+        cid: EventCid,
+        sequence: u64,
+    ) -> Result<(), ChainBreak> {
+        self.0.apply(record, cid, sequence)?;
+        self.0.forget_commands();
+        Ok(())
+    }
+
+    /// How many bytes it has as JSON: some measure of what it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        page::json_bytes(&self.0)
+    }
+
+    /// Folds the next record and says what it changed.
+    fn entry(
+        &mut self,
+        record: &Record,
+        cid: EventCid,
+        sequence: u64,
+    ) -> Result<TimelineEntry, ChainBreak> {
         // A user's state depends on the time: it is seen as it was then.
-        let before = face(&ledger, &record.history, record.occurred_at);
-        ledger.apply(record, *cid, *sequence)?;
-        let after = face(&ledger, &record.history, record.occurred_at);
-        let entry = TimelineEntry {
+        let before = face(&self.0, &record.history, record.occurred_at);
+        self.fold(record, cid, sequence)?;
+        let after = face(&self.0, &record.history, record.occurred_at);
+        Ok(TimelineEntry {
             revision: record.revision,
             at: record.occurred_at,
             event: record.event.past().to_owned(),
@@ -144,20 +156,59 @@ fn entries(
             reason: record.why.reason.clone(),
             ticket: record.why.ticket.clone(),
             changes: changes(&before, &after),
-            cid: *cid,
-            sequence: *sequence,
+            cid,
+            sequence,
             id: record.id,
             command_id: record.ids.command,
             correlation_id: record.ids.correlation,
             causation_id: record.ids.causation,
-        };
-        bytes += serde_json::to_vec(&entry).map_or(0, |json| json.len());
-        if bytes > most && !entries.is_empty() {
-            break;
-        }
-        entries.push(entry);
+        })
     }
-    Ok(entries)
+}
+
+/// A page of the timeline of one history while it is filled: as much as fits a message.
+#[derive(Debug, Clone, Default)]
+pub struct TimelinePage {
+    fold: HistoryFold,
+    entries: Filling<TimelineEntry>,
+}
+
+impl TimelinePage {
+    /// Begins a page behind what was folded.
+    #[must_use]
+    pub fn behind(fold: HistoryFold) -> Self {
+        Self {
+            fold,
+            entries: Filling::default(),
+        }
+    }
+
+    /// Adds the next record. False if the page is full: the record is on the next one.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainBreak`] if it does not follow the one before it.
+    pub fn add(
+        &mut self,
+        record: &Record,
+        cid: EventCid,
+        sequence: u64,
+    ) -> Result<bool, ChainBreak> {
+        let entry = self.fold.entry(record, cid, sequence)?;
+        Ok(self.entries.add(entry))
+    }
+
+    /// What was folded: everything up to the last record that it was given.
+    #[must_use]
+    pub const fn fold(&self) -> &HistoryFold {
+        &self.fold
+    }
+
+    /// The page.
+    #[must_use]
+    pub fn finish(self) -> Vec<TimelineEntry> {
+        self.entries.rows
+    }
 }
 
 /// An aggregate's row as JSON; empty if it does not exist.

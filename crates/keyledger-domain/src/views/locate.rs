@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     inventory::{InventoryRow, row_of},
-    page::{self, Page},
+    page::{self, Filling, Page},
 };
 use crate::{
     algorithm::{Algorithm, Purpose},
@@ -70,7 +70,7 @@ pub struct InventoryQuery {
     /// The greatest or latest first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub desc: Option<bool>,
-    /// At most so many, 1 to 500; 100 if absent.
+    /// At most so many, 1 to 500; 100 if absent. Fewer come where they would not fit a message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u16>,
     /// Only rows after this: the `next` of the page before, of the same question.
@@ -142,13 +142,20 @@ pub fn inventory(
         });
     }
     found.sort_unstable_by(|a, b| order(desc, (a.0, a.1), (b.0, b.1)));
-    let next = (found.len() > limit).then(|| {
-        let (value, name, _) = found[limit - 1];
+    let mut page = Filling::default();
+    let mut last = None;
+    for (value, name, entry) in found.iter().take(limit) {
+        if !page.add(row_of(name, entry)) {
+            break;
+        }
+        last = Some((*value, *name));
+    }
+    let rows = page.rows;
+    let next = last.filter(|_| rows.len() < found.len());
+    let next = next.map(|(value, name)| {
         let name = name.clone();
         Cursor { value, name }.text(sort, desc)
     });
-    found.truncate(limit);
-    let rows = found.into_iter().map(|(_, n, e)| row_of(n, e)).collect();
     Ok(Page { rows, next, total })
 }
 

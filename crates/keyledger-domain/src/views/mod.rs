@@ -12,9 +12,9 @@ pub mod principals;
 pub mod tokens;
 
 pub use credentials::{AccountRow, OperatorRow, UserRow, UserState};
-pub use history::{Change, HistoryQuery, TimelineEntry, timeline, timeline_page};
+pub use history::{Change, HistoryFold, HistoryQuery, TimelineEntry, TimelinePage, timeline};
 pub use inventory::{InventoryRow, row};
 pub use locate::{InventoryPage, InventoryQuery, InventorySort, States, inventory};
-pub use page::{ListQuery, Page};
+pub use page::{Filling, ListQuery, Page};
 pub use principals::PrincipalRow;
 pub use tokens::TokenRow;

@@ -7,7 +7,9 @@ use crate::{name::Name, rejection::Rejection};
 /// The most rows of one page: some 1 KiB each, they fit NATS's default message of 1 MiB. Of larger rows there are fewer.
 pub const MAX_PAGE: u16 = 500;
 /// The most bytes of a page's rows as JSON, unless one alone is larger: what fits NATS's default message with some to spare.
-pub(super) const MAX_PAGE_BYTES: usize = 896 * 1_024;
+pub const MAX_PAGE_BYTES: usize = 896 * 1_024;
+/// The bytes of a page that are not its rows: `next`, `total`, and the names of the fields.
+const FRAME_BYTES: usize = 512;
 /// The rows of a page when nobody says.
 pub const DEFAULT_PAGE: u16 = 100;
 
@@ -27,7 +29,7 @@ pub struct Page<T> {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
-    /// At most so many, 1 to 500; 100 if absent.
+    /// At most so many, 1 to 500; 100 if absent. Fewer come where they would not fit a message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u16>,
     /// Only rows after this: the `next` of the page before.
@@ -54,6 +56,37 @@ pub(super) fn limit(asked: Option<u16>) -> Result<usize, Rejection> {
     }
 }
 
+/// Rows while they are gathered: as many as fit a message.
+#[derive(Debug, Clone)]
+pub struct Filling<R> {
+    /// Those that fit.
+    pub rows: Vec<R>,
+    bytes: usize,
+}
+
+impl<R> Default for Filling<R> {
+    fn default() -> Self {
+        Self {
+            rows: Vec::new(),
+            bytes: FRAME_BYTES,
+        }
+    }
+}
+
+impl<R: Serialize> Filling<R> {
+    /// Adds a row, if it fits; the first one always does.
+    pub fn add(&mut self, row: R) -> bool {
+        // With the comma behind it.
+        let bytes = json_bytes(&row) + 1;
+        if self.bytes + bytes > MAX_PAGE_BYTES && !self.rows.is_empty() {
+            return false;
+        }
+        self.bytes += bytes;
+        self.rows.push(row);
+        true
+    }
+}
+
 /// One page of `entries`, by name.
 ///
 /// # Errors
@@ -64,23 +97,62 @@ pub(super) fn by_name<'a, S: 'a, R: Serialize>(
     query: &ListQuery,
     row: impl Fn(&Name, &S) -> R,
 ) -> Result<Page<R>, Rejection> {
-    let limit = limit(query.limit)?;
     let mut entries: Vec<_> = entries.collect();
     entries.sort_unstable_by_key(|(name, _)| *name);
+    sorted(
+        &entries,
+        query,
+        |(name, _)| *name,
+        |(name, state)| row(name, state),
+    )
+}
+
+/// One page of entries that are sorted by name already; `name` says each's.
+///
+/// # Errors
+///
+/// [`Rejection::OutOfRange`] if the limit is.
+pub fn sorted<E, R: Serialize>(
+    entries: &[E],
+    query: &ListQuery,
+    name: impl Fn(&E) -> &Name,
+    row: impl Fn(&E) -> R,
+) -> Result<Page<R>, Rejection> {
+    let limit = limit(query.limit)?;
     let total = entries.len();
     let from = query.after.as_ref().map_or(0, |after| {
-        entries.partition_point(|(name, _)| *name <= after)
+        entries.partition_point(|entry| name(entry) <= after)
     });
-    let (mut rows, mut bytes, mut next) = (Vec::new(), 0, None);
-    for (name, state) in &entries[from..total.min(from + limit)] {
-        let row = row(name, state);
-        bytes += serde_json::to_vec(&row).map_or(0, |json| json.len());
-        if bytes > MAX_PAGE_BYTES && !rows.is_empty() {
+    let mut page = Filling::default();
+    let mut next = None;
+    for entry in entries[from..].iter().take(limit) {
+        if !page.add(row(entry)) {
             break;
         }
-        rows.push(row);
-        next = Some(name.to_string());
+        next = Some(name(entry).to_string());
     }
+    let rows = page.rows;
     let next = next.filter(|_| from + rows.len() < total);
     Ok(Page { rows, next, total })
+}
+
+/// How many bytes a value has as JSON.
+pub(super) fn json_bytes(value: &impl Serialize) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    match serde_json::to_writer(&mut count, value) {
+        Ok(()) => count.0,
+        // What cannot be counted is not gathered.
+        Err(_) => MAX_PAGE_BYTES,
+    }
 }

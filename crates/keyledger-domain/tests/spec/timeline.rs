@@ -3,7 +3,7 @@
 use keyledger_domain::{
     Record,
     token::{Slot, SlotShown},
-    views::{HistoryQuery, timeline, timeline_page},
+    views::{HistoryFold, HistoryQuery, TimelinePage, timeline},
 };
 
 use crate::support::{SERIAL, Say, Step, forged, given, history, shown, surroundings, then};
@@ -40,17 +40,55 @@ fn a_history_larger_than_a_message_is_read_page_by_page() {
     let whole = timeline(&records).unwrap();
     assert_eq!(whole.len(), 40);
     assert!(serde_json::to_vec(&whole).unwrap().len() > 1_024 * 1_024);
-    let (mut read, mut pages, mut query) = (Vec::new(), 0, HistoryQuery::default());
-    loop {
-        let page = timeline_page(&records, &query).unwrap();
+    // Each page begins with what was folded before it, and reads nothing of that again.
+    let (mut read, mut pages, mut fold) = (Vec::new(), 0, HistoryFold::default());
+    while read.len() < records.len() {
+        let mut page = TimelinePage::behind(fold.clone());
+        let from = read.len();
+        for (record, cid, sequence) in &records[from..] {
+            if !page.add(record, *cid, *sequence).unwrap() {
+                break;
+            }
+            fold.fold(record, *cid, *sequence).unwrap();
+        }
+        let page = page.finish();
         assert!(serde_json::to_vec(&page).unwrap().len() < 900 * 1_024);
-        let Some(last) = page.last() else { break };
-        query.after = Some(last.revision);
+        assert!(!page.is_empty());
         read.extend(page);
         pages += 1;
     }
     assert_eq!(read, whole);
     assert!(pages > 1);
+}
+
+#[test]
+fn what_a_page_begins_with_does_not_grow_with_the_history() {
+    let bytes = |events| {
+        let world = given(then(surroundings(), (0..events).map(announced))).world();
+        let token = history(keyledger_domain::Aggregate::Token, &SERIAL.to_string());
+        let mut fold = HistoryFold::default();
+        for (record, cid, sequence) in world.records() {
+            if record.history == token {
+                fold.fold(&record, cid, sequence).unwrap();
+            }
+        }
+        fold.bytes()
+    };
+    let (short, long) = (bytes(4), bytes(80));
+    assert!(long < short + 100, "{short} bytes, then {long}");
+}
+
+#[test]
+fn a_page_of_records_that_do_not_follow_is_refused() {
+    let world = given(then(surroundings(), (0..3).map(announced))).world();
+    let token = history(keyledger_domain::Aggregate::Token, &SERIAL.to_string());
+    let records = world.records();
+    let of_it = records
+        .iter()
+        .find(|(record, ..)| record.history == token && record.revision == 2);
+    let (record, cid, sequence) = of_it.unwrap();
+    let mut page = TimelinePage::behind(HistoryFold::default());
+    assert!(page.add(record, *cid, *sequence).is_err());
 }
 
 #[test]

@@ -188,6 +188,38 @@ fn pages_stay_in_step_while_keys_come_and_go() {
 }
 
 #[test]
+fn a_page_of_keys_with_long_descriptions_fits_a_message() {
+    let long = "what it is for, in words ".repeat(20);
+    let described = json!({ "algorithm": "ed25519", "usage": long.trim(), "handling": long.trim(), "disposal": long.trim() });
+    let keys = (0..600).map(|n| key("generate", &format!("k{n}"), described.clone()));
+    let world = given(keys).world();
+    for sort in ["name", "created_at", "protect_stop_at"] {
+        let mut question = json!({ "limit": 500, "sort": sort, "desc": true, "prefix": "k" });
+        let (mut found, mut pages) = (std::collections::BTreeSet::new(), 0);
+        loop {
+            let page = ask(&world, &question);
+            let bytes = serde_json::to_vec(&page).unwrap().len();
+            assert!(
+                bytes <= keyledger_domain::views::page::MAX_PAGE_BYTES,
+                "{bytes}"
+            );
+            assert_eq!(page.total, 600);
+            for row in page.rows {
+                assert!(found.insert(row.name.clone()), "{} twice", row.name);
+            }
+            pages += 1;
+            let Some(next) = page.next else { break };
+            question["after"] = json!(next);
+        }
+        assert!(
+            found.len() == 600 && pages > 1,
+            "{} on {pages}",
+            found.len()
+        );
+    }
+}
+
+#[test]
 fn a_row_is_flat_json_without_empty_fields() {
     let world = world();
     let row = row(&world.ledger, &name("orders-c")).unwrap();

@@ -1,6 +1,6 @@
 //! A command on its way from a message to the handler and back.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use async_nats::{HeaderMap, Message};
 use keyledger_domain::{Command, Name, Rejection, command::Target, record::Ids};
@@ -8,6 +8,7 @@ use keyledger_wire::{Acknowledgement, Prefix, Status, header};
 use uuid::Uuid;
 
 use super::{
+    Allowance,
     reply::{Answer, Refused, ok, refuse},
     signature,
 };
@@ -15,6 +16,7 @@ use crate::{
     deliver::deliver,
     handler::Order,
     identity,
+    lanes::{Family, Sender},
     prepare::{self, Kept},
     shared::Shared,
 };
@@ -80,13 +82,19 @@ async fn carry_out(
         ledger.authorise(&sender.known, &target.name, &command)?;
         sender
     };
+    let family = Family::of_command(command.aggregate(), command.verb());
+    let counts = Allowance::counts(sender.known.role, family);
+    let is_retry = shared.live.ledger.read().remembered(&ids.command).is_some();
+    if counts && !is_retry {
+        shared.allowance.check(&sender.stamp.user, Instant::now())?;
+    }
     let signer = signature::verify(shared, message, &sender, &command, ids.command, now)?;
     let principal = match &signer {
         Some(signer) => sender.signed_by(&signer.key),
         None => Arc::clone(&sender.stamp),
     };
     shared.ready()?;
-    let whose = Arc::from(&*sender.stamp.user);
+    let whose = Sender::from(&*sender.stamp.user);
     let prepared =
         prepare::prepare(shared, &target, &command, ids.command, &whose, now, kept).await?;
     let order = Order {
@@ -108,6 +116,9 @@ async fn carry_out(
     };
     if !done.fresh {
         prepared.discard(shared).await;
+    } else if counts {
+        let bytes = message.payload.len();
+        shared.allowance.wrote(&whose, bytes, Instant::now());
     }
     let remarks = shared.live.ledger.read().remarks(
         &done.history,

@@ -2,6 +2,8 @@
 
 mod allowance;
 mod command;
+mod history;
+mod past;
 mod query;
 mod reply;
 mod report;
@@ -28,6 +30,9 @@ use tokio::{
 };
 
 pub(crate) use allowance::Allowance;
+pub use allowance::UserAllowance;
+pub(crate) use history::Folds;
+pub(crate) use past::LastPast;
 pub(crate) use reply::Refused;
 
 use self::{command::request_info, reply::Answer};

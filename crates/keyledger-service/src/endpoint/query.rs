@@ -4,23 +4,24 @@ use std::collections::BTreeMap;
 
 use async_nats::Message;
 use keyledger_domain::{
-    EventCid, Ledger, Name, Record, Rejection, Timestamp,
+    Ledger, Name, Rejection, Timestamp,
     command::parse_payload,
     key,
     name::{Aggregate, HistoryId},
     verify::{SignedHead, StoredEvent as Exported, export},
-    views::{self, HistoryQuery, InventoryQuery, ListQuery},
+    views::{self, Filling, HistoryQuery, InventoryQuery, ListQuery, Page, page::sorted},
 };
 use keyledger_wire::{
     Prefix, SERVICE_VERSION,
     query::{
         Certificates, Crl, CrlWanted, EventsPage, EventsQuery, InventoryRemade, Nothing,
-        OpenpgpCertificates, Rebuilt, ServiceStatus,
+        OpenpgpCertificate, Rebuilt, ServiceStatus,
     },
 };
 
 use super::{
     command::request_info,
+    history, past,
     reply::{Answer, Refused, ok, refuse},
 };
 use crate::{
@@ -34,6 +35,8 @@ use crate::{
 const MAX_ANSWER_BYTES: usize = 900 * 1024;
 /// Events of a page when nobody says, and at most.
 const EVENTS_PAGE: (u16, u16) = (200, 500);
+/// Events that are read at once for a page.
+const EVENTS_AT_ONCE: usize = 128;
 
 /// Answers a question.
 pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
@@ -46,7 +49,8 @@ pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
     }
     match answer {
         Ok(answer) if answer.0.len() > MAX_ANSWER_BYTES => {
-            let what = "bytes of an answer (ask for fewer rows with `limit`)";
+            // Every list has pages that fit: this is one thing that is larger than any message.
+            let what = "bytes of an answer";
             refuse(
                 Rejection::LimitReached {
                     what,
@@ -79,7 +83,16 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
                     }
                     .into());
                 }
-                Some(at) => ok(&views::inventory(&as_of(shared, at).await?, &query, at)?),
+                Some(at) => {
+                    let past = past::as_of(shared, at).await?;
+                    let (page, past) = on_a_thread(move || {
+                        let page = views::inventory(&past.ledger, &query, at);
+                        (page, past)
+                    })
+                    .await?;
+                    shared.last_past.keep(past);
+                    ok(&page?)
+                }
                 None => ok(&views::inventory(&shared.live.ledger.read(), &query, now)?),
             }
         }
@@ -96,8 +109,7 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
                     .to_owned(),
             })?;
             let id = HistoryId::new(aggregate, parse_name(name)?);
-            let records = history(shared, &id, &query).await?;
-            ok(&views::timeline_page(&records, &query).map_err(|e| broken(&e))?)
+            ok(&history::page(shared, &id, &query).await?)
         }
         ["principals"] => {
             let query: ListQuery = parse_payload(payload)?;
@@ -137,15 +149,8 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
             )?)
         }
         ["openpgp"] => {
-            let _: Nothing = parse_payload(payload)?;
-            let ledger = shared.live.ledger.read();
-            let mut names: Vec<_> = ledger.principals().map(|(name, _)| name).collect();
-            names.sort_unstable();
-            let found = names
-                .into_iter()
-                .filter_map(|name| tokens::openpgp_certificate(&ledger, name));
-            let certificates = found.collect();
-            ok(&OpenpgpCertificates { certificates })
+            let query: ListQuery = parse_payload(payload)?;
+            ok(&openpgp(&shared.live.ledger.read(), &query)?)
         }
         ["openpgp", "show", name] => {
             let _: Nothing = parse_payload(payload)?;
@@ -247,13 +252,26 @@ async fn rebuild_now(shared: &Shared, message: &Message) -> Result<Rebuilt, Refu
     })
 }
 
+/// The certificates of all principals that have one and act, by name.
+fn openpgp(ledger: &Ledger, query: &ListQuery) -> Result<Page<OpenpgpCertificate>, Rejection> {
+    let has_one = ledger
+        .principals()
+        .filter(|(_, p)| p.state.openpgp.is_some());
+    let mut names: Vec<_> = has_one.map(|(name, _)| name).collect();
+    names.sort_unstable();
+    let found = names.into_iter();
+    let found = found.filter_map(|name| tokens::openpgp_certificate(ledger, name));
+    let found: Vec<_> = found.collect();
+    sorted(&found, query, |found| &found.principal, Clone::clone)
+}
+
 fn parse_name(text: &str) -> Result<Name, Rejection> {
     Name::new(text).map_err(|e| Rejection::BadName {
         fault: e.to_string(),
     })
 }
 
-fn unreadable(error: &ReadError) -> Refused {
+pub(super) fn unreadable(error: &ReadError) -> Refused {
     let reason = match error {
         ReadError::Gone(_) => "ledger_broken",
         ReadError::Unavailable(_) => "store_unavailable",
@@ -261,61 +279,16 @@ fn unreadable(error: &ReadError) -> Refused {
     Refused::Fault(reason, error.to_string())
 }
 
-fn broken(error: &dyn std::fmt::Display) -> Refused {
+pub(super) fn broken(error: &dyn std::fmt::Display) -> Refused {
     Refused::Fault("ledger_broken", error.to_string())
 }
 
-/// The ledger as it was at a past moment: folded anew from the stream.
-async fn as_of(shared: &Shared, at: Timestamp) -> Result<Ledger, Refused> {
-    let mut ledger = Ledger::new();
-    let last = shared.live.position().sequence;
-    let mut after = 0;
-    while after < last {
-        let events = shared
-            .store
-            .read(after, 5_000)
-            .await
-            .map_err(|e| unreadable(&e))?;
-        let Some(newest) = events.last() else { break };
-        after = newest.sequence;
-        for event in events {
-            let record = Record::read(&event.payload).map_err(|e| broken(&e))?;
-            // Dates never fall within a history, so what came later is left out of each history's end only.
-            if record.occurred_at <= at {
-                let cid = EventCid::of(&event.payload);
-                ledger
-                    .apply(&record, cid, event.sequence)
-                    .map_err(|e| broken(&e))?;
-            }
-        }
-    }
-    Ok(ledger)
-}
-
-/// The records of a history as far as a page needs them; none if it asks for what comes after the last.
-async fn history(
-    shared: &Shared,
-    id: &HistoryId,
-    query: &HistoryQuery,
-) -> Result<Vec<(Record, EventCid, u64)>, Refused> {
-    let head = shared.live.ledger.read().head(id);
-    let head = head.ok_or_else(|| Rejection::NotFound(id.clone()))?;
-    let until = query.until()?;
-    if query.after >= Some(head.revision) {
-        return Ok(Vec::new());
-    }
-    let count = usize::try_from(head.revision.min(until)).unwrap_or(usize::MAX);
-    let filter = shared.prefix.history(id);
-    let events = shared
-        .store
-        .history(filter, count)
-        .await
-        .map_err(|e| unreadable(&e))?;
-    let read = |event: StoredEvent| {
-        let record = Record::read(&event.payload).map_err(|e| broken(&e))?;
-        Ok((record, EventCid::of(&event.payload), event.sequence))
-    };
-    events.into_iter().map(read).collect()
+/// Does what takes a processor for a while where nothing else waits for it.
+pub(super) async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refused> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|e| Refused::Fault("not_ready", e.to_string()))
 }
 
 fn head(shared: &Shared, now: Timestamp) -> SignedHead {
@@ -358,18 +331,24 @@ async fn events(shared: &Shared, query: EventsQuery) -> Result<EventsPage, Refus
         }
         .into());
     }
-    let events = read(shared, query.after, limit.into()).await;
-    let mut lines = Vec::new();
-    let mut bytes = 0;
-    for event in events.map_err(|e| unreadable(&e))? {
-        let line = export::write_line(&export::Line::Event(exported(event)));
-        bytes += line.len() * 2;
-        if bytes > MAX_ANSWER_BYTES && !lines.is_empty() {
+    let mut lines = Filling::default();
+    let (mut after, mut left) = (query.after, usize::from(limit));
+    while left > 0 {
+        // As many as may fit, and no more in memory than a few pages of the largest.
+        let events = read(shared, after, left.min(EVENTS_AT_ONCE)).await;
+        let events = events.map_err(|e| unreadable(&e))?;
+        if events.is_empty() {
             break;
         }
-        lines.push(line);
+        for event in events {
+            after = event.sequence;
+            left -= 1;
+            if !lines.add(export::write_line(&export::Line::Event(exported(event)))) {
+                return Ok(EventsPage { lines: lines.rows });
+            }
+        }
     }
-    Ok(EventsPage { lines })
+    Ok(EventsPage { lines: lines.rows })
 }
 
 fn exported(event: StoredEvent) -> Exported {

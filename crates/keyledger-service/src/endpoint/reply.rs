@@ -1,5 +1,7 @@
 //! Answers: an acknowledgement, a view, or a refusal with its reason.
 
+use std::time::Duration;
+
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use keyledger_domain::{Rejection, record::Ids};
@@ -20,8 +22,15 @@ pub(crate) enum Refused {
     Rejected(Rejection),
     /// The world failed: a reason of [`FAULTS`], and what happened.
     Fault(&'static str, String),
-    /// There is more to do than is taken in at once.
-    Busy(Busy),
+    /// Not now: a reason of [`FAULTS`], what there is too much of, and when to ask again.
+    Later {
+        /// The reason.
+        reason: &'static str,
+        /// What there is too much of.
+        said: String,
+        /// When to ask again.
+        retry_after: Duration,
+    },
 }
 
 impl Refused {
@@ -42,7 +51,7 @@ impl Refused {
                 | R::Unidentified,
             )
             | Self::Fault(..)
-            | Self::Busy(_) => false,
+            | Self::Later { .. } => false,
             Self::Rejected(_) => true,
         }
     }
@@ -56,7 +65,11 @@ impl From<Rejection> for Refused {
 
 impl From<Busy> for Refused {
     fn from(busy: Busy) -> Self {
-        Self::Busy(busy)
+        Self::Later {
+            reason: "busy",
+            said: busy.to_string(),
+            retry_after: busy.retry_after,
+        }
     }
 }
 
@@ -113,10 +126,15 @@ pub(super) fn refuse(refused: Refused, ids: Option<Ids>) -> Answer {
             (rejection.reason(), rejection.code(), rejection.to_string())
         }
         Refused::Fault(reason, said) => (reason, code_of(reason), said),
-        Refused::Busy(busy) => {
-            let ms = u64::try_from(busy.retry_after.as_millis()).unwrap_or(u64::MAX);
-            retry_after_ms = Some(ms);
-            ("busy", code_of("busy"), busy.to_string())
+        Refused::Later {
+            reason,
+            said,
+            retry_after,
+        } => {
+            // Rounded up: whoever asks then is not told to wait another moment.
+            let ms = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+            retry_after_ms = Some(ms.saturating_add(1));
+            (reason, code_of(reason), said)
         }
     };
     let mut headers = HeaderMap::new();

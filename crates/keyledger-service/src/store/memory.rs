@@ -112,12 +112,14 @@ impl Store for MemoryStore {
     fn history(
         &self,
         filter: String,
+        after: u64,
         count: usize,
     ) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
         Box::pin(async move {
             let history = filter.strip_suffix('>').unwrap_or(&filter);
             let events = self.events.lock();
-            let found = events.iter().filter(|e| e.subject.starts_with(history));
+            let found = events.iter().filter(|e| e.sequence > after);
+            let found = found.filter(|e| e.subject.starts_with(history));
             Ok(found.take(count).cloned().collect())
         })
     }

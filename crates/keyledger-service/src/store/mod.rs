@@ -108,10 +108,11 @@ pub trait Store: Send + Sync + 'static {
         self.read(after, count)
     }
 
-    /// Reads the first `count` events of one history, in order; `filter` is its subject filter.
+    /// Reads `count` events of one history in order, the first of those with sequences above `after`; `filter` is its subject filter.
     fn history(
         &self,
         filter: String,
+        after: u64,
         count: usize,
     ) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>>;
 

@@ -50,7 +50,7 @@ async fn ways_in_at(shared: &Shared, name: &Name, revision: u32) -> Result<Vec<B
         .prefix
         .history(&HistoryId::new(Aggregate::Token, name.clone()));
     let count = usize::try_from(revision).unwrap_or(usize::MAX);
-    let events = shared.store.history(history, count).await;
+    let events = shared.store.history(history, 0, count).await;
     let events = events.map_err(|e| Refused::Fault("store_unavailable", e.to_string()))?;
     let mut token: Option<Token> = None;
     for event in events {

@@ -108,11 +108,15 @@ async fn keeps_its_promises(store: Arc<dyn Store>) {
 
     // One history.
     let history = HistoryId::new(Aggregate::Key, Name::new("b").unwrap());
-    let b = store
-        .history(Prefix::default().history(&history), 2)
-        .await
-        .unwrap();
-    assert_eq!(b.iter().map(|e| e.sequence).collect::<Vec<_>>(), [3, 4]);
+    let b = async |after, count| {
+        let filter = Prefix::default().history(&history);
+        let events = store.history(filter, after, count).await.unwrap();
+        events.iter().map(|e| e.sequence).collect::<Vec<_>>()
+    };
+    assert_eq!(b(0, 2).await, [3, 4]);
+    assert_eq!(b(0, 1).await, [3]);
+    assert_eq!(b(3, 1).await, [4]);
+    assert_eq!(b(2, 2).await, [3, 4]);
 
     // The tail: what is there, and then what comes.
     let mut tail = store.tail(4).await.unwrap();
@@ -292,6 +296,6 @@ async fn reading_makes_no_consumer() {
     let answers = |(name, _): &(String, String)| name == "Nats-Num-Pending";
     assert!(!all[2_000].headers.iter().any(answers));
     let history = HistoryId::new(Aggregate::Key, Name::new("k1-7").unwrap());
-    let one = store.history(prefix.history(&history), 1).await.unwrap();
+    let one = store.history(prefix.history(&history), 0, 1).await.unwrap();
     assert_eq!(one, all[1_007..1_008]);
 }

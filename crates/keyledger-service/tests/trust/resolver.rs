@@ -34,6 +34,7 @@ pub(crate) async fn serve(organisation: &Organisation, url: String) -> Service {
         accept_data_loss: false,
         attestation_test_root: None,
         require_token_signature: Default::default(),
+        user_allowance: Default::default(),
         clock: None,
     };
     Service::start(options).await.unwrap()

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use keyledger_domain::signed::RequiredSignatures;
-use keyledger_service::{Options, Service, StartError};
+use keyledger_service::{Options, Service, StartError, UserAllowance};
 use serde_json::json;
 
 use super::{root::Unseal, setup::Server, signals::Signals};
@@ -49,6 +49,8 @@ pub(crate) struct Serve {
     accept_data_loss: bool,
     #[command(flatten)]
     signatures: Signatures,
+    #[command(flatten)]
+    allowance: Allowance,
 }
 
 /// Which commands must be signed by a key on a token.
@@ -63,6 +65,39 @@ pub(super) struct Signatures {
         default_value_t
     )]
     pub(super) require_token_signature: RequiredSignatures,
+}
+
+/// How fast one user may make the ledger longer.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Allowance {
+    /// Commands that one user who is no administrator may have written in an hour, a quarter of them at once; what revokes does not
+    /// count. In each instance
+    #[arg(
+        long,
+        value_name = "N",
+        env = "KEYLEDGER_USER_COMMANDS_PER_HOUR",
+        default_value_t = UserAllowance::default().commands_per_hour,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    user_commands_per_hour: u32,
+    /// KiB of payload of those commands, and one for each of them
+    #[arg(
+        long,
+        value_name = "N",
+        env = "KEYLEDGER_USER_KIB_PER_HOUR",
+        default_value_t = UserAllowance::default().kib_per_hour,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    user_kib_per_hour: u32,
+}
+
+impl From<Allowance> for UserAllowance {
+    fn from(allowance: Allowance) -> Self {
+        Self {
+            commands_per_hour: allowance.user_commands_per_hour,
+            kib_per_hour: allowance.user_kib_per_hour,
+        }
+    }
 }
 
 impl Serve {
@@ -89,6 +124,7 @@ impl Serve {
             accept_data_loss: self.accept_data_loss,
             attestation_test_root: self.attestation_test_root,
             require_token_signature: self.signatures.require_token_signature,
+            user_allowance: self.allowance.into(),
             clock: None,
         };
         let service = tokio::select! {

@@ -229,9 +229,10 @@ impl Store for JetStreamStore {
     fn history(
         &self,
         filter: String,
+        after: u64,
         count: usize,
     ) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
-        Box::pin(self.read_history(filter, count))
+        Box::pin(self.read_history(filter, after, count))
     }
 
     fn tail(

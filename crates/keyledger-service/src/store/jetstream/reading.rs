@@ -61,13 +61,14 @@ impl JetStreamStore {
         Ok(events)
     }
 
-    /// The first `count` events of the history that `filter` is of.
+    /// The first `count` events above `after` of the history that `filter` is of.
     pub(super) async fn read_history(
         &self,
         filter: String,
+        after: u64,
         count: usize,
     ) -> Result<Vec<StoredEvent>, ReadError> {
-        let events = self.gather(0, Some(&filter), count).await?;
+        let events = self.gather(after, Some(&filter), count).await?;
         match events.len() {
             found if found == count => Ok(events),
             found => Err(unavailable(format!(

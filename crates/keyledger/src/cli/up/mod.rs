@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use keyledger_custody::Custody;
 use keyledger_domain::{signed::RequiredSignatures, text::Title};
 use keyledger_service::{
-    Options, Service,
+    Options, Service, UserAllowance,
     trust::{Organisation, setup},
 };
 use keyledger_wire::Prefix;
@@ -55,6 +55,8 @@ pub(crate) struct Up {
     #[command(flatten)]
     signatures: serve::Signatures,
     #[command(flatten)]
+    allowance: serve::Allowance,
+    #[command(flatten)]
     unseal: Unseal,
 }
 
@@ -68,12 +70,13 @@ impl Up {
         let mut signals = Signals::listen()?;
         let mut server = NatsServer::start(program, &organisation)?;
         let mut service = None;
-        let tokens = (
-            self.attestation_test_root,
-            self.signatures.require_token_signature,
-        );
+        let rules = Rules {
+            attestation_test_root: self.attestation_test_root,
+            require_token_signature: self.signatures.require_token_signature,
+            user_allowance: self.allowance.into(),
+        };
         let ended = tokio::select! {
-            ended = serve_on(&mut server, &organisation, custody, tokens, &mut service, out) => ended,
+            ended = serve_on(&mut server, &organisation, custody, rules, &mut service, out) => ended,
             signal = signals.next() => {
                 tracing::info!(signal, "stopping");
                 Ok(())
@@ -87,12 +90,19 @@ impl Up {
     }
 }
 
+/// What the service is told to be strict about.
+struct Rules {
+    attestation_test_root: Option<PathBuf>,
+    require_token_signature: RequiredSignatures,
+    user_allowance: UserAllowance,
+}
+
 /// Serves until it is cancelled, or something cannot be started.
 async fn serve_on(
     server: &mut NatsServer,
     organisation: &Organisation,
     custody: Arc<Custody>,
-    (attestation_test_root, require_token_signature): (Option<PathBuf>, RequiredSignatures),
+    rules: Rules,
     service: &mut Option<Service>,
     out: &mut Output<'_>,
 ) -> anyhow::Result<()> {
@@ -111,8 +121,9 @@ async fn serve_on(
         custody,
         snapshot: Some(organisation.directory().join("snapshot")),
         accept_data_loss: false,
-        attestation_test_root,
-        require_token_signature,
+        attestation_test_root: rules.attestation_test_root,
+        require_token_signature: rules.require_token_signature,
+        user_allowance: rules.user_allowance,
         clock: None,
     };
     let started = Service::start(options).await.map_err(serve::unstarted)?;
