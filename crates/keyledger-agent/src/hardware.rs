@@ -63,6 +63,7 @@ impl Tokens for Hardware {
         statement: &[u8],
         person: &mut dyn Signatory,
     ) -> Result<Vec<u8>, SignError> {
+        let _walked = card::walked(serial); // a wrong PIN costs a try
         walk::sign(serial, slot, statement, person)
     }
 }

@@ -88,8 +88,9 @@ impl Apdu {
         }
         let mut data = line.send(self.name, bytes, self.sensitive)?;
         let length = data.len();
+        // A card always says a status: this answer was cut off by a pull.
         let Some(&status) = data.last_chunk() else {
-            return Err(CardError::Malformed(self.name));
+            return Err(CardError::Removed { during: self.name });
         };
         data.truncate(length - 2);
         Ok(Answer {

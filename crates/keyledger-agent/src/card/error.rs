@@ -18,6 +18,19 @@ pub enum CardError {
         /// The command that was not answered.
         during: &'static str,
     },
+    /// PIV is switched off on it: switch it on.
+    #[error("PIV is switched off on token {0}: switch it on with `ykman config usb --enable PIV`")]
+    WithoutPiv(Serial),
+    /// It does not say its serial number anywhere.
+    #[error(
+        "a token that does not say its serial number: let it say it (`ykman otp settings --serial-usb-visible`), or take another"
+    )]
+    Unnumbered,
+    /// It is held to a reader of NFC, and lets nothing be selected there.
+    #[error(
+        "a YubiKey that lets nothing be read over NFC: plug it into USB for three seconds first"
+    )]
+    Restricted,
     /// Another program holds it: let it end, or end it.
     #[error("another program holds the token: {by}")]
     Held {
@@ -105,6 +118,14 @@ impl CardError {
         matches!(
             self,
             Self::NoService | Self::Absent(_) | Self::Removed { .. }
+        )
+    }
+
+    /// True where what came may have been cut off by a pull, or spoilt by one: whether the token is still there tells.
+    pub(crate) const fn may_be_a_pull(&self) -> bool {
+        matches!(
+            self,
+            Self::Malformed(_) | Self::Status { .. } | Self::Nothing(_) | Self::Silent(_)
         )
     }
 

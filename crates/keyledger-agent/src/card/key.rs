@@ -23,10 +23,10 @@ pub(crate) struct Key {
     pub(crate) algorithm: Option<Algorithm>,
     /// True if it was made on the token.
     pub(crate) generated: bool,
-    /// When it asks for the PIN.
-    pub(crate) pin: PinPolicy,
-    /// When it asks to be touched.
-    pub(crate) touch: TouchPolicy,
+    /// When it asks for the PIN; nothing if this version does not know the policy.
+    pub(crate) pin: Option<PinPolicy>,
+    /// When it asks to be touched; nothing if this version does not know the policy.
+    pub(crate) touch: Option<TouchPolicy>,
     /// The DER `SubjectPublicKeyInfo`; empty of an algorithm that is not known.
     pub(crate) public_key: Vec<u8>,
 }
@@ -36,8 +36,8 @@ impl Key {
     pub(crate) fn fits(&self, plan: &SlotPlan) -> bool {
         self.generated
             && self.algorithm == Some(plan.algorithm)
-            && self.pin == plan.pin
-            && self.touch == plan.touch
+            && self.pin == Some(plan.pin)
+            && self.touch == Some(plan.touch)
     }
 }
 
@@ -56,9 +56,6 @@ impl Piv {
         ) else {
             return Err(CardError::Malformed(NAME));
         };
-        let (Some(pin), Some(touch)) = (pin_policy(pin), touch_policy(touch)) else {
-            return Err(CardError::Malformed(NAME));
-        };
         let algorithm = algorithm_of(number);
         let public_key = match (algorithm, tlv::find(&shown, 4)) {
             (None, _) => Vec::new(),
@@ -70,8 +67,8 @@ impl Piv {
         Ok(Some(Key {
             algorithm,
             generated: origin == 1,
-            pin,
-            touch,
+            pin: pin_policy(pin),
+            touch: touch_policy(touch),
             public_key,
         }))
     }
@@ -86,6 +83,8 @@ impl Piv {
             PinPolicy::Never => 1,
             PinPolicy::Once => 2,
             PinPolicy::Always => 3,
+            PinPolicy::MatchOnce => 4,
+            PinPolicy::MatchAlways => 5,
         };
         let touch = match plan.touch {
             TouchPolicy::Never => 1,
@@ -177,7 +176,9 @@ const fn pin_policy(number: u8) -> Option<PinPolicy> {
         1 => Some(PinPolicy::Never),
         2 => Some(PinPolicy::Once),
         3 => Some(PinPolicy::Always),
-        _ => None, // a fingerprint: no profile asks for it
+        4 => Some(PinPolicy::MatchOnce),
+        5 => Some(PinPolicy::MatchAlways),
+        _ => None,
     }
 }
 

@@ -39,6 +39,8 @@ type Bytes = Zeroizing<Vec<u8>>;
 /// comes next: another applet is selected, which makes a token forget, or the card is reset if that fails. Others who share the card
 /// would notice a reset, so it is the second choice.
 pub(crate) struct Line {
+    /// What the card said of itself when it was powered: its answer to reset.
+    atr: Vec<u8>,
     /// Nothing once it is being closed.
     commands: Option<Sender<Command>>,
     answers: Receiver<Result<Bytes, pcsc::Error>>,
@@ -65,13 +67,17 @@ impl Line {
         if spawned.is_err() {
             return Err(CardError::Service(pcsc::Error::NoMemory));
         }
-        let line = Self {
+        let mut line = Self {
+            atr: Vec::new(),
             commands: Some(commands),
             answers,
             during: "connecting",
         };
         match line.answers.recv_timeout(TRANSACTION_WAIT) {
-            Ok(Ok(_)) => Ok(line),
+            Ok(Ok(atr)) => {
+                line.atr = atr.to_vec();
+                Ok(line)
+            }
             Ok(Err(pcsc::Error::SharingViolation)) | Err(RecvTimeoutError::Timeout) => {
                 Err(CardError::Held {
                     by: holder::named(),
@@ -80,6 +86,12 @@ impl Line {
             Ok(Err(error)) => Err(CardError::of_service(error, line.during)),
             Err(RecvTimeoutError::Disconnected) => Err(CardError::Silent(line.during)),
         }
+    }
+
+    /// True of a card that calls itself a YubiKey, whatever it answers.
+    pub(crate) fn says_yubikey(&self) -> bool {
+        let name = b"YubiKey";
+        self.atr.windows(name.len()).any(|bytes| bytes == name)
     }
 
     /// Sends one short command and waits for its answer, status included.
@@ -176,7 +188,9 @@ fn begin(
     for _ in 0..3 {
         let error = match card.transaction() {
             Ok(transaction) if has_protocol(&transaction) => {
-                if answer.send(Ok(Bytes::default())).is_err() {
+                let atr = transaction.status2_owned();
+                let atr = atr.map(|status| status.atr().to_vec()).unwrap_or_default();
+                if answer.send(Ok(Bytes::new(atr))).is_err() {
                     return Disposition::LeaveCard;
                 }
                 return serve(transaction, told, answer);

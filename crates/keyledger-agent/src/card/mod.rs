@@ -3,9 +3,11 @@
 //! | module | what |
 //! |---|---|
 //! | [`reader`](readers) | which tokens are plugged in, and when that changes |
+//! | `looks` | what was seen in each reader, and is not looked at again |
 //! | `line` | one connection and one transaction, held by a thread of its own |
 //! | `apdu`, `tlv` | commands and answers (ISO 7816-4) |
 //! | `piv`, `key`, `management_key` | the PIV applet (NIST SP 800-73-4, and Yubico's instructions) |
+//! | `features` | the management applet: what a token is, and its serial number |
 //! | `openpgp`, `fingerprint` | the OpenPGP applet (OpenPGP smart card application 3.4) |
 //! | `holder` | who else holds a token |
 //!
@@ -19,11 +21,13 @@
 
 mod apdu;
 mod error;
+mod features;
 mod fingerprint;
 mod holder;
 mod key;
 mod line;
 mod look;
+mod looks;
 mod management_key;
 mod openpgp;
 mod piv;
@@ -35,9 +39,10 @@ pub use reader::{Found, Watch, readers};
 
 pub(crate) use holder::ask_scdaemon_to_let_go;
 pub(crate) use look::{all_slots, announcement};
+pub(crate) use looks::walked;
 pub(crate) use management_key::ManagementKey;
 pub(crate) use openpgp::{
     FACTORY_ADMIN_PIN, FACTORY_OPENPGP_PIN, For, Import, Openpgp, OpenpgpKey,
 };
 pub(crate) use piv::{FACTORY_PIN, FACTORY_PUK, Piv, Tries};
-pub(crate) use reader::{open, walked};
+pub(crate) use reader::open;

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::{
     CardError, Reference,
     apdu::Apdu,
+    features::{self, Features},
     line::Line,
     management_key::{self, ManagementKey},
     tlv,
@@ -44,21 +45,38 @@ pub(crate) struct Piv {
     firmware: Firmware,
 }
 
+/// What is in a reader.
+pub(super) enum Opened {
+    /// A token, with its PIV applet.
+    Piv(Piv),
+    /// A token whose PIV is switched off.
+    WithoutPiv(Serial, Features),
+    /// No token.
+    Nothing,
+}
+
 impl Piv {
-    /// Opens whatever token is in a reader.
+    /// Opens whatever is in a reader.
     ///
     /// # Errors
     ///
-    /// [`CardError::Nothing`] or [`CardError::Status`] if it is no YubiKey with PIV; [`CardError::Held`], [`CardError::Removed`].
-    pub(super) fn open(reader: CString) -> Result<Self, CardError> {
+    /// [`CardError::Unnumbered`], [`CardError::Restricted`] if it is a token that nobody can work with; [`CardError::Held`],
+    /// [`CardError::Removed`].
+    pub(super) fn open(reader: CString) -> Result<Opened, CardError> {
         let mut line = Line::open(reader)?;
-        let firmware = select(&mut line)?;
+        let firmware = match select(&mut line) {
+            Ok(firmware) => firmware,
+            Err(
+                error @ (CardError::Nothing(_) | CardError::Denied(_) | CardError::Status { .. }),
+            ) => return without_piv(line, error),
+            Err(error) => return Err(error),
+        };
         let serial = read_serial(&mut line)?;
-        Ok(Self {
+        Ok(Opened::Piv(Self {
             line,
             serial,
             firmware,
-        })
+        }))
     }
 
     /// The serial number that it showed when it was opened.
@@ -185,14 +203,13 @@ impl Piv {
         let command = Apdu::new(NAME, header).with(&tlv::object(0x7c, &proof));
         let answer = command.sensitive().send(&mut self.line)?;
         let shown = match answer.success() {
-            Err(CardError::Denied(_) | CardError::Status { .. }) => {
-                return Err(CardError::ManagementKey);
-            }
+            Err(CardError::Denied(_)) => return Err(CardError::ManagementKey),
             other => other?,
         };
         let response = tlv::find(&shown, 0x7c).and_then(|inner| tlv::find(inner, 0x82));
-        match (response, key.encrypt(&challenge)) {
-            (Some(response), Some(expected)) if *response == *expected => Ok(()),
+        let response = response.ok_or(CardError::Malformed(NAME))?;
+        match key.encrypt(&challenge) {
+            Some(expected) if *response == *expected => Ok(()),
             _ => Err(CardError::ManagementKey),
         }
     }
@@ -338,12 +355,35 @@ fn select(line: &mut Line) -> Result<Firmware, CardError> {
     }
 }
 
+/// The serial number, with PIV selected before and after.
 fn read_serial(line: &mut Line) -> Result<Serial, CardError> {
     const NAME: &str = "GET SERIAL";
-    let shown = Apdu::new(NAME, [0, 0xf8, 0, 0]).send(line)?.success()?;
-    let number = <[u8; 4]>::try_from(&shown[..]).map(u32::from_be_bytes);
-    let serial = number.ok().and_then(Serial::new);
-    serial.ok_or(CardError::Malformed(NAME))
+    match Apdu::new(NAME, [0, 0xf8, 0, 0]).send(line)?.success() {
+        Ok(shown) => features::serial(&shown).ok_or(CardError::Malformed(NAME)),
+        // Before firmware 5, PIV does not know it.
+        Err(CardError::Status { status: 0x6d00, .. }) => {
+            let serial = features::serial_elsewhere(line)?;
+            select(line)?;
+            Ok(serial)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What it is that does not let its PIV be selected, and said so.
+fn without_piv(mut line: Line, said: CardError) -> Result<Opened, CardError> {
+    let Some(features) = Features::read(&mut line)? else {
+        return if line.says_yubikey() {
+            Err(CardError::Restricted)
+        } else {
+            Ok(Opened::Nothing)
+        };
+    };
+    match (features.serial, said) {
+        (Some(serial), CardError::Nothing(_)) => Ok(Opened::WithoutPiv(serial, features)),
+        (None, CardError::Nothing(_)) => Err(CardError::Unnumbered),
+        (_, said) => Err(said),
+    }
 }
 
 /// The tag of the object that a slot's certificate lies in (NIST SP 800-73-4 part 1 table 3).

@@ -1,16 +1,20 @@
-//! Which tokens are plugged in, and when that changes.
+//! Which tokens are plugged in, and when that changes. Only what changed is looked at: see `looks`.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     ffi::CString,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use keyledger_domain::token::{Announcement, Serial};
 use pcsc::{Context, PNP_NOTIFICATION, ReaderState, Scope, State};
 
-use super::{CardError, Piv, announcement};
+use super::{
+    CardError, Piv, announcement,
+    look::without_piv,
+    looks::{self, Look, What},
+    piv::Opened,
+};
 
 /// A token that is plugged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,60 +23,82 @@ pub struct Found {
     pub reader: String,
     /// What it shows to anybody; or why it cannot be asked now: who holds it.
     pub shows: Result<Announcement, CardError>,
+    /// How long ago it was looked at.
+    pub age: Duration,
 }
 
-/// The tokens that are plugged in. What is no token is left out; what may be one and is held by another program is not.
+/// The tokens that are plugged in. What is no token is left out; what may be one and cannot be asked is not.
 ///
-/// Blocks while tokens are talked to: some 30 commands each.
+/// Only what came since the last call is looked at, or was in the hands of a walk: whoever selects an applet on a token ends the session
+/// that another program has with it, and the PIN that was given for it. Blocks while tokens are talked to: some 30 commands each.
 ///
 /// # Errors
 ///
 /// [`CardError::NoService`] if pcscd does not answer.
 pub fn readers() -> Result<Vec<Found>, CardError> {
     let mut found = Vec::new();
-    for reader in occupied()? {
-        match look_into(&reader) {
-            Ok(Some(announcement)) => found.push(Found::new(&reader, Ok(announcement))),
-            Ok(None) => {}
-            Err(CardError::NoService) => return Err(CardError::NoService),
-            Err(error @ CardError::Held { .. }) => found.push(Found::new(&reader, Err(error))),
-            Err(error) => {
-                tracing::debug!(reader = ?reader.name, %error, "no token to be seen here now");
-            }
-        }
+    let occupied = occupied()?;
+    looks::forget_others(&occupied);
+    for reader in occupied {
+        let look = match looks::of(&reader) {
+            Some(known) => known,
+            None => look_into(&reader)?,
+        };
+        let shows = match look.what {
+            What::Token(_, Some(shown)) => Ok(shown),
+            What::Unable { error, times } if look_is_told(&error, times) => Err(error),
+            What::Token(_, None) | What::Unable { .. } | What::Nothing => continue,
+        };
+        found.push(Found {
+            reader: reader.name.to_string_lossy().into_owned(),
+            shows,
+            age: look.at.elapsed(),
+        });
     }
     Ok(found)
+}
+
+/// Whether the person is told that a look failed: at once who holds a token, and what is wrong with it for good; else if it goes on.
+const fn look_is_told(error: &CardError, times: u32) -> bool {
+    const PASSING: u32 = 3;
+    match error {
+        CardError::Held { .. } | CardError::Unnumbered | CardError::Restricted => true,
+        _ => times >= PASSING,
+    }
 }
 
 /// Opens the token of this serial number.
 ///
 /// # Errors
 ///
-/// [`CardError::Absent`] if no reader shows it, [`CardError::Held`] if a reader that may be it is held by another program;
-/// [`CardError::NoService`].
+/// [`CardError::Absent`] if no reader shows it, [`CardError::Held`] if a reader that may be it is held by another program,
+/// [`CardError::WithoutPiv`] if it has none; [`CardError::NoService`].
 pub(crate) fn open(serial: Serial) -> Result<Piv, CardError> {
-    let mut readers = occupied()?;
-    // Where it was before, it probably still is; who is known to be another one is left alone.
-    readers.sort_by_key(|reader| seen(reader) != Some(Some(serial)));
     let mut held = None;
-    for reader in readers {
-        if seen_lately(&reader).is_some_and(|known| known != Some(serial)) {
+    for reader in occupied()? {
+        // Who is known to be another one is left alone, for as long as it stays where it is.
+        if looks::known(&reader).is_some_and(|known| known != Some(serial)) {
             continue;
         }
         match Piv::open(reader.name.clone()) {
-            Ok(piv) => {
-                remember(&reader, Some(piv.serial()));
+            Ok(Opened::Piv(piv)) => {
+                looks::remember(&reader, What::Token(piv.serial(), None));
                 if piv.serial() == serial {
                     return Ok(piv);
                 }
             }
-            // One that is known to be another token may be held as long as it likes.
-            Err(error @ CardError::Held { .. }) if may_be(&reader, serial) => held = Some(error),
-            Err(CardError::Held { .. }) => {}
-            Err(CardError::Nothing(_) | CardError::Status { .. }) => remember(&reader, None),
+            Ok(Opened::WithoutPiv(found, features)) => {
+                let shown = without_piv(found, features);
+                looks::remember(&reader, What::Token(found, Some(shown)));
+                if found == serial {
+                    return Err(CardError::WithoutPiv(serial));
+                }
+            }
+            Ok(Opened::Nothing) => looks::remember(&reader, What::Nothing),
+            Err(error @ CardError::Held { .. }) => held = Some(error),
             Err(CardError::NoService) => return Err(CardError::NoService),
             Err(error) => {
-                tracing::debug!(reader = ?reader.name, %error, "no token to be seen here now")
+                tracing::debug!(reader = ?reader.name, %error, "no token to be seen here now");
             }
         }
     }
@@ -87,8 +113,8 @@ pub(crate) fn open(serial: Serial) -> Result<Piv, CardError> {
 pub struct Watch {
     context: Context,
     known: BTreeMap<CString, State>,
-    /// How many walks had ended when it was last looked.
-    ended: u64,
+    /// How often something had to be looked at anew when it was last looked.
+    stale: u64,
 }
 
 impl Watch {
@@ -101,12 +127,12 @@ impl Watch {
         Ok(Self {
             context: context()?,
             known: BTreeMap::new(),
-            ended: walks().ended,
+            stale: looks::stale(),
         })
     }
 
-    /// Blocks until a token came, went or was let go of, or for `patience`; true if something changed since the last call. The first
-    /// call returns at once.
+    /// Blocks until a token came, went or was let go of, or for `patience`; true if something changed since the last call, or a look that
+    /// failed is to be repeated. The first call returns at once.
     ///
     /// # Errors
     ///
@@ -127,7 +153,7 @@ impl Watch {
         states.push(ReaderState::new(PNP_NOTIFICATION(), pnp));
         match self.context.get_status_change(patience, &mut states) {
             Ok(()) => {}
-            Err(pcsc::Error::Timeout) => return Ok(self.has_walk_ended() || came_or_went),
+            Err(pcsc::Error::Timeout) => return Ok(self.is_stale() || came_or_went),
             Err(error) => return Err(CardError::of_service(error, "watching readers")),
         }
         states.pop();
@@ -136,13 +162,13 @@ impl Watch {
             let now = state.event_state().difference(State::CHANGED);
             self.known.insert(state.name().to_owned(), now);
         }
-        Ok(self.has_walk_ended() || came_or_went || before != self.known)
+        Ok(self.is_stale() || came_or_went || before != self.known)
     }
 
-    /// What a token shows may be something else after a walk.
-    fn has_walk_ended(&mut self) -> bool {
-        let ended = walks().ended;
-        std::mem::replace(&mut self.ended, ended) != ended
+    /// What a token shows may be something else after a walk, and a look may have failed in passing.
+    fn is_stale(&mut self) -> bool {
+        let stale = looks::stale();
+        std::mem::replace(&mut self.stale, stale) != stale || looks::is_one_due()
     }
 }
 
@@ -153,38 +179,45 @@ fn pcsc_state(bits: u32) -> pcsc::ffi::DWORD {
 }
 
 /// A reader with a card in it, at one moment.
-struct Occupied {
-    name: CString,
+pub(super) struct Occupied {
+    pub(super) name: CString,
     /// How often a card came or went.
-    events: u32,
+    pub(super) events: u32,
+    /// Whether other programs have it, apart from that.
+    pub(super) state: State,
 }
 
 fn occupied() -> Result<Vec<Occupied>, CardError> {
-    let context = context()?;
-    let names = names(&context)?;
-    let mut states: Vec<_> = names
-        .into_iter()
-        .map(|name| ReaderState::new(name, State::UNAWARE))
-        .collect();
-    if states.is_empty() {
-        return Ok(Vec::new());
-    }
-    match context.get_status_change(Duration::ZERO, &mut states) {
-        Ok(()) | Err(pcsc::Error::Timeout) => {}
-        Err(error) => return Err(CardError::of_service(error, "looking at readers")),
-    }
-    let present = states
-        .iter()
-        .filter(|state| state.event_state().contains(State::PRESENT));
-    Ok(present
-        .map(|state| Occupied {
-            name: state.name().to_owned(),
-            events: state.event_count(),
-        })
-        .collect())
+    looks::with_service(|context| {
+        let names = names(context)?;
+        let mut states: Vec<_> = names
+            .into_iter()
+            .map(|name| ReaderState::new(name, State::UNAWARE))
+            .collect();
+        if states.is_empty() {
+            return Ok(Vec::new());
+        }
+        match context.get_status_change(Duration::ZERO, &mut states) {
+            Ok(()) | Err(pcsc::Error::Timeout) => {}
+            Err(error) => return Err(CardError::of_service(error, "looking at readers")),
+        }
+        let present = states
+            .iter()
+            .filter(|state| state.event_state().contains(State::PRESENT));
+        Ok(present
+            .map(|state| Occupied {
+                name: state.name().to_owned(),
+                events: state.event_count(),
+                state: state.event_state().intersection(USED),
+            })
+            .collect())
+    })
 }
 
-fn context() -> Result<Context, CardError> {
+/// Whether other programs have a card.
+const USED: State = State::INUSE.union(State::EXCLUSIVE);
+
+pub(super) fn context() -> Result<Context, CardError> {
     Context::establish(Scope::User).map_err(|error| CardError::of_service(error, "connecting"))
 }
 
@@ -196,113 +229,31 @@ fn names(context: &Context) -> Result<Vec<CString>, CardError> {
     }
 }
 
-fn look_into(reader: &Occupied) -> Result<Option<Announcement>, CardError> {
-    if seen_lately(reader) == Some(None) {
-        return Ok(None); // some other card
-    }
-    if let Some(Some(serial)) = seen(reader)
-        && walks().under_way.contains(&serial)
-    {
-        return Ok(walks().shown.get(&serial).cloned());
-    }
-    let mut piv = match Piv::open(reader.name.clone()) {
-        Ok(piv) => piv,
-        Err(CardError::Nothing(_) | CardError::Status { .. }) => {
-            remember(reader, None);
-            return Ok(None);
+/// Looks at what is in a reader, and remembers it.
+fn look_into(reader: &Occupied) -> Result<Look, CardError> {
+    let what = match look(reader) {
+        Ok(what) => what,
+        Err(CardError::NoService) => return Err(CardError::NoService),
+        Err(error) => {
+            tracing::debug!(reader = ?reader.name, %error, "no token to be seen here now");
+            let times = looks::failed(reader) + 1;
+            What::Unable { error, times }
         }
-        Err(error) => return Err(error),
     };
-    remember(reader, Some(piv.serial()));
-    let announcement = announcement(&mut piv)?;
-    walks().shown.insert(piv.serial(), announcement.clone());
-    Ok(Some(announcement))
+    looks::remember(reader, what.clone());
+    let at = Instant::now();
+    Ok(Look::new(reader, what, at))
 }
 
-fn may_be(reader: &Occupied, serial: Serial) -> bool {
-    seen(reader).is_none_or(|known| known == Some(serial))
-}
-
-impl Found {
-    fn new(reader: &Occupied, shows: Result<Announcement, CardError>) -> Self {
-        Self {
-            reader: reader.name.to_string_lossy().into_owned(),
-            shows,
+fn look(reader: &Occupied) -> Result<What, CardError> {
+    Ok(match Piv::open(reader.name.clone())? {
+        Opened::Piv(mut piv) => {
+            let shown = announcement(&mut piv)?;
+            What::Token(piv.serial(), Some(shown))
         }
-    }
-}
-
-/// Tokens with which a task is walked now. They are left alone by who only looks: what they showed before stands.
-#[derive(Default)]
-struct Walks {
-    under_way: BTreeSet<Serial>,
-    ended: u64,
-    shown: BTreeMap<Serial, Announcement>,
-}
-
-static WALKS: Mutex<Walks> = Mutex::new(Walks {
-    under_way: BTreeSet::new(),
-    ended: 0,
-    shown: BTreeMap::new(),
-});
-
-fn walks() -> MutexGuard<'static, Walks> {
-    WALKS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Nobody but the walk touches the token until this is dropped; then it is looked at anew.
-#[derive(Debug)]
-pub(crate) struct Walked(Serial);
-
-/// Takes a token for a walk.
-pub(crate) fn walked(serial: Serial) -> Walked {
-    walks().under_way.insert(serial);
-    Walked(serial)
-}
-
-impl Drop for Walked {
-    fn drop(&mut self) {
-        let mut walks = walks();
-        walks.under_way.remove(&self.0);
-        walks.ended += 1;
-    }
-}
-
-/// Which token answered in a reader, at which of the reader's events, and when.
-static SEEN: Mutex<BTreeMap<CString, Seen>> = Mutex::new(BTreeMap::new());
-
-struct Seen {
-    events: u32,
-    /// Nothing if it is no token.
-    serial: Option<Serial>,
-    at: Instant,
-}
-
-/// How long a reader is not asked again by who looks for another token. Not for ever: where pcscd was started anew, it counts a reader's
-/// events anew, and the same count may be another token's.
-const LATELY: Duration = Duration::from_secs(10);
-
-/// Which token is in it, or that none is; nothing if that is not known.
-fn seen(reader: &Occupied) -> Option<Option<Serial>> {
-    seen_within(reader, Duration::MAX)
-}
-
-fn seen_lately(reader: &Occupied) -> Option<Option<Serial>> {
-    seen_within(reader, LATELY)
-}
-
-fn seen_within(reader: &Occupied, age: Duration) -> Option<Option<Serial>> {
-    let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let seen = seen.get(&reader.name)?;
-    (seen.events == reader.events && seen.at.elapsed() <= age).then_some(seen.serial)
-}
-
-fn remember(reader: &Occupied, serial: Option<Serial>) {
-    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let now = Seen {
-        events: reader.events,
-        serial,
-        at: Instant::now(),
-    };
-    seen.insert(reader.name.clone(), now);
+        Opened::WithoutPiv(serial, features) => {
+            What::Token(serial, Some(without_piv(serial, features)))
+        }
+        Opened::Nothing => What::Nothing,
+    })
 }

@@ -338,6 +338,7 @@ const fn code_of(error: &CardError) -> FailureCode {
     match error {
         CardError::Held { .. } => FailureCode::Held,
         CardError::SerialChanged { .. } => FailureCode::SerialChanged,
+        CardError::WithoutPiv(_) => FailureCode::Unable,
         CardError::ManagementKey => FailureCode::ManagementKeyUnknown,
         CardError::Blocked(R::Pin | R::OpenpgpPin) => FailureCode::PinBlocked,
         CardError::Blocked(_) => FailureCode::PukBlocked,

@@ -1,7 +1,7 @@
 //! Back to the factory's state.
 
 use keyledger_custody::{ProviderFailure, Secret};
-use keyledger_domain::token::{Evidence, FailureCode, Report, Step, TaskKind};
+use keyledger_domain::token::{Evidence, FailureCode, Report, Step, TaskKind, Unsuited};
 
 use super::{Halt, Walk, WalkEnd};
 use crate::card::{self, CardError, For, Openpgp, Piv};
@@ -68,7 +68,9 @@ impl Walk<'_> {
 
     /// The task `reset`: what is left is a token as the factory made it, which proves nothing but that.
     pub(super) fn reset_only(&mut self) -> Result<WalkEnd, Halt> {
-        self.announce(None)?;
+        // Before its PIN is blocked, which nobody could undo.
+        let unable = |unable: Unsuited| Halt::Fail(FailureCode::Unable, unable.to_string());
+        self.announce(None)?.can_be_reset().map_err(unable)?;
         self.reset_once()?;
         let serial = self.serial;
         let nonce = self.task.nonce.clone();

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use keyledger_custody::Secret;
-use keyledger_domain::token::{FailureCode, Firmware, Profile, Prompt, Report, TaskKind};
+use keyledger_domain::token::{
+    Announcement, FailureCode, Firmware, Profile, Prompt, Report, TaskKind,
+};
 
 use super::{Halt, Walk};
 use crate::{
@@ -17,25 +19,28 @@ const LOOK: Duration = Duration::from_millis(300);
 /// How long another program may hold the token before the person is told.
 const HELD_SHORTLY: Duration = Duration::from_secs(3);
 
+/// How often an answer that cannot be read is asked for again.
+const STRANGE: u8 = 2;
+
 /// Before this firmware, a token does not say what it holds, and no step could look before it acts.
 const METADATA: Firmware = Firmware::new(5, 3, 0);
 
 impl Walk<'_> {
     /// Says what is plugged in, and whether it can do what the profile asks for.
-    pub(super) fn announce(&mut self, profile: Option<&Profile>) -> Result<Firmware, Halt> {
+    pub(super) fn announce(&mut self, profile: Option<&Profile>) -> Result<Announcement, Halt> {
         let seen = self.at_token(|_, piv| Ok(card::announcement(piv)?))?;
         let firmware = seen.firmware;
-        self.desk.tell(Report::Announced(seen))?;
+        self.desk.tell(Report::Announced(seen.clone()))?;
         if firmware < METADATA {
             let detail = format!(
                 "firmware {firmware} does not tell what is on the token; {METADATA} and later do"
             );
             return Err(Halt::Fail(FailureCode::Unable, detail));
         }
-        if let Some(Err(unable)) = profile.map(|profile| profile.fits(firmware)) {
+        if let Some(Err(unable)) = profile.map(|profile| profile.suits(&seen)) {
             return Err(Halt::Fail(FailureCode::Unable, unable.to_string()));
         }
-        Ok(firmware)
+        Ok(seen)
     }
 
     /// Does `work` with the token, from its beginning again if the token goes away meanwhile, or the PIN turns out to be another.
@@ -43,13 +48,14 @@ impl Walk<'_> {
         &mut self,
         mut work: impl FnMut(&mut Self, &mut Piv) -> Result<T, Halt>,
     ) -> Result<T, Halt> {
-        let mut interruptions = 0;
+        let (mut interruptions, mut strange) = (0, 0);
         loop {
             let mut piv = self.open()?;
             let done = work(self, &mut piv).and_then(|done| {
                 piv.is_still_itself()?;
                 Ok(done)
             });
+            let done = done.map_err(|halt| was_it_a_pull(&mut piv, halt));
             drop(piv); // people are asked while nobody is kept from the token
             let error = match done {
                 Ok(done) => {
@@ -65,6 +71,12 @@ impl Walk<'_> {
                 return Err(Halt::misbehaved(detail));
             }
             tracing::info!(serial = %self.serial, step = self.step.as_str(), %error, "begins again");
+            // What was spoilt on the way is not what the token says twice.
+            if matches!(error, CardError::Malformed(_)) && strange < STRANGE {
+                strange += 1;
+                self.desk.pause(LOOK)?;
+                continue;
+            }
             self.get_over(error)?;
         }
     }
@@ -206,6 +218,17 @@ impl Walk<'_> {
             }
             self.desk.pause(LOOK)?;
         }
+    }
+}
+
+/// An answer that no token should give may have been cut off by a pull: then it is one, and the token goes on when it is back.
+fn was_it_a_pull(piv: &mut Piv, halt: Halt) -> Halt {
+    match halt {
+        Halt::Card(error) if error.may_be_a_pull() => match piv.is_still_itself() {
+            Err(gone) if gone.is_passing() => Halt::Card(gone),
+            _ => Halt::Card(error),
+        },
+        halt => halt,
     }
 }
 

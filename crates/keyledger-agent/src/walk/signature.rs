@@ -47,7 +47,7 @@ pub(crate) fn sign(
     let key = piv.key(slot)?.ok_or(SignError::Empty(slot))?;
     let algorithm = key.algorithm.filter(|algorithm| signs(*algorithm));
     let algorithm = algorithm.ok_or(SignError::Unable(slot))?;
-    if key.pin == PinPolicy::Never {
+    if key.pin.is_none_or(|pin| pin == PinPolicy::Never) {
         return Err(SignError::NoPin(slot)); // nobody would be asked
     }
     let input = to_sign(algorithm, statement);
@@ -78,11 +78,11 @@ pub(crate) fn sign(
                 Err(CardError::Blocked(Reference::Pin)) => return Err(SignError::Blocked(token)),
                 proved => proved?,
             }
-            if key.touch != TouchPolicy::Never {
+            if key.touch != Some(TouchPolicy::Never) {
                 person.touch();
             }
             match piv.sign(slot, algorithm, &input) {
-                Err(CardError::Denied(_)) if key.touch != TouchPolicy::Never => {}
+                Err(CardError::Denied(_)) if key.touch != Some(TouchPolicy::Never) => {}
                 signed => return Ok(signed?),
             }
             if !person.waits() {

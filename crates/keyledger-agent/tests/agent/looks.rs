@@ -2,11 +2,40 @@
 
 use std::time::Duration;
 
-use keyledger_agent::card::{CardError, Watch, readers};
-use keyledger_domain::token::{Applet, FormFactor};
-use keyledger_testkit::token::{Token, VirtualTokens};
+use keyledger_agent::{
+    card::{CardError, Watch, readers},
+    walk::WalkEnd,
+};
+use keyledger_domain::token::{
+    Announcement, Applet, FailureCode, FormFactor, PinPolicy, Restriction, TaskKind,
+};
+use keyledger_testkit::token::{Fault, Firmware, Token, VirtualTokens};
 
 use crate::desk::{TestDesk, serial};
+
+/// What the only token shows.
+fn shown() -> Result<Announcement, CardError> {
+    let mut found = readers().unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0).shows
+}
+
+/// The walk of a provisioning with it has failed, and nothing on it was touched.
+fn is_left_alone(token: &Token, kind: TaskKind) -> String {
+    let before = token.state();
+    let mut desk = TestDesk::provision("service");
+    desk.service.task.kind = kind;
+    let end = desk.walk(token).unwrap();
+    let WalkEnd::Failed { code, detail } = end else {
+        panic!("{end:?}");
+    };
+    assert_eq!(code, FailureCode::Unable, "{detail}");
+    let after = token.state();
+    assert_eq!((after.slots, after.objects), (before.slots, before.objects));
+    assert_eq!(after.pin_tries_left, before.pin_tries_left);
+    assert!(after.pin_is_factory);
+    detail
+}
 
 #[test]
 fn tokens_are_announced_with_what_is_on_them() {
@@ -72,5 +101,168 @@ fn a_watch_wakes_when_a_token_comes_or_goes() {
         token.insert();
         assert!(watch.changed(Duration::from_secs(5)).unwrap());
         assert_eq!(readers().unwrap().len(), 1);
+    });
+}
+
+/// Selecting an applet ends the sessions that others have: the PIN that was given once is asked for again.
+#[test]
+fn a_token_that_comes_ends_no_session_with_another() {
+    VirtualTokens::in_front_of(2, |tokens| {
+        let (here, comes) = (tokens.token(0), tokens.token(1));
+        assert_eq!(readers().unwrap().len(), 2);
+        let context = pcsc::Context::establish(pcsc::Scope::User).unwrap();
+        let reader = std::ffi::CString::new(here.reader()).unwrap();
+        let theirs = context
+            .connect(&reader, pcsc::ShareMode::Shared, pcsc::Protocols::ANY)
+            .unwrap();
+        let say = |bytes: &[u8]| {
+            let mut buffer = [0; 258];
+            theirs.transmit(bytes, &mut buffer).unwrap().to_vec()
+        };
+        let selected = say(&[0, 0xa4, 4, 0, 5, 0xa0, 0, 0, 3, 8]);
+        assert!(selected.ends_with(&[0x90, 0]));
+        assert_eq!(say(b"\x00\x20\x00\x80\x08123456\xff\xff"), [0x90, 0]);
+
+        let mut watch = Watch::begin().unwrap();
+        assert!(watch.changed(Duration::from_secs(5)).unwrap());
+        for _ in 0..2 {
+            comes.remove();
+            assert!(watch.changed(Duration::from_secs(5)).unwrap());
+            assert_eq!(readers().unwrap().len(), 1);
+            comes.insert();
+            assert!(watch.changed(Duration::from_secs(5)).unwrap());
+            assert_eq!(readers().unwrap().len(), 2);
+        }
+        // A walk that waits for a token does not ask the others whether they are it.
+        comes.remove();
+        let mut desk = TestDesk::provision("service");
+        let (hand, mut looks) = (comes.clone(), 0);
+        desk.while_waiting = Some(Box::new(move || {
+            looks += 1;
+            if looks == 40 {
+                hand.insert();
+            }
+        }));
+        desk.walk_to_proof(&comes);
+        assert_eq!(readers().unwrap().len(), 2);
+        assert_eq!(say(&[0, 0x20, 0, 0x80]), [0x90, 0], "the PIN is still good");
+    });
+}
+
+#[test]
+fn a_look_that_failed_in_passing_is_repeated() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        token.fault(Fault::Answer {
+            instruction: 0xf8,
+            nth: 1,
+            status: 0x6f00,
+        });
+        let mut watch = Watch::begin().unwrap();
+        assert!(watch.changed(Duration::from_secs(5)).unwrap());
+        assert!(readers().unwrap().is_empty());
+        // Nobody touches it, and yet it is seen.
+        while readers().unwrap().is_empty() {
+            let _ = watch.changed(Duration::from_millis(100)).unwrap();
+        }
+        assert_eq!(shown().unwrap().serial, serial(&token));
+    });
+}
+
+#[test]
+fn firmware_that_says_its_serial_number_elsewhere_is_seen_and_too_old() {
+    VirtualTokens::in_front_of_firmware(1, Firmware(4, 3, 5), |tokens| {
+        let token = tokens.token(0);
+        let shows = shown().unwrap();
+        assert_eq!(shows.serial, serial(&token));
+        assert_eq!(shows.firmware.to_string(), "4.3.5");
+        let why = is_left_alone(&token, TaskKind::Provision);
+        assert!(why.contains("4.3.5"), "{why}");
+    });
+}
+
+#[test]
+fn a_token_that_cannot_be_worked_with_is_shown_with_the_reason() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let anew = |fault| {
+            token.remove();
+            token.clear_faults();
+            token.fault(fault);
+            token.insert();
+        };
+        anew(Fault::PivOff);
+        let shows = shown().unwrap();
+        assert_eq!(shows.serial, serial(&token));
+        assert_eq!(shows.applets, [Applet::Openpgp]);
+        let why = is_left_alone(&token, TaskKind::Provision);
+        assert!(why.contains("ykman config usb --enable PIV"), "{why}");
+
+        anew(Fault::HidesSerial);
+        assert_eq!(shown(), Err(CardError::Unnumbered));
+        anew(Fault::NfcRestricted);
+        assert_eq!(shown(), Err(CardError::Restricted));
+        anew(Fault::WithoutGetSerial);
+        assert_eq!(shown().unwrap().serial, serial(&token));
+    });
+}
+
+#[test]
+fn a_token_that_reads_fingerprints_is_seen_and_is_not_begun_with() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        token.fault(Fault::Fingerprints { fido: true });
+        let shows = shown().unwrap();
+        assert_eq!(shows.form_factor, FormFactor::UsbABio);
+        assert_eq!((shows.pin_tries, shows.puk_tries), (Some(3), None));
+        assert_eq!(shows.restrictions, [Restriction::ResetBlocked]);
+        let why = is_left_alone(&token, TaskKind::Provision);
+        assert!(why.contains("no PUK"), "{why}");
+        let why = is_left_alone(&token, TaskKind::Reset);
+        assert!(why.contains("ykman config reset"), "{why}");
+    });
+}
+
+#[test]
+fn a_token_of_the_fips_series_is_not_begun_with_for_what_it_refuses() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        token.fault(Fault::Fips);
+        assert_eq!(shown().unwrap().restrictions, [Restriction::Fips]);
+        let mut desk = TestDesk::provision("service");
+        let profile = desk.service.task.profile.as_mut().unwrap();
+        let slot = "9e".parse().unwrap();
+        let mut plan = profile.piv.values().next().unwrap().clone();
+        plan.pin = PinPolicy::Never;
+        profile.piv.insert(slot, plan);
+        let end = desk.walk(&token).unwrap();
+        let WalkEnd::Failed { code, detail } = end else {
+            panic!("{end:?}");
+        };
+        assert_eq!(code, FailureCode::Unable);
+        assert!(detail.contains("slot 9e asks for no PIN"), "{detail}");
+        assert!(token.state().pin_is_factory && token.state().slots.is_empty());
+    });
+}
+
+#[test]
+fn a_key_that_takes_fingerprints_is_seen_and_holds_no_reset_up() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let mut desk = TestDesk::provision("service");
+        desk.walk_to_proof(&token);
+        for (number, policy) in [(4, Some(PinPolicy::MatchOnce)), (7, None)] {
+            token.remove();
+            token.clear_faults();
+            token.fault(Fault::ReportsPinPolicy { slot: 0x9d, number });
+            token.insert();
+            let shows = shown().unwrap();
+            let slot = shows.slots.iter().find(|s| s.slot.number() == 0x9d);
+            assert_eq!(slot.map(|slot| slot.pin), policy);
+        }
+        desk.file(TaskKind::Reset);
+        desk.walk_to_proof(&token);
+        assert_eq!(desk.resets_confirmed, 1);
+        assert!(token.state().slots.is_empty());
     });
 }

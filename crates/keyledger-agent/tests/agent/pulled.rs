@@ -66,6 +66,40 @@ fn pulled_once(mut desk: TestDesk, token: &Token, instruction: u8, nth: u32, whe
     assert_provisioned(&desk, token);
 }
 
+/// The instructions whose answers are cut off, each at several lengths: less than a status, and more.
+const CUT_OFF: [u8; 9] = [0xfd, 0xf8, 0xf7, 0xf9, 0xcb, 0x47, 0x24, 0x20, 0x87];
+
+/// What came of an answer is no reason to call the token broken.
+#[test]
+fn an_answer_that_a_pull_cuts_off_is_a_pull() {
+    VirtualTokens::in_front_of(2, |tokens| {
+        let walks = [0, 1].map(|index| {
+            let token = tokens.token(index);
+            std::thread::spawn(move || {
+                for instruction in CUT_OFF {
+                    for bytes in [index, index + 2] {
+                        let mut desk = TestDesk::provision("service");
+                        token.fault(Fault::CutOff {
+                            instruction,
+                            nth: 2,
+                            bytes,
+                        });
+                        let hand = token.clone();
+                        desk.while_waiting = Some(Box::new(move || hand.insert()));
+                        desk.walk_to_proof(&token);
+                        let left = token.state().faults_left;
+                        assert_eq!(left, 0, "{instruction:02x} at {bytes} bytes");
+                        assert_provisioned(&desk, &token);
+                    }
+                }
+            })
+        });
+        for walk in walks {
+            walk.join().unwrap();
+        }
+    });
+}
+
 /// The instructions of OpenPGP's part, as above.
 const OPENPGP_MOMENTS: [(u8, u32); 9] = [
     (0xe6, 1), // TERMINATE

@@ -20,6 +20,7 @@ fn seen(serial: u32, pin_tries: u8) -> TokenSeen {
             pin_tries: Some(pin_tries),
             puk_tries: Some(3),
             factory_pin: Some(true),
+            restrictions: Vec::new(),
         }),
         trouble: None,
     }

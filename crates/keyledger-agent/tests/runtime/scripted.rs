@@ -75,6 +75,7 @@ fn shows(serial: Serial) -> Announcement {
         pin_tries: Some(3),
         puk_tries: Some(3),
         factory_pin: Some(true),
+        restrictions: Vec::new(),
     }
 }
 

@@ -3,9 +3,9 @@
 use uuid::Uuid;
 
 use super::{
-    Announced, Announcement, Applet, Assigned, At, Command, Enrolled, Event, Phase, Profile,
-    SecretsErased, SecretsReleased, Serial, Step, TaskEnded, TaskFailed, TaskFiled, TaskKind,
-    TaskProgressed, Token, UserBound,
+    Announced, Announcement, Assigned, At, Command, Enrolled, Event, Phase, Profile, SecretsErased,
+    SecretsReleased, Serial, Step, TaskEnded, TaskFailed, TaskFiled, TaskKind, TaskProgressed,
+    Token, UserBound,
 };
 use crate::{
     name::{Aggregate, HistoryId, Name},
@@ -215,17 +215,12 @@ pub(crate) fn check_task(
         fault,
     };
     provision.profile.check().map_err(|e| bad(e.to_string()))?;
-    if let Some(shown) = &token.shown {
-        let fits = provision.profile.fits(shown.firmware);
-        fits.map_err(|e| bad(e.to_string()))?;
-        let missing = |applet: &Applet| !shown.applets.contains(applet);
-        if let Some(applet) = provision.profile.applets().find(missing) {
-            let applet = applet.as_str();
-            return Err(bad(format!(
-                "it needs the applet {applet}, which token {name} does not show: switch it on with `ykman config usb`, \
-                 or take another token"
-            )));
-        }
+    // What another workstation's agent says of it is no reason to refuse: that one may lie, or see another token.
+    if let Some((shown, _)) = token.seen_at(&provision.workstation) {
+        provision
+            .profile
+            .suits(shown)
+            .map_err(|e| bad(e.to_string()))?;
     }
     Ok(())
 }

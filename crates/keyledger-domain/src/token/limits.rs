@@ -28,6 +28,7 @@ pub(crate) fn check(report: &Report) -> Result<(), Rejection> {
         Report::Announced(r) => {
             few("applets that a token shows", r.applets.len(), 8)?;
             few("slots that a token shows", r.slots.len(), MAX_SLOTS)?;
+            few("restrictions that a token shows", r.restrictions.len(), 8)?;
             let once: BTreeSet<_> = r.slots.iter().map(|s| s.slot).collect();
             if once.len() < r.slots.len() {
                 return Err(Rejection::BadValue {

@@ -16,6 +16,7 @@ mod report;
 mod state;
 mod subject;
 mod task;
+mod unable;
 mod words;
 
 pub use command::*;
@@ -34,4 +35,5 @@ pub use report::*;
 pub use state::*;
 pub use subject::*;
 pub use task::*;
+pub use unable::*;
 pub use words::*;

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 
 use super::number::number;
-use super::{
-    Applet, Firmware, MAX_SUBJECT_PARTS, OpenpgpRole, PinPolicy, Slot, SubjectPart, TouchPolicy,
-};
+use super::{MAX_SUBJECT_PARTS, OpenpgpRole, PinPolicy, Slot, SubjectPart, TouchPolicy};
 use crate::{algorithm::Algorithm, name::Name, text::Title};
 
 /// What a kind of holder gets on a token. A TOML file outside, part of a task's event inside.
@@ -196,6 +194,14 @@ pub enum ProfileError {
         /// What to write.
         remedy: &'static str,
     },
+    /// A key is to take a fingerprint.
+    #[error(
+        "slot {slot}: no profile asks for fingerprints: write pin = \"never\", \"once\" or \"always\""
+    )]
+    Fingerprint {
+        /// Where.
+        slot: Slot,
+    },
     /// A use of a certificate stands twice.
     #[error("slot {slot}: a use of its certificate stands there twice")]
     UsageTwice {
@@ -220,30 +226,6 @@ pub enum ProfileError {
     #[error("it puts nothing on the token: name at least one slot under [piv], or [openpgp]")]
     Empty,
 }
-
-/// What a token's firmware cannot do that a profile asks for.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{place} needs {algorithm}, which firmware {firmware} cannot do ({since} and later can): take another token{}",
-    if *since == FIRMWARE_5_7 { ", or a profile with p-256 or p-384 there" } else { "" }
-)]
-pub struct Unable {
-    /// The slot.
-    pub place: String,
-    /// What it asks for.
-    pub algorithm: Algorithm,
-    /// What the token has.
-    pub firmware: Firmware,
-    /// What it would need at least.
-    pub since: Firmware,
-}
-
-/// From this firmware on, keys are attested with their policies: nothing can be proved of an older token.
-pub const FIRMWARE_4_3: Firmware = Firmware::new(4, 3, 0);
-/// From this firmware on, OpenPGP does elliptic curves.
-pub const FIRMWARE_5_2_3: Firmware = Firmware::new(5, 2, 3);
-/// From this firmware on, PIV does Ed25519, X25519 and RSA beyond 2,048 bits.
-pub const FIRMWARE_5_7: Firmware = Firmware::new(5, 7, 0);
 
 /// The profiles that are shipped, by name.
 const SHIPPED: [(&str, &str); 4] = [
@@ -311,6 +293,9 @@ impl Profile {
                     remedy: "write p-256, p-384, ed25519, x25519 or rsa-3072",
                 });
             }
+            if plan.pin.takes_fingerprint() {
+                return Err(ProfileError::Fingerprint { slot: *slot });
+            }
             let Some(certificate) = &plan.certificate else {
                 continue;
             };
@@ -339,40 +324,6 @@ impl Profile {
             return Err(ProfileError::NobodyVouches);
         }
         Ok(())
-    }
-
-    /// What a token of this firmware could not do.
-    ///
-    /// # Errors
-    ///
-    /// [`Unable`], the first thing that it cannot do.
-    pub fn fits(&self, firmware: Firmware) -> Result<(), Unable> {
-        let piv = self.piv.iter().map(|(slot, plan)| {
-            let since = match plan.algorithm {
-                Algorithm::Ed25519 | Algorithm::X25519 | Algorithm::Rsa3072 => FIRMWARE_5_7,
-                _ => FIRMWARE_4_3,
-            };
-            (format!("slot {slot}"), plan.algorithm, since)
-        });
-        let openpgp = self.openpgp.iter().flat_map(OpenpgpPlan::subkeys);
-        let openpgp =
-            openpgp.map(|(place, plan)| (place.to_owned(), plan.algorithm, FIRMWARE_5_2_3));
-        let beyond = piv.chain(openpgp).find(|(_, _, since)| firmware < *since);
-        beyond.map_or(Ok(()), |(place, algorithm, since)| {
-            Err(Unable {
-                place,
-                algorithm,
-                firmware,
-                since,
-            })
-        })
-    }
-
-    /// The applets that a token needs for it.
-    pub fn applets(&self) -> impl Iterator<Item = Applet> {
-        let piv = (!self.piv.is_empty()).then_some(Applet::Piv);
-        piv.into_iter()
-            .chain(self.openpgp.as_ref().map(|_| Applet::Openpgp))
     }
 }
 

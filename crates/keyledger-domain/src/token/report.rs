@@ -3,9 +3,11 @@
 //! A report is the payload of `keys.reports.{agent nkey}.{task}`. Everything in it is claimed, nothing believed, until
 //! the service has checked it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 
-use super::{Applet, EscrowWanted, Firmware, FormFactor, PinPolicy, Serial, Slot, TouchPolicy};
+use super::{
+    Applet, EscrowWanted, Firmware, FormFactor, PinPolicy, Restriction, Serial, Slot, TouchPolicy,
+};
 use crate::{algorithm::Algorithm, text::Note};
 
 /// What an agent reports.
@@ -36,7 +38,7 @@ pub enum Report {
 pub const ANNOUNCEMENTS: &str = "tokens";
 
 /// What a token shows to anybody.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Announcement {
     /// Its serial number.
@@ -58,6 +60,30 @@ pub struct Announcement {
     /// True if the PIN is the factory's, as the token's metadata says.
     #[serde(default)]
     pub factory_pin: Option<bool>,
+    /// What it does not let be done with its PIV; at most 8.
+    #[serde(default)]
+    pub restrictions: Vec<Restriction>,
+}
+
+impl Serialize for Announcement {
+    /// Without restrictions where there are none, as it was written before they were known; a snapshot has every field.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let absent = self.restrictions.is_empty() && serializer.is_human_readable();
+        let fields = 9 - usize::from(absent);
+        let mut shown = serializer.serialize_struct("Announcement", fields)?;
+        shown.serialize_field("serial", &self.serial)?;
+        shown.serialize_field("firmware", &self.firmware)?;
+        shown.serialize_field("form_factor", &self.form_factor)?;
+        shown.serialize_field("applets", &self.applets)?;
+        shown.serialize_field("slots", &self.slots)?;
+        shown.serialize_field("pin_tries", &self.pin_tries)?;
+        shown.serialize_field("puk_tries", &self.puk_tries)?;
+        shown.serialize_field("factory_pin", &self.factory_pin)?;
+        if !absent {
+            shown.serialize_field("restrictions", &self.restrictions)?;
+        }
+        shown.end()
+    }
 }
 
 /// What a token shows of a slot.

@@ -95,6 +95,20 @@ pub struct OpenTask {
     pub keys: Vec<TokenKey>,
 }
 
+/// What an agent said that it saw. Anybody's agent can say so of any token: no task of another workstation goes by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// The workstation.
+    pub workstation: Name,
+    /// What the token showed there.
+    pub shown: Box<Announcement>,
+    /// When it last showed something new there.
+    pub at: Timestamp,
+}
+
+/// Of so many workstations beside the last one it is remembered what they saw.
+pub const MAX_ELSEWHERE: usize = 8;
+
 /// A token as its history left it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Token {
@@ -104,10 +118,12 @@ pub struct Token {
     pub title: Option<Title>,
     /// Who holds it.
     pub principal: Option<Name>,
-    /// What it last showed.
+    /// What it last showed, to whichever agent.
     pub shown: Option<Box<Announcement>>,
     /// The workstation it was last seen at.
     pub workstation: Option<Name>,
+    /// What the agents of other workstations said before: the oldest first, each once, at most [`MAX_ELSEWHERE`].
+    pub elsewhere: Vec<Sighting>,
     /// The workstation where it was last proved: an announcement, which anybody's agent can make, is no reason to trust one.
     pub home: Option<Name>,
     /// When it last showed something new.
@@ -184,6 +200,7 @@ impl Token {
             principal: None,
             shown: None,
             workstation: None,
+            elsewhere: Vec::new(),
             home: None,
             shown_at: None,
             profile: None,
@@ -208,6 +225,7 @@ impl Token {
     pub fn evolve(&mut self, event: &Event, at: Timestamp) {
         match event {
             Event::Announced(a) => {
+                self.keep_sighting(&a.workstation);
                 self.shown = Some(Box::new(a.shown.clone()));
                 self.workstation = Some(a.workstation.clone());
                 self.shown_at = Some(at);
@@ -336,6 +354,60 @@ impl Token {
                 self.supersede();
             }
         }
+    }
+
+    /// Keeps apart what was seen last, if it was at another workstation than the one that speaks now.
+    fn keep_sighting(&mut self, speaks: &Name) {
+        self.elsewhere.retain(|seen| seen.workstation != *speaks);
+        if let (Some(workstation), Some(shown), Some(at)) =
+            (&self.workstation, &self.shown, self.shown_at)
+            && workstation != speaks
+        {
+            self.elsewhere.push(Sighting {
+                workstation: workstation.clone(),
+                shown: shown.clone(),
+                at,
+            });
+        }
+        if self.elsewhere.len() > MAX_ELSEWHERE {
+            // What the token's own workstation saw stays, whoever else speaks.
+            let own = self.own_workstation().cloned();
+            let others = |seen: &Sighting| Some(&seen.workstation) != own.as_ref();
+            let oldest = self.elsewhere.iter().position(others).unwrap_or(0);
+            self.elsewhere.remove(oldest);
+        }
+    }
+
+    /// The workstation whose word counts of it: of the task under way, or where it was last proved.
+    fn own_workstation(&self) -> Option<&Name> {
+        let task = self.task.as_ref().map(|task| &task.filed.workstation);
+        task.or(self.home.as_ref())
+    }
+
+    /// What was seen at a workstation.
+    #[must_use]
+    pub fn seen_at(&self, workstation: &Name) -> Option<(&Announcement, Timestamp)> {
+        if self.workstation.as_ref() == Some(workstation) {
+            return self.shown.as_deref().zip(self.shown_at);
+        }
+        let mut elsewhere = self.elsewhere.iter();
+        let seen = elsewhere.find(|seen| seen.workstation == *workstation)?;
+        Some((&*seen.shown, seen.at))
+    }
+
+    /// What to show of it: what its own workstation saw, or else whichever was the last. Behind it, what the others said, the newest first.
+    #[must_use]
+    pub fn sightings(&self) -> Vec<(&Name, &Announcement, Timestamp)> {
+        let last = self.workstation.as_ref().zip(self.shown.as_deref());
+        let last = last
+            .zip(self.shown_at)
+            .map(|((name, shown), at)| (name, shown, at));
+        let before = self.elsewhere.iter().rev();
+        let before = before.map(|seen| (&seen.workstation, &*seen.shown, seen.at));
+        let mut all: Vec<_> = last.into_iter().chain(before).collect();
+        let own = self.own_workstation();
+        all.sort_by_key(|(name, ..)| own != Some(*name));
+        all
     }
 
     fn on_task(&mut self, change: impl FnOnce(&mut OpenTask)) {

@@ -248,7 +248,7 @@ impl schemars::JsonSchema for Slot {
     }
 }
 
-/// When a PIV key asks for the PIN; weakest first. Fixed when the key is made.
+/// When a PIV key asks for the PIN; fixed when the key is made.
 #[derive(
     Debug,
     Clone,
@@ -270,6 +270,10 @@ pub enum PinPolicy {
     Once,
     /// Before each use.
     Always,
+    /// Once a session, and a fingerprint will do. Tokens show it; no profile asks for it.
+    MatchOnce,
+    /// Before each use, and a fingerprint will do.
+    MatchAlways,
 }
 
 /// When a key asks to be touched; weakest first. PIV: fixed when the key is made.
@@ -304,7 +308,15 @@ impl PinPolicy {
             Self::Never => "never",
             Self::Once => "once",
             Self::Always => "always",
+            Self::MatchOnce => "match_once",
+            Self::MatchAlways => "match_always",
         }
+    }
+
+    /// True if a fingerprint will do.
+    #[must_use]
+    pub const fn takes_fingerprint(self) -> bool {
+        matches!(self, Self::MatchOnce | Self::MatchAlways)
     }
 }
 
@@ -358,6 +370,12 @@ impl FormFactor {
             _ => Self::Unknown,
         }
     }
+
+    /// True of one with a fingerprint reader, which has no PUK, and PIV retries that cannot be set.
+    #[must_use]
+    pub const fn reads_fingerprints(self) -> bool {
+        matches!(self, Self::UsbABio | Self::UsbCBio)
+    }
 }
 
 /// What a token can do, by the names of its applets.
@@ -379,4 +397,16 @@ impl Applet {
             Self::Openpgp => "OpenPGP",
         }
     }
+}
+
+/// What a token of some series does not let be done with its PIV.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Restriction {
+    /// It is of the FIPS series: keys ask for a PIN always, none is of X25519, PIN and PUK have eight characters.
+    Fips,
+    /// It refuses PINs that it finds too simple.
+    PinComplexity,
+    /// PIV cannot be reset alone, since FIDO is configured too.
+    ResetBlocked,
 }

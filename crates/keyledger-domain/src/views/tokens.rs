@@ -29,15 +29,19 @@ pub struct TokenRow {
     /// The profile it was provisioned with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<Name>,
-    /// What it last showed to an agent.
+    /// What it last showed to the agent of its own workstation: the one of its task, or where it was last proved; to whichever was the
+    /// last, if that one has not seen it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<Announcement>,
-    /// The workstation it was last seen at.
+    /// The workstation it was seen at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workstation: Option<Name>,
-    /// When it last showed something new.
+    /// When it last showed something new there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown_at: Option<Timestamp>,
+    /// What the agents of other workstations said, the newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<SeenElsewhere>,
     /// The task under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskRow>,
@@ -65,6 +69,17 @@ pub struct TokenRow {
     pub revision: u32,
     /// When that was.
     pub changed_at: Timestamp,
+}
+
+/// What the agent of another workstation said of a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenElsewhere {
+    /// The workstation.
+    pub workstation: Name,
+    /// When it last showed something new there.
+    pub shown_at: Timestamp,
+    /// What it showed there.
+    pub shown: Announcement,
 }
 
 /// A task under way.
@@ -142,15 +157,23 @@ fn token_row(ledger: &Ledger, name: &Name, entry: &Entry<Token>) -> TokenRow {
             not_after: certificate.map(|c| c.not_after),
         }
     });
+    let mut sightings = t.sightings().into_iter();
+    let own = sightings.next();
+    let elsewhere = sightings.map(|(workstation, shown, shown_at)| SeenElsewhere {
+        workstation: workstation.clone(),
+        shown_at,
+        shown: shown.clone(),
+    });
     TokenRow {
         name: name.clone(),
         state: t.phase.as_str().to_owned(),
         title: t.title.clone(),
         principal: t.principal.clone(),
         profile: t.profile.as_ref().map(|p| p.name.clone()),
-        shown: t.shown.as_deref().cloned(),
-        workstation: t.workstation.clone(),
-        shown_at: t.shown_at,
+        shown: own.map(|(_, shown, _)| shown.clone()),
+        workstation: own.map(|(workstation, ..)| workstation.clone()),
+        shown_at: own.map(|(.., at)| at),
+        elsewhere: elsewhere.collect(),
         task: t.task.as_ref().map(|open| TaskRow {
             task: open.filed.task,
             kind: open.filed.kind,

@@ -300,3 +300,57 @@ fn a_profile_with_a_key_of_custody_has_a_slot_that_vouches() {
         TouchPolicy::Cached
     );
 }
+
+/// What can be known of a token is known before everything on it is destroyed for nothing.
+#[test]
+fn a_profile_suits_no_token_that_will_refuse_it() {
+    use keyledger_domain::token::{Applet, FormFactor, Restriction};
+    let person = Profile::shipped("person").unwrap();
+    let sound = crate::support::announcement(crate::support::SERIAL);
+    assert_eq!(person.suits(&sound), Ok(()));
+    let refused = |profile: &Profile, change: fn(&mut keyledger_domain::token::Announcement)| {
+        let mut shown = sound.clone();
+        change(&mut shown);
+        profile.suits(&shown).unwrap_err().to_string()
+    };
+    let said = refused(&person, |shown| shown.applets = vec![Applet::Openpgp]);
+    assert!(said.contains("applet PIV"), "{said}");
+    let said = refused(&person, |shown| shown.form_factor = FormFactor::UsbCBio);
+    assert!(said.contains("no PUK"), "{said}");
+    let said = refused(&person, |shown| {
+        shown.restrictions = vec![Restriction::ResetBlocked];
+    });
+    assert!(said.contains("ykman config reset"), "{said}");
+    let fips = |shown: &mut keyledger_domain::token::Announcement| {
+        shown.restrictions = vec![Restriction::Fips];
+    };
+    for (toml, what) in [
+        (
+            "[piv.9e]\nalgorithm = \"p-256\"\npin = \"never\"\ntouch = \"never\"\n",
+            "slot 9e asks for no PIN",
+        ),
+        (
+            "[piv.9d]\nalgorithm = \"x25519\"\npin = \"once\"\ntouch = \"never\"\n",
+            "slot 9d is x25519",
+        ),
+        (
+            "[piv.9a]\nalgorithm = \"p-256\"\npin = \"once\"\ntouch = \"never\"\n[pin]\ndigits = 6\n",
+            "pin.digits is less than 8",
+        ),
+    ] {
+        let profile = read(toml).unwrap();
+        assert_eq!(profile.suits(&sound), Ok(()), "{what}");
+        let said = refused(&profile, fips);
+        assert!(said.contains(what), "{said}");
+    }
+}
+
+#[test]
+fn no_profile_asks_for_fingerprints() {
+    let toml = "[piv.9a]\nalgorithm = \"p-256\"\npin = \"match_once\"\ntouch = \"never\"\n";
+    let refused = read(toml).unwrap_err().to_string();
+    assert!(
+        refused.contains("slot 9a: no profile asks for fingerprints"),
+        "{refused}"
+    );
+}

@@ -4,7 +4,7 @@ use keyledger_domain::token::Phase;
 use serde_json::json;
 
 use crate::support::{
-    SERIAL, Say, Step, Told, given, offboard, provision, provisioned, revoke, say, token,
+    SERIAL, Say, Step, Told, assigned, given, offboard, provision, provisioned, revoke, say, token,
     under_way, walked,
 };
 
@@ -29,6 +29,44 @@ fn a_task_goes_where_the_token_was_proved_and_not_where_somebody_says_to_see_it(
         let task = world.token().task.as_ref().unwrap();
         assert_eq!(task.filed.workstation.as_str(), "desk", "{verb}");
     }
+}
+
+/// Another workstation's agent says that it is an old token without applets.
+fn slander(workstation: &'static str) -> Step {
+    Step::Told(Told {
+        serial: SERIAL,
+        workstation,
+        say: Say::Announce,
+        forge: |reported, _| {
+            let shown = crate::support::shown(reported);
+            shown.firmware = "5.1.0".parse().unwrap();
+            shown.applets.clear();
+        },
+    })
+}
+
+#[test]
+fn what_another_workstations_agent_says_holds_no_task_up_and_is_kept_apart() {
+    let mut world = given(assigned()).world();
+    world.run(&say(Say::Announce)).unwrap();
+    world.run(&slander("till")).unwrap();
+    world.run(&provision("person")).unwrap();
+    // The task's workstation is the one that counts; what the other said is shown beside it.
+    let row =
+        keyledger_domain::views::tokens::token(&world.ledger, &SERIAL.to_string().parse().unwrap());
+    let row = row.unwrap();
+    assert_eq!(row.workstation.unwrap().as_str(), "desk");
+    assert_eq!(row.shown.unwrap().firmware.to_string(), "5.7.1");
+    let [elsewhere] = &row.elsewhere[..] else {
+        panic!("{:?}", row.elsewhere);
+    };
+    assert_eq!(elsewhere.workstation.as_str(), "till");
+    assert_eq!(elsewhere.shown.firmware.to_string(), "5.1.0");
+    // What its own workstation says does hold it up, before anything is destroyed.
+    let mut world = given(assigned()).world();
+    world.run(&slander("desk")).unwrap();
+    let refused = world.run(&provision("person")).unwrap_err().to_string();
+    assert!(refused.contains("5.1.0"), "{refused}");
 }
 
 #[test]

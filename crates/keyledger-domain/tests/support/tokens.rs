@@ -214,6 +214,7 @@ pub(crate) fn announcement(serial: u32) -> Announcement {
         pin_tries: Some(3),
         puk_tries: Some(3),
         factory_pin: Some(true),
+        restrictions: Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@ use super::openpgp::{self, OpenPgp};
 use super::outside::{Interference, Outside};
 use super::piv::{self, Piv};
 use super::small_applets;
+use super::wire::Fault;
 
 /// The chip with its applets.
 pub(crate) struct Card {
@@ -42,6 +43,8 @@ pub(crate) enum Outcome {
     Answer(Vec<u8>),
     /// The token is to be pulled out now.
     Removed,
+    /// The token is pulled out while it says this.
+    CutOff(Vec<u8>),
 }
 
 impl Card {
@@ -95,18 +98,25 @@ impl Card {
         match interference {
             Interference::RemoveBefore => return Outcome::Removed,
             Interference::Answer(status) => return answer(Err(status)),
-            Interference::None | Interference::RemoveAfter => {}
+            Interference::None | Interference::RemoveAfter | Interference::CutOff(_) => {}
         }
         let result = self.answer(&command, outside);
         if matches!(interference, Interference::RemoveAfter) {
             return Outcome::Removed;
         }
-        match result {
+        let outcome = match result {
             Ok(data) => {
                 self.unread = data;
                 self.next_part(command.expected)
             }
             refused => answer(refused),
+        };
+        match (interference, outcome) {
+            (Interference::CutOff(bytes), Outcome::Answer(mut whole)) => {
+                whole.truncate(bytes);
+                Outcome::CutOff(whole)
+            }
+            (_, outcome) => outcome,
         }
     }
 
@@ -140,19 +150,24 @@ impl Card {
             device.serial = serial;
         }
         if command.instruction == SELECT && command.p1 == 0x04 {
-            return self.select(&command.data);
+            return self.select(&command.data, outside);
         }
         match self.selected {
             Some(Applet::Piv) => self.piv.answer(command, outside),
             Some(Applet::OpenPgp) => self.openpgp.answer(command, outside),
-            Some(Applet::Management) => small_applets::management(&self.device, command),
-            Some(Applet::Otp) => small_applets::otp(&self.device, command),
+            Some(Applet::Management) => small_applets::management(&self.device, command, outside),
+            Some(Applet::Otp) => small_applets::otp(&self.device, command, outside),
             None => Err(Status::NO_SUCH_INSTRUCTION),
         }
     }
 
     /// By the identifier or the first bytes of it.
-    fn select(&mut self, id: &[u8]) -> Answer {
+    fn select(&mut self, id: &[u8], outside: &Outside) -> Answer {
+        let has = |fault: &Fault| outside.has_fault(|found| found == fault);
+        let switched_off = Piv::ID.starts_with(id) && has(&Fault::PivOff);
+        if switched_off || has(&Fault::NfcRestricted) {
+            return Err(Status::NOT_FOUND);
+        }
         let is = |whole: &[u8]| id.len() >= 5 && whole.starts_with(id);
         let (applet, about) = if is(Piv::ID) {
             (Applet::Piv, self.piv.select())

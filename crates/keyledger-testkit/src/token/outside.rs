@@ -46,6 +46,8 @@ pub(crate) enum Interference {
     RemoveAfter,
     /// The command has no effect, and this is the answer.
     Answer(Status),
+    /// The command has its effect, and so many bytes of its answer are heard.
+    CutOff(usize),
 }
 
 /// What a test may want to know of the surroundings.
@@ -172,6 +174,11 @@ impl Outside {
         })
     }
 
+    /// The first that `is` makes something of.
+    pub(crate) fn find_fault<T>(&self, is: impl Fn(&Fault) -> Option<T>) -> Option<T> {
+        self.lock().faults.iter().find_map(is)
+    }
+
     /// Counts a whole command and says what is to happen around it. What happens once is forgotten.
     pub(crate) fn command(&self, instruction: u8) -> Interference {
         let mut inner = self.lock();
@@ -179,6 +186,11 @@ impl Outside {
         let mut due = None;
         for (index, fault) in inner.faults.iter_mut().enumerate() {
             let (Fault::Remove {
+                instruction: wanted,
+                nth,
+                ..
+            }
+            | Fault::CutOff {
                 instruction: wanted,
                 nth,
                 ..
@@ -205,6 +217,7 @@ impl Outside {
             Some(Fault::Remove {
                 when: When::After, ..
             }) => Interference::RemoveAfter,
+            Some(Fault::CutOff { bytes, .. }) => Interference::CutOff(bytes),
             Some(Fault::Answer { status, .. }) => Interference::Answer(Status(status)),
             _ => Interference::None,
         }

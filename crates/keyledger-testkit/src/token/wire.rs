@@ -96,6 +96,44 @@ pub enum Fault {
         /// For example `0x6f00`.
         status: u16,
     },
+    /// It is pulled out while it answers the `nth` command with this instruction: so many bytes of the answer are heard; once.
+    CutOff {
+        /// Of a whole command; the parts of a chained one count once.
+        instruction: u8,
+        /// 1 is the next.
+        nth: u32,
+        /// 0 is an empty answer.
+        bytes: usize,
+    },
+    /// PIV does not know GET SERIAL, as before firmware 5: management and OTP say it.
+    WithoutGetSerial,
+    /// It says its serial number nowhere, as its owner may wish.
+    HidesSerial,
+    /// PIV is switched off: it cannot be selected.
+    PivOff,
+    /// It is held to a reader of NFC, and restricted there until it is plugged into USB: nothing can be selected.
+    NfcRestricted,
+    /// It has a fingerprint reader, and so no PUK, and retries that cannot be set.
+    Fingerprints {
+        /// FIDO is configured: PIV alone cannot be reset.
+        fido: bool,
+    },
+    /// It is of the FIPS series: PIV keys ask for a PIN always, none is of X25519, PIN and PUK have eight characters.
+    Fips,
+    /// It refuses this new PIN as too simple, with this status word: 6985, or 6a80.
+    RefusesPin {
+        /// Which.
+        pin: String,
+        /// What it answers.
+        status: u16,
+    },
+    /// The metadata of the slot says that its PIN policy has this number; 4 and 5 are those of fingerprints.
+    ReportsPinPolicy {
+        /// For example `0x9a`.
+        slot: u8,
+        /// The policy.
+        number: u8,
+    },
     /// It says everywhere that it has this serial number, as if another token had been plugged in instead.
     PosesAsSerial {
         /// For example 2000001.

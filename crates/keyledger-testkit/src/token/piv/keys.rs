@@ -4,7 +4,7 @@ use super::authenticate::MANAGEMENT_SLOT;
 use super::key::{Algorithm, PrivateKey};
 use super::management::{ManagementAlgorithm, ManagementKey};
 use super::state::{ATTESTATION_SLOT, PinPolicy, Reference, Slot, State, TouchPolicy};
-use super::{Piv, is_user_slot};
+use super::{Piv, has_fingerprints, is_user_slot};
 use crate::token::apdu::{Answer, Command, Status};
 use crate::token::outside::Outside;
 use crate::token::tlv;
@@ -15,7 +15,7 @@ const TOUCH_POLICY: u16 = 0xab;
 
 impl Piv {
     /// GENERATE ASYMMETRIC KEY PAIR: answers the public half.
-    pub(super) fn generate(&mut self, command: &Command) -> Answer {
+    pub(super) fn generate(&mut self, command: &Command, outside: &Outside) -> Answer {
         self.require_management()?;
         let slot = key_slot(command.p2)?;
         let objects = tlv::read_all(&command.data).ok_or(Status::WRONG_DATA)?;
@@ -26,6 +26,10 @@ impl Piv {
         };
         let algorithm = Algorithm::of(algorithm, &self.device)?;
         let (pin_policy, touch_policy) = policies(&wishes, slot)?;
+        let uncertified = pin_policy == PinPolicy::Never || algorithm == Algorithm::X25519;
+        if uncertified && outside.has_fault(|fault| *fault == Fault::Fips) {
+            return Err(Status::WRONG_DATA);
+        }
         let key = PrivateKey::generate(algorithm);
         let public = tlv::object(0x7f49, &key.public_template());
         let generated = true;
@@ -101,6 +105,7 @@ impl Piv {
         };
         match command.p2 {
             0x80 => reference(&self.state.pin, State::FACTORY_PIN),
+            0x81 if outside.has_fault(has_fingerprints) => Err(Status::REFERENCE_NOT_FOUND),
             0x81 => reference(&self.state.puk, State::FACTORY_PUK),
             MANAGEMENT_SLOT => {
                 let key = &self.state.management;
@@ -128,7 +133,12 @@ impl Piv {
                     slot.touch_policy
                 };
                 let mut out = tlv::object(0x01, &[slot.key.algorithm.id()]);
-                tlv::put(&mut out, 0x02, &[slot.pin_policy.id(), touch.id()]);
+                let pin = outside.find_fault(|fault| match fault {
+                    Fault::ReportsPinPolicy { slot, number: pin } if *slot == number => Some(*pin),
+                    _ => None,
+                });
+                let pin = pin.unwrap_or(slot.pin_policy.id());
+                tlv::put(&mut out, 0x02, &[pin, touch.id()]);
                 tlv::put(&mut out, 0x03, &[if generated { 1 } else { 2 }]);
                 tlv::put(&mut out, 0x04, &slot.key.public_template());
                 Ok(out)

@@ -16,6 +16,7 @@ use super::apdu::{Answer, Command, Status};
 use super::device::Device;
 use super::outside::Outside;
 use super::tlv;
+use super::wire::Fault;
 
 pub(crate) use self::attest::{AttestationKey, Authority};
 pub(crate) use self::key::{PrivateKey, random};
@@ -82,20 +83,21 @@ impl Piv {
     pub(crate) fn answer(&mut self, command: &Command, outside: &Outside) -> Answer {
         match command.instruction {
             0x20 => self.verify(command),
-            0x24 => self.change_reference(command),
-            0x2c => self.reset_retry_counter(command),
-            0x47 => self.generate(command),
+            0x24 => self.change_reference(command, outside),
+            0x2c => self.reset_retry_counter(command, outside),
+            0x47 => self.generate(command, outside),
             0x87 => self.authenticate(command, outside),
             0xcb => self.read_object(command, outside),
             0xdb => self.write_object(command),
             0xf6 if self.device.is_at_least(5, 7, 0) => self.move_key(command),
             0xf7 if self.device.is_at_least(5, 3, 0) => self.metadata(command, outside),
-            0xf8 if self.device.is_at_least(5, 0, 0) => {
+            0xf8 if self.device.is_at_least(5, 0, 0) && !outside.has_fault(hides_serial) => {
                 Ok(self.device.serial.to_be_bytes().to_vec())
             }
             0xf9 => self.attest(command, outside),
+            0xfa if outside.has_fault(has_fingerprints) => Err(Status::NO_SUCH_INSTRUCTION),
             0xfa => self.set_retries(command),
-            0xfb => self.reset(),
+            0xfb => self.reset(outside),
             0xfd => Ok(self.device.firmware.bytes().to_vec()),
             0xfe => self.import(command),
             0xff => self.set_management_key(command),
@@ -103,8 +105,10 @@ impl Piv {
         }
     }
 
-    fn reset(&mut self) -> Answer {
-        if self.state.pin.tries_left > 0 || self.state.puk.tries_left > 0 {
+    fn reset(&mut self, outside: &Outside) -> Answer {
+        let blocked_puk = self.state.puk.tries_left == 0 || outside.has_fault(has_fingerprints);
+        let held = outside.has_fault(|fault| *fault == Fault::Fingerprints { fido: true });
+        if self.state.pin.tries_left > 0 || !blocked_puk || held {
             return Err(Status::CONDITIONS_NOT_SATISFIED);
         }
         self.state.reset(&self.device);
@@ -120,6 +124,14 @@ impl Piv {
             Err(Status::SECURITY_NOT_SATISFIED)
         }
     }
+}
+
+pub(super) fn has_fingerprints(fault: &Fault) -> bool {
+    matches!(fault, Fault::Fingerprints { .. })
+}
+
+fn hides_serial(fault: &Fault) -> bool {
+    matches!(fault, Fault::WithoutGetSerial | Fault::HidesSerial)
 }
 
 /// The slots that hold keys of the user: 9a, 9c, 9d, 9e and the twenty retired ones.

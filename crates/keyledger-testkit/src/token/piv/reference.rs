@@ -1,8 +1,10 @@
 //! PIN and PUK: verified, changed, unblocked, given more tries.
 
-use super::Piv;
 use super::state::{Reference, State};
+use super::{Piv, has_fingerprints};
 use crate::token::apdu::{Answer, Command, Status};
+use crate::token::outside::Outside;
+use crate::token::wire::Fault;
 
 const PIN: u8 = 0x80;
 const PUK: u8 = 0x81;
@@ -37,27 +39,30 @@ impl Piv {
     }
 
     /// CHANGE REFERENCE DATA: the old value, then the new.
-    pub(super) fn change_reference(&mut self, command: &Command) -> Answer {
+    pub(super) fn change_reference(&mut self, command: &Command, outside: &Outside) -> Answer {
         let reference = match command.p2 {
             PIN => &mut self.state.pin,
+            PUK if outside.has_fault(has_fingerprints) => return Err(Status::REFERENCE_NOT_FOUND),
             PUK => &mut self.state.puk,
             _ => return Err(Status::REFERENCE_NOT_FOUND),
         };
         let (old, new) = pair(&command.data)?;
         self.changed = true;
         reference.verify(old)?;
+        check_new(new, outside)?;
         reference.set(new)?;
         Ok(Vec::new())
     }
 
     /// RESET RETRY COUNTER: the PUK, then a new PIN.
-    pub(super) fn reset_retry_counter(&mut self, command: &Command) -> Answer {
-        if command.p2 != PIN {
+    pub(super) fn reset_retry_counter(&mut self, command: &Command, outside: &Outside) -> Answer {
+        if command.p2 != PIN || outside.has_fault(has_fingerprints) {
             return Err(Status::REFERENCE_NOT_FOUND);
         }
         let (puk, pin) = pair(&command.data)?;
         self.changed = true;
         self.state.puk.verify(puk)?;
+        check_new(pin, outside)?;
         self.state.pin.set(pin)?;
         Ok(Vec::new())
     }
@@ -78,6 +83,20 @@ impl Piv {
         self.changed = true;
         Ok(Vec::new())
     }
+}
+
+/// What a new PIN or PUK must be beyond its length, in some series.
+fn check_new(padded: &[u8], outside: &Outside) -> Result<(), Status> {
+    let refused = outside.find_fault(|fault| match fault {
+        Fault::RefusesPin { pin, status }
+            if Reference::new(pin.as_bytes(), 1).is_padded(padded) =>
+        {
+            Some(Status(*status))
+        }
+        Fault::Fips if padded.contains(&0xff) => Some(Status::WRONG_DATA),
+        _ => None,
+    });
+    refused.map_or(Ok(()), Err)
 }
 
 fn pair(data: &[u8]) -> Result<(&[u8], &[u8]), Status> {

@@ -125,6 +125,11 @@ impl Reference {
         Ok(())
     }
 
+    /// Whether this is the value as it travels.
+    pub(crate) fn is_padded(&self, padded: &[u8]) -> bool {
+        *padded == **self.padded
+    }
+
     /// Whether this is the value; costs no try, and no command of the card reaches it.
     pub(crate) fn is(&self, value: &[u8]) -> bool {
         value.len() <= Self::LENGTH && pad(value) == self.padded

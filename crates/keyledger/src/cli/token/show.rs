@@ -163,8 +163,9 @@ fn print(row: &TokenRow, out: &mut Output<'_>) -> std::io::Result<()> {
     line("seen", dated(row.shown_at));
     if let Some(shown) = &row.shown {
         line("firmware", shown.firmware.to_string().into());
-        line("PIN tries left", maybe(shown.pin_tries.as_ref()));
-        line("PUK tries left", maybe(shown.puk_tries.as_ref()));
+        // As of `seen`: who mistypes a PIN elsewhere tells nobody.
+        line("PIN tries then", maybe(shown.pin_tries.as_ref()));
+        line("PUK tries then", maybe(shown.puk_tries.as_ref()));
         line(
             "factory PIN",
             if shown.factory_pin == Some(true) {
@@ -174,6 +175,11 @@ fn print(row: &TokenRow, out: &mut Output<'_>) -> std::io::Result<()> {
             }
             .into(),
         );
+    }
+    for seen in &row.elsewhere {
+        let (at, firmware) = (when::relative(seen.shown_at, now), seen.shown.firmware);
+        let said = format!("{} says, {at}: firmware {firmware}", seen.workstation);
+        line("elsewhere", Cell::styled(said, output::warning()));
     }
     line("revision", row.revision.to_string().into());
     out.table(&table)?;

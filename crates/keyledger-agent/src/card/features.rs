@@ -1,0 +1,131 @@
+//! What a token is, as Yubico's management applet says; and its serial number, wherever it says that.
+
+use keyledger_domain::token::{Applet, Firmware, FormFactor, Restriction, Serial};
+
+use super::{CardError, apdu::Apdu, line::Line, tlv};
+
+/// Yubico's management applet, which says what a token is.
+const MANAGEMENT: [u8; 8] = [0xa0, 0x00, 0x00, 0x05, 0x27, 0x47, 0x11, 0x17];
+/// Yubico's OTP applet, which says the serial number of older tokens.
+const OTP: [u8; 8] = [0xa0, 0x00, 0x00, 0x05, 0x27, 0x20, 0x01, 0x01];
+
+/// The bits of applets among a token's abilities.
+const OPENPGP: u16 = 0x08;
+const PIV: u16 = 0x10;
+/// The bit of PIV among what the FIPS series is certified for, which counts otherwise.
+const PIV_OF_FIPS: u16 = 0x02;
+/// The bit of the FIPS series beside the form.
+const FIPS_FORM: u8 = 0x80;
+
+/// What a token is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Features {
+    /// Nothing if it does not say.
+    pub(super) serial: Option<Serial>,
+    pub(super) firmware: Option<Firmware>,
+    pub(super) form_factor: FormFactor,
+    /// What is switched on, apart from PIV: whether that is there, it says itself.
+    pub(super) openpgp: bool,
+    pub(super) restrictions: Vec<Restriction>,
+}
+
+impl Features {
+    /// Asks the management applet, and leaves it selected; nothing if there is none.
+    pub(super) fn read(line: &mut Line) -> Result<Option<Self>, CardError> {
+        let select = Apdu::new("SELECT of management", [0, 0xa4, 0x04, 0]).with(&MANAGEMENT);
+        let answered = select.send(line)?.success().and_then(|_| {
+            let read = Apdu::new(NAME, [0, 0x1d, 0, 0]);
+            read.send(line)?.success()
+        });
+        match answered {
+            // The length stands before the objects.
+            Ok(shown) => shown
+                .get(1..)
+                .map(|objects| Some(Self::of(objects)))
+                .ok_or(CardError::Malformed(NAME)),
+            Err(CardError::Nothing(_) | CardError::Denied(_) | CardError::Status { .. }) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn of(objects: &[u8]) -> Self {
+        // Numbers have one byte, or two.
+        let number = |tag| {
+            let bytes = tlv::find(objects, tag).unwrap_or_default();
+            let add = |sum: u16, byte: &u8| sum << 8 | u16::from(*byte);
+            bytes.iter().fold(0, add)
+        };
+        let form = match tlv::find(objects, 0x04) {
+            Some(&[form]) => form,
+            _ => 0,
+        };
+        let restrictions = [
+            (
+                Restriction::Fips,
+                form & FIPS_FORM != 0 || number(0x14) & PIV_OF_FIPS != 0,
+            ),
+            (Restriction::PinComplexity, number(0x16) == 1),
+            (Restriction::ResetBlocked, number(0x18) & PIV != 0),
+        ];
+        let held = restrictions.into_iter().filter(|(_, holds)| *holds);
+        Self {
+            serial: tlv::find(objects, 0x02).and_then(serial),
+            firmware: match tlv::find(objects, 0x05) {
+                Some(&[major, minor, patch]) => Some(Firmware::new(major, minor, patch)),
+                _ => None,
+            },
+            form_factor: FormFactor::of(form),
+            openpgp: number(0x03) & OPENPGP != 0,
+            restrictions: held.map(|(restriction, _)| restriction).collect(),
+        }
+    }
+
+    /// The applets that it shows, with PIV or without.
+    pub(super) fn applets(&self, piv: bool) -> Vec<Applet> {
+        let openpgp = self.openpgp.then_some(Applet::Openpgp);
+        let piv = piv.then_some(Applet::Piv);
+        piv.into_iter().chain(openpgp).collect()
+    }
+}
+
+impl Default for Features {
+    /// Of a token that says nothing.
+    fn default() -> Self {
+        Self {
+            serial: None,
+            firmware: None,
+            form_factor: FormFactor::Unknown,
+            openpgp: false,
+            restrictions: Vec::new(),
+        }
+    }
+}
+
+const NAME: &str = "READ CONFIG";
+
+/// The serial number of a token whose PIV does not say it, by the other applets, of which one is left selected.
+pub(super) fn serial_elsewhere(line: &mut Line) -> Result<Serial, CardError> {
+    if let Some(serial) = Features::read(line)?.and_then(|features| features.serial) {
+        return Ok(serial);
+    }
+    let select = Apdu::new("SELECT of OTP", [0, 0xa4, 0x04, 0]).with(&OTP);
+    let answered = select.send(line)?.success().and_then(|_| {
+        let read = Apdu::new("serial number by OTP", [0, 0x01, 0x10, 0]);
+        read.send(line)?.success()
+    });
+    match answered {
+        Ok(shown) => serial(&shown).ok_or(CardError::Unnumbered),
+        Err(CardError::Nothing(_) | CardError::Denied(_) | CardError::Status { .. }) => {
+            Err(CardError::Unnumbered)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Four bytes; 0 stands for none.
+pub(super) fn serial(bytes: &[u8]) -> Option<Serial> {
+    let number = <[u8; 4]>::try_from(bytes).map(u32::from_be_bytes);
+    number.ok().and_then(Serial::new)
+}

@@ -1,0 +1,217 @@
+//! What was seen in each reader, for as long as it stays there: nobody looks at a token twice without need, since each look ends the
+//! sessions that other programs have with it.
+//!
+//! What is known of a reader holds while pcscd counts no card that came or went there. It counts anew when it is started anew: so one
+//! connection to it is kept, and everything is forgotten with it.
+
+use std::{
+    collections::BTreeMap,
+    ffi::CString,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use keyledger_domain::token::{Announcement, Serial};
+use pcsc::{Context, State};
+
+use super::{
+    CardError,
+    reader::{Occupied, context},
+};
+
+/// What was seen in a reader.
+#[derive(Clone)]
+pub(super) struct Look {
+    events: u32,
+    state: State,
+    pub(super) what: What,
+    pub(super) at: Instant,
+}
+
+/// What is in it.
+#[derive(Clone)]
+pub(super) enum What {
+    /// A token; and what it shows, unless that may have changed.
+    Token(Serial, Option<Announcement>),
+    /// Some other card.
+    Nothing,
+    /// It could not be looked at.
+    Unable {
+        /// Why, the last time.
+        error: CardError,
+        /// How often in a row.
+        times: u32,
+    },
+}
+
+/// The pause before the first look that is repeated; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause before a look is repeated.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+impl Look {
+    pub(super) const fn new(reader: &Occupied, what: What, at: Instant) -> Self {
+        Self {
+            events: reader.events,
+            state: reader.state,
+            what,
+            at,
+        }
+    }
+
+    /// True if it says what is in the reader now.
+    fn holds(&self, reader: &Occupied) -> bool {
+        self.events == reader.events
+    }
+
+    /// True if it failed, and its pause is over.
+    fn is_due(&self) -> bool {
+        match &self.what {
+            What::Unable { times, .. } => {
+                let doubled = FIRST_PAUSE * 2u32.saturating_pow(times.saturating_sub(1).min(10));
+                self.at.elapsed() >= doubled.min(LONGEST_PAUSE)
+            }
+            What::Token(..) | What::Nothing => false,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Memory {
+    service: Option<Context>,
+    looks: BTreeMap<CString, Look>,
+    /// Tokens with which a task is walked now. They are left alone by who only looks: what they showed before stands.
+    under_way: BTreeMap<Serial, usize>,
+    /// How often what was seen became stale.
+    stale: u64,
+}
+
+static MEMORY: Mutex<Memory> = Mutex::new(Memory {
+    service: None,
+    looks: BTreeMap::new(),
+    under_way: BTreeMap::new(),
+    stale: 0,
+});
+
+fn memory() -> MutexGuard<'static, Memory> {
+    MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does `work` with the connection to pcscd that is kept; with a new one if that is broken.
+///
+/// # Errors
+///
+/// [`CardError::NoService`] if pcscd does not answer, or what `work` says.
+pub(super) fn with_service<T>(
+    work: impl Fn(&Context) -> Result<T, CardError>,
+) -> Result<T, CardError> {
+    let kept = memory().service.clone();
+    if let Some(kept) = kept
+        && let Ok(done) = work(&kept)
+    {
+        return Ok(done);
+    }
+    let fresh = context()?;
+    let mut memory = memory();
+    memory.service = Some(fresh.clone());
+    memory.looks.clear();
+    drop(memory);
+    work(&fresh)
+}
+
+/// What is known of a reader, if it is not to be looked at now.
+pub(super) fn of(reader: &Occupied) -> Option<Look> {
+    let memory = memory();
+    let look = memory.looks.get(&reader.name)?;
+    if !look.holds(reader) {
+        return None;
+    }
+    let serves = match &look.what {
+        What::Token(serial, shown) => shown.is_some() || memory.under_way.contains_key(serial),
+        What::Nothing => true,
+        // Whoever held it may have let go.
+        What::Unable { .. } => !look.is_due() && look.state == reader.state,
+    };
+    serves.then(|| look.clone())
+}
+
+/// Which token is in a reader, or that none is; nothing if that is not known.
+pub(super) fn known(reader: &Occupied) -> Option<Option<Serial>> {
+    let memory = memory();
+    let look = memory.looks.get(&reader.name)?;
+    match &look.what {
+        _ if !look.holds(reader) => None,
+        What::Token(serial, _) => Some(Some(*serial)),
+        What::Nothing => Some(None),
+        What::Unable { .. } => None,
+    }
+}
+
+/// How often in a row the card in a reader could not be looked at.
+pub(super) fn failed(reader: &Occupied) -> u32 {
+    let memory = memory();
+    match memory.looks.get(&reader.name) {
+        Some(look) if look.holds(reader) => match look.what {
+            What::Unable { times, .. } => times,
+            What::Token(..) | What::Nothing => 0,
+        },
+        _ => 0,
+    }
+}
+
+/// Remembers what is in a reader. What a token showed before stands where nothing newer is said.
+pub(super) fn remember(reader: &Occupied, what: What) {
+    let mut memory = memory();
+    if let (Some(look), What::Token(serial, None)) = (memory.looks.get(&reader.name), &what)
+        && look.holds(reader)
+        && matches!(&look.what, What::Token(known, _) if known == serial)
+    {
+        return;
+    }
+    let look = Look::new(reader, what, Instant::now());
+    memory.looks.insert(reader.name.clone(), look);
+}
+
+/// Forgets the readers that are not among those with a card in them.
+pub(super) fn forget_others(occupied: &[Occupied]) {
+    let is_there = |name: &CString| occupied.iter().any(|reader| reader.name == *name);
+    memory().looks.retain(|name, _| is_there(name));
+}
+
+/// How often what was seen became stale.
+pub(super) fn stale() -> u64 {
+    memory().stale
+}
+
+/// True if a look that failed is to be repeated now.
+pub(super) fn is_one_due() -> bool {
+    memory().looks.values().any(Look::is_due)
+}
+
+/// Nobody but the walk touches the token until this is dropped; then it is looked at anew.
+#[derive(Debug)]
+pub(crate) struct Walked(Serial);
+
+/// Takes a token for a walk, or for a signature.
+pub(crate) fn walked(serial: Serial) -> Walked {
+    *memory().under_way.entry(serial).or_default() += 1;
+    Walked(serial)
+}
+
+impl Drop for Walked {
+    fn drop(&mut self) {
+        let mut memory = memory();
+        if let Some(count) = memory.under_way.get_mut(&self.0) {
+            *count -= 1;
+        }
+        memory.under_way.retain(|_, count| *count > 0);
+        memory.stale += 1;
+        for look in memory.looks.values_mut() {
+            if let What::Token(serial, shown) = &mut look.what
+                && *serial == self.0
+            {
+                *shown = None;
+            }
+        }
+    }
+}
