@@ -374,54 +374,81 @@ async fn nobody_is_issued_into_the_accounts_where_stamps_could_be_forged() {
     service.stop().await;
 }
 
-/// async-nats gives up a connection over a header block that it cannot read, and nats-server checks none: whoever may
-/// send anything can break the service's first connection. What is stored and what is pushed goes over others.
+/// nats-server hands on header blocks and subjects as they were sent, and looks at none: whoever may send anything reaches the
+/// service's connection with them. Each costs its sender the answer, and nobody else anything.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_header_nobody_can_read_stops_no_command_for_long() {
-    use tokio::io::AsyncWriteExt as _;
-
+async fn a_message_nobody_can_read_is_not_noticed_by_others() {
     let world = World::new().await;
     let service = world.serve().await;
     let admin = world.administrator().await;
-    let creds = std::fs::read_to_string(world.organisation.creds("admin")).unwrap();
-    let creds = keyledger_claims::Creds::parse(&creds).unwrap();
-    let mut socket = tokio::net::TcpStream::connect(("127.0.0.1", world.server.port()))
-        .await
-        .unwrap();
-    let mut info = String::new();
-    while !info.contains("\r\n") {
-        socket.readable().await.unwrap();
-        let mut bytes = [0; 4096];
-        if let Ok(read) = socket.try_read(&mut bytes) {
-            info.push_str(&String::from_utf8_lossy(&bytes[..read]));
-        }
+    let nats = admin.client.nats().clone();
+    let mut mallory = RawClient::connect(&world).await;
+    let subject = &b"keys.queries.status"[..];
+    let unreadable: [(&[u8], &[u8]); 6] = [
+        (subject, b"NATS/1.0\r\nX: \xff\xfe\r\n\r\n"),
+        (subject, b"NATS/1.0\r\nno colon\r\n\r\n"),
+        (subject, b"NATS/1.0\r\nbad name: x\r\n\r\n"),
+        (subject, b"NATS/1.0 lost\r\nX: y\r\n\r\n"),
+        // This one ended the task of the connection for good.
+        (subject, b"NATS/1.0\r\nX: a\rb\r\n\r\n"),
+        (
+            b"keys.commands.key.activate.\xff",
+            b"NATS/1.0\r\nX: y\r\n\r\n",
+        ),
+    ];
+    for (round, (subject, header)) in (0..).zip(unreadable.iter().cycle().take(48)) {
+        mallory.publish(subject, header).await;
+        // Sent once: nobody tries again here.
+        let name = format!("keys.commands.key.generate.k{round}");
+        let body = json!({"algorithm": "ed25519"}).to_string();
+        let reply = send_raw(&nats, &name, HeaderMap::new(), body).await;
+        let reply = reply.unwrap_or_else(|e| panic!("{round}: {e:?} beside {header:?}"));
+        assert_eq!(reply["status"], "accepted", "{reply}");
     }
-    let info: Value = serde_json::from_str(info.trim_start_matches("INFO ").trim()).unwrap();
-    let nonce = info["nonce"].as_str().unwrap();
-    let signature = creds.seed().key_pair().sign(nonce.as_bytes()).unwrap();
-    let connect = json!({
-        "verbose": false, "pedantic": false, "headers": true, "no_responders": true, "lang": "test",
-        "version": "0", "protocol": 1, "jwt": creds.jwt(),
-        "sig": data_encoding::BASE64URL_NOPAD.encode(&signature),
-    });
-    let header = b"NATS/1.0\r\nX: \xff\xfe\r\n\r\n";
-    let mut out = format!("CONNECT {connect}\r\n").into_bytes();
-    for _ in 0..5 {
-        let size = header.len();
-        out.extend(format!("HPUB keys.queries.status _INBOX.x {size} {size}\r\n").into_bytes());
-        out.extend(header);
-        out.extend(b"\r\n");
-    }
-    socket.write_all(&out).await.unwrap();
-    // The client tries again under the same id, as every client of ours does.
-    eventually("commands are taken again", || async {
-        admin
-            .send("key.generate", "after", json!({"algorithm": "ed25519"}))
-            .await
-            .is_ok()
-            || admin.send("key.activate", "after", json!({})).await.is_ok()
-    })
-    .await;
     assert!(service.live().broken().is_none());
     service.stop().await;
+}
+
+/// A client that writes what no library would.
+struct RawClient(tokio::net::TcpStream);
+
+impl RawClient {
+    /// Connects as the administrator.
+    async fn connect(world: &World) -> Self {
+        use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+        let creds = std::fs::read_to_string(world.organisation.creds("admin")).unwrap();
+        let creds = keyledger_claims::Creds::parse(&creds).unwrap();
+        let socket = tokio::net::TcpStream::connect(("127.0.0.1", world.server.port()));
+        let mut reader = BufReader::new(socket.await.unwrap());
+        let mut info = String::new();
+        reader.read_line(&mut info).await.unwrap();
+        let info: Value = serde_json::from_str(info.trim_start_matches("INFO ").trim()).unwrap();
+        let nonce = info["nonce"].as_str().unwrap();
+        let signature = creds.seed().key_pair().sign(nonce.as_bytes()).unwrap();
+        let connect = json!({
+            "verbose": false, "pedantic": false, "headers": true, "no_responders": true, "lang": "test",
+            "version": "0", "protocol": 1, "jwt": creds.jwt(),
+            "sig": data_encoding::BASE64URL_NOPAD.encode(&signature),
+        });
+        let mut client = Self(reader.into_inner());
+        client
+            .write(format!("CONNECT {connect}\r\n").as_bytes())
+            .await;
+        client
+    }
+
+    /// Publishes a message of a header block only.
+    async fn publish(&mut self, subject: &[u8], header: &[u8]) {
+        let size = header.len();
+        let line = format!(" _INBOX.x {size} {size}\r\n");
+        let message = [b"HPUB ", subject, line.as_bytes(), header, b"\r\n"].concat();
+        self.write(&message).await;
+    }
+
+    async fn write(&mut self, bytes: &[u8]) {
+        use tokio::io::AsyncWriteExt as _;
+
+        self.0.write_all(bytes).await.unwrap();
+    }
 }

@@ -155,9 +155,8 @@ impl Service {
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let durability = Durability::new(options.accept_data_loss);
         let anchors = anchors(&options)?;
-        // Three connections: what clients send is kept apart from what is stored and from what is pushed. A client can
-        // make the first one break off (async-nats gives up a connection over a header that it cannot read); what is
-        // under way is finished all the same, and neither the ledger's tail nor a revocation waits for it.
+        // Three connections: what clients send is kept apart from what is stored and from what is pushed. Neither the
+        // ledger's tail nor a revocation waits behind a flood of requests.
         let own = &options.service_creds;
         let edge = Edge::start().map_err(StartError::Edge)?;
         let here = Handle::current();

@@ -12,7 +12,10 @@ use std::{
 
 use async_nats::{HeaderMap, RequestErrorKind, connection::State as Connection, jetstream};
 use bytes::Bytes;
-use futures::stream::BoxStream;
+use futures::{
+    StreamExt,
+    stream::{BoxStream, FuturesUnordered},
+};
 use keyledger_wire::{Prefix, header};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
@@ -30,8 +33,9 @@ use super::{Append, AppendError, Pending, ReadError, Store, StoredEvent};
 
 /// How long an append is waited for. Trying again is safe, and what a leader was sent that died is answered by nobody.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the stream is asked where it stands, until it is asked again.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(1);
+/// How long the stream is asked where it stands until it is asked once more: while it has no leader nobody answers, and the next
+/// one answers only what it is asked.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// For how long in all.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How often the connection is looked at while an append is waited for.
@@ -192,25 +196,30 @@ impl Store for JetStreamStore {
     fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>> {
         Box::pin(async move {
             let begin = Instant::now();
-            loop {
-                let asked = async {
+            let mut asked = FuturesUnordered::new();
+            let mut said = unavailable(no_leader(&self.stream));
+            while begin.elapsed() < PATIENCE {
+                asked.push(async {
                     let stream = self.looked_at().await?;
                     Ok(stream.cached_info().state.last_sequence)
-                };
-                let asked = tokio::time::timeout(ANSWERED_WITHIN, asked);
-                let answer = while_connected(&self.client, asked);
-                let error = match answer.await {
-                    Some(Ok(Ok(last))) => return Ok(last),
-                    Some(Ok(Err(error))) => error,
-                    // What a server was asked that died meanwhile is answered by nobody.
-                    Some(Err(_)) => unavailable(no_leader(&self.stream)),
-                    None => unavailable("the connection was lost"),
-                };
-                if begin.elapsed() > PATIENCE {
-                    return Err(error);
+                });
+                let answer = tokio::time::timeout(ASK_AGAIN, asked.next());
+                match while_connected(&self.client, answer).await {
+                    Some(Ok(Some(Ok(last)))) => return Ok(last),
+                    Some(Ok(Some(Err(error)))) => {
+                        said = error;
+                        tokio::time::sleep(LOOK).await;
+                    }
+                    Some(Ok(None) | Err(_)) => {}
+                    None => {
+                        // What was asked over the lost connection is never answered.
+                        asked.clear();
+                        said = unavailable("the connection was lost");
+                        tokio::time::sleep(LOOK).await;
+                    }
                 }
-                tokio::time::sleep(LOOK).await;
             }
+            Err(said)
         })
     }
 
