@@ -7,8 +7,8 @@
 //! Ends after `COUNT` revocations, if that is set.
 
 use anyhow::{Context as _, Result};
-use futures::StreamExt as _;
-use keyledger_domain::{Event, Record, key};
+use keyledger_domain::{Event, key};
+use keyledger_wire::{Client, Events, Prefix};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -18,16 +18,16 @@ async fn main() -> Result<()> {
         .ok()
         .map(|count| count.parse::<usize>())
         .transpose()?;
-    let nats = async_nats::ConnectOptions::with_credentials_file(&creds)
-        .await?
-        .connect(&url)
-        .await?;
-    let mut revoked = nats.subscribe("keys.events.key.*.revoked").await?;
-    nats.flush().await?;
-    println!("watching keys.events.key.*.revoked");
+    let keys = Client::connect(&url, creds.as_ref(), Prefix::default()).await?;
+    let subject = "keys.events.key.*.revoked";
+    let revoked = keys.nats().subscribe(subject).await?;
+    keys.nats().flush().await?;
+    println!("watching {subject}");
+    // A subject proves nothing: what the ledger did not sign is skipped.
+    let mut revoked = Events::new(keys, revoked);
     let mut seen = 0;
-    while let Some(message) = revoked.next().await {
-        let record = Record::read(&message.payload)?;
+    while let Some(heard) = revoked.next().await {
+        let record = heard?.record;
         if let Event::Key(key::Event::Revoked(event)) = &record.event {
             println!(
                 "{} was revoked for {} by {}: {}",
@@ -45,6 +45,12 @@ async fn main() -> Result<()> {
         if count == Some(seen) {
             break;
         }
+    }
+    if revoked.skipped() > 0 {
+        eprintln!(
+            "skipped {} messages that are no events of the ledger",
+            revoked.skipped()
+        );
     }
     Ok(())
 }

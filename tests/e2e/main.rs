@@ -10,6 +10,7 @@ mod durability;
 mod foreign;
 mod forgery;
 mod full;
+mod heard;
 mod hostile;
 mod instances;
 mod judges;

@@ -6,6 +6,7 @@
 pub mod client;
 pub mod creds;
 pub mod enrolment;
+pub mod events;
 pub mod header;
 pub mod local;
 pub mod notice;
@@ -17,6 +18,7 @@ pub mod table;
 
 pub use client::{Client, CommandError, ConnectError, Ids, QueryError};
 pub use enrolment::{Enrolment, NotAnEnrolment};
+pub use events::{Events, Heard};
 pub use reply::{Acknowledgement, Refusal, ReportReply, Sealed, SlotCertificate, Status};
 pub use signature::TokenSignature;
 pub use subject::{AGENTS_ACCOUNT, Prefix, SERVICE_NAME, SERVICE_VERSION};

@@ -50,7 +50,9 @@ pub fn subjects_md() -> String {
             ],
         );
     }
-    out.push_str("\n## Events\n\nStream `KEYS_EVENTS`, subjects `keys.events.{aggregate}.{name}.{past}`.\n\n| type | subject | means |\n|---|---|---|\n");
+    out.push_str("\n## Events\n\nStream `KEYS_EVENTS`, subjects `keys.events.{aggregate}.{name}.{past}`. \
+         A subject proves nothing: whoever\nasks a question may have the answer published there, in its own account. An event counts \
+         for `Keyledger-Cid` (of its exact\nbytes) and `Keyledger-Signature` by a key that signs for the ledger; skip what has none.\n\n| type | subject | means |\n|---|---|---|\n");
     for (type_name, about) in [
         key::Event::TYPES,
         principal::Event::TYPES,

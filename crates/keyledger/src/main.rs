@@ -10,6 +10,7 @@ mod context;
 mod exit;
 #[cfg(test)]
 mod golden;
+mod heard;
 mod output;
 mod place;
 mod session;

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use async_nats::{HeaderMap, RequestError, RequestErrorKind};
 use keyledger_domain::{Name, name::Aggregate, record::Ids};
 use keyledger_wire::{
-    Acknowledgement, Client, CommandError, Refusal, client::check_public, header,
+    Acknowledgement, Client, CommandError, Events, Refusal, client::check_public, header,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::{
     connect::is_revocation,
     exit::{Exit, Failure},
+    heard::Listening,
     signing::{Signing, Unsigned},
 };
 
@@ -202,6 +203,13 @@ impl Session {
             .await
             .with_context(|| format!("listening on {subject}"))?;
         Ok(subscriber)
+    }
+
+    /// Listens to events on a subject, which proves nothing: what the ledger did not sign is skipped.
+    pub(crate) async fn events(&self, subject: String) -> anyhow::Result<Listening> {
+        let subscriber = self.subscribe(subject.clone()).await?;
+        let events = Events::new(self.client.clone(), subscriber);
+        Ok(Listening::new(events, subject))
     }
 
     /// What the server forbade, as soon as it does.

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
-use futures::StreamExt as _;
 use keyledger_domain::{
     Name, Record, Timestamp,
     name::Aggregate,
@@ -42,9 +40,7 @@ pub(super) async fn run(
     query: InventoryQuery,
 ) -> anyhow::Result<()> {
     // Listening begins before the question is asked, so that nothing falls between the two.
-    let mut events = session
-        .subscribe(session.client().prefix().events())
-        .await?;
+    let mut events = session.events(session.client().prefix().events()).await?;
     let page = locate(session, query.clone(), true).await?;
     let mut known: Vec<Name> = page.rows.iter().map(|row| row.name.clone()).collect();
     if out.is_json() {
@@ -53,13 +49,11 @@ pub(super) async fn run(
         rows::print(&page, out)?
     }
     loop {
-        let message = tokio::select! {
-            message = events.next() => message.ok_or_else(lost)?,
+        let record = tokio::select! {
+            heard = events.next() => heard?.ok_or_else(lost)?.record,
             said = session.denied() => return Err(session::denied(&said).into()),
             _ = tokio::signal::ctrl_c() => return Ok(()),
         };
-        let record =
-            Record::read(&message.payload).context("an event cannot be read by this version")?;
         if record.history.aggregate != Aggregate::Key
             || query
                 .name

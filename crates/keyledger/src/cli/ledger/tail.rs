@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use anyhow::Context as _;
-use futures::StreamExt as _;
 use keyledger_domain::{
     Record,
     verify::export::{Line, parse_line},
@@ -20,6 +19,8 @@ use crate::{
 };
 
 /// Print events as they come, until interrupted
+///
+/// Each is verified by its CID and its signature. What else is published on their subjects is skipped, and counted at the end.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -34,9 +35,7 @@ pub(super) struct Tail {
 impl Tail {
     pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
         // Listening begins first, so that no event falls between the two; what comes twice is left out.
-        let mut events = session
-            .subscribe(session.client().prefix().events())
-            .await?;
+        let mut events = session.events(session.client().prefix().events()).await?;
         let mut printed = HashSet::new();
         if self.last > 0 {
             let head = pages::head(session).await?;
@@ -48,15 +47,13 @@ impl Tail {
             }
         }
         loop {
-            let message = tokio::select! {
-                message = events.next() => message.context("the connection was lost")?,
+            let heard = tokio::select! {
+                heard = events.next() => heard?.context("the connection was lost")?,
                 said = session.denied() => return Err(session::denied(&said).into()),
                 _ = tokio::signal::ctrl_c() => return Ok(()),
             };
-            let record = Record::read(&message.payload)
-                .context("an event cannot be read by this version")?;
-            if !printed.remove(&record.id) {
-                print(&message.payload, out)?;
+            if !printed.remove(&heard.record.id) {
+                print(&heard.payload, out)?;
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Watching a token: each step as it happens, with what the person must do now.
 
-use anyhow::Context as _;
 use async_nats::Subscriber;
 use futures::StreamExt as _;
 use keyledger_domain::{
@@ -16,6 +15,7 @@ use uuid::Uuid;
 use super::show;
 use crate::{
     exit::{Exit, Failure},
+    heard::Listening,
     output::{self, Output},
     session::{self, Session},
     when,
@@ -46,7 +46,9 @@ impl Watch {
 pub(super) struct Watching {
     name: Name,
     notices: Subscriber,
-    events: Subscriber,
+    events: Listening,
+    /// Messages on the subject of notices that are none. A notice is not signed: whatever else comes there is not shown.
+    unreadable: u64,
 }
 
 impl Watching {
@@ -57,7 +59,8 @@ impl Watching {
         Ok(Self {
             name: name.clone(),
             notices: session.subscribe(prefix.notice(name.as_str())).await?,
-            events: session.subscribe(prefix.history(&history)).await?,
+            events: session.events(prefix.history(&history)).await?,
+            unreadable: 0,
         })
     }
 
@@ -76,16 +79,16 @@ impl Watching {
             tokio::select! {
                 message = self.notices.next() => {
                     let message = message.ok_or_else(lost)?;
-                    let notice: Notice = serde_json::from_slice(&message.payload)
-                        .context("a notice cannot be read by this version")?;
+                    let Ok(notice) = serde_json::from_slice::<Notice>(&message.payload) else {
+                        self.unreadable += 1;
+                        continue;
+                    };
                     if task.is_none() || notice.task == task {
                         tell(&notice, out)?;
                     }
                 }
-                message = self.events.next() => {
-                    let message = message.ok_or_else(lost)?;
-                    let record = Record::read(&message.payload)
-                        .context("an event cannot be read by this version")?;
+                heard = self.events.next() => {
+                    let record = heard?.ok_or_else(lost)?.record;
                     let Event::Token(event) = &record.event else { continue };
                     say(&record, event, out)?;
                     if task.is_none() && is_last(event) {
@@ -104,6 +107,17 @@ impl Watching {
                 said = session.denied() => return Err(session::denied(&said).into()),
                 _ = tokio::signal::ctrl_c() => return Ok(()),
             }
+        }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        if self.unreadable > 0 {
+            let (name, many) = (&self.name, self.unreadable);
+            eprintln!(
+                "note: skipped {many} messages on the subject of token {name}'s notices that are none"
+            );
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Revoking a user, and waiting until every server refuses it.
 
 use anyhow::Context as _;
-use futures::StreamExt as _;
 use keyledger_domain::{
-    Event, Name, Record,
+    Event, Name,
     name::{Aggregate, HistoryId},
     user,
 };
@@ -14,6 +13,7 @@ use crate::{
     args::Reasoned,
     cli::{history, order, send},
     exit::{Exit, Failure},
+    heard::Listening,
     output::Output,
     session::{self, Session},
 };
@@ -66,7 +66,7 @@ impl Revoke {
         let id = HistoryId::new(Aggregate::User, name.clone());
         let subject = session.client().prefix().event(&id, "revocation_confirmed");
         // Listened for before it is asked for: it comes within milliseconds.
-        let mut events = session.subscribe(subject).await?;
+        let mut events = session.events(subject).await?;
         let done = send::order_of(session, self).await?;
         let confirmed = tokio::select! {
             confirmed = wait(&mut events) => confirmed?,
@@ -106,13 +106,11 @@ fn print_own(name: &Name, out: &mut Output<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn wait(events: &mut async_nats::Subscriber) -> anyhow::Result<Confirmed> {
-    let message = events
-        .next()
-        .await
-        .context("the connection was lost while waiting")?;
-    let record =
-        Record::read(&message.payload).context("the event cannot be read by this version")?;
+async fn wait(events: &mut Listening) -> anyhow::Result<Confirmed> {
+    let heard = events.next().await?;
+    let record = heard
+        .context("the connection was lost while waiting")?
+        .record;
     match record.event {
         Event::User(user::Event::RevocationConfirmed(confirmed)) => Ok(Confirmed {
             took_ms: confirmed.took_ms,
