@@ -3,7 +3,7 @@
 //! Its creds have the role `service`: it may command the keys that bear its name, and those in its tags.
 //!
 //! ```sh
-//! keyledger user issue orders --account admin --role service --reason "first deployment" --out orders.creds
+//! keyledger user issue orders --role service --reason "first deployment" --out orders.creds
 //! NATS_CREDS=orders.creds cargo run -p keyledger-examples --example cim_service
 //! ```
 

@@ -56,7 +56,7 @@ async fn the_nats_cli_alone_sees_a_key_through_its_life() {
 #[tokio::test]
 async fn the_cim_service_generates_and_rotates_a_key_of_its_own() {
     let world = World::new().await;
-    let issue = "keyledger user issue orders --account admin --role service \
+    let issue = "keyledger user issue orders --role service \
                  --reason 'first deployment' --out orders.creds";
     succeed(&world, issue).await;
     let run = run(

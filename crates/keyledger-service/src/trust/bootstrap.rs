@@ -21,7 +21,7 @@ use super::{
     files::{Organisation, RootKind, VERSION, file},
     genesis::{Genesis, USERS, UserPlan},
     jwt::{JwtError, account_jwt, user_jwt},
-    names::{self, ADMIN, AGENTS, SERVICE, SYSTEM, VIEWS, name},
+    names::{self, ADMIN, AGENTS, APPROVERS, AUDITORS, SERVICE, SERVICES, SYSTEM, VIEWS, name},
     readme,
     url::{BadUrl, check_url},
 };
@@ -197,7 +197,9 @@ fn write_jwts(draft: &Draft, genesis: &Genesis, ledger: &Ledger) -> Result<(), I
          resolver_preload: {{\n",
         operator.title, operator.jwt, operator.system_account
     );
-    for known in [SYSTEM, SERVICE, VIEWS, AGENTS, ADMIN] {
+    for known in [
+        SYSTEM, SERVICE, VIEWS, AGENTS, ADMIN, APPROVERS, AUDITORS, SERVICES,
+    ] {
         let account = &ledger
             .account(&name(known))
             .expect("the bootstrap made it")

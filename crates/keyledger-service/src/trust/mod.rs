@@ -6,8 +6,8 @@
 //! Resolver   ─► account JWTs, pushed and confirmed on every server                    for as long as it serves
 //! ```
 //!
-//! An organisation has four accounts of its own: `sys` (the servers'), `keys` (this service), `views` (the inventory
-//! bucket, for everybody to read) and `admin` (people).
+//! An organisation has accounts of its own: `sys` (the servers'), `keys` (this service), `views` (the inventory bucket, for
+//! everybody to read), `agents`, and one for the users of each role: `admin`, `approvers`, `auditors` and `services`.
 //!
 //! Why `views` is an account by itself: whoever makes a consumer chooses what the server publishes, and on which subject,
 //! *in the account of the bucket*. In `keys` that could be an event's. Viewers make none: `nats kv watch` asks the service,
@@ -35,7 +35,10 @@ pub use contexts::{ContextError, fit};
 pub use draft::DraftError;
 pub use files::{OpenError, Organisation, RootError, RootKind};
 pub use jwt::{JwtError, account_claims, account_jwt, user_claims, user_jwt};
-pub use names::{ADMIN, SERVICE, SYSTEM, VIEWS, service_account, views_account};
+pub use names::{
+    ADMIN, APPROVERS, AUDITORS, SERVICE, SERVICES, SYSTEM, VIEWS, account_of, service_account,
+    views_account,
+};
 pub(crate) use new_account::{NewAccountError, new_account};
 pub use older::older_templates;
 pub use resolver::Resolver;

@@ -12,6 +12,24 @@ pub const VIEWS: &str = "views";
 pub(super) const AGENTS: &str = keyledger_wire::AGENTS_ACCOUNT;
 /// The account of the people who administer.
 pub const ADMIN: &str = "admin";
+/// The account of those who approve.
+pub const APPROVERS: &str = "approvers";
+/// The account of those who look, and change nothing.
+pub const AUDITORS: &str = "auditors";
+/// The account of programs.
+pub const SERVICES: &str = "services";
+
+/// The account that users of a role live in unless another is named: roles of different trust do not share one.
+#[must_use]
+pub const fn account_of(role: Role) -> &'static str {
+    match role {
+        Role::Administrator => ADMIN,
+        Role::Approver => APPROVERS,
+        Role::Auditor => AUDITORS,
+        Role::Service => SERVICES,
+        Role::Agent => AGENTS,
+    }
+}
 
 /// The operator, and its identity's key.
 pub(super) const OPERATOR: &str = "nats-operator";

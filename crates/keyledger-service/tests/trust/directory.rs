@@ -139,7 +139,15 @@ async fn nsc_takes_operator_and_accounts() {
             .nats
             .strict_signing_key_usage
     );
-    for account in ["sys", "keys", "views", "admin"] {
+    for account in [
+        "sys",
+        "keys",
+        "views",
+        "admin",
+        "approvers",
+        "auditors",
+        "services",
+    ] {
         let token = std::fs::read_to_string(jwt(account)).unwrap();
         let claims = decode::<AccountBody>(&token).unwrap();
         assert!(
@@ -162,7 +170,15 @@ async fn nsc_takes_operator_and_accounts() {
     let _ = nsc(&["add", "operator", "-u", &path("operator")])
         .await
         .expect_success();
-    for account in ["sys", "keys", "views", "admin"] {
+    for account in [
+        "sys",
+        "keys",
+        "views",
+        "admin",
+        "approvers",
+        "auditors",
+        "services",
+    ] {
         let _ = nsc(&["import", "account", "--file", &path(account)])
             .await
             .expect_success();

@@ -22,7 +22,7 @@ pub(super) use self::{
 use super::{
     bootstrap::InitError,
     jwt::ClaimsSigner,
-    names::{self, ADMIN, AGENTS, SERVICE, SYSTEM, VIEWS, name},
+    names::{self, ADMIN, AGENTS, APPROVERS, AUDITORS, SERVICE, SERVICES, SYSTEM, VIEWS, name},
     templates::{self, Grants},
 };
 
@@ -31,7 +31,7 @@ pub(super) struct Genesis {
     identity: Key,
     signing: Key,
     ledger: Key,
-    accounts: [AccountKeys; 5],
+    accounts: [AccountKeys; 8],
     seeds: BTreeMap<&'static str, UserSeed>,
     events: Vec<(HistoryId, Event)>,
 }
@@ -67,6 +67,10 @@ impl Genesis {
                 &[None, Some(Role::Agent)],
             )?,
             AccountKeys::make(custody, ADMIN, Purpose::Client, &roles)?,
+            // Roles of different trust share no account, unless an administrator puts them into one.
+            AccountKeys::make(custody, APPROVERS, Purpose::Client, &[Some(Role::Approver)])?,
+            AccountKeys::make(custody, AUDITORS, Purpose::Client, &[Some(Role::Auditor)])?,
+            AccountKeys::make(custody, SERVICES, Purpose::Client, &[Some(Role::Service)])?,
         ];
         let mut seeds = BTreeMap::new();
         for plan in &USERS {
@@ -179,7 +183,7 @@ impl Genesis {
                 body.imports = templates::agents_imports(prefix, nkey, service, at)?;
                 body.limits.leaf = 0;
             }
-            ADMIN => {
+            ADMIN | APPROVERS | AUDITORS | SERVICES => {
                 let service = service.exporter(&service_signer);
                 let views = views.exporter(&views_signer);
                 body.imports = templates::client_imports(prefix, nkey, service, views, at)?;

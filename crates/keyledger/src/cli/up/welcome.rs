@@ -72,9 +72,7 @@ pub(super) fn tries(organisation: &Organisation, ledger: &Ledger) -> Vec<String>
         format!("  {keyledger} inventory --dir {dir}"),
         String::new(),
         "  # Issue NATS credentials for a service".to_owned(),
-        format!(
-            "  {keyledger} user issue {user} --account admin --role service --out {user}.creds --dir {dir}"
-        ),
+        format!("  {keyledger} user issue {user} --role service --out {user}.creds --dir {dir}"),
         String::new(),
         "Ctrl-C stops both.".to_owned(),
     ]

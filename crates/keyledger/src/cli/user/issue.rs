@@ -8,6 +8,7 @@ use keyledger_custody::{
     CurveKey, Delivery, DeliveryError, Existing, SecretFileError, check_output, write_secret_file,
 };
 use keyledger_domain::{Name, Role, name::Aggregate, user};
+use keyledger_service::trust::account_of;
 use keyledger_wire::{Acknowledgement, CommandError, Sealed};
 
 use crate::{
@@ -24,16 +25,16 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  keyledger user issue ada-laptop --account admin --role administrator --principal ada --out ada.creds
-  keyledger user issue orders --account orders --role service --keys orders-db,orders-sig --out orders.creds
+  keyledger user issue ada-laptop --role administrator --principal ada --out ada.creds
+  keyledger user issue orders --role service --keys orders-db,orders-sig --out orders.creds
   keyledger user issue sensor --account plant --publish 'plant.temp.>' --subscribe '_INBOX.>' --out sensor.creds
   keyledger user issue vault --account orders --nkey UABC --out vault.jwt")]
 pub(crate) struct Issue {
     /// The user's name: chosen once, never used again
     name: Name,
-    /// The account it belongs to
-    #[arg(long)]
-    account: Name,
+    /// The account it belongs to; the one of its role unless given: admin, approvers, auditors or services
+    #[arg(long, required_unless_present = "role")]
+    account: Option<Name>,
     /// Its role, where the account imports this service
     #[arg(long, value_parser = args::role())]
     role: Option<Role>,
@@ -96,8 +97,11 @@ impl Issue {
         let curve = CurveKey::generate()?;
         let ids = self.why.under.ids();
         let generated = self.nkey.is_none();
+        let is_default = self.account.is_none();
+        let default = |role| Name::new(account_of(role)).expect("the constants are names");
+        let account = self.account.or_else(|| self.role.map(default));
         let body = user::Issue {
-            account: self.account,
+            account: account.expect("clap requires --account without --role"),
             seal_to: generated.then(|| curve.public_nkey().to_owned()),
             nkey: self.nkey,
             role: self.role,
@@ -114,6 +118,10 @@ impl Issue {
             .await
             .map_err(|error| match generated {
                 true => unanswered(error, &self.name, &body.account),
+                false => error,
+            })
+            .map_err(|error| match is_default {
+                true => no_account(error, &body.account),
                 false => error,
             })
             .with_context(|| format!("issuing user {}", self.name))?;
@@ -141,6 +149,20 @@ fn unanswered(error: anyhow::Error, name: &Name, account: &Name) -> anyhow::Erro
                 .remedy(format!(
                     "if `keyledger user list --account {account}` shows it: `keyledger user revoke {name} --reason 'creds lost'`, \
                      and issue one under another name"
+                ))
+                .into()
+        }
+        _ => error,
+    }
+}
+
+/// An organisation that was made before roles had accounts of their own has no such one.
+fn no_account(error: anyhow::Error, account: &Name) -> anyhow::Error {
+    match error.downcast_ref::<CommandError>() {
+        Some(CommandError::Refused(refusal)) if refusal.reason == "not_found" => {
+            Failure::new(Exit::Rejected, format!("{error:#}"))
+                .remedy(format!(
+                    "if this organisation has no account {account}, name another with --account: `keyledger account list` shows them"
                 ))
                 .into()
         }

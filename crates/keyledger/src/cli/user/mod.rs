@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  keyledger user issue orders --account orders --role service --out orders.creds
+  keyledger user issue orders --role service --out orders.creds
   keyledger user revoke orders --reason 'laptop stolen' --wait
   keyledger user list --account orders")]
 pub(crate) struct User {
