@@ -176,6 +176,41 @@ fn there_are_no_dead_files() {
     }
 }
 
+/// What people name with `--out`, and all else that programs write: by one function of custody's, which follows no link.
+#[test]
+fn files_are_written_by_one_function() {
+    // A log that is added to, locks, a journal that is added to, the terminal.
+    const OTHERWISE: [&str; 5] = [
+        "keyledger/src/cli/up/child.rs",
+        "keyledger/src/cli/up/organisation.rs",
+        "keyledger-agent/src/run/journal/mod.rs",
+        "keyledger-agent/src/run/lock.rs",
+        "keyledger-agent/src/person/terminal.rs",
+    ];
+    let crates = root().join("crates");
+    let mut files = Vec::new();
+    for of in ["keyledger/src", "keyledger-agent/src"] {
+        collect(&crates.join(of), &mut files);
+    }
+    assert!(files.len() > 100, "{}", files.len());
+    for file in files {
+        let relative = file.strip_prefix(&crates).unwrap().to_owned();
+        let is_test = relative.ends_with("golden.rs") || relative.ends_with("tests.rs");
+        if is_test || OTHERWISE.iter().any(|other| relative == Path::new(other)) {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        for otherwise in ["fs::write(", "File::create", "OpenOptions", "fs::copy("] {
+            assert!(
+                !code.contains(otherwise),
+                "{} writes by {otherwise}: use keyledger_custody::write_output",
+                relative.display()
+            );
+        }
+    }
+}
+
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();

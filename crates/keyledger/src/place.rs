@@ -34,3 +34,37 @@ pub(crate) fn administrator_context(dir: &Path) -> anyhow::Result<Context> {
     }
     Ok(context)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_directory_that_was_moved_is_entered_with_its_own_creds() {
+        let home = tempfile::tempdir().unwrap();
+        let before = home.path().join("before");
+        let options = keyledger_service::trust::InitOptions {
+            title: "Acme".to_owned(),
+            prefix: keyledger_wire::Prefix::default(),
+            directory: before.clone(),
+            root: keyledger_service::trust::Root::LocalFile,
+            now: crate::when::now(),
+            url: "nats://127.0.0.1:4222".to_owned(),
+        };
+        keyledger_service::trust::initialise(options).unwrap();
+        let after = home.path().join("after");
+        fs::rename(&before, &after).unwrap();
+        let context = administrator_context(&after).unwrap();
+        let own = after.canonicalize().unwrap().join("creds/admin.creds");
+        assert_eq!(Path::new(&context.creds), own);
+        assert!(context.holder().is_some());
+        // Creds that somebody keeps elsewhere stay.
+        let organisation = organisation(&after).unwrap();
+        let text = serde_json::json!({ "creds": "/run/secrets/ada.creds" }).to_string();
+        fs::write(organisation.context(ADMINISTRATOR), text).unwrap();
+        let context = administrator_context(&after).unwrap();
+        assert_eq!(context.creds, "/run/secrets/ada.creds");
+    }
+}

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod connecting;
+mod contexts;
 mod fake;
 mod help;
 mod init;

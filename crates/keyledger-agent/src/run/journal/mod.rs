@@ -42,9 +42,10 @@ const MAX_BYTES: u64 = 64 << 20;
 pub enum JournalError {
     /// A line was changed, added or taken away by somebody else, or is another agent's: do what the message says.
     #[error(
-        "line {line} of {0}: {why}. Nothing of it is trusted: move the file away (`mv {0} {0}.forged`), look at \
+        "line {line} of {0}: {why}. Nothing of it is trusted: move the file away (`mv {1} {1}.forged`), look at \
          who wrote it, and start the agent again: open tasks are taken anew and walked on from what the tokens show",
-        path.display()
+        path.display(),
+        keyledger_domain::text::shell_word(&path.display().to_string())
     )]
     Forged {
         /// The file.

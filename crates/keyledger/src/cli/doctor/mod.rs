@@ -5,6 +5,7 @@ mod judge;
 use std::{fmt, time::Instant};
 
 use anstyle::Style;
+use keyledger_domain::text::shell_word;
 use keyledger_wire::query::{Nothing, ServiceStatus};
 use serde::Serialize;
 
@@ -14,6 +15,7 @@ use crate::{
     connect::Connection,
     exit::{self, Exit, Failure},
     output::{self, Output},
+    place,
     session::Session,
 };
 
@@ -101,6 +103,7 @@ impl Doctor {
             }
         };
         let mut findings = connection(&session);
+        findings.extend(contexts(&session));
         let asked = Instant::now();
         match session
             .query::<_, ServiceStatus>("status", &Nothing {})
@@ -121,6 +124,20 @@ impl Doctor {
         }
         findings
     }
+}
+
+/// That the contexts of the `nats` CLI name another directory than the one that they lie in: it was moved or copied.
+fn contexts(session: &Session) -> Option<Finding> {
+    let dir = session.dir()?;
+    let organisation = place::organisation(dir).ok()?;
+    let elsewhere = organisation.context_looks_elsewhere(place::ADMINISTRATOR)?;
+    let word = shell_word(&dir.display().to_string());
+    let remedy = format!("`keyledger contexts --dir {word}` writes them anew");
+    Some(Finding::warn(
+        "contexts",
+        format!("those of the nats CLI name creds elsewhere: {elsewhere}"),
+        &remedy,
+    ))
 }
 
 fn connection(session: &Session) -> Vec<Finding> {
