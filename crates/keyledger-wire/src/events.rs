@@ -21,6 +21,9 @@ use crate::{Client, Prefix, header, query::Nothing};
 /// How often it is asked who signs for the ledger, at most: whoever floods the subject decides how often a signer is unknown.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
+/// How often it is asked in a row while nobody is known yet to sign: the service may just be starting.
+const FIRST_TRIES: u32 = 10;
+
 /// An event of the ledger: its bytes are those of its CID, and a key signed that which signs for the ledger.
 #[derive(Debug)]
 pub struct Heard {
@@ -152,7 +155,7 @@ impl Events {
             }
             let message = self.pending.as_ref()?;
             let mut checked = self.signers.check(self.client.prefix(), message);
-            if matches!(checked, Err(NotAnEvent::UnknownSigner(_))) && self.learn().await {
+            if matches!(checked, Err(NotAnEvent::UnknownSigner(_))) && self.learn_or_wait().await {
                 let message = self.pending.as_ref()?;
                 checked = self.signers.check(self.client.prefix(), message);
             }
@@ -173,6 +176,21 @@ impl Events {
     #[must_use]
     pub const fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    /// Asks who signs for the ledger now. While nobody is known yet, an event waits for the service to say so.
+    async fn learn_or_wait(&mut self) -> bool {
+        let mut tries = FIRST_TRIES;
+        loop {
+            if self.learn().await {
+                return true;
+            }
+            tries -= 1;
+            if !self.signers.known.is_empty() || tries == 0 {
+                return false;
+            }
+            tokio::time::sleep(ASK_EVERY).await;
+        }
     }
 
     /// Asks who signs for the ledger now, if that was not asked a moment ago; true if it was told.
