@@ -41,6 +41,7 @@ async fn main() -> Result<()> {
         protect_stop_at: None,
         process_stop_at: None,
         rotation_period_days: Some(90),
+        certify: None,
         reason: Some("first deployment".parse()?),
         ticket: None,
     };

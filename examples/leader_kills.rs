@@ -131,6 +131,7 @@ impl World {
             accept_data_loss: false,
             attestation_test_root: None,
             require_token_signature: Default::default(),
+            crl_url: None,
             user_allowance: Default::default(),
             clock: None,
         })

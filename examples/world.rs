@@ -50,6 +50,7 @@ impl World {
             attestation_test_root,
             require_token_signature: Default::default(),
             user_allowance: Default::default(),
+            crl_url: None,
             clock: None,
         })
         .await?;

@@ -30,7 +30,7 @@ pub(crate) struct FarRoot {
 impl FarRoot {
     pub(crate) fn new() -> Self {
         let key = AuthorityKey::generate(Algorithm::P384).unwrap();
-        let draft = new_root("Far Root", key.public_key(), 3_650, now()).unwrap();
+        let draft = new_root("Far Root", key.public_key(), now().plus_days(3_650), now()).unwrap();
         let certificate = Certificate::from_der(&sign(&key, &draft)).unwrap();
         Self { key, certificate }
     }
@@ -76,13 +76,13 @@ fn sign(key: &AuthorityKey, draft: &ToBeSigned) -> Vec<u8> {
 const REGISTER: &str = "register root-ca --certificate root-ca.pem";
 
 /// A directory with a passphrase, in which programs run.
-struct Desk<'a> {
+pub(crate) struct Desk<'a> {
     world: &'a World,
     folder: PathBuf,
 }
 
 impl<'a> Desk<'a> {
-    fn new(world: &'a World) -> Self {
+    pub(crate) fn new(world: &'a World) -> Self {
         let folder = world.path("desk");
         fs::create_dir(&folder).unwrap();
         let passphrase = folder.join("passphrase");
@@ -91,7 +91,7 @@ impl<'a> Desk<'a> {
         Self { world, folder }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
@@ -108,7 +108,7 @@ impl<'a> Desk<'a> {
     }
 
     /// At the desk of an administrator.
-    async fn ca(&self, arguments: &str) -> Run {
+    pub(crate) async fn ca(&self, arguments: &str) -> Run {
         let (url, creds) = (
             self.world.server.url(),
             self.world.organisation.creds("admin"),
@@ -119,7 +119,7 @@ impl<'a> Desk<'a> {
             .await
     }
 
-    async fn openssl(&self, arguments: &str) -> Run {
+    pub(crate) async fn openssl(&self, arguments: &str) -> Run {
         self.program(Path::new("openssl"), arguments).await
     }
 

@@ -3,6 +3,7 @@
 
 mod agents;
 mod authority;
+mod certificates;
 mod cluster;
 mod crash;
 mod credentials;

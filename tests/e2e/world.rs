@@ -141,6 +141,7 @@ impl Site {
             attestation_test_root: None,
             require_token_signature: Default::default(),
             user_allowance: Default::default(),
+            crl_url: None,
             clock: None,
         }
     }

@@ -285,6 +285,7 @@ impl Absent for crate::name::Name {}
 impl<const MAX: usize> Absent for crate::text::Line<MAX> {}
 impl Absent for crate::algorithm::Algorithm {}
 impl Absent for key::RevocationReason {}
+impl Absent for key::Serial {}
 impl Absent for principal::Kind {}
 impl Absent for token::Profile {}
 impl Absent for u16 {}

@@ -9,6 +9,7 @@
 //! nothing, `evolve` never fails.
 
 pub mod account;
+pub mod address;
 pub mod algorithm;
 pub mod cid;
 pub mod command;
@@ -19,6 +20,7 @@ pub mod key;
 pub mod ledger;
 pub mod name;
 pub mod operator;
+pub mod pem;
 pub mod principal;
 pub mod private_key;
 pub mod record;

@@ -63,6 +63,7 @@ impl Command {
                 | ("find", "found")
                 | ("retire", "retired")
                 | ("certify" | "install", "certified")
+                | ("revoke-certificate", "certificate_revoked")
                 | ("trust", "attestation_authority_trusted")
         )
     }

@@ -17,6 +17,8 @@ pub type Title = Line<128>;
 pub type Reason = Line<500>;
 /// The ticket under which it was done.
 pub type Ticket = Line<64>;
+/// Whom a certificate is for: a common name, or a name as RFC 4514 writes it.
+pub type Subject = Line<512>;
 /// Acceptable usage, handling or disposal.
 pub type Note = Line<500>;
 

@@ -1,7 +1,7 @@
 //! What is delivered once a command is done.
 
-use keyledger_domain::{Command, Event, Rejection, principal, token, user};
-use keyledger_wire::Sealed;
+use keyledger_domain::{Command, Event, Rejection, Timestamp, key, principal, token, user};
+use keyledger_wire::{IssuedCertificate, Sealed};
 
 use crate::{
     endpoint::Refused,
@@ -20,6 +20,8 @@ pub(crate) struct Delivery {
     pub(crate) creds: Option<Sealed>,
     /// Of a release or a recovery.
     pub(crate) secrets: Vec<Sealed>,
+    /// Of a command that brought a certificate: what became of it.
+    pub(crate) certificate: Option<IssuedCertificate>,
 }
 
 /// Gives what goes with a command's acknowledgement; of a command that was done before, the same again.
@@ -47,10 +49,45 @@ pub(crate) async fn deliver(
         | Command::Principal(principal::Command::RecoverKey(_)) => {
             delivery.secrets = secrets(shared, order, done).await?;
         }
+        Command::Key(command) if command.certifies() => {
+            delivery.certificate = certificate(shared, command, done);
+        }
         _ => {}
     }
     Ok(delivery)
 }
+
+/// The certificate that a command brought: of one that was done before, the same.
+fn certificate(shared: &Shared, command: &key::Command, done: &Done) -> Option<IssuedCertificate> {
+    let ledger = shared.live.ledger.read();
+    let key = &ledger.key(&done.history.name)?.state;
+    let certified = match done.wrote.as_ref().map(|record| &record.event) {
+        Some(Event::Key(key::Event::Certified(certified))) => certified,
+        // The first one came with the key; of what was installed before, nothing was written.
+        Some(_) => key.certificates().next()?,
+        None => key.certificates().next_back()?,
+    };
+    let wanted = match command {
+        key::Command::Certify(certify) => Some(certify.certification()),
+        key::Command::Generate(generate) => generate.certify.as_deref().cloned(),
+        key::Command::Register(register) => register.certify.as_deref().cloned(),
+        _ => None,
+    };
+    let asked_at = done.wrote.as_ref()?.occurred_at;
+    let wanted_until = wanted.and_then(|wanted| wanted.end(asked_at).ok());
+    // It was reckoned from a moment before it was recorded.
+    let is_cut = |until: &Timestamp| certified.not_after.plus_ms(CUT_MS) < *until;
+    Some(IssuedCertificate {
+        issuer: certified.issuer.clone(),
+        serial: certified.serial.to_string(),
+        not_before: certified.not_before,
+        not_after: certified.not_after,
+        cut_short_from: wanted_until.filter(is_cut),
+    })
+}
+
+/// What ends earlier than was asked for, by more than this, was cut short.
+const CUT_MS: i64 = 120_000;
 
 /// The secrets that the event of a release or a recovery says were given, to whom it says.
 async fn secrets(shared: &Shared, order: &Order, done: &Done) -> Result<Vec<Sealed>, Refused> {

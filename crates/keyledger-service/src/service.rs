@@ -28,7 +28,7 @@ use crate::{
     snapshot::Snapshot,
     store::{JetStreamStore, OpenError, Store},
     trust::Resolver,
-    x509::Anchors,
+    x509::{Anchors, CrlUrl},
 };
 
 /// How long commands under way are given to finish when the service stops.
@@ -67,6 +67,8 @@ pub struct Options {
     pub require_token_signature: RequiredSignatures,
     /// What one user who is no administrator may add to the ledger.
     pub user_allowance: UserAllowance,
+    /// Where the lists of revoked certificates are published: written into certificates. The same for every instance.
+    pub crl_url: Option<CrlUrl>,
     /// The time; the system's if absent.
     pub clock: Option<Clock>,
 }
@@ -235,6 +237,7 @@ impl Service {
             folds: Default::default(),
             last_past: Default::default(),
             turns: Default::default(),
+            crl_url: options.crl_url.clone(),
             durability: durability.clone(),
             inventory: Default::default(),
             instance: std::sync::OnceLock::new(),

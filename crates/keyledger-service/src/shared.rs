@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keyledger_custody::Custody;
-use keyledger_domain::signed::RequiredSignatures;
+use keyledger_domain::{Name, key::Certification, signed::RequiredSignatures};
 use keyledger_wire::Prefix;
 
 use crate::{
@@ -16,8 +16,20 @@ use crate::{
     prepare::Turns,
     signers::Signers,
     store::Store,
-    x509::Anchors,
+    x509::{Anchors, CrlUrl},
 };
+
+impl Shared {
+    /// Where whoever reads a certificate finds the list of what its issuer revoked.
+    pub(crate) fn crl_url(&self, wanted: &Certification) -> Option<String> {
+        self.crl_url_of(wanted.issuer.as_ref()?)
+    }
+
+    /// The same by the issuer.
+    pub(crate) fn crl_url_of(&self, issuer: &Name) -> Option<String> {
+        self.crl_url.as_ref().map(|url| url.of(issuer))
+    }
+}
 
 /// The parts of a running instance.
 pub(crate) struct Shared {
@@ -45,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) last_past: Arc<LastPast>,
     /// Who makes a version of which key.
     pub(crate) turns: Turns,
+    /// Where the lists of revoked certificates are published, if they are.
+    pub(crate) crl_url: Option<CrlUrl>,
     pub(crate) durability: Durability,
     /// How the inventory bucket is.
     pub(crate) inventory: InventoryHealth,

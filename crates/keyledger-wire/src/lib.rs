@@ -19,6 +19,8 @@ pub mod table;
 pub use client::{Client, CommandError, ConnectError, Ids, QueryError};
 pub use enrolment::{Enrolment, NotAnEnrolment};
 pub use events::{Events, Heard};
-pub use reply::{Acknowledgement, Refusal, ReportReply, Sealed, SlotCertificate, Status};
+pub use reply::{
+    Acknowledgement, IssuedCertificate, Refusal, ReportReply, Sealed, SlotCertificate, Status,
+};
 pub use signature::TokenSignature;
 pub use subject::{AGENTS_ACCOUNT, Prefix, SERVICE_NAME, SERVICE_VERSION};

@@ -25,10 +25,121 @@ pub struct EventsPage {
 /// The certificates over a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Certificates {
-    /// Over the key, newest first.
+    /// Over the key: those that hold, newest first, and then those that do not.
     pub certificates: Vec<keyledger_domain::key::Certified>,
-    /// Above the newest of them, the root last; empty of a root.
+    /// Above the first of them, the root last; empty of a root.
     pub chain: Vec<keyledger_domain::key::Certified>,
+}
+
+/// An authority of the organisation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorityRow {
+    /// Its key.
+    pub name: keyledger_domain::Name,
+    /// The key's state.
+    pub state: keyledger_domain::key::State,
+    /// True if it may sign certificates now: it is active, its certificate holds, and nothing above it was revoked.
+    pub issues: bool,
+    /// Who holds its secret half.
+    pub custodian: keyledger_domain::key::Custodian,
+    /// Its name in certificates, as RFC 4514 writes names.
+    pub subject: String,
+    /// The authority above it; itself of a root.
+    pub issuer: keyledger_domain::Name,
+    /// The serial number of its newest certificate that holds, or of the one that held last.
+    pub serial: String,
+    /// That certificate's SHA-256.
+    pub sha256: String,
+    /// How many authorities may stand below it; absent if any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_length: Option<u8>,
+    /// From when on that certificate holds.
+    pub not_before: Timestamp,
+    /// Until when it holds.
+    pub not_after: Timestamp,
+    /// How many of the certificates that it issued hold, its own aside.
+    pub holding: usize,
+    /// How many of them are on its list.
+    pub listed: usize,
+    /// Where its list is published, by the service's configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crl_url: Option<String>,
+}
+
+/// Asks for the certificates that an authority issued, by serial number.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IssuedQuery {
+    /// Those in this state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<CertificateState>,
+    /// Those that hold, and end within so many days; 0 to 7,300.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiring_days: Option<u16>,
+    /// At most so many, 1 to 500; 100 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u16>,
+    /// Only those after this serial number: the `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<keyledger_domain::key::Serial>,
+}
+
+/// How a certificate stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateState {
+    /// It holds.
+    Valid,
+    /// It has ended.
+    Expired,
+    /// It is on its issuer's list.
+    Revoked,
+    /// It is on its issuer's list for as long as its key is suspended.
+    OnHold,
+}
+
+impl CertificateState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Valid, Self::Expired, Self::Revoked, Self::OnHold];
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Valid => "valid",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::OnHold => "on_hold",
+        }
+    }
+}
+
+/// A certificate that an authority issued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedRow {
+    /// Its serial number, lower-case hex.
+    pub serial: String,
+    /// The key that it is over.
+    pub key: keyledger_domain::Name,
+    /// Whom it is for, as RFC 4514 writes names.
+    pub subject: String,
+    /// The other names that it is for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
+    /// From when on it holds.
+    pub not_before: Timestamp,
+    /// Until when it holds.
+    pub not_after: Timestamp,
+    /// True of an authority's.
+    pub authority: bool,
+    /// How it stands.
+    pub state: CertificateState,
+    /// When it was revoked, with its key or by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+    /// Why, in RFC 5280's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Who may log in by SSH as a principal.
@@ -311,6 +422,18 @@ pub const QUESTIONS: &[Question] = &[
         tail: "certificates.crl.to_be_signed.*",
         about: "The bytes of the list of revoked certificates, for an authority whose secret half is kept elsewhere",
         schema: || schemars::schema_for!(CrlWanted),
+    },
+    Question {
+        name: "authorities",
+        tail: "authorities",
+        about: "The organisation's authorities: where each stands, until when it holds, how much it issued",
+        schema: || schemars::schema_for!(keyledger_domain::views::ListQuery),
+    },
+    Question {
+        name: "authorities-issued",
+        tail: "authorities.issued.*",
+        about: "The certificates that one authority issued, by serial number: for whom, until when, and how each stands",
+        schema: || schemars::schema_for!(IssuedQuery),
     },
     Question {
         name: "ledger-head",

@@ -1,6 +1,6 @@
 //! What comes back: an acknowledgement or a refusal.
 
-use keyledger_domain::{EventCid, token::Slot};
+use keyledger_domain::{EventCid, Name, Timestamp, token::Slot};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -46,6 +46,25 @@ pub struct Acknowledgement {
     /// What else is to be known of what was done, in sentences for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
+    /// The certificate over the key, where the command brought one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<IssuedCertificate>,
+}
+
+/// A certificate that a command brought.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedCertificate {
+    /// The key that signed it; the key itself of a root.
+    pub issuer: Name,
+    /// Its serial number, lower-case hex.
+    pub serial: String,
+    /// From when on it holds.
+    pub not_before: Timestamp,
+    /// Until when it holds.
+    pub not_after: Timestamp,
+    /// Until when it was asked for, where it was cut short: it may not outlive its issuer's own certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_short_from: Option<Timestamp>,
 }
 
 /// An agent's report was taken: what it says is in the ledger, as far as it belongs there.

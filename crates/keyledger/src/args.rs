@@ -13,6 +13,7 @@ use keyledger_domain::{
     record::Ids,
     text::{Labels, Reason, Ticket, Title},
 };
+use keyledger_wire::query::CertificateState;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -107,6 +108,11 @@ pub(crate) fn state() -> impl TypedValueParser<Value = State> {
 /// A role.
 pub(crate) fn role() -> impl TypedValueParser<Value = Role> {
     choice(Role::OF_CLIENTS.map(Role::as_str))
+}
+
+/// A state of a certificate.
+pub(crate) fn certificate_state() -> impl TypedValueParser<Value = CertificateState> {
+    choice(CertificateState::ALL.map(CertificateState::as_str))
 }
 
 /// What a certificate may be used for.
@@ -212,6 +218,10 @@ pub(crate) fn public_key(path: &Path) -> anyhow::Result<String> {
     check_public(path, &bytes)?;
     Ok(match String::from_utf8(bytes) {
         Ok(text) => text.trim().to_owned(),
+        // What stands around a block may be in any encoding.
+        Err(other) if other.as_bytes().windows(11).any(|w| w == b"-----BEGIN ") => {
+            String::from_utf8_lossy(other.as_bytes()).into_owned()
+        }
         Err(der) => STANDARD.encode(der.as_bytes()),
     })
 }

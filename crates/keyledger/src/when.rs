@@ -47,17 +47,93 @@ pub(crate) fn parse_as_of(text: &str) -> Result<Timestamp, String> {
     Ok(at)
 }
 
-/// Reads a number of days: `30`, `30d` or `4w`.
-pub(crate) fn parse_days(text: &str) -> Result<u16, String> {
-    let (digits, factor) = match text.strip_suffix('w') {
-        Some(weeks) => (weeks, 7),
-        None => (text.strip_suffix('d').unwrap_or(text), 1),
+/// How long something holds: so many whole days, or until a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Period {
+    /// Days of 86,400 seconds.
+    Days(u16),
+    /// Until then.
+    Until(Timestamp),
+}
+
+impl Period {
+    /// As the services' commands have it: days or a moment.
+    pub(crate) const fn fields(self) -> (Option<u16>, Option<Timestamp>) {
+        match self {
+            Self::Days(days) => (Some(days), None),
+            Self::Until(at) => (None, Some(at)),
+        }
+    }
+
+    /// Its end, if it begins at `now`.
+    pub(crate) fn end(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Days(days) => now.plus_days(i64::from(days)),
+            Self::Until(at) => at,
+        }
+    }
+}
+
+/// Reads a period: `30`, `30d`, `4w` or `2y`, `36h` or `90m` from now, or its end: `2027-03-01`, `2027-03-01T10:00:00Z`.
+pub(crate) fn parse_period(text: &str) -> Result<Period, String> {
+    let expected = "write a period like 30d, 4w, 2y, 36h or 90m, or its end, like 2027-03-01";
+    if let Some(days) = whole_days(text) {
+        return days.map(Period::Days);
+    }
+    let now = now();
+    let until = match parse_span_ms(text) {
+        Ok(ms) => Timestamp::from_ms(now.ms().saturating_add(ms)),
+        Err(_) => parse_moment(text).map_err(|_| expected.to_owned())?,
     };
+    if until <= now {
+        return Err(format!(
+            "{} is not in the future: {expected}",
+            moment(until)
+        ));
+    }
+    Ok(Period::Until(until))
+}
+
+/// Reads a number of whole days: `30`, `30d`, `4w`, `2y` or `48h`, or the days until a date: `2027-03-01`.
+pub(crate) fn parse_days(text: &str) -> Result<u16, String> {
+    const DAY_MS: i64 = 86_400_000;
+    let expected = "write a number of days like 30d, 4w or 2y, or a date like 2027-03-01";
+    if let Some(days) = whole_days(text) {
+        return days;
+    }
+    let days = match parse_span_ms(text) {
+        Ok(ms) if ms % DAY_MS != 0 => {
+            return Err(format!("it is counted in whole days: {expected}"));
+        }
+        Ok(ms) => ms / DAY_MS,
+        Err(_) => {
+            let at = parse_moment(text).map_err(|_| expected.to_owned())?;
+            let ahead = at.ms().saturating_sub(now().ms());
+            if ahead <= 0 {
+                return Err(format!("{} is not in the future: {expected}", moment(at)));
+            }
+            ahead.saturating_add(DAY_MS - 1) / DAY_MS
+        }
+    };
+    u16::try_from(days).map_err(|_| expected.to_owned())
+}
+
+/// What is written in days, weeks or years; nothing if it is written in something else.
+fn whole_days(text: &str) -> Option<Result<u16, String>> {
+    let (digits, factor) = match text.char_indices().next_back()? {
+        (at, 'd') => (&text[..at], 1),
+        (at, 'w') => (&text[..at], 7),
+        (at, 'y') => (&text[..at], 365),
+        _ => (text, 1),
+    };
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
     let days = digits
         .parse::<u16>()
         .ok()
         .and_then(|n| n.checked_mul(factor));
-    days.ok_or_else(|| "write a number of days like 30d, or of weeks like 4w".to_owned())
+    Some(days.ok_or_else(|| "that is more than 65,535 days".to_owned()))
 }
 
 /// Reads a duration: `500ms`, `10s`, `2m`; a bare number is seconds.
@@ -82,10 +158,11 @@ fn parse_span_ms(text: &str) -> Result<i64, String> {
     let (digits, unit) = text.split_at(unit_at);
     let unit_ms = match unit {
         "s" => 1_000,
-        "m" => 60_000,
+        "m" | "min" => 60_000,
         "h" => 3_600_000,
         "d" => 86_400_000,
         "w" => 604_800_000,
+        "y" => 365 * 86_400_000,
         _ => 0,
     };
     digits
@@ -93,7 +170,7 @@ fn parse_span_ms(text: &str) -> Result<i64, String> {
         .ok()
         .filter(|_| unit_ms > 0)
         .and_then(|n| n.checked_mul(unit_ms))
-        .ok_or_else(|| "write a distance like 30d, 12h or 4w (s, m, h, d, w)".to_owned())
+        .ok_or_else(|| "write a distance like 30d, 12h or 4w (s, m, h, d, w, y)".to_owned())
 }
 
 /// `2026-11-22`.
@@ -172,7 +249,6 @@ mod tests {
             "tomorrow",
             "+30",
             "-d",
-            "+1y",
             "2026-13-01",
             "+9223372036854775807w",
         ] {
@@ -185,6 +261,12 @@ mod tests {
         assert_eq!(parse_days("30d"), Ok(30));
         assert_eq!(parse_days("30"), Ok(30));
         assert_eq!(parse_days("4w"), Ok(28));
+        assert_eq!(parse_days("2y"), Ok(730));
+        assert_eq!(parse_days("48h"), Ok(2));
+        assert!(parse_days("1h").unwrap_err().contains("whole days"));
+        let date = date(Timestamp::from_ms(now().ms() + 10 * 86_400_000));
+        assert!(matches!(parse_days(&date), Ok(9 | 10)));
+        assert!(parse_days("2020-01-01").unwrap_err().contains("future"));
         assert!(parse_days("-1").is_err());
         assert!(parse_days("9999w").is_err());
         assert_eq!(parse_duration("10").unwrap().as_secs(), 10);
@@ -192,6 +274,41 @@ mod tests {
         assert_eq!(parse_duration("2m").unwrap().as_secs(), 120);
         assert!(parse_duration("0").is_err());
         assert!(parse_duration("soon").is_err());
+    }
+
+    #[test]
+    fn a_period_is_days_or_has_an_end() {
+        assert_eq!(parse_period("30d"), Ok(Period::Days(30)));
+        assert_eq!(parse_period("4w"), Ok(Period::Days(28)));
+        assert_eq!(parse_period("90"), Ok(Period::Days(90)));
+        let away = |text| match parse_period(text) {
+            Ok(Period::Until(at)) => (at.ms() - now().ms() + 30_000) / 60_000,
+            other => panic!("{text}: {other:?}"),
+        };
+        assert_eq!(away("1h"), 60);
+        assert_eq!(away("90m"), 90);
+        assert_eq!(away("98min"), 98);
+        let date = parse_moment("2137-03-01").unwrap();
+        assert_eq!(parse_period("2137-03-01"), Ok(Period::Until(date)));
+        for bad in ["", "soon", "1x", "99999d", "2020-01-01", "-1h"] {
+            assert!(parse_period(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_can_be_written() {
+        let now = now();
+        for ms in [
+            5_000,
+            5_900_000,
+            40 * 3_600_000,
+            29 * 86_400_000,
+            1_825 * 86_400_000,
+        ] {
+            let shown = relative(Timestamp::from_ms(now.ms() + ms), now);
+            let written = shown.trim_start_matches("in ");
+            assert!(parse_period(written).is_ok(), "{written}");
+        }
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Serial;
 use crate::{
+    address::{EmailAddress, HostName, IpAddress},
     algorithm::{Algorithm, Purposes},
     command::{body, commands},
     name::{Aggregate, Name},
-    text::{Labels, Note, Title},
+    text::{Labels, Note, Reason, Subject, Ticket, Title},
     time::Timestamp,
 };
 
@@ -41,6 +43,8 @@ commands! { Aggregate::Key;
     "certify" => Certify,
     /// Install a certificate over a key that was signed elsewhere, by a key that is not in custody, or by the key itself
     "install" => Install,
+    /// Revoke one certificate over a key, which goes on: from now on its authority's list names it
+    "revoke-certificate" => RevokeCertificate,
 }
 
 /// How sensitive a key is.
@@ -190,6 +194,9 @@ body! { optional reason;
         process_stop_at: Option<Timestamp>,
         /// Days of 86,400 seconds after which rotation falls due; its class's period if absent, 1 to 7,300.
         rotation_period_days: Option<u16>,
+        /// The certificate over it, made with it: both, or neither. Of an issuer that is kept elsewhere it is only checked that it
+        /// could be asked for.
+        certify: Option<Box<Certification>>,
     }
 }
 
@@ -228,6 +235,10 @@ body! { optional reason;
         process_stop_at: Option<Timestamp>,
         /// Days of 86,400 seconds after which rotation falls due; its class's period if absent, 1 to 7,300.
         rotation_period_days: Option<u16>,
+        /// The certificate over it, made with it: both, or neither.
+        certify: Option<Box<Certification>>,
+        /// A certificate over it that was signed elsewhere, installed with it: both, or neither.
+        install: Option<Installation>,
     }
 }
 
@@ -325,18 +336,98 @@ body! { optional reason;
     Certify {
         /// The key that signs the certificate; the key itself, for a root, if absent.
         issuer: Option<Name>,
-        /// The subject's common name.
-        subject: Title,
-        /// Days until the certificate expires, 1 to 7,300 (20 years, a root's in the key management plan).
-        days: u16,
+        /// Whom it is for: a common name, or a name as RFC 4514 writes it, like `CN=Ada,OU=Keys,O=Example`.
+        subject: Subject,
+        /// Days until the certificate expires, 1 to 7,300 (20 years, a root's in the key management plan). This, or `until`.
+        days: Option<u16>,
+        /// The moment at which it expires, within 7,300 days.
+        until: Option<Timestamp>,
         /// Makes the key an authority: how many authorities may stand below it, 0 to 4.
         path_length: Option<u8>,
         /// What it may be used for, where it is no authority.
         usages: Option<Vec<crate::token::CertificateUsage>>,
         /// DNS names that it is for; at most 16.
-        dns_names: Option<Vec<String>>,
+        dns_names: Option<Vec<HostName>>,
+        /// IP addresses that it is for; at most 16.
+        ip_addresses: Option<Vec<IpAddress>>,
         /// E-mail addresses that it is for; at most 16.
-        emails: Option<Vec<String>>,
+        emails: Option<Vec<EmailAddress>>,
+        /// A request (PKCS#10, in PEM or base64 of DER) that is signed with the key: proof that whoever asks has it. What else it
+        /// asks for is not looked at.
+        request: Option<String>,
+    }
+}
+
+/// What a certificate is to say: `certify`'s fields, where a key is certified as it comes to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Certification {
+    /// The key that signs the certificate; the key itself, for a root, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<Name>,
+    /// Whom it is for: a common name, or a name as RFC 4514 writes it, like `CN=Ada,OU=Keys,O=Example`.
+    pub subject: Subject,
+    /// Days until the certificate expires, 1 to 7,300. This, or `until`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<u16>,
+    /// The moment at which it expires, within 7,300 days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Makes the key an authority: how many authorities may stand below it, 0 to 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_length: Option<u8>,
+    /// What it may be used for, where it is no authority.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usages: Option<Vec<crate::token::CertificateUsage>>,
+    /// DNS names that it is for; at most 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_names: Option<Vec<HostName>>,
+    /// IP addresses that it is for; at most 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_addresses: Option<Vec<IpAddress>>,
+    /// E-mail addresses that it is for; at most 16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emails: Option<Vec<EmailAddress>>,
+    /// A request (PKCS#10, in PEM or base64 of DER) that is signed with the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+}
+
+impl Certify {
+    /// What its certificate is to say.
+    #[must_use]
+    pub fn certification(&self) -> Certification {
+        Certification {
+            issuer: self.issuer.clone(),
+            subject: self.subject.clone(),
+            days: self.days,
+            until: self.until,
+            path_length: self.path_length,
+            usages: self.usages.clone(),
+            dns_names: self.dns_names.clone(),
+            ip_addresses: self.ip_addresses.clone(),
+            emails: self.emails.clone(),
+            request: self.request.clone(),
+        }
+    }
+
+    /// The command that asks for a certificate.
+    #[must_use]
+    pub fn of(wanted: Certification, reason: Option<Reason>, ticket: Option<Ticket>) -> Self {
+        Self {
+            issuer: wanted.issuer,
+            subject: wanted.subject,
+            days: wanted.days,
+            until: wanted.until,
+            path_length: wanted.path_length,
+            usages: wanted.usages,
+            dns_names: wanted.dns_names,
+            ip_addresses: wanted.ip_addresses,
+            emails: wanted.emails,
+            request: wanted.request,
+            reason,
+            ticket,
+        }
     }
 }
 
@@ -347,5 +438,39 @@ body! { optional reason;
         issuer: Option<Name>,
         /// The certificate: base64 of its DER, or a PEM `CERTIFICATE`.
         certificate: String,
+    }
+}
+
+/// A certificate that was signed elsewhere: `install`'s fields, where it is installed as its key is registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Installation {
+    /// The key that signed the certificate; the key itself, for a root, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<Name>,
+    /// The certificate: base64 of its DER, or a PEM `CERTIFICATE`.
+    pub certificate: String,
+}
+
+impl Install {
+    /// What it installs.
+    #[must_use]
+    pub fn installation(&self) -> Installation {
+        Installation {
+            issuer: self.issuer.clone(),
+            certificate: self.certificate.clone(),
+        }
+    }
+}
+
+body! { required reason;
+    /// Revoke one certificate over a key.
+    RevokeCertificate {
+        /// Its serial number, in hexadecimal.
+        serial: Serial,
+        /// The authority that signed it; needed only where two have used the number.
+        issuer: Option<Name>,
+        /// Why, in KMIP's words. A compromise is the key's: revoke that.
+        revocation_reason: RevocationReason,
     }
 }

@@ -42,8 +42,15 @@ pub(super) fn scheduled(key: &Key, new: Dates, now: Timestamp) -> Result<Vec<Eve
     let mut after = key.clone();
     after.evolve(&event, key.created_at);
     check_order(&after)?;
+    if let (Some(until), Some(value)) = (key.certified_until(), new.protect_stop_at)
+        && value < until
+    {
+        let rule = "a certificate over it holds longer: revoke that first (`keyledger ca revoke`), or name a later end";
+        let field = "protect_stop_at";
+        return Err(Rejection::BadDate { field, value, rule });
+    }
     if let (Some(_), None) = (new.rotation_period_days, new.protect_stop_at)
-        && let (Some(due), Some(value)) = (after.rotation_due_at, after.protect_stop_at)
+        && let (Some(due), Some(value)) = (after.rotation_due(), after.protect_stop_at)
         && due >= value
     {
         let rule =

@@ -74,8 +74,8 @@ pub fn decide(
         }
         (S::Deactivated, C::Deactivate(_)) => vec![],
         (_, C::Revoke(revoke)) if is_revoked_so(key, revoke) => vec![],
-        (state, C::Revoke(revoke)) => vec![
-            revoked(state, revoke, now)
+        (_, C::Revoke(revoke)) => vec![
+            revoked(key, revoke, now)
                 .map_err(|rejection| already(name, key).unwrap_or(rejection))?,
         ],
         (S::Active, C::Rotate(rotate)) => {
@@ -130,15 +130,21 @@ pub fn due(key: &Key, ends: bool, now: Timestamp) -> Vec<Event> {
         State::PreActive if past(key.activation_at).is_some() => {
             let activated = key.activated(now);
             // Nobody looked for so long that its whole period is over: it never protects.
-            let over = ends && past(Some(key.protect_stop(now))).is_some();
+            let stop = key
+                .protect_stop(now)
+                .max(key.certified_until().unwrap_or(now));
+            let over = ends && past(Some(stop)).is_some();
             std::iter::once(activated)
                 .chain(over.then(deactivated))
                 .collect()
         }
+        State::Active | State::Suspended if ends && key.extended().is_some() => {
+            key.extended().into_iter().collect()
+        }
         State::Active | State::Suspended if ends && past(key.protect_stop_at).is_some() => {
             vec![deactivated()]
         }
-        State::Active | State::Suspended if !key.rotation_overdue => past(key.rotation_due_at)
+        State::Active | State::Suspended if !key.rotation_overdue => past(key.rotation_due())
             .map(|rotation_due_at| vec![Event::RotationDue(RotationDue { rotation_due_at })])
             .unwrap_or_default(),
         _ => vec![],
@@ -150,8 +156,10 @@ pub fn due(key: &Key, ends: bool, now: Timestamp) -> Vec<Event> {
 pub fn next_due(key: &Key, ends: bool) -> Option<Timestamp> {
     match key.state {
         State::PreActive => key.activation_at,
+        // Its certificates outlive it: its end is to be moved now.
+        State::Active | State::Suspended if ends && key.extended().is_some() => key.activated_at,
         State::Active | State::Suspended => {
-            let rotation = key.rotation_due_at.filter(|_| !key.rotation_overdue);
+            let rotation = key.rotation_due().filter(|_| !key.rotation_overdue);
             let stop = key.protect_stop_at.filter(|_| ends);
             [stop, rotation].into_iter().flatten().min()
         }
@@ -327,7 +335,8 @@ fn already(name: &Name, key: &Key) -> Option<Rejection> {
     })
 }
 
-fn revoked(state: State, r: &Revoke, now: Timestamp) -> Result<Event, Rejection> {
+fn revoked(key: &Key, r: &Revoke, now: Timestamp) -> Result<Event, Rejection> {
+    let state = key.state;
     let compromise = r.revocation_reason.is_compromise();
     let allowed = match state {
         State::Active | State::Suspended => true,
@@ -358,6 +367,7 @@ fn revoked(state: State, r: &Revoke, now: Timestamp) -> Result<Event, Rejection>
                 rule: "it lies in the future",
             });
         }
+        check_plausible(key, field, value)?;
     }
     let detected = compromise.then(|| r.compromise_detected_at.unwrap_or(now));
     if let (Some(occurred), Some(detected)) = (r.compromise_occurred_at, detected)
@@ -377,6 +387,20 @@ fn revoked(state: State, r: &Revoke, now: Timestamp) -> Result<Event, Rejection>
         compromise_occurred_at: r.compromise_occurred_at,
         compromise_detected_at: detected,
     }))
+}
+
+/// A key is not compromised before it is there. Of one that is kept elsewhere nobody here knows when that was, but computers
+/// count from 1970, and so do the lists that will say it.
+fn check_plausible(key: &Key, field: &'static str, value: Timestamp) -> Result<(), Rejection> {
+    let made_here = matches!(key.custodian, Custodian::Software | Custodian::Token);
+    // A day's grace: a date alone is its first moment, in whatever time zone it was meant.
+    let made = key.created_at.plus_days(-1);
+    let rule = match () {
+        () if value < Timestamp::from_seconds(0) => "it lies before 1970: look at the year",
+        () if made_here && value < made => "the key was not made yet then: look at the year",
+        () => return Ok(()),
+    };
+    Err(Rejection::BadDate { field, value, rule })
 }
 
 fn rotated(

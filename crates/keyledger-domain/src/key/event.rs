@@ -44,6 +44,8 @@ events! {
     "key.v1.scheduled" => Scheduled(Dates),
     /// A certificate was issued over it.
     "key.v1.certified" => Certified(Certified),
+    /// A certificate over it was revoked; the key itself goes on.
+    "key.v1.certificate_revoked" => CertificateRevoked(CertificateRevoked),
 }
 
 impl Event {
@@ -95,6 +97,20 @@ pub struct Certified {
     pub authority: bool,
     /// Base64 of the DER.
     pub certificate: Box<str>,
+}
+
+/// A certificate over a key was revoked by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateRevoked {
+    /// The key that signed it.
+    pub issuer: Name,
+    /// Its serial number, lower-case hex.
+    pub serial: Box<str>,
+    /// Why, in KMIP's words.
+    pub revocation_reason: RevocationReason,
+    /// When it was revoked.
+    pub revoked_at: Timestamp,
 }
 
 /// Where the sealed secret half of a version lies.

@@ -4,6 +4,7 @@ use data_encoding::{BASE64, HEXLOWER};
 
 use crate::{
     algorithm::Algorithm,
+    pem::{self, NotPem},
     private_key::{self, PrivateKey},
     rejection::Rejection,
 };
@@ -30,18 +31,29 @@ pub fn normalised(algorithm: Algorithm, text: &str) -> Result<String, Rejection>
     if let Some(what) = private_key::find(text.as_bytes()).or_else(says) {
         return Err(Rejection::private("public_key", what));
     }
-    let body: String = text
-        .lines()
-        .filter(|line| !line.starts_with("-----"))
-        .flat_map(|line| line.chars().filter(|c| !c.is_ascii_whitespace()))
-        .collect();
-    let der = BASE64
-        .decode(body.as_bytes())
-        .map_err(|_| refuse("it is neither base64 of DER nor PEM (`openssl pkey -pubout`)"))?;
+    let (label, der) = pem::one_of(text, &["PUBLIC KEY", "RSA PUBLIC KEY"]).map_err(|no| match no {
+        NotPem::Other { found, .. } if found.ends_with("CERTIFICATE") => {
+            refuse("that is a certificate: take its key out with `openssl x509 -in FILE -pubkey -noout`")
+        }
+        NotPem::Private | NotPem::Other { .. } | NotPem::Several { .. } => refuse(&no.to_string()),
+        NotPem::Malformed { .. } => {
+            refuse("it is neither base64 of DER nor PEM (`openssl pkey -pubout`)")
+        }
+    })?;
     let (prefix, length) = shape(algorithm);
     let prefix = HEXLOWER
         .decode(prefix.as_bytes())
         .expect("the prefixes are hex");
+    // PKCS#1 is the inner half of what is asked for.
+    let der = if label == "RSA PUBLIC KEY" && algorithm == Algorithm::Rsa3072 {
+        let head = prefix.len().saturating_sub(PKCS1_HEAD_BYTES);
+        [&prefix[..head], &der].concat()
+    } else {
+        der
+    };
+    if let Some(remedy) = remedy(&der) {
+        return Err(refuse(remedy));
+    }
     if der.len() != length || !der.starts_with(&prefix) {
         return Err(refuse(&format!(
             "it is not the SubjectPublicKeyInfo of a {algorithm} key{}",
@@ -56,6 +68,37 @@ pub fn normalised(algorithm: Algorithm, text: &str) -> Result<String, Rejection>
         return Err(refuse("its public exponent is not 65537"));
     }
     Ok(BASE64.encode(&der))
+}
+
+/// How many bytes of the shape of an RSA key are those of PKCS#1: the heads of its sequence and of its modulus.
+const PKCS1_HEAD_BYTES: usize = 9;
+
+/// How to convert a key of an elliptic curve that is written otherwise than RFC 5480 has it.
+fn remedy(der: &[u8]) -> Option<&'static str> {
+    const EC: &[u8] = &[6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
+    // By the name of the curve: what follows it is a BIT STRING with a point.
+    const CURVES: [(&[u8], usize); 2] = [
+        (&[6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7], 33),
+        (&[6, 5, 0x2b, 0x81, 4, 0, 0x22], 49),
+    ];
+    let behind = |part: &[u8], of: &[u8]| {
+        let at = of.windows(part.len()).position(|window| window == part)?;
+        Some(of[at + part.len()..].to_vec())
+    };
+    let parameters = behind(EC, der.get(..der.len().min(32))?)?;
+    if parameters.first() == Some(&0x30) {
+        return Some(
+            "it spells out its curve, and a curve is named: convert it with `openssl ec -pubin -in FILE -pubout -param_enc \
+             named_curve`",
+        );
+    }
+    let compressed = CURVES.iter().any(|(curve, bytes)| {
+        let point = behind(curve, der);
+        point.is_some_and(|point| point.len() == 3 + bytes && matches!(point[3], 2 | 3))
+    });
+    compressed.then_some(
+        "its point is compressed: convert it with `openssl ec -pubin -in FILE -pubout -conv_form uncompressed`",
+    )
 }
 
 /// The hex that such a key's DER begins with, and its whole length in bytes.

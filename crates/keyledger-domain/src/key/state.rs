@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Certified, Classification, Created, Custodian, Dates, Description, Event, Public,
-    RevocationReason,
+    CertificateRevocation, Certified, Classification, Created, Custodian, Dates, Description,
+    Event, Public, RevocationReason,
 };
 use crate::{
     algorithm::{Algorithm, Purposes},
@@ -184,6 +184,8 @@ pub struct Key {
     pub revocation: Option<Box<RevocationRecord>>,
     /// The certificates over it, oldest first: few keys have one, and millions pay for the place.
     pub certificates: Option<Box<Vec<Certified>>>,
+    /// Those of them that were revoked by themselves.
+    pub revoked_certificates: Option<Box<Vec<CertificateRevocation>>>,
 }
 
 impl Key {
@@ -232,6 +234,7 @@ impl Key {
             destroyed_at: None,
             revocation: None,
             certificates: None,
+            revoked_certificates: None,
         };
         key.add_version(1, public, material.map(|m| m.entry), at);
         key.describe(description);
@@ -303,10 +306,8 @@ impl Key {
             Event::Recovered(_) => self.archived = false,
             Event::Described(description) => self.describe(description.clone()),
             Event::Scheduled(schedule) => self.schedule(*schedule),
-            Event::Certified(certified) => self
-                .certificates
-                .get_or_insert_default()
-                .push(certified.clone()),
+            Event::Certified(certified) => self.certified(certified),
+            Event::CertificateRevoked(revoked) => self.certificate_revoked(revoked),
         }
     }
 
@@ -321,17 +322,6 @@ impl Key {
     #[must_use]
     pub fn newest(&self) -> Option<&Version> {
         self.versions.last()
-    }
-
-    /// The certificates over it, oldest first.
-    pub fn certificates(&self) -> impl DoubleEndedIterator<Item = &Certified> {
-        self.certificates.iter().flat_map(|all| all.iter())
-    }
-
-    /// The newest certificate under which it may issue others.
-    #[must_use]
-    pub fn authority(&self) -> Option<&Certified> {
-        self.certificates().rev().find(|c| c.authority)
     }
 
     /// The entries of the material bucket that hold its secret halves.

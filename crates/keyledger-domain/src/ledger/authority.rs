@@ -130,6 +130,10 @@ impl Ledger {
                 "what is secret is released to approvers only, and this is an {role}"
             )),
             (Role::Administrator, _) => Ok(()),
+            // What a program makes for itself vouches for nobody.
+            (Role::Service, Command::Key(command)) if command.certifies() => {
+                refuse("a service may not certify a key".to_owned())
+            }
             (Role::Service, Command::Key(command)) => {
                 let verb = command.verb();
                 let named = *target == known.user
@@ -184,7 +188,8 @@ impl Ledger {
             | C::Recover(_)
             | C::Schedule(_)
             | C::Certify(_)
-            | C::Install(_) => (None, None),
+            | C::Install(_)
+            | C::RevokeCertificate(_) => (None, None),
         };
         if let Some(owner) = owner
             && !self.stands_for(user, owner)

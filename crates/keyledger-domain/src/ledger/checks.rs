@@ -58,7 +58,8 @@ impl Ledger {
             | C::Archive(_)
             | C::Recover(_)
             | C::Describe(_)
-            | C::Schedule(_) => {}
+            | C::Schedule(_)
+            | C::RevokeCertificate(_) => {}
         }
         let reserved = RESERVED
             .iter()
@@ -94,9 +95,7 @@ impl Ledger {
                 why: "it was made on a token: provision or reset the token instead",
             });
         }
-        let vouches = self
-            .key(name)
-            .is_some_and(|key| key.state.authority().is_some());
+        let vouches = self.key(name).is_some_and(|key| key.state.is_authority());
         if vouches && matches!(command, C::Rotate(_)) {
             return Err(Rejection::InUse {
                 what: HistoryId::new(Aggregate::Key, name.clone()),
@@ -121,6 +120,25 @@ impl Ledger {
             });
         }
         Ok(())
+    }
+
+    /// An authority's key is not destroyed while somebody may ask for the list of what it issued: only it can sign that. Of a
+    /// compromised one a list proves nothing.
+    pub(super) fn check_lists_no_more(&self, name: &Name, now: Timestamp) -> Result<(), Rejection> {
+        let compromised = self
+            .key(name)
+            .is_some_and(|key| key.state.state == key::State::Compromised);
+        let last = self.issued(name).map(|(.., issued)| issued.not_after).max();
+        match last.filter(|last| *last > now && !compromised) {
+            Some(last) => Err(Rejection::InUse {
+                what: HistoryId::new(Aggregate::Key, name.clone()),
+                by: format!(
+                    "the certificates it issued, the last of which ends at {last}: until then only it can sign the list of those that \
+                     were revoked"
+                ),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Users without whom nobody could command any more are not revoked: those that this service connects with, and the

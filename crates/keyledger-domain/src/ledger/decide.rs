@@ -1,6 +1,6 @@
 //! Decisions: the one place where a command may look at, and write to, more than one history.
 
-use super::{Fingerprint, Ledger};
+use super::{Fingerprint, Ledger, tokens::Born};
 use crate::{
     account::{self, AccountFacts, Purpose},
     command::{Command, Target},
@@ -41,6 +41,8 @@ pub enum Made {
     Openpgp(Box<principal::OpenpgpPublished>),
     /// A certificate over the key: signed in custody, or elsewhere and verified.
     Certificate(Box<key::Certified>),
+    /// A key with the certificate over it.
+    CertifiedKey(NewVersion, Box<key::Certified>),
     /// Authorities for attestations to be trusted, each once.
     Authorities(Vec<crate::operator::AttestationAuthority>),
     /// What a task of a token needs: the command's id, a nonce, and the public halves of its keys.
@@ -125,7 +127,7 @@ impl Ledger {
             Command::Key(command) => {
                 self.check_key(name, command)?;
                 let fresh = match &facts.made {
-                    Made::Key(fresh) => Some(fresh),
+                    Made::Key(fresh) | Made::CertifiedKey(fresh, _) => Some(fresh),
                     _ => None,
                 };
                 let key = self.key(name).map(|e| &e.state);
@@ -136,13 +138,18 @@ impl Ledger {
                     key::Command::Install(install) => {
                         return self.decide_install(target, install, facts);
                     }
+                    key::Command::RevokeCertificate(revoke) => {
+                        return self.decide_revoke_certificate(target, revoke, facts.now);
+                    }
+                    key::Command::Destroy(_) => self.check_lists_no_more(name, facts.now)?,
                     _ => {}
                 }
-                let facts = KeyFacts {
-                    now: facts.now,
-                    fresh,
-                };
-                decision.add(target, key::decide(name, key, command, facts)?, Event::Key);
+                let now = facts.now;
+                let events = key::decide(name, key, command, KeyFacts { now, fresh })?;
+                match born(command)? {
+                    Some(born) => return self.decide_born_certified(target, events, &born, facts),
+                    None => decision.add(target, events, Event::Key),
+                }
             }
             Command::Principal(command) => {
                 self.check_principal(name, command)?;
@@ -415,6 +422,27 @@ impl Ledger {
             decision.add(&target, made.events(title, parent, now), Event::Key);
         }
         Ok(())
+    }
+}
+
+/// The certificate with which a command's key comes to be, if any.
+fn born(command: &key::Command) -> Result<Option<Born<'_>>, Rejection> {
+    let (certify, install) = if let key::Command::Generate(generate) = command {
+        (generate.certify.as_deref(), None)
+    } else if let key::Command::Register(register) = command {
+        (register.certify.as_deref(), register.install.as_ref())
+    } else {
+        (None, None)
+    };
+    match (certify, install) {
+        (None, None) => Ok(None),
+        (Some(certify), None) => Ok(Some(Born::Certified(certify))),
+        (None, Some(install)) => Ok(Some(Born::Installed(install))),
+        (Some(_), Some(_)) => Err(Rejection::BadValue {
+            field: "install",
+            fault: "a key comes to be with one certificate: leave out `certify` or `install`"
+                .to_owned(),
+        }),
     }
 }
 

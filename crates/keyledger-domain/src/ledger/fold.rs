@@ -181,7 +181,12 @@ impl Ledger {
         let (name, at) = (&record.history.name, record.occurred_at);
         if let key::Event::Certified(certified) = event {
             self.certificates
+                .entry(certified.issuer.clone())
+                .or_default()
                 .insert(certified.serial.clone(), name.clone());
+            if certified.authority {
+                self.authorities.insert(name.clone());
+            }
         }
         if let key::Event::Registered(created) = event
             && created.custodian == Custodian::Token

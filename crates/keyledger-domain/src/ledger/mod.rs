@@ -12,7 +12,7 @@ mod seal;
 mod token_signer;
 mod tokens;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -31,7 +31,7 @@ pub use tokens::{
 use crate::{
     account::Account,
     cid::EventCid,
-    key::{self, Key},
+    key::{self, Certified, Key},
     name::{Aggregate, HistoryId, Name},
     operator::Operator,
     principal::Principal,
@@ -91,8 +91,10 @@ pub struct Ledger {
     accounts: HashMap<Name, Box<Entry<Account>>>,
     users: HashMap<Name, Box<Entry<User>>>,
     tokens: HashMap<Name, Box<Entry<Token>>>,
-    /// Serial numbers of certificates to the keys they are over: none is used twice.
-    certificates: HashMap<Box<str>, Name>,
+    /// By authority, the serial numbers of its certificates to the keys they are over: none is used twice by one.
+    certificates: HashMap<Name, BTreeMap<Box<str>, Name>>,
+    /// Keys over which there is an authority's certificate.
+    authorities: BTreeSet<Name>,
     /// Public keys that tokens made to the first key of each: what was attested once is never attested anew.
     token_keys: HashMap<Box<str>, Name>,
     /// Command ids to what they did.
@@ -222,10 +224,31 @@ impl Ledger {
         self.token_keys.get(public_key)
     }
 
-    /// The key that the certificate with this serial number is over.
+    /// The key that the certificate of an authority with this serial number is over.
     #[must_use]
-    pub fn certified(&self, serial: &str) -> Option<&Name> {
-        self.certificates.get(serial)
+    pub fn certified(&self, issuer: &Name, serial: &str) -> Option<&Name> {
+        self.certificates.get(issuer)?.get(serial)
+    }
+
+    /// What an authority issued, itself aside: in the order of the serial numbers, with the keys.
+    pub fn issued<'a>(
+        &'a self,
+        issuer: &'a Name,
+    ) -> impl Iterator<Item = (&'a Name, &'a Key, &'a Certified)> {
+        let all = self.certificates.get(issuer).into_iter().flatten();
+        all.filter(move |(_, over)| *over != issuer)
+            .filter_map(move |(serial, over)| {
+                let key = &self.keys.get(over)?.state;
+                let mut certificates = key.certificates();
+                let found = certificates.find(|c| c.issuer == *issuer && c.serial == *serial)?;
+                Some((over, key, found))
+            })
+    }
+
+    /// The keys that are or were authorities, by name.
+    pub fn authorities(&self) -> impl Iterator<Item = (&Name, &Entry<Key>)> {
+        let entry = |name| self.keys.get(name).map(|entry| (name, &**entry));
+        self.authorities.iter().filter_map(entry)
     }
 
     /// The name of the user with this public nkey.

@@ -62,20 +62,28 @@ impl Command {
     #[must_use]
     pub fn reads(&self) -> Reads {
         use key::Command as C;
-        let (owner, parent) = match self {
-            Self::Key(C::Generate(c)) => (c.owner.as_ref(), c.parent.as_ref()),
-            Self::Key(C::Register(c)) => (c.owner.as_ref(), c.parent.as_ref()),
-            Self::Key(C::Describe(c)) => (c.owner.as_ref(), None),
-            Self::Key(C::Certify(c)) => (None, c.issuer.as_ref()),
-            // Every serial number that there is: whoever signed elsewhere chose this one.
+        let issuer_of = |wanted: &'_ Option<Box<key::Certification>>| {
+            wanted.as_ref().and_then(|wanted| wanted.issuer.clone())
+        };
+        let (owner, parent, issuer) = match self {
+            Self::Key(C::Generate(c)) => {
+                (c.owner.as_ref(), c.parent.as_ref(), issuer_of(&c.certify))
+            }
+            // Every serial number of the issuer: whoever signed elsewhere chose this one.
             Self::Key(C::Install(_)) => return Reads::Everything,
             // Whoever else bears its public key is revoked with it.
             Self::Key(C::Revoke(c)) if c.revocation_reason.is_compromise() => {
                 return Reads::Everything;
             }
+            Self::Key(C::Register(c)) if c.install.is_some() => return Reads::Everything,
+            Self::Key(C::Register(c)) => {
+                (c.owner.as_ref(), c.parent.as_ref(), issuer_of(&c.certify))
+            }
+            Self::Key(C::Describe(c)) => (c.owner.as_ref(), None, None),
+            Self::Key(C::Certify(c)) => (None, None, c.issuer.clone()),
             // A report writes to the histories of the token's own keys; whether its agent may still speak is asked when it is
             // decided.
-            Self::Key(_) | Self::Report(_) => (None, None),
+            Self::Key(_) | Self::Report(_) => (None, None, None),
             // What a principal owns, whose an nkey is, who is the last administrator, where units lead to.
             Self::Principal(_)
             | Self::Operator(_)
@@ -88,6 +96,8 @@ impl Command {
         let history = |aggregate| move |name: &Name| HistoryId::new(aggregate, name.clone());
         let owner = owner.map(history(Aggregate::Principal));
         let parent = parent.map(history(Aggregate::Key));
-        Reads::Histories(owner.into_iter().chain(parent).collect())
+        let issuer = issuer.as_ref().map(history(Aggregate::Key));
+        let issuer = issuer.filter(|issuer| Some(issuer) != parent.as_ref());
+        Reads::Histories(owner.into_iter().chain(parent).chain(issuer).collect())
     }
 }

@@ -4,6 +4,7 @@ use crate::{
     command::{body, commands},
     name::{Aggregate, Name},
     stamp::Role,
+    time::Timestamp,
 };
 
 commands! { Aggregate::User;
@@ -38,6 +39,8 @@ body! { optional reason;
         principal: Option<Name>,
         /// Days until it expires, 1 to 365; 90 if absent.
         expires_days: Option<u16>,
+        /// The moment at which it expires, a minute to 365 days from now. This, or `expires_days`.
+        expires_at: Option<Timestamp>,
         /// Keys that a `service` may command besides its namesake; at most 64.
         keys: Option<Vec<Name>>,
         /// Subjects it may publish to, if it has no role; everything if absent; at most 64.

@@ -142,15 +142,7 @@ fn issued(issue: &Issue, facts: UserFacts<'_>) -> Result<Event, Rejection> {
     if issue.role != Some(Role::Service) && issue.keys.as_ref().is_some_and(|k| !k.is_empty()) {
         return Err(bad("keys", "only a user of role `service` is given keys"));
     }
-    let days = issue.expires_days.unwrap_or(DEFAULT_EXPIRES_DAYS);
-    if !(1..=MAX_EXPIRES_DAYS).contains(&days) {
-        return Err(Rejection::OutOfRange {
-            field: "expires_days",
-            value: i64::from(days),
-            min: 1,
-            max: i64::from(MAX_EXPIRES_DAYS),
-        });
-    }
+    let expires_at = expiry(issue, facts.now)?;
     let keys = issue.keys.clone().unwrap_or_default();
     if keys.len() > MAX_GRANTS {
         return Err(Rejection::LimitReached {
@@ -166,11 +158,43 @@ fn issued(issue: &Issue, facts: UserFacts<'_>) -> Result<Event, Rejection> {
         issuer: signing.nkey.clone(),
         principal: issue.principal.clone(),
         issued_at: facts.now.seconds(),
-        expires_at: facts.now.plus_days(i64::from(days)).seconds(),
+        expires_at: expires_at.seconds(),
         keys,
         publish: subjects("publish", issue.publish.as_deref())?,
         subscribe: subjects("subscribe", issue.subscribe.as_deref())?,
     }))
+}
+
+/// When a user's JWT expires.
+fn expiry(issue: &Issue, now: Timestamp) -> Result<Timestamp, Rejection> {
+    let days = match (issue.expires_days, issue.expires_at) {
+        (Some(_), Some(_)) => {
+            return Err(Rejection::BadValue {
+                field: "expires_at",
+                fault: "give `expires_days` or `expires_at`, not both".to_owned(),
+            });
+        }
+        (None, Some(value)) => {
+            let latest = now.plus_days(i64::from(MAX_EXPIRES_DAYS));
+            let rule = match () {
+                () if value < now.plus_ms(60_000) => "it is not at least a minute away",
+                () if value > latest => "it is more than 365 days away",
+                () => return Ok(value),
+            };
+            let field = "expires_at";
+            return Err(Rejection::BadDate { field, value, rule });
+        }
+        (days, None) => days.unwrap_or(DEFAULT_EXPIRES_DAYS),
+    };
+    if !(1..=MAX_EXPIRES_DAYS).contains(&days) {
+        return Err(Rejection::OutOfRange {
+            field: "expires_days",
+            value: i64::from(days),
+            min: 1,
+            max: i64::from(MAX_EXPIRES_DAYS),
+        });
+    }
+    Ok(now.plus_days(i64::from(days)))
 }
 
 /// Checks that a text is a public nkey of the kind that `letter` begins.

@@ -100,12 +100,33 @@ pub struct InventoryRow {
     /// How it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocation: Option<Revocation>,
+    /// The newest certificate over it that was not revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<NewestCertificate>,
+    /// The serial numbers of certificates over it that were revoked by themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked_certificates: Vec<String>,
     /// The newest revision of its history.
     pub revision: u32,
     /// The CID of that revision.
     pub cid: EventCid,
     /// When that was.
     pub changed_at: Timestamp,
+}
+
+/// The newest certificate over a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct NewestCertificate {
+    /// The key that signed it; the key itself of a root.
+    pub issuer: Name,
+    /// Its serial number, lower-case hex.
+    pub serial: String,
+    /// From when on it holds.
+    pub not_before: Timestamp,
+    /// Until when it holds.
+    pub not_after: Timestamp,
+    /// True if the key may issue certificates under it.
+    pub authority: bool,
 }
 
 /// How a key was revoked.
@@ -162,7 +183,7 @@ pub(super) fn row_of(name: &Name, entry: &Entry<Key>) -> InventoryRow {
         protect_stop_at: key.protect_stop_at,
         process_stop_at: key.process_stop_at,
         rotation_period_days: key.rotation_period_days,
-        rotation_due_at: key.rotation_due_at,
+        rotation_due_at: key.rotation_due(),
         rotation_overdue: key.rotation_overdue,
         rotated_at: key.rotated_at,
         deactivated_at: key.deactivated_at,
@@ -170,10 +191,31 @@ pub(super) fn row_of(name: &Name, entry: &Entry<Key>) -> InventoryRow {
         archived: key.archived,
         erased: key.erased,
         revocation: key.revocation.as_deref().cloned().map(Revocation::from),
+        certificate: newest_certificate(key),
+        revoked_certificates: revoked_certificates(key),
         revision: entry.head.revision,
         cid: entry.head.cid,
         changed_at: entry.head.at,
     }
+}
+
+fn newest_certificate(key: &Key) -> Option<NewestCertificate> {
+    let mut newest_first = key.certificates().rev();
+    let newest = newest_first.find(|c| key.revocation_of(c).is_none())?;
+    Some(NewestCertificate {
+        issuer: newest.issuer.clone(),
+        serial: newest.serial.to_string(),
+        not_before: newest.not_before,
+        not_after: newest.not_after,
+        authority: newest.authority,
+    })
+}
+
+fn revoked_certificates(key: &Key) -> Vec<String> {
+    let revoked = key
+        .certificates()
+        .filter(|c| key.revocation_of(c).is_some());
+    revoked.map(|c| c.serial.to_string()).collect()
 }
 
 impl From<RevocationRecord> for Revocation {

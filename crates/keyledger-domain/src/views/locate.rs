@@ -61,7 +61,8 @@ pub struct InventoryQuery {
     /// Keys in the archive, or those that are not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archived: Option<bool>,
-    /// Keys in use whose protect-stop or rotation falls due within so many days of now, or is overdue; 0 to 7,300.
+    /// Keys in use whose protect-stop or rotation falls due, or whose last certificate ends, within so many days of now, or is
+    /// overdue; 0 to 7,300.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expiring_days: Option<u16>,
     /// By what to sort; by name if absent. Keys without such a date come last.
@@ -210,15 +211,19 @@ impl InventoryQuery {
     }
 }
 
-/// True of a key in use whose protect-stop or rotation falls due by `until`.
+/// True of a key in use whose protect-stop or rotation falls due by `until`, or whose last certificate ends.
 fn expires_by(key: &Key, until: Timestamp) -> bool {
     matches!(
         key.state,
         State::PreActive | State::Active | State::Suspended
-    ) && [key.protect_stop_at, key.rotation_due_at]
-        .into_iter()
-        .flatten()
-        .any(|at| at <= until)
+    ) && [
+        key.protect_stop_at,
+        key.rotation_due(),
+        key.certified_until(),
+    ]
+    .into_iter()
+    .flatten()
+    .any(|at| at <= until)
 }
 
 impl InventorySort {
@@ -237,7 +242,7 @@ impl InventorySort {
             Self::Name => None,
             Self::CreatedAt => Some(entry.state.created_at),
             Self::ProtectStopAt => entry.state.protect_stop_at,
-            Self::RotationDueAt => entry.state.rotation_due_at,
+            Self::RotationDueAt => entry.state.rotation_due(),
             Self::ChangedAt => Some(entry.head.at),
         };
         at.map(Timestamp::ms)

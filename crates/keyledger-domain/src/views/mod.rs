@@ -13,7 +13,7 @@ pub mod tokens;
 
 pub use credentials::{AccountRow, OperatorRow, UserRow, UserState};
 pub use history::{Change, HistoryFold, HistoryQuery, TimelineEntry, TimelinePage, timeline};
-pub use inventory::{InventoryRow, row};
+pub use inventory::{InventoryRow, NewestCertificate, row};
 pub use locate::{InventoryPage, InventoryQuery, InventorySort, States, inventory};
 pub use page::{Filling, ListQuery, Page};
 pub use principals::PrincipalRow;

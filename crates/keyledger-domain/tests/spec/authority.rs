@@ -125,6 +125,9 @@ fn a_service_commands_its_namesake_and_the_keys_it_was_given() {
             "revoke" => br#"{"reason":"r","revocation_reason":"superseded"}"#,
             "certify" => br#"{"subject":"Orders","days":30}"#,
             "install" => br#"{"certificate":""}"#,
+            "revoke-certificate" => {
+                br#"{"reason":"r","serial":"1","revocation_reason":"superseded"}"#
+            }
             _ => br#"{"reason":"r"}"#,
         };
         let (command, _) = Command::parse(Aggregate::Key, verb, minimal).unwrap();

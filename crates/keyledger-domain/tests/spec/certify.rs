@@ -34,9 +34,13 @@ fn a_root_certifies_itself_and_others() {
     let ledger = &then.world.ledger;
     let certified = then.world.key("orders").certificates().next().unwrap();
     assert_eq!(certified.issuer, name("root-ca"));
-    assert_eq!(ledger.certified(&certified.serial), Some(&name("orders")));
-    assert!(then.world.key("root-ca").authority().is_some());
-    assert!(then.world.key("orders").authority().is_none());
+    let issuer = &certified.issuer;
+    assert_eq!(
+        ledger.certified(issuer, &certified.serial),
+        Some(&name("orders"))
+    );
+    assert!(then.world.key("root-ca").is_authority());
+    assert!(!then.world.key("orders").is_authority());
 }
 
 #[test]

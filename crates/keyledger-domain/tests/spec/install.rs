@@ -45,7 +45,11 @@ fn a_root_elsewhere_vouches_for_an_authority_in_custody_which_certifies() {
     let ledger = &then.world.ledger;
     let (root, below) = (name("far-ca"), name("issuing-ca"));
     assert_eq!(
-        then.world.key("issuing-ca").authority().unwrap().issuer,
+        then.world
+            .key("issuing-ca")
+            .authority_at(BEGINNING)
+            .unwrap()
+            .issuer,
         root
     );
     // Tokens are certified by what is in custody, and by nothing else.
@@ -159,7 +163,7 @@ fn a_certificate_holds_now_and_not_for_ever() {
     }
     world()
         .when(over_orders(json!({ "from": -1, "until": 7_300 })))
-        .then(["key orders certified"]);
+        .then(["key orders certified", "key orders scheduled"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::{
-    active, erased, generate, given, key, offboard, person, please, register, revoke, spki,
+    Step, active, erased, generate, given, key, offboard, person, please, register, revoke, spki,
 };
 
 #[test]
@@ -242,18 +242,18 @@ fn a_revocation_that_stands_is_accepted_and_another_one_is_not() {
 
 #[test]
 fn the_day_of_a_compromise_is_kept_apart_from_its_detection() {
-    let then = given([active("k")]).when(key(
+    let then = given([active("k"), Step::Later(60)]).when(key(
         "revoke",
         "k",
         json!({
             "reason": "laptop stolen", "revocation_reason": "key_compromise",
-            "compromise_occurred_at": "2025-12-24T00:00:00Z",
+            "compromise_occurred_at": "2026-01-24T00:00:00Z",
         }),
     ));
     let revocation = then.world.key("k").revocation.clone().unwrap();
     assert_eq!(
         revocation.compromise_occurred_at,
-        Some("2025-12-24T00:00:00Z".parse().unwrap())
+        Some("2026-01-24T00:00:00Z".parse().unwrap())
     );
     assert_eq!(revocation.compromise_detected_at, Some(then.world.now));
 }
@@ -265,12 +265,12 @@ fn the_dates_of_a_compromise_cannot_contradict_each_other() {
             "reason": "r", "revocation_reason": reason,
             "compromise_occurred_at": occurred, "compromise_detected_at": detected,
         });
-        given([active("k")]).when(key("revoke", "k", json))
+        given([active("k"), Step::Later(60)]).when(key("revoke", "k", json))
     };
     let (early, late, future) = (
-        "2025-12-01T00:00:00Z",
-        "2025-12-02T00:00:00Z",
         "2026-02-01T00:00:00Z",
+        "2026-02-02T00:00:00Z",
+        "2026-04-01T00:00:00Z",
     );
     revoked("key_compromise", early, late).then(["key k revoked"]);
     revoked("key_compromise", late, early).then_rejected("bad_date", "before it occurred");

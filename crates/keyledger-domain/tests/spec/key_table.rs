@@ -7,8 +7,15 @@ use crate::support::{
     Step, active, authority, far_authority, generate, given, install, key, please, revoke, spki,
 };
 
-/// What brings a key into a state.
+/// What brings a key with a certificate into a state.
 fn life(state: State) -> Vec<Step> {
+    let certificate = json!({ "serial": "1d", "authority": false });
+    let mut life = life_without_certificate(state);
+    life.insert(1, install("k", Some("far-ca"), certificate));
+    life
+}
+
+fn life_without_certificate(state: State) -> Vec<Step> {
     match state {
         State::PreActive => vec![generate("k")],
         State::Active => vec![active("k")],
@@ -50,6 +57,14 @@ fn commands() -> Vec<(&'static str, Step)> {
             "install",
             install("k", Some("far-ca"), json!({ "authority": false })),
         ),
+        (
+            "revoke-certificate",
+            key(
+                "revoke-certificate",
+                "k",
+                json!({ "serial": "1d", "revocation_reason": "superseded", "reason": "r" }),
+            ),
+        ),
         ("revoke (compromise)", revoke("k", "key_compromise")),
         ("revoke (other)", revoke("k", "superseded")),
     ];
@@ -69,7 +84,7 @@ fn commands() -> Vec<(&'static str, Step)> {
 }
 
 /// In the order of [`State::ALL`]: the state it leads to, `=` if there is nothing to do, `-` if it is not allowed.
-const TABLE: [(&str, [&str; 7]); 16] = [
+const TABLE: [(&str, [&str; 7]); 17] = [
     ("generate", ["taken"; 7]),
     ("register", ["taken"; 7]),
     ("activate", ["active", "=", "-", "-", "-", "-", "-"]),
@@ -127,6 +142,18 @@ const TABLE: [(&str, [&str; 7]); 16] = [
     ),
     ("certify", ["pre-active", "active", "-", "-", "-", "-", "-"]),
     ("install", ["pre-active", "active", "-", "-", "-", "-", "-"]),
+    (
+        "revoke-certificate",
+        [
+            "pre-active",
+            "active",
+            "suspended",
+            "deactivated",
+            "-",
+            "destroyed",
+            "-",
+        ],
+    ),
     (
         "schedule",
         ["pre-active", "active", "suspended", "-", "-", "-", "-"],

@@ -5,6 +5,7 @@
 mod account;
 mod authority;
 mod bearers;
+mod certificates;
 mod certify;
 mod corpus;
 mod escrow;

@@ -188,7 +188,21 @@ impl World {
     /// What custody would make for a command.
     fn facts(&mut self, target: &HistoryId, command: &Command) -> Facts {
         let made = match command {
-            Command::Key(key::Command::Generate(g)) => Made::Key(self.fresh(g.algorithm, 1, None)),
+            Command::Key(key::Command::Generate(g)) => {
+                let fresh = self.fresh(g.algorithm, 1, None);
+                match &g.certify {
+                    Some(wanted) => Made::CertifiedKey(fresh, self.as_wanted(target, wanted)),
+                    None => Made::Key(fresh),
+                }
+            }
+            Command::Key(key::Command::Register(r)) => match (&r.certify, &r.install) {
+                (Some(wanted), _) => Made::Certificate(self.as_wanted(target, wanted)),
+                (None, Some(install)) => {
+                    let issuer = install.issuer.clone().unwrap_or(target.name.clone());
+                    Made::Certificate(Box::new(self.found(&issuer, &install.certificate)))
+                }
+                (None, None) => Made::Nothing,
+            },
             Command::Key(key::Command::Rotate(_)) => {
                 let key = self.ledger.key(&target.name).map(|e| &e.state);
                 let algorithm = key.map_or(Algorithm::Ed25519, |k| k.algorithm);
@@ -205,9 +219,7 @@ impl World {
                 Made::User(key_pair(KeyPairType::User, n).public_key(), self.now)
             }
             Command::Key(key::Command::Certify(certify)) => {
-                let issuer = certify.issuer.clone().unwrap_or(target.name.clone());
-                let authority = certify.path_length.is_some();
-                Made::Certificate(Box::new(self.certified(&issuer, certify.days, authority)))
+                Made::Certificate(self.as_wanted(target, &certify.certification()))
             }
             Command::Key(key::Command::Install(install)) => {
                 let issuer = install.issuer.clone().unwrap_or(target.name.clone());

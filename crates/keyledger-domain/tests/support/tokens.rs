@@ -3,7 +3,7 @@
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use keyledger_domain::{
     Aggregate, Algorithm, Command, Decision, Facts, Made, Name, Rejection,
-    key::Certified,
+    key::{Certification, Certified},
     ledger::{NewCertificate, NewEscrow, ReportFacts},
     name::HistoryId,
     principal::Escrowed,
@@ -238,6 +238,23 @@ impl World {
             authority,
             certificate: BASE64.encode(&self.made.to_be_bytes()).into(),
         }
+    }
+
+    /// The certificate that `certify` asks for, signed; never longer than its issuer's.
+    pub(crate) fn as_wanted(
+        &mut self,
+        target: &HistoryId,
+        wanted: &Certification,
+    ) -> Box<Certified> {
+        let issuer = wanted.issuer.clone().unwrap_or(target.name.clone());
+        let mut made = self.certified(&issuer, 0, wanted.path_length.is_some());
+        made.not_after = wanted.end(self.now).unwrap_or(self.now);
+        let above = self.ledger.key(&issuer);
+        let above = above.and_then(|e| e.state.authority_at(self.now));
+        if let Some(above) = above.filter(|_| issuer != target.name) {
+            made.not_after = made.not_after.min(above.not_after);
+        }
+        Box::new(made)
     }
 
     /// What the service finds in a certificate that was signed elsewhere, as [`install`](super::install) writes it.

@@ -140,6 +140,7 @@ async fn carry_out(
         creds: delivery.creds,
         secrets: delivery.secrets,
         remarks,
+        certificate: delivery.certificate,
     };
     Ok((acknowledgement, fresh))
 }

@@ -14,8 +14,8 @@ use keyledger_domain::{
 use keyledger_wire::{
     Prefix, SERVICE_VERSION,
     query::{
-        Certificates, Crl, CrlWanted, EventsPage, EventsQuery, InventoryRemade, Nothing,
-        OpenpgpCertificate, Rebuilt, ServiceStatus,
+        Certificates, Crl, CrlWanted, EventsPage, EventsQuery, InventoryRemade, IssuedQuery,
+        Nothing, OpenpgpCertificate, Rebuilt, ServiceStatus,
     },
 };
 
@@ -180,7 +180,25 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         }
         ["certificates", key] => {
             let _: Nothing = parse_payload(payload)?;
-            ok(&certificates(&shared.live.ledger.read(), parse_name(key)?)?)
+            ok(&certificates(
+                &shared.live.ledger.read(),
+                parse_name(key)?,
+                now,
+            )?)
+        }
+        ["authorities"] => {
+            let query: ListQuery = parse_payload(payload)?;
+            ok(&tokens::authority_list(shared, &query, now)?)
+        }
+        ["authorities", "issued", issuer] => {
+            let query: IssuedQuery = parse_payload(payload)?;
+            let issuer = parse_name(issuer)?;
+            ok(&tokens::issued(
+                &shared.live.ledger.read(),
+                &issuer,
+                &query,
+                now,
+            )?)
         }
         ["accounts"] => {
             let query: ListQuery = parse_payload(payload)?;
@@ -429,20 +447,22 @@ async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refuse
 /// The most authorities above a certificate.
 const MAX_CHAIN: usize = 8;
 
-fn certificates(ledger: &Ledger, name: Name) -> Result<Certificates, Rejection> {
+fn certificates(ledger: &Ledger, name: Name, now: Timestamp) -> Result<Certificates, Rejection> {
     let key = ledger.key(&name).map(|e| &e.state);
     let key = key.ok_or(Rejection::NotFound(HistoryId::new(
         Aggregate::Key,
         name.clone(),
     )))?;
-    let certificates: Vec<_> = key.certificates().rev().cloned().collect();
+    let mut certificates: Vec<_> = key.certificates().rev().cloned().collect();
+    let ended = |c: &key::Certified| c.not_after <= now || key.revocation_of(c).is_some();
+    certificates.sort_by_key(ended);
     let mut chain = Vec::new();
     let mut at = certificates.first().map(|c| (name, c.issuer.clone()));
     while let Some((below, issuer)) = at.take() {
         if issuer == below || chain.len() >= MAX_CHAIN {
             break;
         }
-        let above = ledger.key(&issuer).and_then(|e| e.state.authority());
+        let above = ledger.key(&issuer).and_then(|e| e.state.lists_under(now));
         if let Some(above) = above {
             at = Some((issuer, above.issuer.clone()));
             chain.push(above.clone());

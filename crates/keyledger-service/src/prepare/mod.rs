@@ -40,6 +40,11 @@ impl Prepared {
         }
     }
 
+    /// A certificate over the key that the command is for.
+    fn certificate(certified: key::Certified) -> Self {
+        Self::of(Made::Certificate(Box::new(certified)), Vec::new())
+    }
+
     pub(crate) const fn nothing() -> Self {
         Self {
             made: Made::Nothing,
@@ -99,7 +104,7 @@ pub(crate) async fn prepare(
         }
         Command::Key(key::Command::Register(register)) => {
             version::check_point(register.algorithm, &register.public_key)?;
-            Ok(Prepared::nothing())
+            registered(shared, target, command, register, now).await
         }
         Command::Key(key::Command::Rotate(rotate)) => version::next(asked, rotate, kept).await,
         Command::User(user::Command::Issue(issue)) => {
@@ -112,18 +117,16 @@ pub(crate) async fn prepare(
             account(shared, name, create, now).await
         }
         Command::Key(key::Command::Certify(certify)) => {
-            let certified = tokens::certify(shared, name, certify, now).await?;
-            Ok(Prepared::of(
-                Made::Certificate(Box::new(certified)),
-                Vec::new(),
-            ))
+            let spki = tokens::public_key(&shared.live.ledger.read(), name)?;
+            let wanted = certify.certification();
+            let certified = tokens::certify(shared, name, &wanted, &spki, now).await?;
+            Ok(Prepared::certificate(certified))
         }
         Command::Key(key::Command::Install(install)) => {
-            let certified = tokens::installed(shared, name, install)?;
-            Ok(Prepared::of(
-                Made::Certificate(Box::new(certified)),
-                Vec::new(),
-            ))
+            let spki = tokens::public_key(&shared.live.ledger.read(), name)?;
+            let install = install.installation();
+            let certified = tokens::installed(shared, name, &install, &spki, now)?;
+            Ok(Prepared::certificate(certified))
         }
         Command::Principal(principal::Command::Publish(publish)) => {
             let published = tokens::published(shared, name, &publish.openpgp)?;
@@ -150,6 +153,36 @@ pub(crate) async fn prepare(
         }
         _ => Ok(Prepared::nothing()),
     }
+}
+
+/// Makes or reads the certificate with which a key is registered.
+async fn registered(
+    shared: &Shared,
+    target: &Target,
+    command: &Command,
+    register: &key::Register,
+    now: Timestamp,
+) -> Result<Prepared, Refused> {
+    let name = &target.name;
+    if register.certify.is_none() && register.install.is_none() {
+        return Ok(Prepared::nothing());
+    }
+    // A name that is taken: the decision says so.
+    if shared.live.ledger.read().key(name).is_some() {
+        return Ok(Prepared::nothing());
+    }
+    let spki = key::spki::normalised(register.algorithm, &register.public_key)?;
+    let spki = data_encoding::BASE64
+        .decode(spki.as_bytes())
+        .map_err(|e| custody_failed(&e))?;
+    let certified = match (&register.certify, &register.install) {
+        (Some(wanted), _) => tokens::certify(shared, name, wanted, &spki, now).await?,
+        (None, Some(install)) => tokens::installed(shared, name, install, &spki, now)?,
+        (None, None) => return Ok(Prepared::nothing()),
+    };
+    let prepared = Prepared::certificate(certified);
+    try_out(shared, target, command, now, prepared.made.clone())?;
+    Ok(prepared)
 }
 
 /// Decides against the ledger as it is now, with made-up facts: a command that would be rejected costs nothing.

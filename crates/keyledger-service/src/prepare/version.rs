@@ -7,12 +7,15 @@ use keyledger_custody::{Generated, MaterialContext, NkeyKind, check_public};
 use keyledger_domain::{
     Algorithm, Command, Made, Name, Purposes, Rejection, Timestamp,
     command::Target,
-    key::{Custodian, Generate, Material, NewVersion, Public, Rotate, spki},
+    key::{
+        self, Certification, Certified, Custodian, Generate, Material, NewVersion, Public, Rotate,
+        spki,
+    },
 };
 use uuid::Uuid;
 
 use super::{Prepared, custody_failed, try_out};
-use crate::{endpoint::Refused, lanes::Sender, shared::Shared};
+use crate::{endpoint::Refused, lanes::Sender, shared::Shared, tokens};
 
 /// For whom a version is made.
 pub(super) struct Asked<'a> {
@@ -28,6 +31,7 @@ pub(super) struct Asked<'a> {
 pub(crate) struct Kept {
     generated: Generated,
     context: MaterialContext,
+    algorithm: Algorithm,
 }
 
 /// What is to be made.
@@ -48,6 +52,13 @@ enum Kind {
 }
 
 impl Kind {
+    const fn algorithm(self) -> Algorithm {
+        match self {
+            Self::Key(algorithm) => algorithm,
+            Self::LedgerNkey => Algorithm::Ed25519,
+        }
+    }
+
     /// True of RSA: finding its primes takes a core half a second, where others take microseconds.
     const fn is_slow(self) -> bool {
         matches!(self, Self::Key(Algorithm::Rsa3072))
@@ -134,6 +145,8 @@ impl Asked<'_> {
             None => kept.insert(generate(shared, name, wanted).await?),
         };
         drop(place);
+        // Before anything is written: what cannot be certified leaves no key behind.
+        let certified = self.certified(made).await?;
         let entry = entry(name, wanted.number);
         let sealed = made.generated.sealed.clone();
         shared.materials.put(&entry, sealed).await?;
@@ -144,10 +157,35 @@ impl Asked<'_> {
                 entry: entry.as_str().into(),
             }),
         };
+        let made = match certified {
+            Some(certified) => Made::CertifiedKey(version, Box::new(certified)),
+            None => Made::Key(version),
+        };
         Ok(Prepared {
             _turn: Some(turn),
-            ..Prepared::of(Made::Key(version), vec![entry])
+            ..Prepared::of(made, vec![entry])
         })
+    }
+
+    /// The certificate that the command asks for over the key that was made for it, if its issuer signs here.
+    async fn certified(&self, made: &Kept) -> Result<Option<Certified>, Refused> {
+        let Some(wanted) = self.certification() else {
+            return Ok(None);
+        };
+        let new = tokens::NewKey {
+            algorithm: made.algorithm,
+            context: &made.context,
+            made: &made.generated,
+        };
+        Ok(tokens::certify_new(self.shared, new, wanted, self.now).await?)
+    }
+
+    /// The certificate with which the command's key comes to be.
+    fn certification(&self) -> Option<&Certification> {
+        match self.command {
+            Command::Key(key::Command::Generate(generate)) => generate.certify.as_deref(),
+            _ => None,
+        }
     }
 
     /// What is wanted now, if the command would be accepted now.
@@ -158,7 +196,13 @@ impl Asked<'_> {
         let wanted = wanted()?;
         if let Some(wanted) = wanted {
             let made = placeholder(wanted.number, matches!(wanted.kind, Kind::LedgerNkey));
-            let made = Made::Key(made);
+            let made = match self.certification() {
+                Some(certify) => {
+                    let certified = tokens::placeholder(self.target, certify, self.now)?;
+                    Made::CertifiedKey(made, Box::new(certified))
+                }
+                None => Made::Key(made),
+            };
             try_out(self.shared, self.target, self.command, self.now, made)?;
         }
         Ok(wanted)
@@ -177,7 +221,11 @@ async fn generate(shared: &Shared, name: &Name, wanted: Wanted) -> Result<Kept, 
             Kind::Key(algorithm) => custody.generate(algorithm, &context),
             Kind::LedgerNkey => custody.generate_nkey(NkeyKind::User, &context),
         };
-        generated.map(|generated| Kept { generated, context })
+        generated.map(|generated| Kept {
+            generated,
+            context,
+            algorithm: wanted.kind.algorithm(),
+        })
     };
     tokio::task::spawn_blocking(generate)
         .await

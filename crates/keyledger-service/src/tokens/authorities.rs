@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use data_encoding::BASE64;
-use keyledger_domain::{Ledger, Rejection, ledger::Fingerprint, operator::AttestationAuthority};
+use keyledger_domain::{
+    Ledger, Rejection, ledger::Fingerprint, operator::AttestationAuthority, pem::blocks,
+};
 use keyledger_wire::query::{AttestationAuthorities, AttestationAuthorityRow, Origin};
 
 use super::findings::said;
@@ -14,8 +16,6 @@ use crate::{
 
 /// The most certificates that are looked at in one command.
 const MAX_CERTIFICATES: usize = 64;
-const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-const END: &str = "-----END CERTIFICATE-----";
 
 /// The authorities to be trusted among these certificates in PEM, each once: those that Yubico published, that we know by
 /// their fingerprints, and that are not embedded.
@@ -30,7 +30,7 @@ pub(crate) fn to_trust(ledger: &Ledger, pem: &str) -> Result<Vec<AttestationAuth
     };
     let (embedded, mut known, mut refused) = (Anchors::yubico(), false, None);
     let mut authorities: Vec<AttestationAuthority> = Vec::new();
-    for (index, block) in pem.split(BEGIN).skip(1).enumerate() {
+    for (index, block) in blocks(pem).filter(|b| b.label == "CERTIFICATE").enumerate() {
         if index == MAX_CERTIFICATES {
             return Err(Rejection::LimitReached {
                 what: "certificates of a command",
@@ -38,9 +38,9 @@ pub(crate) fn to_trust(ledger: &Ledger, pem: &str) -> Result<Vec<AttestationAuth
             });
         }
         // What stands between them says whose they are, and is not ours to read.
-        let block = block.split(END).next().unwrap_or_default();
-        let certificate = Certificate::from_pem(&format!("{BEGIN}{block}{END}\n"));
-        let certificate = certificate.map_err(|e| bad(e.to_string()))?;
+        let der = block.der();
+        let der = der.ok_or_else(|| bad("a certificate in it is not base64".to_owned()))?;
+        let certificate = Certificate::from_der(&der).map_err(|e| bad(e.to_string()))?;
         let public = Fingerprint::of_public_key(&BASE64.encode(certificate.spki()));
         if let Some(key) = public.and_then(|public| ledger.compromised(public)) {
             return Err(Rejection::Compromised {
@@ -120,6 +120,8 @@ pub(crate) fn authorities(shared: &Shared) -> AttestationAuthorities {
 mod tests {
     use super::*;
 
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
     const EMBEDDED: &str = include_str!("../x509/yubico/piv-attestation-b-1.pem");
     const STRANGER: &str = include_str!("../x509/tests/vectors/firmware-4.4.5-9c.pem");
 

@@ -1,29 +1,21 @@
 //! The organisation's certificate authority: certificates over keys in the ledger, signed by a key in custody.
 
-use std::time::Duration;
-
-use aws_lc_rs::rand;
 use data_encoding::{BASE64, HEXLOWER};
-use keyledger_custody::MaterialContext;
+use keyledger_custody::{Generated, MaterialContext};
 use keyledger_domain::{
-    Ledger, Name, Rejection, Timestamp,
-    key::{self, Certified},
+    Algorithm, Ledger, Name, Rejection, Timestamp,
+    key::{self, Certification, Certified, Custodian},
     ledger::KEPT_ELSEWHERE,
     name::{Aggregate, HistoryId},
-    token::{self, CertificateUsage, Holder, Slot, SlotPlan},
+    token::{Holder, Slot, SlotPlan},
 };
 
+use super::wanted::{Wanted, other_name};
 use crate::{
     material::MaterialError,
     shared::Shared,
-    x509::{
-        AlternativeName, AuthorityReach, Certificate, CertificateProfile, DistinguishedName,
-        ExtendedKeyUsage, Issuer, KeyUsage, NewCertificate, SerialNumber, ToBeSigned,
-    },
+    x509::{Certificate, DistinguishedName, Issuer, ToBeSigned},
 };
-
-/// Certificates hold from a little before they are issued: clocks differ.
-const BACKDATED: Duration = Duration::from_secs(300);
 
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -43,59 +35,70 @@ pub(super) fn failed(said: impl std::fmt::Display) -> CertifyError {
     CertifyError::Failed(said.to_string())
 }
 
-/// What a certificate is to say.
-pub(super) struct Wanted<'a> {
-    pub(super) issuer: &'a Name,
-    subject: DistinguishedName,
-    spki: &'a [u8],
-    names: Vec<AlternativeName>,
-    days: u16,
-    profile: CertificateProfile,
+pub(super) fn bad(field: &'static str, fault: &str) -> CertifyError {
+    Rejection::BadValue {
+        field,
+        fault: fault.to_owned(),
+    }
+    .into()
 }
 
-/// Makes the certificate that `key certify` asks for.
+/// Makes the certificate that `certify` asks for over a public key, that of the key `name`, which is in the ledger or comes to be.
 pub(crate) async fn certify(
     shared: &Shared,
     name: &Name,
-    certify: &key::Certify,
+    certify: &Certification,
+    spki: &[u8],
     now: Timestamp,
 ) -> Result<Certified, CertifyError> {
-    let spki = public_key(&shared.live.ledger.read(), name)?;
-    let wanted = Wanted::of(name, certify, &spki)?;
-    issue(shared, &wanted, certify.issuer.is_none(), now).await
+    let wanted = Wanted::of(name, certify, spki, shared.crl_url(certify), now)?;
+    wanted.check_name(&shared.live.ledger.read(), name, now)?;
+    let root = certify.issuer.is_none().then_some(&wanted.subject);
+    let signing = Signing::of(shared, wanted.issuer, root, now)?;
+    issue(shared, &wanted, &signing, now).await
 }
 
-/// The certificate of a new root whose key is on no server, for that key to sign: as `key certify` would make it in custody.
-///
-/// # Errors
-///
-/// [`CertifyError::Rejected`] if it cannot be called so or its key cannot sign; [`CertifyError::Failed`] if there is no
-/// random number for its serial.
-pub fn new_root(
-    subject: &str,
-    spki: &[u8],
-    days: u16,
+/// Makes the certificate of a key that custody has just made, and that is not in the ledger yet. Nothing, if its issuer is kept
+/// elsewhere: then it is only tried whether it could be put before that.
+pub(crate) async fn certify_new(
+    shared: &Shared,
+    new: NewKey<'_>,
+    certify: &Certification,
     now: Timestamp,
-) -> Result<ToBeSigned, CertifyError> {
-    let subject = named([("CN", subject)])?;
-    let issuer = Issuer::new_root(&subject, spki).map_err(|e| bad("issuer", &e.to_string()))?;
-    let (not_before, not_after) = period(days, None, now);
-    let new = NewCertificate {
-        serial_number: &serial_number()?,
-        subject: &subject,
-        spki,
-        alternative_names: &[],
-        not_before,
-        not_after,
-        profile: &authority(1),
+) -> Result<Option<Certified>, CertifyError> {
+    let public_key = new.made.public.public_key.as_ref();
+    let public_key =
+        public_key.ok_or_else(|| bad("certify", "a symmetric key has no certificate"))?;
+    let spki = BASE64.decode(public_key.as_bytes()).map_err(failed)?;
+    let name = &new.context.key;
+    let wanted = Wanted::of(name, certify, &spki, shared.crl_url(certify), now)?;
+    let signing = match &certify.issuer {
+        None => Signing::new_root(new, &wanted.subject, &spki)?,
+        Some(issuer) if is_elsewhere(&shared.live.ledger.read(), issuer) => {
+            let certificate = authority_of(&shared.live.ledger.read(), issuer, now)?;
+            let holds = (certificate.not_before(), certificate.not_after());
+            let issuer = Issuer::of(&certificate).map_err(failed)?;
+            wanted.draft(&issuer, Some(holds), now)?;
+            return Ok(None);
+        }
+        Some(issuer) => Signing::of(shared, issuer, None, now)?,
     };
-    issuer
-        .certificate(&new)
-        .map_err(|e| bad("subject", &e.to_string()))
+    Ok(Some(issue(shared, &wanted, &signing, now).await?))
+}
+
+/// A key that custody has made.
+#[derive(Clone, Copy)]
+pub(crate) struct NewKey<'a> {
+    /// What it is.
+    pub(crate) algorithm: Algorithm,
+    /// What its material is bound to.
+    pub(crate) context: &'a MaterialContext,
+    /// The key.
+    pub(crate) made: &'a Generated,
 }
 
 /// The newest public key of the key `name`, as SubjectPublicKeyInfo in DER.
-pub(super) fn public_key(ledger: &Ledger, name: &Name) -> Result<Vec<u8>, CertifyError> {
+pub(crate) fn public_key(ledger: &Ledger, name: &Name) -> Result<Vec<u8>, CertifyError> {
     let key = ledger.key(name).map(|e| &e.state);
     let key =
         key.ok_or_else(|| Rejection::NotFound(HistoryId::new(Aggregate::Key, name.clone())))?;
@@ -105,97 +108,28 @@ pub(super) fn public_key(ledger: &Ledger, name: &Name) -> Result<Vec<u8>, Certif
     BASE64.decode(public_key.as_bytes()).map_err(failed)
 }
 
-impl<'a> Wanted<'a> {
-    /// What `certify` asks for over the public key of the key `name`.
-    pub(super) fn of(
-        name: &'a Name,
-        certify: &'a key::Certify,
-        spki: &'a [u8],
-    ) -> Result<Self, CertifyError> {
-        let mut names = Vec::new();
-        for (texts, make) in [
-            (&certify.dns_names, AlternativeName::Dns as fn(String) -> _),
-            (&certify.emails, AlternativeName::Email as fn(String) -> _),
-        ] {
-            let texts = texts.as_deref().unwrap_or_default();
-            if texts.len() > 16 {
-                return Err(Rejection::LimitReached {
-                    what: "names of a certificate",
-                    max: 16,
-                }
-                .into());
-            }
-            names.extend(texts.iter().cloned().map(make));
-        }
-        Ok(Self {
-            issuer: certify.issuer.as_ref().unwrap_or(name),
-            subject: named([("CN", certify.subject.as_str())])?,
-            spki,
-            names,
-            days: certify.days,
-            profile: match certify.path_length {
-                Some(length) => authority(length),
-                None => leaf(certify.usages.as_deref().unwrap_or_default()),
-            },
-        })
-    }
-}
-
 /// Makes the certificate over a key in a slot.
 pub(super) async fn for_slot(
     shared: &Shared,
     issuer: &Name,
     slot: Slot,
     plan: &SlotPlan,
-    (holder, token): (&Holder, &Name),
+    whose: (&Holder, &Name),
     spki: &[u8],
     now: Timestamp,
 ) -> Result<Certified, CertifyError> {
-    let Some(certificate) = &plan.certificate else {
-        return Err(failed(format!(
-            "slot {slot} has no certificate in its profile"
-        )));
-    };
-    let subject = token::subject(&certificate.subject, holder, token)?;
-    let mut names = Vec::new();
-    if let Some(email) = &holder.email {
-        names.push(AlternativeName::Email(email.as_str().to_owned()));
-        if certificate
-            .usages
-            .contains(&CertificateUsage::SmartcardLogon)
-        {
-            names.push(AlternativeName::Upn(email.as_str().to_owned()));
-        }
-    }
-    let mut profile = leaf(&certificate.usages);
-    if slot == Slot::KEY_MANAGEMENT {
-        profile.key_usages = vec![KeyUsage::KeyAgreement];
-        if spki.len() > 200 {
-            profile.key_usages = vec![KeyUsage::KeyEncipherment];
-        }
-    }
-    let wanted = Wanted {
-        issuer,
-        subject: named(
-            subject
-                .iter()
-                .map(|(it, value)| (it.as_str(), value.as_str())),
-        )?,
-        spki,
-        names,
-        days: certificate.days,
-        profile,
-    };
-    issue(shared, &wanted, false, now).await
+    let crl_url = shared.crl_url_of(issuer);
+    let wanted = Wanted::for_slot(issuer, slot, plan, whose, spki, crl_url, now)?;
+    let signing = Signing::of(shared, issuer, None, now)?;
+    issue(shared, &wanted, &signing, now).await
 }
 
 async fn issue(
     shared: &Shared,
     wanted: &Wanted<'_>,
-    root: bool,
+    signing: &Signing,
     now: Timestamp,
 ) -> Result<Certified, CertifyError> {
-    let signing = Signing::of(shared, wanted.issuer, root.then_some(&wanted.subject))?;
     let draft = wanted.draft(&signing.issuer, signing.holds, now)?;
     let der = signing.sign(shared, &draft.to_be_signed).await?;
     Ok(Certified {
@@ -208,80 +142,80 @@ async fn issue(
     })
 }
 
-/// A certificate before its signature.
-pub(super) struct Draft {
-    pub(super) to_be_signed: ToBeSigned,
-    serial_number: SerialNumber,
-    not_before: Timestamp,
-    not_after: Timestamp,
-}
-
-impl Wanted<'_> {
-    /// The certificate for `issuer`, whose own one holds so long, to sign.
-    pub(super) fn draft(
-        &self,
-        issuer: &Issuer,
-        holds: Option<(Timestamp, Timestamp)>,
-        now: Timestamp,
-    ) -> Result<Draft, CertifyError> {
-        let (not_before, not_after) = period(self.days, holds, now);
-        let serial_number = serial_number()?;
-        let new = NewCertificate {
-            serial_number: &serial_number,
-            subject: &self.subject,
-            spki: self.spki,
-            alternative_names: &self.names,
-            not_before,
-            not_after,
-            profile: &self.profile,
-        };
-        let to_be_signed = issuer.certificate(&new);
-        Ok(Draft {
-            to_be_signed: to_be_signed.map_err(|e| bad("subject", &e.to_string()))?,
-            serial_number,
-            not_before,
-            not_after,
-        })
-    }
-}
-
 /// An authority that is ready to sign.
 pub(super) struct Signing {
     pub(super) issuer: Issuer,
     /// From when and until when its own certificate holds.
     holds: Option<(Timestamp, Timestamp)>,
-    entry: Box<str>,
+    sealed: Sealed,
     context: MaterialContext,
-    algorithm: keyledger_domain::Algorithm,
+    algorithm: Algorithm,
+}
+
+/// The sealed secret half of an authority.
+enum Sealed {
+    /// In the material bucket, under this entry.
+    Entry(Box<str>),
+    /// Just made, and written nowhere yet.
+    Here(Vec<u8>),
 }
 
 impl Signing {
-    /// The key `name`; as a root under `root`, where it certifies itself.
-    pub(super) fn of(
+    /// The key `name`, to issue; as a root under `root`, where it certifies itself.
+    fn of(
         shared: &Shared,
         name: &Name,
         root: Option<&DistinguishedName>,
+        now: Timestamp,
     ) -> Result<Self, CertifyError> {
         let ledger = shared.live.ledger.read();
+        let (issuer, holds) = if let Some(root) = root {
+            let issuer = Issuer::new_root(root, &public_key(&ledger, name)?);
+            (issuer.map_err(|e| bad("issuer", &e.to_string()))?, None)
+        } else {
+            let certificate = authority_of(&ledger, name, now)?;
+            let holds = (certificate.not_before(), certificate.not_after());
+            (Issuer::of(&certificate).map_err(failed)?, Some(holds))
+        };
+        Self::under(&ledger, name, issuer, holds)
+    }
+
+    /// The key `name`, to sign the list of what it issued: also after its last certificate has ended.
+    pub(super) fn of_list(
+        shared: &Shared,
+        name: &Name,
+        now: Timestamp,
+    ) -> Result<Self, CertifyError> {
+        let ledger = shared.live.ledger.read();
+        let certificate = lists_under(&ledger, name, now)?;
+        let holds = (certificate.not_before(), certificate.not_after());
+        let issuer = Issuer::of(&certificate).map_err(failed)?;
+        Self::under(&ledger, name, issuer, Some(holds))
+    }
+
+    fn under(
+        ledger: &Ledger,
+        name: &Name,
+        issuer: Issuer,
+        holds: Option<(Timestamp, Timestamp)>,
+    ) -> Result<Self, CertifyError> {
         let key = ledger.key(name).map(|e| &e.state);
-        let key = key.ok_or_else(|| bad("issuer", &format!("there is no key {name}")))?;
+        let key = key.ok_or_else(|| no_key(name))?;
+        if key.state.is_destroyed() {
+            return Err(bad(
+                "issuer",
+                "its key was destroyed, and nothing is signed with it any more: the list that it signed last holds until its end",
+            ));
+        }
         let version = key
             .newest()
             .ok_or_else(|| failed("the key has no version"))?;
         let entry = version.entry.clone();
         let entry = entry.ok_or_else(|| bad("issuer", KEPT_ELSEWHERE))?;
-        let (issuer, holds) = if let Some(root) = root {
-            let issuer = Issuer::new_root(root, &public_key(&ledger, name)?);
-            (issuer.map_err(|e| bad("issuer", &e.to_string()))?, None)
-        } else {
-            let certificate = authority_of(&ledger, name)?;
-            let holds = (certificate.not_before(), certificate.not_after());
-            (Issuer::of(&certificate).map_err(failed)?, Some(holds))
-        };
         Ok(Self {
             issuer,
             holds,
-            entry,
+            sealed: Sealed::Entry(entry),
             context: MaterialContext {
                 key: name.clone(),
                 version: version.number,
@@ -291,14 +225,35 @@ impl Signing {
         })
     }
 
+    /// A root to be, whose key was just made.
+    fn new_root(
+        new: NewKey<'_>,
+        subject: &DistinguishedName,
+        spki: &[u8],
+    ) -> Result<Self, CertifyError> {
+        let issuer = Issuer::new_root(subject, spki).map_err(|e| bad("issuer", &e.to_string()))?;
+        Ok(Self {
+            issuer,
+            holds: None,
+            sealed: Sealed::Here(new.made.sealed.clone()),
+            context: new.context.clone(),
+            algorithm: new.algorithm,
+        })
+    }
+
     /// Has custody sign.
     pub(super) async fn sign(
         &self,
         shared: &Shared,
         to_be_signed: &ToBeSigned,
     ) -> Result<Vec<u8>, CertifyError> {
-        let sealed = shared.materials.read(&self.entry).await?;
-        let sealed = sealed.ok_or_else(|| failed(format!("entry {} is gone", self.entry)))?;
+        let sealed = match &self.sealed {
+            Sealed::Entry(entry) => {
+                let sealed = shared.materials.read(entry).await?;
+                sealed.ok_or_else(|| failed(format!("entry {entry} is gone")))?
+            }
+            Sealed::Here(sealed) => sealed.clone(),
+        };
         let custody = &shared.custody;
         let signature = custody.sign(&sealed, &self.context, self.algorithm, to_be_signed.bytes());
         to_be_signed
@@ -307,74 +262,68 @@ impl Signing {
     }
 }
 
-/// The certificate under which the key `name` issues.
-pub(super) fn authority_of(ledger: &Ledger, name: &Name) -> Result<Certificate, CertifyError> {
+/// The certificate under which the key `name` issues at `now`: the newest that holds.
+pub(super) fn authority_of(
+    ledger: &Ledger,
+    name: &Name,
+    now: Timestamp,
+) -> Result<Certificate, CertifyError> {
     let key = ledger.key(name).map(|e| &e.state);
-    let key = key.ok_or_else(|| bad("issuer", &format!("there is no key {name}")))?;
-    let certified = key.authority();
-    let certified = certified.ok_or_else(|| bad("issuer", "it is no authority"))?;
+    let key = key.ok_or_else(|| no_key(name))?;
+    let fault = match key.is_authority() {
+        true => "its certificate as an authority has ended or was revoked: renew it first",
+        false => "it is no authority",
+    };
+    let certified = key.authority_at(now);
+    read(certified.ok_or_else(|| bad("issuer", fault))?)
+}
+
+/// The certificate under which the key `name` signs lists at `now`.
+pub(super) fn lists_under(
+    ledger: &Ledger,
+    name: &Name,
+    now: Timestamp,
+) -> Result<Certificate, CertifyError> {
+    let key = ledger.key(name).map(|e| &e.state);
+    let key = key.ok_or_else(|| no_key(name))?;
+    let certified = key.lists_under(now);
+    read(certified.ok_or_else(|| bad("issuer", "it is no authority"))?)
+}
+
+/// Whether a certificate that was signed elsewhere leaves the key `name`, an authority, its name.
+pub(super) fn check_same_name(
+    ledger: &Ledger,
+    name: &Name,
+    certificate: &Certificate,
+    now: Timestamp,
+) -> Result<(), CertifyError> {
+    let key = ledger.key(name).map(|e| &e.state);
+    match key.and_then(|key| key.lists_under(now)) {
+        Some(before) if certificate.is_ca() => {
+            let before = read(before)?;
+            match before.subject() == certificate.subject() {
+                true => Ok(()),
+                false => Err(other_name(&before, "certificate")),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// True of an issuer whose secret half is not in custody.
+fn is_elsewhere(ledger: &Ledger, issuer: &Name) -> bool {
+    let elsewhere = |key: &key::Key| key.custodian != Custodian::Software;
+    ledger.key(issuer).is_some_and(|e| elsewhere(&e.state))
+}
+
+fn no_key(name: &Name) -> CertifyError {
+    bad("issuer", &format!("there is no key {name}"))
+}
+
+/// A certificate as the ledger has it.
+pub(super) fn read(certified: &Certified) -> Result<Certificate, CertifyError> {
     let der = BASE64.decode(certified.certificate.as_bytes());
     Certificate::from_der(&der.map_err(failed)?).map_err(failed)
-}
-
-/// From when and until when a certificate of so many days holds: nothing outlives the authority that vouches for it, or was
-/// there before it.
-fn period(
-    days: u16,
-    holds: Option<(Timestamp, Timestamp)>,
-    now: Timestamp,
-) -> (Timestamp, Timestamp) {
-    let not_before = Timestamp::from_seconds(now.seconds() - BACKDATED.as_secs() as i64);
-    let not_after = Timestamp::from_seconds(now.plus_days(i64::from(days)).seconds());
-    match holds {
-        Some((from, until)) => (not_before.max(from), not_after.min(until)),
-        None => (not_before, not_after),
-    }
-}
-
-fn serial_number() -> Result<SerialNumber, CertifyError> {
-    let mut random = [0; 16];
-    rand::fill(&mut random).map_err(failed)?;
-    Ok(SerialNumber::from_random(random))
-}
-
-fn named<'a>(
-    parts: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> Result<DistinguishedName, CertifyError> {
-    DistinguishedName::from_parts(parts).map_err(|e| bad("subject", &e.to_string()))
-}
-
-fn authority(path_length: u8) -> CertificateProfile {
-    CertificateProfile {
-        key_usages: vec![KeyUsage::KeyCertSign, KeyUsage::CrlSign],
-        authority: Some(AuthorityReach {
-            path_length: Some(path_length),
-        }),
-        ..CertificateProfile::default()
-    }
-}
-
-fn leaf(usages: &[CertificateUsage]) -> CertificateProfile {
-    use {CertificateUsage as U, ExtendedKeyUsage as E};
-    let mut key_usages = vec![KeyUsage::DigitalSignature];
-    if usages.contains(&U::DocumentSigning) {
-        key_usages.push(KeyUsage::ContentCommitment);
-    }
-    let extended = usages.iter().filter_map(|usage| {
-        Some(match usage {
-            U::ClientAuth => E::ClientAuth,
-            U::ServerAuth => E::ServerAuth,
-            U::EmailProtection => E::EmailProtection,
-            U::SmartcardLogon => E::SmartcardLogon,
-            U::CodeSigning => E::CodeSigning,
-            U::DocumentSigning => return None,
-        })
-    });
-    CertificateProfile {
-        key_usages,
-        extended_key_usages: extended.collect(),
-        ..CertificateProfile::default()
-    }
 }
 
 /// SHA-256 in hex of a certificate in base64 of DER.
@@ -382,12 +331,4 @@ pub(super) fn fingerprint(certificate: &str) -> Option<Box<str>> {
     let der = BASE64.decode(certificate.as_bytes()).ok()?;
     let certificate = Certificate::from_der(&der).ok()?;
     Some(HEXLOWER.encode(&certificate.sha256()).into())
-}
-
-pub(super) fn bad(field: &'static str, fault: &str) -> CertifyError {
-    Rejection::BadValue {
-        field,
-        fault: fault.to_owned(),
-    }
-    .into()
 }

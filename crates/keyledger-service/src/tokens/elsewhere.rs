@@ -2,14 +2,18 @@
 
 use data_encoding::BASE64;
 use keyledger_domain::{
-    Ledger, Name, Rejection, Timestamp,
+    Name, Rejection, Timestamp,
     key::{self, Certified, Custodian},
+    pem,
 };
 use keyledger_wire::query;
 
 use super::{
-    certificates::{CertifyError, Wanted, authority_of, bad, failed, public_key},
+    certificates::{
+        CertifyError, authority_of, bad, check_same_name, failed, lists_under, public_key,
+    },
     lists::list,
+    wanted::Wanted,
 };
 use crate::{
     shared::Shared,
@@ -28,10 +32,13 @@ pub(crate) fn to_be_signed(
     now: Timestamp,
 ) -> Result<query::ToBeSigned, CertifyError> {
     let ledger = shared.live.ledger.read();
-    ledger.check_certify_elsewhere(name, certify, now)?;
+    let certify = certify.certification();
+    ledger.check_certify_elsewhere(name, &certify, now)?;
     let spki = public_key(&ledger, name)?;
-    let wanted = Wanted::of(name, certify, &spki)?;
-    let (issuer, certificate) = issuer_of(&ledger, wanted.issuer)?;
+    let wanted = Wanted::of(name, &certify, &spki, shared.crl_url(&certify), now)?;
+    wanted.check_name(&ledger, name, now)?;
+    let certificate = authority_of(&ledger, wanted.issuer, now)?;
+    let issuer = Issuer::of(&certificate).map_err(failed)?;
     let holds = (certificate.not_before(), certificate.not_after());
     let draft = wanted.draft(&issuer, Some(holds), now)?;
     Ok(answer(wanted.issuer, &certificate, &draft.to_be_signed))
@@ -63,27 +70,33 @@ pub(crate) fn crl_to_be_signed(
             "its secret half is in custody here: ask for the list itself, and for no request",
         ));
     }
-    let (signs, certificate) = issuer_of(&ledger, issuer)?;
-    let draft = list(&ledger, issuer, now)?.draft(&signs, now, i64::from(days))?;
+    let certificate = lists_under(&ledger, issuer, now)?;
+    let signs = Issuer::of(&certificate).map_err(failed)?;
+    let draft = list(&ledger, issuer, now).draft(&signs, now, i64::from(days))?;
     Ok(answer(issuer, &certificate, &draft))
 }
 
-/// What a certificate that was signed elsewhere says, if its issuer as the ledger knows it signed it over the key `name`.
+/// What a certificate that was signed elsewhere says, if its issuer as the ledger knows it signed it over the public key of the key
+/// `name`, which is in the ledger or comes to be.
 pub(crate) fn installed(
     shared: &Shared,
     name: &Name,
-    install: &key::Install,
+    install: &key::Installation,
+    spki: &[u8],
+    now: Timestamp,
 ) -> Result<Certified, CertifyError> {
     let certificate = read(&install.certificate)?;
     let ledger = shared.live.ledger.read();
-    let spki = public_key(&ledger, name)?;
     let believed = match &install.issuer {
-        Some(issuer) => issuer_of(&ledger, issuer)?
-            .0
-            .check_signed(&certificate, &spki),
-        None => check_root(&certificate, &spki),
+        Some(issuer) => {
+            let issuer = authority_of(&ledger, issuer, now)?;
+            let issuer = Issuer::of(&issuer).map_err(failed)?;
+            issuer.check_signed(&certificate, spki)
+        }
+        None => check_root(&certificate, spki),
     };
     believed.map_err(|why| bad("certificate", &in_full(&why)))?;
+    check_same_name(&ledger, name, &certificate, now)?;
     Ok(Certified {
         issuer: install.issuer.as_ref().unwrap_or(name).clone(),
         serial: certificate.serial_number().to_string().into(),
@@ -96,18 +109,13 @@ pub(crate) fn installed(
 
 /// Base64 of DER, or PEM.
 fn read(text: &str) -> Result<Certificate, CertifyError> {
-    if text.contains("-----BEGIN") {
-        let read = Certificate::from_pem(text);
-        return read.map_err(|e| bad("certificate", &in_full(&e)));
+    let said = |error: &dyn std::error::Error| bad("certificate", &in_full(error));
+    if text.contains("-----BEGIN ") {
+        return Certificate::from_pem(text).map_err(|e| said(&e));
     }
-    let der = BASE64.decode(text.trim().as_bytes());
+    let der = pem::one(text, "CERTIFICATE");
     let der = der.map_err(|_| bad("certificate", "it is neither base64 of DER nor PEM"))?;
-    Certificate::from_der(&der).map_err(|e| bad("certificate", &in_full(&e)))
-}
-
-fn issuer_of(ledger: &Ledger, name: &Name) -> Result<(Issuer, Certificate), CertifyError> {
-    let certificate = authority_of(ledger, name)?;
-    Ok((Issuer::of(&certificate).map_err(failed)?, certificate))
+    Certificate::from_der(&der).map_err(|e| said(&e))
 }
 
 fn answer(
@@ -123,7 +131,7 @@ fn answer(
 }
 
 /// An error with what it comes from.
-fn in_full(error: &dyn std::error::Error) -> String {
+pub(super) fn in_full(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -1,30 +1,36 @@
 //! Lists of the certificates of the organisation's authorities that were revoked.
+//!
+//! *Invariant:* nothing that stands in a ledger keeps an authority from giving its list. What cannot be said in a list is left out of
+//! an entry, never the entry.
+
+use std::collections::BTreeMap;
 
 use keyledger_domain::{
     Ledger, Name, Timestamp,
-    key::{self, RevocationReason},
+    key::{self, Certified, RevocationReason},
 };
 
-use super::certificates::{CertifyError, Signing, failed};
+use super::certificates::{CertifyError, Signing, failed, read};
 use crate::{
     shared::Shared,
     x509::{
-        CertificateRevocationReason as Reason, Issuer, NewCrl, Revoked, SerialNumber, ToBeSigned,
+        Certificate, CertificateRevocationReason as Reason, Issuer, NewCrl, Revoked, SerialNumber,
+        ToBeSigned,
     },
 };
 
 /// How long a CRL may be used.
 const CRL_DAYS: i64 = 7;
 
-/// The list of what an authority's certificates were revoked, as DER: those over keys that were revoked and that have not
-/// expired.
+/// The list of what an authority's certificates were revoked, as DER: those over keys that were revoked, those that were revoked
+/// by themselves, as long as they have not expired.
 pub(crate) async fn crl(
     shared: &Shared,
     issuer: &Name,
     now: Timestamp,
 ) -> Result<Vec<u8>, CertifyError> {
-    let signing = Signing::of(shared, issuer, None)?;
-    let list = list(&shared.live.ledger.read(), issuer, now)?;
+    let signing = Signing::of_list(shared, issuer, now)?;
+    let list = list(&shared.live.ledger.read(), issuer, now);
     let to_be_signed = list.draft(&signing.issuer, now, CRL_DAYS)?;
     signing.sign(shared, &to_be_signed).await
 }
@@ -35,77 +41,119 @@ pub(super) struct List {
     entries: Vec<Revoked>,
 }
 
-/// What was revoked of what `issuer` certified.
-pub(super) fn list(ledger: &Ledger, issuer: &Name, now: Timestamp) -> Result<List, CertifyError> {
-    let mut entries = Vec::new();
-    for (_, key) in ledger.keys() {
-        let Some(revoked) = revoked(&key.state, now) else {
+/// What was revoked of what `issuer` certified. Its own certificate, if it is a root, is on no list: whoever trusts it must take it
+/// out himself.
+pub(super) fn list(ledger: &Ledger, issuer: &Name, now: Timestamp) -> List {
+    let mut entries = BTreeMap::new();
+    for (over, key, certified) in ledger.issued(issuer) {
+        if certified.not_after < now {
+            continue;
+        }
+        let Some(why) = revoked(key, certified, now) else {
             continue;
         };
-        for certified in key.state.certificates() {
-            if certified.issuer != *issuer || certified.not_after < now {
-                continue;
-            }
-            let serial_number: SerialNumber = certified.serial.parse().map_err(failed)?;
-            entries.push(Revoked {
-                serial_number,
-                ..revoked.clone()
-            });
-        }
+        let Some(serial_number) = serial_number(certified) else {
+            tracing::error!(%issuer, %over, serial = %certified.serial, "a revoked certificate has no serial number that a list can name");
+            continue;
+        };
+        let entry = Revoked {
+            serial_number: serial_number.clone(),
+            revoked_at: why.at,
+            reason: why.reason,
+            // Earlier than computers count, and so than a list can say.
+            invalid_since: why.invalid_since.filter(|at| at.seconds() >= 0),
+        };
+        entries.insert(serial_number, entry);
     }
-    entries.sort_by(|a, b| a.serial_number.cmp(&b.serial_number));
     // It rises with every event: no list is newer under an older number.
-    let number = ledger.events();
-    Ok(List { number, entries })
+    List {
+        number: ledger.events(),
+        entries: entries.into_values().collect(),
+    }
+}
+
+/// As the event says, or else as the certificate itself does.
+fn serial_number(certified: &Certified) -> Option<SerialNumber> {
+    let said = certified.serial.parse().ok();
+    said.or_else(|| {
+        let certificate: Certificate = read(certified).ok()?;
+        SerialNumber::from_octets(certificate.serial_number().octets()).ok()
+    })
 }
 
 impl List {
-    /// The list for `issuer` to sign, to be used for so many days.
+    /// The list for `issuer` to sign, to be used for so many days, and not longer than its own certificate.
     pub(super) fn draft(
         &self,
         issuer: &Issuer,
         now: Timestamp,
         days: i64,
     ) -> Result<ToBeSigned, CertifyError> {
+        let this_update = Timestamp::from_seconds(now.seconds());
+        let usual = Timestamp::from_seconds(now.plus_days(days).seconds());
+        // After its own end a list still says what was revoked until then.
+        let next_update = issuer.until().filter(|end| *end > this_update);
         let new = NewCrl {
             number: self.number,
-            this_update: Timestamp::from_seconds(now.seconds()),
-            next_update: Timestamp::from_seconds(now.plus_days(days).seconds()),
+            this_update,
+            next_update: next_update.map_or(usual, |end| end.min(usual)),
             entries: &self.entries,
         };
         issuer.crl(&new).map_err(failed)
     }
 }
 
-/// How a key was revoked, if its certificates are to be refused.
-fn revoked(key: &key::Key, now: Timestamp) -> Option<Revoked> {
-    use {RevocationReason as R, key::State as S};
-    let (revoked_at, reason, invalid_since) = match (&key.revocation, key.state) {
-        (Some(revocation), _) => (
-            revocation.revoked_at,
-            match revocation.reason {
-                R::Unspecified => None,
-                R::KeyCompromise => Some(Reason::KeyCompromise),
-                R::CaCompromise => Some(Reason::CaCompromise),
-                R::AffiliationChanged => Some(Reason::AffiliationChanged),
-                R::Superseded => Some(Reason::Superseded),
-                R::CessationOfOperation => Some(Reason::CessationOfOperation),
-                R::PrivilegeWithdrawn => Some(Reason::PrivilegeWithdrawn),
-            },
-            revocation.compromise_occurred_at,
-        ),
-        (None, S::Deactivated | S::Destroyed | S::DestroyedCompromised | S::Compromised) => {
-            let at = key.deactivated_at.or(key.destroyed_at)?;
-            (at, Some(Reason::CessationOfOperation), None)
+/// How a certificate was revoked.
+pub(super) struct Why {
+    pub(super) at: Timestamp,
+    pub(super) reason: Option<Reason>,
+    pub(super) invalid_since: Option<Timestamp>,
+}
+
+/// How a certificate over a key was revoked, with the key or by itself, if it is to be refused.
+pub(super) fn revoked(key: &key::Key, certified: &Certified, now: Timestamp) -> Option<Why> {
+    use key::State as S;
+    if let Some(revocation) = &key.revocation {
+        return Some(Why {
+            at: revocation.revoked_at,
+            reason: reason(revocation.reason),
+            invalid_since: revocation.compromise_occurred_at,
+        });
+    }
+    if let Some(revocation) = key.revocation_of(certified) {
+        return Some(Why {
+            at: revocation.revoked_at,
+            reason: reason(revocation.reason),
+            invalid_since: None,
+        });
+    }
+    let (at, reason) = match key.state {
+        S::PreActive | S::Active => return None,
+        // That a clock ended it says nothing against what it signed.
+        S::Deactivated if key.ended_by_clock() => return None,
+        S::Deactivated | S::Destroyed | S::DestroyedCompromised | S::Compromised => {
+            let at = key.deactivated_at.or(key.destroyed_at).unwrap_or(now);
+            (at, Reason::CessationOfOperation)
         }
         // A suspension is not dated in the state: the hold counts from the list that says so.
-        (None, S::Suspended) => (now, Some(Reason::CertificateHold), None),
-        (None, S::PreActive | S::Active) => return None,
+        S::Suspended => (now, Reason::CertificateHold),
     };
-    Some(Revoked {
-        serial_number: SerialNumber::from_random([0; 16]),
-        revoked_at,
-        reason,
-        invalid_since,
+    Some(Why {
+        at,
+        reason: Some(reason),
+        invalid_since: None,
     })
+}
+
+const fn reason(reason: RevocationReason) -> Option<Reason> {
+    use RevocationReason as R;
+    match reason {
+        R::Unspecified => None,
+        R::KeyCompromise => Some(Reason::KeyCompromise),
+        R::CaCompromise => Some(Reason::CaCompromise),
+        R::AffiliationChanged => Some(Reason::AffiliationChanged),
+        R::Superseded => Some(Reason::Superseded),
+        R::CessationOfOperation => Some(Reason::CessationOfOperation),
+        R::PrivilegeWithdrawn => Some(Reason::PrivilegeWithdrawn),
+    }
 }

@@ -7,19 +7,25 @@ mod certificates;
 mod elsewhere;
 mod escrow;
 mod findings;
+mod issued;
 mod lists;
 mod openpgp;
 mod prepare;
+mod requests;
 mod secrets;
+mod wanted;
 
 pub(crate) use authorities::{authorities, to_trust};
-pub(crate) use certificates::certify;
-pub use certificates::{CertifyError, new_root};
+pub use certificates::CertifyError;
+pub(crate) use certificates::{NewKey, certify, certify_new, public_key};
 pub(crate) use elsewhere::{crl_to_be_signed, installed, to_be_signed};
 pub(crate) use escrow::{hand_over, recover};
+pub(crate) use issued::{authority_list, issued};
 pub(crate) use lists::crl;
 pub(crate) use openpgp::{
     authorized_keys, certificate as openpgp_certificate, certificate_of, published,
 };
 pub(crate) use prepare::{report, task};
 pub(crate) use secrets::{release, release_at};
+pub use wanted::new_root;
+pub(crate) use wanted::placeholder;

@@ -56,6 +56,11 @@ pub enum UnsupportedKey {
     /// Not a SubjectPublicKeyInfo in DER: send what the token or `openssl pkey -pubout -outform DER` gives.
     #[error("the public key is no SubjectPublicKeyInfo in DER")]
     Malformed,
+    /// A point of an elliptic curve, compressed: have it made anew over the key as `openssl ec -conv_form uncompressed` writes it.
+    #[error(
+        "its public key is a compressed point: have it made over the key as `openssl ec -conv_form uncompressed` writes it"
+    )]
+    Compressed,
     /// The algorithm is none that signs here: use P-256, P-384, Ed25519 or RSA of 2048 to 4096 bits.
     #[error("a key of algorithm {0} is not supported: use P-256, P-384, Ed25519 or RSA")]
     Algorithm(ObjectIdentifier),
@@ -93,6 +98,8 @@ impl PublicKeyKind {
                 match curve.decode_as().map_err(|_| UnsupportedKey::Malformed)? {
                     SECP256R1 if is_point(key, 32) => Ok(Self::P256),
                     SECP384R1 if is_point(key, 48) => Ok(Self::P384),
+                    SECP256R1 if is_compressed(key, 32) => Err(UnsupportedKey::Compressed),
+                    SECP384R1 if is_compressed(key, 48) => Err(UnsupportedKey::Compressed),
                     SECP256R1 | SECP384R1 => Err(UnsupportedKey::Malformed),
                     other => Err(UnsupportedKey::Algorithm(other)),
                 }
@@ -173,6 +180,11 @@ pub(super) fn key_bytes<'a>(
 /// Has it the form of an uncompressed point, with coordinates of so many bytes?
 fn is_point(key: &[u8], coordinate_bytes: usize) -> bool {
     key.len() == 1 + 2 * coordinate_bytes && key[0] == 4
+}
+
+/// Has it the form of a compressed one?
+fn is_compressed(key: &[u8], coordinate_bytes: usize) -> bool {
+    key.len() == 1 + coordinate_bytes && matches!(key[0], 2 | 3)
 }
 
 fn rsa(key: &[u8]) -> Result<PublicKeyKind, UnsupportedKey> {

@@ -2,15 +2,21 @@
 
 use aws_lc_rs::digest;
 use der::{
-    Decode as _, Document, Encode as _,
+    Decode as _, Encode as _,
     oid::{AssociatedOid, ObjectIdentifier},
 };
-use keyledger_domain::time::Timestamp;
+use keyledger_domain::{
+    pem::{self, NotPem},
+    time::Timestamp,
+};
 use x509_cert::{
     TbsCertificate,
     ext::{
         Extension,
-        pkix::{AuthorityKeyIdentifier, BasicConstraints, KeyUsage, SubjectKeyIdentifier},
+        pkix::{
+            AuthorityKeyIdentifier, BasicConstraints, KeyUsage, SubjectAltName,
+            SubjectKeyIdentifier,
+        },
     },
     name::Name,
     time::Time,
@@ -18,8 +24,12 @@ use x509_cert::{
 
 use super::{
     MAX_CERTIFICATE_BYTES, algorithm::SignatureAlgorithm, envelope::Envelope,
-    serial_number::SerialNumber, to_be_signed::pem, verify::BadSignature,
+    name::DistinguishedName, profile::AlternativeName, serial_number::SerialNumber, to_be_signed,
+    verify::BadSignature,
 };
+
+/// The longest text in which a certificate is looked for: what it can have in base64, and some text around it.
+const MAX_PEM_BYTES: usize = 2 * MAX_CERTIFICATE_BYTES;
 
 /// A certificate that was read: nothing in it has been verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +51,8 @@ pub enum MalformedCertificate {
     #[error("{0} bytes are more than a certificate has: at most {MAX_CERTIFICATE_BYTES}")]
     TooLong(usize),
     /// Not one `CERTIFICATE` in PEM (RFC 7468): send the whole block, with its first and last line.
-    #[error("not a certificate in PEM: send one block from BEGIN CERTIFICATE to END CERTIFICATE")]
-    NotPem,
+    #[error(transparent)]
+    NotPem(#[from] NotPem),
     /// Not exactly one certificate in DER: cut off, followed by something else, or no certificate.
     #[error("not exactly one X.509 certificate in DER")]
     NotDer(#[source] der::Error),
@@ -96,19 +106,20 @@ impl Certificate {
         })
     }
 
-    /// Reads a certificate in PEM: one block.
+    /// Reads a certificate in PEM, as the world writes it.
     ///
     /// # Errors
     ///
     /// As [`Certificate::from_der`], and [`MalformedCertificate::NotPem`].
-    pub fn from_pem(pem: &str) -> Result<Self, MalformedCertificate> {
-        if pem.len() > 2 * MAX_CERTIFICATE_BYTES {
-            return Err(MalformedCertificate::TooLong(pem.len()));
+    pub fn from_pem(text: &str) -> Result<Self, MalformedCertificate> {
+        if text.len() > MAX_PEM_BYTES {
+            return Err(MalformedCertificate::TooLong(text.len()));
         }
-        match Document::from_pem(pem) {
-            Ok(("CERTIFICATE", document)) => Self::from_der(document.as_bytes()),
-            _ => Err(MalformedCertificate::NotPem),
+        if !text.contains("-----BEGIN ") {
+            let expected = "CERTIFICATE";
+            return Err(NotPem::Malformed { expected }.into());
         }
+        Self::from_der(&pem::one(text, "CERTIFICATE")?)
     }
 
     /// Reads a certificate that is yet to be signed: all that it will say, under a signature that verifies nowhere.
@@ -132,7 +143,7 @@ impl Certificate {
     /// The certificate in PEM.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        pem("CERTIFICATE", &self.der)
+        to_be_signed::pem("CERTIFICATE", &self.der)
     }
 
     /// SHA-256 over the DER: what people compare.
@@ -201,6 +212,23 @@ impl Certificate {
     #[must_use]
     pub fn subject_key_id(&self) -> Option<&[u8]> {
         self.subject_key_id.as_deref()
+    }
+
+    /// The other names of its subject, as they are shown: host names, IP addresses, e-mail addresses; of kinds that are not known
+    /// here nothing.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let extensions = self.tbs.extensions().map_or(&[][..], Vec::as_slice);
+        let found = decoded::<SubjectAltName>(extensions).ok().flatten();
+        let names = found.map_or(Vec::new(), |names| names.0);
+        let known = names.iter().filter_map(AlternativeName::found);
+        known.map(|name| name.to_string()).collect()
+    }
+
+    /// Is it for a subject of this name?
+    #[must_use]
+    pub fn is_named(&self, name: &DistinguishedName) -> bool {
+        self.tbs.subject() == name.as_name()
     }
 
     /// Is it valid at this moment, by its own dates?

@@ -124,6 +124,23 @@ impl Revoked {
 }
 
 impl CertificateRevocationReason {
+    /// The one that a list gives; nothing for one that is not given here.
+    pub(super) const fn found(reason: CrlReason) -> Option<Self> {
+        Some(match reason {
+            CrlReason::KeyCompromise => Self::KeyCompromise,
+            CrlReason::CaCompromise => Self::CaCompromise,
+            CrlReason::AffiliationChanged => Self::AffiliationChanged,
+            CrlReason::Superseded => Self::Superseded,
+            CrlReason::CessationOfOperation => Self::CessationOfOperation,
+            CrlReason::CertificateHold => Self::CertificateHold,
+            CrlReason::PrivilegeWithdrawn => Self::PrivilegeWithdrawn,
+            // No reason is written by leaving it out (RFC 5280 §5.3.1); the others are of other lists.
+            CrlReason::Unspecified | CrlReason::RemoveFromCRL | CrlReason::AaCompromise => {
+                return None;
+            }
+        })
+    }
+
     const fn encoded(self) -> CrlReason {
         match self {
             Self::KeyCompromise => CrlReason::KeyCompromise,

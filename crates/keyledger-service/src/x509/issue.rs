@@ -254,6 +254,19 @@ impl Issuer {
         ToBeSigned::new(bytes, self.key.signature_algorithm(), self.spki.clone())
     }
 
+    /// When its certificate ends; nothing before it has one.
+    #[must_use]
+    pub fn until(&self) -> Option<Timestamp> {
+        self.certificate.as_ref().map(|it| it.not_after)
+    }
+
+    /// Does its certificate hold from one moment to another?
+    pub(super) fn holds_over(&self, from: Timestamp, until: Timestamp) -> bool {
+        self.certificate
+            .as_ref()
+            .is_some_and(|it| it.not_before <= from && until <= it.not_after)
+    }
+
     pub(super) const fn name(&self) -> &Name {
         &self.name
     }

@@ -1,39 +1,40 @@
 //! A list of revoked certificates that is yet to be signed, read.
 
+use std::collections::HashSet;
+
 use der::{
     Decode as _,
+    asn1::GeneralizedTime,
     oid::{AssociatedOid, ObjectIdentifier},
 };
 use keyledger_domain::time::Timestamp;
 use x509_cert::{
-    crl::TbsCertList,
+    crl::{RevokedCert, TbsCertList},
     ext::{
         Extension,
         pkix::{AuthorityKeyIdentifier, CrlNumber, CrlReason},
     },
-    name::Name,
 };
 
 use super::{
     algorithm::SignatureAlgorithm,
     certificate::{decoded, timestamp},
-    crl::INVALIDITY_DATE,
+    crl::{CertificateRevocationReason, INVALIDITY_DATE, NewCrl, Revoked},
     issue::Issuer,
+    serial_number::{NotASerialNumber, SerialNumber},
 };
 
-/// What a list of revoked certificates says.
+/// What a list of revoked certificates says: all of it. Bytes that say anything more are refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListContent {
-    issuer: Name,
-    issuer_key_id: Option<Vec<u8>>,
     /// Its number.
     pub number: u64,
     /// When it was true.
     pub this_update: Timestamp,
     /// When the next one is there at the latest.
     pub next_update: Timestamp,
-    /// How many certificates are on it.
-    pub entries: usize,
+    /// The certificates on it, in its order.
+    pub entries: Vec<Revoked>,
 }
 
 /// Why bytes are no list that is signed here.
@@ -55,6 +56,41 @@ pub enum NotAList {
     /// It is of another issuer, or of one that signs no lists.
     #[error("it is not this issuer's, or the issuer signs no lists")]
     OtherIssuer,
+    /// A serial number that no certificate has.
+    #[error(
+        "it revokes a certificate whose serial number is not a positive number of at most 20 octets"
+    )]
+    SerialNumber(#[from] NotASerialNumber),
+    /// A reason that is not given here: `removeFromCRL`, which un-revokes in a list that only says what changed.
+    #[error("it gives certificate {serial_number} the reason {reason:?}, which is not given here")]
+    Reason {
+        /// Of which certificate.
+        serial_number: SerialNumber,
+        /// The reason.
+        reason: CrlReason,
+    },
+    /// A certificate stands on it twice: which entry would count?
+    #[error("it names certificate {0} twice")]
+    Twice(SerialNumber),
+    /// A date of the list does not lie within its issuer's certificate: make the request anew.
+    #[error("it is of {from} to {until}, which is not within its issuer's certificate")]
+    Period {
+        /// Its date.
+        from: Timestamp,
+        /// The date of the next.
+        until: Timestamp,
+    },
+    /// A revocation from after the list itself.
+    #[error("it revokes certificate {serial_number} at {at}, which is after the list itself")]
+    Later {
+        /// Which certificate.
+        serial_number: SerialNumber,
+        /// When.
+        at: Timestamp,
+    },
+    /// It says something that is not shown: an extension is critical that is not so in lists of ours, or it is written in another way.
+    #[error("it says something that is not shown here, or is not written as it is here")]
+    NotShown,
 }
 
 impl ListContent {
@@ -70,34 +106,83 @@ impl ListContent {
         }
         let extensions = tbs.crl_extensions.unwrap_or_default();
         check_known(&extensions, &[CrlNumber::OID, AuthorityKeyIdentifier::OID])?;
-        let entries = tbs.revoked_certificates.unwrap_or_default();
-        for entry in &entries {
-            let extensions = entry.crl_entry_extensions.as_deref().unwrap_or_default();
-            check_known(extensions, &[CrlReason::OID, INVALIDITY_DATE])?;
-        }
         let malformed = |_| NotAList::Incomplete;
         let number: Option<CrlNumber> = decoded(&extensions).map_err(malformed)?;
         let key_id: Option<AuthorityKeyIdentifier> = decoded(&extensions).map_err(malformed)?;
+        let key_id = key_id.and_then(|id| id.key_identifier);
+        let key_id = key_id.as_ref().map(|id| id.as_bytes());
+        let own = tbs.issuer == *issuer.name() && key_id == Some(issuer.key_id());
+        if !own || !issuer.signs_crls() {
+            return Err(NotAList::OtherIssuer);
+        }
+        let revoked = tbs.revoked_certificates.unwrap_or_default();
         let content = Self {
-            issuer: tbs.issuer,
-            issuer_key_id: key_id
-                .and_then(|id| id.key_identifier)
-                .map(|id| id.as_bytes().to_vec()),
             number: number
                 .and_then(|number| u64_of(number.0.as_bytes()))
                 .ok_or(NotAList::Incomplete)?,
             this_update: timestamp(tbs.this_update),
             next_update: timestamp(tbs.next_update.ok_or(NotAList::Incomplete)?),
-            entries: entries.len(),
+            entries: revoked.iter().map(entry).collect::<Result<_, _>>()?,
         };
-        let own = content.issuer == *issuer.name()
-            && content.issuer_key_id.as_deref() == Some(issuer.key_id());
-        if own && issuer.signs_crls() {
-            Ok(content)
-        } else {
-            Err(NotAList::OtherIssuer)
+        content.check_dates(issuer)?;
+        // What is left out above cannot be there: the same content written anew gives the same bytes.
+        match content.written(issuer) {
+            Some(again) if again == bytes => Ok(content),
+            _ => Err(NotAList::NotShown),
         }
     }
+
+    fn check_dates(&self, issuer: &Issuer) -> Result<(), NotAList> {
+        let (from, until) = (self.this_update, self.next_update);
+        if from >= until || !issuer.holds_over(from, until) {
+            return Err(NotAList::Period { from, until });
+        }
+        let mut seen = HashSet::with_capacity(self.entries.len());
+        for entry in &self.entries {
+            let serial_number = entry.serial_number.clone();
+            if !seen.insert(&entry.serial_number) {
+                return Err(NotAList::Twice(serial_number));
+            }
+            let dates = [Some(entry.revoked_at), entry.invalid_since];
+            if let Some(at) = dates.into_iter().flatten().find(|at| *at > from) {
+                return Err(NotAList::Later { serial_number, at });
+            }
+        }
+        Ok(())
+    }
+
+    fn written(&self, issuer: &Issuer) -> Option<Vec<u8>> {
+        let new = NewCrl {
+            number: self.number,
+            this_update: self.this_update,
+            next_update: self.next_update,
+            entries: &self.entries,
+        };
+        Some(issuer.crl(&new).ok()?.bytes().to_vec())
+    }
+}
+
+fn entry(found: &RevokedCert) -> Result<Revoked, NotAList> {
+    let extensions = found.crl_entry_extensions.as_deref().unwrap_or_default();
+    check_known(extensions, &[CrlReason::OID, INVALIDITY_DATE])?;
+    let serial_number = SerialNumber::strictly(&found.serial_number)?;
+    let malformed = |_| NotAList::NotShown;
+    let reason: Option<CrlReason> = decoded(extensions).map_err(malformed)?;
+    let reason = reason.map(|reason| {
+        CertificateRevocationReason::found(reason).ok_or_else(|| NotAList::Reason {
+            serial_number: serial_number.clone(),
+            reason,
+        })
+    });
+    let mut extensions = extensions.iter();
+    let since = extensions.find(|extension| extension.extn_id == INVALIDITY_DATE);
+    let since = since.map(|extension| GeneralizedTime::from_der(extension.extn_value.as_bytes()));
+    Ok(Revoked {
+        serial_number: serial_number.clone(),
+        revoked_at: timestamp(found.revocation_date),
+        reason: reason.transpose()?,
+        invalid_since: since.transpose()?.map(|since| timestamp(since.into())),
+    })
 }
 
 /// The number with these octets, most significant first, if it has at most 64 bits.

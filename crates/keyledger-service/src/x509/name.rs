@@ -105,6 +105,12 @@ fn split(text: &str) -> Result<Vec<(&str, String)>, NotAName> {
     let mut rest = text;
     loop {
         let (name, after) = rest.split_once('=').ok_or(NotAName::Syntax)?;
+        // As `openssl` writes them: `CN = Ada, O = Example`.
+        let spaced = name.ends_with(' ');
+        let (name, after) = match spaced {
+            true => (name.trim_matches(' '), after.trim_start_matches(' ')),
+            false => (name, after),
+        };
         let (value, after) = read_value(after)?;
         parts.push((name, value));
         match after {

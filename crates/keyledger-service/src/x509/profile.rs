@@ -1,6 +1,6 @@
 //! What a certificate is for.
 
-use std::fmt;
+use std::{fmt, net::IpAddr};
 
 use der::{
     Any,
@@ -8,6 +8,7 @@ use der::{
     flagset::FlagSet,
     oid::{AssociatedOid, ObjectIdentifier},
 };
+use keyledger_domain::address::is_host;
 use serde::{Deserialize, Serialize};
 use x509_cert::ext::{
     Extension,
@@ -90,6 +91,8 @@ pub enum AlternativeName {
     Email(String),
     /// A host name in ASCII; a first label `*` stands for any.
     Dns(String),
+    /// An IP address.
+    Ip(IpAddr),
     /// A URI in ASCII, with its scheme.
     Uri(String),
     /// A user principal name, `user@realm`, for smart card logon.
@@ -237,7 +240,7 @@ impl CertificateProfile {
         }
         names.iter().try_for_each(AlternativeName::check)?;
         match &self.crl_url {
-            Some(url) if !(is_uri(url) && url.starts_with("http://")) => Err(IssueError::CrlUrl {
+            Some(url) if !is_crl_url(url) => Err(IssueError::CrlUrl {
                 url: shortened(url),
             }),
             _ => Ok(()),
@@ -250,6 +253,7 @@ impl AlternativeName {
         let (fits, expected, text) = match self {
             Self::Email(text) => (text.is_ascii() && is_address(text), "ada@example.org", text),
             Self::Dns(text) => (is_host(text), "host.example.org", text),
+            Self::Ip(_) => return Ok(()),
             Self::Uri(text) => (is_uri(text), "scheme:rest", text),
             Self::Upn(text) => (is_address(text), "ada@example.org", text),
         };
@@ -267,6 +271,7 @@ impl AlternativeName {
         Some(match name {
             GeneralName::Rfc822Name(text) => Self::Email(text.to_string()),
             GeneralName::DnsName(text) => Self::Dns(text.to_string()),
+            GeneralName::IpAddress(octets) => Self::Ip(address(octets.as_bytes())?),
             GeneralName::UniformResourceIdentifier(text) => Self::Uri(text.to_string()),
             GeneralName::OtherName(other) if other.type_id == UPN => {
                 let text = other.value.decode_as::<Utf8StringRef<'_>>().ok()?;
@@ -280,12 +285,23 @@ impl AlternativeName {
         Ok(match self {
             Self::Email(text) => GeneralName::Rfc822Name(Ia5String::new(text)?),
             Self::Dns(text) => GeneralName::DnsName(Ia5String::new(text)?),
+            Self::Ip(IpAddr::V4(it)) => GeneralName::IpAddress(OctetString::new(it.octets())?),
+            Self::Ip(IpAddr::V6(it)) => GeneralName::IpAddress(OctetString::new(it.octets())?),
             Self::Uri(text) => GeneralName::UniformResourceIdentifier(Ia5String::new(text)?),
             Self::Upn(text) => GeneralName::OtherName(OtherName {
                 type_id: UPN,
                 value: Any::encode_from(&Utf8StringRef::new(text)?)?,
             }),
         })
+    }
+}
+
+impl fmt::Display for AlternativeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Email(text) | Self::Dns(text) | Self::Uri(text) | Self::Upn(text) => f.pad(text),
+            Self::Ip(address) => address.fmt(f),
+        }
     }
 }
 
@@ -329,26 +345,17 @@ fn is_address(text: &str) -> bool {
     both && text.len() <= MAX_TEXT_BYTES && text.chars().all(plain)
 }
 
-fn is_host(text: &str) -> bool {
-    let host = text.strip_prefix("*.").unwrap_or(text);
-    let label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    let is_address = host.rsplit('.').next().is_some_and(is_number);
-    host.len() <= 253 && host.split('.').all(label) && !is_address
+/// The address that so many octets are, 4 or 16.
+fn address(octets: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from))
+        .ok()
 }
 
-/// What ends in a number is no host's name, but an IP address to whoever takes it for one (`1.2.3.4`, `127.1`, `0x7f000001`).
-fn is_number(label: &str) -> bool {
-    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    let hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
-    let prefixed = label.strip_prefix("0x").or(label.strip_prefix("0X"));
-    digits(label) || prefixed.is_some_and(hex)
+/// True of an `http` URL with a host: `https` would need a certificate to check a certificate.
+pub(super) fn is_crl_url(text: &str) -> bool {
+    let rest = text.strip_prefix("http://");
+    is_uri(text) && rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
 }
 
 fn is_uri(text: &str) -> bool {

@@ -35,6 +35,7 @@ pub(crate) async fn serve(organisation: &Organisation, url: String) -> Service {
         attestation_test_root: None,
         require_token_signature: Default::default(),
         user_allowance: Default::default(),
+        crl_url: None,
         clock: None,
     };
     Service::start(options).await.unwrap()

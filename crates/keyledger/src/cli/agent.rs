@@ -19,7 +19,7 @@ use crate::{
     output::{self, Output},
     session::Session,
     table::{Cell, Table},
-    when,
+    when::{self, Period},
 };
 
 /// Enrol the agents of workstations, which carry out tasks on YubiKeys.
@@ -67,9 +67,9 @@ struct Enrol {
     /// The principal it stands for: a workstation
     #[arg(long)]
     principal: Option<Name>,
-    /// Days until it expires, 1 to 365; 180 unless said otherwise
-    #[arg(long, value_name = "DAYS", value_parser = when::parse_days)]
-    expires_days: Option<u16>,
+    /// When it expires: 30d, 4w, 36h, or a date like 2027-03-01; 365d at most, 180d unless said otherwise
+    #[arg(long, value_name = "PERIOD", value_parser = when::parse_period, visible_alias = "expires")]
+    expires_days: Option<Period>,
     #[command(flatten)]
     why: Why,
 }
@@ -101,13 +101,16 @@ impl Agent {
 impl Enrol {
     async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
         let ids = self.why.under.ids();
+        let period = self.expires_days.unwrap_or(Period::Days(180));
+        let (expires_days, expires_at) = period.fields();
         let body = user::Issue {
             account: Name::new(AGENTS_ACCOUNT).expect("it is a name"),
             nkey: Some(self.nkey),
             seal_to: None,
             role: Some(Role::Agent),
             principal: self.principal,
-            expires_days: Some(self.expires_days.unwrap_or(180)),
+            expires_days,
+            expires_at,
             keys: None,
             publish: None,
             subscribe: None,

@@ -130,6 +130,7 @@ mod tests {
             creds: None,
             secrets: Vec::new(),
             remarks: Vec::new(),
+            certificate: None,
         };
         let mut text = Vec::new();
         let mut out = Output::fixed(&mut text, None, Timestamp::from_ms(0));

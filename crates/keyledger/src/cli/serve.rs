@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use keyledger_domain::signed::RequiredSignatures;
-use keyledger_service::{Options, Service, StartError, UserAllowance};
+use keyledger_service::{Options, Service, StartError, UserAllowance, x509::CrlUrl};
 use serde_json::json;
 
 use super::{root::Unseal, setup::Server, signals::Signals};
@@ -51,6 +51,17 @@ pub(crate) struct Serve {
     signatures: Signatures,
     #[command(flatten)]
     allowance: Allowance,
+    #[command(flatten)]
+    lists: Lists,
+}
+
+/// Where lists of revoked certificates are published.
+#[derive(Debug, clap::Args)]
+pub(super) struct Lists {
+    /// Where you publish the lists of `keyledger ca crl`, as http://pki.example.org/{authority}.crl: it is written into the
+    /// certificates, for whoever checks them. The same for every instance
+    #[arg(long, value_name = "URL", env = "KEYLEDGER_CRL_URL")]
+    pub(super) crl_url: Option<CrlUrl>,
 }
 
 /// Which commands must be signed by a key on a token.
@@ -125,6 +136,7 @@ impl Serve {
             attestation_test_root: self.attestation_test_root,
             require_token_signature: self.signatures.require_token_signature,
             user_allowance: self.allowance.into(),
+            crl_url: self.lists.crl_url,
             clock: None,
         };
         let service = tokio::select! {

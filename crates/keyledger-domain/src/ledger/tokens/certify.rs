@@ -4,7 +4,7 @@ use crate::{
     algorithm::{Algorithm, Purpose},
     command::Target,
     event::Event,
-    key::{self, Custodian},
+    key::{self, Certification, Custodian},
     ledger::{Decision, Facts, Ledger, Made},
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
@@ -23,6 +23,14 @@ const MAX_PATH_LENGTH: u8 = 4;
 /// What to do where an issuer's secret half is not in custody.
 pub const KEPT_ELSEWHERE: &str = "its secret half is kept elsewhere: write a request with `--request FILE`, have it signed there, and accept the response";
 
+/// The certificate with which a key comes to be.
+pub(in crate::ledger) enum Born<'a> {
+    /// It is made with the key.
+    Certified(&'a Certification),
+    /// It was signed elsewhere.
+    Installed(&'a key::Installation),
+}
+
 /// Where the secret half of an issuer signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signs {
@@ -40,20 +48,101 @@ impl Ledger {
         certify: &key::Certify,
         facts: &Facts,
     ) -> Result<Decision, Rejection> {
-        self.check_certify(&target.name, certify, Signs::Here, facts.now)?;
+        let wanted = certify.certification();
+        let key = self.certifiable(&target.name, "certify")?;
+        self.check_certify(&target.name, key, &wanted, Signs::Here, facts.now)?;
         let Made::Certificate(certified) = &facts.made else {
             return Err(bad("issuer", "no certificate was made"));
         };
-        if let Some(taken) = self.certified(&certified.serial) {
+        let mut decision = Decision::default();
+        let events = self.certified_events(key, certified, facts.now)?;
+        decision.add(target, events, Event::Key);
+        Ok(decision)
+    }
+
+    /// Decides on a key that comes to be with a certificate over it: both, or neither.
+    pub(in crate::ledger) fn decide_born_certified(
+        &self,
+        target: &Target,
+        mut events: Vec<key::Event>,
+        born: &Born<'_>,
+        facts: &Facts,
+    ) -> Result<Decision, Rejection> {
+        let name = &target.name;
+        let key = events.first().and_then(|e| key::Key::create(e, facts.now));
+        let mut key = key.ok_or_else(|| bad("certify", "the key does not come to be"))?;
+        for event in &events {
+            key.evolve(event, facts.now);
+        }
+        let certified = match &facts.made {
+            Made::Certificate(certified) | Made::CertifiedKey(_, certified) => Some(&**certified),
+            _ => None,
+        };
+        match born {
+            Born::Certified(wanted) => {
+                let signs = self.signs(name, &key, wanted.issuer.as_ref());
+                self.check_certify(name, &key, wanted, signs, facts.now)?;
+                // Elsewhere it is asked for once the key is there.
+                if signs == Signs::Here {
+                    let certified =
+                        certified.ok_or_else(|| bad("issuer", "no certificate was made"))?;
+                    events.extend(self.certified_events(&key, certified, facts.now)?);
+                }
+            }
+            Born::Installed(install) => {
+                let issuer = install.issuer.as_ref();
+                events.extend(self.installed_events(name, &key, issuer, certified, facts.now)?);
+            }
+        }
+        let mut decision = Decision::default();
+        decision.add(target, events, Event::Key);
+        Ok(decision)
+    }
+
+    /// Where the issuer of a certificate over the key `name` signs.
+    fn signs(&self, name: &Name, key: &key::Key, issuer: Option<&Name>) -> Signs {
+        let signer = match issuer {
+            Some(issuer) if issuer != name => self.key(issuer).map(|e| &e.state),
+            _ => Some(key),
+        };
+        match signer.map(|key| key.custodian) {
+            Some(Custodian::Software) | None => Signs::Here,
+            Some(Custodian::External | Custodian::Offline | Custodian::Token) => Signs::Elsewhere,
+        }
+    }
+
+    /// What a certificate over a key writes: it, and the key's own end, where that came earlier.
+    pub(super) fn certified_events(
+        &self,
+        key: &key::Key,
+        certified: &key::Certified,
+        now: Timestamp,
+    ) -> Result<Vec<key::Event>, Rejection> {
+        let refuse = |field, value, rule| Err(Rejection::BadDate { field, value, rule });
+        if certified.not_after <= now {
+            let rule =
+                "it would have ended already, with its authority's certificate: renew that first";
+            return refuse("until", certified.not_after, rule);
+        }
+        if let Some(value) = key
+            .process_stop_at
+            .filter(|stop| *stop < certified.not_after)
+        {
+            let rule = "the key's recipient-usage period ends before the certificate: `schedule` a later end first, or certify it \
+                        for less";
+            return refuse("process_stop_at", value, rule);
+        }
+        if let Some(taken) = self.certified(&certified.issuer, &certified.serial) {
             return Err(Rejection::NameTaken(HistoryId::new(
                 Aggregate::Key,
                 taken.clone(),
             )));
         }
-        let mut decision = Decision::default();
-        let event = key::Event::Certified((**certified).clone());
-        decision.add(target, vec![event], Event::Key);
-        Ok(decision)
+        let mut events = vec![key::Event::Certified(certified.clone())];
+        let mut after = key.clone();
+        after.evolve(&events[0], now);
+        events.extend(after.extended());
+        Ok(events)
     }
 
     /// Whether the certificate that `certify` asks for over the key `name` may be put before an issuer whose secret half is
@@ -65,39 +154,33 @@ impl Ledger {
     pub fn check_certify_elsewhere(
         &self,
         name: &Name,
-        certify: &key::Certify,
+        wanted: &Certification,
         now: Timestamp,
     ) -> Result<(), Rejection> {
-        if certify.issuer.is_none() {
+        if wanted.issuer.is_none() {
             return Err(bad(
                 "issuer",
                 "name it: a root signs its own certificate where its key is, with `keyledger offline ca-init`",
             ));
         }
-        self.check_certify(name, certify, Signs::Elsewhere, now)
+        let key = self.certifiable(name, "certify")?;
+        self.check_certify(name, key, wanted, Signs::Elsewhere, now)
     }
 
     fn check_certify(
         &self,
         name: &Name,
-        certify: &key::Certify,
+        key: &key::Key,
+        wanted: &Certification,
         signs: Signs,
         now: Timestamp,
     ) -> Result<(), Rejection> {
-        let key = self.certifiable(name, "certify")?;
-        self.check_issuer(name, certify.issuer.as_ref(), signs, now)?;
-        if let Some(length) = certify.path_length {
+        self.check_issuer(name, key, wanted.issuer.as_ref(), signs, now)?;
+        if let Some(length) = wanted.path_length {
             check_authority(key, "path_length", Some(length))?;
         }
-        if !(1..=MAX_CERTIFICATE_DAYS).contains(&certify.days) {
-            return Err(Rejection::OutOfRange {
-                field: "days",
-                value: i64::from(certify.days),
-                min: 1,
-                max: i64::from(MAX_CERTIFICATE_DAYS),
-            });
-        }
-        check_lengths(certify)?;
+        wanted.end(now)?;
+        check_lengths(wanted)?;
         check_room(key)
     }
 
@@ -120,16 +203,20 @@ impl Ledger {
     pub(super) fn check_issuer(
         &self,
         name: &Name,
+        key: &key::Key,
         issuer: Option<&Name>,
         signs: Signs,
         now: Timestamp,
     ) -> Result<(), Rejection> {
         let signer = issuer.unwrap_or(name);
-        let key = self.key(signer).map(|e| &e.state);
+        let key = match issuer {
+            None => Some(key),
+            Some(issuer) => self.key(issuer).map(|e| &e.state),
+        };
         let key =
             key.ok_or_else(|| Rejection::NotFound(HistoryId::new(Aggregate::Key, signer.clone())))?;
         if issuer.is_none() {
-            check_own_issuer(name, key, signs)?;
+            check_own_issuer(name, key, signs, now)?;
         } else if !self.vouches(signer, now) {
             return Err(bad(
                 "issuer",
@@ -154,6 +241,11 @@ impl Ledger {
     }
 
     /// True of an authority at `now`, wherever it signs, if nothing above it was revoked either.
+    #[must_use]
+    pub fn issues(&self, name: &Name, now: Timestamp) -> bool {
+        self.vouches(name, now)
+    }
+
     fn vouches(&self, name: &Name, now: Timestamp) -> bool {
         /// More than any path length allows.
         const MAX_ABOVE: usize = 8;
@@ -164,7 +256,7 @@ impl Ledger {
             return false;
         }
         let mut below = name;
-        let mut above = key.authority().map(|c| &c.issuer);
+        let mut above = key.authority_at(now).map(|c| &c.issuer);
         for _ in 0..MAX_ABOVE {
             let Some(issuer) = above.filter(|issuer| *issuer != below) else {
                 return true;
@@ -174,14 +266,19 @@ impl Ledger {
                 return false;
             };
             below = issuer;
-            above = key.authority().map(|c| &c.issuer);
+            above = key.authority_at(now).map(|c| &c.issuer);
         }
         false
     }
 }
 
 /// Whether a key may certify itself, there.
-fn check_own_issuer(name: &Name, key: &key::Key, signs: Signs) -> Result<(), Rejection> {
+fn check_own_issuer(
+    name: &Name,
+    key: &key::Key,
+    signs: Signs,
+    now: Timestamp,
+) -> Result<(), Rejection> {
     let here = signs == Signs::Elsewhere || key.custodian == Custodian::Software;
     if !can_certify(key) || !here {
         return Err(bad(
@@ -196,7 +293,7 @@ fn check_own_issuer(name: &Name, key: &key::Key, signs: Signs) -> Result<(), Rej
             },
         ));
     }
-    if key.authority().is_some_and(|c| c.issuer != *name) {
+    if key.authority_at(now).is_some_and(|c| c.issuer != *name) {
         return Err(bad(
             "issuer",
             "another key vouches for it: name that one, or make a new root",
@@ -255,26 +352,30 @@ fn can_certify(key: &key::Key) -> bool {
 
 /// True of an authority at `now`: one of its certificates says so, and holds.
 fn issues(key: &key::Key, now: Timestamp) -> bool {
-    can_certify(key) && key.certificates().any(|c| c.authority && c.not_after > now)
+    can_certify(key) && key.authority_at(now).is_some()
 }
 
-fn check_lengths(certify: &key::Certify) -> Result<(), Rejection> {
-    let names = |names: &Option<Vec<String>>| names.as_ref().map_or(0, Vec::len);
+fn check_lengths(wanted: &Certification) -> Result<(), Rejection> {
+    fn count<T>(all: Option<&Vec<T>>) -> usize {
+        all.map_or(0, Vec::len)
+    }
+    let names = MAX_CERTIFICATE_NAMES;
     for (what, count, max) in [
+        ("usages of a certificate", count(wanted.usages.as_ref()), 6),
         (
-            "usages of a certificate",
-            certify.usages.as_ref().map_or(0, Vec::len),
-            6,
+            "names of a certificate",
+            count(wanted.dns_names.as_ref()),
+            names,
         ),
         (
             "names of a certificate",
-            names(&certify.dns_names),
-            MAX_CERTIFICATE_NAMES,
+            count(wanted.ip_addresses.as_ref()),
+            names,
         ),
         (
             "names of a certificate",
-            names(&certify.emails),
-            MAX_CERTIFICATE_NAMES,
+            count(wanted.emails.as_ref()),
+            names,
         ),
     ] {
         if count > max {
@@ -282,4 +383,41 @@ fn check_lengths(certify: &key::Certify) -> Result<(), Rejection> {
         }
     }
     Ok(())
+}
+
+impl Certification {
+    /// When the certificate is to end.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::BadValue`] if it names both days and a moment, or neither; [`Rejection::OutOfRange`] and
+    /// [`Rejection::BadDate`] if it is not within 7,300 days.
+    pub fn end(&self, now: Timestamp) -> Result<Timestamp, Rejection> {
+        let max = i64::from(MAX_CERTIFICATE_DAYS);
+        let latest = now.plus_days(max);
+        match (self.days, self.until) {
+            (Some(_), Some(_)) => Err(bad("until", "give `days` or `until`, not both")),
+            (None, None) => Err(bad("days", "give `days`, or `until` with a moment")),
+            (Some(days), None) if !(1..=MAX_CERTIFICATE_DAYS).contains(&days) => {
+                Err(Rejection::OutOfRange {
+                    field: "days",
+                    value: i64::from(days),
+                    min: 1,
+                    max,
+                })
+            }
+            (Some(days), None) => Ok(now.plus_days(i64::from(days))),
+            (None, Some(value)) if value <= now => Err(Rejection::BadDate {
+                field: "until",
+                value,
+                rule: "it is not in the future",
+            }),
+            (None, Some(value)) if value > latest => Err(Rejection::BadDate {
+                field: "until",
+                value,
+                rule: "it is more than 7,300 days (twenty years) away",
+            }),
+            (None, Some(until)) => Ok(until),
+        }
+    }
 }

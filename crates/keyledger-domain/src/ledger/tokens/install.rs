@@ -6,6 +6,7 @@ use crate::{
     event::Event,
     key::{self, Certified},
     ledger::{Decision, Facts, Ledger, Made},
+    name::Name,
     rejection::Rejection,
     time::Timestamp,
 };
@@ -23,16 +24,32 @@ impl Ledger {
         facts: &Facts,
     ) -> Result<Decision, Rejection> {
         let key = self.certifiable(&target.name, "install")?;
-        let mut decision = Decision::default();
         let Made::Certificate(certified) = &facts.made else {
             return Err(bad("certificate", "it was not read"));
         };
-        // Already so: nothing to record.
-        if key.certificates().any(|known| *known == **certified) {
-            return Ok(decision);
-        }
+        let mut decision = Decision::default();
         let issuer = install.issuer.as_ref();
-        self.check_issuer(&target.name, issuer, Signs::Elsewhere, facts.now)?;
+        let events =
+            self.installed_events(&target.name, key, issuer, Some(certified), facts.now)?;
+        decision.add(target, events, Event::Key);
+        Ok(decision)
+    }
+
+    /// What a certificate over the key `name` writes that was signed elsewhere: nothing if it was installed before.
+    pub(super) fn installed_events(
+        &self,
+        name: &Name,
+        key: &key::Key,
+        issuer: Option<&Name>,
+        certified: Option<&Certified>,
+        now: Timestamp,
+    ) -> Result<Vec<key::Event>, Rejection> {
+        let certified = certified.ok_or_else(|| bad("certificate", "it was not read"))?;
+        // Already so: nothing to record.
+        if key.certificates().any(|known| known == certified) {
+            return Ok(vec![]);
+        }
+        self.check_issuer(name, key, issuer, Signs::Elsewhere, now)?;
         if certified.authority {
             check_authority(key, "certificate", None)?;
         } else if issuer.is_none() {
@@ -41,18 +58,16 @@ impl Ledger {
                 "it signs itself, and is no authority's: name its issuer",
             ));
         }
-        check_dates(certified, facts.now)?;
+        check_dates(certified, now)?;
         check_room(key)?;
-        if let Some(taken) = self.certified(&certified.serial) {
+        if let Some(taken) = self.certified(&certified.issuer, &certified.serial) {
             let fault = format!(
-                "its serial number {} was used before, over key {taken}: have another one signed",
+                "its serial number {} was used before, over key {taken}, by the same issuer: have another one signed",
                 certified.serial
             );
             return Err(bad("certificate", &fault));
         }
-        let event = key::Event::Certified((**certified).clone());
-        decision.add(target, vec![event], Event::Key);
-        Ok(decision)
+        self.certified_events(key, certified, now)
     }
 }
 

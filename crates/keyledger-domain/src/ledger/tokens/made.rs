@@ -158,8 +158,9 @@ impl Walk<'_> {
                     break id;
                 }
             };
-            let serial = made.certificate.map(|c| &c.certified.serial);
-            if let Some(taken) = serial.and_then(|serial| self.ledger.certified(serial)) {
+            let certified = made.certificate.map(|c| &c.certified);
+            if let Some(taken) = certified.and_then(|c| self.ledger.certified(&c.issuer, &c.serial))
+            {
                 let id = HistoryId::new(Aggregate::Key, taken.clone());
                 return Err(Rejection::NameTaken(id));
             }

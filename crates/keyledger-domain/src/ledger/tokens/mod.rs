@@ -7,7 +7,9 @@ mod install;
 mod keys;
 mod made;
 mod reports;
+mod revoke_certificate;
 
+pub(in crate::ledger) use certify::Born;
 pub use certify::KEPT_ELSEWHERE;
 pub use escrow::NewEscrow;
 pub use made::OPENPGP_FINGERPRINT;

@@ -3,7 +3,11 @@
 use der::{Decode, Encode, oid::AssociatedOid};
 use x509_cert::ext::{
     Extension,
-    pkix::{self, AuthorityKeyIdentifier, BasicConstraints, SubjectAltName, SubjectKeyIdentifier},
+    pkix::{
+        self, AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, SubjectAltName,
+        SubjectKeyIdentifier,
+        name::{DistributionPointName, GeneralName},
+    },
 };
 
 use super::{Asked, ExchangeError};
@@ -35,6 +39,10 @@ pub struct CertificateContent {
     pub extended_key_usages: Vec<ExtendedKeyUsage>,
     /// Other names of the subject.
     pub names: Vec<AlternativeName>,
+    /// Where it says that its issuer's list is.
+    pub crl_urls: Vec<String>,
+    /// All its extensions, in its order: what they are called, and whether a reader that does not know one must refuse it.
+    pub extensions: Vec<(&'static str, bool)>,
 }
 
 impl Content {
@@ -64,10 +72,11 @@ impl CertificateContent {
             return Err(not_shown("a unique identifier"));
         }
         let extensions = tbs.extensions().map_or(&[][..], Vec::as_slice);
+        let mut shown = Vec::with_capacity(extensions.len());
         for extension in extensions {
-            if !is_shown(extension) {
-                return Err(not_shown(&format!("extension {}", extension.extn_id)));
-            }
+            let name = shown_as(extension)
+                .ok_or_else(|| not_shown(&format!("extension {}", extension.extn_id)))?;
+            shown.push((name, extension.critical));
         }
         let key_id = key_id(certificate.spki()).map_err(ReopenError::from)?;
         if certificate.subject_key_id().is_some_and(|id| id != key_id) {
@@ -95,29 +104,68 @@ impl CertificateContent {
             key_usages,
             extended_key_usages: extended_key_usages.collect::<Result<_, _>>()?,
             names: names.collect::<Result<_, _>>()?,
+            crl_urls: crl_urls(extensions)?,
+            extensions: shown,
             certificate,
         })
     }
 }
 
-/// Whether all of an extension is shown: it is one of those that are, and written in the only way that DER has for it.
-fn is_shown(extension: &Extension) -> bool {
+/// What an extension is called here, if all of it is shown: it is one of those that are, and written in the only way that DER has
+/// for it.
+fn shown_as(extension: &Extension) -> Option<&'static str> {
     let content = extension.extn_value.as_bytes();
-    match extension.extn_id {
-        BasicConstraints::OID => is_canonical::<BasicConstraints>(content),
-        pkix::KeyUsage::OID => is_canonical::<pkix::KeyUsage>(content),
-        pkix::ExtendedKeyUsage::OID => is_canonical::<pkix::ExtendedKeyUsage>(content),
-        SubjectAltName::OID => is_canonical::<SubjectAltName>(content),
-        SubjectKeyIdentifier::OID => is_canonical::<SubjectKeyIdentifier>(content),
+    let (name, canonical) = match extension.extn_id {
+        BasicConstraints::OID => (
+            "basic_constraints",
+            is_canonical::<BasicConstraints>(content),
+        ),
+        pkix::KeyUsage::OID => ("key_usage", is_canonical::<pkix::KeyUsage>(content)),
+        pkix::ExtendedKeyUsage::OID => (
+            "extended_key_usage",
+            is_canonical::<pkix::ExtendedKeyUsage>(content),
+        ),
+        SubjectAltName::OID => ("alternative_names", is_canonical::<SubjectAltName>(content)),
+        SubjectKeyIdentifier::OID => (
+            "subject_key_id",
+            is_canonical::<SubjectKeyIdentifier>(content),
+        ),
+        CrlDistributionPoints::OID => (
+            "crl_distribution_points",
+            is_canonical::<CrlDistributionPoints>(content),
+        ),
         AuthorityKeyIdentifier::OID => {
             let id = AuthorityKeyIdentifier::from_der(content);
             let alone = id.is_ok_and(|id| {
                 id.authority_cert_issuer.is_none() && id.authority_cert_serial_number.is_none()
             });
-            alone && is_canonical::<AuthorityKeyIdentifier>(content)
+            let canonical = alone && is_canonical::<AuthorityKeyIdentifier>(content);
+            ("authority_key_id", canonical)
         }
-        _ => false,
+        _ => return None,
+    };
+    canonical.then_some(name)
+}
+
+/// The addresses of lists: plain ones, of all of what its issuer revoked.
+fn crl_urls(extensions: &[Extension]) -> Result<Vec<String>, ExchangeError> {
+    let found: Option<CrlDistributionPoints> =
+        decoded(extensions).map_err(ExchangeError::Certificate)?;
+    let mut urls = Vec::new();
+    for point in found.map_or(Vec::new(), |points| points.0) {
+        let plain = point.reasons.is_none() && point.crl_issuer.is_none();
+        let names = match point.distribution_point {
+            Some(DistributionPointName::FullName(names)) if plain => names,
+            _ => return Err(not_shown("a place of a list of a kind")),
+        };
+        for name in names {
+            match name {
+                GeneralName::UniformResourceIdentifier(url) => urls.push(url.to_string()),
+                _ => return Err(not_shown("a place of a list of a kind")),
+            }
+        }
     }
+    Ok(urls)
 }
 
 fn is_canonical<T: for<'a> Decode<'a> + Encode>(content: &[u8]) -> bool {

@@ -72,25 +72,55 @@ fn certificate(content: &CertificateContent, now: Timestamp) -> Vec<(&'static st
         lines.push(match name {
             AlternativeName::Email(text) => ("e-mail", text.clone()),
             AlternativeName::Dns(text) => ("DNS", text.clone()),
+            AlternativeName::Ip(address) => ("IP address", address.to_string()),
             AlternativeName::Uri(text) => ("URI", text.clone()),
             AlternativeName::Upn(text) => ("logon as", text.clone()),
         });
     }
+    for url in &content.crl_urls {
+        lines.push(("its list at", url.clone()));
+    }
+    let extensions = content.extensions.iter().map(|(name, critical)| {
+        let critical = if *critical { " (critical)" } else { "" };
+        format!("{name}{critical}")
+    });
+    lines.push(("extensions", extensions.collect::<Vec<_>>().join(", ")));
     lines
 }
 
 fn crl(list: &ListContent, now: Timestamp) -> Vec<(&'static str, String)> {
-    let entries = match list.entries {
+    let entries = match list.entries.len() {
         0 => "none".to_owned(),
         1 => "1 certificate".to_owned(),
         many => format!("{many} certificates"),
     };
-    vec![
+    let mut lines = vec![
         ("REVOKED", entries),
         ("list number", list.number.to_string()),
         ("from", moment(list.this_update)),
         ("until", end(list.next_update, now)),
-    ]
+        (
+            "extensions",
+            "crl_number, authority_key_id; of an entry: reason, invalidity_date; none is critical"
+                .to_owned(),
+        ),
+    ];
+    for entry in &list.entries {
+        let reason = entry
+            .reason
+            .map_or("no reason given".to_owned(), |reason| word(&reason));
+        let mut line = format!(
+            "{} at {}, {reason}",
+            entry.serial_number,
+            moment(entry.revoked_at)
+        );
+        if let Some(since) = entry.invalid_since {
+            write!(line, ", not to be trusted since {}", moment(since))
+                .expect("a string takes everything");
+        }
+        lines.push(("revoked", line));
+    }
+    lines
 }
 
 fn public_key(spki: &[u8]) -> String {

@@ -84,7 +84,7 @@ fn keys_have_the_form_of_their_kind() {
     let point = [&[4][..], &[1; 64]].concat();
     assert_eq!(ec(p256, &point), Ok(PublicKeyKind::P256));
     let compressed = [&[2][..], &[1; 32]].concat();
-    assert_eq!(ec(p256, &compressed), Err(UnsupportedKey::Malformed));
+    assert_eq!(ec(p256, &compressed), Err(UnsupportedKey::Compressed));
     assert_eq!(ec(p384, &point), Err(UnsupportedKey::Malformed));
     assert_eq!(ec(p256, &[2; 65]), Err(UnsupportedKey::Malformed));
     let no_curve = PublicKeyKind::of(&spki("1.2.840.10045.2.1", None, &point));

@@ -5,8 +5,8 @@ use keyledger_domain::Name;
 use serde_json::{Value, json};
 
 use crate::x509::{
-    AlternativeName, Certificate, CertificateProfile, Issuer, KeyUsage, NewCertificate, NewCrl,
-    Revoked, ToBeSigned,
+    AlternativeName, Certificate, CertificateProfile, CertificateRevocationReason, Issuer,
+    KeyUsage, NewCertificate, NewCrl, NotAList, Revoked, ToBeSigned,
     exchange::{
         Asked, Content, ExchangeError, MAX_EXCHANGE_BYTES, Request, Response, ResponseError,
         describe,
@@ -117,6 +117,7 @@ fn a_leaf_is_shown_with_its_names_and_uses() {
     let profile = CertificateProfile {
         key_usages: vec![KeyUsage::DigitalSignature],
         extended_key_usages: vec![crate::x509::ExtendedKeyUsage::ServerAuth],
+        crl_url: Some("http://pki.example.org/root.crl".to_owned()),
         ..CertificateProfile::default()
     };
     let bytes = draft(&organisation, &profile);
@@ -128,6 +129,9 @@ fn a_leaf_is_shown_with_its_names_and_uses() {
         "key usage    digital_signature\n",
         "for          server_auth\n",
         "DNS          www.example.org\n",
+        "its list at  http://pki.example.org/root.crl\n",
+        "extensions   basic_constraints (critical), key_usage (critical), extended_key_usage, alternative_names, ",
+        "crl_distribution_points, subject_key_id, authority_key_id\n",
     ] {
         assert!(words.contains(line), "no {line:?} in\n{words}");
     }
@@ -136,21 +140,24 @@ fn a_leaf_is_shown_with_its_names_and_uses() {
 #[test]
 fn a_list_goes_out_in_words_and_comes_back_signed() {
     let organisation = Organisation::found();
-    let entry = Revoked {
-        serial_number: serial(2),
-        revoked_at: at("2026-11-24T00:00:00Z"),
-        reason: None,
-        invalid_since: Some(at("2026-11-20T00:00:00Z")),
-    };
-    let bytes = list(&organisation, &[entry]);
+    let bytes = list(&organisation, &revoked());
     let request = request(&organisation, Asked::Crl, bytes.bytes()).unwrap();
     let Content::Crl(content) = request.content() else {
         panic!("it is a list");
     };
-    assert_eq!((content.entries, content.number), (1, 258));
+    assert_eq!(content.entries, revoked());
+    assert_eq!(content.number, 258);
     let words = describe(&request, now());
     for line in [
-        "REVOKED      1 certificate\n",
+        "REVOKED      2 certificates\n",
+        &format!(
+            "revoked      {} at 2026-11-24 00:00:00Z, no reason given, not to be trusted since 2026-11-20 00:00:00Z\n",
+            serial(2)
+        ),
+        &format!(
+            "revoked      {} at 2026-11-23 00:00:00Z, superseded\n",
+            serial(3)
+        ),
         "list number  258\n",
         "until        2027-05-24 00:00:00Z (in 180 days)\n",
     ] {
@@ -168,7 +175,7 @@ fn a_list_goes_out_in_words_and_comes_back_signed() {
 fn what_is_not_shown_is_not_signed() {
     let organisation = Organisation::found();
     let profile = CertificateProfile {
-        crl_url: Some("http://pki.example.org/root.crl".to_owned()),
+        policies: vec![der::oid::ObjectIdentifier::new_unwrap("2.5.29.32.0")],
         ..ca_profile(Some(0))
     };
     let bytes = draft(&organisation, &profile);
@@ -178,6 +185,104 @@ fn what_is_not_shown_is_not_signed() {
         matches!(refused, Err(ExchangeError::NotShown { .. })),
         "{refused:?}"
     );
+}
+
+/// Two certificates that were revoked, for no reason given and for one.
+fn revoked() -> [Revoked; 2] {
+    [
+        Revoked {
+            serial_number: serial(2),
+            revoked_at: at("2026-11-24T00:00:00Z"),
+            reason: None,
+            invalid_since: Some(at("2026-11-20T00:00:00Z")),
+        },
+        Revoked {
+            serial_number: serial(3),
+            revoked_at: at("2026-11-23T00:00:00Z"),
+            reason: Some(CertificateRevocationReason::Superseded),
+            invalid_since: None,
+        },
+    ]
+}
+
+/// The bytes with every occurrence of some of them replaced by others, as many.
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let places: Vec<_> = (0..=bytes.len() - from.len())
+        .filter(|at| bytes[*at..].starts_with(from))
+        .collect();
+    assert!(!places.is_empty(), "nothing to replace");
+    for at in places {
+        bytes[at..at + to.len()].copy_from_slice(to);
+    }
+    bytes
+}
+
+#[test]
+fn a_list_that_says_what_no_list_of_ours_says_is_not_signed() {
+    let organisation = Organisation::found();
+    let honest = list(&organisation, &revoked());
+    let refused = |bytes: &[u8]| match request(&organisation, Asked::Crl, bytes) {
+        Err(ExchangeError::List(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    // The reason superseded becomes removeFromCRL: it would let the certificate pass again.
+    let reason = [0x06, 3, 0x55, 0x1d, 0x15, 4, 3, 0x0a, 1];
+    let superseded = [&reason[..], &[4]].concat();
+    let bytes = replaced(honest.bytes(), &superseded, &[&reason[..], &[8]].concat());
+    assert!(matches!(refused(&bytes), NotAList::Reason { .. }));
+    // One certificate twice.
+    let bytes = replaced(honest.bytes(), serial(3).octets(), serial(2).octets());
+    assert_eq!(refused(&bytes), NotAList::Twice(serial(2)));
+    // Revoked, or not to be trusted, from after the list.
+    let mut later = revoked();
+    later[1].revoked_at = at("2026-11-26T00:00:00Z");
+    let why = refused(list(&organisation, &later).bytes());
+    assert!(matches!(why, NotAList::Later { .. }), "{why:?}");
+    let mut later = revoked();
+    later[0].invalid_since = Some(at("2026-11-26T00:00:00Z"));
+    let why = refused(list(&organisation, &later).bytes());
+    assert!(matches!(why, NotAList::Later { .. }), "{why:?}");
+}
+
+#[test]
+fn a_list_lies_within_its_issuers_certificate() {
+    let organisation = Organisation::found();
+    for (from, until) in [
+        ("2025-12-31T00:00:00Z", "2026-06-01T00:00:00Z"),
+        ("2035-12-31T00:00:00Z", "2036-01-02T00:00:00Z"),
+    ] {
+        let new = NewCrl {
+            number: 1,
+            this_update: at(from),
+            next_update: at(until),
+            entries: &[],
+        };
+        let bytes = organisation.issuer().crl(&new).unwrap();
+        let issuer = BASE64.encode(organisation.issuing.der());
+        let bytes = BASE64.encode(bytes.bytes());
+        let refused = Request::new(id("issuing-ca"), Asked::Crl, issuer, bytes, now());
+        assert!(
+            matches!(refused, Err(ExchangeError::List(NotAList::Period { .. }))),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
+fn every_list_that_was_changed_on_its_way_is_refused_or_shows_it() {
+    let organisation = Organisation::found();
+    let bytes = list(&organisation, &revoked());
+    let request = request(&organisation, Asked::Crl, bytes.bytes()).unwrap();
+    let file = request.to_json();
+    for at in 0..bytes.bytes().len() {
+        let mut bytes = bytes.bytes().to_vec();
+        bytes[at] ^= 1;
+        let file = changed(&file, "to_be_signed", json!(BASE64.encode(&bytes)));
+        if let Ok(changed) = Request::parse(&file) {
+            assert_ne!(said(&changed), said(&request), "byte {at}");
+        }
+    }
 }
 
 #[test]

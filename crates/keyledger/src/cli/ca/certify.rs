@@ -2,14 +2,20 @@
 
 use std::path::PathBuf;
 
-use keyledger_domain::{Name, key, text::Title};
+use keyledger_domain::{
+    Name,
+    address::{EmailAddress, HostName, IpAddress},
+    key::{self, Certification},
+    text::Subject,
+};
 use keyledger_service::x509::exchange::Asked;
 
-use super::{certified, request};
+use super::{certified, csr::Csr, request};
 use crate::{
     args::{self, Why},
     output::Output,
     session::Session,
+    when::{self, Period},
 };
 
 /// Certify a key in the ledger: an X.509 certificate over its public key
@@ -17,33 +23,41 @@ use crate::{
 #[command(after_help = "\
 Examples:
   keyledger ca certify web-1 --issuer issuing-ca --subject www.example.org --usage server_auth --dns www.example.org --days 90d
+  keyledger ca certify web-2 --csr web-2.csr --issuer issuing-ca --subject 'CN=www.example.org,O=Example' --usage server_auth \
+--dns www.example.org --ip 192.0.2.7 --days 2027-03-01
   keyledger ca certify issuing-ca --issuer root-ca --subject 'Example Issuing CA' --path-length 0 --days 1095d --request renewal.request")]
 pub(super) struct Certify {
-    /// The key's name
+    /// The key's name; with --csr of a new one, under which its key is registered
     name: Name,
     /// The authority
     #[arg(long, value_name = "KEY")]
     issuer: Name,
-    /// The subject's common name
+    /// The subject: a common name, or a name like CN=Ada,OU=Keys,O=Example
     #[arg(long)]
-    subject: Title,
+    subject: Subject,
+    /// A request (PKCS#10) in PEM or DER, signed with the key: what it asks for besides is not looked at
+    #[arg(long, value_name = "FILE")]
+    csr: Option<PathBuf>,
     /// What it may be used for; may be given again
     #[arg(long = "usage", value_parser = args::usage())]
     usages: Vec<keyledger_domain::token::CertificateUsage>,
     /// A DNS name it is for; may be given again
     #[arg(long = "dns", value_name = "NAME")]
-    dns_names: Vec<String>,
+    dns_names: Vec<HostName>,
+    /// An IP address it is for; may be given again
+    #[arg(long = "ip", value_name = "ADDRESS")]
+    ip_addresses: Vec<IpAddress>,
     /// An e-mail address it is for; may be given again
     #[arg(long = "email", value_name = "ADDRESS")]
-    emails: Vec<String>,
+    emails: Vec<EmailAddress>,
     /// Make it an authority: how many authorities may stand below it, 0 to 4
-    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["usages", "dns_names", "emails"])]
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["usages", "dns_names", "ip_addresses", "emails"])]
     path_length: Option<u8>,
-    /// Days until it expires
-    #[arg(long, value_name = "DAYS", value_parser = crate::when::parse_days)]
-    days: u16,
+    /// How long it holds: 90d, 4w, 36h, or until 2027-03-01; never longer than the authority's own certificate
+    #[arg(long, value_name = "PERIOD", value_parser = when::parse_period)]
+    days: Period,
     /// Write a request to this file, for an issuer whose key is on a machine without a network
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "csr")]
     request: Option<PathBuf>,
     #[command(flatten)]
     why: Why,
@@ -51,19 +65,32 @@ pub(super) struct Certify {
 
 impl Certify {
     pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
-        let some = |list: Vec<String>| (!list.is_empty()).then_some(list);
+        fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
+            (!list.is_empty()).then_some(list)
+        }
         let ids = self.why.under.ids();
-        let certify = key::Certify {
+        let (days, until) = self.days.fields();
+        let csr = self.csr.as_deref().map(Csr::read).transpose()?;
+        let wanted = Certification {
             issuer: Some(self.issuer),
             subject: self.subject,
-            days: self.days,
+            days,
+            until,
             path_length: self.path_length,
-            usages: (!self.usages.is_empty()).then_some(self.usages),
+            usages: some(self.usages),
             dns_names: some(self.dns_names),
+            ip_addresses: some(self.ip_addresses),
             emails: some(self.emails),
-            reason: self.why.reason,
-            ticket: self.why.under.ticket,
+            request: csr.as_ref().map(Csr::text),
         };
+        let (reason, ticket) = (self.why.reason, self.why.under.ticket);
+        if let Some(csr) = csr
+            && !csr.is_known(session, &self.name).await?
+        {
+            let register = csr.register(wanted, reason, ticket)?;
+            return certified(session, out, "register", &self.name, &register, ids).await;
+        }
+        let certify = key::Certify::of(wanted, reason, ticket);
         let Some(file) = &self.request else {
             return certified(session, out, "certify", &self.name, &certify, ids).await;
         };

@@ -1,19 +1,28 @@
 //! `keyledger ca`: the organisation's certificate authority.
 
 mod accept;
+mod certificates;
 mod certify;
 mod chain;
 mod create;
 mod crl;
+mod csr;
+mod list;
 mod pem;
 mod register;
 mod request;
+mod revoke;
 
 use anyhow::Context as _;
 use keyledger_domain::{Name, name::Aggregate, record::Ids};
 use serde::Serialize;
 
-use crate::{connect::Connection, output::Output, session::Session};
+use crate::{
+    connect::Connection,
+    output::{self, Output},
+    session::Session,
+    when,
+};
 
 /// Run the organisation's certificate authority, for keys on tokens and elsewhere.
 ///
@@ -24,6 +33,9 @@ use crate::{connect::Connection, output::Output, session::Session};
 Examples:
   keyledger ca create root-ca --subject 'Example Root CA'
   keyledger ca create issuing-ca --subject 'Example Issuing CA' --issuer root-ca
+  keyledger ca list
+  keyledger ca certificates issuing-ca --expiring 30d
+  keyledger ca revoke issuing-ca --serial 4f0a3c --revocation-reason superseded --reason 'www has a new name'
   keyledger ca chain 12345678-9a-1 > chain.pem
   keyledger ca crl issuing-ca > issuing-ca.crl
 With the root on a machine without a network:
@@ -45,6 +57,12 @@ enum Verb {
     Accept(accept::Accept),
     Chain(chain::Chain),
     Crl(crl::List),
+    /// List the authorities: where each stands, until when it holds, how much it issued
+    #[command(after_help = "Example:\n  keyledger ca list")]
+    List,
+    Show(list::Show),
+    Certificates(certificates::Issued),
+    Revoke(revoke::Revoke),
 }
 
 impl Ca {
@@ -57,11 +75,15 @@ impl Ca {
             Verb::Accept(accept) => accept.run(&session, out).await,
             Verb::Chain(chain) => chain.run(&session, out).await,
             Verb::Crl(list) => list.run(&session, out).await,
+            Verb::List => list::list(&session, out).await,
+            Verb::Show(show) => show.run(&session, out).await,
+            Verb::Certificates(issued) => issued.run(&session, out).await,
+            Verb::Revoke(revoke) => revoke.run(&session, out).await,
         }
     }
 }
 
-/// Has a key certified, by `certify` or `install`, and says so.
+/// Has a key certified by a command of this verb, and says what became of it.
 async fn certified(
     session: &Session,
     out: &mut Output<'_>,
@@ -75,12 +97,24 @@ async fn certified(
         .await
         .with_context(|| format!("certifying key {name}"))?;
     if out.is_json() {
-        out.json(&done)?;
-    } else {
-        out.line(format!(
-            "certified {} at revision {} ({})",
-            done.id, done.revision, done.state
-        ))?;
+        return Ok(out.json(&done)?);
+    }
+    out.line(format!(
+        "certified {} at revision {} ({})",
+        done.id, done.revision, done.state
+    ))?;
+    let Some(certificate) = &done.certificate else {
+        return Ok(());
+    };
+    let until = when::dated(certificate.not_after, out.now());
+    out.line(format!("serial {}, until {until}", certificate.serial))?;
+    if let Some(wanted) = certificate.cut_short_from {
+        let said = format!(
+            "CUT SHORT: {} was asked for, and the certificate of {} ends before that",
+            when::date(wanted),
+            certificate.issuer
+        );
+        out.styled(output::warning(), &said)?;
     }
     Ok(())
 }

@@ -2,13 +2,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use keyledger_domain::{
-    Algorithm, Name, Purpose, Purposes, key, name::Aggregate, record::Ids, text::Title,
-};
+use keyledger_domain::{Algorithm, Name, Purpose, Purposes, key, text::Title};
 use keyledger_service::x509::{Certificate, MAX_CERTIFICATE_BYTES, PublicKeyKind, check_root};
-use uuid::Uuid;
 
 use super::certified;
 use crate::{
@@ -45,21 +41,10 @@ impl Register {
         let certificate = self.certificate()?;
         let register = self.register(&certificate)?;
         let ids = self.why.under.ids();
-        session
-            .command(Aggregate::Key, "register", &self.name, &register, ids)
-            .await
-            .with_context(|| format!("registering key {}", self.name))?;
-        let install = key::Install {
-            issuer: None,
-            certificate: STANDARD.encode(certificate.der()),
-            reason: self.why.reason,
-            ticket: self.why.under.ticket,
-        };
         if !out.is_json() {
             out.line(format!("SHA-256 {}", certificate.fingerprint()))?;
         }
-        let ids = Ids::root(Uuid::now_v7());
-        certified(session, out, "install", &self.name, &install, ids).await
+        certified(session, out, "register", &self.name, &register, ids).await
     }
 
     /// The certificate, if it is a root's: before a name is taken for it.
@@ -67,7 +52,11 @@ impl Register {
         let file = &self.certificate;
         let bytes = files::read(file, 2 * MAX_CERTIFICATE_BYTES)?;
         args::check_public(file, &bytes)?;
-        let text = String::from_utf8(bytes).map_err(|_| not_pem(file))?;
+        // What stands around the block may be in any encoding.
+        let text = String::from_utf8_lossy(&bytes);
+        if !text.contains("-----BEGIN ") {
+            return Err(not_pem(file));
+        }
         let certificate = Certificate::from_pem(&text).map_err(|e| files::refused(file, e))?;
         check_root(&certificate, certificate.spki()).map_err(|e| files::refused(file, e))?;
         Ok(certificate)
@@ -100,6 +89,11 @@ impl Register {
             protect_stop_at: None,
             process_stop_at: None,
             rotation_period_days: None,
+            certify: None,
+            install: Some(key::Installation {
+                issuer: None,
+                certificate: STANDARD.encode(certificate.der()),
+            }),
             reason: self.why.reason.clone(),
             ticket: self.why.under.ticket.clone(),
         })

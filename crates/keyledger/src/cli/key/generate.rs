@@ -44,6 +44,7 @@ order!(Generate: Key "generate" => "generated", key::Generate, |this| key::Gener
     protect_stop_at: this.attributes.dates.protect_stop_at,
     process_stop_at: this.attributes.dates.process_stop_at,
     rotation_period_days: this.attributes.dates.rotation_period_days,
+    certify: None,
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });
@@ -86,6 +87,8 @@ order!(Register: Key "register" => "registered", key::Register, |this| key::Regi
     protect_stop_at: this.attributes.dates.protect_stop_at,
     process_stop_at: this.attributes.dates.process_stop_at,
     rotation_period_days: this.attributes.dates.rotation_period_days,
+    certify: None,
+    install: None,
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });

@@ -7,7 +7,7 @@ use keyledger_custody::{
     KdfCost, Passphrase,
     authority::{AuthorityKey, SealedAuthority},
 };
-use keyledger_domain::{Algorithm, key::MAX_PERIOD_DAYS, text::Title};
+use keyledger_domain::{Algorithm, Timestamp, key::MAX_PERIOD_DAYS, text::Subject};
 use keyledger_service::{new_root, x509::Certificate};
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use crate::{
     cli::{openpgp::files, root},
     exit::{Exit, Failure},
     output::Output,
-    when,
+    when::{self, Period},
 };
 
 /// Make the key and the certificate of a root. On a machine without a network
@@ -29,9 +29,9 @@ Examples:
   keyledger offline ca-init --subject 'Example Root CA' --out root-ca.key
   keyledger offline ca-init --subject 'Example Root CA' --out root-ca.key --certificate root.pem --days 3650d --passphrase-file passphrase")]
 pub(super) struct CaInit {
-    /// What the authority is called: its common name
+    /// What the authority is called: a common name, or a name like CN=Example Root CA,O=Example
     #[arg(long)]
-    subject: Title,
+    subject: Subject,
     /// The file of the sealed key
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -41,9 +41,9 @@ pub(super) struct CaInit {
     /// The algorithm: p-256 or p-384
     #[arg(long, default_value = "p-384", value_parser = args::algorithm())]
     algorithm: Algorithm,
-    /// Days until the certificate expires, 1 to 7300
-    #[arg(long, value_name = "DAYS", default_value = "7300", value_parser = when::parse_days)]
-    days: u16,
+    /// How long the certificate holds: 10y, 3650d, until 2036-01-01; 7300d at most
+    #[arg(long, value_name = "PERIOD", default_value = "7300d", value_parser = when::parse_period)]
+    days: Period,
     /// The file of the passphrase, mode 0600; asked for twice at the terminal unless given
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
@@ -81,7 +81,7 @@ impl CaInit {
     fn check(&self, pem: &std::path::Path) -> anyhow::Result<()> {
         let wrong = if pem == self.out {
             Some(("the key and its certificate have one file", "name another"))
-        } else if !(1..=MAX_PERIOD_DAYS).contains(&self.days) {
+        } else if !self.is_possible(when::now()) {
             Some((
                 "a root holds for 1 to 7300 days",
                 "write --days within that",
@@ -98,6 +98,11 @@ impl CaInit {
         files::check_absent(pem)
     }
 
+    fn is_possible(&self, now: Timestamp) -> bool {
+        let end = self.days.end(now);
+        now < end && end <= now.plus_days(i64::from(MAX_PERIOD_DAYS))
+    }
+
     fn passphrase(&self) -> anyhow::Result<Passphrase> {
         match &self.passphrase_file {
             Some(file) => root::from_file(file),
@@ -107,7 +112,8 @@ impl CaInit {
 
     fn certify(&self, key: &AuthorityKey) -> anyhow::Result<Certificate> {
         let subject = self.subject.as_str();
-        let to_be_signed = new_root(subject, key.public_key(), self.days, when::now());
+        let now = when::now();
+        let to_be_signed = new_root(subject, key.public_key(), self.days.end(now), now);
         let to_be_signed = to_be_signed.map_err(files::rejected)?;
         let der = to_be_signed.finish(&key.sign(to_be_signed.bytes())?)?;
         Ok(Certificate::from_der(&der)?)

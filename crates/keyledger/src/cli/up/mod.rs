@@ -14,6 +14,7 @@ use keyledger_domain::{signed::RequiredSignatures, text::Title};
 use keyledger_service::{
     Options, Service, UserAllowance,
     trust::{Organisation, setup},
+    x509::CrlUrl,
 };
 use keyledger_wire::Prefix;
 
@@ -57,6 +58,8 @@ pub(crate) struct Up {
     #[command(flatten)]
     allowance: serve::Allowance,
     #[command(flatten)]
+    lists: serve::Lists,
+    #[command(flatten)]
     unseal: Unseal,
 }
 
@@ -73,6 +76,7 @@ impl Up {
         let rules = Rules {
             attestation_test_root: self.attestation_test_root,
             require_token_signature: self.signatures.require_token_signature,
+            crl_url: self.lists.crl_url,
             user_allowance: self.allowance.into(),
         };
         let ended = tokio::select! {
@@ -95,6 +99,7 @@ struct Rules {
     attestation_test_root: Option<PathBuf>,
     require_token_signature: RequiredSignatures,
     user_allowance: UserAllowance,
+    crl_url: Option<CrlUrl>,
 }
 
 /// Serves until it is cancelled, or something cannot be started.
@@ -124,6 +129,7 @@ async fn serve_on(
         attestation_test_root: rules.attestation_test_root,
         require_token_signature: rules.require_token_signature,
         user_allowance: rules.user_allowance,
+        crl_url: rules.crl_url,
         clock: None,
     };
     let started = Service::start(options).await.map_err(serve::unstarted)?;

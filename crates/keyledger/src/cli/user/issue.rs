@@ -17,6 +17,7 @@ use crate::{
     exit::{Exit, Failure},
     output::Output,
     session::Session,
+    when::Period,
 };
 
 /// Issue a NATS user: with a generated nkey, sealed to this command, or for a public nkey of your own
@@ -47,9 +48,9 @@ pub(crate) struct Issue {
     /// The principal it stands for
     #[arg(long)]
     principal: Option<Name>,
-    /// Days until it expires, 1 to 365; 90 unless said otherwise
-    #[arg(long, value_name = "DAYS", value_parser = crate::when::parse_days)]
-    expires_days: Option<u16>,
+    /// When it expires: 30d, 4w, 36h, 90m, or a date like 2027-03-01; 365d at most, 90d unless said otherwise
+    #[arg(long, value_name = "PERIOD", value_parser = crate::when::parse_period, visible_alias = "expires")]
+    expires_days: Option<Period>,
     /// Keys that a user of role `service` may command besides its namesake
     #[arg(long, value_name = "KEY", value_delimiter = ',')]
     keys: Vec<Name>,
@@ -100,13 +101,15 @@ impl Issue {
         let is_default = self.account.is_none();
         let default = |role| Name::new(account_of(role)).expect("the constants are names");
         let account = self.account.or_else(|| self.role.map(default));
+        let (expires_days, expires_at) = self.expires_days.map(Period::fields).unzip();
         let body = user::Issue {
             account: account.expect("clap requires --account without --role"),
             seal_to: generated.then(|| curve.public_nkey().to_owned()),
             nkey: self.nkey,
             role: self.role,
             principal: self.principal,
-            expires_days: self.expires_days,
+            expires_days: expires_days.flatten(),
+            expires_at: expires_at.flatten(),
             keys: some(self.keys),
             publish: some(self.publish),
             subscribe: some(self.subscribe),
@@ -265,6 +268,7 @@ mod tests {
             creds,
             secrets: Vec::new(),
             remarks: Vec::new(),
+            certificate: None,
         }
     }
 

@@ -1,0 +1,355 @@
+//! What a certificate is to say, and its bytes for an authority to sign.
+
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+use keyledger_domain::{
+    Ledger, Name, Rejection, Timestamp,
+    key::{Certification, Certified},
+    name::HistoryId,
+    token::{self, CertificateUsage, Holder, Slot, SlotPlan},
+};
+
+use super::{
+    certificates::{CertifyError, bad, failed},
+    requests,
+};
+use crate::x509::{
+    AlternativeName, AuthorityReach, Certificate, CertificateProfile, DistinguishedName,
+    ExtendedKeyUsage, IssueError, Issuer, KeyUsage, NewCertificate, SerialNumber, ToBeSigned,
+};
+
+/// Certificates hold from a little before they are issued: clocks differ.
+const BACKDATED: Duration = Duration::from_secs(300);
+
+/// What a certificate is to say.
+pub(super) struct Wanted<'a> {
+    pub(super) issuer: &'a Name,
+    pub(super) subject: DistinguishedName,
+    spki: &'a [u8],
+    names: Vec<AlternativeName>,
+    until: Timestamp,
+    pub(super) profile: CertificateProfile,
+}
+
+/// A certificate before its signature.
+pub(super) struct Draft {
+    pub(super) to_be_signed: ToBeSigned,
+    pub(super) serial_number: SerialNumber,
+    pub(super) not_before: Timestamp,
+    pub(super) not_after: Timestamp,
+}
+
+impl<'a> Wanted<'a> {
+    /// What `certify` asks for over the public key of the key `name`.
+    pub(super) fn of(
+        name: &'a Name,
+        wanted: &'a Certification,
+        spki: &'a [u8],
+        crl_url: Option<String>,
+        now: Timestamp,
+    ) -> Result<Self, CertifyError> {
+        if let Some(request) = &wanted.request {
+            requests::check(request, spki)?;
+        }
+        let mut names = Vec::new();
+        let dns = wanted.dns_names.iter().flatten();
+        names.extend(dns.map(|name| AlternativeName::Dns(name.as_str().to_owned())));
+        let ip = wanted.ip_addresses.iter().flatten();
+        names.extend(ip.map(|address| AlternativeName::Ip(address.get())));
+        let emails = wanted.emails.iter().flatten();
+        names.extend(emails.map(|email| AlternativeName::Email(email.as_str().to_owned())));
+        let profile = match wanted.path_length {
+            Some(length) => authority(length),
+            None => leaf(wanted.usages.as_deref().unwrap_or_default()),
+        };
+        Ok(Self {
+            issuer: wanted.issuer.as_ref().unwrap_or(name),
+            subject: subject(wanted.subject.as_str())?,
+            spki,
+            names,
+            until: wanted.end(now)?,
+            profile: CertificateProfile {
+                // Of its own certificate a root gives no list.
+                crl_url: crl_url.filter(|_| wanted.issuer.is_some()),
+                ..profile
+            },
+        })
+    }
+
+    /// What a profile plans for a slot of a token.
+    pub(super) fn for_slot(
+        issuer: &'a Name,
+        slot: Slot,
+        plan: &SlotPlan,
+        (holder, token): (&Holder, &Name),
+        spki: &'a [u8],
+        crl_url: Option<String>,
+        now: Timestamp,
+    ) -> Result<Self, CertifyError> {
+        let Some(certificate) = &plan.certificate else {
+            return Err(failed(format!(
+                "slot {slot} has no certificate in its profile"
+            )));
+        };
+        let subject = token::subject(&certificate.subject, holder, token)?;
+        let mut names = Vec::new();
+        if let Some(email) = &holder.email {
+            names.push(AlternativeName::Email(email.as_str().to_owned()));
+            if certificate
+                .usages
+                .contains(&CertificateUsage::SmartcardLogon)
+            {
+                names.push(AlternativeName::Upn(email.as_str().to_owned()));
+            }
+        }
+        let mut profile = leaf(&certificate.usages);
+        if slot == Slot::KEY_MANAGEMENT {
+            profile.key_usages = vec![KeyUsage::KeyAgreement];
+            if spki.len() > 200 {
+                profile.key_usages = vec![KeyUsage::KeyEncipherment];
+            }
+        }
+        profile.crl_url = crl_url;
+        Ok(Self {
+            issuer,
+            subject: named(
+                subject
+                    .iter()
+                    .map(|(it, value)| (it.as_str(), value.as_str())),
+            )?,
+            spki,
+            names,
+            until: now.plus_days(i64::from(certificate.days)),
+            profile,
+        })
+    }
+
+    /// The certificate for `issuer`, whose own one holds so long, to sign.
+    pub(super) fn draft(
+        &self,
+        issuer: &Issuer,
+        holds: Option<(Timestamp, Timestamp)>,
+        now: Timestamp,
+    ) -> Result<Draft, CertifyError> {
+        let (not_before, not_after) = period(self.until, holds, now);
+        if not_after <= now {
+            return Err(bad(
+                "issuer",
+                "its certificate ends now, or has ended: renew that first",
+            ));
+        }
+        let serial_number = serial_number()?;
+        let new = NewCertificate {
+            serial_number: &serial_number,
+            subject: &self.subject,
+            spki: self.spki,
+            alternative_names: &self.names,
+            not_before,
+            not_after,
+            profile: &self.profile,
+        };
+        let to_be_signed = issuer.certificate(&new).map_err(|e| refused(&e))?;
+        Ok(Draft {
+            to_be_signed,
+            serial_number,
+            not_before,
+            not_after,
+        })
+    }
+
+    /// An authority keeps its name: what it issued and its lists name it.
+    pub(super) fn check_name(
+        &self,
+        ledger: &Ledger,
+        name: &Name,
+        now: Timestamp,
+    ) -> Result<(), CertifyError> {
+        if self.profile.authority.is_none() {
+            return Ok(());
+        }
+        let key = ledger.key(name).map(|e| &e.state);
+        let Some(before) = key.and_then(|key| key.lists_under(now)) else {
+            return Ok(());
+        };
+        let before = super::certificates::read(before)?;
+        if before.is_named(&self.subject) {
+            return Ok(());
+        }
+        Err(other_name(&before, "subject"))
+    }
+}
+
+/// A certificate as a decision can be tried with, before anything is made.
+pub(crate) fn placeholder(
+    target: &HistoryId,
+    wanted: &Certification,
+    now: Timestamp,
+) -> Result<Certified, Rejection> {
+    Ok(Certified {
+        issuer: wanted.issuer.as_ref().unwrap_or(&target.name).clone(),
+        serial: Box::default(),
+        not_before: now,
+        not_after: wanted.end(now)?,
+        authority: wanted.path_length.is_some(),
+        certificate: Box::default(),
+    })
+}
+
+/// An authority of another name than it had.
+pub(super) fn other_name(before: &Certificate, field: &'static str) -> CertifyError {
+    let fault = format!(
+        "an authority keeps its name, {}: what it issued and its lists name it; make another authority",
+        before.subject()
+    );
+    bad(field, &fault)
+}
+
+/// The certificate of a new root whose key is on no server, for that key to sign: as `key certify` would make it in custody.
+///
+/// # Errors
+///
+/// [`CertifyError::Rejected`] if it cannot be called so or its key cannot sign; [`CertifyError::Failed`] if there is no
+/// random number for its serial.
+pub fn new_root(
+    subject: &str,
+    spki: &[u8],
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<ToBeSigned, CertifyError> {
+    let subject = self::subject(subject)?;
+    let issuer = Issuer::new_root(&subject, spki).map_err(|e| bad("issuer", &e.to_string()))?;
+    let (not_before, not_after) = period(until, None, now);
+    let new = NewCertificate {
+        serial_number: &serial_number()?,
+        subject: &subject,
+        spki,
+        alternative_names: &[],
+        not_before,
+        not_after,
+        profile: &authority(1),
+    };
+    issuer.certificate(&new).map_err(|e| refused(&e))
+}
+
+/// From when and until when a certificate holds: nothing outlives the authority that vouches for it, or was there before it.
+fn period(
+    until: Timestamp,
+    holds: Option<(Timestamp, Timestamp)>,
+    now: Timestamp,
+) -> (Timestamp, Timestamp) {
+    let not_before = Timestamp::from_seconds(now.seconds() - BACKDATED.as_secs() as i64);
+    let not_after = Timestamp::from_seconds(until.seconds());
+    match holds {
+        Some((from, until)) => (not_before.max(from), not_after.min(until)),
+        None => (not_before, not_after),
+    }
+}
+
+fn serial_number() -> Result<SerialNumber, CertifyError> {
+    let mut random = [0; 16];
+    rand::fill(&mut random).map_err(failed)?;
+    Ok(SerialNumber::from_random(random))
+}
+
+/// A subject as people write it: a name of RFC 4514 if it has the form of one, and else a common name.
+fn subject(text: &str) -> Result<DistinguishedName, CertifyError> {
+    let attribute = text.split_once('=').map(|(attribute, _)| attribute.trim());
+    let is_name = attribute.is_some_and(|attribute| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+        !attribute.is_empty() && attribute.chars().all(plain)
+    });
+    if is_name {
+        text.parse()
+            .map_err(|e: crate::x509::NotAName| bad("subject", &e.to_string()))
+    } else {
+        named([("CN", text)])
+    }
+}
+
+fn named<'a>(
+    parts: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<DistinguishedName, CertifyError> {
+    DistinguishedName::from_parts(parts).map_err(|e| bad("subject", &e.to_string()))
+}
+
+/// What cannot be issued, under the field that asked for it.
+fn refused(error: &IssueError) -> CertifyError {
+    use IssueError as E;
+    let field = match error {
+        E::Key(_) => "public_key",
+        E::NotAnAuthority { .. } => "issuer",
+        E::PathLength { .. } => "path_length",
+        E::NotItsOwn | E::NamedAsIssuer | E::TooLong { .. } => "subject",
+        E::Period { .. } | E::OutlivesIssuer { .. } => "until",
+        E::AuthorityUsage | E::UnfitUsage { .. } | E::Repeated { .. } => "usages",
+        E::AlternativeName { .. } | E::TooMany { .. } => "dns_names",
+        // Of the service's own configuration, of its lists, of its numbers.
+        E::CrlUrl { .. } | E::RevokedTwice { .. } | E::Encoding(_) => return failed(error),
+    };
+    bad(field, &error.to_string())
+}
+
+fn authority(path_length: u8) -> CertificateProfile {
+    CertificateProfile {
+        key_usages: vec![KeyUsage::KeyCertSign, KeyUsage::CrlSign],
+        authority: Some(AuthorityReach {
+            path_length: Some(path_length),
+        }),
+        ..CertificateProfile::default()
+    }
+}
+
+fn leaf(usages: &[CertificateUsage]) -> CertificateProfile {
+    use {CertificateUsage as U, ExtendedKeyUsage as E};
+    let mut key_usages = vec![KeyUsage::DigitalSignature];
+    if usages.contains(&U::DocumentSigning) {
+        key_usages.push(KeyUsage::ContentCommitment);
+    }
+    let extended = usages.iter().filter_map(|usage| {
+        Some(match usage {
+            U::ClientAuth => E::ClientAuth,
+            U::ServerAuth => E::ServerAuth,
+            U::EmailProtection => E::EmailProtection,
+            U::SmartcardLogon => E::SmartcardLogon,
+            U::CodeSigning => E::CodeSigning,
+            U::DocumentSigning => return None,
+        })
+    });
+    CertificateProfile {
+        key_usages,
+        extended_key_usages: extended.collect(),
+        ..CertificateProfile::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> String {
+        match subject(text) {
+            Ok(name) => name.to_string(),
+            Err(error) => format!("! {error}"),
+        }
+    }
+
+    #[test]
+    fn a_subject_is_a_common_name_or_a_whole_name() {
+        assert_eq!(said("Example Root CA"), "CN=Example Root CA");
+        assert_eq!(said("CN=Ada,O=Example"), "CN=Ada,O=Example");
+        assert_eq!(said("CN = Ada, O = Example"), "CN=Ada,O=Example");
+        assert_eq!(said("1 + 1 = 2"), "CN=1 \\+ 1 \\= 2".replace("\\=", "="));
+        for (bad, words) in [
+            ("CN=Ada,Example", "not a name"),
+            ("CN=Ada,XX=Example", "no \"XX\" here"),
+            ("CN=", "1 to 64"),
+            (&format!("CN={}", "x".repeat(65)), "1 to 64"),
+            (&"x".repeat(65), "1 to 64"),
+        ] {
+            let said = said(bad);
+            assert!(said.contains(words), "{bad}: {said}");
+            assert!(said.contains("field subject"), "{said}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Requests for certificates (PKCS#10) that others made.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use keyledger_domain::{
+    Algorithm, Name,
+    key::{Certification, Register},
+    pem,
+    text::{Reason, Ticket, Title},
+    views::InventoryRow,
+};
+use keyledger_service::x509::{CertificateRequest, MAX_CERTIFICATE_BYTES, PublicKeyKind};
+use keyledger_wire::{CommandError, query::Nothing};
+
+use crate::{
+    cli::openpgp::files,
+    exit::{Exit, Failure},
+    session::Session,
+};
+
+/// A request, verified: whoever made it has the key.
+pub(super) struct Csr {
+    der: Vec<u8>,
+    request: CertificateRequest,
+}
+
+impl Csr {
+    /// Reads a request in PEM or DER.
+    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+        let bytes = files::read(path, 2 * MAX_CERTIFICATE_BYTES)?;
+        let text = String::from_utf8_lossy(&bytes);
+        let der = if text.contains("-----BEGIN ") {
+            pem::one(&text, "CERTIFICATE REQUEST").map_err(|e| files::refused(path, e))?
+        } else {
+            bytes
+        };
+        let request = CertificateRequest::from_der(&der).map_err(|e| files::refused(path, e))?;
+        Ok(Self { der, request })
+    }
+
+    /// The request as the service takes it.
+    pub(super) fn text(&self) -> String {
+        STANDARD.encode(&self.der)
+    }
+
+    /// True if the key is in the ledger under this name; of another key an error.
+    pub(super) async fn is_known(&self, session: &Session, name: &Name) -> anyhow::Result<bool> {
+        let row: Result<InventoryRow, _> = session
+            .query(&format!("inventory.show.{name}"), &Nothing {})
+            .await;
+        let row = match row {
+            Ok(row) => row,
+            Err(error) if is_not_found(&error) => return Ok(false),
+            Err(error) => return Err(error).with_context(|| format!("asking for key {name}")),
+        };
+        if row.public_key.as_deref() == Some(&*STANDARD.encode(self.request.spki())) {
+            return Ok(true);
+        }
+        let problem = format!("key {name} is another key than the request's");
+        Err(Failure::new(Exit::Rejected, problem)
+            .remedy("name a new key, or rotate that one to the request's public key first")
+            .into())
+    }
+
+    /// The key, to be registered with the certificate.
+    pub(super) fn register(
+        &self,
+        wanted: Certification,
+        reason: Option<Reason>,
+        ticket: Option<Ticket>,
+    ) -> anyhow::Result<Register> {
+        let algorithm = match self.request.key() {
+            PublicKeyKind::P256 => Algorithm::P256,
+            PublicKeyKind::P384 => Algorithm::P384,
+            PublicKeyKind::Ed25519 => Algorithm::Ed25519,
+            PublicKeyKind::Rsa { bits: 3_072 } => Algorithm::Rsa3072,
+            other => {
+                let problem =
+                    format!("the request's key is {other:?}, and no such key is registered");
+                return Err(Failure::new(Exit::Rejected, problem)
+                    .remedy("use P-256, P-384, Ed25519 or RSA of 3072 bits")
+                    .into());
+            }
+        };
+        Ok(Register {
+            algorithm,
+            public_key: STANDARD.encode(self.request.spki()),
+            purposes: None,
+            parent: None,
+            activate: Some(true),
+            title: Title::new(wanted.subject.as_str()).ok(),
+            labels: None,
+            owner: None,
+            classification: None,
+            usage: None,
+            handling: None,
+            disposal: None,
+            activation_at: None,
+            protect_stop_at: None,
+            process_stop_at: None,
+            rotation_period_days: None,
+            certify: Some(Box::new(wanted)),
+            install: None,
+            reason,
+            ticket,
+        })
+    }
+}
+
+fn is_not_found(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref::<CommandError>(),
+        Some(CommandError::Refused(refusal)) if refusal.reason == "not_found"
+    )
+}
