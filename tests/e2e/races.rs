@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use futures::future::{join_all, join3};
-use keyledger_domain::{Ledger, Record, key};
+use keyledger_domain::{Ledger, Record};
 use keyledger_service::Service;
 use serde_json::{Value, json};
 
@@ -49,8 +49,8 @@ async fn offboarding(world: &World, admin: &Admin, service: &Service, rounds: Ra
         assert!(!lives, "a user of nobody lives on: {said}");
         let owned = ledger
             .key(&name(&key_name))
-            .is_some_and(|k| matches!(k.state.state, key::State::PreActive | key::State::Active));
-        assert!(!owned, "a key of nobody lives on: {said}");
+            .is_some_and(|k| k.state.owner == Some(name(&person)));
+        assert!(!owned, "a key belongs to who has left: {said}");
     }
 }
 

@@ -105,7 +105,19 @@ impl schemars::JsonSchema for Name {
 }
 
 /// The kinds of aggregate: the third token of a command's or an event's subject.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Aggregate {
     /// A cryptographic key.

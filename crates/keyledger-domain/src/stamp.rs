@@ -72,7 +72,7 @@ impl std::fmt::Display for Role {
 }
 
 /// How an identity was verified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VerifiedBy {
     /// nats-server's own stamp on a shared service import.
@@ -88,7 +88,7 @@ pub enum VerifiedBy {
 }
 
 /// Who did it: authority goes by the nkeys, the names are for people.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Stamp {
     /// The account's public nkey.
     pub account: Arc<str>,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What a snapshot's file begins with; the digit is its form's version.
-const MAGIC: &[u8] = b"keyledger-snapshot-9\n";
+const MAGIC: &[u8] = b"keyledger-snapshot-10\n";
 /// The MAC behind the content, in bytes.
 const TAG_BYTES: usize = 32;
 

@@ -12,6 +12,7 @@ pub mod local;
 pub mod notice;
 pub mod query;
 pub mod reply;
+pub mod schemas;
 mod signature;
 pub mod subject;
 pub mod table;

@@ -16,14 +16,14 @@ pub struct EventsQuery {
 }
 
 /// Stored events, as lines of the export's form.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EventsPage {
     /// A line each; none at the end of the ledger.
     pub lines: Vec<String>,
 }
 
 /// The certificates over a key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Certificates {
     /// Over the key: those that hold, newest first, and then those that do not.
     pub certificates: Vec<keyledger_domain::key::Certified>,
@@ -32,7 +32,7 @@ pub struct Certificates {
 }
 
 /// An authority of the organisation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AuthorityRow {
     /// Its key.
     pub name: keyledger_domain::Name,
@@ -115,7 +115,7 @@ impl CertificateState {
 }
 
 /// A certificate that an authority issued.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct IssuedRow {
     /// Its serial number, lower-case hex.
     pub serial: String,
@@ -143,7 +143,7 @@ pub struct IssuedRow {
 }
 
 /// Who may log in by SSH as a principal.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AuthorizedKeys {
     /// Whose keys.
     pub principal: keyledger_domain::Name,
@@ -152,14 +152,14 @@ pub struct AuthorizedKeys {
 }
 
 /// Whose attestations of tokens are believed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AttestationAuthorities {
     /// Those that sign the certificates with which tokens attest.
     pub authorities: Vec<AttestationAuthorityRow>,
 }
 
 /// An authority that signs the certificates with which tokens attest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AttestationAuthorityRow {
     /// Whom its certificate is for.
     pub subject: String,
@@ -172,7 +172,7 @@ pub struct AttestationAuthorityRow {
 }
 
 /// Why an authority is believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// Keyledger has it embedded.
@@ -184,7 +184,7 @@ pub enum Origin {
 }
 
 /// A principal's OpenPGP certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OpenpgpCertificate {
     /// Whose.
     pub principal: keyledger_domain::Name,
@@ -199,7 +199,7 @@ pub struct OpenpgpCertificate {
 }
 
 /// A list of revoked certificates.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Crl {
     /// Whose certificates.
     pub issuer: keyledger_domain::Name,
@@ -208,7 +208,7 @@ pub struct Crl {
 }
 
 /// What an authority whose secret half is kept elsewhere is to sign.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ToBeSigned {
     /// The authority's key.
     pub issuer: keyledger_domain::Name,
@@ -228,7 +228,7 @@ pub struct CrlWanted {
 }
 
 /// A view was rebuilt from the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Rebuilt {
     /// How many events were folded.
     pub events: u64,
@@ -239,7 +239,7 @@ pub struct Rebuilt {
 }
 
 /// How an instance is: what `keyledger doctor` shows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ServiceStatus {
     /// The instance's own id in `nats micro`.
     pub instance: String,
@@ -282,7 +282,7 @@ pub struct ServiceStatus {
 }
 
 /// That the inventory bucket was gone although the connection held, and was made anew.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct InventoryRemade {
     /// How often since this instance was started.
     pub times: u32,
@@ -291,7 +291,7 @@ pub struct InventoryRemade {
 }
 
 /// How a server is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ServerStatus {
     /// Its name.
     pub name: String,
@@ -312,6 +312,8 @@ pub struct Question {
     pub about: &'static str,
     /// The JSON Schema of its payload.
     pub schema: fn() -> schemars::Schema,
+    /// The JSON Schema of its answer.
+    pub answer: fn() -> schemars::Schema,
 }
 
 /// A question without a payload.
@@ -326,131 +328,195 @@ pub const QUESTIONS: &[Question] = &[
         tail: "inventory.locate",
         about: "Locate keys by any attribute, page by page, now or as of a past moment",
         schema: || schemars::schema_for!(keyledger_domain::views::InventoryQuery),
+        answer: || schemars::schema_for!(keyledger_domain::views::InventoryPage),
     },
     Question {
         name: "inventory-show",
         tail: "inventory.show.*",
         about: "One key of the inventory",
         schema: || schemars::schema_for!(Nothing),
+        answer: || schemars::schema_for!(keyledger_domain::views::InventoryRow),
     },
     Question {
         name: "history",
         tail: "history.*.*",
         about: "The timeline of one aggregate, page by page: who, when, why, and what changed",
         schema: || schemars::schema_for!(keyledger_domain::views::HistoryQuery),
+        answer: || schemars::schema_for!(Vec<keyledger_domain::views::TimelineEntry>),
     },
     Question {
         name: "principals",
         tail: "principals",
         about: "All principals",
         schema: || schemars::schema_for!(keyledger_domain::views::ListQuery),
+        answer: || {
+            schemars::schema_for!(
+                keyledger_domain::views::Page<keyledger_domain::views::PrincipalRow>
+            )
+        },
     },
     Question {
         name: "accounts",
         tail: "accounts",
         about: "All NATS accounts with their signing keys",
         schema: || schemars::schema_for!(keyledger_domain::views::ListQuery),
+        answer: || {
+            schemars::schema_for!(
+                keyledger_domain::views::Page<keyledger_domain::views::AccountRow>
+            )
+        },
     },
     Question {
         name: "credentials",
         tail: "credentials.*",
         about: "The users of one account",
         schema: || schemars::schema_for!(keyledger_domain::views::ListQuery),
+        answer: || {
+            schemars::schema_for!(keyledger_domain::views::Page<keyledger_domain::views::UserRow>)
+        },
+    },
+    Question {
+        name: "history-search",
+        tail: "history.search",
+        about: "Events of all histories, by who, when and what, page by page",
+        schema: || schemars::schema_for!(keyledger_domain::views::SearchQuery),
+        answer: || schemars::schema_for!(keyledger_domain::views::SearchPage),
+    },
+    Question {
+        name: "principals-show",
+        tail: "principals.show.*",
+        about: "One principal, with its users, its tokens, and what it answers for",
+        schema: || schemars::schema_for!(Nothing),
+        answer: || schemars::schema_for!(keyledger_domain::views::PrincipalDetail),
+    },
+    Question {
+        name: "users",
+        tail: "users",
+        about: "Users of all accounts: by account, principal, role, state",
+        schema: || schemars::schema_for!(keyledger_domain::views::UserQuery),
+        answer: || {
+            schemars::schema_for!(keyledger_domain::views::Page<keyledger_domain::views::UserRow>)
+        },
+    },
+    Question {
+        name: "users-show",
+        tail: "users.show.*",
+        about: "One NATS user",
+        schema: || schemars::schema_for!(Nothing),
+        answer: || schemars::schema_for!(keyledger_domain::views::UserRow),
     },
     Question {
         name: "operator",
         tail: "operator",
         about: "The NATS operator",
         schema: || schemars::schema_for!(Nothing),
+        answer: || schemars::schema_for!(keyledger_domain::views::OperatorRow),
     },
     Question {
         name: "tokens",
         tail: "tokens",
         about: "All tokens: where each stands, who holds it, what is on it",
         schema: || schemars::schema_for!(keyledger_domain::views::ListQuery),
+        answer: || {
+            schemars::schema_for!(keyledger_domain::views::Page<keyledger_domain::views::TokenRow>)
+        },
     },
     Question {
         name: "tokens-show",
         tail: "tokens.show.*",
         about: "One token, by its serial number",
         schema: || schemars::schema_for!(Nothing),
+        answer: || schemars::schema_for!(keyledger_domain::views::TokenRow),
     },
     Question {
         name: "tokens-trust",
         tail: "tokens.trust",
         about: "The authorities whose attestations of tokens are believed",
         schema: || schemars::schema_for!(Nothing),
+        answer: || schemars::schema_for!(AttestationAuthorities),
     },
     Question {
         name: "ssh-authorized-keys",
         tail: "ssh.authorized_keys.*",
         about: "The lines of authorized_keys for one principal: of its tokens' keys and its OpenPGP certificate, without what was revoked",
         schema: || schemars::schema_for!(Nothing),
+        answer: || schemars::schema_for!(AuthorizedKeys),
     },
     Question {
         name: "openpgp",
         tail: "openpgp",
         about: "The OpenPGP certificates of all principals that have one and act, by name, page by page",
         schema: || schemars::schema_for!(keyledger_domain::views::ListQuery),
+        answer: || schemars::schema_for!(keyledger_domain::views::Page<OpenpgpCertificate>),
     },
     Question {
         name: "openpgp-show",
         tail: "openpgp.show.*",
         about: "The OpenPGP certificate of one principal, and those of its subkeys that the ledger knows to be revoked",
         schema: || schemars::schema_for!(Nothing),
+        answer: || schemars::schema_for!(OpenpgpCertificate),
     },
     Question {
         name: "certificates",
         tail: "certificates.*",
         about: "The certificates over one key, newest first, with those above the newest up to its root",
         schema: || schemars::schema_for!(Nothing),
+        answer: || schemars::schema_for!(Certificates),
     },
     Question {
         name: "certificates-crl",
         tail: "certificates.crl.*",
         about: "The list of the certificates of one authority that were revoked, signed now",
         schema: || schemars::schema_for!(Nothing),
+        answer: || schemars::schema_for!(Crl),
     },
     Question {
         name: "certificates-to-be-signed",
         tail: "certificates.to_be_signed.*",
         about: "The bytes of a certificate over one key, for an authority whose secret half is kept elsewhere; `install` takes the certificate",
         schema: || schemars::schema_for!(keyledger_domain::key::Certify),
+        answer: || schemars::schema_for!(ToBeSigned),
     },
     Question {
         name: "certificates-crl-to-be-signed",
         tail: "certificates.crl.to_be_signed.*",
         about: "The bytes of the list of revoked certificates, for an authority whose secret half is kept elsewhere",
         schema: || schemars::schema_for!(CrlWanted),
+        answer: || schemars::schema_for!(ToBeSigned),
     },
     Question {
         name: "authorities",
         tail: "authorities",
         about: "The organisation's authorities: where each stands, until when it holds, how much it issued",
         schema: || schemars::schema_for!(keyledger_domain::views::ListQuery),
+        answer: || schemars::schema_for!(keyledger_domain::views::Page<AuthorityRow>),
     },
     Question {
         name: "authorities-issued",
         tail: "authorities.issued.*",
         about: "The certificates that one authority issued, by serial number: for whom, until when, and how each stands",
         schema: || schemars::schema_for!(IssuedQuery),
+        answer: || schemars::schema_for!(keyledger_domain::views::Page<IssuedRow>),
     },
     Question {
         name: "ledger-head",
         tail: "ledger.head",
         about: "The signed head of the ledger: count, sequence and digest of all events",
         schema: || schemars::schema_for!(Nothing),
+        answer: || schemars::schema_for!(keyledger_domain::verify::SignedHead),
     },
     Question {
         name: "ledger-events",
         tail: "ledger.events",
         about: "Stored events, exactly as they are stored, page by page",
         schema: || schemars::schema_for!(EventsQuery),
+        answer: || schemars::schema_for!(EventsPage),
     },
     Question {
         name: "status",
         tail: "status",
         about: "How this instance and its servers are",
         schema: || schemars::schema_for!(Nothing),
+        answer: || schemars::schema_for!(ServiceStatus),
     },
 ];

@@ -15,13 +15,15 @@ pub enum Status {
 }
 
 /// A command was accepted: what it wrote survives power loss.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Acknowledgement {
     /// `accepted`.
     pub status: Status,
     /// The command's id.
+    #[schemars(with = "String")]
     pub command_id: Uuid,
     /// The conversation.
+    #[schemars(with = "String")]
     pub correlation_id: Uuid,
     /// The aggregate's name.
     pub id: String,
@@ -52,7 +54,7 @@ pub struct Acknowledgement {
 }
 
 /// A certificate that a command brought.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct IssuedCertificate {
     /// The key that signed it; the key itself of a root.
     pub issuer: Name,
@@ -104,7 +106,7 @@ pub struct SlotCertificate {
 }
 
 /// Something secret, sealed to a public curve key (an nkey `X…`): only its holder can open it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Sealed {
     /// The sender's public curve key, made for this one message.
     pub sender: String,
@@ -113,16 +115,20 @@ pub struct Sealed {
 }
 
 /// A command or a question was refused: nothing was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, schemars::JsonSchema,
+)]
 #[error("{reason}: {message}")]
 pub struct Refusal {
     /// `rejected`.
     pub status: Status,
     /// The command's id, where it could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub command_id: Option<Uuid>,
     /// The conversation, where it could be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub correlation_id: Option<Uuid>,
     /// The stable name of the rule or of the fault.
     pub reason: String,

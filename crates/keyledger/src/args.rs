@@ -8,6 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use keyledger_domain::{
     Algorithm, Name, Purpose, Purposes, Role,
     key::{Class, Classification, Custodian, RevocationReason, State},
+    name::Aggregate,
     principal::Kind,
     private_key::{self, PrivateKey},
     record::Ids,
@@ -125,6 +126,11 @@ pub(crate) fn usage() -> impl TypedValueParser<Value = keyledger_domain::token::
         "code_signing",
         "document_signing",
     ])
+}
+
+/// A kind of aggregate.
+pub(crate) fn aggregate() -> impl TypedValueParser<Value = Aggregate> {
+    choice(Aggregate::ALL.map(Aggregate::as_str))
 }
 
 /// A kind of principal.

@@ -67,7 +67,7 @@ pub(crate) struct Connection {
     /// How long an answer is waited for
     #[arg(long, global = true, value_name = "DURATION", default_value = "15s", value_parser = when::parse_duration)]
     timeout: Duration,
-    /// The directory of `keyledger up` or `keyledger init` [default: ./.keyledger where it exists]
+    /// The directory of `keyledger up` or `keyledger init` [default: .keyledger here or in a directory above]
     #[arg(long, global = true, value_name = "DIR", env = "KEYLEDGER_DIR")]
     dir: Option<PathBuf>,
     /// Sign what is commanded with the key in this slot of your own token: piv:9c or piv:9a
@@ -128,8 +128,10 @@ impl Connection {
     fn dir(&self) -> Option<PathBuf> {
         let named_otherwise =
             self.context.is_some() || self.server.is_some() || self.creds.is_some();
-        let default =
-            || Some(PathBuf::from(DEFAULT_DIR)).filter(|d| d.is_dir() && !named_otherwise);
+        let default = || {
+            let here = std::env::current_dir().ok().filter(|_| !named_otherwise)?;
+            place::found_from(&here)
+        };
         self.dir.clone().or_else(default)
     }
 

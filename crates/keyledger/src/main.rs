@@ -35,7 +35,7 @@ fn main() -> ExitCode {
             |()| ExitCode::SUCCESS,
         );
     }
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::parse_from(cli::arranged(std::env::args_os()));
     let json = cli.is_json();
     log(&cli);
     // Root keys, passphrases and seeds are in it, of one command or another.

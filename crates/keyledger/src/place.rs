@@ -1,10 +1,14 @@
 //! The directory that `keyledger init` writes and `keyledger up` runs in, as the commands need it.
 
-use std::path::Path;
+use std::{
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
 
 use keyledger_service::trust::Organisation;
 
 use crate::{
+    connect::DEFAULT_DIR,
     context::Context,
     exit::{Exit, Failure},
 };
@@ -19,6 +23,21 @@ pub(crate) fn organisation(dir: &Path) -> anyhow::Result<Organisation> {
         Failure::new(Exit::Usage, problem)
             .remedy("name its directory with --dir; `keyledger up` or `keyledger init` makes one")
             .into()
+    })
+}
+
+/// The directory `.keyledger` in `start`, or in the nearest directory above it, as git looks for its own.
+///
+/// One above is taken only where it belongs to this user: whose it is says where commands go.
+pub(crate) fn found_from(start: &Path) -> Option<PathBuf> {
+    let owner = |path: &Path| path.metadata().ok().map(|m| m.uid());
+    let mine = owner(Path::new("/proc/self"));
+    let mut above = start.ancestors().map(|dir| dir.join(DEFAULT_DIR));
+    let here = above.next().filter(|dir| dir.is_dir());
+    // As it was named, where it is here: what is printed of it stays short.
+    here.map(|_| PathBuf::from(DEFAULT_DIR)).or_else(|| {
+        let mut found = above.filter(|dir| dir.is_dir());
+        found.find(|dir| mine.is_some() && owner(dir) == mine)
     })
 }
 
@@ -66,5 +85,35 @@ mod tests {
         fs::write(organisation.context(ADMINISTRATOR), text).unwrap();
         let context = administrator_context(&after).unwrap();
         assert_eq!(context.creds, "/run/secrets/ada.creds");
+    }
+
+    #[test]
+    fn the_directory_is_found_from_below() {
+        let home = tempfile::tempdir().unwrap();
+        let deep = home.path().join("a/b/c");
+        fs::create_dir_all(&deep).unwrap();
+        let at = home.path().join("a").join(DEFAULT_DIR);
+        fs::create_dir(&at).unwrap();
+        assert_eq!(found_from(&deep), Some(at));
+        assert_eq!(found_from(&home.path().join("a")), Some(DEFAULT_DIR.into()));
+        // The nearest one counts.
+        let nearer = home.path().join("a/b").join(DEFAULT_DIR);
+        fs::create_dir(&nearer).unwrap();
+        assert_eq!(found_from(&deep), Some(nearer));
+    }
+
+    #[test]
+    fn somebody_elses_directory_above_is_not_taken() {
+        use std::os::unix::fs::chown;
+        let home = tempfile::tempdir().unwrap();
+        let deep = home.path().join("a");
+        fs::create_dir(&deep).unwrap();
+        let at = home.path().join(DEFAULT_DIR);
+        fs::create_dir(&at).unwrap();
+        assert_eq!(found_from(&deep), Some(at.clone()));
+        // Only root may give a directory away; elsewhere there is nothing to see.
+        if chown(&at, Some(65_534), None).is_ok() {
+            assert_ne!(found_from(&deep), Some(at));
+        }
     }
 }

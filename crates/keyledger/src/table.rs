@@ -74,6 +74,36 @@ impl Table {
         self.rows.push(cells.into());
     }
 
+    /// Adds a row whose length is known only at run time, a cell a heading.
+    pub(crate) fn push(&mut self, cells: Vec<Cell>) {
+        debug_assert_eq!(cells.len(), self.heads.len(), "a cell a heading");
+        self.rows.push(cells);
+    }
+
+    /// Its rows under their headings, as comma-separated values (RFC 4180). What a spreadsheet would take for a formula is made text.
+    pub(crate) fn csv(&self) -> String {
+        let field = |text: &str| {
+            let formula = text.starts_with(['=', '+', '-', '@']);
+            let text = if formula {
+                format!("'{text}")
+            } else {
+                text.to_owned()
+            };
+            if text.contains([',', '"', '\n', '\r']) {
+                format!("\"{}\"", text.replace('"', "\"\""))
+            } else {
+                text
+            }
+        };
+        let heads = self.heads.iter().map(|head| field(head));
+        let mut lines = vec![heads.collect::<Vec<_>>().join(",")];
+        for row in &self.rows {
+            let cells = row.iter().map(|cell| field(&cell.text));
+            lines.push(cells.collect::<Vec<_>>().join(","));
+        }
+        lines.into_iter().map(|line| line + "\r\n").collect()
+    }
+
     /// Its text: widths cut to `width`, where there is one; colours if they are wanted.
     pub(crate) fn render(&self, width: Option<usize>, colour: bool) -> String {
         let headed = self.heads.iter().any(|head| !head.is_empty());

@@ -46,6 +46,8 @@ events! {
     "key.v1.certified" => Certified(Certified),
     /// A certificate over it was revoked; the key itself goes on.
     "key.v1.certificate_revoked" => CertificateRevoked(CertificateRevoked),
+    /// Its owner was offboarded: another answers for it from now on, or nobody.
+    "key.v1.handed_over" => HandedOver(HandedOver),
 }
 
 impl Event {
@@ -60,6 +62,17 @@ impl Event {
             None
         }
     }
+}
+
+/// A key's owner was offboarded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HandedOver {
+    /// Who owned it.
+    pub from: Name,
+    /// Who owns it from now on; nobody if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Name>,
 }
 
 /// An event that says all by its type.
@@ -82,7 +95,7 @@ pub enum Custodian {
 }
 
 /// A certificate was issued over a key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Certified {
     /// The key that signed it; the key itself of a root.

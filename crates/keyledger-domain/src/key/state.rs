@@ -148,6 +148,8 @@ pub struct Key {
     pub rotation_period_days: u16,
     /// The principal that answers for it.
     pub owner: Option<Name>,
+    /// Who answered for it last, where nobody does now.
+    pub former_owner: Option<Name>,
     /// The key above it.
     pub parent: Option<Name>,
     /// What people call it.
@@ -216,6 +218,7 @@ impl Key {
             classification: Classification::default(),
             rotation_period_days: 0,
             owner: None,
+            former_owner: None,
             parent,
             title: None,
             usage: None,
@@ -308,6 +311,10 @@ impl Key {
             Event::Scheduled(schedule) => self.schedule(*schedule),
             Event::Certified(certified) => self.certified(certified),
             Event::CertificateRevoked(revoked) => self.certificate_revoked(revoked),
+            Event::HandedOver(h) => {
+                self.owner.clone_from(&h.to);
+                self.former_owner = h.to.is_none().then(|| h.from.clone());
+            }
         }
     }
 
@@ -347,6 +354,9 @@ impl Key {
 
     fn describe(&mut self, d: Description) {
         self.title = d.title.or(self.title.take());
+        if d.owner.is_some() {
+            self.former_owner = None;
+        }
         self.owner = d.owner.or(self.owner.take());
         self.classification = d.classification.unwrap_or(self.classification);
         self.usage = d.usage.or(self.usage.take());

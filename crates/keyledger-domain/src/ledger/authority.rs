@@ -85,6 +85,13 @@ impl Ledger {
                 "its nkey was compromised as key {key}: revoke the user and issue another"
             )));
         }
+        let stands_for = of_user.state.principal.as_ref();
+        let left = stands_for.and_then(|name| self.principal(name)?.state.offboarded_at);
+        if left.is_some() {
+            return Err(refuse(
+                "the principal that its user stands for was offboarded",
+            ));
+        }
         if !of_user.state.is_live(now) {
             return Err(refuse("its user was revoked or has expired"));
         }

@@ -185,6 +185,7 @@ impl Ledger {
         &self,
         name: &Name,
         command: &principal::Command,
+        now: Timestamp,
     ) -> Result<(), Rejection> {
         use principal::Command as C;
         if let C::RecoverKey(c) = command {
@@ -213,37 +214,16 @@ impl Ledger {
                 fault,
             });
         }
-        if matches!(command, C::Offboard(_)) {
-            let what = || HistoryId::new(Aggregate::Principal, name.clone());
-            let mut owned: Vec<_> = self
-                .keys()
-                .filter(|(_, k)| k.state.owner.as_ref() == Some(name))
-                .filter(|(_, k)| {
-                    use key::State as S;
-                    matches!(k.state.state, S::PreActive | S::Active | S::Suspended)
-                })
-                .map(|(key, _)| key.as_str())
-                .collect();
-            if !owned.is_empty() {
-                owned.sort_unstable();
-                let count = owned.len();
-                owned.truncate(5);
-                let keys = if count == 1 { "key" } else { "keys" };
-                let more = if count > 5 { ", …" } else { "" };
-                return Err(Rejection::InUse {
-                    what: what(),
-                    by: format!(
-                        "{count} {keys} it owns ({}{more}): give them to another with `describe`, or deactivate them",
-                        owned.join(", ")
-                    ),
-                });
-            }
+        if let (C::Offboard(c), Some(entry)) = (command, self.principal(name))
+            && entry.state.offboarded_at.is_none()
+        {
+            self.check_offboard(name, c, now)?;
         }
         Ok(())
     }
 
     /// `unit` and the units it belongs to, one within the other.
-    fn units_above<'a>(&'a self, unit: &'a Name) -> impl Iterator<Item = &'a Name> {
+    pub(super) fn units_above<'a>(&'a self, unit: &'a Name) -> impl Iterator<Item = &'a Name> {
         std::iter::successors(Some(unit), |name| self.principal(name)?.state.unit.as_ref())
             .take(self.principals.len() + 1)
     }

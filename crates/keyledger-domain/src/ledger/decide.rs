@@ -56,6 +56,8 @@ pub enum Made {
 pub enum Outcome {
     /// A date of a key was reached.
     Due(Name),
+    /// An offboarding that did not fit one decision goes on.
+    Offboarded(Name),
     /// Secrets that open a token no more were erased and looked for in vain.
     SecretsErased {
         /// The token.
@@ -152,7 +154,7 @@ impl Ledger {
                 }
             }
             Command::Principal(command) => {
-                self.check_principal(name, command)?;
+                self.check_principal(name, command, facts.now)?;
                 let principal = self.principal(name).map(|e| &e.state);
                 let published = match &facts.made {
                     Made::Openpgp(published) => Some(&**published),
@@ -163,8 +165,8 @@ impl Ledger {
                     .iter()
                     .any(|e| matches!(e, principal::Event::Offboarded(_)));
                 decision.add(target, events, Event::Principal);
-                if ends {
-                    self.revoke_users_of(name, facts.now, &mut decision)?;
+                if let (true, principal::Command::Offboard(offboard)) = (ends, command) {
+                    self.leave(name, offboard.to.as_ref(), facts.now, &mut decision)?;
                 }
             }
             Command::Operator(command) => {
@@ -215,6 +217,7 @@ impl Ledger {
         let mut decision = Decision::default();
         match outcome {
             Outcome::Due(name) => return self.decide_due(name, now),
+            Outcome::Offboarded(name) => return self.decide_leaving(name, now),
             Outcome::Erased(name) => {
                 let event = self.key(name).and_then(|e| key::erased(&e.state, now));
                 let target = HistoryId::new(Aggregate::Key, name.clone());
@@ -366,33 +369,6 @@ impl Ledger {
             self.add_revocations(&[name], facts.now, decision)?;
             self.cancel_tasks_of(&[name], facts.now, decision);
         }
-        Ok(())
-    }
-
-    fn revoke_users_of(
-        &self,
-        principal: &Name,
-        now: Timestamp,
-        decision: &mut Decision,
-    ) -> Result<(), Rejection> {
-        let mut users: Vec<_> = self
-            .users()
-            .filter(|(_, u)| u.state.principal.as_ref() == Some(principal))
-            .filter(|(_, u)| u.state.revoked_at.is_none())
-            .collect();
-        users.sort_unstable_by_key(|(name, _)| *name);
-        for (name, entry) in &users {
-            let revoked = user::Revoked {
-                nkey: entry.state.nkey.clone(),
-                revoked_at: now,
-            };
-            let target = HistoryId::new(Aggregate::User, (*name).clone());
-            decision.add(&target, vec![user::Event::Revoked(revoked)], Event::User);
-        }
-        let names: Vec<_> = users.into_iter().map(|(name, _)| name).collect();
-        self.check_dispensable(&names, now)?;
-        self.add_revocations(&names, now, decision)?;
-        self.cancel_tasks_of(&names, now, decision);
         Ok(())
     }
 

@@ -5,6 +5,7 @@ mod bearers;
 mod checks;
 mod decide;
 mod fold;
+mod offboard;
 mod reads;
 mod remarks;
 mod revocations;

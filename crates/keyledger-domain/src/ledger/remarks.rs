@@ -2,10 +2,12 @@
 
 use super::Ledger;
 use crate::{
+    account::Purpose,
     command::{Command, Target},
     key,
-    name::HistoryId,
-    user,
+    name::{HistoryId, Name},
+    principal,
+    user::{self, User},
 };
 
 /// The most that are named one by one.
@@ -24,6 +26,7 @@ impl Ledger {
             Command::User(user::Command::Revoke(_)) if !changed => {
                 self.revoked_before(target).into_iter().collect()
             }
+            Command::Principal(principal::Command::Offboard(_)) => self.left_by(target),
             Command::Key(_)
             | Command::Principal(_)
             | Command::Operator(_)
@@ -46,6 +49,53 @@ impl Ledger {
         named.chain(rest).collect()
     }
 
+    /// What became of what an offboarded principal had, and what nobody can know.
+    fn left_by(&self, target: &Target) -> Vec<String> {
+        let name = &target.name;
+        let mut said = Vec::new();
+        let users = self.users();
+        let users = users.filter(|(_, u)| u.state.principal.as_ref() == Some(name));
+        match users.count() {
+            0 => said.push("no user was issued for it with `--principal`".to_owned()),
+            count => said.push(format!("users that stood for it, revoked: {count}")),
+        }
+        match self.heir(name) {
+            Some(heir) => said.push(format!("what it owned goes to {heir}")),
+            None => {
+                let keys = self.keys();
+                let keys = keys.filter(|(_, k)| k.state.former_owner.as_ref() == Some(name));
+                let keys: Vec<&Name> = keys.map(|(key, _)| key).collect();
+                said.extend(named("keys without an owner now", keys).map(|it| {
+                    format!("{it}: `keyledger inventory --without-owner` lists them, `keyledger key describe` gives them one")
+                }));
+            }
+        }
+        said.extend(
+            named(
+                "principals that nobody answers for now",
+                self.answered_by(name),
+            )
+            .map(|it| format!("{it}: `keyledger principal describe NAME --responsible PERSON`")),
+        );
+        let unbound = self.users().filter(|(_, u)| {
+            let user = &u.state;
+            user.principal.is_none() && user.revoked_at.is_none() && self.is_somebodys(user)
+        });
+        let unbound: Vec<&Name> = unbound.map(|(user, _)| user).collect();
+        said.extend(
+            named("users that stand for no principal, and go on", unbound).map(|it| {
+                format!("{it}: `keyledger user list --without-principal` lists them; revoke those that it used")
+            }),
+        );
+        said
+    }
+
+    /// False of those that this service connects with itself, and of agents, which are machines'.
+    pub(crate) fn is_somebodys(&self, user: &User) -> bool {
+        let purpose = self.account(&user.account).map(|e| e.state.purpose);
+        !matches!(purpose, Some(Purpose::System | Purpose::Service))
+    }
+
     fn revoked_before(&self, target: &Target) -> Option<String> {
         let user = &self.user(&target.name)?.state;
         let at = user.revoked_at?;
@@ -55,4 +105,17 @@ impl Ledger {
             .unwrap_or_default();
         Some(format!("it was revoked before, at {at}{why}"))
     }
+}
+
+/// How many there are, and the first of them by name; nothing of none.
+fn named(what: &str, mut names: Vec<&Name>) -> Option<String> {
+    if names.is_empty() {
+        return None;
+    }
+    names.sort_unstable();
+    let count = names.len();
+    let more = if count > MAX_NAMED { ", …" } else { "" };
+    names.truncate(MAX_NAMED);
+    let names: Vec<&str> = names.into_iter().map(Name::as_str).collect();
+    Some(format!("{what}: {count} ({}{more})", names.join(", ")))
 }

@@ -17,7 +17,7 @@ commands! { Aggregate::Principal;
     "publish" => Publish,
     /// Recover a key in custody that decrypts for a principal, sealed to your curve key; for approvers
     "recover-key" => RecoverKey,
-    /// Offboard a principal: it acts no more, and its NATS users are revoked with it
+    /// Offboard a principal: its NATS users and its tokens end at once, and what it owned goes to another
     "offboard" => Offboard,
 }
 
@@ -114,5 +114,8 @@ body! { required reason;
 
 body! { required reason;
     /// Offboard a principal.
-    Offboard {}
+    Offboard {
+        /// Who gets what it owned; who answers for it, or its unit, if absent.
+        to: Option<Name>,
+    }
 }

@@ -65,8 +65,11 @@ pub fn decide(
             })]
         }
         (Some(p), Command::Offboard(_)) if p.offboarded_at.is_some() => vec![],
-        (Some(_), Command::Offboard(_)) => {
-            vec![Event::Offboarded(Offboarded { offboarded_at: now })]
+        (Some(_), Command::Offboard(offboard)) => {
+            vec![Event::Offboarded(Offboarded {
+                offboarded_at: now,
+                to: offboard.to.clone(),
+            })]
         }
         (Some(p), Command::Describe(_) | Command::Publish(_)) if p.offboarded_at.is_some() => {
             return Err(Rejection::Ended(id()));

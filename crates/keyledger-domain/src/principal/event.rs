@@ -96,4 +96,7 @@ pub struct KeyRecovered {
 pub struct Offboarded {
     /// When.
     pub offboarded_at: Timestamp,
+    /// Who was named to get what it owned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Name>,
 }

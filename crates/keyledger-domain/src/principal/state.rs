@@ -32,6 +32,8 @@ pub struct Principal {
     pub registered_at: Timestamp,
     /// When it was offboarded.
     pub offboarded_at: Option<Timestamp>,
+    /// Who was named to get what it owned.
+    pub successor: Option<Name>,
 }
 
 impl Principal {
@@ -52,6 +54,7 @@ impl Principal {
             escrowed: Vec::new(),
             registered_at: at,
             offboarded_at: None,
+            successor: None,
         };
         principal.describe(registered.description.clone());
         Some(principal)
@@ -64,7 +67,10 @@ impl Principal {
             Event::Described(description) => self.describe(description.clone()),
             Event::OpenpgpPublished(p) => self.openpgp = Some(Box::new(p.clone())),
             Event::KeyEscrowed(e) => self.escrowed.push(e.clone()),
-            Event::Offboarded(o) => self.offboarded_at = Some(o.offboarded_at),
+            Event::Offboarded(o) => {
+                self.offboarded_at = Some(o.offboarded_at);
+                self.successor.clone_from(&o.to);
+            }
         }
     }
 

@@ -54,6 +54,8 @@ events! {
     "token.v1.secrets_released" => SecretsReleased(SecretsReleased),
     /// It was declared lost.
     "token.v1.lost" => Lost(At),
+    /// Who held it was offboarded: nothing on it counts any more.
+    "token.v1.holder_left" => HolderLeft(HolderLeft),
     /// It was declared found.
     "token.v1.found" => Found(At),
     /// It is out of use for good.
@@ -88,6 +90,7 @@ impl Event {
             | Self::Lost(_)
             | Self::Found(_)
             | Self::Retired(_)
+            | Self::HolderLeft(_)
             | Self::Destroyed(_) => None,
         }
     }
@@ -236,6 +239,16 @@ pub struct SecretsReleased {
     /// The task for which they were given to an agent; none if a person asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<Uuid>,
+}
+
+/// Who held a token was offboarded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HolderLeft {
+    /// Who held it.
+    pub principal: Name,
+    /// When it left.
+    pub left_at: Timestamp,
 }
 
 /// Something happened at a moment.

@@ -345,6 +345,22 @@ impl Token {
                 }
                 self.phase = Phase::Lost;
             }
+            Event::HolderLeft(left) => {
+                if let Some(task) = self.task.as_ref().map(|task| task.filed.task) {
+                    self.distrust(task);
+                    self.phase = Phase::Quarantined;
+                }
+                if self.phase != Phase::Enrolled {
+                    self.phase = Phase::Quarantined;
+                    self.fault = Note::new(&format!(
+                        "its holder {} was offboarded: reset it",
+                        left.principal
+                    ))
+                    .ok();
+                }
+                self.principal = None;
+                self.users.clear();
+            }
             Event::Found(_) => self.phase = Phase::Quarantined,
             Event::Retired(_) => self.phase = Phase::Retired,
             Event::Destroyed(_) => {

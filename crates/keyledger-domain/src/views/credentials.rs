@@ -125,6 +125,72 @@ pub struct OperatorRow {
     pub revision: u32,
 }
 
+/// Asks for users of all accounts, by name. Every condition given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UserQuery {
+    /// Users of this account.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<Name>,
+    /// Users that stand for this principal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal: Option<Name>,
+    /// Users of people and programs that stand for no principal, or all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_principal: Option<bool>,
+    /// Users of this role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Users in this state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<UserState>,
+    /// At most so many, 1 to 500; 100 if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u16>,
+    /// Only rows after this: the `next` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Name>,
+}
+
+/// The users that `query` asks for, by name.
+///
+/// # Errors
+///
+/// [`Rejection::NotFound`] if there is no such account or principal, [`Rejection::OutOfRange`] if the limit is.
+pub fn all_users(
+    ledger: &Ledger,
+    query: &UserQuery,
+    now: Timestamp,
+) -> Result<Page<UserRow>, Rejection> {
+    for (aggregate, name) in [
+        (Aggregate::Account, &query.account),
+        (Aggregate::Principal, &query.principal),
+    ] {
+        let Some(name) = name else { continue };
+        let id = HistoryId::new(aggregate, name.clone());
+        if ledger.head(&id).is_none() {
+            return Err(Rejection::NotFound(id));
+        }
+    }
+    let found = ledger.users().filter(|(_, entry)| {
+        let user = &entry.state;
+        query.account.as_ref().is_none_or(|it| user.account == *it)
+            && (query.principal.is_none() || user.principal == query.principal)
+            && query.without_principal.is_none_or(|none| {
+                // The service's own users, and agents, are nobody's.
+                let lacks = user.principal.is_none() && ledger.is_somebodys(user);
+                lacks == none
+            })
+            && (query.role.is_none() || user.role == query.role)
+            && query.state.is_none_or(|it| state_of(user, now) == it)
+    });
+    let page = ListQuery {
+        limit: query.limit,
+        after: query.after.clone(),
+    };
+    page::by_name(found, &page, |name, user| user_row(name, user, now))
+}
+
 /// The users of an account, by name.
 ///
 /// # Errors
@@ -171,16 +237,19 @@ pub fn operator(ledger: &Ledger) -> Option<OperatorRow> {
     ledger.operator().map(|(name, e)| operator_row(name, e))
 }
 
-fn user_row(name: &Name, entry: &Entry<User>, now: Timestamp) -> UserRow {
-    let user = &entry.state;
-    let state = match user.revoked_at {
+fn state_of(user: &User, now: Timestamp) -> UserState {
+    match user.revoked_at {
         Some(_) => UserState::Revoked,
         None if user.is_live(now) => UserState::Issued,
         None => UserState::Expired,
-    };
+    }
+}
+
+fn user_row(name: &Name, entry: &Entry<User>, now: Timestamp) -> UserRow {
+    let user = &entry.state;
     UserRow {
         name: name.clone(),
-        state,
+        state: state_of(user, now),
         account: user.account.clone(),
         nkey: user.nkey.to_string(),
         role: user.role,

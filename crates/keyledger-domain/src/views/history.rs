@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// One event of a history, readable.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TimelineEntry {
     /// Its place in the history.
     pub revision: u32,
@@ -47,12 +47,16 @@ pub struct TimelineEntry {
     /// Its sequence in the stream.
     pub sequence: u64,
     /// The event's own id.
+    #[schemars(with = "String")]
     pub id: Uuid,
     /// The command it came from.
+    #[schemars(with = "String")]
     pub command_id: Uuid,
     /// The conversation it belongs to.
+    #[schemars(with = "String")]
     pub correlation_id: Uuid,
     /// What caused it.
+    #[schemars(with = "String")]
     pub causation_id: Uuid,
 }
 
@@ -83,7 +87,7 @@ impl HistoryQuery {
 }
 
 /// A field that changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Change {
     /// Its name in the view.
     pub field: String,

@@ -32,6 +32,9 @@ pub struct InventoryRow {
     /// The principal that answers for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<Name>,
+    /// Who answered for it last, where nobody does since it left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former_owner: Option<Name>,
     /// What people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<Title>,
@@ -166,6 +169,7 @@ pub(super) fn row_of(name: &Name, entry: &Entry<Key>) -> InventoryRow {
         custodian: key.custodian,
         classification: key.classification,
         owner: key.owner.clone(),
+        former_owner: key.former_owner.clone(),
         title: key.title.clone(),
         usage: key.usage.clone(),
         handling: key.handling.clone(),

@@ -43,6 +43,15 @@ pub struct InventoryQuery {
     /// Keys that this principal answers for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Name>,
+    /// Keys that nobody answers for, or those that somebody does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_owner: Option<bool>,
+    /// Keys that nobody answers for since this principal left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub former_owner: Option<Name>,
+    /// The service's own keys, which NATS trust and the ledger stand on, or all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system: Option<bool>,
     /// Keys of this classification.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub classification: Option<Classification>,
@@ -134,6 +143,11 @@ pub fn inventory(
     }
     .into_iter()
     .filter(|(name, entry)| query.matches(name, &entry.state, until))
+    .filter(|(name, _)| {
+        query
+            .system
+            .is_none_or(|system| system != ledger.ends(name))
+    })
     .map(|(name, entry)| (sort.value(entry), name, entry))
     .collect();
     let total = found.len();
@@ -201,6 +215,8 @@ impl InventoryQuery {
             && is(self.algorithm.as_ref(), &key.algorithm)
             && self.purpose.is_none_or(|p| key.purposes.has(p))
             && (self.owner.is_none() || self.owner == key.owner)
+            && is(self.without_owner.as_ref(), &key.owner.is_none())
+            && (self.former_owner.is_none() || self.former_owner == key.former_owner)
             && is(self.classification.as_ref(), &key.classification)
             && is(self.custodian.as_ref(), &key.custodian)
             && (self.parent.is_none() || self.parent == key.parent)

@@ -9,12 +9,14 @@ pub mod inventory;
 mod locate;
 pub mod page;
 pub mod principals;
+pub mod search;
 pub mod tokens;
 
-pub use credentials::{AccountRow, OperatorRow, UserRow, UserState};
+pub use credentials::{AccountRow, OperatorRow, UserQuery, UserRow, UserState};
 pub use history::{Change, HistoryFold, HistoryQuery, TimelineEntry, TimelinePage, timeline};
 pub use inventory::{InventoryRow, NewestCertificate, row};
 pub use locate::{InventoryPage, InventoryQuery, InventorySort, States, inventory};
 pub use page::{Filling, ListQuery, Page};
-pub use principals::PrincipalRow;
+pub use principals::{PrincipalDetail, PrincipalRow};
+pub use search::{Search, SearchPage, SearchQuery, SearchRow};
 pub use tokens::TokenRow;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A token, flat: what is not known of it is left out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TokenRow {
     /// Its name: its serial number.
     pub name: Name,
@@ -32,6 +32,7 @@ pub struct TokenRow {
     /// What it last showed to the agent of its own workstation: the one of its task, or where it was last proved; to whichever was the
     /// last, if that one has not seen it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<serde_json::Value>")]
     pub shown: Option<Announcement>,
     /// The workstation it was seen at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,6 +54,7 @@ pub struct TokenRow {
     pub keys: Vec<OnToken>,
     /// Its OpenPGP keys, as the holder's certify key is to bind them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<serde_json::Value>")]
     pub openpgp: Vec<OpenpgpKeyMade>,
     /// True if its PUK and management key are in custody.
     pub secrets_in_custody: bool,
@@ -72,22 +74,25 @@ pub struct TokenRow {
 }
 
 /// What the agent of another workstation said of a token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SeenElsewhere {
     /// The workstation.
     pub workstation: Name,
     /// When it last showed something new there.
     pub shown_at: Timestamp,
     /// What it showed there.
+    #[schemars(with = "serde_json::Value")]
     pub shown: Announcement,
 }
 
 /// A task under way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TaskRow {
     /// Its id.
+    #[schemars(with = "String")]
     pub task: Uuid,
     /// What is to be done.
+    #[schemars(with = "String")]
     pub kind: TaskKind,
     /// For which workstation.
     pub workstation: Name,
@@ -95,20 +100,22 @@ pub struct TaskRow {
     pub filed_at: Timestamp,
     /// The furthest step that was reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub step: Option<Step>,
 }
 
 /// A task that ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LastTask {
     /// Its id.
+    #[schemars(with = "String")]
     pub task: Uuid,
     /// Whether it did what it was for.
     pub done: bool,
 }
 
 /// A key on a token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OnToken {
     /// Where it lies: `piv.9a`, `openpgp.sign`.
     pub place: String,

@@ -3,13 +3,15 @@
 mod eraser;
 mod expirer;
 mod filer;
+mod offboarder;
 mod projector;
 mod scheduler;
 
 use std::sync::Arc;
 
 use keyledger_domain::{
-    Event, LEDGER_SIGNING_KEY, Name, Record, Role, Stamp, account, key, token, user,
+    Event, LEDGER_SIGNING_KEY, Name, Record, Role, Stamp, account, key, principal as principals,
+    token, user,
 };
 use tokio::{sync::mpsc, task::JoinSet};
 
@@ -35,6 +37,12 @@ pub(crate) fn start(
         erase,
         Arc::clone(principal),
     ));
+    let (to_finish, finish) = mpsc::unbounded_channel();
+    tasks.spawn(offboarder::run(
+        Arc::clone(shared),
+        finish,
+        Arc::clone(principal),
+    ));
     tasks.spawn(scheduler::run(Arc::clone(shared), Arc::clone(principal)));
     tasks.spawn(expirer::run(Arc::clone(shared), Arc::clone(principal)));
     tasks.spawn(dispatch(
@@ -44,6 +52,7 @@ pub(crate) fn start(
             projector,
             to_erase,
             to_file,
+            to_finish,
             resolver,
         },
     ));
@@ -55,6 +64,7 @@ struct Outlets {
     projector: Projector,
     to_erase: mpsc::UnboundedSender<Name>,
     to_file: mpsc::UnboundedSender<filer::News>,
+    to_finish: mpsc::UnboundedSender<Name>,
     resolver: Resolver,
 }
 
@@ -87,6 +97,9 @@ async fn dispatch(
             }
             Event::Token(token::Event::TaskFiled(_)) => {
                 let _ = to.to_file.send(filer::News::Filed(name.clone()));
+            }
+            Event::Principal(principals::Event::Offboarded(_)) => {
+                let _ = to.to_finish.send(name.clone());
             }
             Event::User(event) => {
                 let agent = match event {

@@ -152,14 +152,15 @@ async fn open_question(
     question: &Question,
 ) -> Result<Endpoint, async_nats::Error> {
     let outer = prefix.query(question.tail);
-    open(
-        micro,
-        question.name,
-        &outer,
-        question.about,
-        &(question.schema)(),
-    )
-    .await
+    let mut metadata = metadata(&outer, question.about, &(question.schema)());
+    let answer = (question.answer)().as_value().to_string();
+    metadata.insert("answer_schema".to_owned(), answer);
+    micro
+        .endpoint_builder()
+        .name(question.name)
+        .metadata(metadata)
+        .add(Prefix::inner(&outer))
+        .await
 }
 
 async fn open_reports(micro: &Micro, prefix: &Prefix) -> Result<Endpoint, async_nats::Error> {

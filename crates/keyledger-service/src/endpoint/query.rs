@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use async_nats::Message;
 use keyledger_domain::{
-    Ledger, Name, Rejection, Timestamp,
+    EventCid, Ledger, Name, Record, Rejection, Timestamp,
     command::parse_payload,
     key,
     name::{Aggregate, HistoryId},
     verify::{SignedHead, StoredEvent as Exported, export},
-    views::{self, Filling, HistoryQuery, InventoryQuery, ListQuery, Page, page::sorted},
+    views::{
+        self, Filling, HistoryQuery, InventoryQuery, ListQuery, Page, Search, SearchPage,
+        SearchQuery, UserQuery, page::sorted,
+    },
 };
 use keyledger_wire::{
     Prefix, SERVICE_VERSION,
@@ -100,6 +103,27 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
             let _: Nothing = parse_payload(payload)?;
             let id = HistoryId::new(Aggregate::Key, parse_name(name)?);
             let row = views::row(&shared.live.ledger.read(), &id.name);
+            ok(&row.ok_or(Rejection::NotFound(id))?)
+        }
+        ["history", "search"] => ok(&search(shared, &parse_payload(payload)?).await?),
+        ["principals", "show", name] => {
+            let _: Nothing = parse_payload(payload)?;
+            let id = HistoryId::new(Aggregate::Principal, parse_name(name)?);
+            let detail = views::principals::detail(&shared.live.ledger.read(), &id.name, now);
+            ok(&detail.ok_or(Rejection::NotFound(id))?)
+        }
+        ["users"] => {
+            let query: UserQuery = parse_payload(payload)?;
+            ok(&views::credentials::all_users(
+                &shared.live.ledger.read(),
+                &query,
+                now,
+            )?)
+        }
+        ["users", "show", name] => {
+            let _: Nothing = parse_payload(payload)?;
+            let id = HistoryId::new(Aggregate::User, parse_name(name)?);
+            let row = views::credentials::user(&shared.live.ledger.read(), &id.name, now);
             ok(&row.ok_or(Rejection::NotFound(id))?)
         }
         ["history", aggregate, name] => {
@@ -307,6 +331,68 @@ pub(super) async fn on_a_thread<T: Send + 'static>(
 ) -> Result<T, Refused> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|e| Refused::Fault("not_ready", e.to_string()))
+}
+
+/// Events of all histories that fit a question. A request reads no more than so many: where little is found, its answer says
+/// from where to go on.
+async fn search(shared: &Shared, query: &SearchQuery) -> Result<SearchPage, Refused> {
+    const AT_ONCE: usize = 1_000;
+    const READINGS: usize = 10;
+    let users = {
+        let ledger = shared.live.ledger.read();
+        let of = |principal: &Name| {
+            let users = ledger.users();
+            let users = users.filter(|(_, u)| u.state.principal.as_ref() == Some(principal));
+            users.map(|(_, u)| u.state.nkey.clone()).collect()
+        };
+        query.principal.as_ref().map(of).unwrap_or_default()
+    };
+    let mut search = Search::new(query, users)?;
+    let last = shared.live.position().sequence;
+    let mut after = match (query.after, query.since) {
+        (Some(after), _) => after,
+        (None, Some(since)) => first_near(shared, since, last).await?,
+        (None, None) => 0,
+    };
+    for _ in 0..READINGS {
+        let events = shared.store.read(after, AT_ONCE).await;
+        let events = events.map_err(|e| unreadable(&e))?;
+        let Some(newest) = events.last() else {
+            return Ok(search.finish(true));
+        };
+        after = newest.sequence;
+        for event in events {
+            let record = Record::read(&event.payload).map_err(|e| broken(&e))?;
+            if !search.take(&record, EventCid::of(&event.payload), event.sequence) {
+                return Ok(search.finish(false));
+            }
+        }
+        if after >= last {
+            return Ok(search.finish(true));
+        }
+    }
+    Ok(search.finish(false))
+}
+
+/// A sequence behind which all is that happened since a moment: found by halving, since the stream is in the order of time but for
+/// what clocks differ.
+async fn first_near(shared: &Shared, since: Timestamp, last: u64) -> Result<u64, Refused> {
+    const CLOCKS_DIFFER_MS: i64 = 300_000;
+    let since = since.plus_ms(-CLOCKS_DIFFER_MS);
+    let (mut before, mut behind) = (0, last);
+    while behind - before > 64 {
+        let middle = before + (behind - before) / 2;
+        let event = shared.store.read(middle, 1).await;
+        let event = event.map_err(|e| unreadable(&e))?;
+        let Some(event) = event.first() else { break };
+        let record = Record::read(&event.payload).map_err(|e| broken(&e))?;
+        if record.occurred_at < since {
+            before = middle;
+        } else {
+            behind = middle;
+        }
+    }
+    Ok(before)
 }
 
 fn head(shared: &Shared, now: Timestamp) -> SignedHead {

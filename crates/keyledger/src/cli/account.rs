@@ -1,7 +1,7 @@
 //! `keyledger account`: NATS accounts.
 
 use anyhow::Context as _;
-use keyledger_domain::{Name, account, text::Title, views::AccountRow};
+use keyledger_domain::{Name, account, name::Aggregate, text::Title, views::AccountRow};
 
 use crate::{
     args::Why,
@@ -36,6 +36,12 @@ enum Verb {
     /// Show an account with its signing keys
     #[command(after_help = "Example:\n  keyledger account show orders")]
     Show {
+        /// The account's name
+        name: Name,
+    },
+    /// Show an account's history: who did what, when and why, and what it changed
+    #[command(after_help = "Example:\n  keyledger account history orders")]
+    History {
         /// The account's name
         name: Name,
     },
@@ -82,6 +88,9 @@ impl Account {
                 } else {
                     list(&rows, out)?
                 }
+            }
+            Verb::History { name } => {
+                return history::run(&session, out, Aggregate::Account, &name).await;
             }
             Verb::Show { name } => {
                 let rows = accounts(&session).await?;

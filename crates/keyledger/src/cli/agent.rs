@@ -7,13 +7,13 @@ use keyledger_domain::{
     Name, Role,
     name::Aggregate,
     user,
-    views::{OperatorRow, UserRow, UserState},
+    views::{OperatorRow, TokenRow, UserRow, UserState},
 };
 use keyledger_wire::{AGENTS_ACCOUNT, Enrolment, query::Nothing};
 
 use crate::{
     args::Why,
-    cli::{openpgp::files, pages, shell},
+    cli::{history, openpgp::files, pages, shell, user as users},
     connect::Connection,
     exit::{Exit, Failure},
     output::{self, Output},
@@ -44,6 +44,18 @@ enum Verb {
     /// List the agents
     #[command(after_help = "Example:\n  keyledger agent list")]
     List,
+    /// Show an agent: its user, and the tokens and tasks at its workstation
+    #[command(after_help = "Example:\n  keyledger agent show ada-laptop")]
+    Show {
+        /// The workstation's name
+        name: Name,
+    },
+    /// Show an agent's history: who did what, when and why, and what it changed
+    #[command(after_help = "Example:\n  keyledger agent history ada-laptop")]
+    History {
+        /// The workstation's name
+        name: Name,
+    },
 }
 
 /// Enrol a workstation's agent: issues its NATS user and writes all that it needs to begin; no secret is in it
@@ -94,6 +106,8 @@ impl Agent {
         match self.verb {
             Verb::Enrol(enrol) => enrol.run(&session, out).await,
             Verb::List => list(&session, out).await,
+            Verb::Show { name } => show(&session, &name, out).await,
+            Verb::History { name } => history::run(&session, out, Aggregate::User, &name).await,
         }
     }
 }
@@ -173,6 +187,51 @@ impl Enrol {
         }
         Ok(())
     }
+}
+
+async fn show(session: &Session, name: &Name, out: &mut Output<'_>) -> anyhow::Result<()> {
+    let row = users::of(session, name).await?;
+    if row.role != Some(Role::Agent) {
+        let problem = format!("{name} is a user, and no agent");
+        return Err(Failure::new(Exit::Rejected, problem)
+            .remedy(format!(
+                "`keyledger user show {name}` shows it; `keyledger agent list` lists the agents"
+            ))
+            .into());
+    }
+    let tokens: Vec<TokenRow> = pages::every(session, "tokens")
+        .await
+        .context("listing tokens")?;
+    let is_here = |token: &TokenRow| {
+        let task = token.task.as_ref().map(|task| &task.workstation);
+        token.workstation.as_ref() == Some(name) || task == Some(name)
+    };
+    let tokens: Vec<TokenRow> = tokens.into_iter().filter(is_here).collect();
+    if out.is_json() {
+        return Ok(out.json(&serde_json::json!({ "user": row, "tokens": tokens }))?);
+    }
+    users::show(&row, out)?;
+    if tokens.is_empty() {
+        out.styled(output::faint(), "no token was seen there")?;
+        return Ok(());
+    }
+    out.line("")?;
+    let mut table = Table::new(&["TOKEN", "STATE", "PRINCIPAL", "TASK", "FILED"]);
+    for token in &tokens {
+        let task = token.task.as_ref().filter(|task| task.workstation == *name);
+        table.row([
+            token.name.to_string().into(),
+            token.state.as_str().into(),
+            token.principal.as_ref().map_or("", Name::as_str).into(),
+            task.map(|task| history::word(&task.kind))
+                .unwrap_or_default()
+                .into(),
+            task.map(|task| when::dated(task.filed_at, out.now()))
+                .unwrap_or_default()
+                .into(),
+        ]);
+    }
+    Ok(out.table(&table)?)
 }
 
 async fn list(session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {

@@ -2,10 +2,12 @@
 
 mod account;
 mod agent;
+mod anywhere;
 mod ca;
 mod completions;
 mod contexts;
 mod doctor;
+mod find;
 mod history;
 mod init;
 mod inventory;
@@ -28,6 +30,7 @@ mod user;
 
 use crate::{exit, output::Output};
 
+pub(crate) use anywhere::arranged;
 pub(crate) use send::{Order, order, send};
 pub(crate) use up::Guard;
 
@@ -59,6 +62,7 @@ enum Command {
     Agent(Box<agent::Agent>),
     Ca(Box<ca::Ca>),
     Inventory(Box<inventory::Inventory>),
+    History(Box<find::History>),
     Ledger(Box<ledger::Ledger>),
     Doctor(Box<doctor::Doctor>),
     Openpgp(Box<openpgp::Openpgp>),
@@ -68,6 +72,7 @@ enum Command {
     Serve(Box<serve::Serve>),
     Contexts(Box<contexts::Contexts>),
     Completions(completions::Completions),
+    Names(Box<completions::Names>),
     Subjects(subjects::Subjects),
 }
 
@@ -98,6 +103,7 @@ impl Cli {
             Command::Agent(agent) => agent.run(out).await,
             Command::Ca(ca) => ca.run(out).await,
             Command::Inventory(inventory) => inventory.run(out).await,
+            Command::History(history) => history.run(out).await,
             Command::Ledger(ledger) => ledger.run(out).await,
             Command::Doctor(doctor) => doctor.run(out).await,
             Command::Openpgp(openpgp) => openpgp.run(out),
@@ -107,6 +113,7 @@ impl Cli {
             Command::Serve(serve) => serve.run(out).await,
             Command::Contexts(contexts) => contexts.run(out),
             Command::Completions(completions) => completions.run(out),
+            Command::Names(names) => names.run(out).await,
             Command::Subjects(subjects) => subjects.run(out),
         }
     }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Ledger {
-    pub(super) fn revoke_key(
+    pub(in crate::ledger) fn revoke_key(
         &self,
         name: &Name,
         reason: RevocationReason,
@@ -50,7 +50,12 @@ impl Ledger {
     }
 
     /// A key that is no longer on its token is gone for good, unless it was imported: custody has it.
-    pub(super) fn destroy_key(&self, name: &Name, now: Timestamp, decision: &mut Decision) {
+    pub(in crate::ledger) fn destroy_key(
+        &self,
+        name: &Name,
+        now: Timestamp,
+        decision: &mut Decision,
+    ) {
         let of_token = |key: &key::Key| key.custodian == Custodian::Token;
         if !self.key(name).is_some_and(|key| of_token(&key.state)) {
             return;

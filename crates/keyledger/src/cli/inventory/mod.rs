@@ -31,6 +31,8 @@ Examples:
   keyledger inventory --state active --algorithm ed25519 --owner ada
   keyledger inventory --expiring 30d --sort rotation_due_at
   keyledger inventory --at 2026-11-21T00:00:00Z
+  keyledger inventory --columns name,owner,classification,labels
+  keyledger inventory --all --csv > keys.csv
   keyledger inventory --watch"
 )]
 pub(crate) struct Inventory {
@@ -67,6 +69,15 @@ struct Locate {
     /// Keys that this principal answers for
     #[arg(long, value_name = "PRINCIPAL")]
     owner: Option<Name>,
+    /// Keys that nobody answers for
+    #[arg(long, conflicts_with = "owner")]
+    without_owner: bool,
+    /// Keys that nobody answers for since this principal left
+    #[arg(long, value_name = "PRINCIPAL", conflicts_with = "owner")]
+    former_owner: Option<Name>,
+    /// The service's own keys too, which NATS trust and the ledger stand on
+    #[arg(long)]
+    system: bool,
     /// Keys of this classification
     #[arg(long, value_parser = args::classification())]
     classification: Option<Classification>,
@@ -97,6 +108,12 @@ struct Locate {
     /// At most so many keys, 1 to 500; 100 unless said otherwise
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=500), conflicts_with = "all")]
     limit: Option<u16>,
+    /// The columns to show, joined by commas: name, owner, classification, labels and others
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', value_parser = rows::Column::parse)]
+    columns: Vec<rows::Column>,
+    /// Comma-separated values, for spreadsheets: every column, or those of --columns
+    #[arg(long, conflicts_with_all = ["watch", "json"])]
+    csv: bool,
     /// Every key, page after page
     #[arg(long)]
     all: bool,
@@ -142,7 +159,7 @@ impl Inventory {
         }
         let query = self.locate.query();
         if self.locate.watch {
-            return watch::run(&session, out, query).await;
+            return watch::run(&session, out, query, &self.locate.columns).await;
         }
         let page = locate(&session, query.clone(), self.locate.all).await?;
         if let Some(at) = query.at {
@@ -150,8 +167,10 @@ impl Inventory {
         }
         if out.is_json() {
             out.json(&page)?
+        } else if self.locate.csv {
+            rows::csv(&page, &self.locate.columns, out)?
         } else {
-            rows::print(&page, out)?
+            rows::print(&page, &self.locate.columns, out)?
         }
         Ok(())
     }
@@ -171,6 +190,9 @@ impl Locate {
             algorithm: self.algorithm,
             purpose: self.purpose,
             owner: self.owner.clone(),
+            without_owner: self.without_owner.then_some(true),
+            former_owner: self.former_owner.clone(),
+            system: (!self.system && self.name.is_none()).then_some(false),
             classification: self.classification,
             custodian: self.custodian,
             parent: self.parent.clone(),

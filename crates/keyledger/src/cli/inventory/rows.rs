@@ -7,6 +7,7 @@ use keyledger_domain::{
 };
 
 use crate::{
+    cli::history,
     output::{self, Output},
     table::{Cell, Table},
     when,
@@ -15,12 +16,162 @@ use crate::{
 /// A date this near is shown as a warning.
 const SOON_DAYS: i64 = 30;
 
-/// Prints a page, and how many keys there are beyond it.
-pub(super) fn print(page: &InventoryPage, out: &mut Output<'_>) -> std::io::Result<()> {
+/// A column of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Column {
+    Name,
+    Title,
+    State,
+    Archived,
+    Algorithm,
+    Purposes,
+    Version,
+    Class,
+    Classification,
+    Owner,
+    FormerOwner,
+    Parent,
+    Custodian,
+    Labels,
+    Created,
+    Activated,
+    ProtectsUntil,
+    ProcessesUntil,
+    RotationDue,
+    Revoked,
+    Changed,
+    Revision,
+}
+
+impl Column {
+    /// All of them, with what they are called on the command line and above the table.
+    const ALL: [(Self, &'static str, &'static str); 22] = [
+        (Self::Name, "name", "NAME"),
+        (Self::Title, "title", "TITLE"),
+        (Self::State, "state", "STATE"),
+        (Self::Archived, "archived", "ARCHIVED"),
+        (Self::Algorithm, "algorithm", "ALGORITHM"),
+        (Self::Purposes, "purposes", "PURPOSES"),
+        (Self::Version, "version", "VERSION"),
+        (Self::Class, "class", "CLASS"),
+        (Self::Classification, "classification", "CLASSIFICATION"),
+        (Self::Owner, "owner", "OWNER"),
+        (Self::FormerOwner, "former_owner", "FORMER OWNER"),
+        (Self::Parent, "parent", "PARENT"),
+        (Self::Custodian, "custodian", "CUSTODIAN"),
+        (Self::Labels, "labels", "LABELS"),
+        (Self::Created, "created_at", "CREATED"),
+        (Self::Activated, "activated_at", "ACTIVATED"),
+        (Self::ProtectsUntil, "protect_stop_at", "PROTECTS UNTIL"),
+        (Self::ProcessesUntil, "process_stop_at", "PROCESSES UNTIL"),
+        (Self::RotationDue, "rotation_due_at", "ROTATION DUE"),
+        (Self::Revoked, "revocation", "REVOKED"),
+        (Self::Changed, "changed_at", "CHANGED"),
+        (Self::Revision, "revision", "REVISION"),
+    ];
+
+    /// Those that are shown when nobody says.
+    const USUAL: [Self; 10] = [
+        Self::Name,
+        Self::State,
+        Self::Classification,
+        Self::Owner,
+        Self::Archived,
+        Self::Algorithm,
+        Self::Version,
+        Self::ProtectsUntil,
+        Self::RotationDue,
+        Self::Changed,
+    ];
+
+    /// Reads a column's name.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let asked = text.replace('-', "_").to_lowercase();
+        let found = Self::ALL.iter().find(|(_, name, _)| *name == asked);
+        found.map(|(column, ..)| *column).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|(_, name, _)| *name).collect();
+            format!("the columns are {}", names.join(", "))
+        })
+    }
+
+    fn head(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(column, ..)| *column == self);
+        found.map_or("", |(_, _, head)| head)
+    }
+
+    /// What stands in it of a key. In `plain` a date is one that programs read.
+    fn cell(self, row: &InventoryRow, now: Timestamp, plain: bool) -> Cell {
+        // A key that is no longer in use protects until nothing.
+        let in_use = matches!(
+            row.state,
+            State::PreActive | State::Active | State::Suspended
+        );
+        let name = |name: Option<&Name>| -> Cell { name.map_or("", Name::as_str).into() };
+        let at = |at: Option<Timestamp>| -> Cell {
+            match at {
+                Some(at) if plain => at.into(),
+                Some(at) => when::dated(at, now).into(),
+                None => "".into(),
+            }
+        };
+        let near = |date: Option<Timestamp>| if plain { at(date) } else { due(date, now) };
+        match self {
+            Self::Name => row.name.to_string().into(),
+            Self::Title => row.title.as_ref().map_or("", |title| title.as_str()).into(),
+            Self::State => Cell::styled(row.state.as_str(), output::state(row.state)),
+            Self::Archived => if row.archived { "yes" } else { "" }.into(),
+            Self::Algorithm => row.algorithm.into(),
+            Self::Purposes => row.purposes.to_string().into(),
+            Self::Version => format!("v{}", row.version).into(),
+            Self::Class => row.class.as_str().into(),
+            Self::Classification => row.classification.as_str().into(),
+            Self::Owner => match (&row.owner, &row.former_owner) {
+                // Somebody has to be found for it.
+                (None, Some(former)) if !plain => {
+                    Cell::styled(format!("(left: {former})"), output::warning())
+                }
+                (owner, _) => name(owner.as_ref()),
+            },
+            Self::FormerOwner => name(row.former_owner.as_ref()),
+            Self::Parent => name(row.parent.as_ref()),
+            Self::Custodian => history::word(&row.custodian).into(),
+            Self::Labels => labels(row).into(),
+            Self::Created => at(Some(row.created_at)),
+            Self::Activated => at(row.activated_at),
+            Self::ProtectsUntil => near(row.protect_stop_at.filter(|_| in_use)),
+            Self::ProcessesUntil => at(row.process_stop_at),
+            Self::RotationDue => near(row.rotation_due_at.filter(|_| in_use)),
+            Self::Revoked => row
+                .revocation
+                .as_ref()
+                .map_or("", |revocation| revocation.reason.as_str())
+                .into(),
+            Self::Changed if plain => at(Some(row.changed_at)),
+            Self::Changed => when::relative(row.changed_at, now).into(),
+            Self::Revision => row.revision.into(),
+        }
+    }
+}
+
+fn labels(row: &InventoryRow) -> String {
+    let labels = serde_json::to_value(&row.labels).unwrap_or_default();
+    let labels = labels.as_object().into_iter().flatten();
+    let labels: Vec<String> = labels
+        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
+        .collect();
+    labels.join(" ")
+}
+
+/// Prints a page, and how many keys there are beyond it; with the columns asked for, or the usual ones.
+pub(super) fn print(
+    page: &InventoryPage,
+    columns: &[Column],
+    out: &mut Output<'_>,
+) -> std::io::Result<()> {
     if page.rows.is_empty() {
         return out.styled(output::faint(), "no keys");
     }
-    out.table(&table(&page.rows, out.now()))?;
+    out.table(&table(&page.rows, columns, out.now(), false))?;
     let (shown, total) = (page.rows.len(), page.total);
     if shown < total {
         out.styled(
@@ -31,40 +182,43 @@ pub(super) fn print(page: &InventoryPage, out: &mut Output<'_>) -> std::io::Resu
     Ok(())
 }
 
+/// Prints comma-separated values, dates as programs read them; every column unless some are asked for.
+pub(super) fn csv(
+    page: &InventoryPage,
+    columns: &[Column],
+    out: &mut Output<'_>,
+) -> std::io::Result<()> {
+    let all = Column::ALL.map(|(column, ..)| column);
+    let columns = if columns.is_empty() {
+        &all[..]
+    } else {
+        columns
+    };
+    let csv = table(&page.rows, columns, out.now(), true).csv();
+    out.raw(csv.as_bytes())
+}
+
 /// The rows under headings.
-pub(super) fn table(rows: &[InventoryRow], now: Timestamp) -> Table {
-    let mut table = Table::new(&[
+fn table(rows: &[InventoryRow], columns: &[Column], now: Timestamp, plain: bool) -> Table {
+    let columns = if columns.is_empty() {
+        &Column::USUAL[..]
+    } else {
+        columns
+    };
+    let heads: Vec<_> = columns.iter().map(|column| column.head()).collect();
+    let mut table = Table::new(&heads).narrowing(
         "NAME",
-        "STATE",
-        "ARCHIVED",
-        "ALGORITHM",
-        "VERSION",
-        "OWNER",
-        "PROTECTS UNTIL",
-        "ROTATION DUE",
-        "CHANGED",
-    ])
-    .narrowing(
-        "NAME",
-        &["ARCHIVED", "VERSION", "ALGORITHM", "OWNER", "CHANGED"],
+        &[
+            "ARCHIVED",
+            "VERSION",
+            "CHANGED",
+            "ALGORITHM",
+            "ROTATION DUE",
+        ],
     );
     for row in rows {
-        // A key that is no longer in use protects until nothing.
-        let in_use = matches!(
-            row.state,
-            State::PreActive | State::Active | State::Suspended
-        );
-        table.row([
-            row.name.to_string().into(),
-            Cell::styled(row.state.as_str(), output::state(row.state)),
-            if row.archived { "yes" } else { "" }.into(),
-            row.algorithm.into(),
-            format!("v{}", row.version).into(),
-            row.owner.as_ref().map_or("", Name::as_str).into(),
-            due(row.protect_stop_at.filter(|_| in_use), now),
-            due(row.rotation_due_at.filter(|_| in_use), now),
-            when::relative(row.changed_at, now).into(),
-        ]);
+        let cells = columns.iter().map(|column| column.cell(row, now, plain));
+        table.push(cells.collect());
     }
     table
 }
@@ -98,6 +252,7 @@ pub(crate) mod tests {
                 next: Some("…".to_owned()),
                 total: 1_234,
             },
+            &[],
             &mut out,
         )
         .unwrap();
@@ -129,9 +284,35 @@ pub(crate) mod tests {
                 next: None,
                 total: 0,
             },
+            &[],
             &mut out,
         )
         .unwrap();
         assert_eq!(text, b"no keys\n");
+    }
+
+    #[test]
+    fn columns_are_chosen_and_written_for_spreadsheets() {
+        let columns: Vec<_> = ["name", "owner", "protect-stop-at"]
+            .iter()
+            .map(|name| Column::parse(name).unwrap())
+            .collect();
+        let page = Page {
+            rows: rows(),
+            next: None,
+            total: 3,
+        };
+        let mut text = Vec::new();
+        let mut out = Output::fixed(&mut text, Some(80), Timestamp::from_ms(0));
+        csv(&page, &columns, &mut out).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.starts_with("NAME,OWNER,PROTECTS UNTIL\r\n"), "{text}");
+        assert_eq!(text.matches("\r\n").count(), 1 + page.rows.len());
+        let refused = Column::parse("colour").unwrap_err();
+        assert!(refused.contains("classification"), "{refused}");
+        // No cell is a formula.
+        let mut table = Table::new(&["A", "B"]);
+        table.push(vec!["=1+1".into(), "say \"a, b\"".into()]);
+        assert_eq!(table.csv(), "A,B\r\n'=1+1,\"say \"\"a, b\"\"\"\r\n");
     }
 }

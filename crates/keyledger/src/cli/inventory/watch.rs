@@ -38,6 +38,7 @@ pub(super) async fn run(
     session: &Session,
     out: &mut Output<'_>,
     query: InventoryQuery,
+    columns: &[rows::Column],
 ) -> anyhow::Result<()> {
     // Listening begins before the question is asked, so that nothing falls between the two.
     let mut events = session.events(session.client().prefix().events()).await?;
@@ -46,7 +47,7 @@ pub(super) async fn run(
     if out.is_json() {
         out.json_line(&page)?
     } else {
-        rows::print(&page, out)?
+        rows::print(&page, columns, out)?
     }
     loop {
         let record = tokio::select! {

@@ -1,6 +1,7 @@
 //! `keyledger principal`: persons, services, workstations and units.
 
 mod recover;
+mod show;
 
 use std::path::PathBuf;
 
@@ -51,6 +52,12 @@ enum Verb {
     /// List all principals
     #[command(after_help = "Example:\n  keyledger principal list")]
     List,
+    /// Show a principal: what is known of it, its users, its tokens, what it answers for
+    #[command(after_help = "Example:\n  keyledger principal show ada")]
+    Show {
+        /// The principal's name
+        name: Name,
+    },
     /// Show a principal's history: who did what, when and why, and what it changed
     #[command(after_help = "Example:\n  keyledger principal history ada")]
     History {
@@ -136,19 +143,27 @@ order!(Describe: Principal "describe" => "described", principal::Describe, |this
     ticket: this.why.under.ticket,
 });
 
-/// Offboard a principal: it acts no more, and its NATS users are revoked with it
+/// Offboard a principal: its NATS users and tokens end at once, and what it owned goes to another
+///
+/// Without --to it goes to who answers for the principal, else to its unit, else it stands without an owner.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example:\n  keyledger principal offboard ada --reason 'left the company' --ticket HR-9"
-)]
+#[command(after_help = "\
+Examples:
+  keyledger principal offboard ada --reason 'left the company' --ticket HR-9 --to bob
+  keyledger inventory --without-owner
+  keyledger user list --without-principal")]
 struct Offboard {
     /// The principal's name
     name: Name,
+    /// Who gets what it owned, and answers for whom it answered for
+    #[arg(long, value_name = "PRINCIPAL")]
+    to: Option<Name>,
     #[command(flatten)]
     why: Reasoned,
 }
 
 order!(Offboard: Principal "offboard" => "offboarded", principal::Offboard, |this| principal::Offboard {
+    to: this.to,
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });
@@ -252,6 +267,7 @@ impl Principal {
                 }
                 Ok(())
             }
+            Verb::Show { name } => show::run(&session, &name, out).await,
             Verb::History { name } => {
                 history::run(&session, out, Aggregate::Principal, &name).await
             }
