@@ -77,6 +77,24 @@ pub trait Desk: Send {
     /// [`DeskError::Declined`], [`DeskError::Stopping`].
     fn new_pin(&mut self, serial: Serial, rules: &PinRules) -> Result<Secret, DeskError>;
 
+    /// Asks for yet another new PIN: the token finds the one before too simple.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::new_pin`].
+    fn another_pin(&mut self, serial: Serial, rules: &PinRules) -> Result<Secret, DeskError> {
+        self.new_pin(serial, rules)
+    }
+
+    /// Says once more what the person must do, where that takes long: by the answer it is heard whether the task is still open.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::show`].
+    fn remind(&mut self, serial: Serial, prompt: Prompt) -> Result<(), DeskError> {
+        self.show(serial, prompt, "")
+    }
+
     /// Asks the person for the PIN that the token has, and tells how it stands with it.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use keyledger_domain::token::{Serial, Slot, TaskFiled};
 use crate::{
     card::{self, CardError},
     desk::{Desk, DeskError},
-    run::{SignError, Signatory, Stop, TokenSeen, Tokens, WalkEnd, WatchError},
+    run::{SignError, Signatory, Stop, TokenSeen, Tokens, WalkEnd, WatchError, clock},
     walk::{self, WalkError},
 };
 
@@ -28,6 +28,7 @@ impl Tokens for Hardware {
                     .into_iter()
                     .map(|found| TokenSeen {
                         reader: found.reader,
+                        seen_at: Some(clock::ago(found.age)),
                         trouble: found.shows.as_ref().err().map(CardError::to_string),
                         shows: found.shows.ok(),
                     })

@@ -53,6 +53,9 @@ pub enum CardError {
         /// How many more wrong ones until it is blocked.
         tries: u8,
     },
+    /// The token finds a new one too simple: take another.
+    #[error("the token finds the new {0} too simple")]
+    TooSimple(Reference),
     /// It was wrong too often.
     #[error("the {0} is blocked")]
     Blocked(Reference),
@@ -111,6 +114,10 @@ impl std::fmt::Display for Reference {
     }
 }
 
+fn is_service_gone() -> bool {
+    pcsc::Context::establish(pcsc::Scope::User).is_err()
+}
+
 impl CardError {
     /// True where the same may succeed on the next try: the token went away, or the service with it.
     #[must_use]
@@ -127,6 +134,14 @@ impl CardError {
             self,
             Self::Malformed(_) | Self::Status { .. } | Self::Nothing(_) | Self::Silent(_)
         )
+    }
+
+    /// What an error of a line to a token means. pcscd that is gone says much the same as a token that is gone.
+    pub(crate) fn of_line(error: pcsc::Error, during: &'static str) -> Self {
+        match Self::of_service(error, during) {
+            Self::Removed { .. } if is_service_gone() => Self::NoService,
+            other => other,
+        }
     }
 
     pub(crate) const fn of_service(error: pcsc::Error, during: &'static str) -> Self {

@@ -83,7 +83,7 @@ impl Line {
                     by: holder::named(),
                 })
             }
-            Ok(Err(error)) => Err(CardError::of_service(error, line.during)),
+            Ok(Err(error)) => Err(CardError::of_line(error, line.during)),
             Err(RecvTimeoutError::Disconnected) => Err(CardError::Silent(line.during)),
         }
     }
@@ -114,7 +114,7 @@ impl Line {
         }
         match self.answers.recv_timeout(ANSWER_WAIT) {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(CardError::of_service(error, during)),
+            Ok(Err(error)) => Err(CardError::of_line(error, during)),
             Err(RecvTimeoutError::Timeout) => Err(CardError::Silent(during)),
             Err(RecvTimeoutError::Disconnected) => Err(removed),
         }

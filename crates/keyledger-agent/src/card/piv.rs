@@ -153,19 +153,22 @@ impl Piv {
     /// Changes the PIN, by the old one.
     pub(crate) fn change_pin(&mut self, old: &[u8], new: &[u8]) -> Result<(), CardError> {
         let name = "CHANGE REFERENCE DATA of the PIN";
-        self.change(name, [0, 0x24, 0, PIN], old, new, Reference::Pin)
+        let both = (Reference::Pin, Reference::Pin);
+        self.change(name, [0, 0x24, 0, PIN], old, new, both)
     }
 
     /// Changes the PUK, by the old one.
     pub(crate) fn change_puk(&mut self, old: &[u8], new: &[u8]) -> Result<(), CardError> {
         let name = "CHANGE REFERENCE DATA of the PUK";
-        self.change(name, [0, 0x24, 0, PUK], old, new, Reference::Puk)
+        let both = (Reference::Puk, Reference::Puk);
+        self.change(name, [0, 0x24, 0, PUK], old, new, both)
     }
 
     /// Sets a new PIN by the PUK, blocked or not.
     pub(crate) fn unblock_pin(&mut self, puk: &[u8], pin: &[u8]) -> Result<(), CardError> {
         let name = "RESET RETRY COUNTER";
-        self.change(name, [0, 0x2c, 0, PIN], puk, pin, Reference::Puk)
+        let puk_and_pin = (Reference::Puk, Reference::Pin);
+        self.change(name, [0, 0x2c, 0, PIN], puk, pin, puk_and_pin)
     }
 
     /// Sets how often PIN and PUK may be wrong, and both to the factory's. Needs management key and PIN.
@@ -266,6 +269,28 @@ impl Piv {
         self.write_object("PUT DATA of the CHUID", &CHUID, &chuid)
     }
 
+    /// True if it holds a data object that a person or a program put there. Needs the PIN, behind which some of them are.
+    pub(crate) fn has_objects(&mut self) -> Result<bool, CardError> {
+        for [high, low] in OBJECTS {
+            let name = "GET DATA of an object";
+            if self.read_object(name, &[0x5f, high, low])?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Says how many of the retired slots, from the first, may hold a key with a certificate (NIST SP 800-73-4 part 1 §3.3.2): without it
+    /// OpenSC looks into none. Needs the management key.
+    pub(crate) fn write_key_history(&mut self, slots: u8) -> Result<(), CardError> {
+        let name = "GET DATA of the key history";
+        let history = key_history(slots);
+        if self.read_object(name, &KEY_HISTORY)?.as_deref() == Some(&history[..]) {
+            return Ok(());
+        }
+        self.write_object("PUT DATA of the key history", &KEY_HISTORY, &history)
+    }
+
     fn read_certificate(
         &mut self,
         name: &'static str,
@@ -307,12 +332,17 @@ impl Piv {
         header: [u8; 4],
         old: &[u8],
         new: &[u8],
-        what: Reference,
+        (compared, set): (Reference, Reference),
     ) -> Result<(), CardError> {
         let mut data = Zeroizing::new(Vec::with_capacity(16));
         data.extend(padded(old).iter().chain(padded(new).iter()));
         let command = Apdu::new(name, header).with(&data).sensitive();
-        command.send(&mut self.line)?.compared(what)
+        let answer = command.send(&mut self.line)?;
+        // The old one was right: what is refused is the new one. Which status says so depends on the series.
+        if matches!(answer.status, 0x6985 | 0x6a80) {
+            return Err(CardError::TooSimple(set));
+        }
+        answer.compared(compared)
     }
 
     fn tries(&mut self, name: &'static str, reference: u8) -> Result<Tries, CardError> {
@@ -335,6 +365,35 @@ impl Piv {
         let command = Apdu::new(name, [0, 0xf7, 0, reference]);
         command.send(&mut self.line)?.success()
     }
+}
+
+/// Objects beside certificates, by the bytes behind 5f: the identifier, capabilities, the security object, the key history, the signer
+/// of secure messaging, the pairing code; what only the PIN opens; Yubico's and Microsoft's own.
+const OBJECTS: [[u8; 2]; 16] = [
+    [0xc1, 0x02],
+    [0xc1, 0x07],
+    [0xc1, 0x06],
+    [0xc1, 0x0c],
+    [0xc1, 0x22],
+    [0xc1, 0x23],
+    [0xc1, 0x03],
+    [0xc1, 0x08],
+    [0xc1, 0x09],
+    [0xc1, 0x21],
+    [0xff, 0x00],
+    [0xff, 0x10],
+    [0xff, 0x11],
+    [0xff, 0x12],
+    [0xff, 0x13],
+    [0xff, 0x14],
+];
+
+/// The object of the key history (NIST SP 800-73-4 part 1 table 3).
+const KEY_HISTORY: [u8; 3] = [0x5f, 0xc1, 0x0c];
+
+/// So many keys with certificates on the card, none elsewhere, and no place where the others' are.
+fn key_history(slots: u8) -> [u8; 10] {
+    [0xc1, 1, slots, 0xc2, 1, 0, 0xf3, 0, 0xfe, 0]
 }
 
 /// The object of the identifier (NIST SP 800-73-4 part 1 table 3).

@@ -218,8 +218,25 @@ fn occupied() -> Result<Vec<Occupied>, CardError> {
 const USED: State = State::INUSE.union(State::EXCLUSIVE);
 
 pub(super) fn context() -> Result<Context, CardError> {
-    Context::establish(Scope::User).map_err(|error| CardError::of_service(error, "connecting"))
+    let mut tries = 0;
+    loop {
+        match Context::establish(Scope::User) {
+            // A pcscd that is just ending says so too; the next time, it does not answer.
+            Err(pcsc::Error::SecurityViolation) if tries < ENDING_TRIES => {
+                tries += 1;
+                std::thread::sleep(ENDING_PAUSE);
+            }
+            established => {
+                return established.map_err(|error| CardError::of_service(error, "connecting"));
+            }
+        }
+    }
 }
+
+/// How often pcscd is asked again whether it denies access.
+const ENDING_TRIES: u32 = 3;
+/// The pause between.
+const ENDING_PAUSE: Duration = Duration::from_millis(100);
 
 fn names(context: &Context) -> Result<Vec<CString>, CardError> {
     match context.list_readers_owned() {

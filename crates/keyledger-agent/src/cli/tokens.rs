@@ -57,8 +57,10 @@ fn show(token: &TokenSeen, out: &mut Output<'_>) -> std::io::Result<()> {
             format!(", {left} {name}s may be tried")
         })
     };
+    let seen_at = token.seen_at;
+    let seen_at = seen_at.map_or(String::new(), |at| format!(", as of {at}"));
     out.line(format!(
-        "{}  firmware {}, {slots}{}{}  ({})",
+        "{}  firmware {}, {slots}{}{}  ({}{seen_at})",
         shows.serial,
         shows.firmware,
         tries("PIN", shows.pin_tries),

@@ -81,6 +81,27 @@ pub trait Prompter: Send + Sync {
     ///
     /// [`PersonError::Declined`] if the person would rather stop.
     fn warn(&self, text: &str) -> Result<(), PersonError>;
+
+    /// Opens a window that says what to do, and waits for nobody: it stays until what is returned is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError::CannotAsk`].
+    fn open(&self, text: &str) -> Result<Window, PersonError>;
+}
+
+/// A window that is open until this is dropped.
+#[derive(Debug, Default)]
+pub struct Window(Option<std::process::Child>);
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        if let Some(mut program) = self.0.take() {
+            // It may have been closed by the person.
+            drop(program.kill());
+            drop(program.wait());
+        }
+    }
 }
 
 /// The person, by way of a prompter: asked one thing at a time, however many tokens are worked on.
@@ -120,7 +141,35 @@ impl Person {
     pub fn new_pin(&self, serial: Serial, rules: &PinRules) -> Result<Secret, PersonError> {
         match self.new_pin {
             NewPin::Generate => self.generated_pin(serial, rules),
-            NewPin::Ask => self.with(|prompter| chosen_pin(prompter, serial, rules)),
+            NewPin::Ask => self.with(|prompter| chosen_pin(prompter, serial, rules, None)),
+        }
+    }
+
+    /// Asks for another new PIN: the token refuses the one before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Person::new_pin`].
+    pub fn another_pin(&self, serial: Serial, rules: &PinRules) -> Result<Secret, PersonError> {
+        let fault = "The token refuses that PIN: it finds it too simple. Take another.";
+        match self.new_pin {
+            NewPin::Generate => self.generated_pin(serial, rules),
+            NewPin::Ask => self.with(|prompter| chosen_pin(prompter, serial, rules, Some(fault))),
+        }
+    }
+
+    /// Asks for a touch, in a window that is open until what is returned is dropped; in none while the person is asked for something else,
+    /// or where there is no window.
+    #[must_use]
+    pub fn ask_for_touch(&self, serial: Serial, place: &str) -> Option<Window> {
+        let prompter = self.prompter.try_lock().ok()?;
+        let text = format!("Touch token {serial} while it blinks ({place}).");
+        match prompter.open(&text) {
+            Ok(window) => Some(window),
+            Err(error) => {
+                tracing::debug!("no window asks for the touch: {error}");
+                None
+            }
         }
     }
 
@@ -221,6 +270,7 @@ fn chosen_pin(
     prompter: &dyn Prompter,
     serial: Serial,
     rules: &PinRules,
+    fault: Option<&str>,
 ) -> Result<Secret, PersonError> {
     let least = usize::from(rules.digits);
     let length = if least >= MAX_DIGITS {
@@ -239,7 +289,7 @@ fn chosen_pin(
             secret: true,
         })
     };
-    let mut fault: Option<String> = None;
+    let mut fault = fault.map(str::to_owned);
     for _ in 0..TRIES {
         let pin = ask(&text, "New PIN", fault.as_deref())?;
         fault = pin_fault(pin.expose(), least, &length);
@@ -307,6 +357,29 @@ mod tests {
             self.asked.send(text.to_owned()).unwrap();
             Ok(())
         }
+
+        fn open(&self, text: &str) -> Result<Window, PersonError> {
+            self.asked.send(text.to_owned()).unwrap();
+            Ok(Window::default())
+        }
+    }
+
+    #[test]
+    fn a_touch_is_asked_for_in_a_window_that_waits_for_nobody() {
+        let (person, asked) = person(NewPin::Ask, &[]);
+        assert!(person.ask_for_touch(serial(), "piv.9c").is_some());
+        let text = asked.try_iter().next().unwrap();
+        assert_eq!(text, "Touch token 31415926 while it blinks (piv.9c).");
+        let _busy = person.prompter.lock().unwrap();
+        assert!(person.ask_for_touch(serial(), "piv.9c").is_none());
+    }
+
+    #[test]
+    fn a_pin_that_the_token_refuses_is_asked_for_again_with_the_reason() {
+        let (person, asked) = person(NewPin::Ask, &["192837", "192837"]);
+        let _pin = person.another_pin(serial(), &rules(6)).ok().unwrap();
+        let first = asked.try_iter().next().unwrap();
+        assert!(first.contains("too simple"), "{first}");
     }
 
     fn person(new_pin: NewPin, answers: &[&'static str]) -> (Person, mpsc::Receiver<String>) {

@@ -1,10 +1,15 @@
 //! Questions by pinentry: GnuPG's window for PINs, on a desktop or a terminal.
 
+use std::{
+    io::{self, Write as _},
+    process::{Command, Stdio},
+};
+
 use keyledger_custody::Secret;
 use pinentry::{ConfirmationDialog, MessageDialog, PassphraseInput};
 use secrecy::ExposeSecret as _;
 
-use super::{PersonError, Prompter, Question};
+use super::{PersonError, Prompter, Question, Window};
 
 /// How long a window waits for a person, in seconds.
 const TIMEOUT_S: u16 = 600;
@@ -98,5 +103,63 @@ impl Prompter for Pinentry {
             Ok(false) => Err(PersonError::Declined),
             Err(error) => Err(self.failed(error)),
         }
+    }
+
+    /// By its protocol (Assuan), and not by the crate, which waits for an answer.
+    fn open(&self, text: &str) -> Result<Window, PersonError> {
+        let failed = |error: io::Error| {
+            PersonError::CannotAsk(format!("{} cannot be started: {error}", self.program))
+        };
+        let program = Command::new(&self.program)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(failed)?;
+        let text = text.replace('%', "%25").replace('\n', "%0A");
+        let said = format!("SETTITLE {TITLE}\nSETDESC {text}\nMESSAGE\n");
+        let mut window = Window(Some(program));
+        let stdin = window.0.as_mut().and_then(|program| program.stdin.as_mut());
+        if let Some(stdin) = stdin {
+            stdin.write_all(said.as_bytes()).map_err(failed)?;
+        }
+        Ok(window)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn a_window_is_closed_with_what_it_was_opened_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let (script, log) = (
+            directory.path().join("pinentry"),
+            directory.path().join("log"),
+        );
+        let text = format!(
+            "#!/bin/sh\necho $$ >{0}\nwhile read -r line; do echo \"$line\" >>{0}; done; exec sleep 600\n",
+            log.display()
+        );
+        fs::write(&script, text).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
+        let window = Pinentry::new(script.to_str().unwrap())
+            .open("50% more")
+            .unwrap();
+        let said = loop {
+            let said = fs::read_to_string(&log).unwrap_or_default();
+            if said.contains("MESSAGE") {
+                break said;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        assert!(said.contains("SETDESC 50%25 more\n"), "{said}");
+        let process = format!("/proc/{}", said.lines().next().unwrap());
+        assert!(fs::exists(&process).unwrap());
+        drop(window);
+        assert!(!fs::exists(&process).unwrap());
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use keyledger_custody::Secret;
 
-use super::{PersonError, Prompter, Question};
+use super::{PersonError, Prompter, Question, Window};
 
 /// The process's own terminal, whatever its outputs are.
 const TERMINAL: &str = "/dev/tty";
@@ -62,6 +62,11 @@ impl Prompter for Terminal {
             Ok(_) => Ok(()),
             Err(error) => Err(failed(error)),
         }
+    }
+
+    fn open(&self, text: &str) -> Result<Window, PersonError> {
+        writeln!(open()?, "{text}").map_err(failed)?;
+        Ok(Window::default())
     }
 }
 

@@ -1,8 +1,14 @@
 //! The time.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use keyledger_domain::Timestamp;
+
+/// So long before now.
+pub(crate) fn ago(age: Duration) -> Timestamp {
+    let ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_ms(now().ms().saturating_sub(ms))
+}
 
 /// Now, by the workstation's clock.
 pub(crate) fn now() -> Timestamp {

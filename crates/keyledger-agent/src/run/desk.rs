@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     desk::{Desk, DeskError, Tries},
-    person::{Person, PersonError},
+    person::{Person, PersonError, Window},
 };
 
 /// How often a walk that waits looks whether it is to stop.
@@ -32,6 +32,8 @@ pub(crate) struct TaskDesk {
     person: Arc<Person>,
     task: Task,
     step: Step,
+    /// The window that asks for a touch: closed by whatever comes next.
+    window: Option<Window>,
 }
 
 impl TaskDesk {
@@ -41,6 +43,7 @@ impl TaskDesk {
             person,
             task,
             step: Step::Taken,
+            window: None,
         }
     }
 
@@ -114,6 +117,7 @@ impl TaskDesk {
 
 impl Desk for TaskDesk {
     fn tell(&mut self, report: Report) -> Result<(), DeskError> {
+        self.window = None;
         self.check()?;
         if let Report::Announced(shows) = &report {
             // It is no task's: only the newest counts, and has a subject of its own.
@@ -136,6 +140,7 @@ impl Desk for TaskDesk {
     }
 
     fn ask(&mut self, report: Report) -> Result<ReportReply, DeskError> {
+        self.window = None;
         self.check()?;
         let answer = self.office.ask(&self.task, report).map_err(of_journal)?;
         self.office.board.task(self.task.id(), |status| {
@@ -172,14 +177,38 @@ impl Desk for TaskDesk {
 
     fn show(&mut self, serial: Serial, prompt: Prompt, at: &str) -> Result<(), DeskError> {
         tracing::warn!(%serial, at, "{}", prompt.sentence());
-        let at = Note::new(at).ok();
+        let place = Note::new(at).ok();
         let step = self.step;
         self.tell(Report::Progressed(Progress {
             serial,
             step,
             prompt: Some(prompt),
-            at,
+            at: place,
+        }))?;
+        if prompt == Prompt::Touch {
+            self.window = self.person.ask_for_touch(serial, at);
+        }
+        Ok(())
+    }
+
+    fn remind(&mut self, serial: Serial, prompt: Prompt) -> Result<(), DeskError> {
+        // One that waits to be delivered says it already: without a connection they would fill the journal.
+        if self.office.next(self.task.id()).is_some() {
+            return self.check();
+        }
+        let step = self.step;
+        self.tell(Report::Progressed(Progress {
+            serial,
+            step,
+            prompt: Some(prompt),
+            at: None,
         }))
+    }
+
+    fn another_pin(&mut self, serial: Serial, rules: &PinRules) -> Result<Secret, DeskError> {
+        self.with_prompt(serial, Prompt::ChoosePin, |person| {
+            person.another_pin(serial, rules)
+        })
     }
 
     fn new_pin(&mut self, serial: Serial, rules: &PinRules) -> Result<Secret, DeskError> {

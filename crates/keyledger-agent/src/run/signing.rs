@@ -21,7 +21,10 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{SignError, Signatory, Tokens, board::Board, shown::shown};
-use crate::{desk::Tries, person::Person};
+use crate::{
+    desk::Tries,
+    person::{Person, Window},
+};
 
 /// The longest public nkey.
 const NKEY_BYTES: usize = 56;
@@ -96,6 +99,7 @@ impl Signing {
             person: &self.person,
             say,
             waits,
+            window: None,
         };
         let signed = self
             .tokens
@@ -139,6 +143,8 @@ struct There<'a> {
     person: &'a Person,
     say: &'a UnboundedSender<Word>,
     waits: &'a AtomicBool,
+    /// The window that asks for a touch.
+    window: Option<Window>,
 }
 
 impl There<'_> {
@@ -158,6 +164,7 @@ impl Signatory for There<'_> {
 
     fn touch(&mut self) {
         self.now(Prompt::Touch.sentence().to_owned());
+        self.window = self.person.ask_for_touch(self.serial, "for this signature");
     }
 
     fn waits(&self) -> bool {

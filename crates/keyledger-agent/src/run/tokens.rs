@@ -1,7 +1,10 @@
 //! The seam to the hardware: what is plugged in, and how a task is walked on it.
 
 use keyledger_custody::Secret;
-use keyledger_domain::token::{Announcement, Serial, Slot, TaskFiled};
+use keyledger_domain::{
+    Timestamp,
+    token::{Announcement, Serial, Slot, TaskFiled},
+};
 use serde::{Deserialize, Serialize};
 
 use super::Stop;
@@ -124,6 +127,9 @@ pub struct TokenSeen {
     /// What the token shows; absent if it could not be asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shows: Option<Announcement>,
+    /// When it showed that: what another program did since, nobody tells the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen_at: Option<Timestamp>,
     /// Why it could not be asked, and what to do: who holds it, say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,

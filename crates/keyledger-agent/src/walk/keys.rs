@@ -67,6 +67,12 @@ impl Walk<'_> {
             self.say(Some(&slot.place()))?;
             self.at_token(|walk, piv| walk.write_certificate(piv, slot, &der))?;
         }
+        if let Some(slots) = retired_slots(profile) {
+            self.at_token(|walk, piv| {
+                piv.authenticate(&walk.management_key()?)?;
+                Ok(piv.write_key_history(slots)?)
+            })?;
+        }
         self.desk
             .keep(CERTIFIED, &Secret::new(this.as_ref().to_vec()))?;
         Ok(())
@@ -202,6 +208,13 @@ impl Walk<'_> {
             ),
         ))
     }
+}
+
+/// How many retired slots, from the first, programs have to look into to find every certificate; nothing if there is none in them.
+fn retired_slots(profile: &Profile) -> Option<u8> {
+    let certified = profile.piv.iter().filter(|(_, p)| p.certificate.is_some());
+    let retired = certified.filter_map(|(slot, _)| slot.number().checked_sub(0x81));
+    retired.filter(|place| (1..=20).contains(place)).max()
 }
 
 fn json(made: &KeysMade) -> Vec<u8> {

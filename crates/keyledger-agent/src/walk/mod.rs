@@ -92,6 +92,8 @@ pub struct Patience {
     pub held: Duration,
     /// How often a touch is waited for: each time 15 s, as the token sets it.
     pub touches: u8,
+    /// How long nothing is asked of a token that nobody touched, in a task that waits for somebody.
+    pub rest: Duration,
     /// How often one step may be interrupted: by a token that vanishes in mid-command, by a wrong PIN. A person pulls it once or twice; a
     /// broken contact, for ever.
     pub interruptions: u16,
@@ -102,6 +104,7 @@ impl Default for Patience {
         Self {
             held: Duration::from_secs(120),
             touches: 4,
+            rest: Duration::from_secs(60),
             interruptions: 50,
         }
     }
@@ -256,6 +259,7 @@ impl Walk<'_> {
         let profile = self.profile()?.clone();
         self.announce(None)?;
         self.ask_for_pin()?;
+        self.check_ways_in()?;
         self.prove(&profile)
     }
 

@@ -4,7 +4,7 @@ use keyledger_custody::{ProviderFailure, Secret};
 use keyledger_domain::token::{Evidence, FailureCode, Report, Step, TaskKind, Unsuited};
 
 use super::{Halt, Walk, WalkEnd};
-use crate::card::{self, CardError, For, Openpgp, Piv};
+use crate::card::{self, CardError, FACTORY_PIN, For, Openpgp, Piv};
 
 /// The person typed the serial number.
 const CONFIRMED: &str = "reset.confirmed";
@@ -104,7 +104,9 @@ fn is_factory_fresh(piv: &mut Piv) -> Result<bool, Halt> {
             return Ok(false);
         }
     }
-    Ok(true)
+    // Some objects are shown only to who gives the PIN, which is the factory's.
+    piv.verify_pin(FACTORY_PIN)?;
+    Ok(!piv.has_objects()?)
 }
 
 /// Blocks PIN and PUK, as a token demands before it forgets everything, and resets it.

@@ -3,11 +3,11 @@
 use data_encoding::BASE64;
 use keyledger_custody::{ManagementKeyAlgorithm, Secret, TokenSecrets, seal_to};
 use keyledger_domain::token::{
-    Firmware, PinRules, Profile, Prompt, Report, SecretsSealed, TaskKind,
+    FailureCode, Firmware, PinRules, Profile, Prompt, Report, SecretsSealed, TaskKind,
 };
 
 use super::{Halt, Walk};
-use crate::card::{FACTORY_PIN, FACTORY_PUK, ManagementKey, Piv};
+use crate::card::{FACTORY_PIN, FACTORY_PUK, ManagementKey, Piv, Reference};
 
 /// The secrets themselves.
 const SECRETS: &str = "secrets";
@@ -30,13 +30,9 @@ impl Walk<'_> {
                 .map_err(|error| Halt::misbehaved(format!("the journal: {error}")))?,
             None => {
                 let firmware = self.at_token(|_, piv| Ok(piv.firmware()))?;
-                let algorithm = if firmware >= AES {
-                    ManagementKeyAlgorithm::Aes192
-                } else {
-                    ManagementKeyAlgorithm::TripleDes
-                };
-                let made = TokenSecrets::generate(algorithm, profile.openpgp.is_some())
-                    .map_err(|error| Halt::misbehaved(error.to_string()))?;
+                let made =
+                    TokenSecrets::generate(algorithm_for(firmware), profile.openpgp.is_some())
+                        .map_err(|error| Halt::misbehaved(error.to_string()))?;
                 self.desk.keep(SECRETS, &made.to_secret())?;
                 made
             }
@@ -95,6 +91,32 @@ impl Walk<'_> {
             }
         }
         Err(crate::desk::DeskError::Declined.into())
+    }
+
+    /// Has another PIN chosen: the token finds the first too simple.
+    pub(super) fn choose_another_pin(&mut self) -> Result<(), Halt> {
+        let rules = self.profile()?.pin;
+        for _ in 0..BAD_PINS {
+            let pin = self.desk.another_pin(self.serial, &rules)?;
+            if is_allowed(&pin, &rules) {
+                return self.know_pin(pin);
+            }
+        }
+        Err(crate::desk::DeskError::Declined.into())
+    }
+
+    /// What can be seen of PUK and management key without their values: a verification looks at both.
+    pub(super) fn check_ways_in(&mut self) -> Result<(), Halt> {
+        self.at_token(|walk, piv| {
+            if walk.puk_tries(piv)?.left == 0 {
+                return Err(crate::card::CardError::Blocked(Reference::Puk).into());
+            }
+            if piv.management_key()?.0 == Some(algorithm_for(piv.firmware())) {
+                return Ok(());
+            }
+            let detail = "its management key is of another algorithm than the one that was set: somebody changed it";
+            Err(Halt::Fail(FailureCode::ManagementKeyUnknown, detail.to_owned()))
+        })
     }
 
     /// Sets on the token what it does not have yet. The factory's PIN may be on it until this ends, but no key is.
@@ -164,6 +186,15 @@ impl Walk<'_> {
     /// True of a task that knows the PUK.
     pub(super) const fn knows_puk(&self) -> bool {
         !matches!(self.task.kind, TaskKind::Verify | TaskKind::Reset) && self.secrets.is_some()
+    }
+}
+
+/// What management keys are set on tokens of this firmware.
+fn algorithm_for(firmware: Firmware) -> ManagementKeyAlgorithm {
+    if firmware >= AES {
+        ManagementKeyAlgorithm::Aes192
+    } else {
+        ManagementKeyAlgorithm::TripleDes
     }
 }
 

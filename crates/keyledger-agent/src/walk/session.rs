@@ -19,6 +19,9 @@ const LOOK: Duration = Duration::from_millis(300);
 /// How long another program may hold the token before the person is told.
 const HELD_SHORTLY: Duration = Duration::from_secs(3);
 
+/// How often it is said again what is waited for.
+const SAY_AGAIN: Duration = Duration::from_secs(5);
+
 /// How often an answer that cannot be read is asked for again.
 const STRANGE: u8 = 2;
 
@@ -62,6 +65,10 @@ impl Walk<'_> {
                     self.keep_proved_pin()?;
                     return Ok(done);
                 }
+                Err(Halt::Fail(FailureCode::NotTouched, why)) if self.rests() => {
+                    self.rest(&why)?;
+                    continue;
+                }
                 Err(Halt::Card(error)) => error,
                 Err(halt) => return Err(halt),
             };
@@ -79,6 +86,31 @@ impl Walk<'_> {
             }
             self.get_over(error)?;
         }
+    }
+
+    /// True of a task that would leave nothing of the token if it ended now: it waits for a person, however long that takes.
+    fn rests(&self) -> bool {
+        self.task.kind == TaskKind::Provision
+    }
+
+    /// Nobody touched it. The token is let go of, and asked again later: whoever comes back finds the task where it was.
+    fn rest(&mut self, why: &str) -> Result<(), Halt> {
+        tracing::warn!(serial = %self.serial, "{why}: it is asked again");
+        self.wait_for(Prompt::Touch, self.patience.rest)
+    }
+
+    /// Waits for so long, and says now and then what for: so it is heard when the task is cancelled meanwhile.
+    fn wait_for(&mut self, what: Prompt, length: Duration) -> Result<(), Halt> {
+        let begun = Instant::now();
+        let mut said = begun;
+        while begun.elapsed() < length {
+            self.desk.pause(LOOK.min(length))?;
+            if said.elapsed() >= SAY_AGAIN {
+                said = Instant::now();
+                self.desk.remind(self.serial, what)?;
+            }
+        }
+        Ok(())
     }
 
     /// Does what is to be done about an error before the same is tried again.
@@ -99,6 +131,7 @@ impl Walk<'_> {
                 what: Reference::OpenpgpPin,
                 tries,
             } => self.openpgp_pin = Some(self.another_pin(Reference::OpenpgpPin, tries)?),
+            CardError::TooSimple(Reference::Pin) => self.choose_another_pin()?,
             CardError::Blocked(Reference::Pin) if self.may_unblock() => {
                 self.unblock_with_own_puk()?;
             }
@@ -190,18 +223,33 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Says what is missing: at once, and then now and then, so that it is heard when the task is cancelled meanwhile.
+    fn say_missing(&mut self, missing: &mut Option<Missing>, prompt: Prompt) -> Result<(), Halt> {
+        match missing {
+            Some(known) if known.prompt == prompt && known.said.elapsed() < SAY_AGAIN => {
+                return Ok(());
+            }
+            Some(known) if known.prompt == prompt => self.desk.remind(self.serial, prompt)?,
+            _ => self.desk.show(self.serial, prompt, "")?,
+        }
+        let said = Instant::now();
+        *missing = Some(Missing { prompt, said });
+        Ok(())
+    }
+
     /// Opens the token, however long it takes until it is plugged in; not so long if another program holds it.
     fn open(&mut self) -> Result<Piv, Halt> {
-        let mut missed = false;
+        let mut missing: Option<Missing> = None;
         let mut held: Option<Hold> = None;
         loop {
             match card::open(self.serial) {
                 Ok(piv) => return Ok(piv),
                 Err(error) if error.is_passing() => {
-                    if !missed {
-                        missed = true;
-                        self.desk.show(self.serial, Prompt::InsertToken, "")?;
-                    }
+                    let prompt = match error {
+                        CardError::NoService => Prompt::StartPcscd,
+                        _ => Prompt::InsertToken,
+                    };
+                    self.say_missing(&mut missing, prompt)?;
                 }
                 Err(error @ CardError::Held { .. }) => {
                     let hold = held.get_or_insert_with(Hold::begin);
@@ -219,6 +267,12 @@ impl Walk<'_> {
             self.desk.pause(LOOK)?;
         }
     }
+}
+
+/// The token is not there.
+struct Missing {
+    prompt: Prompt,
+    said: Instant,
 }
 
 /// An answer that no token should give may have been cut off by a pull: then it is one, and the token goes on when it is back.

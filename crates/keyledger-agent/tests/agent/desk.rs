@@ -13,6 +13,8 @@ use keyledger_wire::ReportReply;
 
 use crate::service::Service;
 
+/// The PIN that the person chooses where the token refuses the first.
+pub(crate) const OTHER_PIN: &str = "31415927";
 /// The PIN that the person chooses.
 pub(crate) const PIN: &str = "27182818";
 
@@ -163,6 +165,10 @@ impl Desk for TestDesk {
         self.call(|_| Secret::new(PIN.into()))
     }
 
+    fn another_pin(&mut self, _: Serial, _: &PinRules) -> Result<Secret, DeskError> {
+        self.call(|_| Secret::new(OTHER_PIN.into()))
+    }
+
     fn pin(&mut self, _: Serial, tries: Tries) -> Result<Secret, DeskError> {
         self.call(|desk| {
             desk.pins_asked += 1;
@@ -184,6 +190,9 @@ impl Desk for TestDesk {
     }
 
     fn pause(&mut self, length: Duration) -> Result<(), DeskError> {
+        if self.prompts.last() == Some(&Prompt::StartPcscd) {
+            return Err(DeskError::Stopping); // nobody will
+        }
         if let Some(event) = &mut self.while_waiting {
             event();
         }

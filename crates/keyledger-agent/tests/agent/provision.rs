@@ -147,3 +147,25 @@ fn six_persons_tokens_are_provisioned_at_once() {
         }
     });
 }
+
+/// OpenSC looks into as many retired slots as the key history names, from the first.
+#[test]
+fn retired_slots_with_certificates_stand_in_the_key_history() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let mut desk = TestDesk::provision("person");
+        desk.walk_to_proof(&token);
+        assert!(
+            !token.state().objects.contains(&0x005f_c10c),
+            "none is retired"
+        );
+        let mut profile = crate::desk::piv_part("person");
+        let plan = profile.piv.values().find(|plan| plan.certificate.is_some());
+        let plan = plan.unwrap().clone();
+        profile.piv = std::collections::BTreeMap::from([("83".parse().unwrap(), plan)]);
+        let mut desk =
+            TestDesk::with_task(keyledger_domain::token::TaskKind::Provision, Some(profile));
+        desk.walk_to_proof(&token);
+        assert!(token.state().objects.contains(&0x005f_c10c));
+    });
+}

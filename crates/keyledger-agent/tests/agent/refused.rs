@@ -1,12 +1,14 @@
 //! What cannot be done is said, in words that help.
 
+use std::{path::Path, time::Duration};
+
 use keyledger_agent::walk::WalkEnd;
 use keyledger_custody::{ManagementKeyAlgorithm, TokenSecrets};
-use keyledger_domain::token::{FailureCode, Profile, TaskKind};
+use keyledger_domain::token::{FailureCode, Profile, Prompt, TaskKind};
 use keyledger_testkit::token::{Fault, Firmware, Token, Touch, VirtualTokens};
 
 use crate::{
-    desk::{PIN, TestDesk},
+    desk::{OTHER_PIN, PIN, TestDesk},
     end::assert_provisioned,
 };
 
@@ -142,18 +144,177 @@ fn a_management_key_that_custody_does_not_have_cannot_be_rotated() {
     });
 }
 
+/// A token that was reset and is not finished is nothing: whoever went for coffee finds the task where it was.
 #[test]
-fn a_token_that_nobody_touches_is_waited_for_and_then_given_up() {
+fn a_token_that_nobody_touches_is_waited_for_and_given_up_only_where_nothing_is_lost() {
     VirtualTokens::in_front_of(1, |tokens| {
         let token = tokens.token(0);
         token.touch(Touch::TimedOut);
         let mut desk = TestDesk::provision("person");
+        desk.patience.rest = Duration::from_millis(700);
+        let (hand, mut pauses) = (token.clone(), 0);
+        desk.while_waiting = Some(Box::new(move || {
+            pauses += 1;
+            if pauses == 4 {
+                hand.touch(Touch::Given);
+            }
+        }));
+        desk.walk_to_proof(&token);
+        assert_provisioned(&desk, &token);
+        assert!(desk.prompts.iter().filter(|p| **p == Prompt::Touch).count() > 8);
+
+        token.touch(Touch::TimedOut);
+        desk.file(TaskKind::Verify);
         let end = desk.walk(&token).unwrap();
         let (code, detail) = failed(&desk, &end);
         assert_eq!(code, FailureCode::NotTouched);
         assert!(detail.contains("4 times"), "{detail}");
         assert!(!token.state().pin_is_factory);
     });
+}
+
+#[test]
+fn a_pin_that_the_token_finds_too_simple_is_chosen_anew() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        for status in [0x6985, 0x6a80] {
+            token.clear_faults();
+            token.fault(Fault::RefusesPin {
+                pin: PIN.to_owned(),
+                status,
+            });
+            let mut desk = TestDesk::provision("service");
+            desk.walk_to_proof(&token);
+            assert!(token.pin_is(OTHER_PIN));
+            let state = token.state();
+            assert_eq!((state.pin_tries_left, state.puk_tries_left), (5, 5));
+            desk.file(TaskKind::Unblock);
+            desk.walk_to_proof(&token);
+            assert!(token.pin_is(OTHER_PIN));
+        }
+    });
+}
+
+fn ykman(tokens: &VirtualTokens, token: &Token, arguments: &[&str]) {
+    let mut command = tokens.ykman(token);
+    let done = command.arg("piv").args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{arguments:?}: {said}");
+}
+
+#[test]
+fn a_verification_sees_a_blocked_puk_and_a_management_key_of_another_kind() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let mut desk = TestDesk::provision("service");
+        desk.walk_to_proof(&token);
+        let secrets = desk.service.secrets.as_ref().unwrap();
+        let key = data_encoding::HEXLOWER.encode(secrets.management_key.expose());
+        let new = "0102030405060708010203040506070801020304050607ff";
+        let kind = [
+            "access",
+            "change-management-key",
+            "-f",
+            "-a",
+            "tdes",
+            "-m",
+            &key,
+            "-n",
+            new,
+        ];
+        ykman(tokens, &token, &kind);
+        desk.file(TaskKind::Verify);
+        let end = desk.walk(&token).unwrap();
+        let (code, detail) = failed(&desk, &end);
+        assert_eq!(code, FailureCode::ManagementKeyUnknown);
+        assert!(detail.contains("somebody changed it"), "{detail}");
+
+        let context = pcsc::Context::establish(pcsc::Scope::User).unwrap();
+        let reader = std::ffi::CString::new(token.reader()).unwrap();
+        let card = context.connect(&reader, pcsc::ShareMode::Shared, pcsc::Protocols::ANY);
+        let card = card.unwrap();
+        let mut buffer = [0; 258];
+        card.transmit(&[0, 0xa4, 4, 0, 5, 0xa0, 0, 0, 3, 8], &mut buffer)
+            .unwrap();
+        for _ in 0..6 {
+            card.transmit(b"\x00\x24\x00\x81\x101111111122222222", &mut buffer)
+                .unwrap();
+        }
+        drop(card);
+        assert_eq!(token.state().puk_tries_left, 0);
+        desk.file(TaskKind::Verify);
+        let end = desk.walk(&token).unwrap();
+        let (code, _) = failed(&desk, &end);
+        assert_eq!(code, FailureCode::PukBlocked);
+    });
+}
+
+/// A token of the factory but for one object is somebody's.
+#[test]
+fn a_data_object_is_something_to_lose() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let file = tokens.directory().join("object");
+        std::fs::write(&file, b"something dear").unwrap();
+        let factory = "010203040506070801020304050607080102030405060708";
+        // Of capabilities everybody may read, of what is printed only who has the PIN.
+        for object in ["0x5fc107", "0x5fc109"] {
+            let import = [
+                "objects",
+                "import",
+                "-m",
+                factory,
+                object,
+                file.to_str().unwrap(),
+            ];
+            ykman(tokens, &token, &import);
+            let mut desk = TestDesk::with_task(TaskKind::Reset, None);
+            desk.walk_to_proof(&token);
+            assert_eq!(desk.resets_confirmed, 1, "{object}");
+            assert!(token.state().objects.is_empty());
+        }
+        let mut desk = TestDesk::with_task(TaskKind::Reset, None);
+        desk.walk_to_proof(&token);
+        assert_eq!(desk.resets_confirmed, 0, "there was nothing on it");
+    });
+}
+
+#[test]
+fn a_killed_pcscd_is_not_a_token_that_went_away() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let mut desk = TestDesk::provision("service");
+        let directory = tokens.directory().to_owned();
+        let mut lives = true;
+        desk.when_shown = Some(Box::new(move |_| {
+            if std::mem::take(&mut lives) {
+                kill_pcscd(&directory);
+            }
+        }));
+        let end = desk.walk(&token);
+        assert!(end.is_err(), "nobody starts it again: {end:?}");
+        assert_eq!(desk.prompts.last(), Some(&Prompt::StartPcscd));
+        assert!(!desk.prompts.contains(&Prompt::InsertToken));
+    });
+}
+
+/// The one of these tokens, by what it was started with.
+fn kill_pcscd(directory: &Path) {
+    let directory = directory.to_str().unwrap();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let path = entry.path();
+        let command = std::fs::read_to_string(path.join("cmdline")).unwrap_or_default();
+        let program = command.split('\0').next().unwrap_or_default();
+        if program.ends_with("pcscd") && command.contains(directory) {
+            let pid = entry.file_name().into_string().unwrap();
+            let killed = std::process::Command::new("kill")
+                .args(["-9", &pid])
+                .status();
+            assert!(killed.unwrap().success());
+            return;
+        }
+    }
+    panic!("there is no pcscd for {directory}");
 }
 
 #[test]

@@ -22,6 +22,7 @@ fn seen(serial: u32, pin_tries: u8) -> TokenSeen {
             factory_pin: Some(true),
             restrictions: Vec::new(),
         }),
+        seen_at: None,
         trouble: None,
     }
 }

@@ -157,6 +157,8 @@ pub enum Prompt {
     ReleaseToken,
     /// Type the token's serial number, to agree that everything on it is destroyed.
     ConfirmReset,
+    /// Start pcscd: no token can be reached without it.
+    StartPcscd,
 }
 
 impl Prompt {
@@ -170,6 +172,7 @@ impl Prompt {
             Self::Touch => "touch",
             Self::ReleaseToken => "release_token",
             Self::ConfirmReset => "confirm_reset",
+            Self::StartPcscd => "start_pcscd",
         }
     }
 
@@ -184,6 +187,9 @@ impl Prompt {
             Self::ReleaseToken => "another program holds the token: let it go",
             Self::ConfirmReset => {
                 "everything on the token is about to be destroyed: type its serial number at the agent's prompt to agree"
+            }
+            Self::StartPcscd => {
+                "the smart card service does not answer: start it (`systemctl start pcscd.socket`)"
             }
         }
     }
