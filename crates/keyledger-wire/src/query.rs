@@ -29,6 +29,9 @@ pub struct Certificates {
     pub certificates: Vec<keyledger_domain::key::Certified>,
     /// Above the first of them, the root last; empty of a root.
     pub chain: Vec<keyledger_domain::key::Certified>,
+    /// What to send as `after` for the next page: a serial number; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// An authority of the organisation.
@@ -149,6 +152,20 @@ pub struct AuthorizedKeys {
     pub principal: keyledger_domain::Name,
     /// A line each.
     pub lines: Vec<String>,
+    /// What to send as `after` for the next page: how many lines there were; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u32>,
+}
+
+/// Asks for lines, in their order.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(deny_unknown_fields)]
+pub struct LinesQuery {
+    /// Only lines after so many: the `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u32>,
 }
 
 /// Whose attestations of tokens are believed.
@@ -263,8 +280,11 @@ pub struct ServiceStatus {
     pub stream_fault: Option<String>,
     /// Each server that answered: name, version, `sync_always`.
     pub servers: Vec<ServerStatus>,
-    /// Each account whose JWT is not confirmed on every server.
+    /// Accounts whose JWT is not confirmed on every server, the first 500 by name.
     pub unconfirmed_accounts: Vec<String>,
+    /// How many there are.
+    #[serde(default)]
+    pub unconfirmed: usize,
     /// Keys whose protect-stop or rotation falls within 30 days.
     pub expiring_within_30_days: usize,
     /// Commands that it takes only with a signature by a key on the sender's token.
@@ -439,7 +459,7 @@ pub const QUESTIONS: &[Question] = &[
         name: "ssh-authorized-keys",
         tail: "ssh.authorized_keys.*",
         about: "The lines of authorized_keys for one principal: of its tokens' keys and its OpenPGP certificate, without what was revoked",
-        schema: || schemars::schema_for!(Nothing),
+        schema: || schemars::schema_for!(LinesQuery),
         answer: || schemars::schema_for!(AuthorizedKeys),
     },
     Question {
@@ -460,7 +480,7 @@ pub const QUESTIONS: &[Question] = &[
         name: "certificates",
         tail: "certificates.*",
         about: "The certificates over one key, newest first, with those above the newest up to its root",
-        schema: || schemars::schema_for!(Nothing),
+        schema: || schemars::schema_for!(keyledger_domain::views::ListQuery),
         answer: || schemars::schema_for!(Certificates),
     },
     Question {

@@ -42,7 +42,7 @@ pub struct ListQuery {
 /// # Errors
 ///
 /// [`Rejection::OutOfRange`] if it is not 1 to [`MAX_PAGE`].
-pub(super) fn limit(asked: Option<u16>) -> Result<usize, Rejection> {
+pub fn limit(asked: Option<u16>) -> Result<usize, Rejection> {
     let limit = asked.unwrap_or(DEFAULT_PAGE);
     if (1..=MAX_PAGE).contains(&limit) {
         Ok(usize::from(limit))
@@ -74,6 +74,14 @@ impl<R> Default for Filling<R> {
 }
 
 impl<R: Serialize> Filling<R> {
+    /// Begins a page that has something else on it too.
+    pub fn beside(other: &impl Serialize) -> Self {
+        Self {
+            rows: Vec::new(),
+            bytes: FRAME_BYTES + json_bytes(other),
+        }
+    }
+
     /// Adds a row, if it fits; the first one always does.
     pub fn add(&mut self, row: R) -> bool {
         // With the comma behind it.

@@ -3,6 +3,7 @@
 mod allowance;
 mod command;
 mod history;
+mod pages;
 mod past;
 mod query;
 mod reply;

@@ -18,13 +18,13 @@ use keyledger_wire::{
     Prefix, SERVICE_VERSION,
     query::{
         Certificates, Crl, CrlWanted, EventsPage, EventsQuery, InventoryRemade, IssuedQuery,
-        Nothing, OpenpgpCertificate, Rebuilt, ServiceStatus,
+        LinesQuery, Nothing, OpenpgpCertificate, Rebuilt, ServiceStatus,
     },
 };
 
 use super::{
     command::request_info,
-    history, past,
+    history, pages, past,
     reply::{Answer, Refused, ok, refuse},
 };
 use crate::{
@@ -40,6 +40,9 @@ const MAX_ANSWER_BYTES: usize = 900 * 1024;
 const EVENTS_PAGE: (u16, u16) = (200, 500);
 /// Events that are read at once for a page.
 const EVENTS_AT_ONCE: usize = 128;
+
+/// How many unconfirmed accounts the status names.
+const MAX_UNCONFIRMED: usize = 500;
 
 /// Answers a question.
 pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
@@ -164,13 +167,10 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
             ok(&row.ok_or(Rejection::NotFound(id))?)
         }
         ["ssh", "authorized_keys", name] => {
-            let _: Nothing = parse_payload(payload)?;
+            let query: LinesQuery = parse_payload(payload)?;
             let name = parse_name(name)?;
-            ok(&tokens::authorized_keys(
-                &shared.live.ledger.read(),
-                &name,
-                now,
-            )?)
+            let lines = tokens::authorized_keys(&shared.live.ledger.read(), &name, now)?;
+            ok(&pages::lines(lines, query))
         }
         ["openpgp"] => {
             let query: ListQuery = parse_payload(payload)?;
@@ -203,12 +203,9 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
             ok(&tokens::crl_to_be_signed(shared, &issuer, &wanted, now)?)
         }
         ["certificates", key] => {
-            let _: Nothing = parse_payload(payload)?;
-            ok(&certificates(
-                &shared.live.ledger.read(),
-                parse_name(key)?,
-                now,
-            )?)
+            let query: ListQuery = parse_payload(payload)?;
+            let all = certificates(&shared.live.ledger.read(), parse_name(key)?, now)?;
+            ok(&pages::certificates(all, &query)?)
         }
         ["authorities"] => {
             let query: ListQuery = parse_payload(payload)?;
@@ -505,6 +502,10 @@ async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refuse
         .accounts()
         .filter(|(_, a)| a.state.confirmed != Some(a.state.issued_at))
         .map(|(name, _)| name.to_string());
+    let mut unconfirmed_accounts: Vec<_> = unconfirmed.collect();
+    unconfirmed_accounts.sort_unstable();
+    let unconfirmed = unconfirmed_accounts.len();
+    unconfirmed_accounts.truncate(MAX_UNCONFIRMED);
     let info = shared.nats.server_info();
     Ok(ServiceStatus {
         instance: shared.instance.get().cloned().unwrap_or_default(),
@@ -518,7 +519,8 @@ async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refuse
         durability: shared.durability.describe(),
         stream_fault,
         servers: shared.durability.servers(),
-        unconfirmed_accounts: unconfirmed.collect(),
+        unconfirmed_accounts,
+        unconfirmed,
         inventory_fault: shared.inventory.fault(),
         inventory_remade: shared
             .inventory
@@ -557,5 +559,6 @@ fn certificates(ledger: &Ledger, name: Name, now: Timestamp) -> Result<Certifica
     Ok(Certificates {
         certificates,
         chain,
+        next: None,
     })
 }

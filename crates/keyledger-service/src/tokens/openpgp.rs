@@ -189,6 +189,7 @@ pub(crate) fn authorized_keys(
     Ok(AuthorizedKeys {
         principal: name.clone(),
         lines,
+        next: None,
     })
 }
 

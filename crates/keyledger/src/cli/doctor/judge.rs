@@ -58,7 +58,13 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
     findings.push(if status.unconfirmed_accounts.is_empty() {
         Finding::ok("account JWTs", "confirmed on every server")
     } else {
-        let accounts = status.unconfirmed_accounts.join(", ");
+        let mut accounts = status.unconfirmed_accounts.join(", ");
+        let more = status
+            .unconfirmed
+            .saturating_sub(status.unconfirmed_accounts.len());
+        if more > 0 {
+            accounts += &format!(" and {more} more");
+        }
         let remedy = "the service goes on pushing: look for a server that is down or unreachable";
         Finding::warn(
             "account JWTs",
@@ -198,6 +204,7 @@ mod tests {
                 sync_always: Some(true),
             }],
             unconfirmed_accounts: Vec::new(),
+            unconfirmed: 0,
             expiring_within_30_days: 0,
             token_signature_required: Vec::new(),
             inventory_fault: None,

@@ -15,7 +15,7 @@ use keyledger_domain::{
     text::Title,
     views::PrincipalRow,
 };
-use keyledger_wire::query::{self, Nothing, OpenpgpCertificate};
+use keyledger_wire::query::{self, LinesQuery, Nothing, OpenpgpCertificate};
 
 use crate::{
     args::{self, Label, Reasoned, Why},
@@ -231,10 +231,23 @@ struct AuthorizedKeys {
 
 impl AuthorizedKeys {
     async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
-        let found: query::AuthorizedKeys = session
-            .query(&format!("ssh.authorized_keys.{}", self.name), &Nothing {})
-            .await
-            .with_context(|| format!("asking for the SSH keys of {}", self.name))?;
+        let tail = format!("ssh.authorized_keys.{}", self.name);
+        let mut question = LinesQuery::default();
+        let mut found = query::AuthorizedKeys {
+            principal: self.name.clone(),
+            lines: Vec::new(),
+            next: None,
+        };
+        loop {
+            let page = session.query(&tail, &question).await;
+            let page: query::AuthorizedKeys =
+                page.with_context(|| format!("asking for the SSH keys of {}", self.name))?;
+            found.lines.extend(page.lines);
+            if page.next.is_none() {
+                break;
+            }
+            question.after = page.next;
+        }
         if out.is_json() {
             return Ok(out.json(&found)?);
         }
