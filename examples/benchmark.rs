@@ -5,6 +5,7 @@
 //! Every command counted was acknowledged durably.
 
 mod figures;
+mod place;
 mod world;
 
 use std::{
@@ -56,7 +57,7 @@ async fn main() -> Result<()> {
         }
     }
     for run in 1..=RUNS {
-        let mut took = revocations(&world.server, &clients[0], 50, run).await?;
+        let mut took = revocations(&world.place.server, &clients[0], 50, run).await?;
         println!(
             "revoke to dropped connection, run {run}: {}",
             spread(&mut took)

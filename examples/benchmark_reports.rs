@@ -6,6 +6,7 @@
 //! answered once that is durable.
 
 mod figures;
+mod place;
 mod world;
 
 use std::{
@@ -65,7 +66,7 @@ async fn main() -> Result<()> {
     let issued: Vec<_> = enrolled.buffer_unordered(IN_FLIGHT).try_collect().await?;
     println!("{AGENTS} agents issued within {:.2?}", start.elapsed());
     let start = Instant::now();
-    let url = world.server.url();
+    let url = world.place.server.url();
     let connected = stream::iter(issued).map(|agent| agent.connect(&url));
     let agents: Vec<_> = connected.buffer_unordered(CONNECTING).try_collect().await?;
     println!("and connected within {:.2?}", start.elapsed());

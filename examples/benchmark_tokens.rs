@@ -7,6 +7,7 @@
 //! The card's part of a time is what the virtual token measures of itself: from a command's arrival to its answer. A real
 //! one takes longer, a second for an elliptic curve key. All else counts as the agent's own, pcscd and the service included.
 
+mod place;
 mod world;
 
 use std::{
@@ -259,8 +260,8 @@ impl Desk {
             .query("inventory.show.ledger-signing", &json!({}))
             .await?;
         let enrolment = json!({
-            "version": 1, "workstation": "desk", "url": world.server.url(), "prefix": "keys", "jwt": issued["jwt"],
-            "signers": [signing["nkey"]], "operator": world.organisation.operator,
+            "version": 1, "workstation": "desk", "url": world.place.server.url(), "prefix": "keys", "jwt": issued["jwt"],
+            "signers": [signing["nkey"]], "operator": world.place.organisation.operator,
         });
         let file = self.home.join("desk.enrolment");
         fs::write(&file, enrolment.to_string())?;
