@@ -15,6 +15,7 @@ mod key;
 mod key_dates;
 mod key_table;
 mod operator;
+mod pem;
 mod principal;
 mod private_key;
 mod profile;
