@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt, future::join_all};
+use futures::{FutureExt, StreamExt, future::join_all};
 use serde_json::{Value, json};
 
 use crate::{
@@ -136,6 +136,47 @@ async fn a_flood_is_answered_and_nobody_else_waits_for_it() {
         leaver.is_some_and(|row| row["revocation_took_ms"].is_u64())
     })
     .await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_goes_before_the_commands_that_wait() {
+    let world = World::new().await;
+    let service = world
+        .serve_with(|options| options.user_allowance.commands_per_hour = 100_000)
+        .await;
+    let admin = world.administrator().await;
+    let orders = service_user(&world, &admin, "orders").await;
+    let leaver = json!({"account": "admin", "role": "auditor"});
+    issue(&world, &admin, "leaver", leaver).await;
+    let body = json!({"algorithm": "ed25519"});
+    orders.send("key.generate", "orders", body).await.unwrap();
+    // Each is of the same history: they are written one after the other.
+    let inbox = orders.client.nats().new_inbox();
+    let answers = orders.client.nats().subscribe(inbox.clone()).await.unwrap();
+    for n in 0..900 {
+        let body = json!({"usage": format!("for the {n}. time")}).to_string();
+        let subject = "keys.commands.key.describe.orders";
+        let sent = orders
+            .client
+            .nats()
+            .publish_with_reply(subject, inbox.clone(), body.into());
+        sent.await.unwrap();
+    }
+    let mut answers = answers;
+    answers.next().await.unwrap();
+    let done = admin
+        .send("user.revoke", "leaver", json!({"reason": "left"}))
+        .await;
+    assert_eq!(done.unwrap()["state"], "revoked");
+    let mut answered = 1;
+    while let Some(Some(_)) = answers.next().now_or_never() {
+        answered += 1;
+    }
+    assert!(
+        answered < 450,
+        "{answered} of 900 were written before the revocation"
+    );
     service.stop().await;
 }
 

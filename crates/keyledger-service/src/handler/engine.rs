@@ -21,6 +21,7 @@ use super::{
     pace::{LONE_AT_MOST, Next, Pace},
     tail::{Foreign, Tailed},
 };
+use crate::lanes::Family;
 use crate::store::{AppendError, ReadError};
 
 /// How many commands may wait; more are left in the channel, and in the end with NATS.
@@ -53,6 +54,15 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    /// True of a command that takes trust away.
+    fn revokes(&self) -> bool {
+        let Work::Order(order, _) = &self.work else {
+            return false;
+        };
+        let command = &order.command;
+        Family::of_command(command.aggregate(), command.verb()) == Family::Revocation
+    }
+
     /// False where its sender should hear that the store does not answer. What happened is recorded whenever the store takes it.
     fn is_worth_waiting(&self) -> bool {
         match self.work {
@@ -202,10 +212,18 @@ impl Engine {
     fn take(&mut self, work: Work) {
         match work {
             Work::Rest(reply) => self.resting = Some(reply),
-            work => self.waiting.push_back(Waiting {
-                work,
-                since: Instant::now(),
-            }),
+            work => {
+                let waiting = Waiting {
+                    work,
+                    since: Instant::now(),
+                };
+                // What revokes goes before everything that waits, in the order in which it came.
+                let place = match waiting.revokes() {
+                    true => self.waiting.iter().take_while(|w| w.revokes()).count(),
+                    false => self.waiting.len(),
+                };
+                self.waiting.insert(place, waiting);
+            }
         }
     }
 
