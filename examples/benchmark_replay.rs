@@ -7,18 +7,20 @@ use std::{sync::Arc, time::Instant};
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
 use keyledger_custody::{Custody, RootKey};
 use keyledger_domain::{
-    Command, Facts, Ledger, Made, Name, Stamp, Timestamp, VerifiedBy, command::Target,
-    ledger::Sealed, name::Aggregate, record::Ids,
+    Command, Facts, Made, Name, Stamp, Timestamp, VerifiedBy, command::Target, ledger::Sealed,
+    name::Aggregate, record::Ids, verify::StoredEvent,
 };
 use keyledger_service::{
     Snapshot,
     handler::{Handler, Live},
     store::{Append, JetStreamStore, Store},
 };
-use keyledger_testkit::NatsServer;
+use keyledger_testkit::{NatsServer, ledger::TestLedger};
 use keyledger_wire::{Prefix, header};
+use nkeys::KeyPair;
 use uuid::Uuid;
 
 /// The allocator of the `keyledger` binary.
@@ -56,7 +58,7 @@ async fn main() -> Result<()> {
 
     let live = Live::default();
     let start = Instant::now();
-    Handler::fold(&store, &live).await?;
+    Handler::fold(&store, &prefix, None, &live).await?;
     let took = start.elapsed();
     let folded = live.ledger.read().events();
     println!(
@@ -70,11 +72,9 @@ async fn main() -> Result<()> {
     snapshot.save(&live)?;
     println!("writing a snapshot: {:.2} s", start.elapsed().as_secs_f64());
     let start = Instant::now();
-    let loaded = snapshot
-        .load(&store)
-        .await
-        .context("the snapshot was not used")?;
-    Handler::fold(&store, &loaded).await?;
+    let loaded = snapshot.read().context("the snapshot was not used")?;
+    let loaded = loaded.live();
+    Handler::fold(&store, &prefix, None, &loaded).await?;
     let took = start.elapsed();
     anyhow::ensure!(
         *loaded.ledger.read() == *live.ledger.read(),
@@ -89,10 +89,11 @@ async fn main() -> Result<()> {
 
 /// Folds the whole ledger and says by how much this process has grown.
 async fn measure_memory(url: &str, keys: u64) -> Result<()> {
-    let store = JetStreamStore::open(async_nats::connect(url).await?, &Prefix::default()).await?;
+    let prefix = Prefix::default();
+    let store = JetStreamStore::open(async_nats::connect(url).await?, &prefix).await?;
     let before = resident_bytes()?;
     let live = Live::default();
-    Handler::fold(&store, &live).await?;
+    Handler::fold(&store, &prefix, None, &live).await?;
     let grown = resident_bytes()?.saturating_sub(before);
     println!(
         "memory of the fold: {} bytes a key ({keys} keys, 4 events each)",
@@ -103,7 +104,12 @@ async fn measure_memory(url: &str, keys: u64) -> Result<()> {
 
 /// Four events a key: registered, activated, described, suspended.
 async fn write(store: &JetStreamStore, prefix: &Prefix, keys: u64) -> Result<()> {
-    let mut ledger = Ledger::new();
+    let organisation = TestLedger::of(1);
+    let mut ledger = organisation.ledger.clone();
+    let bootstrap: Vec<_> = organisation.events.iter().map(genesis).collect();
+    let mut sequence = bootstrap.len() as u64;
+    store.append(bootstrap, None).await?;
+    let signer = organisation.signing_key(1);
     let principal = Arc::new(Stamp {
         account: "ABENCHMARK".into(),
         user: "UBENCHMARK".into(),
@@ -114,7 +120,6 @@ async fn write(store: &JetStreamStore, prefix: &Prefix, keys: u64) -> Result<()>
         key: None,
     });
     let mut batch: Vec<Sealed> = Vec::new();
-    let mut sequence = 0;
     for place in 0..keys {
         let name = Name::new(&format!("benchmark-key-{place:07}"))?;
         let target = Target::new(Aggregate::Key, name);
@@ -139,8 +144,8 @@ async fn write(store: &JetStreamStore, prefix: &Prefix, keys: u64) -> Result<()>
         if batch.len() >= 996 || place + 1 == keys {
             let appends = batch
                 .drain(..)
-                .map(|sealed| append(prefix, &sealed))
-                .collect();
+                .map(|sealed| append(prefix, &sealed, &signer))
+                .collect::<Result<_>>()?;
             store.append(appends, None).await?;
         }
     }
@@ -175,21 +180,52 @@ fn life(place: u64) -> [(&'static str, String); 4] {
     ]
 }
 
-fn append(prefix: &Prefix, sealed: &Sealed) -> Append {
+fn append(prefix: &Prefix, sealed: &Sealed, signer: &KeyPair) -> Result<Append> {
     let record = &sealed.record;
-    Append {
+    let signature = signer.sign(&sealed.cid.to_bytes())?;
+    Ok(Append {
         subject: prefix.event(&record.history, record.event.past()),
         expected: None,
         headers: vec![
             (header::NATS_MSG_ID, record.id.to_string()),
+            (header::CORRELATION_ID, record.ids.correlation.to_string()),
+            (header::CAUSATION_ID, record.ids.causation.to_string()),
             (header::EVENT_TYPE, record.event.type_name().to_owned()),
             (header::AGGREGATE_ID, record.history.name.to_string()),
+            (
+                header::SCHEMA_VERSION,
+                header::SCHEMA_VERSION_NOW.to_owned(),
+            ),
             (header::CID, sealed.cid.to_string()),
-            // As long as a real one: reading costs the same.
-            (header::SIGNATURE, "A".repeat(86)),
-            (header::SIGNER, "A".repeat(56)),
+            (header::SIGNATURE, BASE64URL_NOPAD.encode(&signature)),
+            (header::SIGNER, signer.public_key()),
         ],
         payload: Bytes::copy_from_slice(&sealed.bytes),
+    })
+}
+
+/// An event of the trust bootstrap, as it is.
+fn genesis(event: &StoredEvent) -> Append {
+    let names = [
+        header::NATS_MSG_ID,
+        header::CORRELATION_ID,
+        header::CAUSATION_ID,
+        header::EVENT_TYPE,
+        header::AGGREGATE_ID,
+        header::SCHEMA_VERSION,
+        header::CID,
+        header::SIGNATURE,
+        header::SIGNER,
+    ];
+    let headers = names.iter().filter_map(|name| {
+        let value = event.headers.get(*name)?;
+        Some((*name, value.clone()))
+    });
+    Append {
+        subject: event.subject.clone(),
+        expected: None,
+        headers: headers.collect(),
+        payload: Bytes::copy_from_slice(&event.payload),
     }
 }
 

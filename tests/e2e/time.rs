@@ -57,7 +57,10 @@ async fn the_inventory_gives_yesterdays_answer() {
     let world = World::new().await;
     let hand = Hand::at(Timestamp::from_ms(now().ms() + DAY_MS));
     let service = world
-        .serve_with(|options| options.clock = hand.clock())
+        .serve_with(|options| {
+            options.clock = hand.clock();
+            options.accept_clock = true;
+        })
         .await;
     let admin = world.administrator().await;
     let body = json!({"algorithm": "ed25519", "activate": true, "title": "of the first day"});
@@ -142,14 +145,17 @@ async fn what_fell_due_while_nobody_served_fires_once_at_the_next_start() {
     service.stop().await;
 }
 
-/// Serves under a clock of which the year that it is ahead comes later.
-async fn jumping(world: &World) -> (Service, Arc<AtomicI64>) {
+/// Serves under a clock of which the time that it is ahead comes later; it is taken for right only where that is `accepted`.
+async fn jumping(world: &World, accepted: bool) -> (Service, Arc<AtomicI64>) {
     let ahead = Arc::new(AtomicI64::new(0));
     let by = Arc::clone(&ahead);
     let clock: Clock =
         Arc::new(move || Timestamp::from_ms(now().ms() + by.load(Ordering::Relaxed)));
     let service = world
-        .serve_with(|options| options.clock = Some(clock))
+        .serve_with(|options| {
+            options.clock = Some(clock);
+            options.accept_clock = accepted;
+        })
         .await;
     (service, ahead)
 }
@@ -157,7 +163,7 @@ async fn jumping(world: &World) -> (Service, Arc<AtomicI64>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_clock_that_jumped_fires_nothing() {
     let world = World::new().await;
-    let (service, ahead) = jumping(&world).await;
+    let (service, ahead) = jumping(&world, false).await;
     let admin = world.administrator().await;
     let far = soon(200 * DAY_MS);
     let body = json!({"algorithm": "ed25519", "activate": true, "protect_stop_at": far});
@@ -180,6 +186,73 @@ async fn a_clock_that_jumped_fires_nothing() {
     })
     .await;
     assert_eq!(events(&admin, "a").await, ["generated", "activated"]);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_are_refused_while_the_clocks_are_apart() {
+    let world = World::new().await;
+    let (service, ahead) = jumping(&world, false).await;
+    let admin = world.administrator().await;
+    world.settled(&admin).await;
+    let body = || json!({"algorithm": "ed25519", "activate": true});
+    for (n, jump) in [DAY_MS / 2, -365 * DAY_MS, 61_000, -61_000]
+        .into_iter()
+        .enumerate()
+    {
+        let last = world.last().await;
+        // From the very first command: nothing need be compared first.
+        ahead.store(jump, Ordering::Relaxed);
+        let refused = admin.send("key.generate", "a", body()).await.unwrap_err();
+        assert_eq!(refused["reason"], "clock_skewed", "{refused}");
+        assert_eq!(refused["code"], 503, "{refused}");
+        assert_eq!(world.last().await, last, "something was written");
+        // Set right, it is believed at once.
+        ahead.store(0, Ordering::Relaxed);
+        let name = format!("k{n}");
+        admin.send("key.generate", &name, body()).await.unwrap();
+    }
+    // Within NTP's reach nothing is refused, and nothing is dated before what was there.
+    ahead.store(20_000, Ordering::Relaxed);
+    admin.send("key.generate", "fast", body()).await.unwrap();
+    ahead.store(-20_000, Ordering::Relaxed);
+    admin.send("key.generate", "slow", body()).await.unwrap();
+    let moment = async |key: &str| admin.key(key).await["activated_at"].clone();
+    let (fast, slow) = (moment("fast").await, moment("slow").await);
+    assert!(fast.as_str() <= slow.as_str(), "{fast} {slow}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_that_is_ahead_of_every_clock_is_not_written_to() {
+    let world = World::new().await;
+    let (service, ahead) = jumping(&world, true).await;
+    let admin = world.administrator().await;
+    ahead.store(DAY_MS, Ordering::Relaxed);
+    let body = || json!({"algorithm": "ed25519", "activate": true});
+    admin
+        .send("key.generate", "tomorrow", body())
+        .await
+        .unwrap();
+    service.stop().await;
+    // The clock was set right. Nobody can say which of the two is: the ledger's time or this one.
+    let service = world.serve().await;
+    let refused = admin.send("key.generate", "a", body()).await.unwrap_err();
+    assert_eq!(refused["reason"], "clock_skewed", "{refused}");
+    let said = refused["message"].as_str().unwrap();
+    assert!(said.contains("--accept-clock"), "{said}");
+    service.stop().await;
+    let service = world
+        .serve_with(|options| options.accept_clock = true)
+        .await;
+    admin.send("key.generate", "a", body()).await.unwrap();
+    // What falls due in twelve hours does so by the clock, not by the ledger's time.
+    let soon = soon(DAY_MS / 2);
+    let later = json!({"algorithm": "ed25519", "activation_at": soon});
+    admin.send("key.generate", "b", later).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(admin.key("b").await["state"], "pre-active");
+    world.verify(&admin).await;
     service.stop().await;
 }
 
@@ -233,13 +306,12 @@ async fn keys_without_dates_get_those_of_their_class_and_show_when_they_expire()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotation_that_falls_due_is_recorded_until_it_is_done() {
     let world = World::new().await;
-    let (service, ahead) = jumping(&world).await;
+    let (service, ahead) = jumping(&world, true).await;
     let admin = world.administrator().await;
-    // A day ago, less a moment: the day's rotation falls due in that moment.
-    ahead.store(1_500 - DAY_MS, Ordering::Relaxed);
     let body = json!({"algorithm": "ed25519", "activate": true, "rotation_period_days": 1});
     admin.send("key.generate", "a", body).await.unwrap();
-    ahead.store(0, Ordering::Relaxed);
+    // A day later, less a moment: the day's rotation falls due in that moment.
+    ahead.store(DAY_MS - 500, Ordering::Relaxed);
     eventually("the rotation is due", || async {
         admin.key("a").await["rotation_overdue"] == true
     })

@@ -16,7 +16,7 @@ use keyledger_domain::{
 use keyledger_service::{
     Options, Service, StartError,
     store::{JetStreamStore, Store},
-    trust::{InitOptions, Organisation, Root, initialise, setup},
+    trust::{InitOptions, Organisation, Root, initialise, known_genesis, setup},
 };
 use keyledger_testkit::{Cluster, Config, NatsServer};
 use keyledger_wire::{Client, Ids};
@@ -137,6 +137,9 @@ impl Site {
             prefix: self.organisation.prefix(),
             custody: Arc::new(Custody::open(self.organisation.root_key(None).unwrap())),
             snapshot: None,
+            genesis: Some(known_genesis(&self.organisation).unwrap()),
+            accept_rollback: false,
+            accept_clock: false,
             accept_data_loss: false,
             attestation_test_root: None,
             require_token_signature: Default::default(),

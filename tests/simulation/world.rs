@@ -14,11 +14,13 @@ use keyledger_domain::{
     command::Target,
     name::Aggregate,
     record::{Ids, Why},
+    verify,
 };
 use keyledger_service::{
     handler::{CurrentSigner, Handler, Live, Order, Parts, Signer},
     store::{Append, AppendError, MemoryStore, Pending, ReadError, Store, StoredEvent},
 };
+use keyledger_testkit::ledger::TestLedger;
 use keyledger_wire::Prefix;
 use parking_lot::Mutex;
 use uuid::Uuid;
@@ -159,15 +161,20 @@ impl Signer for TestSigner {
 /// One store, any number of instances.
 pub(crate) struct World {
     pub(crate) store: Unreliable,
+    organisation: TestLedger,
     random: Random,
 }
 
 impl World {
     pub(crate) fn new(random: Random) -> Self {
         let calm = Arc::new(AtomicBool::new(false));
+        let organisation = TestLedger::of(1);
+        let inner = MemoryStore::new();
+        inner.replace(organisation.events.iter().map(stored).collect());
         Self {
+            organisation,
             store: Unreliable {
-                inner: MemoryStore::new(),
+                inner,
                 random: random.fork(),
                 calm,
             },
@@ -182,7 +189,7 @@ impl World {
 
     /// A new instance, with a clock that is off and jumps.
     pub(crate) async fn instance(&self) -> Handler {
-        let pair = nkeys::KeyPair::new_account();
+        let pair = self.organisation.signing_key(1);
         let random = self.random.fork();
         let (news, _) = tokio::sync::mpsc::unbounded_channel();
         let store: Arc<dyn Store> = Arc::new(self.store.clone());
@@ -212,6 +219,17 @@ impl World {
                 return handler;
             }
         }
+    }
+}
+
+/// An event of the bootstrap as the store holds it.
+fn stored(event: &verify::StoredEvent) -> StoredEvent {
+    let headers = event.headers.iter();
+    StoredEvent {
+        sequence: event.sequence,
+        subject: event.subject.clone(),
+        headers: headers.map(|(n, v)| (n.clone(), v.clone())).collect(),
+        payload: event.payload.clone().into(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! *Invariant:* an acknowledgement is given only for what is durable; an effect is asked for by an event and may run
 //! twice; no rule is decided here.
 
+mod begin;
 mod clock;
 mod deliver;
 mod durability;
@@ -23,9 +24,10 @@ mod tokens;
 pub mod trust;
 pub mod x509;
 
+pub use begin::{Beginning, Begun, KnownGenesis};
 pub use durability::Durability;
 pub use endpoint::{EndpointError, UserAllowance};
 pub use service::{Options, Service, StartError};
 pub use signers::{LedgerSigner, SignerError, Signers};
-pub use snapshot::Snapshot;
+pub use snapshot::{Saved, Snapshot};
 pub use tokens::{CertifyError, new_root};

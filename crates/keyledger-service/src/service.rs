@@ -9,13 +9,18 @@ use std::{
 use async_nats::{ServerAddr, jetstream};
 use keyledger_custody::Custody;
 use keyledger_domain::{
-    Stamp, Timestamp, VerifiedBy, ledger::LEDGER_SIGNING_KEY, name::Name,
+    Stamp, Timestamp, VerifiedBy,
+    ledger::{LEDGER_SIGNING_KEY, Outcome},
+    name::Name,
+    operator::RollbackAccepted,
     signed::RequiredSignatures,
 };
 use keyledger_wire::Prefix;
 use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 
 use crate::{
+    begin::{Beginning, Begun, KnownGenesis},
+    clock::ClockWatch,
     durability::Durability,
     edge::Edge,
     effects,
@@ -33,6 +38,8 @@ use crate::{
 
 /// How long commands under way are given to finish when the service stops.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long the first event of a ledger whose rollback is accepted may take.
+const RECORD: Duration = Duration::from_secs(30);
 /// How often a snapshot is written, if enough has changed.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(600);
 /// How many new events are worth a snapshot.
@@ -59,6 +66,12 @@ pub struct Options {
     pub custody: Arc<Custody>,
     /// Where to keep a snapshot; nowhere if absent.
     pub snapshot: Option<PathBuf>,
+    /// The trust bootstrap that the ledger must begin with, where it is known from elsewhere.
+    pub genesis: Option<KnownGenesis>,
+    /// Serve although a witness proves that the ledger was rolled back or replaced; it is recorded as an event.
+    pub accept_rollback: bool,
+    /// Take this clock for right, whatever the servers' and the ledger's time are.
+    pub accept_clock: bool,
     /// Take commands although a server may lose acknowledged writes.
     pub accept_data_loss: bool,
     /// A file with the root certificate of test tokens, in PEM: their attestations are taken for real ones.
@@ -125,6 +138,9 @@ pub enum StartError {
     /// No thread can be started: look at the machine's limits.
     #[error("no thread can be started")]
     Edge(#[source] std::io::Error),
+    /// That a rollback was accepted could not be recorded: see the log, and start again.
+    #[error("that the ledger's rollback is accepted was not recorded within {} s", RECORD.as_secs())]
+    NotRecorded,
     /// The endpoints cannot be opened.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
@@ -174,7 +190,14 @@ impl Service {
         )
         .await?;
         let prefix = options.prefix.clone();
-        let clock = options.clock.clone().unwrap_or_else(system_clock);
+        let clock_watch = Arc::new(ClockWatch::new(
+            storing.clone(),
+            prefix.clone(),
+            options.clock.clone().unwrap_or_else(system_clock),
+            options.accept_clock,
+        ));
+        clock_watch.check().await;
+        let clock = clock_watch.clock();
         durability.check(&system).await;
         let store: Arc<dyn Store> = Arc::new(JetStreamStore::open(storing.clone(), &prefix).await?);
         let materials: Arc<dyn Materials> =
@@ -184,18 +207,21 @@ impl Service {
             .snapshot
             .as_ref()
             .map(|path| Arc::new(Snapshot::new(path.clone(), custody.mac_key("snapshot"))));
-        let live = match &snapshot {
-            Some(snapshot) => snapshot.load(&*store).await,
-            None => None,
+        // The ledger says which key signs it, so it is folded before anything can be written.
+        let beginning = Beginning {
+            store: &*store,
+            prefix: &prefix,
+            snapshot: snapshot.as_deref(),
+            genesis: options.genesis.as_ref(),
+            accept_rollback: options.accept_rollback,
         };
-        let live = Arc::new(live.unwrap_or_default());
+        let Begun { live, accepted } = beginning.begin().await?;
+        let live = Arc::new(live);
         let signers = Arc::new(Signers::new(
             Arc::clone(&custody),
             Arc::clone(&materials),
             Arc::clone(&live),
         ));
-        // The ledger says which key signs it, so it is folded before anything can be written.
-        Handler::fold(&*store, &live).await?;
         if live.ledger.read().operator().is_none() {
             return Err(StartError::NoGenesis);
         }
@@ -212,6 +238,7 @@ impl Service {
         };
         let handler = Handler::start(parts, Arc::clone(&live)).await?;
         let principal = own_stamp(&live);
+        record(&handler, accepted, &principal).await?;
         let resolver = Resolver::start(
             system.clone(),
             handler.clone(),
@@ -222,6 +249,7 @@ impl Service {
         let shared = Arc::new(Shared {
             prefix,
             clock,
+            clock_watch: Arc::clone(&clock_watch),
             nats: nats.clone(),
             live,
             handler,
@@ -245,6 +273,7 @@ impl Service {
         let effects = effects::start(&shared, inbox, &principal, resolver);
         let mut background = JoinSet::new();
         background.spawn(durability.watch(system));
+        background.spawn(async move { clock_watch.watch().await });
         if let Some(snapshot) = &snapshot {
             background.spawn(keep(Arc::clone(snapshot), Arc::clone(&shared.live)));
         }
@@ -290,6 +319,31 @@ impl Service {
             tracing::warn!(%error, "no snapshot was written; the next start reads the whole ledger");
         }
     }
+}
+
+/// Records the rollbacks that were accepted, before anything stands on the ledger that is left.
+async fn record(
+    handler: &Handler,
+    accepted: Vec<RollbackAccepted>,
+    principal: &Arc<Stamp>,
+) -> Result<(), StartError> {
+    for rollback in accepted {
+        let outcome = Outcome::RollbackAccepted(rollback.clone());
+        handler.outcome(outcome, Arc::clone(principal)).await;
+        let recorded = async {
+            let is_recorded = || {
+                let ledger = handler.live().ledger.read();
+                let operator = ledger.operator();
+                operator.is_some_and(|(_, operator)| operator.state.accepts(&rollback))
+            };
+            while !is_recorded() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let recorded = tokio::time::timeout(RECORD, recorded).await;
+        recorded.map_err(|_| StartError::NotRecorded)?;
+    }
+    Ok(())
 }
 
 /// Connects; `durability` is told when the connection is lost, for what came back may store otherwise.

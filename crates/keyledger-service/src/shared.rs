@@ -7,6 +7,7 @@ use keyledger_domain::{Name, key::Certification, signed::RequiredSignatures};
 use keyledger_wire::Prefix;
 
 use crate::{
+    clock::ClockWatch,
     durability::Durability,
     effects::InventoryHealth,
     endpoint::{Allowance, Folds, LastPast},
@@ -35,6 +36,7 @@ impl Shared {
 pub(crate) struct Shared {
     pub(crate) prefix: Prefix,
     pub(crate) clock: Clock,
+    pub(crate) clock_watch: Arc<ClockWatch>,
     pub(crate) nats: async_nats::Client,
     pub(crate) live: Arc<Live>,
     pub(crate) handler: Handler,

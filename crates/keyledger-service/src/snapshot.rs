@@ -1,6 +1,7 @@
 //! A snapshot of the fold in a local file, so that a start need not read the whole ledger.
 //!
-//! Only a cache: authenticated under the root key, held against the stream, and thrown away if anything differs.
+//! A cache, and a witness: one that is unreadable or of an older form is not used; one that is ours is held against the
+//! stream, and where the stream contradicts it, the stream was rolled back or replaced.
 
 use std::path::{Path, PathBuf};
 
@@ -8,13 +9,10 @@ use keyledger_custody::MacKey;
 use keyledger_domain::{EventCid, Ledger, verify::HeadDigest};
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    handler::{Live, Position},
-    store::Store,
-};
+use crate::handler::{Known, Live, Position};
 
 /// What a snapshot's file begins with; the digit is its form's version.
-const MAGIC: &[u8] = b"keyledger-snapshot-10\n";
+const MAGIC: &[u8] = b"keyledger-snapshot-11\n";
 /// The MAC behind the content, in bytes.
 const TAG_BYTES: usize = 32;
 
@@ -38,7 +36,44 @@ struct Content<L> {
     /// The CID of the event at that sequence.
     cid: EventCid,
     digest: HeadDigest,
+    /// Own events that are folded beyond that sequence: acknowledged, and not come by in the stream.
+    own: Vec<(u64, EventCid)>,
     ledger: L,
+}
+
+/// A snapshot that is ours: what the ledger was when it was written.
+pub struct Saved(Content<Ledger>);
+
+impl std::fmt::Debug for Saved {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Saved").field(&self.known()).finish()
+    }
+}
+
+impl Saved {
+    /// What the stream must hold.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        let own = self.0.own.iter().map(|(at, _)| *at).max();
+        Known {
+            sequence: self.0.sequence,
+            cid: Some(self.0.cid),
+            end: own.unwrap_or_default().max(self.0.sequence),
+        }
+    }
+
+    /// The fold to go on with.
+    #[must_use]
+    pub fn live(self) -> Live {
+        let Content {
+            sequence,
+            cid,
+            digest,
+            own,
+            ledger,
+        } = self.0;
+        Live::from_snapshot(ledger, Position { sequence, digest }, cid, own)
+    }
 }
 
 impl Snapshot {
@@ -48,23 +83,31 @@ impl Snapshot {
         Self { path, key }
     }
 
-    /// Writes what is live. Commands wait while it is copied, about a second for a million keys.
+    /// Writes what is live. Commands wait while it is copied, about a second for a million keys. Of a ledger that is broken
+    /// or in doubt none is written: the next start must find what this one found.
     ///
     /// # Errors
     ///
     /// What the file system says.
     pub fn save(&self, live: &Live) -> std::io::Result<()> {
-        let Some((position, cid)) = live.newest() else {
+        let ledger = live.ledger.read();
+        if let Some(said) = live.broken().or_else(|| live.doubt()) {
+            tracing::warn!(%said, "no snapshot is written");
+            return Ok(());
+        }
+        let Some((position, cid, own)) = live.newest() else {
             return Ok(());
         };
         let content = Content {
             sequence: position.sequence,
             cid,
             digest: position.digest,
-            ledger: &*live.ledger.read(),
+            own,
+            ledger: &*ledger,
         };
         let mut bytes =
             postcard::to_extend(&content, MAGIC.to_vec()).map_err(std::io::Error::other)?;
+        drop(ledger);
         let tag = self.key.tag(&bytes);
         bytes.extend_from_slice(&tag);
         let beside = self.path.with_extension("new");
@@ -80,11 +123,19 @@ impl Snapshot {
         std::fs::rename(beside, &self.path)
     }
 
-    /// Reads the snapshot, if it is there, is ours, and the stream still holds what it was made of.
-    pub async fn load(&self, store: &dyn Store) -> Option<Live> {
-        let bytes = std::fs::read(&self.path).ok()?;
-        match self.read(&bytes, store).await {
-            Ok(live) => Some(live),
+    /// Reads the snapshot, if it is there, is ours, and of this version's form.
+    #[must_use]
+    pub fn read(&self) -> Option<Saved> {
+        let bytes = match std::fs::read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::warn!(path = %self.path.display(), %error, "the snapshot is not used");
+                return None;
+            }
+        };
+        match self.parse(&bytes) {
+            Ok(saved) => Some(saved),
             Err(said) => {
                 tracing::warn!(path = %self.path.display(), %said, "the snapshot is not used");
                 None
@@ -92,7 +143,7 @@ impl Snapshot {
         }
     }
 
-    async fn read(&self, bytes: &[u8], store: &dyn Store) -> Result<Live, String> {
+    fn parse(&self, bytes: &[u8]) -> Result<Saved, String> {
         let split = bytes
             .len()
             .checked_sub(TAG_BYTES)
@@ -102,25 +153,8 @@ impl Snapshot {
         let body = signed
             .strip_prefix(MAGIC)
             .ok_or("it is of another version")?;
-        let content: Content<Ledger> = postcard::from_bytes(body).map_err(|e| e.to_string())?;
-        let at = store
-            .read(content.sequence - 1, 1)
-            .await
-            .map_err(|e| e.to_string())?;
-        let same = at.first().is_some_and(|e| {
-            e.sequence == content.sequence && EventCid::of(&e.payload) == content.cid
-        });
-        if !same {
-            return Err(format!(
-                "the stream holds another event at {}",
-                content.sequence
-            ));
-        }
-        let position = Position {
-            sequence: content.sequence,
-            digest: content.digest,
-        };
-        Ok(Live::from_snapshot(content.ledger, position, content.cid))
+        let content = postcard::from_bytes(body).map_err(|e| e.to_string())?;
+        Ok(Saved(content))
     }
 }
 

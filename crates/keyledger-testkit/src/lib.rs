@@ -7,6 +7,7 @@
 //! - [`Nats`] runs the `nats` CLI away from the user's home;
 //! - [`token::VirtualTokens`] starts virtual YubiKeys behind the real pcscd, plugs them in, pulls them out, touches them;
 //! - [`Process`] guards any other program, [`run`] takes one to its end;
+//! - [`ledger`] makes a small ledger without any program, and every broken one;
 //! - [`check_named_commands`] looks up the commands that texts name;
 //! - [`tools`] finds the programs, or fails the test with how to get them.
 //!
@@ -14,6 +15,7 @@
 
 mod cluster;
 mod config;
+pub mod ledger;
 mod named;
 mod nats;
 mod ports;

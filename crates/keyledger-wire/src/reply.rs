@@ -167,6 +167,11 @@ pub const FAULTS: &[(&str, u16, &str)] = &[
         "the service is starting, or reads what another instance wrote: try again",
     ),
     (
+        "clock_skewed",
+        503,
+        "the clocks of the service's machine, of nats-server and the ledger's time are more than a minute apart: set them by NTP, then try again",
+    ),
+    (
         "too_many_reports",
         503,
         "what an agent announces changes too often: wait; see what is at its workstation",

@@ -7,7 +7,7 @@ use crate::{
     event::Event,
     key::{self, KeyFacts, NewVersion},
     name::{Aggregate, HistoryId, Name},
-    principal,
+    operator, principal,
     rejection::Rejection,
     stamp::Role,
     text::Title,
@@ -44,7 +44,7 @@ pub enum Made {
     /// A key with the certificate over it.
     CertifiedKey(NewVersion, Box<key::Certified>),
     /// Authorities for attestations to be trusted, each once.
-    Authorities(Vec<crate::operator::AttestationAuthority>),
+    Authorities(Vec<operator::AttestationAuthority>),
     /// What a task of a token needs: the command's id, a nonce, and the public halves of its keys.
     Task(uuid::Uuid, Box<TaskFacts>),
     /// What was found out about an agent's report, and made for it.
@@ -94,6 +94,8 @@ pub enum Outcome {
         /// What was found and done.
         repaired: account::DriftRepaired,
     },
+    /// The ledger is served although a witness proves that it was rolled back or replaced.
+    RollbackAccepted(operator::RollbackAccepted),
 }
 
 /// What a command comes to: events, the target's own first. None if it changes nothing.
@@ -170,12 +172,12 @@ impl Ledger {
                 }
             }
             Command::Operator(command) => {
-                let operator = self.operators.get(name).map(|e| &e.state);
+                let state = self.operators.get(name).map(|e| &e.state);
                 let authorities = match &facts.made {
                     Made::Authorities(authorities) => &authorities[..],
                     _ => &[],
                 };
-                let events = crate::operator::decide(name, operator, command, authorities)?;
+                let events = operator::decide(name, state, command, authorities)?;
                 decision.add(target, events, Event::Operator);
             }
             Command::Account(command) => {
@@ -285,6 +287,15 @@ impl Ledger {
                     let target = HistoryId::new(Aggregate::Account, account.clone());
                     let event = account::Event::DriftRepaired(repaired.clone());
                     decision.add(&target, vec![event], Event::Account);
+                }
+            }
+            Outcome::RollbackAccepted(rollback) => {
+                if let Some((name, operator)) = self.operator()
+                    && !operator.state.accepts(rollback)
+                {
+                    let target = HistoryId::new(Aggregate::Operator, name.clone());
+                    let event = operator::Event::RollbackAccepted(rollback.clone());
+                    decision.add(&target, vec![event], Event::Operator);
                 }
             }
         }

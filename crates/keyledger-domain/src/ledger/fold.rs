@@ -12,6 +12,7 @@ use crate::{
     operator::{self, Operator},
     principal::Principal,
     record::Record,
+    stamp::VerifiedBy,
     token::{self, Token},
     user::{self, User},
 };
@@ -63,6 +64,16 @@ pub enum ChainBreak {
         history: HistoryId,
         /// The revision.
         revision: u32,
+    },
+    /// A rotation gives a key another version than the next one.
+    #[error("{history}: version {found} came where version {expected} was expected")]
+    Version {
+        /// Which history.
+        history: HistoryId,
+        /// The version that should have come.
+        expected: u32,
+        /// The version that came.
+        found: u32,
     },
     /// A history begins with an event that creates nothing.
     #[error("{history}: it begins with {type_name}, which creates nothing")]
@@ -121,6 +132,7 @@ impl Ledger {
                 revision: record.revision,
             });
         }
+        self.check_version(record)?;
         let next = Head {
             revision: record.revision,
             cid,
@@ -149,8 +161,28 @@ impl Ledger {
             });
         }
         self.events += 1;
+        self.bootstrap += u64::from(record.principal.verified_by == VerifiedBy::Genesis);
+        self.latest = self.latest.max(Some(record.occurred_at));
         self.remember(record, sequence);
         Ok(Applied::New)
+    }
+
+    /// Versions are counted without gaps: what a rotation claims to be, it must be.
+    fn check_version(&self, record: &Record) -> Result<(), ChainBreak> {
+        let history = &record.history;
+        if let Event::Key(key::Event::Rotated(rotated)) = &record.event
+            && let Some(entry) = self.key(&history.name)
+        {
+            let expected = entry.state.newest().map_or(1, |newest| newest.number + 1);
+            if rotated.version != expected {
+                return Err(ChainBreak::Version {
+                    history: history.clone(),
+                    expected,
+                    found: rotated.version,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// The first history of a command is the one it was for; later ones it only touched.

@@ -112,6 +112,10 @@ pub struct Ledger {
     due: BTreeSet<(Timestamp, Name)>,
     /// How many events were folded.
     events: u64,
+    /// How many of them the trust bootstrap wrote.
+    bootstrap: u64,
+    /// When the latest of them happened.
+    latest: Option<Timestamp>,
 }
 
 impl Ledger {
@@ -147,6 +151,18 @@ impl Ledger {
     #[must_use]
     pub const fn events(&self) -> u64 {
         self.events
+    }
+
+    /// True while only events of the trust bootstrap were folded.
+    #[must_use]
+    pub const fn in_bootstrap(&self) -> bool {
+        self.bootstrap == self.events
+    }
+
+    /// The latest moment that any event tells of: nothing is dated before it from now on.
+    #[must_use]
+    pub const fn latest(&self) -> Option<Timestamp> {
+        self.latest
     }
 
     /// The key `name`.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{event::events, name::Name, text::Title};
+use crate::{cid::EventCid, event::events, name::Name, text::Title};
 
 events! {
     /// The trust bootstrap made it.
@@ -13,6 +13,8 @@ events! {
     "operator.v1.described" => Described(Described),
     /// Attestations of tokens that a further authority signed are believed from now on.
     "operator.v1.attestation_authority_trusted" => AttestationAuthorityTrusted(AttestationAuthority),
+    /// The ledger is served although it was proved to be rolled back or replaced.
+    "operator.v1.rollback_accepted" => RollbackAccepted(RollbackAccepted),
 }
 
 /// The operator was made.
@@ -59,4 +61,39 @@ pub struct AttestationAuthority {
     pub sha256: Box<str>,
     /// The certificate, as DER in base64.
     pub certificate: Box<str>,
+}
+
+/// The ledger's stream contradicted a witness, and an administrator had the service start all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RollbackAccepted {
+    /// Who knew it.
+    pub witness: Witness,
+    /// The sequence of an event that the witness knew.
+    pub sequence: u64,
+    /// That event's CID.
+    pub expected: EventCid,
+    /// The last sequence that the witness knew of.
+    pub known_end: u64,
+    /// Where the stream ended when it was accepted.
+    pub end: u64,
+}
+
+/// Who knows, besides the stream, what the ledger was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Witness {
+    /// A snapshot, authenticated under the root key.
+    Snapshot,
+    /// The file of the trust bootstrap in the organisation's directory.
+    GenesisFile,
+}
+
+impl RollbackAccepted {
+    /// True if both are of the same knowledge of the same witness: what was accepted once need not be again.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let known = |of: &Self| (of.witness, of.sequence, of.expected, of.known_end);
+        known(self) == known(other)
+    }
 }

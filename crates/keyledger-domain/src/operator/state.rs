@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttestationAuthority, Event, SigningKey};
+use super::{AttestationAuthority, Event, RollbackAccepted, SigningKey};
 use crate::{name::Name, text::Title, time::Timestamp};
 
 /// The operator as its history left it.
@@ -22,6 +22,8 @@ pub struct Operator {
     pub signing_keys: Vec<SigningKey>,
     /// The authorities for attestations that it trusts beside the embedded ones, oldest first.
     pub attestation_authorities: Vec<AttestationAuthority>,
+    /// The rollbacks of the ledger that were accepted, oldest first.
+    pub rollbacks: Vec<RollbackAccepted>,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -42,6 +44,7 @@ impl Operator {
             jwt: created.jwt,
             signing_keys: Vec::new(),
             attestation_authorities: Vec::new(),
+            rollbacks: Vec::new(),
             created_at: at,
         })
     }
@@ -53,6 +56,12 @@ impl Operator {
         trusted.any(|authority| *authority.sha256 == *sha256)
     }
 
+    /// True if this rollback was accepted before.
+    #[must_use]
+    pub fn accepts(&self, rollback: &RollbackAccepted) -> bool {
+        self.rollbacks.iter().any(|before| before.is_same(rollback))
+    }
+
     /// Takes in what happened.
     pub fn evolve(&mut self, event: &Event) {
         match event {
@@ -62,6 +71,7 @@ impl Operator {
             Event::AttestationAuthorityTrusted(authority) => {
                 self.attestation_authorities.push(authority.clone());
             }
+            Event::RollbackAccepted(rollback) => self.rollbacks.push(rollback.clone()),
         }
     }
 }

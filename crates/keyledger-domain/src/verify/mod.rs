@@ -16,12 +16,17 @@
 //! after the other; the rotation itself is signed by the version it replaces. The operator's nkey comes from the
 //! ledger unless the caller pins it: pin it, or a ledger that somebody made up whole would verify.
 //!
+//! A service that starts or runs asks the same of every event, by the same code ([`Intact`], [`Signatures`], [`Gate`]):
+//! what is refused here is refused there. It only does not keep every event's id, so point 4 is to it what the chain says.
+//!
 //! Events cut off at the end, and histories left out whole with everything renumbered, show only against a
 //! [`SignedHead`]: its digest runs over the CIDs of all events in their order.
 
 mod broken;
 pub mod export;
+mod gate;
 mod head;
+mod intact;
 mod signers;
 
 use std::collections::{BTreeMap, HashMap};
@@ -30,16 +35,12 @@ use serde::Serialize;
 use uuid::Uuid;
 
 pub use broken::{Broken, Fault};
+pub use gate::{Gate, tells_who_signs};
 pub use head::{HeadDigest, SignedHead};
-use signers::Signers;
-pub use signers::{Signatures, may_write, signs_ledger};
+pub use intact::Intact;
+pub use signers::{Claim, Signatures};
 
-use crate::{
-    cid::EventCid,
-    ledger::{Applied, Ledger},
-    record::Record,
-    time::Timestamp,
-};
+use crate::{cid::EventCid, ledger::Ledger, time::Timestamp};
 
 /// The headers that a stored event bears, and no others.
 pub mod header {
@@ -129,7 +130,10 @@ pub struct Report {
 pub struct Verifier {
     prefix: Option<String>,
     earlier_heads: Vec<SignedHead>,
-    signers: Signers,
+    gate: Gate,
+    signatures: Signatures,
+    /// How many events each signed.
+    signers: BTreeMap<String, u64>,
     ledger: Ledger,
     /// Event ids to the sequence where each stands.
     seen: HashMap<Uuid, u64>,
@@ -149,7 +153,9 @@ impl Verifier {
         Self {
             prefix: options.prefix,
             earlier_heads: options.earlier_heads,
-            signers: Signers::new(options.expected_operator),
+            gate: Gate::new(options.expected_operator),
+            signatures: Signatures::default(),
+            signers: BTreeMap::new(),
             ledger: Ledger::new(),
             seen: HashMap::new(),
             histories: 0,
@@ -167,11 +173,10 @@ impl Verifier {
     ///
     /// [`Broken`] names the event and what is wrong. The verifier is of no use after that.
     pub fn take(&mut self, stored: &StoredEvent) -> Result<(), Broken> {
-        let cid = EventCid::of(&stored.payload);
-        self.check(stored, cid).map_err(|fault| Broken {
+        self.check(stored).map_err(|fault| Broken {
             sequence: stored.sequence,
             subject: stored.subject.as_str().into(),
-            cid: Some(cid),
+            cid: Some(EventCid::of(&stored.payload)),
             fault,
         })
     }
@@ -188,7 +193,7 @@ impl Verifier {
             cid: None,
             fault,
         };
-        let operator = self.signers.operator().map_err(broken)?.to_owned();
+        let operator = self.gate.operator(&self.ledger).map_err(broken)?.to_owned();
         // A kept head that is newer than this ledger's own, which covers all there is: the two were given the wrong way round.
         if let Some(own) = head.filter(|own| own.events == self.digest.events()) {
             self.check_head(own).map_err(broken)?;
@@ -206,9 +211,7 @@ impl Verifier {
         // A head of more events than there are: the end was cut off. That goes for kept ones too.
         for head in self.earlier_heads.iter().chain(head) {
             if head.events > self.digest.events() {
-                self.signers
-                    .check_head(head, &self.ledger)
-                    .map_err(broken)?;
+                self.gate.check_head(head, &self.ledger).map_err(broken)?;
                 return Err(broken(Fault::Truncated {
                     found: self.digest.events(),
                     expected: head.events,
@@ -231,7 +234,7 @@ impl Verifier {
             sequence: self.sequence,
             digest: self.digest.to_string(),
             operator,
-            signers: self.signers.into_counts(),
+            signers: self.signers,
             first_at: self.first_at,
             last_at: self.last_at,
             head_verified: head.is_some(),
@@ -244,47 +247,31 @@ impl Verifier {
         &self.ledger
     }
 
-    fn check(&mut self, stored: &StoredEvent, cid: EventCid) -> Result<(), Fault> {
+    fn check(&mut self, stored: &StoredEvent) -> Result<(), Fault> {
         self.check_sequence(stored.sequence)?;
-        let said = required(stored, header::CID)?;
-        if said != cid.to_string() {
-            let said = said.chars().take(80).collect();
-            return Err(Fault::Altered { said });
-        }
-        let record = Record::read(&stored.payload).map_err(|e| Fault::Malformed(e.to_string()))?;
-        self.check_subject(stored, &record)?;
-        check_headers(stored, &record)?;
+        let headers = stored.headers.iter();
+        let headers = headers.map(|(name, value)| (name.as_str(), value.as_str()));
+        let prefix = self.prefix.as_deref();
+        let event = Intact::read(&stored.subject, headers, &stored.payload, prefix)?;
+        let record = &event.record;
         if let Some(first) = self.seen.insert(record.id, stored.sequence) {
             return Err(Fault::Reinserted { first });
         }
-        let head = self.ledger.head(&record.history);
-        if let Some(head) = head
-            && record.occurred_at < head.at
-        {
-            return Err(Fault::Backdated { before: head.at });
+        let is_first = self.ledger.head(&record.history).is_none();
+        self.gate.judge(&event, &self.ledger)?;
+        self.signatures
+            .check(&event.signer, event.cid, &event.signature)?;
+        self.gate.fold(&event, stored.sequence, &mut self.ledger)?;
+        if self.prefix.is_none() {
+            self.prefix = event.prefix(&stored.subject).map(str::to_owned);
         }
-        let expected = head.map_or(1, |h| h.revision + 1);
-        if record.revision != expected {
-            let (history, found) = (&record.history, record.revision);
-            let fault = format!("{history}: revision {found} came where {expected} was expected");
-            return Err(Fault::Reordered(fault));
-        }
-        self.signers
-            .check_event(stored, &record, cid, &self.ledger)?;
-        match self.ledger.apply(&record, cid, stored.sequence) {
-            Ok(Applied::New) => {}
-            // Its revision was looked at above.
-            Ok(Applied::Already) => {
-                return Err(Fault::Unchained("it was folded before".to_owned()));
-            }
-            Err(e) => return Err(Fault::Unchained(e.to_string())),
-        }
-        self.histories += usize::from(head.is_none());
+        self.histories += usize::from(is_first);
         self.sequence = stored.sequence;
         self.first_at.get_or_insert(record.occurred_at);
         self.last_at = self.last_at.max(Some(record.occurred_at));
         self.last_subject.clone_from(&stored.subject);
-        self.digest.push(&cid);
+        self.digest.push(&event.cid);
+        *self.signers.entry(event.signer.into()).or_default() += 1;
         for head in &self.earlier_heads {
             if head.events == self.digest.events() {
                 self.check_head(head)?;
@@ -308,30 +295,9 @@ impl Verifier {
         }
     }
 
-    fn check_subject(&mut self, stored: &StoredEvent, record: &Record) -> Result<(), Fault> {
-        let history = &record.history;
-        let past = record.event.past();
-        let tail = format!(".events.{}.{}.{past}", history.aggregate, history.name);
-        let prefix = stored.subject.strip_suffix(&tail);
-        let prefix =
-            prefix.filter(|p| !p.is_empty() && self.prefix.as_deref().is_none_or(|q| q == *p));
-        match prefix {
-            Some(prefix) if self.prefix.is_none() => self.prefix = Some(prefix.to_owned()),
-            Some(_) => {}
-            None => {
-                let prefix = self.prefix.as_deref().unwrap_or("{prefix}");
-                return Err(Fault::Misplaced {
-                    what: "subject",
-                    expected: format!("{prefix}{tail}"),
-                });
-            }
-        }
-        Ok(())
-    }
-
     /// Holds a head against the events taken so far, which are exactly as many as it covers.
     fn check_head(&self, head: &SignedHead) -> Result<(), Fault> {
-        self.signers.check_head(head, &self.ledger)?;
+        self.gate.check_head(head, &self.ledger)?;
         let prefix = self.prefix.as_deref().unwrap_or_default();
         if head.prefix != prefix {
             return Err(Fault::OtherHead(format!(
@@ -349,51 +315,4 @@ impl Verifier {
         }
         Ok(())
     }
-}
-
-fn required<'a>(stored: &'a StoredEvent, header: &'static str) -> Result<&'a str, Fault> {
-    stored
-        .headers
-        .get(header)
-        .map(String::as_str)
-        .ok_or_else(|| Fault::Malformed(format!("it has no header {header}")))
-}
-
-/// The headers repeat what the record says: consumers go by them, so they must say that, and all of it.
-///
-/// Any other header is refused: servers, consumers and mirrors act on some (`Nats-Rollup`, `Nats-TTL`), and names that
-/// differ only in case are one name to many clients.
-fn check_headers(stored: &StoredEvent, record: &Record) -> Result<(), Fault> {
-    let said = [
-        (header::NATS_MSG_ID, record.id.to_string()),
-        (header::CORRELATION_ID, record.ids.correlation.to_string()),
-        (header::CAUSATION_ID, record.ids.causation.to_string()),
-        (header::EVENT_TYPE, record.event.type_name().to_owned()),
-        (header::AGGREGATE_ID, record.history.name.to_string()),
-        (
-            header::SCHEMA_VERSION,
-            header::SCHEMA_VERSION_NOW.to_owned(),
-        ),
-    ];
-    for (what, expected) in &said {
-        if required(stored, what)? != expected {
-            return Err(Fault::Misplaced {
-                what,
-                expected: expected.clone(),
-            });
-        }
-    }
-    // What these three say is checked where the CID and the signature are.
-    let elsewhere = [header::CID, header::SIGNATURE, header::SIGNER];
-    for name in stored.headers.keys().map(String::as_str) {
-        let is_known = said.iter().any(|(known, _)| *known == name)
-            || elsewhere.contains(&name)
-            || header::OF_THE_APPEND.contains(&name);
-        if !is_known {
-            let name: String = name.chars().take(80).collect();
-            let fault = format!("it has a header {name:?}, which no event has");
-            return Err(Fault::Malformed(fault));
-        }
-    }
-    Ok(())
 }

@@ -1,124 +1,25 @@
-//! Who may sign an event, learned from the events themselves as they come.
+//! Whether a signature is the one of the signer that it names. Whether that signer was entitled is the gate's question.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use data_encoding::BASE64URL_NOPAD;
 use ed25519_dalek::{Signature, VerifyingKey};
 
-use super::{Fault, SignedHead, StoredEvent, header, required};
-use crate::{
-    LEDGER_SIGNING_KEY,
-    cid::EventCid,
-    event::Event,
-    key::{self, State},
-    ledger::Ledger,
-    operator,
-    record::Record,
-    stamp::VerifiedBy,
-};
+use super::Fault;
+use crate::cid::EventCid;
 
-/// The signers known so far.
-#[derive(Debug, Clone)]
-pub(super) struct Signers {
-    /// The operator's nkey: pinned, or that of the first genesis event's signer.
-    operator: Option<String>,
-    /// True once `operator.v1.created` has named it.
-    operator_named: bool,
-    /// True while only genesis events have come.
-    in_genesis: bool,
-    signatures: Signatures,
-    /// How many events each signed.
-    counts: BTreeMap<String, u64>,
+/// A signature over the CID of an event, as its headers claim it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim<'a> {
+    /// The public nkey that is said to have signed.
+    pub signer: &'a str,
+    /// The CID whose 36 bytes were signed.
+    pub cid: EventCid,
+    /// Base64url without padding.
+    pub signature: &'a str,
 }
 
-impl Signers {
-    pub(super) fn new(expected_operator: Option<String>) -> Self {
-        Self {
-            operator: expected_operator,
-            operator_named: false,
-            in_genesis: true,
-            signatures: Signatures::default(),
-            counts: BTreeMap::new(),
-        }
-    }
-
-    /// The operator's nkey, once the ledger has named it.
-    pub(super) fn operator(&self) -> Result<&str, Fault> {
-        match &self.operator {
-            Some(operator) if self.operator_named => Ok(operator),
-            _ => Err(Fault::NoOperator),
-        }
-    }
-
-    pub(super) fn into_counts(self) -> BTreeMap<String, u64> {
-        self.counts
-    }
-
-    /// Checks the signature of an event that is not folded yet.
-    pub(super) fn check_event(
-        &mut self,
-        stored: &StoredEvent,
-        record: &Record,
-        cid: EventCid,
-        ledger: &Ledger,
-    ) -> Result<(), Fault> {
-        let signer = required(stored, header::SIGNER)?;
-        let signature = required(stored, header::SIGNATURE)?;
-        let refuse = |why| not_entitled(signer, why);
-        let genesis = record.principal.verified_by == VerifiedBy::Genesis;
-        if genesis {
-            if !self.in_genesis {
-                return Err(refuse(
-                    "the trust bootstrap stands at the beginning, and only there",
-                ));
-            }
-            let operator = self.operator.get_or_insert_with(|| signer.to_owned());
-            if operator != signer {
-                // Only an operator that was pinned differs from the first signer.
-                return Err(if self.counts.is_empty() {
-                    Fault::OtherOperator {
-                        expected: operator.as_str().into(),
-                        found: signer.chars().take(80).collect::<String>().into(),
-                    }
-                } else {
-                    refuse("the trust bootstrap is signed by the operator alone")
-                });
-            }
-        } else {
-            self.operator()?;
-            self.in_genesis = false;
-            may_write(record, signer, ledger)?;
-        }
-        if let Event::Operator(operator::Event::Created(created)) = &record.event {
-            if self.operator_named {
-                return Err(refuse("there is one operator, made by the trust bootstrap"));
-            }
-            if *created.nkey != *signer {
-                return Err(refuse("the operator that it makes has another nkey"));
-            }
-            self.operator_named = true;
-        }
-        self.signatures.check(signer, cid, signature)?;
-        *self.counts.entry(signer.to_owned()).or_default() += 1;
-        Ok(())
-    }
-
-    /// Checks the signature of a head that covers what was folded so far, or more.
-    pub(super) fn check_head(&self, head: &SignedHead, ledger: &Ledger) -> Result<(), Fault> {
-        let operator = self.operator()?;
-        let refuse = |why: &str| Fault::UnknownSigner {
-            signer: head.signer.chars().take(80).collect(),
-            why: format!("it signed the head; {why}"),
-        };
-        if head.signer != operator {
-            entitled(ledger, &head.signer).map_err(refuse)?;
-        }
-        let key = public_key(&head.signer).ok_or_else(|| refuse("it is no public nkey"))?;
-        verify(&key, &head.signer, &head.message(), &head.signature)
-    }
-}
-
-/// Signatures of events, checked without knowing whether the signer was entitled: see [`may_write`].
+/// Signatures of events, checked without knowing whether the signer was entitled: see [`Gate`](super::Gate).
 #[derive(Debug, Clone, Default)]
 pub struct Signatures {
     /// Public keys by nkey, each read once.
@@ -129,109 +30,81 @@ impl Signatures {
     /// How many keys are kept: a ledger has a few, and signers' names come from outside.
     const MAX_KEYS: usize = 64;
 
-    /// Checks that `signature` is one by `signer` over the CID of an event.
+    /// Checks that a signature is one by its signer.
     ///
     /// # Errors
     ///
-    /// [`Fault::BadSignature`], or [`Fault::UnknownSigner`] if `signer` is no public nkey.
+    /// [`Fault::BadSignature`], or [`Fault::UnknownSigner`] if the signer is no public nkey.
     pub fn check(&mut self, signer: &str, cid: EventCid, signature: &str) -> Result<(), Fault> {
-        if !self.keys.contains_key(signer) {
-            let key =
-                public_key(signer).ok_or_else(|| not_entitled(signer, "it is no public nkey"))?;
-            if self.keys.len() == Self::MAX_KEYS {
-                self.keys.clear();
-            }
-            self.keys.insert(signer.to_owned(), key);
+        verify(&self.key(signer)?, signer, &cid.to_bytes(), signature)
+    }
+
+    /// Checks many at once: a third of the time that each on its own takes. If all are good together, each is; if not,
+    /// each is checked on its own.
+    pub fn check_all(&mut self, claims: &[Claim<'_>]) -> Vec<Result<(), Fault>> {
+        if self.are_good(claims) {
+            return vec![Ok(()); claims.len()];
         }
-        verify(&self.keys[signer], signer, &cid.to_bytes(), signature)
+        let alone = |claim: &Claim<'_>| self.check(claim.signer, claim.cid, claim.signature);
+        claims.iter().map(alone).collect()
+    }
+
+    fn are_good(&mut self, claims: &[Claim<'_>]) -> bool {
+        let (mut keys, mut signatures) = (Vec::new(), Vec::new());
+        for claim in claims {
+            let (Ok(key), Some(signature)) = (self.key(claim.signer), parse(claim.signature))
+            else {
+                return false;
+            };
+            keys.push(key);
+            signatures.push(signature);
+        }
+        let messages: Vec<_> = claims.iter().map(|claim| claim.cid.to_bytes()).collect();
+        let messages: Vec<&[u8]> = messages.iter().map(|message| &message[..]).collect();
+        ed25519_dalek::verify_batch(&messages, &signatures, &keys).is_ok()
+    }
+
+    fn key(&mut self, signer: &str) -> Result<VerifyingKey, Fault> {
+        if let Some(key) = self.keys.get(signer) {
+            return Ok(*key);
+        }
+        let key = public_key(signer).ok_or_else(|| Fault::UnknownSigner {
+            signer: signer.chars().take(80).collect(),
+            why: "it is no public nkey".to_owned(),
+        })?;
+        if self.keys.len() == Self::MAX_KEYS {
+            self.keys.clear();
+        }
+        self.keys.insert(signer.to_owned(), key);
+        Ok(key)
     }
 }
 
-/// Whether `signer` was entitled to write this event behind what is folded, after the trust bootstrap.
-///
-/// # Errors
-///
-/// [`Fault::UnknownSigner`] says why not.
-pub fn may_write(record: &Record, signer: &str, ledger: &Ledger) -> Result<(), Fault> {
-    let refuse = |why| not_entitled(signer, why);
-    if record.principal.verified_by == VerifiedBy::Genesis {
-        return Err(refuse(
-            "the trust bootstrap stands at the beginning, and only there",
-        ));
-    }
-    if let Event::Operator(operator::Event::Created(_)) = &record.event {
-        return Err(refuse("there is one operator, made by the trust bootstrap"));
-    }
-    entitled(ledger, signer).map_err(refuse)?;
-    if is_rotation(record) && newest(ledger) != Some(signer) {
-        return Err(refuse("a rotation is signed by the version it replaces"));
-    }
-    Ok(())
+/// Checks a signature over other bytes than a CID's.
+pub(super) fn check_message(
+    signer: &str,
+    message: &[u8],
+    signature: &str,
+) -> Option<Result<(), Fault>> {
+    Some(verify(&public_key(signer)?, signer, message, signature))
 }
 
-/// True if `signer` is the operator, for an event of the trust bootstrap, or else a version of the ledger's signing key.
-#[must_use]
-pub fn signs_ledger(ledger: &Ledger, signer: &str, genesis: bool) -> bool {
-    if genesis {
-        let operator = ledger.operator();
-        return operator.is_some_and(|(_, operator)| *operator.state.nkey == *signer);
-    }
-    ledger.key(&signing_key()).is_some_and(|entry| {
-        let mut versions = entry.state.versions.iter();
-        versions.any(|version| version.nkey.as_deref() == Some(signer))
-    })
-}
-
-fn not_entitled(signer: &str, why: &str) -> Fault {
-    Fault::UnknownSigner {
-        signer: signer.chars().take(80).collect(),
-        why: why.to_owned(),
-    }
-}
-
-/// Whether `signer` is a version of the ledger's signing key, which nobody else has.
-fn entitled(ledger: &Ledger, signer: &str) -> Result<(), &'static str> {
-    let Some(entry) = ledger.key(&signing_key()) else {
-        return Err("no earlier event names a signing key of the ledger");
-    };
-    if matches!(
-        entry.state.state,
-        State::Compromised | State::DestroyedCompromised
-    ) {
-        return Err("the ledger's signing key was compromised before");
-    }
-    if signs_ledger(ledger, signer, false) {
-        Ok(())
-    } else {
-        Err("it is no version of the ledger's signing key")
-    }
-}
-
-fn newest(ledger: &Ledger) -> Option<&str> {
-    ledger.key(&signing_key())?.state.newest()?.nkey.as_deref()
-}
-
-fn is_rotation(record: &Record) -> bool {
-    record.history.name.as_str() == LEDGER_SIGNING_KEY
-        && matches!(&record.event, Event::Key(key::Event::Rotated(_)))
-}
-
-fn signing_key() -> crate::Name {
-    crate::Name::new(LEDGER_SIGNING_KEY).expect("it is a name")
-}
-
+/// A key of small order, under which anybody can sign, is none.
 fn public_key(nkey: &str) -> Option<VerifyingKey> {
     let (_, bytes) = nkeys::from_public_key(nkey).ok()?;
-    VerifyingKey::from_bytes(&bytes).ok()
+    let key = VerifyingKey::from_bytes(&bytes).ok()?;
+    (!key.is_weak()).then_some(key)
+}
+
+fn parse(signature: &str) -> Option<Signature> {
+    let bytes = BASE64URL_NOPAD.decode(signature.as_bytes()).ok()?;
+    Signature::from_slice(&bytes).ok()
 }
 
 fn verify(key: &VerifyingKey, signer: &str, message: &[u8], signature: &str) -> Result<(), Fault> {
     let bad = || Fault::BadSignature {
         signer: signer.to_owned(),
     };
-    let bytes = BASE64URL_NOPAD
-        .decode(signature.as_bytes())
-        .map_err(|_| bad())?;
-    let signature = Signature::from_slice(&bytes).map_err(|_| bad())?;
+    let signature = parse(signature).ok_or_else(bad)?;
     key.verify_strict(message, &signature).map_err(|_| bad())
 }

@@ -1,6 +1,10 @@
 //! The NATS operator.
 
-use keyledger_domain::Aggregate;
+use keyledger_domain::{
+    Aggregate, EventCid,
+    ledger::Outcome,
+    operator::{RollbackAccepted, Witness},
+};
 use serde_json::json;
 
 use crate::support::{Step, command, given};
@@ -43,4 +47,33 @@ fn the_operator_is_made_by_the_bootstrap_only() {
     given([])
         .when(describe("other", "Other"))
         .then_rejected("not_found", "operator other");
+}
+
+fn accepted(witness: Witness, known_end: u64, end: u64) -> Step {
+    Step::Outcome(Outcome::RollbackAccepted(RollbackAccepted {
+        witness,
+        sequence: 12,
+        expected: EventCid::of(b"{}"),
+        known_end,
+        end,
+    }))
+}
+
+#[test]
+fn a_rollback_is_accepted_once_for_each_thing_that_a_witness_knew() {
+    let first = || accepted(Witness::Snapshot, 12, 10);
+    given([])
+        .when(first())
+        .then(["operator acme rollback_accepted"]);
+    // Wherever the stream ends by now, it is the same knowledge.
+    let later = accepted(Witness::Snapshot, 12, 99);
+    given([first()]).when(later).then_nothing();
+    for other in [
+        accepted(Witness::GenesisFile, 12, 10),
+        accepted(Witness::Snapshot, 13, 10),
+    ] {
+        given([first()])
+            .when(other)
+            .then(["operator acme rollback_accepted"]);
+    }
 }

@@ -3,7 +3,10 @@
 use keyledger_domain::{
     Aggregate, Event, EventCid, Record, Timestamp, VerifiedBy, key, operator,
     record::Why,
-    verify::{Broken, Fault, HeadDigest, Options, Report, SignedHead, StoredEvent, Verifier},
+    verify::{
+        Broken, Claim, Fault, HeadDigest, Options, Report, Signatures, SignedHead, StoredEvent,
+        Verifier,
+    },
 };
 
 use crate::support::{
@@ -535,4 +538,85 @@ fn the_digest_is_the_documented_one() {
     digest.push(&cid);
     let expected = blake3::hash(&[&expected.as_bytes()[..], cid.digest()].concat());
     assert_eq!((digest.events(), digest.bytes()), (2, expected.as_bytes()));
+}
+
+#[test]
+fn a_version_that_is_not_the_next_is_refused_even_if_it_is_signed() {
+    let events = world().stored();
+    for (key, signer) in [("ledger-signing", 1), ("c", 2)] {
+        let events = if key == "c" {
+            given([
+                active("c"),
+                please("rotate", "ledger-signing"),
+                please("rotate", "c"),
+            ])
+            .world()
+            .stored()
+        } else {
+            events.clone()
+        };
+        let at = place(&events, &format!("{key}.rotated"));
+        for version in [0, 1, 3, u32::MAX] {
+            let mut events = events.clone();
+            events[at] = forged(&events[at], &ledger_key(signer), |record| {
+                if let Event::Key(key::Event::Rotated(rotated)) = &mut record.event {
+                    rotated.version = version;
+                }
+            });
+            let broken = breaks(&events, at as u64 + 1, "unchained");
+            let said = broken.to_string();
+            assert!(said.contains("version 2 was expected"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn many_signatures_are_checked_as_each_alone() {
+    let events = world().stored();
+    let claims = |events: &[StoredEvent]| -> Vec<(String, EventCid, String)> {
+        let of = |e: &StoredEvent, name: &str| e.headers[name].clone();
+        let claim = |e: &StoredEvent| {
+            let cid = EventCid::of(&e.payload);
+            (of(e, "Keyledger-Signer"), cid, of(e, "Keyledger-Signature"))
+        };
+        events.iter().map(claim).collect()
+    };
+    let check = |claims: &[(String, EventCid, String)]| -> Vec<Result<(), Fault>> {
+        let claims: Vec<_> = claims
+            .iter()
+            .map(|(signer, cid, signature)| Claim {
+                signer,
+                cid: *cid,
+                signature,
+            })
+            .collect();
+        let together = Signatures::default().check_all(&claims);
+        let mut alone = Signatures::default();
+        let alone = claims
+            .iter()
+            .map(|c| alone.check(c.signer, c.cid, c.signature));
+        assert_eq!(together, alone.collect::<Vec<_>>());
+        together
+    };
+    let good = claims(&events);
+    assert!(check(&good).iter().all(Result::is_ok));
+    assert!(check(&[]).is_empty());
+    for at in [0, good.len() / 2, good.len() - 1] {
+        let mut one = good.clone();
+        one[at].1 = EventCid::of(b"{}");
+        let found = check(&one);
+        let bad: Vec<_> = (0..one.len()).filter(|n| found[*n].is_err()).collect();
+        assert_eq!(bad, [at]);
+        for bad in ["", "AAAA", "not base64!"] {
+            let mut one = good.clone();
+            bad.clone_into(&mut one[at].2);
+            assert!(check(&one)[at].is_err());
+        }
+        let mut one = good.clone();
+        "UNOBODY".clone_into(&mut one[at].0);
+        assert_eq!(
+            check(&one)[at].as_ref().unwrap_err().reason(),
+            "unknown_signer"
+        );
+    }
 }

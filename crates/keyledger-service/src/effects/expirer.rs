@@ -4,10 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use keyledger_domain::{Name, Stamp, account::KEEP_EXPIRED_SECONDS, ledger::Outcome};
 
-use crate::{
-    clock::{MAX_SKEW_MS, ahead_ms},
-    shared::Shared,
-};
+use crate::shared::Shared;
 
 /// How often lists are looked at.
 const LOOK: Duration = Duration::from_secs(600);
@@ -18,8 +15,9 @@ pub(super) async fn run(shared: Arc<Shared>, principal: Arc<Stamp>) {
         let due = due(&shared);
         // A clock that runs ahead would let in again whose JWT has not expired.
         if !due.is_empty() {
-            match ahead_ms(&shared.nats, &shared.prefix, &shared.clock).await {
-                Some(ahead) if ahead.abs() <= MAX_SKEW_MS => {
+            let latest = shared.live.ledger.read().latest();
+            match shared.clock_watch.confirm(latest).await {
+                Ok(()) => {
                     for name in due {
                         let outcome = Outcome::RevocationsExpired(name);
                         shared
@@ -28,10 +26,9 @@ pub(super) async fn run(shared: Arc<Shared>, principal: Arc<Stamp>) {
                             .await;
                     }
                 }
-                ahead => tracing::warn!(
-                    ahead_ms = ahead,
-                    "this clock and the server's differ, or the server does not say: expired entries stay on revocation lists"
-                ),
+                Err(refusal) => {
+                    tracing::warn!(%refusal, "expired entries stay on revocation lists");
+                }
             }
         }
         tokio::time::sleep(LOOK).await;

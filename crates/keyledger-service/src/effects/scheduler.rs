@@ -4,10 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use keyledger_domain::{Name, Stamp, ledger::Outcome};
 
-use crate::{
-    clock::{MAX_SKEW_MS, ahead_ms},
-    shared::Shared,
-};
+use crate::shared::Shared;
 
 /// How long is slept at most: a new date may come before the next known one.
 const NAP: Duration = Duration::from_millis(250);
@@ -28,8 +25,9 @@ pub(super) async fn run(shared: Arc<Shared>, principal: Arc<Stamp>) {
             continue;
         }
         // There is no way back from what a date ends: the server's clock is asked before it is believed.
-        match ahead_ms(&shared.nats, &shared.prefix, &shared.clock).await {
-            Some(ahead) if ahead.abs() <= MAX_SKEW_MS => {
+        let latest = shared.live.ledger.read().latest();
+        match shared.clock_watch.confirm(latest).await {
+            Ok(()) => {
                 said = false;
                 let due: Vec<Name> = shared
                     .live
@@ -46,12 +44,9 @@ pub(super) async fn run(shared: Arc<Shared>, principal: Arc<Stamp>) {
                         .await;
                 }
             }
-            ahead => {
+            Err(refusal) => {
                 if !said {
-                    tracing::error!(
-                        ahead_ms = ahead,
-                        "dates are due, but this clock and the server's differ, or the server does not say: nothing is fired"
-                    );
+                    tracing::error!(%refusal, "dates are due, and nothing is fired");
                     said = true;
                 }
             }

@@ -218,6 +218,14 @@ impl Shared {
         if let Some(said) = self.live.broken() {
             return Err(Refused::Fault("ledger_broken", said));
         }
+        if let Some(said) = self.live.doubt() {
+            let said = format!("it is asked again where the ledger stands: {said}");
+            return Err(Refused::Fault("not_ready", said));
+        }
+        let latest = self.live.ledger.read().latest();
+        if let Some(said) = self.clock_watch.refusal(latest) {
+            return Err(Refused::Fault("clock_skewed", said));
+        }
         self.durability
             .refusal()
             .map_or(Ok(()), |said| Err(Refused::Fault("not_durable", said)))

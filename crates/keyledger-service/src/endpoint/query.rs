@@ -489,7 +489,7 @@ async fn stream_fault(shared: &Shared) -> Option<String> {
 
 async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refused> {
     let position = shared.live.position();
-    let clock_ahead_ms = crate::clock::ahead_ms(&shared.nats, &shared.prefix, &shared.clock).await;
+    let clock_ahead_ms = shared.clock_watch.measure().await;
     let stream_fault = stream_fault(shared).await;
     let soon = InventoryQuery {
         expiring_days: Some(30),

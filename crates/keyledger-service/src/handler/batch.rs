@@ -22,7 +22,10 @@ use super::{
     Done, Failure, Order, Signer,
     engine::{Batch, Engine, Waiting, Work, Written},
 };
-use crate::store::{Append, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Store, StoredEvent};
+use crate::{
+    clock::MAX_SKEW_MS,
+    store::{Append, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Store, StoredEvent},
+};
 
 impl Engine {
     /// Takes from those that wait as many as fit a batch; answers those that need none.
@@ -30,7 +33,12 @@ impl Engine {
         let end = self.end();
         let live = Arc::clone(&self.live);
         let ledger = live.ledger.read();
-        let now = (self.parts.clock)();
+        let clock = (self.parts.clock)();
+        // Time never runs backwards in the ledger, whoever wrote last.
+        let now = ledger.latest().map_or(clock, |latest| latest.max(clock));
+        // Dates go by the clock where the ledger is far ahead of it, and whoever started this said that the clock is right.
+        let is_far = now.ms() - clock.ms() > MAX_SKEW_MS;
+        let decided_at = if is_far { clock } else { now };
         let mut batch = Batch {
             works: Vec::new(),
             histories: Vec::new(),
@@ -60,7 +68,8 @@ impl Engine {
                     continue;
                 }
             }
-            let Some((waiting, decision, ids)) = self.decide(&ledger, waiting, now, &mut later)
+            let Some((waiting, decision, ids)) =
+                self.decide(&ledger, waiting, (decided_at, clock), &mut later)
             else {
                 continue;
             };
@@ -107,12 +116,13 @@ impl Engine {
         &self,
         ledger: &Ledger,
         waiting: Waiting,
-        now: Timestamp,
+        (now, clock): (Timestamp, Timestamp),
         later: &mut Vec<Waiting>,
     ) -> Option<(Waiting, Decision, Ids)> {
         match waiting.work {
             Work::Outcome(ref outcome, _) => {
-                let decision = ledger.decide_outcome(outcome, now);
+                // What falls due goes by the clock, also where the ledger's time is ahead of it.
+                let decision = ledger.decide_outcome(outcome, clock);
                 let ids = Ids::root(Uuid::now_v7());
                 (!decision.events.is_empty()).then_some((waiting, decision, ids))
             }

@@ -8,18 +8,19 @@ use std::{
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use keyledger_domain::{
-    EventCid, Ledger, Record, Stamp,
+    Ledger, Stamp,
     ledger::{Applied, Outcome, Reads, Sealed},
     name::{Aggregate, HistoryId},
-    verify::may_write,
+    verify::Gate,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{
-    Done, Failure, Live, Order, Parts,
+    Done, Failure, Live, Order, Parts, arrived,
     pace::{LONE_AT_MOST, Next, Pace},
-    tail::{Foreign, Tailed},
+    prove::Proof,
+    tail::Tailed,
 };
 use crate::lanes::Family;
 use crate::store::{AppendError, ReadError};
@@ -128,16 +129,22 @@ pub(super) struct Engine {
     /// Everything up to here is folded, own events that have not come by yet among them.
     complete: u64,
     /// The last sequence that an own append was acknowledged with.
-    acknowledged: u64,
+    pub(super) acknowledged: u64,
     pace: Pace,
     /// Until when those that wait are held back for others to join them.
     held: Option<Instant>,
     /// Until this sequence is folded nothing is decided: another instance wrote.
-    behind: Option<u64>,
+    pub(super) behind: Option<u64>,
     /// The question to the store how far it has come.
     asking: Option<BoxFuture<'static, Asked>>,
+    /// Judges what other instances wrote.
+    gate: Gate,
+    /// Whether the stream was held against what is folded since the connection came about.
+    pub(super) proof: Proof,
+    /// Has everything that was folded looked at again.
+    pub(super) look_again: Arc<Notify>,
     /// Why nothing is accepted any more.
-    broken: Option<String>,
+    pub(super) broken: Option<String>,
     /// Who asked to rest.
     resting: Option<oneshot::Sender<Resting>>,
     /// At rest: what to wait for.
@@ -145,9 +152,19 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(parts: Parts, live: Arc<Live>) -> Self {
+    /// An engine that begins behind what is folded, which was read over the store's connection of this number.
+    pub(super) fn new(
+        parts: Parts,
+        live: Arc<Live>,
+        connection: u64,
+        look_again: Arc<Notify>,
+    ) -> Self {
+        let gate = Gate::behind(&live.ledger.read());
         Self {
             parts,
+            gate,
+            proof: Proof::of(connection),
+            look_again,
             live,
             waiting: VecDeque::new(),
             busy: HashSet::new(),
@@ -173,15 +190,22 @@ impl Engine {
         mut tail: mpsc::Receiver<Tailed>,
     ) {
         loop {
+            // Looked at once: what comes over a connection that is lost meanwhile is held back where it is taken.
+            let takes_events = self.takes_events();
+            if !takes_events {
+                self.prove();
+            }
             tokio::select! {
                 biased;
-                Some((batch, result)) = self.batches.next(), if !self.batches.is_empty() => {
-                    self.written(batch, result);
+                Some(written) = self.batches.next(), if !self.batches.is_empty() => {
+                    self.answered(written);
                 }
-                Some(tailed) = tail.recv() => {
-                    self.tailed(tailed);
-                    while let Ok(tailed) = tail.try_recv() {
-                        self.tailed(tailed);
+                proven = async { self.proof.asking.as_mut().expect("it is there: see the guard").await },
+                    if self.proof.asking.is_some() => self.proven(proven),
+                Some(tailed) = tail.recv(), if takes_events => {
+                    self.came(tailed);
+                    while self.takes_events() && let Ok(tailed) = tail.try_recv() {
+                        self.came(tailed);
                     }
                 }
                 answer = async { self.asking.as_mut().expect("it is there: see the guard").await },
@@ -193,6 +217,9 @@ impl Engine {
                             *self.live.ledger.write() = ledger;
                         }
                     }
+                () = tokio::time::sleep(PAUSE), if !takes_events && !self.waiting.is_empty() => {
+                    self.expire("it is asked again where the ledger stands");
+                }
                 () = tokio::time::sleep_until(self.held.unwrap_or_else(Instant::now).into()),
                     if self.held.is_some() => {}
                 work = inbox.recv(), if self.waiting.len() < MAX_WAITING => {
@@ -228,7 +255,7 @@ impl Engine {
     }
 
     /// A batch was stored, or not.
-    fn written(&mut self, batch: Batch, result: Result<u64, AppendError>) {
+    pub(super) fn written(&mut self, (batch, result): Written) {
         for (history, _) in &batch.histories {
             self.busy.remove(history);
         }
@@ -248,6 +275,9 @@ impl Engine {
         self.alone = false;
         let others = self.waiting.len() + self.under_way.iter().sum::<usize>();
         self.pace.acknowledged(works, others, Instant::now());
+        if let Some(said) = &self.broken {
+            return refuse(batch, &Failure::Broken(said.clone()));
+        }
         match result {
             Ok(first) => self.stored(batch, first),
             Err(AppendError::Conflict) => self.again(batch, "other instances keep writing first"),
@@ -269,18 +299,31 @@ impl Engine {
     fn stored(&mut self, batch: Batch, first: u64) {
         let mut sequence = first;
         let mut answers = Vec::with_capacity(batch.works.len());
-        let position = self.live.position().sequence;
+        let mut fault = None;
         {
             let mut ledger = self.live.ledger.write();
+            // No event comes by while the ledger is locked.
+            let position = self.live.position().sequence;
             for (waiting, sealed) in batch.works {
                 let (mut wrote, mut last) = (None, None);
                 for event in sealed {
-                    // It may have come by in the stream before its acknowledgement: then nothing waits for it.
-                    if sequence > position {
-                        self.live.own.lock().insert(sequence, event.cid);
-                    }
-                    if let Err(fault) = ledger.apply(&event.record, event.cid, sequence) {
-                        self.broken = Some(fault.to_string());
+                    let mut is_news = false;
+                    match ledger.apply(&event.record, event.cid, sequence) {
+                        // What came by was folded then: this sequence was another event's.
+                        Ok(Applied::New) if sequence <= position => {
+                            let said =
+                                "it was given to a new event, and was folded before".to_owned();
+                            fault.get_or_insert((sequence, said));
+                        }
+                        Ok(Applied::New) => {
+                            self.live.own.lock().insert(sequence, event.cid);
+                            is_news = true;
+                        }
+                        // It came by in the stream before its acknowledgement, and was told then.
+                        Ok(Applied::Already) => {}
+                        Err(broken) => {
+                            fault.get_or_insert((sequence, broken.to_string()));
+                        }
                     }
                     sequence += 1;
                     let record = Arc::new(event.record);
@@ -290,7 +333,9 @@ impl Engine {
                         last = Some((record.revision, event.cid));
                         wrote.get_or_insert_with(|| Arc::clone(&record));
                     }
-                    let _ = self.parts.news.send(record);
+                    if is_news && fault.is_none() {
+                        let _ = self.parts.news.send(record);
+                    }
                 }
                 if let (Work::Order(order, reply), Some((revision, cid))) = (waiting.work, last) {
                     // Not what the history has come to since: another instance may have written behind it.
@@ -311,11 +356,25 @@ impl Engine {
                 }
             }
         }
+        if let Some((at, said)) = &fault {
+            self.break_off(&format!("sequence {at}: {said}"));
+        }
         self.acknowledged = self.acknowledged.max(sequence - 1);
         for (reply, answer) in answers {
+            let answer = match &self.broken {
+                None => Ok(answer),
+                Some(said) => Err(Failure::Broken(said.clone())),
+            };
             // A sender that gave up asks again under the same id.
-            let _ = reply.send(Ok(answer));
+            let _ = reply.send(answer);
         }
+    }
+
+    /// Nothing is accepted any more, and nothing is folded.
+    pub(super) fn break_off(&mut self, said: &str) {
+        tracing::error!(%said, "the ledger is broken");
+        self.live.set_broken(said);
+        self.broken.get_or_insert_with(|| said.to_owned());
     }
 
     /// The end of the stream, if all of it is folded and nothing is under way.
@@ -362,12 +421,12 @@ impl Engine {
         match asked.last {
             // Not what was folded since: the answer may be older than that.
             Ok(last) if last < asked.folded => {
-                let said = format!(
-                    "it ends at sequence {last}, and {} was folded already",
-                    asked.folded
+                tracing::warn!(
+                    last,
+                    folded = asked.folded,
+                    "the stream's end went backwards"
                 );
-                tracing::error!(%said, "the ledger went backwards");
-                self.broken = Some(said);
+                self.proof.doubt();
             }
             Ok(last) => {
                 self.behind = (last > folded).then_some(last);
@@ -382,7 +441,7 @@ impl Engine {
     }
 
     /// Tells those who waited too long.
-    fn expire(&mut self, said: &str) {
+    pub(super) fn expire(&mut self, said: &str) {
         let (old, young): (VecDeque<_>, VecDeque<_>) = self
             .waiting
             .drain(..)
@@ -395,37 +454,44 @@ impl Engine {
         }
     }
 
-    /// An event came from the stream: folded here or elsewhere.
-    fn tailed(&mut self, tailed: Tailed) {
+    /// An event came from the stream: folded here or elsewhere. Behind one that does not belong there nothing is folded.
+    pub(super) fn tailed(&mut self, tailed: Tailed) {
+        if self.broken.is_some() {
+            return;
+        }
         match tailed {
             Tailed::Event {
                 sequence,
                 cid,
                 foreign,
             } => {
-                if let Some(Foreign { record, signer }) = foreign {
-                    let mut ledger = self.live.ledger.write();
-                    match fold_foreign(&mut ledger, &record, &signer, cid, sequence) {
+                // Locked for the position too: a snapshot must find both as they belong together.
+                let mut ledger = self.live.ledger.write();
+                if let Some(event) = foreign {
+                    let gate = &mut self.gate;
+                    match arrived::take(gate, &self.live, &mut ledger, sequence, &event) {
                         Ok(Applied::New) => {
-                            let _ = self.parts.news.send(Arc::new(*record));
+                            let _ = self.parts.news.send(Arc::new(event.record));
                         }
                         Ok(Applied::Already) => {}
                         Err(said) => {
-                            tracing::error!(sequence, %said, "the ledger holds what does not belong there");
-                            self.broken = Some(format!("sequence {sequence}: {said}"));
+                            drop(ledger);
+                            return self.break_off(&format!("sequence {sequence}: {said}"));
                         }
                     }
+                } else {
+                    self.live.own.lock().remove(&sequence);
+                    self.live.advance(sequence, &cid);
                 }
-                self.live.own.lock().remove(&sequence);
-                self.live.advance(sequence, &cid);
+                drop(ledger);
                 if self.behind.is_some_and(|until| sequence >= until) {
                     self.behind = None;
                 }
             }
-            Tailed::Broken(said) => {
-                tracing::error!(%said, "the ledger cannot be read");
-                self.broken = Some(said);
+            Tailed::Broken { sequence, said } => {
+                self.break_off(&format!("sequence {sequence}: {said}"));
             }
+            Tailed::TakenUp => {}
         }
     }
 
@@ -433,13 +499,17 @@ impl Engine {
     fn send_batches(&mut self) {
         self.held = None;
         if let Some(said) = self.broken.clone() {
-            self.live.set_broken(&said);
             for waiting in self.waiting.drain(..) {
                 if let Work::Order(_, reply) = waiting.work {
                     let _ = reply.send(Err(Failure::Broken(said.clone())));
                 }
             }
+            // Whoever waits for rest hears that there is none.
+            self.resting = None;
             return;
+        }
+        if !self.is_proven() {
+            return self.prove();
         }
         if self.behind.is_some() || self.asking.is_some() || self.alone {
             return;
@@ -506,26 +576,7 @@ impl Batch {
     }
 }
 
-/// Folds an event that came by in the stream. Whoever can write there is not believed: he must be entitled.
-fn fold_foreign(
-    ledger: &mut Ledger,
-    record: &Record,
-    signer: &str,
-    cid: EventCid,
-    sequence: u64,
-) -> Result<Applied, String> {
-    let head = ledger.head(&record.history);
-    let is_new = head.is_none_or(|head| head.revision < record.revision);
-    // A ledger without a trust bootstrap, which is never served, knows no signers.
-    if is_new && ledger.operator().is_some() {
-        may_write(record, signer, ledger).map_err(|e| e.to_string())?;
-    }
-    ledger
-        .apply(record, cid, sequence)
-        .map_err(|e| e.to_string())
-}
-
-fn refuse(batch: Batch, failure: &Failure) {
+pub(super) fn refuse(batch: Batch, failure: &Failure) {
     for (waiting, _) in batch.works {
         if let Work::Order(_, reply) = waiting.work {
             let _ = reply.send(Err(failure.clone()));

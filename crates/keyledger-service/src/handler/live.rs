@@ -6,6 +6,8 @@ use keyledger_domain::{EventCid, Ledger, verify::HeadDigest};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::watch;
 
+use super::hold::Known;
+
 /// How far the stream was folded, in its own order.
 #[derive(Debug, Clone, Default)]
 pub struct Position {
@@ -14,6 +16,9 @@ pub struct Position {
     /// How many events there were, and the digest over their CIDs.
     pub digest: HeadDigest,
 }
+
+/// The position with the CID of its event, and the own events that are folded beyond it.
+pub(crate) type Newest = (Position, EventCid, Vec<(u64, EventCid)>);
 
 /// The fold, and how far it has come.
 ///
@@ -30,6 +35,8 @@ pub struct Live {
     /// The sequence that somebody waits for.
     wanted: watch::Sender<u64>,
     broken: RwLock<Option<String>>,
+    /// Why the stream is asked again where it stands, while it is.
+    doubt: RwLock<Option<String>>,
     /// Own events that were folded and have not come by yet: they need not be read again.
     pub(super) own: Mutex<HashMap<u64, EventCid>>,
     /// Own events that are on their way to the store. They may come by before they are acknowledged, and who signed them
@@ -55,22 +62,47 @@ impl Live {
             sequence,
             wanted: watch::Sender::new(0),
             broken: RwLock::default(),
+            doubt: RwLock::default(),
             own: Mutex::default(),
             sent: Mutex::default(),
         }
     }
 
-    /// A fold from a snapshot; `newest` is the CID of the event at its position.
-    pub(crate) fn from_snapshot(ledger: Ledger, position: Position, newest: EventCid) -> Self {
+    /// A fold from a snapshot; `newest` is the CID of the event at its position, `own` what is folded beyond it.
+    pub(crate) fn from_snapshot(
+        ledger: Ledger,
+        position: Position,
+        newest: EventCid,
+        own: impl IntoIterator<Item = (u64, EventCid)>,
+    ) -> Self {
         let live = Self::new(ledger, position);
         *live.newest.write() = Some(newest);
+        live.own.lock().extend(own);
         live
     }
 
-    /// The position with the CID of its event; nothing before the first event.
-    pub(crate) fn newest(&self) -> Option<(Position, EventCid)> {
+    /// The position with the CID of its event, and what is folded beyond it; nothing before the first event. True to the
+    /// ledger while that is locked.
+    pub(crate) fn newest(&self) -> Option<Newest> {
         let position = self.position.read();
-        Some((position.clone(), (*self.newest.read())?))
+        let own = self
+            .own
+            .lock()
+            .iter()
+            .map(|(at, cid)| (*at, *cid))
+            .collect();
+        Some((position.clone(), (*self.newest.read())?, own))
+    }
+
+    /// What the stream must hold: the event at the position, and as many as were acknowledged.
+    pub(crate) fn known(&self) -> Known {
+        let position = self.position.read();
+        let own = self.own.lock().keys().max().copied();
+        Known {
+            sequence: position.sequence,
+            cid: *self.newest.read(),
+            end: own.unwrap_or_default().max(position.sequence),
+        }
     }
 
     /// How far the stream was folded.
@@ -107,8 +139,19 @@ impl Live {
         self.broken.read().clone()
     }
 
+    /// Why it is not known at the moment whether the stream holds what was folded; nothing if all is well.
+    #[must_use]
+    pub fn doubt(&self) -> Option<String> {
+        self.doubt.read().clone()
+    }
+
+    /// Nothing is accepted any more, for good: the first reason stays.
     pub(super) fn set_broken(&self, said: &str) {
-        *self.broken.write() = Some(said.to_owned());
+        self.broken.write().get_or_insert_with(|| said.to_owned());
+    }
+
+    pub(super) fn set_doubt(&self, said: Option<String>) {
+        *self.doubt.write() = said;
     }
 
     pub(super) fn advance(&self, sequence: u64, cid: &EventCid) {

@@ -4,12 +4,16 @@
 //! an event of a history it would write to is on its way, so every decision is made on settled state. What another
 //! instance wrote first shows as a conflict: fold what came, decide again.
 
+mod arrived;
+mod audit;
 mod batch;
 mod engine;
 mod fresh;
+mod hold;
 mod live;
+mod load;
 mod pace;
-mod signed;
+mod prove;
 mod tail;
 
 use std::sync::Arc;
@@ -23,13 +27,14 @@ use keyledger_domain::{
 };
 use keyledger_wire::Prefix;
 use parking_lot::RwLock;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::store::{ROOM, Store};
 
 use engine::{Engine, MAX_WAITING, Work};
+pub use hold::{Contradiction, Known, NotHeld, hold};
 pub use live::{Live, Position};
-pub use tail::LoadError;
+pub use load::LoadError;
 
 /// The time, as it is injected.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -150,6 +155,7 @@ pub struct Handler {
     works: mpsc::Sender<Work>,
     live: Arc<Live>,
     store: Arc<dyn Store>,
+    prefix: Prefix,
     asked: fresh::Asked,
 }
 
@@ -186,16 +192,37 @@ impl Handler {
     ///
     /// [`LoadError`] if the store cannot be read or what it holds is not a ledger.
     pub async fn start(parts: Parts, live: Arc<Live>) -> Result<Self, LoadError> {
-        tail::load(&*parts.store, &live).await?;
+        // Before it is read: what is read later was read over this connection, or is held against it anew.
+        let connection = parts.store.connection();
+        // Of what a snapshot brought, nothing was read.
+        let is_unread = live.position().sequence > 0;
+        load::load(&*parts.store, &parts.prefix, None, &live).await?;
         let (works, inbox) = mpsc::channel(MAX_WAITING);
         let (tailed, tail_inbox) = mpsc::channel(4_096);
-        let follower = tail::follow(Arc::clone(&parts.store), Arc::clone(&live), tailed);
-        let store = Arc::clone(&parts.store);
-        let engine = Engine::new(parts, Arc::clone(&live));
+        let (store, prefix) = (Arc::clone(&parts.store), parts.prefix.clone());
+        let follower = tail::follow(
+            Arc::clone(&store),
+            prefix.clone(),
+            Arc::clone(&live),
+            tailed.clone(),
+        );
+        let look_again = Arc::new(Notify::new());
+        if is_unread {
+            look_again.notify_one();
+        }
+        let auditor = audit::watch(
+            Arc::clone(&store),
+            prefix.clone(),
+            Arc::clone(&live),
+            Arc::clone(&look_again),
+            tailed,
+        );
+        let engine = Engine::new(parts, Arc::clone(&live), connection, look_again);
         tokio::spawn(async move {
             tokio::select! {
                 () = engine.run(inbox, tail_inbox) => {}
                 () = follower => {}
+                () = auditor => {}
             }
         });
         let asked = fresh::Asked::default();
@@ -203,17 +230,24 @@ impl Handler {
             works,
             live,
             store,
+            prefix,
             asked,
         })
     }
 
-    /// Folds everything that is stored into `live`, without starting to work.
+    /// Folds everything that is stored into `live`, without starting to work. The trust bootstrap must be signed by
+    /// `operator`, where that is known.
     ///
     /// # Errors
     ///
     /// [`LoadError`] if the store cannot be read or what it holds is not a ledger.
-    pub async fn fold(store: &dyn Store, live: &Live) -> Result<(), LoadError> {
-        tail::load(store, live).await
+    pub async fn fold(
+        store: &dyn Store,
+        prefix: &Prefix,
+        operator: Option<&str>,
+        live: &Live,
+    ) -> Result<(), LoadError> {
+        load::load(store, prefix, operator, live).await
     }
 
     /// Decides a command and writes its events.
@@ -241,7 +275,14 @@ impl Handler {
     /// [`Failure::Unavailable`] if the stream cannot be read, [`Failure::Broken`] if it is not a ledger.
     pub async fn rebuild(&self) -> Result<Rebuilt, Failure> {
         let anew = Live::default();
-        tail::load(&*self.store, &anew)
+        let operator = self
+            .live
+            .ledger
+            .read()
+            .operator()
+            .map(|(_, o)| o.state.nkey.clone());
+        let operator = operator.as_deref();
+        load::load(&*self.store, &self.prefix, operator, &anew)
             .await
             .map_err(|e| Failure::from_load(&e))?;
         let (reply, answer) = oneshot::channel();
@@ -249,10 +290,16 @@ impl Handler {
             .send(Work::Rest(reply))
             .await
             .map_err(|_| Failure::Stopping)?;
-        let resting = answer.await.map_err(|_| Failure::Stopping)?;
-        tail::load_until(&*self.store, &anew, resting.sequence)
-            .await
-            .map_err(|e| Failure::from_load(&e))?;
+        let resting = answer.await.map_err(|_| self.not_at_rest())?;
+        load::load_until(
+            &*self.store,
+            &self.prefix,
+            operator,
+            &anew,
+            resting.sequence,
+        )
+        .await
+        .map_err(|e| Failure::from_load(&e))?;
         let ledger = anew.ledger.into_inner();
         let equal = *self.live.ledger.read() == ledger;
         if !equal {
@@ -265,6 +312,13 @@ impl Handler {
         };
         resting.resume.send(ledger).map_err(|_| Failure::Stopping)?;
         Ok(rebuilt)
+    }
+
+    /// Why the handler does not come to rest.
+    fn not_at_rest(&self) -> Failure {
+        self.live
+            .broken()
+            .map_or(Failure::Stopping, Failure::Broken)
     }
 
     /// The ledger as it stands.

@@ -13,14 +13,22 @@ use super::{Append, AppendError, MAX_BATCH_EVENTS, Pending, ReadError, Store, St
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
     events: Arc<Mutex<Vec<StoredEvent>>>,
-    count: Arc<watch::Sender<u64>>,
+    state: Arc<watch::Sender<State>>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct State {
+    /// The sequence of the last event.
+    last: u64,
+    /// How often what is stored was replaced.
+    connection: u64,
 }
 
 impl Default for MemoryStore {
     fn default() -> Self {
         Self {
             events: Arc::default(),
-            count: Arc::new(watch::Sender::new(0)),
+            state: Arc::new(watch::Sender::new(State::default())),
         }
     }
 }
@@ -40,7 +48,8 @@ impl MemoryStore {
             )));
         }
         let mut events = self.events.lock();
-        if last.is_some_and(|last| last != events.len() as u64) {
+        let end = events.last().map_or(0, |e| e.sequence);
+        if last.is_some_and(|last| last != end) {
             return Err(AppendError::Conflict);
         }
         for (filter, expected) in batch.iter().filter_map(|a| a.expected.as_ref()) {
@@ -50,7 +59,7 @@ impl MemoryStore {
                 return Err(AppendError::Conflict);
             }
         }
-        let first = events.len() as u64 + 1;
+        let first = end + 1;
         for (sequence, append) in (first..).zip(batch) {
             let headers = append
                 .headers
@@ -67,16 +76,41 @@ impl MemoryStore {
                 payload,
             });
         }
-        self.count.send_replace(events.len() as u64);
+        let last = events.last().map_or(0, |e| e.sequence);
+        self.state.send_modify(|state| state.last = last);
         Ok(first)
     }
 
     fn read_now(&self, after: u64, limit: usize) -> Vec<StoredEvent> {
         let events = self.events.lock();
-        let from = usize::try_from(after)
-            .unwrap_or(usize::MAX)
-            .min(events.len());
+        let from = events.partition_point(|e| e.sequence <= after);
         events[from..].iter().take(limit).cloned().collect()
+    }
+
+    /// Everything that is stored.
+    #[must_use]
+    pub fn stored(&self) -> Vec<StoredEvent> {
+        self.events.lock().clone()
+    }
+
+    /// Holds other events from now on, in the order of their sequences, and breaks every tail off: what a server does that
+    /// comes back with other storage.
+    pub fn replace(&self, events: Vec<StoredEvent>) {
+        let mut stored = self.events.lock();
+        *stored = events;
+        let last = stored.last().map_or(0, |e| e.sequence);
+        self.state.send_modify(|state| {
+            state.last = last;
+            state.connection += 1;
+        });
+    }
+
+    /// Forgets all but the first `count` events, and lets nobody know.
+    pub fn shorten(&self, count: usize) {
+        let mut stored = self.events.lock();
+        stored.truncate(count);
+        let last = stored.last().map_or(0, |e| e.sequence);
+        self.state.send_modify(|state| state.last = last);
     }
 
     /// Puts other bytes in the place of an event's: what a test of tampering does.
@@ -102,11 +136,20 @@ impl Store for MemoryStore {
     }
 
     fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>> {
-        Box::pin(async move { Ok(self.events.lock().len() as u64) })
+        Box::pin(async move { Ok(self.state.borrow().last) })
     }
 
     fn read(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
-        Box::pin(async move { Ok(self.read_now(after, limit)) })
+        Box::pin(async move {
+            let events = self.read_now(after, limit);
+            // As a stream that has lost some of them answers.
+            for (expected, event) in (after + 1..).zip(&events) {
+                if event.sequence != expected {
+                    return Err(ReadError::Gone(expected));
+                }
+            }
+            Ok(events)
+        })
     }
 
     fn history(
@@ -128,19 +171,27 @@ impl Store for MemoryStore {
         &self,
         after: u64,
     ) -> Pending<'_, Result<BoxStream<'static, Result<StoredEvent, ReadError>>, ReadError>> {
-        let (store, count) = (self.clone(), self.count.subscribe());
+        let (store, state) = (self.clone(), self.state.subscribe());
+        let connection = state.borrow().connection;
         let tail = stream::unfold(
-            (store, count, after),
-            |(store, mut count, after)| async move {
-                count.wait_for(|count| *count > after).await.ok()?;
+            (store, state, after),
+            move |(store, mut state, after)| async move {
+                let more = state.wait_for(|s| s.last > after || s.connection != connection);
+                if more.await.ok()?.connection != connection {
+                    return None;
+                }
                 let events = store.read_now(after, 1_000);
                 let last = events.last()?.sequence;
                 Some((
                     stream::iter(events.into_iter().map(Ok)),
-                    (store, count, last),
+                    (store, state, last),
                 ))
             },
         );
         Box::pin(async move { Ok(tail.flatten().boxed()) })
+    }
+
+    fn connection(&self) -> u64 {
+        self.state.borrow().connection
     }
 }

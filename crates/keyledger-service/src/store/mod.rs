@@ -49,6 +49,18 @@ pub struct StoredEvent {
     pub payload: Bytes,
 }
 
+/// Where the log ends, as the server that leads it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The sequence of the newest event; 0 if there is none.
+    pub last: u64,
+    /// On how many servers it is kept.
+    pub replicas: usize,
+    /// True if most of these servers are in touch with the one that answered: a leader that was cut off may not know yet
+    /// that there is another one.
+    pub agreed: bool,
+}
+
 /// Why events were not appended.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -96,6 +108,23 @@ pub trait Store: Send + Sync + 'static {
 
     /// The sequence of the newest event; 0 if there is none.
     fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>>;
+
+    /// Where the log ends, and how sure that is.
+    fn standing(&self) -> Pending<'_, Result<Standing, ReadError>> {
+        Box::pin(async {
+            Ok(Standing {
+                last: self.last_sequence().await?,
+                replicas: 1,
+                agreed: true,
+            })
+        })
+    }
+
+    /// Counts the connections to what stores. With another number than before, something else may be there: a server that
+    /// was restarted on older storage, or another one.
+    fn connection(&self) -> u64 {
+        0
+    }
 
     /// Whether the store still keeps what it acknowledges: its settings, looked at now. A fault says what to do.
     fn examine(&self) -> Pending<'_, Result<(), String>>;

@@ -42,6 +42,6 @@ pub use names::{
 pub(crate) use new_account::{NewAccountError, new_account};
 pub use older::older_templates;
 pub use resolver::Resolver;
-pub use setup::{SetupError, SetupReport, ensure_inventory, setup};
+pub use setup::{SetupError, SetupReport, ensure_inventory, known_genesis, setup};
 pub(crate) use setup::{inventory_stream, tasks_stream};
 pub use url::{BadUrl, check_url};

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use keyledger_domain::signed::RequiredSignatures;
-use keyledger_service::{Options, Service, StartError, UserAllowance, x509::CrlUrl};
+use keyledger_service::{
+    Options, Service, StartError, UserAllowance, trust::known_genesis, x509::CrlUrl,
+};
 use serde_json::json;
 
 use super::{root::Unseal, setup::Server, signals::Signals};
@@ -48,6 +50,8 @@ pub(crate) struct Serve {
     #[arg(long)]
     accept_data_loss: bool,
     #[command(flatten)]
+    accepted: Accepted,
+    #[command(flatten)]
     signatures: Signatures,
     #[command(flatten)]
     allowance: Allowance,
@@ -62,6 +66,19 @@ pub(super) struct Lists {
     /// certificates, for whoever checks them. The same for every instance
     #[arg(long, value_name = "URL", env = "KEYLEDGER_CRL_URL")]
     pub(super) crl_url: Option<CrlUrl>,
+}
+
+/// What is taken although something speaks against it.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct Accepted {
+    /// Serve although the snapshot or the file of the trust bootstrap proves that the ledger was rolled back or replaced: what
+    /// was revoked since may be active again. It is recorded as an event; needed once
+    #[arg(long)]
+    pub(super) accept_rollback: bool,
+    /// Take this machine's clock for right, although nats-server's clock or the ledger's newest event are more than a minute
+    /// away from it
+    #[arg(long)]
+    pub(super) accept_clock: bool,
 }
 
 /// Which commands must be signed by a key on a token.
@@ -132,6 +149,9 @@ impl Serve {
                 self.snapshot
                     .unwrap_or_else(|| organisation.directory().join("snapshot")),
             ),
+            genesis: Some(known_genesis(&organisation)?),
+            accept_rollback: self.accepted.accept_rollback,
+            accept_clock: self.accepted.accept_clock,
             accept_data_loss: self.accept_data_loss,
             attestation_test_root: self.attestation_test_root,
             require_token_signature: self.signatures.require_token_signature,

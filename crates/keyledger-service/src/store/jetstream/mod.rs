@@ -29,7 +29,7 @@ use self::{
     reading::{MAX_READERS, unavailable},
     settings::{check, missing},
 };
-use super::{Append, AppendError, Pending, ReadError, Store, StoredEvent};
+use super::{Append, AppendError, Pending, ReadError, Standing, Store, StoredEvent};
 
 /// How long an append is waited for. Trying again is safe, and what a leader was sent that died is answered by nobody.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
@@ -194,6 +194,10 @@ impl Store for JetStreamStore {
     }
 
     fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>> {
+        Box::pin(async move { Ok(self.standing().await?.last) })
+    }
+
+    fn standing(&self) -> Pending<'_, Result<Standing, ReadError>> {
         Box::pin(async move {
             let begin = Instant::now();
             let mut asked = FuturesUnordered::new();
@@ -201,11 +205,11 @@ impl Store for JetStreamStore {
             while begin.elapsed() < PATIENCE {
                 asked.push(async {
                     let stream = self.looked_at().await?;
-                    Ok(stream.cached_info().state.last_sequence)
+                    Ok(standing(stream.cached_info()))
                 });
                 let answer = tokio::time::timeout(ASK_AGAIN, asked.next());
                 match while_connected(&self.client, answer).await {
-                    Some(Ok(Some(Ok(last)))) => return Ok(last),
+                    Some(Ok(Some(Ok(standing)))) => return Ok(standing),
                     Some(Ok(Some(Err(error)))) => {
                         said = error;
                         tokio::time::sleep(LOOK).await;
@@ -221,6 +225,10 @@ impl Store for JetStreamStore {
             }
             Err(said)
         })
+    }
+
+    fn connection(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed)
     }
 
     fn read(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
@@ -264,6 +272,17 @@ pub(crate) async fn while_connected<T>(
         biased;
         answer = answer => Some(answer),
         () = lost(client.clone()) => None,
+    }
+}
+
+fn standing(info: &jetstream::stream::Info) -> Standing {
+    let replicas = info.config.num_replicas.max(1);
+    let peers = info.cluster.iter().flat_map(|cluster| &cluster.replicas);
+    let in_touch = 1 + peers.filter(|peer| peer.current && !peer.offline).count();
+    Standing {
+        last: info.state.last_sequence,
+        replicas,
+        agreed: in_touch * 2 > replicas,
     }
 }
 

@@ -29,6 +29,7 @@ use super::{
     genesis,
 };
 use crate::{
+    KnownGenesis,
     material::{MaterialBucket, MaterialError, Materials},
     store::{Append, AppendError, JetStreamStore, Store},
 };
@@ -120,6 +121,27 @@ async fn is_written(
         stream: prefix.events_stream(),
         found: found.to_string(),
         expected: expected.map(|cid| cid.to_string()).unwrap_or_default(),
+    })
+}
+
+/// What the organisation's directory knows of the trust bootstrap: all of its events where their file is there, else the
+/// first.
+///
+/// # Errors
+///
+/// [`SetupError`] if the file is damaged.
+pub fn known_genesis(organisation: &Organisation) -> Result<KnownGenesis, SetupError> {
+    let events = if organisation.genesis_file().exists() {
+        let events = read_genesis(organisation)?;
+        let cids = events.iter().map(|event| EventCid::of(&event.payload));
+        cids.collect()
+    } else {
+        // A directory that says nothing of it knows the operator all the same.
+        organisation.genesis.parse().into_iter().collect()
+    };
+    Ok(KnownGenesis {
+        operator: organisation.operator.clone(),
+        events,
     })
 }
 

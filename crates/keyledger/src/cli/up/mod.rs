@@ -13,7 +13,7 @@ use keyledger_custody::Custody;
 use keyledger_domain::{signed::RequiredSignatures, text::Title};
 use keyledger_service::{
     Options, Service, UserAllowance,
-    trust::{Organisation, setup},
+    trust::{Organisation, known_genesis, setup},
     x509::CrlUrl,
 };
 use keyledger_wire::Prefix;
@@ -54,6 +54,8 @@ pub(crate) struct Up {
     #[arg(long, value_name = "FILE")]
     attestation_test_root: Option<PathBuf>,
     #[command(flatten)]
+    accepted: serve::Accepted,
+    #[command(flatten)]
     signatures: serve::Signatures,
     #[command(flatten)]
     allowance: serve::Allowance,
@@ -74,6 +76,7 @@ impl Up {
         let mut server = NatsServer::start(program, &organisation)?;
         let mut service = None;
         let rules = Rules {
+            accepted: self.accepted,
             attestation_test_root: self.attestation_test_root,
             require_token_signature: self.signatures.require_token_signature,
             crl_url: self.lists.crl_url,
@@ -96,6 +99,7 @@ impl Up {
 
 /// What the service is told to be strict about.
 struct Rules {
+    accepted: serve::Accepted,
     attestation_test_root: Option<PathBuf>,
     require_token_signature: RequiredSignatures,
     user_allowance: UserAllowance,
@@ -125,6 +129,9 @@ async fn serve_on(
         prefix: organisation.prefix(),
         custody,
         snapshot: Some(organisation.directory().join("snapshot")),
+        genesis: Some(known_genesis(organisation)?),
+        accept_rollback: rules.accepted.accept_rollback,
+        accept_clock: rules.accepted.accept_clock,
         accept_data_loss: false,
         attestation_test_root: rules.attestation_test_root,
         require_token_signature: rules.require_token_signature,
