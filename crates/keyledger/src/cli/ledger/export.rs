@@ -95,7 +95,7 @@ async fn stream(
     }))?;
     let mut lines = Lines::covered_by(&head, session);
     let mut events = 0;
-    while let Some(line) = lines.next().await? {
+    while let Some(line) = lines.next().await.map_err(unreadable)? {
         write(&line)?;
         progress.step();
         events += 1;
@@ -111,4 +111,14 @@ async fn stream(
             .into());
     }
     Ok(events)
+}
+
+/// An event that the service itself cannot read: the ledger is broken there.
+fn unreadable(error: anyhow::Error) -> anyhow::Error {
+    let Some(said) = pages::broken(&error) else {
+        return error;
+    };
+    Failure::new(Exit::Unverified, format!("the ledger is broken: {said}"))
+        .remedy("`keyledger ledger verify` says where")
+        .into()
 }

@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use anyhow::Context as _;
 use keyledger_domain::verify::SignedHead;
-use keyledger_wire::query::{EventsPage, EventsQuery, Nothing};
+use keyledger_wire::{
+    CommandError,
+    query::{EventsPage, EventsQuery, Nothing},
+};
 
 use crate::session::Session;
 
@@ -17,6 +20,16 @@ pub(super) async fn head(session: &Session) -> anyhow::Result<SignedHead> {
         .query("ledger.head", &Nothing {})
         .await
         .context("asking for the signed head")
+}
+
+/// What the service said, where it cannot give an event because the ledger is broken there.
+pub(super) fn broken(error: &anyhow::Error) -> Option<&str> {
+    match error.downcast_ref::<CommandError>() {
+        Some(CommandError::Refused(refusal)) if refusal.reason == "ledger_broken" => {
+            Some(&refusal.message)
+        }
+        _ => None,
+    }
 }
 
 /// The lines of some events after `after`, in the export's form.

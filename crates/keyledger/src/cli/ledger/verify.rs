@@ -62,6 +62,11 @@ impl Verify {
         for path in &self.earlier {
             options.earlier_heads.push(head_of(path)?);
         }
+        let remedy = if self.file.is_some() {
+            OF_A_FILE
+        } else {
+            OF_THE_STREAM
+        };
         let (verified, pinned) = if let Some(file) = self.file {
             if let (None, Some(dir)) = (&options.expected_operator, connection.named_dir()) {
                 options.expected_operator = Some(place::organisation(dir)?.operator);
@@ -69,14 +74,22 @@ impl Verify {
             let pinned = options.expected_operator.is_some();
             (offline(&file, options)?, pinned)
         } else {
-            online(connection, options).await?
+            match online(connection, options).await {
+                Ok(verified) => verified,
+                Err(error) => return Err(unreadable(error, out)?),
+            }
         };
         match verified {
             Ok(report) => print(&report, pinned, out),
-            Err(error) => Err(broken(&error, out)?),
+            Err(error) => Err(broken(&error, remedy, out)?),
         }
     }
 }
+
+/// What to do about a file that does not verify.
+const OF_A_FILE: &str = "keep this file; compare it with another export or with the live ledger";
+/// What to do about a stream that does not.
+const OF_THE_STREAM: &str = "restore the stream's newest storage, or another server's copy of it; an export that was kept shows what is missing";
 
 /// Reads an export line by line.
 fn offline(path: &Path, options: Options) -> anyhow::Result<Result<Report, ExportError>> {
@@ -196,7 +209,11 @@ fn print(report: &Report, pinned: bool, out: &mut Output<'_>) -> anyhow::Result<
 }
 
 /// Says what is broken to programs, and makes the failure that says it to people.
-fn broken(error: &ExportError, out: &mut Output<'_>) -> anyhow::Result<anyhow::Error> {
+fn broken(
+    error: &ExportError,
+    remedy: &str,
+    out: &mut Output<'_>,
+) -> anyhow::Result<anyhow::Error> {
     if out.is_json() {
         let value = match error {
             ExportError::Broken(Broken {
@@ -232,7 +249,21 @@ fn broken(error: &ExportError, out: &mut Output<'_>) -> anyhow::Result<anyhow::E
         other => format!("this is no whole export: {}", said(other)),
     };
     Ok(Failure::new(Exit::Unverified, problem)
-        .remedy("keep this file; compare it with another export or with the live ledger")
+        .remedy(remedy)
+        .into())
+}
+
+/// An event that the service itself cannot read is no error on the way: the ledger is broken there. Any other is.
+fn unreadable(error: anyhow::Error, out: &mut Output<'_>) -> anyhow::Result<anyhow::Error> {
+    let Some(said) = pages::broken(&error) else {
+        return Ok(error);
+    };
+    if out.is_json() {
+        out.json(&json!({ "verified": false, "fault": "unreadable", "message": said }))?;
+    }
+    let problem = format!("the ledger is broken: {said}");
+    Ok(Failure::new(Exit::Unverified, problem)
+        .remedy(OF_THE_STREAM)
         .into())
 }
 
