@@ -128,6 +128,7 @@ impl World {
             prefix: Prefix::default(),
             custody: Arc::new(Custody::open(organisation.root_key(None)?)),
             snapshot: None,
+            directory: None,
             genesis: None,
             accept_rollback: false,
             accept_clock: false,

@@ -62,6 +62,7 @@ pub(crate) fn options(url: &str, directory: &Path) -> Result<Options> {
         prefix: Prefix::default(),
         custody: Arc::new(Custody::open(organisation.root_key(None)?)),
         snapshot: None,
+        directory: None,
         genesis: None,
         accept_rollback: false,
         accept_clock: false,

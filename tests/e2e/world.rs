@@ -137,6 +137,7 @@ impl Site {
             prefix: self.organisation.prefix(),
             custody: Arc::new(Custody::open(self.organisation.root_key(None).unwrap())),
             snapshot: None,
+            directory: Some(self.organisation.directory().to_owned()),
             genesis: Some(known_genesis(&self.organisation).unwrap()),
             accept_rollback: false,
             accept_clock: false,

@@ -50,6 +50,24 @@ pub struct Verb {
 }
 
 impl Command {
+    /// True of one that may change an account's JWT: it counts only once servers hold the new one.
+    #[must_use]
+    pub const fn changes_account_jwts(&self) -> bool {
+        use {principal::Command as P, token::Command as T, user::Command as U};
+        match self {
+            Self::Account(account::Command::Create(_))
+            | Self::User(U::Revoke(_))
+            | Self::Principal(P::Offboard(_))
+            | Self::Token(T::Lose(_)) => true,
+            Self::Key(_)
+            | Self::Principal(_)
+            | Self::Operator(_)
+            | Self::User(_)
+            | Self::Token(_)
+            | Self::Report(_) => false,
+        }
+    }
+
     /// Every verb that can be sent, by aggregate.
     pub fn verbs() -> impl Iterator<Item = Verb> {
         [

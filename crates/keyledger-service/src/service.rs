@@ -7,7 +7,8 @@ use std::{
 };
 
 use async_nats::{ServerAddr, jetstream};
-use keyledger_custody::Custody;
+use keyledger_claims::{Creds, subject};
+use keyledger_custody::{Custody, read_secret_file};
 use keyledger_domain::{
     Stamp, Timestamp, VerifiedBy,
     ledger::{LEDGER_SIGNING_KEY, Outcome},
@@ -15,7 +16,7 @@ use keyledger_domain::{
     operator::RollbackAccepted,
     signed::RequiredSignatures,
 };
-use keyledger_wire::Prefix;
+use keyledger_wire::{Prefix, subject::system};
 use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 
 use crate::{
@@ -32,7 +33,7 @@ use crate::{
     signers::{LedgerSigner, SignerError, Signers},
     snapshot::Snapshot,
     store::{JetStreamStore, OpenError, Store},
-    trust::Resolver,
+    trust::{Resolver, TrustHealth, TrustKeys},
     x509::{Anchors, CrlUrl},
 };
 
@@ -66,6 +67,8 @@ pub struct Options {
     pub custody: Arc<Custody>,
     /// Where to keep a snapshot; nowhere if absent.
     pub snapshot: Option<PathBuf>,
+    /// The organisation's directory: what is still there of the bootstrap's sealed keys is restored where the bucket's does not open.
+    pub directory: Option<PathBuf>,
     /// The trust bootstrap that the ledger must begin with, where it is known from elsewhere.
     pub genesis: Option<KnownGenesis>,
     /// Serve although a witness proves that the ledger was rolled back or replaced; it is recorded as an event.
@@ -108,6 +111,19 @@ pub enum StartError {
         /// What NATS says.
         said: String,
     },
+    /// The servers do not take the creds of the system account's user, though they take the service's own: they hold another JWT of
+    /// that account than this organisation's.
+    #[error(
+        "the servers refuse {creds} in the system account ({said}): if these creds are this organisation's, somebody put another JWT in \
+         the place of the system account's; stop each server, put jwt/sys.jwt of the organisation's directory into its resolver directory \
+         as {{nkey of the system account}}.jwt, and start it"
+    )]
+    SystemRefused {
+        /// The creds file.
+        creds: PathBuf,
+        /// What NATS says.
+        said: String,
+    },
     /// The ledger's stream cannot be used.
     #[error(transparent)]
     Stream(#[from] OpenError),
@@ -141,6 +157,11 @@ pub enum StartError {
     /// That a rollback was accepted could not be recorded: see the log, and start again.
     #[error("that the ledger's rollback is accepted was not recorded within {} s", RECORD.as_secs())]
     NotRecorded,
+    /// Servers hold what this ledger never made: an older one was put in its place. Restore the newer one, or accept this one.
+    #[error(
+        "{0}; restore the newer ledger, or start once with --accept-rollback if this one is the one that counts"
+    )]
+    RolledBack(String),
     /// The endpoints cannot be opened.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
@@ -178,17 +199,22 @@ impl Service {
         let own = &options.service_creds;
         let edge = Edge::start().map_err(StartError::Edge)?;
         let here = Handle::current();
-        let nats = connect(&options, own, "keyledger", None, edge.handle()).await?;
-        let storing = connect(&options, own, "keyledger-store", Some(&durability), &here).await?;
+        let nats = connect(&options, own, "keyledger", Told::default(), edge.handle()).await?;
+        let told = Told {
+            durability: Some(durability.clone()),
+            system: None,
+        };
+        let storing = connect(&options, own, "keyledger-store", told, &here).await?;
+        let health = TrustHealth::default();
+        let told = Told {
+            durability: Some(durability.clone()),
+            system: Some(health.clone()),
+        };
         let system = &options.system_creds;
-        let system = connect(
-            &options,
-            system,
-            "keyledger-system",
-            Some(&durability),
-            &here,
-        )
-        .await?;
+        health.set_deaf(!hears_pushes(system));
+        let system = connect(&options, system, "keyledger-system", told, &here)
+            .await
+            .map_err(system_refused)?;
         let prefix = options.prefix.clone();
         let clock_watch = Arc::new(ClockWatch::new(
             storing.clone(),
@@ -225,6 +251,15 @@ impl Service {
         if live.ledger.read().operator().is_none() {
             return Err(StartError::NoGenesis);
         }
+        let trust_keys = TrustKeys {
+            live: Arc::clone(&live),
+            signers: Arc::clone(&signers),
+            materials: Arc::clone(&materials),
+            directory: options.directory.clone(),
+            health: health.clone(),
+            clock: Arc::clone(&clock),
+        };
+        trust_keys.examine().await;
         let signing_key = Name::new(LEDGER_SIGNING_KEY).expect("the constant is a name");
         let ledger_signer = LedgerSigner(signers.signer(&signing_key).await?);
         let ledger_signer = Arc::new(CurrentSigner::new(Arc::new(ledger_signer)));
@@ -245,7 +280,15 @@ impl Service {
             Arc::clone(&signers),
             Arc::clone(&clock),
             Arc::clone(&principal),
+            health.clone(),
         );
+        // The servers are witnesses: what they hold of this operator's was in the ledger once.
+        let ahead = resolver.examine().await;
+        if !ahead.is_empty() && options.accept_rollback {
+            resolver.overrule(ahead).await;
+        } else if let Some(said) = health.refusal() {
+            return Err(StartError::RolledBack(said));
+        }
         let shared = Arc::new(Shared {
             prefix,
             clock,
@@ -268,12 +311,15 @@ impl Service {
             crl_url: options.crl_url.clone(),
             durability: durability.clone(),
             inventory: Default::default(),
+            trust: health,
+            servers: resolver.watch(),
             instance: std::sync::OnceLock::new(),
         });
         let effects = effects::start(&shared, inbox, &principal, resolver);
         let mut background = JoinSet::new();
         background.spawn(durability.watch(system));
         background.spawn(async move { clock_watch.watch().await });
+        background.spawn(trust_keys.watch());
         if let Some(snapshot) = &snapshot {
             background.spawn(keep(Arc::clone(snapshot), Arc::clone(&shared.live)));
         }
@@ -346,17 +392,45 @@ async fn record(
     Ok(())
 }
 
-/// Connects; `durability` is told when the connection is lost, for what came back may store otherwise.
+/// Who is told what becomes of a connection.
+#[derive(Clone, Default)]
+struct Told {
+    /// When it is lost: what comes back may store otherwise.
+    durability: Option<Durability>,
+    /// Of the connection in the system account, when servers refuse it.
+    system: Option<TrustHealth>,
+}
+
+/// True if these creds of the system account's user allow to hear what others push. Organisations that were set up before
+/// that was so have creds that do not.
+fn hears_pushes(creds: &Path) -> bool {
+    let file = read_secret_file(creds).ok();
+    let text = file
+        .as_ref()
+        .map(|file| String::from_utf8_lossy(file.expose()));
+    let Some(creds) = text.and_then(|text| Creds::parse(&text).ok()) else {
+        return true; // it says so itself when it connects
+    };
+    let claims = creds.claims();
+    let allowed = &claims.nats.limits.subscribe.allow;
+    let hears = |subject: &str| {
+        allowed
+            .iter()
+            .any(|pattern| subject::covers(pattern, subject))
+    };
+    allowed.is_empty() || system::CLAIMS_UPDATES.into_iter().all(hears)
+}
+
+/// Connects; `told` hears of what becomes of the connection.
 ///
 /// The connection lives on the threads `on`.
 async fn connect(
     options: &Options,
     creds: &Path,
     name: &str,
-    durability: Option<&Durability>,
+    told: Told,
     on: &Handle,
 ) -> Result<async_nats::Client, StartError> {
-    let durability = durability.cloned();
     let refused = |said: String| StartError::Connect {
         url: options.url.clone(),
         creds: creds.to_owned(),
@@ -372,17 +446,25 @@ async fn connect(
             match event {
                 async_nats::Event::Connected => {
                     tracing::info!("connected");
-                    durability.iter().for_each(Durability::reconnected);
+                    told.durability.iter().for_each(Durability::reconnected);
+                    told.system
+                        .iter()
+                        .for_each(|trust| trust.set_refused(false));
                 }
                 async_nats::Event::Disconnected => {
                     tracing::warn!("disconnected");
-                    durability.iter().for_each(Durability::disconnected);
+                    told.durability.iter().for_each(Durability::disconnected);
                 }
                 // Ours, when the instance stops.
                 ending @ (async_nats::Event::Draining | async_nats::Event::Closed) => {
                     tracing::info!(event = %ending, "NATS says");
                 }
-                other => tracing::warn!(event = %other, "NATS says"),
+                other => {
+                    tracing::warn!(event = %other, "NATS says");
+                    if is_refusal(&other) {
+                        told.system.iter().for_each(|trust| trust.set_refused(true));
+                    }
+                }
             }
             async {}
         });
@@ -401,6 +483,22 @@ async fn connect(
     let connected = on.spawn(async move { connect.connect(addresses).await });
     let connected = connected.await.map_err(|e| refused(e.to_string()))?;
     connected.map_err(|e| refused(e.to_string()))
+}
+
+/// The service's own creds were taken a moment before.
+fn system_refused(error: StartError) -> StartError {
+    match error {
+        StartError::Connect { creds, said, .. } if said.contains("authorization") => {
+            StartError::SystemRefused { creds, said }
+        }
+        other => other,
+    }
+}
+
+/// True where a server does not take the credentials: of a live connection, or when it is made anew.
+fn is_refusal(event: &async_nats::Event) -> bool {
+    let text = event.to_string().to_ascii_lowercase();
+    text.contains("authorization") || text.contains("authentication")
 }
 
 /// Yubico's roots; with them the one of test tokens, where the configuration names it.

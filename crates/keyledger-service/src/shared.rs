@@ -17,6 +17,7 @@ use crate::{
     prepare::Turns,
     signers::Signers,
     store::Store,
+    trust::{TrustHealth, Watch},
     x509::{Anchors, CrlUrl},
 };
 
@@ -64,5 +65,9 @@ pub(crate) struct Shared {
     pub(crate) durability: Durability,
     /// How the inventory bucket is.
     pub(crate) inventory: InventoryHealth,
+    /// What is wrong with trust.
+    pub(crate) trust: TrustHealth,
+    /// The servers, as the resolver sees them.
+    pub(crate) servers: Watch,
     pub(crate) instance: std::sync::OnceLock<String>,
 }

@@ -60,42 +60,99 @@ impl Signers {
     ///
     /// [`SignerError`] if it is not in the ledger, not kept here, or does not open.
     pub async fn signer(&self, name: &Name) -> Result<Arc<NkeySigner>, SignerError> {
-        let refuse = |why: String| SignerError::Unusable {
-            key: name.clone(),
-            why,
-        };
-        let (entry, context) = {
-            let ledger = self.live.ledger.read();
-            let key = ledger
-                .key(name)
-                .ok_or_else(|| refuse("it is not in the ledger".to_owned()))?;
-            let version = key
-                .state
-                .newest()
-                .ok_or_else(|| refuse("it has no version".to_owned()))?;
-            let entry = version
-                .entry
-                .clone()
-                .ok_or_else(|| refuse("its secret half is not kept here".to_owned()))?;
-            let context = MaterialContext {
+        let refuse = |why: Unopened| match why {
+            Unopened::Unread(error) => SignerError::Unread(error),
+            why => SignerError::Unusable {
                 key: name.clone(),
-                version: version.number,
-                purposes: key.state.purposes,
-            };
-            (entry, context)
+                why: why.to_string(),
+            },
         };
+        let (entry, context) = self.find(name).map_err(refuse)?;
         if let Some(signer) = self.open.lock().get(&*entry) {
             return Ok(Arc::clone(signer));
         }
-        let sealed = self.materials.read(&entry).await?;
-        let sealed = sealed.ok_or_else(|| refuse(format!("entry {entry} is gone")))?;
-        let signer = self.custody.open_signer(&sealed, &context);
-        let signer = Arc::new(signer.map_err(|e| refuse(e.to_string()))?);
+        let signer = self.open(&entry, &context).await.map_err(refuse)?;
+        let signer = Arc::new(signer);
         self.open
             .lock()
             .insert(entry.to_string(), Arc::clone(&signer));
         Ok(signer)
     }
+
+    /// Opens the newest version of the key `name` from its material, whether it is open already or not.
+    pub(crate) async fn examine(&self, name: &Name) -> Result<(), Unopened> {
+        let (entry, context) = self.find(name)?;
+        self.open(&entry, &context).await.map(|_| ())
+    }
+
+    /// The entry of the newest version of the key `name`.
+    pub(crate) fn entry(&self, name: &Name) -> Option<Box<str>> {
+        self.find(name).ok().map(|(entry, _)| entry)
+    }
+
+    /// Holds that `sealed` is the newest version of the key `name`.
+    pub(crate) fn opens(&self, name: &Name, sealed: &[u8]) -> Result<(), Unopened> {
+        let (_, context) = self.find(name)?;
+        self.unseal(sealed, &context, name).map(|_| ())
+    }
+
+    fn find(&self, name: &Name) -> Result<(Box<str>, MaterialContext), Unopened> {
+        let ledger = self.live.ledger.read();
+        let key = ledger.key(name);
+        let key = key.ok_or(Unopened::Elsewhere("it is not in the ledger"))?;
+        let version = key.state.newest();
+        let version = version.ok_or(Unopened::Elsewhere("it has no version"))?;
+        let entry = version.entry.clone();
+        let entry = entry.ok_or(Unopened::Elsewhere("its secret half is not kept here"))?;
+        let context = MaterialContext {
+            key: name.clone(),
+            version: version.number,
+            purposes: key.state.purposes,
+        };
+        Ok((entry, context))
+    }
+
+    async fn open(&self, entry: &str, context: &MaterialContext) -> Result<NkeySigner, Unopened> {
+        let sealed = self.materials.read(entry).await;
+        let sealed = sealed.map_err(Unopened::Unread)?;
+        let sealed = sealed.ok_or_else(|| Unopened::Gone(entry.to_owned()))?;
+        self.unseal(&sealed, context, &context.key)
+    }
+
+    /// Opens sealed bytes, and holds that they are the key whose public half the ledger names.
+    fn unseal(
+        &self,
+        sealed: &[u8],
+        context: &MaterialContext,
+        name: &Name,
+    ) -> Result<NkeySigner, Unopened> {
+        let signer = self.custody.open_signer(sealed, context);
+        let signer = signer.map_err(|e| Unopened::Damaged(e.to_string()))?;
+        let ledger = self.live.ledger.read();
+        let newest = ledger.key(name).and_then(|key| key.state.newest());
+        let nkey = newest.and_then(|version| version.nkey.as_deref());
+        if nkey.is_some_and(|nkey| nkey != signer.public_nkey()) {
+            return Err(Unopened::Damaged("it is another key".to_owned()));
+        }
+        Ok(signer)
+    }
+}
+
+/// Why a key's secret half is not open.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum Unopened {
+    /// There is nothing to open here.
+    #[error("{0}")]
+    Elsewhere(&'static str),
+    /// The store does not say.
+    #[error("{0}")]
+    Unread(MaterialError),
+    /// Its entry is not in the bucket.
+    #[error("entry {0} is gone from the material bucket")]
+    Gone(String),
+    /// What the bucket has of it does not open.
+    #[error("{0}")]
+    Damaged(String),
 }
 
 /// The ledger's own signing key.

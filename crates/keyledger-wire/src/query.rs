@@ -299,6 +299,9 @@ pub struct ServiceStatus {
     /// What the accounts lack that were made by earlier versions, a sentence each.
     #[serde(default)]
     pub older_templates: Vec<String>,
+    /// What it found out about trust, servers, and what ends.
+    #[serde(default)]
+    pub findings: Vec<StatusFinding>,
 }
 
 /// That the inventory bucket was gone although the connection held, and was made anew.
@@ -308,6 +311,34 @@ pub struct InventoryRemade {
     pub times: u32,
     /// When it was last.
     pub at: Timestamp,
+}
+
+/// What an instance found of one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct StatusFinding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Of what.
+    pub what: String,
+    /// What was found.
+    pub found: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+/// How bad a finding is.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// All is well.
+    Ok,
+    /// It works, and somebody should look.
+    Warn,
+    /// It does not work, or is not safe.
+    Fail,
 }
 
 /// How a server is.

@@ -197,6 +197,11 @@ pub const FAULTS: &[(&str, u16, &str)] = &[
         "the secret could not be made, sealed or opened: see the service's log",
     ),
     (
+        "not_enforceable",
+        503,
+        "the servers could not be made to enforce it: `keyledger doctor` says why",
+    ),
+    (
         "ledger_broken",
         500,
         "the stream is not what was written: run `keyledger ledger verify`",

@@ -282,6 +282,12 @@ impl Prefix {
 pub mod system {
     /// Push an account's JWT.
     pub const CLAIMS_UPDATE: &str = "$SYS.REQ.CLAIMS.UPDATE";
+    /// Where somebody may push an account's JWT: whoever listens there hears it.
+    pub const CLAIMS_UPDATES: [&str; 3] = [
+        CLAIMS_UPDATE,
+        "$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE",
+        "$SYS.ACCOUNT.*.CLAIMS.UPDATE",
+    ];
     /// Every server's figures: `sync_always` is among them.
     pub const VARZ: &str = "$SYS.REQ.SERVER.PING.VARZ";
     /// Which servers there are.

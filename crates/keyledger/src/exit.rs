@@ -13,7 +13,8 @@ Exit codes:
   2  the command line is wrong
   3  refused by a rule: a rejection, missing permissions, refused credentials; trying again does not help
   4  unreachable: nobody answers, or JetStream has no leader; trying again may help
-  5  verification failed: the ledger is not what was written";
+  5  verification failed: the ledger is not what was written
+  6  `doctor` warns: nothing fails, and something should be looked at";
 
 /// What to give where a private key was given.
 pub(crate) const PUBLIC_HALF: &str = "give its public half: `openssl pkey -in FILE -pubout`, `gpg --export`, `nk -inkey FILE -pubout`, or the certificate alone";
@@ -31,6 +32,8 @@ pub(crate) enum Exit {
     Unreachable = 4,
     /// A ledger does not verify.
     Unverified = 5,
+    /// Something should be looked at.
+    Warned = 6,
 }
 
 /// Why a command ended, where no other error says it.
@@ -41,6 +44,7 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     message: String,
     remedy: Option<String>,
+    told: bool,
 }
 
 impl Failure {
@@ -50,7 +54,14 @@ impl Failure {
             exit,
             message: message.into(),
             remedy: None,
+            told: false,
         }
+    }
+
+    /// Of which programs were told already, in what was printed.
+    pub(crate) const fn told(mut self) -> Self {
+        self.told = true;
+        self
     }
 
     /// With what to do about it.
@@ -76,6 +87,8 @@ pub(crate) fn report(
             Some(refusal) => serde_json::to_string_pretty(refusal),
             // A verification has said so itself.
             None if code(error) == Exit::Unverified => Ok(String::new()),
+            // Nor is there a second document behind what was found.
+            None if is_told(error) => Ok(String::new()),
             None => serde_json::to_string_pretty(&serde_json::json!({
                 "status": "error", "message": format!("{error:#}"), "help": remedy(error),
                 "exit_code": code(error) as u8,
@@ -144,6 +157,11 @@ fn refusal(error: &anyhow::Error) -> Option<&Refusal> {
         CommandError::Refused(refusal) => Some(refusal),
         _ => None,
     }
+}
+
+fn is_told(error: &anyhow::Error) -> bool {
+    let failure = error.downcast_ref::<Failure>();
+    failure.is_some_and(|failure| failure.told)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -274,6 +274,11 @@ impl Ledger {
         self.user_nkeys.get(nkey)
     }
 
+    /// The keys that NATS trust stands on, in no order.
+    pub fn keys_of_trust(&self) -> impl Iterator<Item = &Name> {
+        self.trust.keys()
+    }
+
     /// What NATS trust stands on the key `name`.
     #[must_use]
     pub fn trust_on(&self, name: &Name) -> Option<&HistoryId> {

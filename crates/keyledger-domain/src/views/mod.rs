@@ -4,6 +4,7 @@
 //! ledger as it was then.
 
 pub mod credentials;
+mod ending;
 pub mod history;
 pub mod inventory;
 mod locate;
@@ -13,6 +14,7 @@ pub mod search;
 pub mod tokens;
 
 pub use credentials::{AccountRow, OperatorRow, UserQuery, UserRow, UserState};
+pub use ending::{Ending, EndingKind, Stuck, ending, stuck};
 pub use history::{Change, HistoryFold, HistoryQuery, TimelineEntry, TimelinePage, timeline};
 pub use inventory::{InventoryRow, NewestCertificate, row};
 pub use locate::{InventoryPage, InventoryQuery, InventorySort, States, inventory};

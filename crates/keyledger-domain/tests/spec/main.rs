@@ -8,6 +8,7 @@ mod bearers;
 mod certificates;
 mod certify;
 mod corpus;
+mod ending;
 mod escrow;
 mod fold;
 mod install;

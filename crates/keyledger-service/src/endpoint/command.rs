@@ -1,9 +1,11 @@
 //! A command on its way from a message to the handler and back.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use async_nats::{HeaderMap, Message};
-use keyledger_domain::{Command, Name, Rejection, command::Target, record::Ids};
+use keyledger_domain::{
+    Command, Ledger, Name, Rejection, command::Target, name::Aggregate, record::Ids,
+};
 use keyledger_wire::{Acknowledgement, Prefix, Status, header};
 use uuid::Uuid;
 
@@ -94,6 +96,7 @@ async fn carry_out(
         None => Arc::clone(&sender.stamp),
     };
     shared.ready()?;
+    shared.enforceable(&target, &command, ids.command).await?;
     let whose = Sender::from(&*sender.stamp.user);
     let prepared =
         prepare::prepare(shared, &target, &command, ids.command, &whose, now, kept).await?;
@@ -213,9 +216,46 @@ pub(super) fn ids(headers: Option<&HeaderMap>) -> Result<Ids, Rejection> {
 }
 
 impl Shared {
+    /// Refuses what the servers could not be made to enforce: a revocation that reaches nobody is none.
+    async fn enforceable(
+        &self,
+        target: &Target,
+        command: &Command,
+        id: Uuid,
+    ) -> Result<(), Refused> {
+        let refuse = |said: String| Refused::Fault("not_enforceable", said);
+        if !command.changes_account_jwts() {
+            return Ok(());
+        }
+        if self.trust.is_refused() {
+            let said = "the servers refuse the service in the system account";
+            return Err(refuse(said.to_owned()));
+        }
+        let (keys, accounts) = {
+            let ledger = self.live.ledger.read();
+            if ledger.remembered(&id).is_some() {
+                return Ok(()); // it is done, and only told again
+            }
+            let operator = ledger.operator();
+            let keys = operator.map(|(_, o)| o.state.signing_keys.clone());
+            (keys.unwrap_or_default(), touched(&ledger, target))
+        };
+        for key in keys {
+            let opened = self.signers.signer(&key.key).await;
+            opened.map_err(|e| refuse(format!("account JWTs cannot be signed: {e}")))?;
+        }
+        accounts
+            .iter()
+            .find_map(|account| self.trust.unenforceable(account))
+            .map_or(Ok(()), |said| Err(refuse(said)))
+    }
+
     /// Refuses while commands cannot be taken.
     pub(super) fn ready(&self) -> Result<(), Refused> {
         if let Some(said) = self.live.broken() {
+            return Err(Refused::Fault("ledger_broken", said));
+        }
+        if let Some(said) = self.trust.refusal() {
             return Err(Refused::Fault("ledger_broken", said));
         }
         if let Some(said) = self.live.doubt() {
@@ -229,5 +269,32 @@ impl Shared {
         self.durability
             .refusal()
             .map_or(Ok(()), |said| Err(Refused::Fault("not_durable", said)))
+    }
+}
+
+/// The accounts in which somebody is revoked by a command for `target`.
+fn touched(ledger: &Ledger, target: &Target) -> Vec<Name> {
+    let account = |user: &Name| {
+        let user = ledger.user(user)?;
+        Some(user.state.account.clone())
+    };
+    match target.aggregate {
+        Aggregate::User => account(&target.name).into_iter().collect(),
+        Aggregate::Principal => {
+            let of_principal = ledger
+                .users()
+                .filter(|(_, user)| user.state.principal.as_ref() == Some(&target.name));
+            of_principal
+                .map(|(_, user)| user.state.account.clone())
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect()
+        }
+        Aggregate::Token => {
+            let token = ledger.token(&target.name);
+            let users = token.map(|token| token.state.users.clone());
+            users.iter().flatten().filter_map(account).collect()
+        }
+        Aggregate::Account | Aggregate::Key | Aggregate::Operator => Vec::new(),
     }
 }

@@ -2,6 +2,7 @@
 
 mod allowance;
 mod command;
+mod findings;
 mod history;
 mod pages;
 mod past;

@@ -491,6 +491,7 @@ async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refuse
     let position = shared.live.position();
     let clock_ahead_ms = shared.clock_watch.measure().await;
     let stream_fault = stream_fault(shared).await;
+    let findings = super::findings::all(shared, now).await;
     let soon = InventoryQuery {
         expiring_days: Some(30),
         limit: Some(1),
@@ -529,6 +530,7 @@ async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refuse
         older_templates: trust::older_templates(&ledger, &shared.prefix),
         expiring_within_30_days: expiring,
         token_signature_required: shared.require_token_signature.iter().collect(),
+        findings,
     })
 }
 

@@ -20,7 +20,9 @@ mod contexts;
 mod draft;
 mod files;
 mod genesis;
+mod health;
 mod jwt;
+mod keys;
 mod names;
 mod new_account;
 mod older;
@@ -34,7 +36,9 @@ pub use bootstrap::{InitError, InitOptions, Root, initialise};
 pub use contexts::{ContextError, fit};
 pub use draft::DraftError;
 pub use files::{OpenError, Organisation, RootError, RootKind};
+pub use health::{Ahead, Foreign, TrustHealth};
 pub use jwt::{JwtError, account_claims, account_jwt, user_claims, user_jwt};
+pub(crate) use keys::TrustKeys;
 pub use names::{
     ADMIN, APPROVERS, AUDITORS, SERVICE, SERVICES, SYSTEM, VIEWS, account_of, service_account,
     views_account,
@@ -42,6 +46,7 @@ pub use names::{
 pub(crate) use new_account::{NewAccountError, new_account};
 pub use older::older_templates;
 pub use resolver::Resolver;
+pub(crate) use resolver::{ClusterState, Watch};
 pub use setup::{SetupError, SetupReport, ensure_inventory, known_genesis, setup};
 pub(crate) use setup::{inventory_stream, tasks_stream};
 pub use url::{BadUrl, check_url};

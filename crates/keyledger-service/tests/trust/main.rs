@@ -6,6 +6,7 @@
 
 mod chained;
 mod directory;
+mod enforced;
 mod permissions;
 mod resolver;
 mod support;

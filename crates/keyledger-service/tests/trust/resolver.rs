@@ -10,7 +10,7 @@ use keyledger_claims::{AccountBody, decode};
 use keyledger_custody::{Custody, NkeySigner, UserSeed};
 use keyledger_domain::Name;
 use keyledger_service::{
-    Options, Service,
+    Options, Service, StartError,
     trust::{Organisation, initialise, setup},
 };
 use keyledger_testkit::Cluster;
@@ -22,7 +22,16 @@ use uuid::Uuid;
 use crate::support::{World, options};
 
 pub(crate) async fn serve(organisation: &Organisation, url: String) -> Service {
-    let options = Options {
+    serve_with(organisation, url, |_| {}).await.unwrap()
+}
+
+/// An instance with other options.
+pub(crate) async fn serve_with(
+    organisation: &Organisation,
+    url: String,
+    change: impl FnOnce(&mut Options),
+) -> Result<Service, StartError> {
+    let mut options = Options {
         url,
         service_creds: organisation.creds("service"),
         system_creds: organisation.creds("system"),
@@ -31,6 +40,7 @@ pub(crate) async fn serve(organisation: &Organisation, url: String) -> Service {
         prefix: organisation.prefix(),
         custody: Arc::new(Custody::open(organisation.root_key(None).unwrap())),
         snapshot: None,
+        directory: Some(organisation.directory().to_owned()),
         genesis: None,
         accept_rollback: false,
         accept_clock: false,
@@ -41,10 +51,11 @@ pub(crate) async fn serve(organisation: &Organisation, url: String) -> Service {
         crl_url: None,
         clock: None,
     };
-    Service::start(options).await.unwrap()
+    change(&mut options);
+    Service::start(options).await
 }
 
-async fn connect(organisation: &Organisation, user: &str, url: &str) -> Client {
+pub(crate) async fn connect(organisation: &Organisation, user: &str, url: &str) -> Client {
     let options = keyledger_wire::creds::options(&organisation.creds(user)).await;
     options.unwrap().connect(url).await.unwrap()
 }
@@ -72,14 +83,29 @@ pub(crate) async fn command(
     panic!("{subject} is not answered");
 }
 
+/// A command with a reason, sent once: what it was refused for, in words.
+pub(crate) async fn try_command(
+    admin: &keyledger_wire::Client,
+    verb: &str,
+    name: &str,
+) -> Result<(), String> {
+    let (aggregate, verb) = verb.split_once('.').unwrap();
+    let subject = admin.prefix().command(aggregate, verb, name);
+    let payload = bytes::Bytes::from_static(b"{\"reason\":\"because\"}");
+    let done = admin
+        .command_raw(subject, payload, Ids::root(Uuid::now_v7()))
+        .await;
+    done.map(|_| ()).map_err(|error| error.to_string())
+}
+
 /// A user of the administrators' account, who kept the seed.
-struct Person {
+pub(crate) struct Person {
     jwt: String,
     key: Arc<NkeySigner>,
 }
 
 impl Person {
-    async fn issue(admin: &keyledger_wire::Client, name: &str) -> Self {
+    pub(crate) async fn issue(admin: &keyledger_wire::Client, name: &str) -> Self {
         let seed = UserSeed::generate().unwrap();
         let body = json!({ "account": "admin", "role": "auditor", "nkey": seed.public_nkey() });
         let done = command(admin, "user.issue", name, body).await;
@@ -90,7 +116,7 @@ impl Person {
         }
     }
 
-    async fn connect(
+    pub(crate) async fn connect(
         &self,
         url: &str,
     ) -> Result<(Client, mpsc::UnboundedReceiver<Event>), async_nats::ConnectError> {
@@ -112,7 +138,7 @@ impl Person {
 }
 
 /// What each server that answers holds of the administrators' account.
-async fn held(organisation: &Organisation, url: &str) -> String {
+pub(crate) async fn held(organisation: &Organisation, url: &str) -> String {
     let system = connect(organisation, "system", url).await;
     let subject = format!(
         "$SYS.REQ.ACCOUNT.{}.CLAIMS.LOOKUP",
@@ -122,7 +148,7 @@ async fn held(organisation: &Organisation, url: &str) -> String {
     String::from_utf8(reply.payload.to_vec()).unwrap()
 }
 
-async fn eventually(what: &str, mut is_true: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut is_true: impl AsyncFnMut() -> bool) {
     for _ in 0..400 {
         if is_true().await {
             return;
@@ -132,7 +158,7 @@ async fn eventually(what: &str, mut is_true: impl AsyncFnMut() -> bool) {
     panic!("it did not come to pass within 20 s: {what}");
 }
 
-fn took_ms(service: &Service, user: &str) -> Option<u64> {
+pub(crate) fn took_ms(service: &Service, user: &str) -> Option<u64> {
     let ledger = service.live().ledger.read();
     ledger
         .user(&Name::new(user).unwrap())
@@ -141,7 +167,7 @@ fn took_ms(service: &Service, user: &str) -> Option<u64> {
         .revocation_took_ms
 }
 
-fn revision(service: &Service, account: &str) -> u32 {
+pub(crate) fn revision(service: &Service, account: &str) -> u32 {
     let ledger = service.live().ledger.read();
     ledger
         .account(&Name::new(account).unwrap())

@@ -71,8 +71,8 @@ pub(super) struct Lists {
 /// What is taken although something speaks against it.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Accepted {
-    /// Serve although the snapshot or the file of the trust bootstrap proves that the ledger was rolled back or replaced: what
-    /// was revoked since may be active again. It is recorded as an event; needed once
+    /// Serve although the snapshot, the file of the trust bootstrap or JWTs on the servers prove that the ledger was rolled back or
+    /// replaced: what was revoked since may be active again. It is recorded as an event; needed once
     #[arg(long)]
     pub(super) accept_rollback: bool,
     /// Take this machine's clock for right, although nats-server's clock or the ledger's newest event are more than a minute
@@ -149,6 +149,7 @@ impl Serve {
                 self.snapshot
                     .unwrap_or_else(|| organisation.directory().join("snapshot")),
             ),
+            directory: Some(organisation.directory().to_owned()),
             genesis: Some(known_genesis(&organisation)?),
             accept_rollback: self.accepted.accept_rollback,
             accept_clock: self.accepted.accept_clock,
@@ -188,7 +189,10 @@ pub(super) fn unstarted(error: StartError) -> anyhow::Error {
     if matches!(error, StartError::Connect { .. }) {
         let problem = format!("{:#}", anyhow::Error::from(error));
         return Failure::new(Exit::Unreachable, problem)
-            .remedy("is nats-server up there with this organisation's server/trust.conf?")
+            .remedy(
+                "is nats-server up there with this organisation's server/trust.conf? If its log says `Can't set system account`, put \
+                 jwt/sys.jwt into its resolver directory, under the system account's nkey with .jwt behind it",
+            )
             .into();
     }
     anyhow::Error::from(error).context("starting the service")

@@ -1,27 +1,35 @@
 //! The resolver effect: account JWTs pushed to every server, and seen there.
 //!
 //! What was measured on nats-server shapes it: a server answers 200 to an older JWT and to a stranger's, so only a
-//! look-up on every server confirms; a server that was down while a user was revoked lets it in until it is pushed to.
+//! look-up on every server confirms; a server that was down while a user was revoked lets it in until it is pushed to; a
+//! server that lost its copy of a JWT does not take the same one again.
 //!
 //! - A change is pushed at once, whatever else is under way; JWTs of one account go out with rising `iat`.
+//! - A server that says hello is pushed to at once, and looked at afterwards.
+//! - What others push is heard, and answered with the ledger's JWT at once.
 //! - Every account is compared on every server at the start, every 30 s, when a server starts, and after a lost
 //!   connection; what differs is pushed again.
-//! - A JWT that is *newer* than this instance's ledger is another instance's: it is not pushed over, unless it stays
-//!   newer, which only somebody with a stolen key could bring about.
+//! - A JWT of this operator's that is *newer* than the ledger is never pushed over. Another instance made it, or the ledger
+//!   was rolled back: once everything that is stored was folded and it still is newer, commands are refused.
 //!
-//! *Invariant:* nothing is pushed that is not the fold of the ledger; a push is never taken for a confirmation.
+//! *Invariant:* nothing is pushed that is not the fold of the ledger; a push is never taken for a confirmation; an older
+//! JWT never goes out over a newer one of this operator's.
 
+mod cluster;
+mod foreign;
 mod pusher;
 mod report;
 mod servers;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_nats::Client;
-use keyledger_domain::{Name, Stamp};
+use keyledger_domain::{Name, Stamp, account::RenewalCause, ledger::Outcome};
 use tokio::{sync::mpsc, task::JoinSet};
 
+pub(crate) use self::cluster::ClusterState;
 use self::{pusher::Pusher, servers::Servers};
+use super::health::{Ahead, TrustHealth};
 use crate::{
     handler::{Clock, Handler},
     signers::Signers,
@@ -29,17 +37,32 @@ use crate::{
 
 /// How often every account is looked up on every server.
 const RECONCILE: Duration = Duration::from_secs(30);
+/// How often where pushes by others are not heard of, and there are few accounts.
+const RECONCILE_DEAF: Duration = Duration::from_secs(3);
+/// How many accounts are few.
+const FEW_ACCOUNTS: usize = 200;
 /// How soon after a comparison that did not come about.
 const SOON: Duration = Duration::from_secs(2);
-/// How often the connection is asked whether it was made anew.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the connection is looked at: whether it was made anew, and which servers it tells of.
+const LOOK: Duration = Duration::from_millis(25);
+/// The pauses between pushes to a server that has just said hello: its routes may not be ready.
+const WELCOME_MS: [u64; 3] = [0, 30, 150];
+/// How long the servers are asked at the start whether they know more than the ledger.
+const EXAMINE: Duration = Duration::from_secs(10);
+/// The pause before a subscription that ended is made again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Pushes the JWTs of accounts that changed. Its tasks end with it.
 #[derive(Debug)]
 pub struct Resolver {
     changed: mpsc::UnboundedSender<Name>,
+    pusher: Arc<Pusher>,
     _tasks: JoinSet<()>,
 }
+
+/// What the resolver knows of the servers.
+#[derive(Debug, Clone)]
+pub(crate) struct Watch(Arc<Servers>);
 
 impl Resolver {
     /// Starts, and compares every account on every server at once. The ledger is folded by now.
@@ -50,19 +73,26 @@ impl Resolver {
         signers: Arc<Signers>,
         clock: Clock,
         principal: Arc<Stamp>,
+        health: TrustHealth,
     ) -> Self {
         let (changed, inbox) = mpsc::unbounded_channel();
-        let servers = Servers::new(system);
-        let pusher = Arc::new(Pusher::new(servers, handler, signers, clock, principal));
+        let servers = Arc::new(Servers::new(system));
+        let pusher = Pusher::new(servers, handler, signers, clock, principal, health);
+        let pusher = Arc::new(pusher);
         let (to_compare, compare) = mpsc::channel(1);
+        let (to_welcome, welcome) = mpsc::channel(1);
         let mut tasks = JoinSet::new();
         tasks.spawn(push_changed(Arc::clone(&pusher), inbox));
         tasks.spawn(compare_all(Arc::clone(&pusher), compare));
-        tasks.spawn(watch_servers(Arc::clone(&pusher), to_compare.clone()));
-        tasks.spawn(watch_connection(Arc::clone(&pusher), to_compare));
-        tasks.spawn(async move { pusher.hear_refusals().await });
+        tasks.spawn(welcome_all(Arc::clone(&pusher), welcome, to_compare));
+        tasks.spawn(watch_servers(Arc::clone(&pusher), to_welcome.clone()));
+        tasks.spawn(watch_connection(Arc::clone(&pusher), to_welcome));
+        tasks.spawn(hear_pushes(Arc::clone(&pusher)));
+        let hearing = Arc::clone(&pusher);
+        tasks.spawn(async move { hearing.hear_refusals().await });
         Self {
             changed,
+            pusher,
             _tasks: tasks,
         }
     }
@@ -71,6 +101,57 @@ impl Resolver {
     pub fn notify(&self, account: Name) {
         // It cannot fail while the tasks live, which is as long as `self`.
         let _ = self.changed.send(account);
+    }
+
+    /// Asks the servers whether they hold what the ledger does not know: newer JWTs of this operator's. Servers that do not
+    /// answer say nothing.
+    pub async fn examine(&self) -> BTreeMap<Name, Ahead> {
+        if tokio::time::timeout(EXAMINE, self.pusher.examine())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "the servers were not all asked what they know; that goes on while commands are taken"
+            );
+        }
+        self.pusher.health.ahead()
+    }
+
+    /// Says that the ledger counts, and not what servers hold beyond it: their JWTs are replaced by newer ones.
+    pub async fn overrule(&self, ahead: BTreeMap<Name, Ahead>) {
+        for (account, Ahead { held, .. }) in ahead {
+            tracing::warn!(%account, "the ledger counts, and not the newer JWT that servers hold");
+            let cause = RenewalCause::Overridden;
+            let renew = Outcome::Renew {
+                account,
+                above: held,
+                cause,
+            };
+            let principal = Arc::clone(&self.pusher.principal);
+            self.pusher.handler.outcome(renew, principal).await;
+        }
+    }
+
+    /// What it knows of the servers.
+    pub(crate) fn watch(&self) -> Watch {
+        Watch(Arc::clone(&self.pusher.servers))
+    }
+}
+
+impl Watch {
+    /// The names of the servers that answer.
+    pub(crate) fn answering(&self) -> Vec<Box<str>> {
+        self.0.names()
+    }
+
+    /// The names of those that answered once and do not now, with the seconds since.
+    pub(crate) fn silent(&self) -> Vec<(Box<str>, u64)> {
+        self.0.silent()
+    }
+
+    /// How JetStream's cluster is; nothing where there is none, or nobody says.
+    pub(crate) async fn cluster(&self) -> Option<ClusterState> {
+        cluster::ask(&self.0).await
     }
 }
 
@@ -87,35 +168,69 @@ async fn push_changed(pusher: Arc<Pusher>, mut changed: mpsc::UnboundedReceiver<
 /// Compares at the start, whenever it is asked to, and otherwise every 30 s.
 async fn compare_all(pusher: Arc<Pusher>, mut asked: mpsc::Receiver<()>) {
     loop {
-        let pause = if pusher.compare_all().await {
-            RECONCILE
-        } else {
+        let compared = pusher.compare_all().await;
+        let pause = if !compared {
             SOON
+        } else if pusher.health.is_deaf() && pusher.names().len() <= FEW_ACCOUNTS {
+            RECONCILE_DEAF
+        } else {
+            RECONCILE
         };
-        // Both senders live as long as this task: their own tasks never end.
+        // The sender lives as long as this task: its own task never ends.
         let _ = tokio::time::timeout(pause, asked.recv()).await;
     }
 }
 
-/// A server that was not there before may hold older JWTs.
-async fn watch_servers(pusher: Arc<Pusher>, to_compare: mpsc::Sender<()>) {
-    loop {
-        if let Err(said) = pusher.servers().watch(&to_compare).await {
-            tracing::warn!(%said, "starts of servers are not heard of");
+/// A server that was not there before may hold older JWTs: it lets in who was revoked until it is pushed to.
+async fn welcome_all(
+    pusher: Arc<Pusher>,
+    mut hello: mpsc::Receiver<()>,
+    to_compare: mpsc::Sender<()>,
+) {
+    while hello.recv().await.is_some() {
+        for pause in WELCOME_MS {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            pusher.welcome().await;
         }
-        tokio::time::sleep(LOOK).await;
+        // Full is as good: somebody asked already.
+        let _ = to_compare.try_send(());
     }
 }
 
-/// What happened while the connection was away was not heard of.
-async fn watch_connection(pusher: Arc<Pusher>, to_compare: mpsc::Sender<()>) {
-    let mut before = pusher.servers().connects();
+/// Servers say hello in the system account.
+async fn watch_servers(pusher: Arc<Pusher>, to_welcome: mpsc::Sender<()>) {
+    loop {
+        if let Err(said) = pusher.servers.watch(&to_welcome).await {
+            tracing::warn!(%said, "starts of servers are not heard of");
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// What happened while the connection was away was not heard of; and a server is told of over the connection before it says
+/// hello itself.
+async fn watch_connection(pusher: Arc<Pusher>, to_welcome: mpsc::Sender<()>) {
+    let mut connects = pusher.servers.connects();
+    let mut addresses = pusher.servers.addresses();
     loop {
         tokio::time::sleep(LOOK).await;
-        let now = pusher.servers().connects();
-        if now != std::mem::replace(&mut before, now) {
-            // Full is as good: somebody asked already.
-            let _ = to_compare.try_send(());
+        let now = pusher.servers.connects();
+        let there = pusher.servers.addresses();
+        let joined = there.difference(&addresses).next().is_some();
+        if now != connects || joined {
+            let _ = to_welcome.try_send(());
         }
+        connects = now;
+        addresses = there;
+    }
+}
+
+/// Hears what others push, for ever.
+async fn hear_pushes(pusher: Arc<Pusher>) {
+    loop {
+        if let Err(said) = pusher.hear_pushes().await {
+            tracing::warn!(%said, "pushes by others are not heard of");
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }

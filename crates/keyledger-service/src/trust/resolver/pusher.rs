@@ -1,6 +1,7 @@
 //! Pushing one account's JWT until every server holds it.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
@@ -9,16 +10,24 @@ use std::{
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use keyledger_claims::{AccountBody, decode};
-use keyledger_domain::{Name, Stamp, account::Account};
+use keyledger_domain::{
+    Name, Stamp,
+    account::{Account, RenewalCause},
+    ledger::Outcome,
+};
 use keyledger_wire::subject::system;
 use parking_lot::Mutex;
 use serde::Deserialize;
+use tokio::sync::Notify;
 
 use super::servers::Servers;
 use crate::{
     handler::{Clock, Handler},
     signers::Signers,
-    trust::jwt::account_jwt,
+    trust::{
+        health::{Ahead, TrustHealth},
+        jwt::account_jwt,
+    },
 };
 
 /// The pauses between look-ups after a push: a server takes 1 to 2 ms, a cluster some more. After the last one the
@@ -26,39 +35,65 @@ use crate::{
 const PAUSES_MS: [u64; 12] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_000, 4_000];
 /// From which look-up on a JWT is pushed once more: a push can be lost.
 const PUSH_AGAIN_AFTER: usize = 5;
+/// From which look-up on a server that has nothing is taken for one that lost it, and takes only a newer one.
+const LOST_AFTER: usize = 7;
+/// How often an account's JWT is renewed for servers that keep nothing, at the most.
+const RENEW_EVERY: Duration = Duration::from_secs(3_600);
 /// How many accounts are compared at once: thousands of them must not crowd out a revocation.
 const COMPARE_AT_ONCE: usize = 16;
-/// How long a JWT that is newer than the ledger is believed to be another instance's: two comparisons.
-const BELIEVE_NEWER: Duration = Duration::from_secs(65);
+/// The pauses before it is looked again whether the ledger has what servers hold: a stale leader of its stream may tell of an
+/// older end for a moment.
+const SETTLE_MS: [u64; 4] = [0, 300, 1_000, 2_000];
+/// How long a server that has said hello is given to say what it holds before it is pushed to.
+const LOOK_FIRST: Duration = Duration::from_millis(40);
 
 /// What every push needs.
 pub(super) struct Pusher {
-    pub(super) servers: Servers,
+    pub(super) servers: Arc<Servers>,
     pub(super) handler: Handler,
     signers: Arc<Signers>,
     pub(super) clock: Clock,
     pub(super) principal: Arc<Stamp>,
+    pub(super) health: TrustHealth,
     /// Where servers answer to pushes.
     refusals: String,
     /// What was pushed of each account.
     turns: Mutex<HashMap<Name, Arc<tokio::sync::Mutex<Turn>>>>,
 }
 
+impl std::fmt::Debug for Pusher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pusher").finish_non_exhaustive()
+    }
+}
+
 /// An account's turn to be pushed: held while a JWT is made and sent, so that none follows a newer one.
 #[derive(Default)]
-struct Turn {
+pub(super) struct Turn {
     /// The newest JWT made, and its `iat`.
     made: Option<(i64, Arc<str>)>,
     /// The `iat` of the newest one sent.
     pushed: i64,
-    /// Since when a server holds a newer one than the ledger knows.
-    newer_since: Option<Instant>,
+    /// When it was last renewed for a server that keeps nothing.
+    renewed: Option<Instant>,
+    /// Other JWTs found since that was last written down.
+    pub(super) foreign: u32,
+    /// The `jti` of the newest of them.
+    pub(super) found: Option<Box<str>>,
+    /// True while a task sees to it.
+    pub(super) repairing: bool,
+    /// Told of each one more.
+    pub(super) news: Arc<Notify>,
+    /// When that was last written down.
+    pub(super) recorded: Option<Instant>,
+    /// Since when pushes by others are counted, and how many were answered.
+    pub(super) answered: (Option<Instant>, u32),
 }
 
 /// A JWT that is to be held by every server, with the account it was made of.
-struct Newest {
-    account: Account,
-    jwt: Arc<str>,
+pub(super) struct Newest {
+    pub(super) account: Account,
+    pub(super) jwt: Arc<str>,
 }
 
 /// What the servers hold of an account.
@@ -67,19 +102,22 @@ enum Held {
     Everywhere,
     /// Some did not answer; the others hold it.
     Unknown,
-    /// A JWT of the operator's that is newer than the ledger.
-    Newer,
-    /// Something else, with its `jti`; none if there was nothing, or nothing that is a JWT.
+    /// A JWT of the operator's that is newer than the ledger: its `iat`.
+    Newer(i64),
+    /// Nothing, on one of them.
+    Lost,
+    /// Something else, with its `jti` if it is a JWT.
     Other(Option<Box<str>>),
 }
 
 impl Pusher {
     pub(super) fn new(
-        servers: Servers,
+        servers: Arc<Servers>,
         handler: Handler,
         signers: Arc<Signers>,
         clock: Clock,
         principal: Arc<Stamp>,
+        health: TrustHealth,
     ) -> Self {
         let refusals = servers.client().new_inbox();
         let turns = Mutex::default();
@@ -89,23 +127,29 @@ impl Pusher {
             signers,
             clock,
             principal,
+            health,
             refusals,
             turns,
         }
     }
 
-    pub(super) const fn servers(&self) -> &Servers {
-        &self.servers
-    }
-
-    /// Logs what servers say to pushes. A 200 says nothing; a refusal says why.
+    /// Takes in what servers say to pushes. A 200 says nothing; a refusal says why.
     pub(super) async fn hear_refusals(&self) {
         let Ok(mut replies) = self.servers.client().subscribe(self.refusals.clone()).await else {
             return;
         };
         while let Some(reply) = replies.next().await {
-            if let Some(said) = refusal(&reply.payload) {
-                tracing::error!(%said, "a server refuses an account's JWT");
+            let Some((account, said)) = refusal(&reply.payload) else {
+                continue;
+            };
+            tracing::error!(%account, %said, "a server refuses an account's JWT");
+            let name = {
+                let ledger = self.handler.live().ledger.read();
+                ledger.account_of_nkey(&account).cloned()
+            };
+            if let Some(name) = name {
+                self.health
+                    .set_unpushed(&name, Some(format!("a server refuses it: {said}")));
             }
         }
     }
@@ -114,7 +158,7 @@ impl Pusher {
     pub(super) async fn changed(&self, name: &Name) {
         for pause in PAUSES_MS {
             match self.push(name, false).await {
-                Ok(Some(newest)) => return self.confirm(name, newest, None).await,
+                Ok(Some(newest)) => return self.confirm(name, newest).await,
                 // Another task pushed this very JWT, and sees to it.
                 Ok(None) => return,
                 Err(said) => {
@@ -125,16 +169,75 @@ impl Pusher {
         }
     }
 
+    /// All accounts, the one that changed last first.
+    pub(super) fn names(&self) -> Vec<Name> {
+        let ledger = self.handler.live().ledger.read();
+        let accounts = ledger.accounts();
+        let mut names: Vec<_> = accounts
+            .map(|(name, account)| (Reverse(account.state.changed_at), name.clone()))
+            .collect();
+        names.sort_unstable();
+        names.into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// Asks whether servers hold newer JWTs than the ledger made.
+    pub(super) async fn examine(&self) {
+        let examine = |name: Name| async move {
+            let turn = self.turn(&name);
+            let newest = self.newest(&name, &mut *turn.lock().await).await;
+            let held = match newest {
+                Ok(Some(newest)) => self.held(&newest).await,
+                Ok(None) => return,
+                Err(said) => Err(said),
+            };
+            let settled = match held {
+                Ok(Held::Newer(_)) => self.settle(&name).await,
+                Ok(Held::Everywhere | Held::Unknown | Held::Lost | Held::Other(_)) => Ok(()),
+                Err(said) => Err(said),
+            };
+            if let Err(said) = settled {
+                tracing::warn!(account = %name, %said, "what servers hold of it is not known yet");
+            }
+        };
+        stream::iter(self.names())
+            .for_each_concurrent(COMPARE_AT_ONCE, examine)
+            .await;
+    }
+
+    /// Pushes every account to a server that has just said hello, unless it holds more than the ledger knows.
+    pub(super) async fn welcome(&self) {
+        let welcome = |name: Name| async move {
+            if let Err(said) = self.welcome_with(&name).await {
+                tracing::warn!(account = %name, %said, "a new server was not pushed to yet");
+            }
+        };
+        stream::iter(self.names())
+            .for_each_concurrent(COMPARE_AT_ONCE, welcome)
+            .await;
+    }
+
+    async fn welcome_with(&self, name: &Name) -> Result<(), String> {
+        let turn = self.turn(name);
+        let Some(newest) = self.newest(name, &mut *turn.lock().await).await? else {
+            return Ok(());
+        };
+        let subject = system::claims_lookup(&newest.account.nkey);
+        let answers = self.servers.ask_briefly(&subject, LOOK_FIRST).await?;
+        if answers
+            .iter()
+            .any(|held| self.newer(held, &newest.account).is_some())
+        {
+            return self.settle(name).await;
+        }
+        self.push(name, true).await.map(|_| ())
+    }
+
     /// Compares every account on every server. False if it is worth trying again soon.
-    pub(super) async fn compare_all(&self) -> bool {
+    pub(super) async fn compare_all(self: &Arc<Self>) -> bool {
         if let Err(said) = self.servers.find().await {
             tracing::warn!(%said, "accounts were not compared");
             return false;
         }
-        let names: Vec<Name> = {
-            let ledger = self.handler.live().ledger.read();
-            ledger.accounts().map(|(name, _)| name.clone()).collect()
-        };
         let compare = |name: Name| async move {
             let compared = self.compare(&name).await;
             if let Err(said) = &compared {
@@ -142,68 +245,111 @@ impl Pusher {
             }
             compared.is_ok()
         };
-        let compared = stream::iter(names)
+        let compared = stream::iter(self.names())
             .map(compare)
             .buffer_unordered(COMPARE_AT_ONCE);
-        compared.all(|good| async move { good }).await
+        // All of them, also after one that failed.
+        compared
+            .fold(true, |all, good| async move { all && good })
+            .await
     }
 
     /// Compares one account on every server, and pushes it again where it differs.
-    async fn compare(&self, name: &Name) -> Result<(), String> {
+    async fn compare(self: &Arc<Self>, name: &Name) -> Result<(), String> {
         let turn = self.turn(name);
         let Some(newest) = self.newest(name, &mut *turn.lock().await).await? else {
             return Ok(());
         };
         let confirmed = newest.account.confirmed == Some(newest.account.issued_at);
-        let found = match self.held(&newest).await? {
+        let (found, what) = match self.held(&newest).await? {
             Held::Everywhere => {
-                turn.lock().await.newer_since = None;
+                self.is_held(name).await;
                 if !confirmed {
                     self.report_confirmed(name, &newest.account).await;
                 }
                 return Ok(());
             }
             Held::Unknown => return Ok(()),
-            Held::Newer => {
-                let since = *turn
-                    .lock()
-                    .await
-                    .newer_since
-                    .get_or_insert_with(Instant::now);
-                if since.elapsed() < BELIEVE_NEWER {
-                    return Ok(());
-                }
-                tracing::error!(
-                    account = %name,
-                    "servers hold a newer JWT than the ledger knows: SOMEBODY ELSE SIGNS WITH THE OPERATOR'S KEY, or \
-                     this instance does not follow the ledger"
-                );
-                None
-            }
-            Held::Other(found) => found,
+            Held::Newer(_) => return self.settle(name).await,
+            Held::Lost => (None, "none: a server lost it"),
+            Held::Other(found) => (found, "another JWT than the ledger's"),
         };
-        if let Some(newest) = self.push(name, true).await? {
-            self.confirm(name, newest, confirmed.then_some(found)).await;
+        let Some(newest) = self.push(name, true).await? else {
+            return Ok(());
+        };
+        if confirmed {
+            self.drifted(name, found, what).await;
+        } else {
+            self.confirm(name, newest).await;
         }
         Ok(())
     }
 
-    fn turn(&self, name: &Name) -> Arc<tokio::sync::Mutex<Turn>> {
+    /// A server holds a newer JWT of this operator's than the ledger of this instance. It is another instance's, unless it
+    /// still is newer once everything that is stored was folded: then the ledger was rolled back.
+    pub(super) async fn settle(&self, name: &Name) -> Result<(), String> {
+        let turn = self.turn(name);
+        let mut ahead = None;
+        for pause in SETTLE_MS {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            self.handler.catch_up().await.map_err(|e| e.to_string())?;
+            let Some(newest) = self.newest(name, &mut *turn.lock().await).await? else {
+                return Ok(());
+            };
+            let Held::Newer(held) = self.held(&newest).await? else {
+                self.health.clear_ahead(name);
+                return Ok(());
+            };
+            let known = newest.account.issued_at;
+            ahead = Some(Ahead { held, known });
+        }
+        if let Some(ahead) = ahead
+            && self.health.set_ahead(name, ahead)
+        {
+            tracing::error!(
+                account = %name, held = ahead.held, known = ahead.known,
+                "servers hold a newer JWT than the ledger ever made: THE LEDGER WAS ROLLED BACK, or SOMEBODY ELSE SIGNS WITH \
+                 THE OPERATOR'S KEY. Nothing is pushed over it, and no command is taken"
+            );
+        }
+        Ok(())
+    }
+
+    pub(super) fn turn(&self, name: &Name) -> Arc<tokio::sync::Mutex<Turn>> {
         Arc::clone(self.turns.lock().entry(name.clone()).or_default())
     }
 
     /// Sends the newest JWT to all servers. Nothing if it was sent before, unless `again`.
-    async fn push(&self, name: &Name, again: bool) -> Result<Option<Newest>, String> {
+    pub(super) async fn push(&self, name: &Name, again: bool) -> Result<Option<Newest>, String> {
         let turn = self.turn(name);
         let mut turn = turn.lock().await;
-        let Some(newest) = self.newest(name, &mut turn).await? else {
-            return Ok(None);
+        let newest = match self.newest(name, &mut turn).await {
+            Ok(Some(newest)) => newest,
+            Ok(None) => return Ok(None),
+            Err(said) => {
+                self.health.set_unpushed(name, Some(said.clone()));
+                return Err(said);
+            }
         };
         if turn.pushed == newest.account.issued_at && !again {
             return Ok(None);
         }
-        let payload = Bytes::copy_from_slice(newest.jwt.as_bytes());
+        if let Some(ahead) = self.health.ahead().get(name) {
+            if ahead.held >= newest.account.issued_at {
+                return Err("servers hold a newer JWT of this operator's".to_owned());
+            }
+            // The ledger was put above it, by an administrator's word.
+            self.health.clear_ahead(name);
+        }
         let client = self.servers.client();
+        let (bytes, most) = (newest.jwt.len(), client.server_info().max_payload);
+        if bytes > most {
+            let said =
+                format!("it has {bytes} bytes, and the server's max_payload is {most}: raise it");
+            self.health.set_unpushed(name, Some(said.clone()));
+            return Err(said);
+        }
+        let payload = Bytes::copy_from_slice(newest.jwt.as_bytes());
         let sent = client.publish_with_reply(system::CLAIMS_UPDATE, self.refusals.clone(), payload);
         sent.await.map_err(|e| e.to_string())?;
         turn.pushed = newest.account.issued_at;
@@ -211,7 +357,11 @@ impl Pusher {
     }
 
     /// The account as it stands in the ledger, and its JWT: checked, signed, and made once.
-    async fn newest(&self, name: &Name, turn: &mut Turn) -> Result<Option<Newest>, String> {
+    pub(super) async fn newest(
+        &self,
+        name: &Name,
+        turn: &mut Turn,
+    ) -> Result<Option<Newest>, String> {
         let (account, key) = {
             let ledger = self.handler.live().ledger.read();
             let Some(account) = ledger.account(name).map(|entry| entry.state.clone()) else {
@@ -236,31 +386,47 @@ impl Pusher {
         }
         let signer = self.signers.signer(&key).await.map_err(|e| e.to_string())?;
         let jwt: Arc<str> = account_jwt(&account, &signer)
-            .map_err(|e| e.to_string())?
+            .map_err(|e| with_sources(&e))?
             .into();
         turn.made = Some((account.issued_at, Arc::clone(&jwt)));
         Ok(Some(Newest { account, jwt }))
     }
 
-    /// Looks until every server holds it, and says so; `drifted` names what was found if it had been confirmed before.
-    async fn confirm(&self, name: &Name, newest: Newest, drifted: Option<Option<Box<str>>>) {
+    /// Looks until every server holds it, and says so.
+    async fn confirm(&self, name: &Name, newest: Newest) {
+        if self.look_until_held(name, &newest).await {
+            self.report_confirmed(name, &newest.account).await;
+        }
+    }
+
+    /// Looks until every server holds it, and pushes again meanwhile. False if a newer one is out, or that does not come about.
+    pub(super) async fn look_until_held(&self, name: &Name, newest: &Newest) -> bool {
         let turn = self.turn(name);
         let mut fault = String::new();
         for (look, pause) in PAUSES_MS.into_iter().enumerate() {
             if turn.lock().await.pushed > newest.account.issued_at {
-                return; // a newer one is out, and is being looked for
+                return false; // a newer one is out, and is being looked for
             }
-            match self.held(&newest).await {
+            match self.held(newest).await {
                 Ok(Held::Everywhere) => {
-                    return match drifted {
-                        Some(found) => self.report_drift(name, &newest.account, found).await,
-                        None => self.report_confirmed(name, &newest.account).await,
-                    };
+                    self.is_held(name).await;
+                    return true;
                 }
-                // Another instance's: its event is on its way here.
-                Ok(Held::Newer) if drifted.is_none() => return,
-                Ok(Held::Newer) => "some servers hold a newer JWT".clone_into(&mut fault),
+                // Another instance's, whose event is on its way here; or the ledger was rolled back.
+                Ok(Held::Newer(_)) => {
+                    if let Err(said) = self.settle(name).await {
+                        tracing::error!(account = %name, %said, "what servers hold beyond the ledger was not settled");
+                    }
+                    return false;
+                }
                 Ok(Held::Unknown) => "some servers do not answer".clone_into(&mut fault),
+                Ok(Held::Lost) if look >= LOST_AFTER => {
+                    if self.renew(name, newest).await {
+                        return false; // a newer one goes out
+                    }
+                    "some servers keep none".clone_into(&mut fault);
+                }
+                Ok(Held::Lost) => "some servers hold none".clone_into(&mut fault),
                 Ok(Held::Other(_)) => "some servers hold another JWT".clone_into(&mut fault),
                 Err(said) => fault = said,
             }
@@ -272,6 +438,35 @@ impl Pusher {
             tokio::time::sleep(Duration::from_millis(pause)).await;
         }
         tracing::error!(account = %name, %fault, "the JWT is not on every server; trying on");
+        false
+    }
+
+    /// Has the JWT signed anew: a server that lost its copy does not take the same one again. True if it is.
+    async fn renew(&self, name: &Name, newest: &Newest) -> bool {
+        let turn = self.turn(name);
+        {
+            let mut turn = turn.lock().await;
+            if turn.renewed.is_some_and(|at| at.elapsed() < RENEW_EVERY) {
+                return false;
+            }
+            turn.renewed = Some(Instant::now());
+        }
+        tracing::error!(account = %name, "a server lost the account's JWT and does not take it back; it is signed anew");
+        let renew = Outcome::Renew {
+            account: name.clone(),
+            above: newest.account.issued_at,
+            cause: RenewalCause::Lost,
+        };
+        let principal = Arc::clone(&self.principal);
+        self.handler.outcome(renew, principal).await;
+        true
+    }
+
+    /// Every server holds an account's newest JWT.
+    async fn is_held(&self, name: &Name) {
+        self.turn(name).lock().await.renewed = None;
+        self.health.clear_ahead(name);
+        self.health.set_unpushed(name, None);
     }
 
     /// What the servers hold.
@@ -289,40 +484,59 @@ impl Pusher {
                 Held::Unknown
             });
         };
-        if others
-            .chain([other])
-            .any(|held| self.is_newer(held, &newest.account))
-        {
-            return Ok(Held::Newer);
+        let others: Vec<_> = others.chain([other]).collect();
+        let newer = others
+            .iter()
+            .filter_map(|held| self.newer(held, &newest.account));
+        if let Some(iat) = newer.max() {
+            return Ok(Held::Newer(iat));
+        }
+        if others.iter().all(|held| held.is_empty()) {
+            return Ok(Held::Lost);
         }
         let jti = std::str::from_utf8(other).ok().and_then(|jwt| {
-            // Shown shortened: it comes from outside.
             let claims = decode::<AccountBody>(jwt).ok()?;
-            Some(claims.jti.chars().take(80).collect::<String>().into())
+            Some(shortened(&claims.jti))
         });
         Ok(Held::Other(jti))
     }
 
-    /// True of a JWT for this account that the operator signed after the newest one that this instance knows.
-    fn is_newer(&self, held: &[u8], account: &Account) -> bool {
-        let claims = std::str::from_utf8(held)
-            .ok()
-            .and_then(|jwt| decode::<AccountBody>(jwt).ok());
-        let Some(claims) = claims else { return false };
+    /// The `iat` of a JWT for this account that the operator signed after the newest one that this instance knows.
+    fn newer(&self, held: &[u8], account: &Account) -> Option<i64> {
+        let jwt = std::str::from_utf8(held).ok()?;
+        let claims = decode::<AccountBody>(jwt).ok()?;
+        let newer = *claims.sub == *account.nkey && claims.iat > account.issued_at;
+        (newer && self.is_ours(&claims.iss)).then_some(claims.iat)
+    }
+
+    /// True of the nkey of a signing key of this operator.
+    pub(super) fn is_ours(&self, nkey: &str) -> bool {
         let ledger = self.handler.live().ledger.read();
-        let ours = ledger.operator().is_some_and(|(_, operator)| {
-            operator
-                .state
-                .signing_keys
-                .iter()
-                .any(|key| *key.nkey == *claims.iss)
-        });
-        ours && *claims.sub == *account.nkey && claims.iat > account.issued_at
+        ledger.operator().is_some_and(|(_, operator)| {
+            let mut keys = operator.state.signing_keys.iter();
+            keys.any(|key| *key.nkey == *nkey)
+        })
     }
 }
 
-/// Why a server did not take a JWT, as it says.
-fn refusal(payload: &[u8]) -> Option<String> {
+/// A `jti` as it is shown: it comes from outside.
+pub(super) fn shortened(jti: &str) -> Box<str> {
+    jti.chars().take(80).collect::<String>().into()
+}
+
+/// An error with what caused it.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        said = format!("{said}: {cause}");
+        source = cause.source();
+    }
+    said
+}
+
+/// Why a server did not take a JWT, as it says, and whose that is.
+fn refusal(payload: &[u8]) -> Option<(String, String)> {
     #[derive(Deserialize)]
     struct Reply {
         error: Option<Fault>,
@@ -335,5 +549,5 @@ fn refusal(payload: &[u8]) -> Option<String> {
         description: String,
     }
     let fault = serde_json::from_slice::<Reply>(payload).ok()?.error?;
-    Some(format!("{}: {}", fault.account, fault.description))
+    Some((fault.account, fault.description))
 }

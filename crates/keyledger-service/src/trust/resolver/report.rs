@@ -41,20 +41,21 @@ impl Pusher {
         .await;
     }
 
-    /// A server held something else, and was given the newest again.
+    /// A server held something else, and was given the newest again; `times` since that was last written down.
     pub(super) async fn report_drift(
         &self,
         name: &Name,
         account: &Account,
         found: Option<Box<str>>,
+        times: u32,
     ) {
-        tracing::warn!(account = %name, "a server held another JWT; it was pushed again");
+        tracing::warn!(account = %name, times, "a server held another JWT; it was pushed again");
         let repaired = DriftRepaired {
             // A look-up does not say which server answers.
             server: self.servers.names().join(" or ").into(),
             found,
             issued_at: account.issued_at,
-            times: None,
+            times: (times > 1).then_some(times),
         };
         self.report(Outcome::DriftRepaired {
             account: name.clone(),

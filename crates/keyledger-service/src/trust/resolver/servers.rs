@@ -1,6 +1,10 @@
 //! The servers: which there are, and what each says.
 
-use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::Ordering,
+    time::Duration,
+};
 
 use async_nats::{Client, StatusCode};
 use bytes::Bytes;
@@ -17,12 +21,22 @@ use tokio::{
 const GATHER: Duration = Duration::from_millis(300);
 /// How long the known servers are given to answer: one that takes longer is looked for anew.
 const ANSWER: Duration = Duration::from_secs(1);
+/// How long a server that says nothing any more is remembered.
+const REMEMBER: Duration = Duration::from_secs(7 * 86_400);
 
-/// The servers of a system, by the ids they have since they started.
+/// The servers of a system.
 #[derive(Debug)]
 pub(super) struct Servers {
     system: Client,
-    known: Mutex<BTreeMap<String, Box<str>>>,
+    registry: Mutex<Registry>,
+}
+
+#[derive(Debug, Default)]
+struct Registry {
+    /// Those that answer, by the ids they have since they started.
+    known: BTreeMap<String, Box<str>>,
+    /// When each was heard of last, by name: also those that are silent now.
+    seen: BTreeMap<Box<str>, Instant>,
 }
 
 /// What all servers said to one question.
@@ -49,7 +63,7 @@ impl Servers {
     pub(super) fn new(system: Client) -> Self {
         Self {
             system,
-            known: Mutex::default(),
+            registry: Mutex::default(),
         }
     }
 
@@ -62,14 +76,33 @@ impl Servers {
         self.system.statistics().connects.load(Ordering::Relaxed)
     }
 
-    /// Their names, in order.
+    /// The addresses of servers that the one connected to tells of: another one is there as soon as this changes.
+    pub(super) fn addresses(&self) -> BTreeSet<String> {
+        self.system.server_info().connect_urls.into_iter().collect()
+    }
+
+    /// The names of those that answer, in order.
     pub(super) fn names(&self) -> Vec<Box<str>> {
-        let mut names: Vec<_> = self.known.lock().values().cloned().collect();
+        let mut names: Vec<_> = self.registry.lock().known.values().cloned().collect();
         names.sort_unstable();
         names
     }
 
-    /// Hears of servers until the subscription ends. A server has another id after each start.
+    /// The names of those that answered once and do not now, with the seconds since.
+    pub(super) fn silent(&self) -> Vec<(Box<str>, u64)> {
+        let registry = self.registry.lock();
+        let answering: BTreeSet<_> = registry.known.values().collect();
+        let silent = registry
+            .seen
+            .iter()
+            .filter(|(name, at)| !answering.contains(name) && at.elapsed() < REMEMBER);
+        silent
+            .map(|(name, at)| (name.clone(), at.elapsed().as_secs()))
+            .collect()
+    }
+
+    /// Hears of servers until the subscription ends, and says so of each that was not there before: a server has another id
+    /// after each start.
     pub(super) async fn watch(&self, started: &mpsc::Sender<()>) -> Result<(), String> {
         let subscription = self.system.subscribe(system::SERVER_EVENTS).await;
         let mut events = subscription.map_err(|e| e.to_string())?;
@@ -78,7 +111,7 @@ impl Servers {
                 continue;
             };
             let name = server.name.clone();
-            if self.known.lock().insert(server.id, server.name).is_none() {
+            if self.registry.lock().heard(server) {
                 tracing::info!(server = %name, "a server is there");
                 let _ = started.try_send(());
             }
@@ -88,34 +121,55 @@ impl Servers {
 
     /// Finds out which servers there are now.
     pub(super) async fn find(&self) -> Result<(), String> {
-        let answers = self.scatter(system::PING, None).await?;
-        let servers = answers.iter().filter_map(|answer| server_of(answer));
-        let found: BTreeMap<_, _> = servers.map(|s| (s.id, s.name)).collect();
+        let answers = self.scatter(system::PING, None, GATHER).await?;
+        let found: Vec<_> = answers
+            .iter()
+            .filter_map(|answer| server_of(answer))
+            .collect();
         if found.is_empty() {
             return Err("no server answers in the system account".to_owned());
         }
-        *self.known.lock() = found;
+        let mut registry = self.registry.lock();
+        registry.known.clear();
+        for server in found {
+            registry.heard(server);
+        }
         Ok(())
     }
 
     /// Asks every server. Those that are gone are forgotten, not waited for again.
     pub(super) async fn ask(&self, subject: &str) -> Result<Said, String> {
-        if self.known.lock().is_empty() {
+        if self.registry.lock().known.is_empty() {
             self.find().await?;
         }
-        let known = self.known.lock().len();
-        let answers = self.scatter(subject, Some(known)).await?;
+        let known = self.registry.lock().known.len();
+        let answers = self.scatter(subject, Some(known), ANSWER).await?;
         let complete = answers.len() >= known;
         if !complete {
             self.find().await?;
         }
         // Complete also if as many answered as there are after all.
-        let complete = complete || answers.len() >= self.known.lock().len();
+        let complete = complete || answers.len() >= self.registry.lock().known.len();
         Ok(Said { answers, complete })
     }
 
+    /// What the known servers say within a moment.
+    pub(super) async fn ask_briefly(
+        &self,
+        subject: &str,
+        within: Duration,
+    ) -> Result<Vec<Bytes>, String> {
+        let known = self.registry.lock().known.len();
+        self.scatter(subject, Some(known.max(1)), within).await
+    }
+
     /// Asks all servers at once, and gathers `count` answers; or all that come in time.
-    async fn scatter(&self, subject: &str, count: Option<usize>) -> Result<Vec<Bytes>, String> {
+    pub(super) async fn scatter(
+        &self,
+        subject: &str,
+        count: Option<usize>,
+        within: Duration,
+    ) -> Result<Vec<Bytes>, String> {
         let inbox = self.system.new_inbox();
         let subscription = self.system.subscribe(inbox.clone()).await;
         let mut replies = subscription.map_err(|e| e.to_string())?;
@@ -124,7 +178,7 @@ impl Servers {
             .publish_with_reply(subject.to_owned(), inbox, Bytes::new())
             .await;
         sent.map_err(|e| e.to_string())?;
-        let end = Instant::now() + if count.is_some() { ANSWER } else { GATHER };
+        let end = Instant::now() + within;
         let mut answers = Vec::new();
         while count.is_none_or(|count| answers.len() < count) {
             let Ok(Some(message)) = timeout_at(end, replies.next()).await else {
@@ -136,6 +190,17 @@ impl Servers {
             answers.push(message.payload);
         }
         Ok(answers)
+    }
+}
+
+impl Registry {
+    /// Notes that a server was heard of; true if it was not known.
+    fn heard(&mut self, server: Server) -> bool {
+        self.seen.insert(server.name.clone(), Instant::now());
+        // It has another id since it started: the old one does not answer any more.
+        self.known
+            .retain(|id, name| *id == server.id || *name != server.name);
+        self.known.insert(server.id, server.name).is_none()
     }
 }
 

@@ -102,7 +102,9 @@ pub fn system_grants(user: &str) -> Grants {
         "$SYS.REQ.SERVER.*.VARZ",
         "$SYS.REQ.SERVER.*.JSZ",
     ];
-    let subscribe = ["$SYS.SERVER.>", "$SYS.ACCOUNT.>"];
+    // What others push is heard, and answered at once.
+    let [update, update_of_account, _] = system::CLAIMS_UPDATES;
+    let subscribe = ["$SYS.SERVER.>", "$SYS.ACCOUNT.>", update, update_of_account];
     Grants {
         publish: publish.map(str::to_owned).to_vec(),
         subscribe: subscribe

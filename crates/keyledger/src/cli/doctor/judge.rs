@@ -2,7 +2,7 @@
 
 use keyledger_wire::{
     SERVICE_VERSION,
-    query::{ServerStatus, ServiceStatus},
+    query::{ServerStatus, ServiceStatus, Severity, StatusFinding},
 };
 
 use super::Finding;
@@ -55,23 +55,7 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
     });
     findings.extend(status.servers.iter().flat_map(server));
     findings.push(clocks(status.clock_ahead_ms));
-    findings.push(if status.unconfirmed_accounts.is_empty() {
-        Finding::ok("account JWTs", "confirmed on every server")
-    } else {
-        let mut accounts = status.unconfirmed_accounts.join(", ");
-        let more = status
-            .unconfirmed
-            .saturating_sub(status.unconfirmed_accounts.len());
-        if more > 0 {
-            accounts += &format!(" and {more} more");
-        }
-        let remedy = "the service goes on pushing: look for a server that is down or unreachable";
-        Finding::warn(
-            "account JWTs",
-            format!("not confirmed on every server: {accounts}"),
-            remedy,
-        )
-    });
+    findings.extend(status.findings.iter().map(found));
     findings.push(inventory(status));
     findings.extend(status.older_templates.iter().map(|what| {
         let remedy = "this organisation was made by an earlier version, and what accounts may do is fixed when they are made: \
@@ -118,6 +102,16 @@ fn inventory(status: &ServiceStatus) -> Finding {
             Finding::warn(WHAT, found, remedy)
         }
         None => Finding::ok(WHAT, "holds what the ledger says"),
+    }
+}
+
+/// What the instance found out by itself.
+fn found(finding: &StatusFinding) -> Finding {
+    let remedy = finding.remedy.as_deref().unwrap_or_default();
+    match finding.severity {
+        Severity::Ok => Finding::ok(&finding.what, &finding.found),
+        Severity::Warn => Finding::warn(&finding.what, &finding.found, remedy),
+        Severity::Fail => Finding::fail(&finding.what, &finding.found, remedy),
     }
 }
 
@@ -210,6 +204,21 @@ mod tests {
             inventory_fault: None,
             inventory_remade: None,
             older_templates: Vec::new(),
+            findings: vec![finding(
+                Severity::Ok,
+                "account JWTs",
+                "confirmed on every server: a",
+                None,
+            )],
+        }
+    }
+
+    fn finding(severity: Severity, what: &str, found: &str, remedy: Option<&str>) -> StatusFinding {
+        StatusFinding {
+            severity,
+            what: what.to_owned(),
+            found: found.to_owned(),
+            remedy: remedy.map(str::to_owned),
         }
     }
 
@@ -276,6 +285,20 @@ mod tests {
         sick.servers[0].version = "2.9.10".to_owned();
         sick.clock_ahead_ms = Some(-60_000);
         sick.unconfirmed_accounts = vec!["orders".to_owned()];
+        sick.findings = vec![
+            finding(
+                Severity::Fail,
+                "account JWTs",
+                "not confirmed on every server: orders",
+                Some("look for a server that is down or unreachable"),
+            ),
+            finding(
+                Severity::Warn,
+                "what ends",
+                "credentials: ann (ends 2026-12-24T00:00:00.000Z)",
+                Some("issue them anew"),
+            ),
+        ];
         sick.expiring_within_30_days = 2;
         sick.sequence = 24;
         crate::golden::assert("doctor-sick.txt", printed(&sick).as_bytes());

@@ -19,9 +19,9 @@ use crate::{
     session::Session,
 };
 
-/// Examine connection, servers, durability, stream, clocks and what expires
+/// Examine connection, servers, durability, stream, clocks, trust, and what ends
 ///
-/// Each line is ok, warn or fail, with what to do. Exits with 1 if anything fails.
+/// Each line is ok, warn or fail, with what to do. Exits with 1 if anything fails, with 6 if something is to be looked at.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  keyledger doctor\n  keyledger doctor --json")]
 pub(crate) struct Doctor {
@@ -83,15 +83,17 @@ impl Doctor {
         } else {
             print(&findings, out)?
         }
-        let failed = findings.iter().filter(|f| f.level == Level::Fail).count();
-        if failed == 0 {
+        let count = |level| findings.iter().filter(|f| f.level == level).count();
+        let (failed, warned) = (count(Level::Fail), count(Level::Warn));
+        let all = findings.len();
+        let (exit, said) = if failed > 0 {
+            (Exit::Error, format!("{failed} of {all} checks failed"))
+        } else if warned > 0 {
+            (Exit::Warned, format!("{warned} of {all} checks warn"))
+        } else {
             return Ok(());
-        }
-        Err(Failure::new(
-            Exit::Error,
-            format!("{failed} of {} checks failed", findings.len()),
-        )
-        .into())
+        };
+        Err(Failure::new(exit, said).told().into())
     }
 
     async fn examine(&self) -> Vec<Finding> {

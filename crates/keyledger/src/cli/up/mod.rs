@@ -129,6 +129,7 @@ async fn serve_on(
         prefix: organisation.prefix(),
         custody,
         snapshot: Some(organisation.directory().join("snapshot")),
+        directory: Some(organisation.directory().to_owned()),
         genesis: Some(known_genesis(organisation)?),
         accept_rollback: rules.accepted.accept_rollback,
         accept_clock: rules.accepted.accept_clock,

@@ -1,0 +1,133 @@
+//! What ends by itself or does not go on: credentials, agents and certificates whose time is nearly up, tasks that nobody
+//! finishes.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    key::State, ledger::Ledger, name::Name, stamp::Role, time::Timestamp, token::TaskKind,
+    user::User,
+};
+
+/// How long what has ended is still shown, in days: nobody may have noticed.
+const SHOW_ENDED_DAYS: i64 = 7;
+/// How long a task may be open until it counts as stuck, in days.
+const STUCK_AFTER_DAYS: i64 = 1;
+
+/// Of what kind something is that ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndingKind {
+    /// The credentials of a user.
+    Creds,
+    /// The credentials of an agent.
+    Agent,
+    /// The newest certificate over a key.
+    Certificate,
+}
+
+/// Something that ends soon, or ended a moment ago.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Ending {
+    /// When.
+    pub at: Timestamp,
+    /// What it is.
+    pub kind: EndingKind,
+    /// The user, or the key that the certificate is over.
+    pub name: Name,
+}
+
+/// A task that has been open for long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stuck {
+    /// Since when.
+    pub filed_at: Timestamp,
+    /// The token.
+    pub token: Name,
+    /// What is to be done.
+    pub kind: TaskKind,
+    /// Whose agent has it.
+    pub workstation: Name,
+}
+
+/// What ends within `days`, and what ended within the last week; soonest first. What was revoked, has no end or was
+/// replaced is left out.
+#[must_use]
+pub fn ending(ledger: &Ledger, now: Timestamp, days: u16) -> Vec<Ending> {
+    let within = now.plus_days(-SHOW_ENDED_DAYS)..=now.plus_days(i64::from(days));
+    let users = ledger.users().filter_map(|(name, user)| {
+        let user = &user.state;
+        let counts = user.revoked_at.is_none() && user.expires_at != 0;
+        let at = Timestamp::from_seconds(user.expires_at);
+        let kind = match user.role {
+            Some(Role::Agent) => EndingKind::Agent,
+            Some(Role::Administrator | Role::Approver | Role::Auditor | Role::Service) | None => {
+                EndingKind::Creds
+            }
+        };
+        let name = name.clone();
+        (counts && within.contains(&at)).then_some((user, Ending { at, kind, name }))
+    });
+    let newest = newest(ledger);
+    let users = users.filter(|(user, _)| {
+        let replaced = place(user).and_then(|place| newest.get(&place));
+        replaced.is_none_or(|end| *end <= user.expires_at)
+    });
+    let certificates = ledger.keys().filter_map(|(name, key)| {
+        let lives = match key.state.state {
+            State::PreActive | State::Active | State::Suspended => true,
+            State::Deactivated
+            | State::Compromised
+            | State::Destroyed
+            | State::DestroyedCompromised => false,
+        };
+        let at = key.state.certificates().map(|c| c.not_after).max()?;
+        let (kind, name) = (EndingKind::Certificate, name.clone());
+        (lives && within.contains(&at)).then_some(Ending { at, kind, name })
+    });
+    let mut all: Vec<_> = users
+        .map(|(_, ending)| ending)
+        .chain(certificates)
+        .collect();
+    all.sort_unstable();
+    all
+}
+
+/// What a user is for: whose, in which account, in which role.
+type Place<'a> = (&'a Name, &'a Name, Option<Role>);
+
+fn place(user: &User) -> Option<Place<'_>> {
+    Some((user.principal.as_ref()?, &user.account, user.role))
+}
+
+/// Until when somebody has each place.
+fn newest(ledger: &Ledger) -> HashMap<Place<'_>, i64> {
+    let mut newest = HashMap::new();
+    for (_, user) in ledger.users() {
+        let user = &user.state;
+        if let (Some(place), None) = (place(user), user.revoked_at) {
+            let end = newest.entry(place).or_insert(user.expires_at);
+            *end = user.expires_at.max(*end);
+        }
+    }
+    newest
+}
+
+/// Tasks that were filed more than a day ago and are open, oldest first.
+#[must_use]
+pub fn stuck(ledger: &Ledger, now: Timestamp) -> Vec<Stuck> {
+    let before = now.plus_days(-STUCK_AFTER_DAYS);
+    let open = ledger.tokens().filter_map(|(name, token)| {
+        let open = token.state.task.as_ref()?;
+        (open.filed_at < before).then(|| Stuck {
+            filed_at: open.filed_at,
+            token: name.clone(),
+            kind: open.filed.kind,
+            workstation: open.filed.workstation.clone(),
+        })
+    });
+    let mut stuck: Vec<_> = open.collect();
+    stuck.sort_unstable_by(|a, b| (a.filed_at, &a.token).cmp(&(b.filed_at, &b.token)));
+    stuck
+}
