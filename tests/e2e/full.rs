@@ -5,7 +5,10 @@ use keyledger_testkit::Config;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::world::{World, eventually, send_raw};
+use crate::{
+    credentials::issue,
+    world::{Admin, World, eventually, send_raw},
+};
 
 /// A server with room for a few hundred events.
 fn small(config: Config) -> Config {
@@ -93,5 +96,150 @@ async fn a_full_store_refuses_clearly_and_goes_on_when_there_is_room() {
         .await
         .unwrap();
     world.verify(&admin).await;
+    service.stop().await;
+}
+
+/// A server with room for some thousand events.
+fn narrow(config: Config) -> Config {
+    let unused = "max_memory_store: $KEYLEDGER_MAX_FILE_STORE";
+    config
+        .replace(
+            "max_file_store: $KEYLEDGER_MAX_FILE_STORE",
+            "max_file_store: 4MB",
+        )
+        .replace("max_memory_store: 1GB", unused)
+}
+
+/// Describes a key until the store is full.
+async fn fill(admin: &Admin) {
+    let text = "x".repeat(480);
+    for round in 0..400 {
+        let mut senders = JoinSet::new();
+        for n in 0..16 {
+            let nats = admin.client.nats().clone();
+            let text = format!("{}-{n} {text}", round);
+            let body = json!({"usage": text, "handling": text, "disposal": text}).to_string();
+            senders.spawn(async move {
+                send_raw(
+                    &nats,
+                    "keys.commands.key.describe.a",
+                    Default::default(),
+                    body,
+                )
+                .await
+            });
+        }
+        while let Some(reply) = senders.join_next().await {
+            if reply
+                .unwrap()
+                .is_ok_and(|reply| reply["reason"] == "store_full")
+            {
+                return;
+            }
+        }
+    }
+    panic!("the store was never full");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_takes_trust_away_has_room_in_a_full_store() {
+    let world = World::with_config(narrow).await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let body = json!({"algorithm": "ed25519", "activate": true});
+    for key in ["a", "lost"] {
+        admin.send("key.generate", key, body.clone()).await.unwrap();
+    }
+    issue(
+        &world,
+        &admin,
+        "eve",
+        json!({"account": "admin", "role": "auditor"}),
+    )
+    .await;
+    eventually("the reserve is there", || async {
+        let status = admin.ask("status", json!({})).await;
+        status["reserve"] == json!([6, 6])
+    })
+    .await;
+    world.settled(&admin).await;
+    fill(&admin).await;
+    let refused = admin
+        .send("key.suspend", "a", json!({"reason": "x"}))
+        .await
+        .unwrap_err();
+    assert_eq!(refused["reason"], "store_full", "{refused}");
+    assert!(
+        refused["message"]
+            .as_str()
+            .unwrap()
+            .contains("restart nats-server")
+    );
+    let reason = json!({"reason": "left"});
+    admin.send("user.revoke", "eve", reason).await.unwrap();
+    let lost = json!({"reason": "lost", "revocation_reason": "key_compromise"});
+    admin.send("key.revoke", "lost", lost).await.unwrap();
+    let gone = json!({"reason": "lost"});
+    admin.send("key.destroy", "lost", gone).await.unwrap();
+    // The servers refuse eve, and that is recorded.
+    world.settled(&admin).await;
+    eventually("the material is erased", || async {
+        admin.key("lost").await["state"] == "destroyed-compromised"
+    })
+    .await;
+    world.verify(&admin).await;
+    service.stop().await;
+    // Another instance sees at once how full the servers are; `doctor` judges by that.
+    let service = world.serve().await;
+    let status = admin.ask("status", json!({})).await;
+    let disk = &status["servers"][0]["disk"];
+    assert!(
+        disk["used"].as_u64().unwrap() * 10 > disk["most"].as_u64().unwrap() * 9,
+        "{status}"
+    );
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn accounts_store_within_limits_that_leave_room_for_the_ledger() {
+    let world = World::with_config(narrow).await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    // 1 GiB, where nobody says: more than there is.
+    for body in [json!({"jetstream": true}), json!({"jetstream_disk_mib": 4})] {
+        let refused = admin
+            .send("account.create", "greedy", body)
+            .await
+            .unwrap_err();
+        assert_eq!(refused["reason"], "limit_reached", "{refused}");
+    }
+    let tenant = json!({"jetstream_disk_mib": 2});
+    admin
+        .send("account.create", "tenant", tenant.clone())
+        .await
+        .unwrap();
+    let second = admin.send("account.create", "second", tenant).await;
+    assert_eq!(second.unwrap_err()["reason"], "limit_reached");
+    world.settled(&admin).await;
+    let everything = json!({"account": "tenant", "publish": [">"], "subscribe": [">"]});
+    let creds = issue(&world, &admin, "worker", everything).await;
+    let jetstream = async_nats::jetstream::new(world.connect(&creds).await);
+    let jobs = async_nats::jetstream::stream::Config {
+        name: "JOBS".to_owned(),
+        subjects: vec!["jobs".to_owned()],
+        ..Default::default()
+    };
+    jetstream.create_stream(jobs).await.unwrap();
+    let mut stored = 0;
+    for _ in 0..100 {
+        let sent = jetstream.publish("jobs", vec![0; 64 * 1024].into()).await;
+        match sent.unwrap().await {
+            Ok(_) => stored += 64 * 1024,
+            Err(_) => break,
+        }
+    }
+    assert!((1 << 20..=2 << 20).contains(&stored), "{stored} bytes");
+    let body = json!({"algorithm": "ed25519"});
+    admin.send("key.generate", "a", body).await.unwrap();
     service.stop().await;
 }

@@ -205,6 +205,7 @@ impl World {
                 Timestamp::from_ms(1_800_000_000_000 + jump)
             }),
             news,
+            reserve: None,
         };
         // The first start may meet a store that is away.
         loop {
@@ -214,6 +215,7 @@ impl World {
                 signer: Arc::clone(&parts.signer),
                 clock: Arc::clone(&parts.clock),
                 news: parts.news.clone(),
+                reserve: None,
             };
             if let Ok(handler) = Handler::start(parts, Arc::new(Live::default())).await {
                 return handler;

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::StreamExt;
-use keyledger_wire::{query::ServerStatus, subject::system};
+use keyledger_wire::{
+    query::{ROOM_WARN_PERCENT, Room, ServerStatus},
+    subject::system,
+};
 use parking_lot::RwLock;
 use serde::Deserialize;
 use tokio::{
@@ -65,6 +68,7 @@ struct Varz {
 #[derive(Deserialize)]
 struct Jetstream {
     config: Option<JetstreamConfig>,
+    stats: Option<JetstreamStats>,
     meta: Option<Meta>,
 }
 
@@ -79,6 +83,18 @@ struct Meta {
 struct JetstreamConfig {
     #[serde(default)]
     sync_always: bool,
+    #[serde(default)]
+    max_memory: u64,
+    #[serde(default)]
+    max_storage: u64,
+}
+
+#[derive(Deserialize)]
+struct JetstreamStats {
+    #[serde(default)]
+    memory: u64,
+    #[serde(default)]
+    storage: u64,
 }
 
 impl Durability {
@@ -130,6 +146,49 @@ impl Durability {
         self.state.read().servers.clone()
     }
 
+    /// One that knows of a server with so much room on disk, and no memory.
+    #[cfg(test)]
+    pub(crate) fn with_room(bytes: u64) -> Self {
+        let durability = Self::new(false);
+        durability.state.write().servers.push(ServerStatus {
+            name: "a".to_owned(),
+            version: "2.15.1".to_owned(),
+            sync_always: Some(true),
+            disk: Some(Room {
+                used: 0,
+                most: bytes,
+            }),
+            memory: Some(Room { used: 0, most: 0 }),
+        });
+        durability
+    }
+
+    /// How full the fullest server's disk is, in percent of what JetStream may take there.
+    #[must_use]
+    pub fn used_percent(&self) -> u64 {
+        let state = self.state.read();
+        let disks = state
+            .servers
+            .iter()
+            .filter_map(|server| server.disk.as_ref());
+        disks.map(Room::used_percent).max().unwrap_or_default()
+    }
+
+    /// What JetStream may take of disk and memory on the server that has least; nothing if none says so.
+    #[must_use]
+    pub fn least_room(&self) -> Option<(u64, u64)> {
+        let state = self.state.read();
+        let disk = state
+            .servers
+            .iter()
+            .filter_map(|s| Some(s.disk.as_ref()?.most));
+        let memory = state
+            .servers
+            .iter()
+            .filter_map(|s| Some(s.memory.as_ref()?.most));
+        Some((disk.min()?, memory.min()?))
+    }
+
     /// Asks every server now.
     pub async fn check(&self, system: &async_nats::Client) {
         let losses = self.state.read().losses;
@@ -160,6 +219,13 @@ impl Durability {
             && state.fault.as_ref() != Some(fault)
         {
             tracing::error!(%fault, accepted = self.accept_data_loss, "not durable");
+        }
+        for (server, what, room) in servers.iter().flat_map(rooms) {
+            let percent = room.used_percent();
+            if percent >= ROOM_WARN_PERCENT {
+                let Room { used, most } = *room;
+                tracing::warn!(%server, what, percent, used, most, "JetStream's store fills up");
+            }
         }
         state.servers = servers;
         state.cluster_size = cluster_size;
@@ -231,15 +297,30 @@ async fn ask(system: &async_nats::Client) -> Result<(Vec<ServerStatus>, usize), 
         let jetstream = reply.data.and_then(|varz| varz.jetstream);
         let meta = jetstream.as_ref().and_then(|js| js.meta.as_ref());
         size = meta.map_or(size, |meta| size.max(meta.cluster_size));
-        let jetstream = jetstream.and_then(|js| js.config);
+        let (config, stats) = jetstream.map_or((None, None), |js| (js.config, js.stats));
+        let room = |used: fn(&JetstreamStats) -> u64, most: fn(&JetstreamConfig) -> u64| {
+            let used = used(stats.as_ref()?);
+            let most = most(config.as_ref()?);
+            Some(Room { used, most })
+        };
         servers.push(ServerStatus {
             name: server.name,
             version: server.ver,
-            sync_always: jetstream.map(|config| config.sync_always),
+            sync_always: config.as_ref().map(|config| config.sync_always),
+            disk: room(|stats| stats.storage, |config| config.max_storage),
+            memory: room(|stats| stats.memory, |config| config.max_memory),
         });
     }
     servers.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((servers, size))
+}
+
+/// What a server has room in.
+fn rooms(server: &ServerStatus) -> impl Iterator<Item = (&str, &'static str, &Room)> {
+    let rooms = [("disk", &server.disk), ("memory", &server.memory)];
+    rooms
+        .into_iter()
+        .filter_map(|(what, room)| Some((server.name.as_str(), what, room.as_ref()?)))
 }
 
 fn judge(servers: &[ServerStatus]) -> Option<String> {

@@ -15,6 +15,7 @@ mod identity;
 mod lanes;
 pub mod material;
 mod prepare;
+mod reserve;
 mod service;
 mod shared;
 mod signers;

@@ -8,6 +8,8 @@ use std::{
 
 use async_nats::{RequestErrorKind, jetstream};
 use bytes::Bytes;
+use futures::StreamExt as _;
+use keyledger_domain::Timestamp;
 use keyledger_wire::Prefix;
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -70,6 +72,12 @@ pub trait Materials: Send + Sync + 'static {
     /// Reads an entry; nothing if it is not there.
     fn read(&self, entry: &str) -> Pending<'_, Result<Option<Vec<u8>>, MaterialError>>;
 
+    /// The names of all entries, those of the last moment perhaps not.
+    fn entries(&self) -> Pending<'_, Result<Vec<String>, MaterialError>>;
+
+    /// When an entry was written; nothing if it is not there.
+    fn written_at(&self, entry: &str) -> Pending<'_, Result<Option<Timestamp>, MaterialError>>;
+
     /// Erases an entry's bytes from the store and looks for it in vain. Erasing what is not there succeeds.
     fn erase(&self, entry: &str) -> Pending<'_, Result<(), MaterialError>>;
 }
@@ -81,6 +89,13 @@ pub struct MaterialBucket {
     context: jetstream::Context,
     bucket: String,
     stream: String,
+}
+
+/// The newest message of an entry.
+struct Newest {
+    sequence: u64,
+    written_at: Timestamp,
+    sealed: Vec<u8>,
 }
 
 impl MaterialBucket {
@@ -115,10 +130,10 @@ impl MaterialBucket {
         uncompressed(&info.cached_info().config).map_err(|e| MaterialError::Setting(e.to_string()))
     }
 
-    /// The newest message of an entry: its sequence and bytes. A delete marker counts as nothing.
+    /// The newest message of an entry. A delete marker counts as nothing.
     ///
     /// A replicated bucket answers 503 for a while after it was made or lost its leader: it is asked again.
-    async fn newest(&self, entry: &str) -> Result<Option<(u64, Vec<u8>)>, MaterialError> {
+    async fn newest(&self, entry: &str) -> Result<Option<Newest>, MaterialError> {
         use jetstream::stream::DirectGetErrorKind::NotFound;
         let stream = self.context.get_stream_no_info(&self.stream).await;
         let stream = stream.map_err(|e| MaterialError::Unavailable(e.to_string()))?;
@@ -126,7 +141,13 @@ impl MaterialBucket {
         loop {
             let subject = Prefix::bucket_entry(&self.bucket, entry);
             match stream.direct_get_last_for_subject(subject).await {
-                Ok(message) => return Ok(Some((message.sequence, message.payload.to_vec()))),
+                Ok(message) => {
+                    return Ok(Some(Newest {
+                        sequence: message.sequence,
+                        written_at: Timestamp::from_ms(message.time.unix_timestamp() * 1_000),
+                        sealed: message.payload.to_vec(),
+                    }));
+                }
                 Err(e) if e.kind() == NotFound => return Ok(None),
                 Err(e) if begin.elapsed() > PATIENCE => {
                     let said = format!("no server answers for {}: {e}", self.stream);
@@ -199,7 +220,33 @@ impl Materials for MaterialBucket {
 
     fn read(&self, entry: &str) -> Pending<'_, Result<Option<Vec<u8>>, MaterialError>> {
         let entry = entry.to_owned();
-        Box::pin(async move { Ok(self.newest(&entry).await?.map(|(_, sealed)| sealed)) })
+        Box::pin(async move { Ok(self.newest(&entry).await?.map(|message| message.sealed)) })
+    }
+
+    fn entries(&self) -> Pending<'_, Result<Vec<String>, MaterialError>> {
+        Box::pin(async move {
+            let failed = |e: &dyn std::fmt::Display| MaterialError::Unavailable(e.to_string());
+            let stream = self.context.get_stream_no_info(&self.stream).await;
+            let stream = stream.map_err(|e| failed(&e))?;
+            let all = Prefix::bucket_entry(&self.bucket, ">");
+            let listed = stream.info_with_subjects(&all).await;
+            let mut listed = listed.map_err(|e| failed(&e))?;
+            let mut entries = Vec::new();
+            while let Some(subject) = listed.next().await {
+                let (subject, _) = subject.map_err(|e| failed(&e))?;
+                entries.extend(
+                    subject
+                        .strip_prefix(all.trim_end_matches('>'))
+                        .map(str::to_owned),
+                );
+            }
+            Ok(entries)
+        })
+    }
+
+    fn written_at(&self, entry: &str) -> Pending<'_, Result<Option<Timestamp>, MaterialError>> {
+        let entry = entry.to_owned();
+        Box::pin(async move { Ok(self.newest(&entry).await?.map(|message| message.written_at)) })
     }
 
     fn erase(&self, entry: &str) -> Pending<'_, Result<(), MaterialError>> {
@@ -207,7 +254,7 @@ impl Materials for MaterialBucket {
         Box::pin(async move {
             let subject = format!("$JS.API.STREAM.MSG.DELETE.{}", self.stream);
             let mut refused = None;
-            while let Some((sequence, _)) = self.newest(&entry).await? {
+            while let Some(Newest { sequence, .. }) = self.newest(&entry).await? {
                 if let Some((at, error)) = refused.take()
                     && at == sequence
                 {
@@ -243,6 +290,16 @@ impl Materials for MemoryMaterials {
     fn read(&self, entry: &str) -> Pending<'_, Result<Option<Vec<u8>>, MaterialError>> {
         let found = self.0.lock().get(entry).cloned();
         Box::pin(async { Ok(found) })
+    }
+
+    fn entries(&self) -> Pending<'_, Result<Vec<String>, MaterialError>> {
+        let entries = self.0.lock().keys().cloned().collect();
+        Box::pin(async { Ok(entries) })
+    }
+
+    fn written_at(&self, entry: &str) -> Pending<'_, Result<Option<Timestamp>, MaterialError>> {
+        let is_there = self.0.lock().contains_key(entry);
+        Box::pin(async move { Ok(is_there.then(|| Timestamp::from_ms(0))) })
     }
 
     fn erase(&self, entry: &str) -> Pending<'_, Result<(), MaterialError>> {

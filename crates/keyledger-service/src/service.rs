@@ -29,6 +29,7 @@ use crate::{
     handler::{Clock, CurrentSigner, Handler, Live, LoadError, Parts},
     lanes::Families,
     material::{MaterialBucket, MaterialError, Materials},
+    reserve::Reserve,
     shared::Shared,
     signers::{LedgerSigner, SignerError, Signers},
     snapshot::Snapshot,
@@ -264,12 +265,14 @@ impl Service {
         let ledger_signer = LedgerSigner(signers.signer(&signing_key).await?);
         let ledger_signer = Arc::new(CurrentSigner::new(Arc::new(ledger_signer)));
         let (news, inbox) = mpsc::unbounded_channel();
+        let reserve = Reserve::new(Arc::clone(&materials), durability.clone());
         let parts = Parts {
             store: Arc::clone(&store),
             prefix: prefix.clone(),
             signer: Arc::clone(&ledger_signer),
             clock: Arc::clone(&clock),
             news,
+            reserve: Some(reserve.clone()),
         };
         let handler = Handler::start(parts, Arc::clone(&live)).await?;
         let principal = own_stamp(&live);
@@ -310,6 +313,7 @@ impl Service {
             turns: Default::default(),
             crl_url: options.crl_url.clone(),
             durability: durability.clone(),
+            reserve: reserve.clone(),
             inventory: Default::default(),
             trust: health,
             servers: resolver.watch(),
@@ -317,6 +321,7 @@ impl Service {
         });
         let effects = effects::start(&shared, inbox, &principal, resolver);
         let mut background = JoinSet::new();
+        background.spawn(reserve.keep());
         background.spawn(durability.watch(system));
         background.spawn(async move { clock_watch.watch().await });
         background.spawn(trust_keys.watch());

@@ -15,6 +15,7 @@ use crate::{
     lanes::Families,
     material::Materials,
     prepare::Turns,
+    reserve::Reserve,
     signers::Signers,
     store::Store,
     trust::{TrustHealth, Watch},
@@ -63,6 +64,8 @@ pub(crate) struct Shared {
     /// Where the lists of revoked certificates are published, if they are.
     pub(crate) crl_url: Option<CrlUrl>,
     pub(crate) durability: Durability,
+    /// Room in the store for what takes trust away.
+    pub(crate) reserve: Reserve,
     /// How the inventory bucket is.
     pub(crate) inventory: InventoryHealth,
     /// What is wrong with trust.

@@ -287,6 +287,12 @@ pub struct ServiceStatus {
     pub unconfirmed: usize,
     /// Keys whose protect-stop or rotation falls within 30 days.
     pub expiring_within_30_days: usize,
+    /// Parts of the reserve that are there and that there should be: room in the store for revocations when it is full.
+    #[serde(default)]
+    pub reserve: (usize, usize),
+    /// Accounts whose users may store in JetStream without a limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unlimited_accounts: Vec<String>,
     /// Commands that it takes only with a signature by a key on the sender's token.
     #[serde(default)]
     pub token_signature_required: Vec<String>,
@@ -350,6 +356,37 @@ pub struct ServerStatus {
     pub version: String,
     /// Whether it syncs each write to disk; nothing if it has no JetStream.
     pub sync_always: Option<bool>,
+    /// What its JetStream holds on disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<Room>,
+    /// What its JetStream holds in memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Room>,
+}
+
+/// From how full a store on is worth a look, in percent.
+pub const ROOM_WARN_PERCENT: u64 = 70;
+/// From how full on it is soon too late.
+pub const ROOM_FAIL_PERCENT: u64 = 90;
+
+/// How much a store holds, and may hold, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Room {
+    /// What it holds.
+    pub used: u64,
+    /// The most it takes.
+    pub most: u64,
+}
+
+impl Room {
+    /// How full it is, in percent. What takes nothing is not full.
+    #[must_use]
+    pub const fn used_percent(&self) -> u64 {
+        match self.used.saturating_mul(100).checked_div(self.most) {
+            Some(percent) => percent,
+            None => 0,
+        }
+    }
 }
 
 /// A row of the table of questions.

@@ -18,7 +18,11 @@ body! { optional reason;
         title: Option<Title>,
         /// True if it imports this service, so that its users can command their own keys: all have the role `service`.
         imports_keyledger: Option<bool>,
-        /// True if its users may store in `JetStream`.
+        /// True if its users may store in `JetStream`, within limits.
         jetstream: Option<bool>,
+        /// MiB that they may store on disk, all replicas counted: 1,024 if absent and they may store.
+        jetstream_disk_mib: Option<u32>,
+        /// MiB that they may store in memory, all replicas counted: none if absent.
+        jetstream_memory_mib: Option<u32>,
     }
 }

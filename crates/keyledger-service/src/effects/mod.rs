@@ -6,6 +6,7 @@ mod filer;
 mod offboarder;
 mod projector;
 mod scheduler;
+mod sweeper;
 
 use std::sync::Arc;
 
@@ -45,6 +46,7 @@ pub(crate) fn start(
     ));
     tasks.spawn(scheduler::run(Arc::clone(shared), Arc::clone(principal)));
     tasks.spawn(expirer::run(Arc::clone(shared), Arc::clone(principal)));
+    tasks.spawn(sweeper::run(Arc::clone(shared)));
     tasks.spawn(dispatch(
         Arc::clone(shared),
         news,

@@ -520,6 +520,8 @@ async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refuse
         durability: shared.durability.describe(),
         stream_fault,
         servers: shared.durability.servers(),
+        reserve: (shared.reserve.held(), shared.reserve.wanted()),
+        unlimited_accounts: trust::unlimited_accounts(&ledger),
         unconfirmed_accounts,
         unconfirmed,
         inventory_fault: shared.inventory.fault(),

@@ -130,10 +130,9 @@ impl Engine {
             Work::Rest(_) => None,
             Work::Order(order, reply) => {
                 if self.busy_ids.contains(&order.ids.command) || self.busy.contains(&order.target) {
-                    let since = waiting.since;
                     later.push(Waiting {
                         work: Work::Order(order, reply),
-                        since,
+                        ..waiting
                     });
                     return None;
                 }
@@ -154,10 +153,9 @@ impl Engine {
                         None
                     }
                     Ok(decision) => {
-                        let since = waiting.since;
                         let waiting = Waiting {
                             work: Work::Order(order, reply),
-                            since,
+                            ..waiting
                         };
                         Some((waiting, decision, ids))
                     }

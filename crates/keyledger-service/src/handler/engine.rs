@@ -22,8 +22,11 @@ use super::{
     prove::Proof,
     tail::Tailed,
 };
-use crate::lanes::Family;
-use crate::store::{AppendError, ReadError};
+use crate::{
+    lanes::Family,
+    material::MaterialError,
+    store::{AppendError, ReadError},
+};
 
 /// How many commands may wait; more are left in the channel, and in the end with NATS.
 pub(super) const MAX_WAITING: usize = 8_192;
@@ -32,6 +35,9 @@ pub(super) const MAX_WAITING: usize = 8_192;
 const PATIENCE: Duration = Duration::from_millis(4_500);
 /// The pause before the store is asked again for where it stands.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a part of the reserve is freed for one command: somebody else may have taken the room.
+const MAX_FREED: u32 = 3;
 
 /// What the handler is given to do.
 pub(super) enum Work {
@@ -52,6 +58,8 @@ pub(super) struct Resting {
 pub(super) struct Waiting {
     pub(super) work: Work,
     pub(super) since: Instant,
+    /// How often a part of the reserve was freed for it.
+    pub(super) freed: u32,
 }
 
 impl Waiting {
@@ -62,6 +70,34 @@ impl Waiting {
         };
         let command = &order.command;
         Family::of_command(command.aggregate(), command.verb()) == Family::Revocation
+    }
+
+    /// True of what takes trust away, and of what the service records of that: it must not wait for room.
+    fn is_pressing(&self) -> bool {
+        match &self.work {
+            Work::Order(order, _) => {
+                let verb = order.command.verb();
+                Family::of_command(order.target.aggregate, verb) == Family::Revocation
+            }
+            Work::Outcome(outcome, _) => match outcome {
+                Outcome::Erased(_)
+                | Outcome::Confirmed { .. }
+                | Outcome::SecretsErased { .. }
+                | Outcome::DriftRepaired { .. }
+                | Outcome::Renew { .. }
+                | Outcome::Offboarded(_) => true,
+                Outcome::Due(_) | Outcome::RevocationsExpired(_) | Outcome::RollbackAccepted(_) => {
+                    false
+                }
+            },
+            Work::Rest(_) => false,
+        }
+    }
+
+    fn refuse(self, failure: &Failure) {
+        if let Work::Order(_, reply) = self.work {
+            let _ = reply.send(Err(failure.clone()));
+        }
     }
 
     /// False where its sender should hear that the store does not answer. What happened is recorded whenever the store takes it.
@@ -145,6 +181,8 @@ pub(super) struct Engine {
     pub(super) look_again: Arc<Notify>,
     /// Why nothing is accepted any more.
     pub(super) broken: Option<String>,
+    /// The freeing of a part of the reserve, and what to say where that does not help.
+    freeing: Option<(BoxFuture<'static, Result<bool, MaterialError>>, Failure)>,
     /// Who asked to rest.
     resting: Option<oneshot::Sender<Resting>>,
     /// At rest: what to wait for.
@@ -179,6 +217,7 @@ impl Engine {
             behind: None,
             asking: None,
             broken: None,
+            freeing: None,
             resting: None,
             rested: None,
         }
@@ -210,6 +249,12 @@ impl Engine {
                 }
                 answer = async { self.asking.as_mut().expect("it is there: see the guard").await },
                     if self.asking.is_some() => self.asked(answer),
+                freed = async { (&mut self.freeing.as_mut().expect("it is there: see the guard").0).await },
+                    if self.freeing.is_some() => {
+                        if let Some((_, failure)) = self.freeing.take() {
+                            self.freed(freed, &failure);
+                        }
+                    }
                 resume = async { self.rested.as_mut().expect("it is there: see the guard").await },
                     if self.rested.is_some() => {
                         self.rested = None;
@@ -243,6 +288,7 @@ impl Engine {
                 let waiting = Waiting {
                     work,
                     since: Instant::now(),
+                    freed: 0,
                 };
                 // What revokes goes before everything that waits, in the order in which it came.
                 let place = match waiting.revokes() {
@@ -287,7 +333,7 @@ impl Engine {
             }
             Err(AppendError::Full(said)) => {
                 tracing::error!(%said, "the ledger's stream is full");
-                refuse(batch, &Failure::Full(said));
+                self.make_room(batch, said);
             }
             Err(AppendError::Refused(said)) => {
                 tracing::error!(%said, "the store refused an append");
@@ -375,6 +421,43 @@ impl Engine {
         tracing::error!(%said, "the ledger is broken");
         self.live.set_broken(said);
         self.broken.get_or_insert_with(|| said.to_owned());
+    }
+
+    /// Frees a part of the reserve for what takes trust away, and refuses the rest.
+    fn make_room(&mut self, batch: Batch, said: String) {
+        let failure = Failure::Full(said);
+        for (mut waiting, _) in batch.works.into_iter().rev() {
+            if waiting.is_pressing() && waiting.freed < MAX_FREED && self.parts.reserve.is_some() {
+                waiting.freed += 1;
+                self.waiting.push_front(waiting);
+            } else {
+                waiting.refuse(&failure);
+            }
+        }
+        if self.freeing.is_none()
+            && self.waiting.iter().any(|waiting| waiting.freed > 0)
+            && let Some(reserve) = self.parts.reserve.clone()
+        {
+            self.freeing = Some((async move { reserve.free().await }.boxed(), failure));
+        }
+    }
+
+    /// A part of the reserve was freed, or not: only what it was freed for may use it.
+    fn freed(&mut self, freed: Result<bool, MaterialError>, failure: &Failure) {
+        let there_is_room = match freed {
+            Ok(freed) => freed,
+            Err(error) => {
+                tracing::error!(%error, "the reserve was not freed");
+                false
+            }
+        };
+        for waiting in std::mem::take(&mut self.waiting) {
+            if there_is_room && waiting.is_pressing() {
+                self.waiting.push_back(waiting);
+            } else {
+                waiting.refuse(failure);
+            }
+        }
     }
 
     /// The end of the stream, if all of it is folded and nothing is under way.
@@ -511,7 +594,7 @@ impl Engine {
         if !self.is_proven() {
             return self.prove();
         }
-        if self.behind.is_some() || self.asking.is_some() || self.alone {
+        if self.behind.is_some() || self.asking.is_some() || self.alone || self.freeing.is_some() {
             return;
         }
         if self.resting.is_some() && self.batches.is_empty() && self.live.own.lock().is_empty() {

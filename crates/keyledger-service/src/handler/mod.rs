@@ -29,7 +29,10 @@ use keyledger_wire::Prefix;
 use parking_lot::RwLock;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::store::{ROOM, Store};
+use crate::{
+    reserve::Reserve,
+    store::{ROOM, Store},
+};
 
 use engine::{Engine, MAX_WAITING, Work};
 pub use hold::{Contradiction, Known, NotHeld, hold};
@@ -177,6 +180,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Every new event goes here too, for the effects and the views.
     pub news: mpsc::UnboundedSender<Arc<Record>>,
+    /// Room that is freed for what takes trust away, where the store is full.
+    pub reserve: Option<Reserve>,
 }
 
 impl std::fmt::Debug for Parts {

@@ -212,17 +212,13 @@ async fn account(
     if shared.live.ledger.read().head(&target).is_some() {
         return Err(Rejection::NameTaken(target).into());
     }
-    let Shared {
-        live,
-        custody,
-        signers,
-        prefix,
-        ..
-    } = shared;
-    let made = trust::new_account(name, create, &live.ledger, custody, signers, prefix, now).await;
+    let made = trust::new_account(shared, name, create, now).await;
     let made = made.map_err(|e| match e {
         trust::NewAccountError::Rejected(rejection) => rejection.into(),
         trust::NewAccountError::Signer(error) => error.into(),
+        unknown @ trust::NewAccountError::NoFigures => {
+            Refused::Fault("not_ready", unknown.to_string())
+        }
         trust::NewAccountError::Failed(said) => custody_failed(&said),
     })?;
     let mut entries = Vec::new();
@@ -239,7 +235,7 @@ async fn account(
 }
 
 /// True of an entry that an event names, or whose user an event tells of.
-fn is_named(ledger: &Ledger, entry: &str) -> bool {
+pub(crate) fn is_named(ledger: &Ledger, entry: &str) -> bool {
     match entry.split_once('.') {
         Some(("creds", tail)) => tail
             .rsplit_once('.')

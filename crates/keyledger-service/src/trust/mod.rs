@@ -29,6 +29,7 @@ mod older;
 mod readme;
 mod resolver;
 mod setup;
+mod storage;
 pub mod templates;
 mod url;
 
@@ -49,4 +50,5 @@ pub use resolver::Resolver;
 pub(crate) use resolver::{ClusterState, Watch};
 pub use setup::{SetupError, SetupReport, ensure_inventory, known_genesis, setup};
 pub(crate) use setup::{inventory_stream, tasks_stream};
+pub(crate) use storage::unlimited_accounts;
 pub use url::{BadUrl, check_url};

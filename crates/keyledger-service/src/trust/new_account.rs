@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use keyledger_claims::{
-    AccountBody,
-    account::{Import, JetStreamLimits},
-};
+use keyledger_claims::{AccountBody, account::Import};
 use keyledger_custody::{Custody, MaterialContext, NkeyKind, NkeySigner};
 use keyledger_domain::{
     Ledger, Name, Purpose, Purposes, Rejection, Role, Timestamp,
@@ -19,9 +16,13 @@ use uuid::Uuid;
 use super::{
     jwt::ClaimsSigner,
     names::{service_account, views_account},
+    storage,
     templates::{Exporter, client_imports, role_template},
 };
-use crate::signers::{SignerError, Signers};
+use crate::{
+    shared::Shared,
+    signers::{SignerError, Signers},
+};
 
 /// A new account: the facts for the decision, and the sealed seeds to store before it.
 #[derive(Debug)]
@@ -41,6 +42,9 @@ pub(crate) enum NewAccountError {
     /// A key that must sign for it cannot.
     #[error(transparent)]
     Signer(#[from] SignerError),
+    /// No server said how much it can store: try again.
+    #[error("no server says how much JetStream may store there")]
+    NoFigures,
     /// Custody or the ledger does not give what it needs.
     #[error("{0}")]
     Failed(String),
@@ -59,14 +63,18 @@ fn failed(said: impl std::fmt::Display) -> NewAccountError {
 ///
 /// [`NewAccountError`].
 pub(crate) async fn new_account(
+    shared: &Shared,
     name: &Name,
     create: &Create,
-    ledger: &RwLock<Ledger>,
-    custody: &Custody,
-    signers: &Signers,
-    prefix: &Prefix,
     now: Timestamp,
 ) -> Result<NewAccount, NewAccountError> {
+    let Shared {
+        custody,
+        signers,
+        prefix,
+        ..
+    } = shared;
+    let ledger = &shared.live.ledger;
     let client = create.imports_keyledger.unwrap_or(false);
     let mut materials = Vec::new();
     let identity = make(custody, key_name(name, "")?, &mut materials)?;
@@ -95,8 +103,9 @@ pub(crate) async fn new_account(
     if client {
         body.imports = imports(&nkey, ledger, signers, prefix, now).await?;
     }
-    if create.jetstream.unwrap_or(false) {
-        body.limits.jetstream = JetStreamLimits::unlimited();
+    if let Some(limits) = storage::limits(create)? {
+        body.limits.jetstream =
+            storage::fits(limits, &ledger.read(), shared.durability.least_room())?;
     }
     let issuer = {
         let ledger = ledger.read();

@@ -137,6 +137,7 @@ pub(crate) async fn serve_at(
         signer: Arc::new(CurrentSigner::new(Arc::new(TestSigner(pair, nkey)))),
         clock,
         news,
+        reserve: None,
     };
     Handler::start(parts, Arc::new(live)).await
 }

@@ -50,7 +50,7 @@ enum Verb {
 /// Create a NATS account with an online signing key, and push its JWT to the servers
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  keyledger account create orders --title 'Order processing' --imports-keyledger --jetstream"
+    after_help = "Example:\n  keyledger account create orders --title 'Order processing' --imports-keyledger --jetstream-disk-mib 512"
 )]
 struct Create {
     /// The account's name: chosen once, never used again
@@ -61,9 +61,15 @@ struct Create {
     /// It imports this service: its users have the role `service` and can command their own keys
     #[arg(long)]
     imports_keyledger: bool,
-    /// Its users may store in JetStream
+    /// Its users may store in JetStream: 1 GiB on disk, unless limits are given
     #[arg(long)]
     jetstream: bool,
+    /// MiB that they may store on disk, all replicas counted
+    #[arg(long, value_name = "MIB")]
+    jetstream_disk_mib: Option<u32>,
+    /// MiB that they may store in memory, all replicas counted
+    #[arg(long, value_name = "MIB")]
+    jetstream_memory_mib: Option<u32>,
     #[command(flatten)]
     why: Why,
 }
@@ -72,6 +78,8 @@ order!(Create: Account "create" => "created", account::Create, |this| account::C
     title: this.title,
     imports_keyledger: this.imports_keyledger.then_some(true),
     jetstream: this.jetstream.then_some(true),
+    jetstream_disk_mib: this.jetstream_disk_mib,
+    jetstream_memory_mib: this.jetstream_memory_mib,
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });

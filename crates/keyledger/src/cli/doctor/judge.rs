@@ -2,7 +2,10 @@
 
 use keyledger_wire::{
     SERVICE_VERSION,
-    query::{ServerStatus, ServiceStatus, Severity, StatusFinding},
+    query::{
+        ROOM_FAIL_PERCENT, ROOM_WARN_PERCENT, Room, ServerStatus, ServiceStatus, Severity,
+        StatusFinding,
+    },
 };
 
 use super::Finding;
@@ -54,6 +57,7 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
         }
     });
     findings.extend(status.servers.iter().flat_map(server));
+    findings.extend(reserve(status));
     findings.push(clocks(status.clock_ahead_ms));
     findings.extend(status.findings.iter().map(found));
     findings.push(inventory(status));
@@ -155,7 +159,57 @@ fn server(server: &ServerStatus) -> Vec<Finding> {
         }
         None => Finding::ok(&what, "stores nothing"),
     };
-    vec![version(&server.name, &server.version), syncs]
+    let mut findings = vec![version(&server.name, &server.version), syncs];
+    for (kind, room, setting) in [
+        ("disk", &server.disk, "max_file_store"),
+        ("memory", &server.memory, "max_memory_store"),
+    ] {
+        if let Some(room) = room {
+            findings.push(filled(
+                &format!("JetStream {kind} {}", server.name),
+                room,
+                setting,
+            ));
+        }
+    }
+    findings
+}
+
+/// How full a store is.
+fn filled(what: &str, room: &Room, setting: &str) -> Finding {
+    let percent = room.used_percent();
+    let mib = |bytes: u64| bytes / (1_024 * 1_024);
+    let found = format!("{percent} % of {} MiB used", mib(room.most));
+    let remedy = format!(
+        "`nats server report jetstream` in the system account shows whose data it is; make room or raise `{setting}` and restart \
+         nats-server, before commands are refused"
+    );
+    match percent {
+        ROOM_FAIL_PERCENT.. => Finding::fail(what, found, &remedy),
+        ROOM_WARN_PERCENT.. => Finding::warn(what, found, &remedy),
+        _ => Finding::ok(what, found),
+    }
+}
+
+/// Whether there is room for revocations when the store is full, and whether anybody can fill it.
+fn reserve(status: &ServiceStatus) -> Vec<Finding> {
+    let (held, wanted) = status.reserve;
+    let mut findings = Vec::new();
+    if held < wanted {
+        let found = format!(
+            "{held} of {wanted} parts are there: room for revocations when the store is full"
+        );
+        let remedy =
+            "the service makes it again within a minute once the disk is less than 85 % full";
+        findings.push(Finding::warn("reserve", found, remedy));
+    }
+    if !status.unlimited_accounts.is_empty() {
+        let found = format!("without limits: {}", status.unlimited_accounts.join(", "));
+        let remedy = "their users can fill the store, and no command is taken then: move them to accounts made with \
+                      `keyledger account create --jetstream-disk-mib`";
+        findings.push(Finding::warn("JetStream of accounts", found, remedy));
+    }
+    findings
 }
 
 fn clocks(ahead_ms: Option<i64>) -> Finding {
@@ -196,7 +250,17 @@ mod tests {
                 name: "a".to_owned(),
                 version: "2.15.1".to_owned(),
                 sync_always: Some(true),
+                disk: Some(Room {
+                    used: 1 << 20,
+                    most: 10 << 30,
+                }),
+                memory: Some(Room {
+                    used: 0,
+                    most: 1 << 30,
+                }),
             }],
+            reserve: (16, 16),
+            unlimited_accounts: Vec::new(),
             unconfirmed_accounts: Vec::new(),
             unconfirmed: 0,
             expiring_within_30_days: 0,
@@ -301,6 +365,16 @@ mod tests {
         ];
         sick.expiring_within_30_days = 2;
         sick.sequence = 24;
+        sick.servers[0].disk = Some(Room {
+            used: 95 << 20,
+            most: 100 << 20,
+        });
+        sick.servers[0].memory = Some(Room {
+            used: 71 << 20,
+            most: 100 << 20,
+        });
+        sick.reserve = (3, 16);
+        sick.unlimited_accounts = vec!["orders".to_owned()];
         crate::golden::assert("doctor-sick.txt", printed(&sick).as_bytes());
     }
 
