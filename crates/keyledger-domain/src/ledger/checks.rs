@@ -9,6 +9,7 @@ use crate::{
     rejection::Rejection,
     stamp::Role,
     time::Timestamp,
+    token::{Phase, Token},
     user::User,
 };
 
@@ -16,6 +17,19 @@ use crate::{
 const RESERVED: [&str; 2] = ["nats-account-", "nats-operator"];
 
 impl Ledger {
+    /// True if the token that holds this key was proved to be what its profile says, and no task has begun to change that.
+    fn is_on_trusted_token(&self, key: &Name) -> bool {
+        let holds = |token: &&Token| token.keys.iter().any(|held| held.key == *key);
+        let mut tokens = self.tokens().map(|(_, entry)| &entry.state).filter(holds);
+        tokens.any(|token| match (token.phase, &token.task) {
+            (Phase::Provisioned, _) => true,
+            (Phase::Provisioning, Some(open)) => {
+                open.before == Phase::Provisioned && !open.has_reset()
+            }
+            _ => false,
+        })
+    }
+
     pub(super) fn check_key(&self, name: &Name, command: &key::Command) -> Result<(), Rejection> {
         use key::Command as C;
         let (owner, parent) = match command {
@@ -93,6 +107,12 @@ impl Ledger {
             return Err(Rejection::NoMaterial {
                 key: name.clone(),
                 why: "it was made on a token: provision or reset the token instead",
+            });
+        }
+        if made_on_token && matches!(command, C::Resume(_)) && !self.is_on_trusted_token(name) {
+            return Err(Rejection::NoMaterial {
+                key: name.clone(),
+                why: "its token is not trusted now: its keys are resumed once it is verified or provisioned again",
             });
         }
         let vouches = self.key(name).is_some_and(|key| key.state.is_authority());

@@ -132,6 +132,10 @@ fn what_was_suspended_on_a_workstations_word_is_resumed_on_better_evidence() {
     world.run(&lie).unwrap();
     let key = world.token().keys[0].key.to_string();
     assert_eq!(world.state(&key), keyledger_domain::key::State::Suspended);
+    // Not on a word alone, though: the token has to be proved first.
+    let resume = crate::support::key("resume", &key, json!({}));
+    let refused = world.run(&resume).unwrap_err();
+    assert_eq!(refused.reason(), "no_material");
     world.run(&token("verify", json!({}))).unwrap();
     world.run(&say(Say::Prove)).unwrap();
     assert_eq!(world.token().phase, Phase::Provisioned);

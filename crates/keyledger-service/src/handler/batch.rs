@@ -9,9 +9,9 @@ use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
 use futures::{FutureExt, future::BoxFuture};
 use keyledger_domain::{
-    Facts, Ledger, Made, Rejection, Timestamp,
+    Command, Facts, Ledger, Made, Rejection, Timestamp,
     command::Target,
-    ledger::{Claimed, Decision, Reads, Remembered, Sealed},
+    ledger::{Claimed, Decision, LEDGER_SIGNING_KEY, Reads, Remembered, Sealed},
     record::{Ids, Record, Why},
 };
 use keyledger_wire::{Prefix, header};
@@ -140,6 +140,13 @@ impl Engine {
                     self.answer_again(*remembered, *order, reply);
                     return None;
                 }
+                if is_too_early(ledger, &order, self.parts.signer.current().nkey()) {
+                    later.push(Waiting {
+                        work: Work::Order(order, reply),
+                        ..waiting
+                    });
+                    return None;
+                }
                 // Again: much may have happened since it was let in.
                 if let Err(rejection) = may_command(ledger, &order, now) {
                     let _ = reply.send(Err(rejection.into()));
@@ -203,6 +210,21 @@ impl Engine {
         });
         async move { task.await.expect("appending does not panic") }.boxed()
     }
+}
+
+/// True of a rotation of the ledger's signing key while the version that it replaces does not sign yet: the one before was
+/// stored a moment ago, and custody is opening what it made. Signed by an older version it would break the ledger.
+fn is_too_early(ledger: &Ledger, order: &Order, signer: &str) -> bool {
+    let rotates = matches!(
+        &order.command,
+        Command::Key(keyledger_domain::key::Command::Rotate(_))
+    );
+    if !rotates || order.target.name.as_str() != LEDGER_SIGNING_KEY {
+        return false;
+    }
+    let key = ledger.key(&order.target.name);
+    let newest = key.and_then(|entry| entry.state.versions.last()?.nkey.as_deref());
+    newest.is_some_and(|newest| newest != signer)
 }
 
 /// Whether the sender may still command this.

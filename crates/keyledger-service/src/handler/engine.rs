@@ -9,7 +9,7 @@ use std::{
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use keyledger_domain::{
     Ledger, Stamp,
-    ledger::{Applied, Outcome, Reads, Sealed},
+    ledger::{Applied, LEDGER_SIGNING_KEY, Outcome, Reads, Sealed},
     name::{Aggregate, HistoryId},
     verify::Gate,
 };
@@ -39,6 +39,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How often a part of the reserve is freed for one command: somebody else may have taken the room.
 const MAX_FREED: u32 = 3;
 
+/// The pause before a rotation of the ledger's signing key is looked at again: custody opens the newest version, which is what
+/// it waits for, within milliseconds.
+const SIGNER_PAUSE: Duration = Duration::from_millis(10);
+
 /// What the handler is given to do.
 pub(super) enum Work {
     Order(Box<Order>, oneshot::Sender<Result<Done, Failure>>),
@@ -63,6 +67,11 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    /// True of a command for the ledger's own signing key: it may wait for the version that signs next.
+    fn rotates_the_signer(&self) -> bool {
+        matches!(&self.work, Work::Order(order, _) if order.target.name.as_str() == LEDGER_SIGNING_KEY)
+    }
+
     /// True of a command that takes trust away.
     fn revokes(&self) -> bool {
         let Work::Order(order, _) = &self.work else {
@@ -622,6 +631,9 @@ impl Engine {
                 // They wait for the tail, which may have broken off: not for ever.
                 if self.under_way.is_empty() {
                     self.expire("what is stored does not come");
+                }
+                if self.waiting.iter().any(Waiting::rotates_the_signer) {
+                    self.held = Some(Instant::now() + SIGNER_PAUSE);
                 }
                 return;
             };
