@@ -294,7 +294,10 @@ async fn an_expired_user_commands_nothing() {
     let later = keyledger_domain::Timestamp::from_ms(now().ms() + year);
     // The server's clock says otherwise: it would let the user in for a while yet.
     let service = world
-        .serve_with(|options| options.clock = Some(Arc::new(move || later)))
+        .serve_with(|options| {
+            options.clock = Some(Arc::new(move || later));
+            options.accept_clock = true;
+        })
         .await;
     let admin = world.administrator().await;
     let refused = admin

@@ -35,7 +35,7 @@ async fn an_answer_on_an_events_subject_is_skipped_and_counted() {
         "keys.events.nonsense",
     ] {
         auditor
-            .publish_with_reply("keys.queries.status", subject, "{}".into())
+            .publish_with_reply("keys.queries.inventory.locate", subject, "{}".into())
             .await
             .unwrap();
     }

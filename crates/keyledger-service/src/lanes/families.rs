@@ -207,7 +207,13 @@ mod tests {
         assert_eq!(of("inventory.locate", past), Family::Past);
         for question in QUESTIONS {
             let family = of(question.tail, "");
-            let reads = ["history", "ledger-head", "ledger-events", "status"];
+            let reads = [
+                "history",
+                "history-search",
+                "ledger-head",
+                "ledger-events",
+                "status",
+            ];
             let reads = reads.contains(&question.name) || question.name.contains("-crl");
             assert_eq!(family == Family::Reading, reads, "{}", question.name);
         }
