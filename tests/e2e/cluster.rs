@@ -13,8 +13,9 @@ use crate::{
 const LEDGER: &str = "KEYS_EVENTS";
 const SENDERS: usize = 16;
 const KILLS: usize = 3;
-/// The bound is a second on a quiet machine; a test shares it with others.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(4);
+/// How soon commands go on once the ledger has a leader again: the example `leader_kills` measures that. Here it only has to come,
+/// on a machine that other tests share, before the service would stop believing what a cluster answers (15 s).
+const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_leaders_lose_nothing_and_the_next_one_is_used_at_once() {
