@@ -1,6 +1,6 @@
 //! Who sent a command is what nats-server says, never what the sender says.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use async_nats::{ConnectOptions, HeaderMap, RequestErrorKind};
 use keyledger_claims::{Signer, UserClaims, encode, signer::SignError};
@@ -385,9 +385,11 @@ async fn a_message_nobody_can_read_is_not_noticed_by_others() {
     let service = world.serve().await;
     let admin = world.administrator().await;
     let nats = admin.client.nats().clone();
-    let mut mallory = RawClient::connect(&world).await;
+    let admin_creds = world.organisation.creds("admin");
+    let mut mallory = RawClient::connect(&world, &admin_creds).await;
     let subject = &b"keys.queries.status"[..];
-    let unreadable: [(&[u8], &[u8]); 6] = [
+    let unreadable: [(&[u8], &[u8]); 7] = [
+        (subject, b"NATS/1.0\nX: y\r\n\r\n"),
         (subject, b"NATS/1.0\r\nX: \xff\xfe\r\n\r\n"),
         (subject, b"NATS/1.0\r\nno colon\r\n\r\n"),
         (subject, b"NATS/1.0\r\nbad name: x\r\n\r\n"),
@@ -400,7 +402,7 @@ async fn a_message_nobody_can_read_is_not_noticed_by_others() {
         ),
     ];
     for (round, (subject, header)) in (0..).zip(unreadable.iter().cycle().take(48)) {
-        mallory.publish(subject, header).await;
+        mallory.publish(subject, header, b"").await;
         // Sent once: nobody tries again here.
         let name = format!("keys.commands.key.generate.k{round}");
         let body = json!({"algorithm": "ed25519"}).to_string();
@@ -412,15 +414,70 @@ async fn a_message_nobody_can_read_is_not_noticed_by_others() {
     service.stop().await;
 }
 
+/// nats-server puts its stamp in the place of those that it sees, and behind a block of headers whose end it does not check. What
+/// it does not see as a header, or what swallows its stamp, must not be believed here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stamp_that_nats_server_overlooks_is_not_believed() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let body = json!({"account": "services", "role": "service"});
+    let creds = issue(&world, &admin, "orders", body).await;
+    let (own, orders) = (
+        stamp(&admin, "admin", "admin").await,
+        stamp(&admin, "services", "orders").await,
+    );
+    let forged = format!("{REQUEST_INFO}: {own}");
+    let lower = forged.to_ascii_lowercase();
+    let blocks = [
+        format!("NATS/1.0\n{forged}\nX: yzz"),
+        format!("NATS/1.0\r\nX: y\n{forged}\r\n{forged}\r\nX: yzz"),
+        format!("NATS/1.0\r\nX: y\n{forged}\r\n\r\n"),
+        format!("NATS/1.0\r\n{forged}\r\n{forged}\r\nX: yzz"),
+        format!("NATS/1.0\r\nX-{forged}\r\n{forged}\r\n{forged}\r\nX: yzz"),
+        format!("NATS/1.0\r\nX: {REQUEST_INFO}: {REQUEST_INFO}\r\n{forged}\r\nX: yzz"),
+        format!("NATS/1.0\r\n{forged}\r\nX: y\r\n  zz"),
+        format!("NATS/1.0\r\n{lower}\r\nX: yzz"),
+        format!("NATS/1.0\r\n{forged}\nzz"),
+        format!("NATS/1.0\r\n{forged}zz"),
+        format!("NATS/1.0\r\n\r\n{forged}\r\n\r\nX: yzz"),
+    ];
+    let mut mallory = RawClient::connect(&world, &creds).await;
+    let whole = b"NATS/1.0\r\n\r\n";
+    let generate = b"keys.commands.key.generate.orders";
+    mallory.publish(generate, whole, GENERATE.as_bytes()).await;
+    eventually("the key is there", || world.has_key("orders")).await;
+    let describe = b"keys.commands.key.describe.orders";
+    for (round, block) in blocks.iter().enumerate() {
+        let title = json!({"title": format!("round {round}")}).to_string();
+        mallory
+            .publish(describe, block.as_bytes(), title.as_bytes())
+            .await;
+    }
+    mallory
+        .publish(describe, whole, br#"{"title":"the last"}"#)
+        .await;
+    eventually("the last message arrives", || async {
+        admin.key("orders").await["title"] == "the last"
+    })
+    .await;
+    for event in world.stored().await {
+        let record = Record::read(&event.payload).unwrap();
+        if record.history.name.as_str() == "orders" && event.subject.contains(".key.") {
+            assert_eq!(*record.principal.user, *orders["user"].as_str().unwrap());
+        }
+    }
+    service.stop().await;
+}
+
 /// A client that writes what no library would.
 struct RawClient(tokio::net::TcpStream);
 
 impl RawClient {
-    /// Connects as the administrator.
-    async fn connect(world: &World) -> Self {
+    async fn connect(world: &World, creds: &Path) -> Self {
         use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-        let creds = std::fs::read_to_string(world.organisation.creds("admin")).unwrap();
+        let creds = std::fs::read_to_string(creds).unwrap();
         let creds = keyledger_claims::Creds::parse(&creds).unwrap();
         let socket = tokio::net::TcpStream::connect(("127.0.0.1", world.server.port()));
         let mut reader = BufReader::new(socket.await.unwrap());
@@ -441,11 +498,11 @@ impl RawClient {
         client
     }
 
-    /// Publishes a message of a header block only.
-    async fn publish(&mut self, subject: &[u8], header: &[u8]) {
-        let size = header.len();
-        let line = format!(" _INBOX.x {size} {size}\r\n");
-        let message = [b"HPUB ", subject, line.as_bytes(), header, b"\r\n"].concat();
+    /// Publishes a message; the header block is sent as it is.
+    async fn publish(&mut self, subject: &[u8], header: &[u8], payload: &[u8]) {
+        let (size, total) = (header.len(), header.len() + payload.len());
+        let line = format!(" _INBOX.x {size} {total}\r\n");
+        let message = [b"HPUB ", subject, line.as_bytes(), header, payload, b"\r\n"].concat();
         self.write(&message).await;
     }
 

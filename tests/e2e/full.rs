@@ -200,6 +200,56 @@ async fn what_takes_trust_away_has_room_in_a_full_store() {
     service.stop().await;
 }
 
+/// An atomic batch that is begun and not ended counts in no account's storage, but among those that the server has open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_that_an_account_leaves_open_hold_up_no_revocation() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let tenant = json!({"jetstream_disk_mib": 64});
+    admin
+        .send("account.create", "tenant", tenant)
+        .await
+        .unwrap();
+    let everything = json!({"account": "tenant", "publish": [">"], "subscribe": [">"]});
+    let creds = issue(&world, &admin, "worker", everything).await;
+    let body = json!({"account": "services", "role": "service"});
+    issue(&world, &admin, "orders", body).await;
+    world.settled(&admin).await;
+    let tenant = world.connect(&creds).await;
+    // More than the 1,000 that nats-server has room for by itself.
+    for stream in 0..48 {
+        let body = json!({"name": format!("S{stream}"), "subjects": [format!("s{stream}")], "storage": "file",
+            "retention": "limits", "max_bytes": 65_536, "num_replicas": 1, "allow_atomic": true});
+        let create = format!("$JS.API.STREAM.CREATE.S{stream}");
+        let made = tenant
+            .request(create, body.to_string().into())
+            .await
+            .unwrap();
+        let made: Value = serde_json::from_slice(&made.payload).unwrap();
+        assert!(made["error"].is_null(), "{made}");
+    }
+    let mut open = JoinSet::new();
+    for n in 0..48 * 24 {
+        let tenant = tenant.clone();
+        open.spawn(async move {
+            let mut headers = async_nats::HeaderMap::new();
+            headers.insert("Nats-Batch-Id", format!("batch-{n}"));
+            headers.insert("Nats-Batch-Sequence", "1");
+            let subject = format!("s{}", n % 48);
+            let sent = tenant.request_with_headers(subject, headers, "x".into());
+            sent.await.is_ok_and(|reply| reply.payload.is_empty())
+        });
+    }
+    let open = open.join_all().await;
+    assert!(open.iter().filter(|is_open| **is_open).count() >= 1_000);
+    let body = json!({"reason": "left"});
+    admin.send("user.revoke", "orders", body).await.unwrap();
+    let body = json!({"algorithm": "ed25519", "activate": true});
+    admin.send("key.generate", "a", body).await.unwrap();
+    service.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn accounts_store_within_limits_that_leave_room_for_the_ledger() {
     let world = World::with_config(narrow).await;

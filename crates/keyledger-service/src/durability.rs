@@ -70,6 +70,13 @@ struct Jetstream {
     config: Option<JetstreamConfig>,
     stats: Option<JetstreamStats>,
     meta: Option<Meta>,
+    limits: Option<JetstreamLimits>,
+}
+
+/// What its configuration limits; what it does not name has nats-server's own limits.
+#[derive(Deserialize)]
+struct JetstreamLimits {
+    max_batch_inflight_total: Option<u64>,
 }
 
 /// The group of all servers of a cluster that have JetStream.
@@ -159,6 +166,7 @@ impl Durability {
                 most: bytes,
             }),
             memory: Some(Room { used: 0, most: 0 }),
+            open_batches: None,
         });
         durability
     }
@@ -297,6 +305,8 @@ async fn ask(system: &async_nats::Client) -> Result<(Vec<ServerStatus>, usize), 
         let jetstream = reply.data.and_then(|varz| varz.jetstream);
         let meta = jetstream.as_ref().and_then(|js| js.meta.as_ref());
         size = meta.map_or(size, |meta| size.max(meta.cluster_size));
+        let limits = jetstream.as_ref().and_then(|js| js.limits.as_ref());
+        let open_batches = limits.and_then(|limits| limits.max_batch_inflight_total);
         let (config, stats) = jetstream.map_or((None, None), |js| (js.config, js.stats));
         let room = |used: fn(&JetstreamStats) -> u64, most: fn(&JetstreamConfig) -> u64| {
             let used = used(stats.as_ref()?);
@@ -309,6 +319,7 @@ async fn ask(system: &async_nats::Client) -> Result<(Vec<ServerStatus>, usize), 
             sync_always: config.as_ref().map(|config| config.sync_always),
             disk: room(|stats| stats.storage, |config| config.max_storage),
             memory: room(|stats| stats.memory, |config| config.max_memory),
+            open_batches,
         });
     }
     servers.sort_by(|a, b| a.name.cmp(&b.name));

@@ -362,7 +362,14 @@ pub struct ServerStatus {
     /// What its JetStream holds in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Room>,
+    /// How many atomic batches all accounts together may have open; nothing where its configuration does not say, or it has no
+    /// JetStream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub open_batches: Option<u64>,
 }
+
+/// How many open atomic batches a server should allow: fewer, and a few accounts with JetStream use up what the ledger needs.
+pub const OPEN_BATCHES: u64 = 100_000;
 
 /// From how full a store on is worth a look, in percent.
 pub const ROOM_WARN_PERCENT: u64 = 70;

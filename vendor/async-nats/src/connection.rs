@@ -87,12 +87,18 @@ impl Display for State {
 type HeaderBlock = (Option<StatusCode>, Option<String>, HeaderMap);
 
 fn read_header_block(header: &[u8]) -> io::Result<HeaderBlock> {
-    let mut lines = std::str::from_utf8(header)
-        .map_err(|_| {
-            io::Error::new(io::ErrorKind::InvalidInput, "header isn't valid utf-8")
-        })?
-        .lines()
-        .peekable();
+    let header = std::str::from_utf8(header).map_err(|_| {
+        io::Error::new(io::ErrorKind::InvalidInput, "header isn't valid utf-8")
+    })?;
+    // Changed from 0.51.0: lines end in CRLF, as nats-server reads them, and in nothing else. Where a bare LF ended one too, a
+    // header stood here that the server had not seen, and had not replaced with its own.
+    let mut lines = header.split("\r\n").peekable();
+    if lines.clone().any(|line| line.contains(['\r', '\n'])) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a line of the header ends in something else than CRLF",
+        ));
+    }
     let version_line = lines.next().ok_or_else(|| {
         io::Error::new(io::ErrorKind::InvalidInput, "no header version line found")
     })?;

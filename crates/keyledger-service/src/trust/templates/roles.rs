@@ -6,10 +6,15 @@ use keyledger_wire::Prefix;
 
 use super::sharing::DISCOVERY;
 
+/// How large a message of a role's user may be, headers included: twice the payload of a command, so that one that is too large is
+/// still answered. A flood of messages of a MiB made nats-server cut the service's connection, with all that others had asked.
+const MESSAGE_BYTES: i64 = 128 * 1_024;
+
 /// The permissions of a role in a client account. nats-server enforces them; what may be published is the authority.
 #[must_use]
 pub fn role_template(prefix: &Prefix, role: Role) -> UserPermissionLimits {
     let mut template = UserPermissionLimits::unlimited();
+    template.payload = MESSAGE_BYTES;
     let (publish, subscribe) = match role {
         Role::Administrator => (administrator(prefix), reads(prefix)),
         Role::Approver => (approver(prefix), reads(prefix)),

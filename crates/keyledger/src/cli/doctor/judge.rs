@@ -3,8 +3,8 @@
 use keyledger_wire::{
     SERVICE_VERSION,
     query::{
-        ROOM_FAIL_PERCENT, ROOM_WARN_PERCENT, Room, ServerStatus, ServiceStatus, Severity,
-        StatusFinding,
+        OPEN_BATCHES, ROOM_FAIL_PERCENT, ROOM_WARN_PERCENT, Room, ServerStatus, ServiceStatus,
+        Severity, StatusFinding,
     },
 };
 
@@ -160,6 +160,7 @@ fn server(server: &ServerStatus) -> Vec<Finding> {
         None => Finding::ok(&what, "stores nothing"),
     };
     let mut findings = vec![version(&server.name, &server.version), syncs];
+    findings.extend(open_batches(server));
     for (kind, room, setting) in [
         ("disk", &server.disk, "max_file_store"),
         ("memory", &server.memory, "max_memory_store"),
@@ -173,6 +174,20 @@ fn server(server: &ServerStatus) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether accounts with JetStream can keep the ledger from writing by batches that they begin and do not end.
+fn open_batches(server: &ServerStatus) -> Option<Finding> {
+    let most = server.open_batches.unwrap_or(1_000);
+    (server.sync_always.is_some() && most < OPEN_BATCHES).then(|| {
+        let found = format!(
+            "{most} open ones for all accounts together: one account with JetStream can use them up, and revocations are not \
+             written then"
+        );
+        let remedy = "set `jetstream { limits { batch { max_inflight_per_stream: 24, max_inflight_total: 100000 } } }` there, and \
+                      restart it";
+        Finding::warn(&format!("atomic batches {}", server.name), found, remedy)
+    })
 }
 
 /// How full a store is.
@@ -258,6 +273,7 @@ mod tests {
                     used: 0,
                     most: 1 << 30,
                 }),
+                open_batches: Some(OPEN_BATCHES),
             }],
             reserve: (16, 16),
             unlimited_accounts: Vec::new(),
@@ -347,6 +363,7 @@ mod tests {
         sick.stream_fault = Some("stream KEYS_EVENTS has deny_purge = false".to_owned());
         sick.servers[0].sync_always = Some(false);
         sick.servers[0].version = "2.9.10".to_owned();
+        sick.servers[0].open_batches = None;
         sick.clock_ahead_ms = Some(-60_000);
         sick.unconfirmed_accounts = vec!["orders".to_owned()];
         sick.findings = vec![
