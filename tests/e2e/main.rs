@@ -19,6 +19,7 @@ mod life;
 mod limits;
 mod load;
 mod races;
+mod raw;
 mod rollback;
 mod tamper;
 mod time;

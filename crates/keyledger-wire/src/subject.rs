@@ -19,6 +19,21 @@ pub const QUEUE_GROUP: &str = "keyledger";
 /// What stands before every subject the service listens on: only the export reaches these.
 pub const INNER: &str = "svc";
 
+/// Where nats-server expects the answer to a request that came over a service import. It makes the rest up, and lets each
+/// answer through once; it takes no message from a client that wants its answer there.
+pub const REPLIES_OVER_IMPORTS: &str = "_R_.>";
+
+/// True if a request that wants its answer on `reply` came over a service import, maybe through a gateway, which puts
+/// `_GR_`, its cluster and its server before it.
+#[must_use]
+pub fn came_over_import(reply: &str) -> bool {
+    let reply = match reply.strip_prefix("_GR_.") {
+        Some(routed) => routed.splitn(3, '.').nth(2).unwrap_or_default(),
+        None => reply,
+    };
+    reply.starts_with(REPLIES_OVER_IMPORTS.trim_end_matches('>'))
+}
+
 /// What all subjects begin with: `keys`, or names joined by dots such as `acme.security.keys`.
 ///
 /// One prefix is one ledger, with streams and buckets of its own.

@@ -77,7 +77,7 @@ async fn carry_out(
 ) -> Result<(Acknowledgement, bool), Refused> {
     let (target, command, why) = parse(&shared.prefix, message)?;
     let now = (shared.clock)();
-    let info = request_info(message);
+    let info = identity::request_info(message);
     let sender = {
         let ledger = shared.live.ledger.read();
         let sender = identity::identify(&ledger, info, now)?;
@@ -160,26 +160,6 @@ fn parse(
     let name = Name::new(name).map_err(|e| bad(e.to_string()))?;
     let (command, why) = Command::parse(aggregate, verb, &message.payload)?;
     Ok((Target::new(aggregate, name), command, why))
-}
-
-/// nats-server's stamp. It stands there once; a second one would be somebody's forgery.
-///
-/// nats-server appends it to a block of headers whose end it does not check: a sender who leaves that end out has the stamp become
-/// the rest of his own last header. The name of the stamp in any other place says that the one found is not nats-server's.
-pub(super) fn request_info(message: &Message) -> Option<&str> {
-    let headers = message.headers.as_ref()?;
-    let swallows = |text: &str| text.contains(header::REQUEST_INFO);
-    let mut values = headers.iter().flat_map(|(_, values)| values);
-    if values.any(|value| swallows(value.as_str()))
-        || message.description.as_deref().is_some_and(swallows)
-    {
-        return None;
-    }
-    let mut stamps = headers.get_all(header::REQUEST_INFO);
-    match (stamps.next(), stamps.next()) {
-        (Some(stamp), None) => Some(stamp.as_str()),
-        _ => None,
-    }
 }
 
 /// The ids of a command: from its headers, in either spelling, or made here.

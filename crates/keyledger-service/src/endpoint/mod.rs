@@ -37,7 +37,7 @@ pub(crate) use history::Folds;
 pub(crate) use past::LastPast;
 pub(crate) use reply::Refused;
 
-use self::{command::request_info, reply::Answer};
+use self::reply::Answer;
 use crate::{
     edge::Edge,
     identity,
@@ -210,7 +210,7 @@ impl Serving {
     async fn serve(self, mut endpoint: Endpoint) {
         while let Some(request) = endpoint.next().await {
             let message = &request.message;
-            let sender = identity::sender(request_info(message));
+            let sender = identity::sender(identity::request_info(message));
             let family = self.family(message);
             let lane = self.shared.families.lane(family);
             // Not in the endpoint's set: what was taken is finished, also while the service stops.

@@ -23,7 +23,6 @@ use keyledger_wire::{
 };
 
 use super::{
-    command::request_info,
     history, pages, past,
     reply::{Answer, Refused, ok, refuse},
 };
@@ -73,7 +72,11 @@ pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
 
 async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, Refused> {
     let now = (shared.clock)();
-    identity::identify(&shared.live.ledger.read(), request_info(message), now)?;
+    identity::identify(
+        &shared.live.ledger.read(),
+        identity::request_info(message),
+        now,
+    )?;
     let payload = &message.payload;
     let tokens: Vec<_> = tail.split('.').collect();
     Ok(match tokens[..] {
@@ -273,7 +276,12 @@ pub(super) async fn rebuild(shared: &Shared, message: &Message) -> Answer {
 
 async fn rebuild_now(shared: &Shared, message: &Message) -> Result<Rebuilt, Refused> {
     let now = (shared.clock)();
-    let known = identity::identify(&shared.live.ledger.read(), request_info(message), now)?.known;
+    let known = identity::identify(
+        &shared.live.ledger.read(),
+        identity::request_info(message),
+        now,
+    )?
+    .known;
     if known.role != keyledger_domain::Role::Administrator {
         let why = format!("the role {} does not give rebuild", known.role);
         return Err(Rejection::Unauthorised { why }.into());

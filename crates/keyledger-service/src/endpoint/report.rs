@@ -14,7 +14,7 @@ use keyledger_wire::{Prefix, ReportReply, SlotCertificate, Status, notice::Notic
 use uuid::Uuid;
 
 use super::{
-    command::{ids, request_info},
+    command::ids,
     reply::{Answer, Refused, ok, refuse},
 };
 use crate::{
@@ -45,7 +45,7 @@ pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
 async fn take(shared: &Shared, message: &Message, ids: Ids) -> Result<ReportReply, Refused> {
     let reported = parse(shared, message)?;
     let now = (shared.clock)();
-    let info = request_info(message);
+    let info = identity::request_info(message);
     let principal =
         identity::identify_agent(&shared.live.ledger.read(), info, &reported.agent, now)?;
     shared.ready()?;

@@ -1,12 +1,11 @@
 //! What the organisation's own users may do.
 
-use keyledger_wire::{Prefix, subject::system};
+use keyledger_wire::{
+    Prefix,
+    subject::{REPLIES_OVER_IMPORTS, system},
+};
 
 use super::sharing::DISCOVERY;
-
-/// Where nats-server expects the answer to a request that came over a service import. It makes the rest up, and lets each
-/// answer through once.
-const REPLIES_OVER_IMPORTS: &str = "_R_.>";
 
 /// Subjects to publish and to subscribe to.
 #[derive(Debug, Clone, PartialEq, Eq)]
