@@ -23,7 +23,7 @@ pub enum EndingKind {
     Creds,
     /// The credentials of an agent.
     Agent,
-    /// The newest certificate over a key.
+    /// The last certificate over a key that was not revoked.
     Certificate,
 }
 
@@ -82,7 +82,7 @@ pub fn ending(ledger: &Ledger, now: Timestamp, days: u16) -> Vec<Ending> {
             | State::Destroyed
             | State::DestroyedCompromised => false,
         };
-        let at = key.state.certificates().map(|c| c.not_after).max()?;
+        let at = key.state.certified_until()?;
         let (kind, name) = (EndingKind::Certificate, name.clone());
         (lives && within.contains(&at)).then_some(Ending { at, kind, name })
     });

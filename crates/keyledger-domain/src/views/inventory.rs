@@ -106,6 +106,9 @@ pub struct InventoryRow {
     /// The newest certificate over it that was not revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<NewestCertificate>,
+    /// The end of the last of its certificates that was not revoked by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certified_until: Option<Timestamp>,
     /// The serial numbers of certificates over it that were revoked by themselves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revoked_certificates: Vec<String>,
@@ -196,6 +199,7 @@ pub(super) fn row_of(name: &Name, entry: &Entry<Key>) -> InventoryRow {
         erased: key.erased,
         revocation: key.revocation.as_deref().cloned().map(Revocation::from),
         certificate: newest_certificate(key),
+        certified_until: key.certified_until(),
         revoked_certificates: revoked_certificates(key),
         revision: entry.head.revision,
         cid: entry.head.cid,

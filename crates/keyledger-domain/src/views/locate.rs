@@ -106,6 +106,8 @@ pub enum InventorySort {
     ProtectStopAt,
     /// By the day its rotation falls due.
     RotationDueAt,
+    /// By the end of the last of its certificates.
+    CertifiedUntil,
     /// By its last change.
     ChangedAt,
 }
@@ -249,6 +251,7 @@ impl InventorySort {
             Self::CreatedAt => "created_at",
             Self::ProtectStopAt => "protect_stop_at",
             Self::RotationDueAt => "rotation_due_at",
+            Self::CertifiedUntil => "certified_until",
             Self::ChangedAt => "changed_at",
         }
     }
@@ -259,6 +262,7 @@ impl InventorySort {
             Self::CreatedAt => Some(entry.state.created_at),
             Self::ProtectStopAt => entry.state.protect_stop_at,
             Self::RotationDueAt => entry.state.rotation_due(),
+            Self::CertifiedUntil => entry.state.certified_until(),
             Self::ChangedAt => Some(entry.head.at),
         };
         at.map(Timestamp::ms)

@@ -3,7 +3,7 @@
 use keyledger_domain::{
     Timestamp,
     key::{RevocationReason, Serial},
-    views::{InventoryQuery, inventory, row},
+    views::{InventoryQuery, InventorySort, ending, inventory, row},
 };
 use serde_json::{Value, json};
 
@@ -474,6 +474,44 @@ fn a_certificate_that_ends_soon_is_among_what_expires() {
     let found = inventory(&world.ledger, &query, world.now).unwrap();
     let names: Vec<_> = found.rows.iter().map(|row| row.name.as_str()).collect();
     assert_eq!(names, ["orders"]);
+    assert_eq!(found.rows[0].certified_until, Some(day(20)));
+}
+
+#[test]
+fn a_row_says_when_the_last_certificate_ends_that_was_not_revoked() {
+    let given = given([
+        root("root"),
+        active("orders"),
+        certify("orders", json!({ "days": 20 })),
+        active("bills"),
+        certify("orders", json!({ "days": 200 })),
+    ]);
+    let world = given.world_ref();
+    let until = |world: &World, id| row(&world.ledger, &name(id)).unwrap().certified_until;
+    assert_eq!(until(world, "orders"), Some(day(200)));
+    assert_eq!(until(world, "bills"), None);
+    let sorted = InventoryQuery {
+        sort: Some(InventorySort::CertifiedUntil),
+        prefix: Some(name("or")),
+        ..InventoryQuery::default()
+    };
+    let found = inventory(&world.ledger, &sorted, world.now).unwrap();
+    assert_eq!(found.rows[0].name, name("orders"));
+    assert!(ending(&world.ledger, world.now, 30).is_empty());
+    // Once the longer one is revoked, the shorter one counts: in the row, in what expires, and in what `doctor` says.
+    let longer = serial_of(world, "orders");
+    let world = given
+        .and([revoke_certificate("orders", &longer, "superseded")])
+        .world();
+    assert_eq!(until(&world, "orders"), Some(day(20)));
+    let soon = InventoryQuery {
+        expiring_days: Some(30),
+        ..InventoryQuery::default()
+    };
+    let found = inventory(&world.ledger, &soon, world.now).unwrap();
+    assert_eq!(found.rows[0].name, name("orders"));
+    let ends = ending(&world.ledger, world.now, 30);
+    assert_eq!(ends[0].name, name("orders"));
 }
 
 #[test]

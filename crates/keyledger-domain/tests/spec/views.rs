@@ -139,6 +139,7 @@ fn in_every_order_the_pages_hold_every_key_once() {
         "created_at",
         "protect_stop_at",
         "rotation_due_at",
+        "certified_until",
         "changed_at",
     ] {
         for desc in [false, true] {

@@ -96,13 +96,13 @@ struct Locate {
     /// Keys in the archive (true), or those that are not (false)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     archived: Option<bool>,
-    /// Keys in use whose protect-stop or rotation falls due within this time, or is overdue
+    /// Keys in use whose protect-stop or rotation falls due, or whose last certificate ends, within this time, or is overdue
     #[arg(long, value_name = "DAYS", value_parser = when::parse_days)]
     expiring: Option<u16>,
     /// The inventory as it was then: 2026-11-21, 2026-11-21T10:00:00Z or -7d
     #[arg(long, value_name = "TIME", value_parser = when::parse_as_of, allow_hyphen_values = true, conflicts_with = "watch")]
     at: Option<Timestamp>,
-    /// By what to sort: name, created_at, protect_stop_at, rotation_due_at, changed_at; -FIELD turns it round
+    /// By what to sort: name, created_at, protect_stop_at, rotation_due_at, certified_until, changed_at; -FIELD turns it round
     #[arg(long, value_name = "FIELD", value_parser = Sort::parse, allow_hyphen_values = true)]
     sort: Option<Sort>,
     /// At most so many keys, 1 to 500; 100 unless said otherwise
@@ -139,10 +139,11 @@ impl Sort {
             "created_at" | "created" => InventorySort::CreatedAt,
             "protect_stop_at" => InventorySort::ProtectStopAt,
             "rotation_due_at" => InventorySort::RotationDueAt,
+            "certified_until" => InventorySort::CertifiedUntil,
             "changed_at" | "changed" => InventorySort::ChangedAt,
             _ => {
                 return Err(
-                    "use name, created_at, protect_stop_at, rotation_due_at or changed_at"
+                    "use name, created_at, protect_stop_at, rotation_due_at, certified_until or changed_at"
                         .to_owned(),
                 );
             }

@@ -38,6 +38,7 @@ pub(super) enum Column {
     ProtectsUntil,
     ProcessesUntil,
     RotationDue,
+    CertifiedUntil,
     Revoked,
     Changed,
     Revision,
@@ -45,7 +46,7 @@ pub(super) enum Column {
 
 impl Column {
     /// All of them, with what they are called on the command line and above the table.
-    const ALL: [(Self, &'static str, &'static str); 22] = [
+    const ALL: [(Self, &'static str, &'static str); 23] = [
         (Self::Name, "name", "NAME"),
         (Self::Title, "title", "TITLE"),
         (Self::State, "state", "STATE"),
@@ -65,6 +66,7 @@ impl Column {
         (Self::ProtectsUntil, "protect_stop_at", "PROTECTS UNTIL"),
         (Self::ProcessesUntil, "process_stop_at", "PROCESSES UNTIL"),
         (Self::RotationDue, "rotation_due_at", "ROTATION DUE"),
+        (Self::CertifiedUntil, "certified_until", "CERTIFIED UNTIL"),
         (Self::Revoked, "revocation", "REVOKED"),
         (Self::Changed, "changed_at", "CHANGED"),
         (Self::Revision, "revision", "REVISION"),
@@ -141,6 +143,7 @@ impl Column {
             Self::ProtectsUntil => near(row.protect_stop_at.filter(|_| in_use)),
             Self::ProcessesUntil => at(row.process_stop_at),
             Self::RotationDue => near(row.rotation_due_at.filter(|_| in_use)),
+            Self::CertifiedUntil => near(row.certified_until.filter(|_| in_use)),
             Self::Revoked => row
                 .revocation
                 .as_ref()
@@ -293,7 +296,7 @@ pub(crate) mod tests {
 
     #[test]
     fn columns_are_chosen_and_written_for_spreadsheets() {
-        let columns: Vec<_> = ["name", "owner", "protect-stop-at"]
+        let columns: Vec<_> = ["name", "owner", "protect-stop-at", "certified-until"]
             .iter()
             .map(|name| Column::parse(name).unwrap())
             .collect();
@@ -306,7 +309,13 @@ pub(crate) mod tests {
         let mut out = Output::fixed(&mut text, Some(80), Timestamp::from_ms(0));
         csv(&page, &columns, &mut out).unwrap();
         let text = String::from_utf8(text).unwrap();
-        assert!(text.starts_with("NAME,OWNER,PROTECTS UNTIL\r\n"), "{text}");
+        assert!(
+            text.starts_with(
+                "NAME,OWNER,PROTECTS UNTIL,CERTIFIED UNTIL\r\n\
+                 billing,ada,2026-12-10T09:00:00.000Z,2026-12-05T09:00:00.000Z\r\n"
+            ),
+            "{text}"
+        );
         assert_eq!(text.matches("\r\n").count(), 1 + page.rows.len());
         let refused = Column::parse("colour").unwrap_err();
         assert!(refused.contains("classification"), "{refused}");
