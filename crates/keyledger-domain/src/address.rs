@@ -5,6 +5,8 @@ use std::{fmt, net::IpAddr, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
+use crate::text::Title;
+
 /// The most bytes of an e-mail address: what a title has, since that is how it is kept.
 const MAX_EMAIL_BYTES: usize = 128;
 
@@ -75,6 +77,13 @@ impl EmailAddress {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<EmailAddress> for Title {
+    /// As events keep it, which were written before addresses had a type.
+    fn from(address: EmailAddress) -> Self {
+        Self::new(&address.0).expect("printable ASCII of at most 128 bytes is a title")
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    address::EmailAddress,
     command::{body, commands},
     name::{Aggregate, Name},
     text::{Labels, Title},
@@ -68,7 +69,7 @@ body! { optional reason;
         /// What people call it.
         title: Title,
         /// Where to write to.
-        email: Option<Title>,
+        email: Option<EmailAddress>,
         /// The unit it belongs to: a principal of kind `unit`.
         unit: Option<Name>,
         /// The person who answers for it; required of a service.
@@ -84,7 +85,7 @@ body! { optional reason;
         /// What people call it.
         title: Option<Title>,
         /// Where to write to.
-        email: Option<Title>,
+        email: Option<EmailAddress>,
         /// The unit it belongs to.
         unit: Option<Name>,
         /// The person who answers for it.

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
+    text::Title,
     time::Timestamp,
     user::check_nkey,
 };
@@ -35,7 +36,7 @@ pub fn decide(
             }
             let description = Description {
                 title: Some(r.title.clone()),
-                email: r.email.clone(),
+                email: r.email.clone().map(Title::from),
                 unit: r.unit.clone(),
                 responsible: r.responsible.clone(),
                 labels: r.labels.clone(),
@@ -89,7 +90,7 @@ pub fn decide(
         (Some(p), Command::Describe(d)) => {
             let asked = Description {
                 title: d.title.clone(),
-                email: d.email.clone(),
+                email: d.email.clone().map(Title::from),
                 unit: d.unit.clone(),
                 responsible: d.responsible.clone(),
                 labels: d.labels.clone(),

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::{Profile, Report};
 use crate::{
+    address::EmailAddress,
     command::{body, commands},
     name::{Aggregate, Name},
     text::Title,
@@ -68,7 +69,7 @@ body! { optional reason;
         /// The key that certifies the keys of its slots; the only certified authority if absent.
         issuer: Option<Name>,
         /// The holder's e-mail address, for certificates.
-        email: Option<Title>,
+        email: Option<EmailAddress>,
     }
 }
 

@@ -5,7 +5,8 @@ use nkeys::KeyPairType;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Step, command, create_account, given, issue, key_pair, name, offboard, person, revoke_user,
+    BEGINNING, Step, command, create_account, given, issue, key_pair, name, offboard, person,
+    revoke_user,
 };
 
 fn with_nkey(id: &str, nkey: &str) -> Step {
@@ -139,6 +140,34 @@ fn a_user_expires_within_a_year() {
     let then = given([]).when(service(json!({})));
     let user = &then.world.ledger.user(&name("orders")).unwrap().state;
     assert_eq!(user.expires_at - user.issued_at, 90 * 86_400);
+}
+
+#[test]
+fn a_user_expires_at_a_moment_that_is_named() {
+    let at = |moment: keyledger_domain::Timestamp| service(json!({ "expires_at": moment }));
+    for moment in [
+        BEGINNING.plus_days(1),
+        BEGINNING.plus_days(365),
+        BEGINNING.plus_ms(61_000),
+    ] {
+        let then = given([]).when(at(moment)).then(["user orders issued"]);
+        let user = &then.world.ledger.user(&name("orders")).unwrap().state;
+        assert_eq!(user.expires_at, moment.seconds());
+    }
+    for (moment, words) in [
+        (BEGINNING.plus_ms(59_000), "a minute away"),
+        (BEGINNING.plus_days(-1), "a minute away"),
+        (BEGINNING.plus_days(366), "365 days"),
+    ] {
+        given([]).when(at(moment)).then_rejected("bad_date", words);
+    }
+    let both = json!({ "expires_at": BEGINNING.plus_days(9), "expires_days": 9 });
+    given([])
+        .when(service(both))
+        .then_rejected("bad_value", "not both");
+    given([])
+        .when(service(json!({ "expires_at": "soon" })))
+        .then_rejected("malformed", "expires_at");
 }
 
 #[test]

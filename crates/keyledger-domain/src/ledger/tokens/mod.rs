@@ -225,7 +225,7 @@ impl Ledger {
                     .principal(principal)
                     .and_then(|e| e.state.openpgp.as_ref())
                     .map(|o| o.certificate.clone()),
-                email: provision.email.clone().or_else(|| {
+                email: provision.email.clone().map(Title::from).or_else(|| {
                     self.principal(principal)
                         .and_then(|e| e.state.email.clone())
                 }),

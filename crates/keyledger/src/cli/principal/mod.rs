@@ -10,6 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keyledger_custody::openpgp;
 use keyledger_domain::{
     Name,
+    address::EmailAddress,
     name::Aggregate,
     principal::{self, Kind},
     text::Title,
@@ -91,7 +92,7 @@ struct Register {
 struct Description {
     /// Where to write to
     #[arg(long, value_name = "ADDRESS")]
-    email: Option<Title>,
+    email: Option<EmailAddress>,
     /// The unit it belongs to
     #[arg(long, value_name = "PRINCIPAL")]
     unit: Option<Name>,

@@ -1,6 +1,6 @@
 //! Commands that file a task for a workstation's agent.
 
-use keyledger_domain::{Name, text::Title, token};
+use keyledger_domain::{Name, address::EmailAddress, token};
 use uuid::Uuid;
 
 use super::{confirm, profiles, watch};
@@ -66,7 +66,7 @@ pub(super) struct Provision {
     issuer: Option<Name>,
     /// The holder's e-mail address, for certificates; the principal's unless given
     #[arg(long, value_name = "ADDRESS")]
-    email: Option<Title>,
+    email: Option<EmailAddress>,
     #[command(flatten)]
     follow: Follow,
     #[command(flatten)]
