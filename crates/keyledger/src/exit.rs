@@ -12,7 +12,7 @@ Exit codes:
   1  an error: the world failed, or `doctor` found a fault
   2  the command line is wrong
   3  refused by a rule: a rejection, missing permissions, refused credentials; trying again does not help
-  4  unreachable: nobody answers, or JetStream has no leader; trying again may help
+  4  not now: nobody answers, the service is busy or starting, or JetStream has no leader; trying again may help
   5  verification failed: the ledger is not what was written
   6  `doctor` warns: nothing fails, and something should be looked at";
 
@@ -112,9 +112,7 @@ pub(crate) fn code(error: &anyhow::Error) -> Exit {
         return failure.exit;
     }
     match error.downcast_ref::<CommandError>() {
-        Some(CommandError::Refused(refusal)) if refusal.reason == "store_unavailable" => {
-            Exit::Unreachable
-        }
+        Some(CommandError::Refused(refusal)) if is_passing(refusal) => Exit::Unreachable,
         Some(CommandError::Refused(refusal)) if refusal.is_worth_retrying() => Exit::Error,
         Some(CommandError::Refused(_)) => Exit::Rejected,
         Some(CommandError::PrivateKey { .. }) => Exit::Usage,
@@ -125,6 +123,11 @@ pub(crate) fn code(error: &anyhow::Error) -> Exit {
         ) => Exit::Unreachable,
         _ => Exit::Error,
     }
+}
+
+/// True of what passes without anybody doing anything about it.
+fn is_passing(refusal: &Refusal) -> bool {
+    ["busy", "not_ready", "store_unavailable"].contains(&refusal.reason.as_str())
 }
 
 /// What to do about an error, where that is known.
@@ -199,8 +202,12 @@ mod tests {
     #[test]
     fn every_end_has_its_code() {
         assert_eq!(code(&refused("not_allowed", 409)), Exit::Rejected);
-        assert_eq!(code(&refused("not_ready", 503)), Exit::Error);
-        assert_eq!(code(&refused("store_unavailable", 503)), Exit::Unreachable);
+        for passing in ["busy", "not_ready", "store_unavailable"] {
+            assert_eq!(code(&refused(passing, 503)), Exit::Unreachable, "{passing}");
+        }
+        for lasting in ["store_full", "custody_failed", "clock_skewed"] {
+            assert_eq!(code(&refused(lasting, 503)), Exit::Error, "{lasting}");
+        }
         let subject = "keys.queries.status".to_owned();
         assert_eq!(
             code(&CommandError::NobodyServes { subject }.into()),
