@@ -161,7 +161,7 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// A service owns as itself or as its principal, and brings no public key that is known already: what it says of a key binds
+    /// A service owns as itself or as its principal, puts keys below its own only, and brings no public key that is known already: what it says of a key binds
     /// whoever it names.
     fn check_service(
         &self,
@@ -171,10 +171,11 @@ impl Ledger {
     ) -> Result<(), Rejection> {
         use key::Command as C;
         let refuse = |why: String| Err(Rejection::Unauthorised { why });
-        let (owner, public) = match command {
-            C::Generate(c) => (c.owner.as_ref(), None),
+        let (owner, parent, public) = match command {
+            C::Generate(c) => (c.owner.as_ref(), c.parent.as_ref(), None),
             C::Register(c) => (
                 c.owner.as_ref(),
+                c.parent.as_ref(),
                 Fingerprint::of_text(c.algorithm, &c.public_key),
             ),
             C::Rotate(c) => {
@@ -182,9 +183,9 @@ impl Ledger {
                 let public = key.zip(c.public_key.as_deref());
                 let public =
                     public.and_then(|(algorithm, text)| Fingerprint::of_text(algorithm, text));
-                (None, public)
+                (None, None, public)
             }
-            C::Describe(c) => (c.owner.as_ref(), None),
+            C::Describe(c) => (c.owner.as_ref(), None, None),
             C::Activate(_)
             | C::Suspend(_)
             | C::Resume(_)
@@ -196,7 +197,7 @@ impl Ledger {
             | C::Schedule(_)
             | C::Certify(_)
             | C::Install(_)
-            | C::RevokeCertificate(_) => (None, None),
+            | C::RevokeCertificate(_) => (None, None, None),
         };
         if let Some(owner) = owner
             && !self.stands_for(user, owner)
@@ -204,6 +205,13 @@ impl Ledger {
             return refuse(format!(
                 "service {user} owns keys as itself or as its own principal, and {owner} is neither: leave `owner` out, or \
                  have an administrator describe the key"
+            ));
+        }
+        if let Some(parent) = parent
+            && !self.has_key(user, parent)
+        {
+            return refuse(format!(
+                "service {user} puts keys below keys of its own only, and {parent} is none: leave `parent` out"
             ));
         }
         let known = public.into_iter().flat_map(|public| self.bearers(public));
@@ -216,6 +224,16 @@ impl Ledger {
             )),
             None => Ok(()),
         }
+    }
+
+    /// True of a key that a service was given, or that it or its principal owns. Below any other, a key of its would keep that one
+    /// from being destroyed, and stand in the hierarchy of somebody else.
+    fn has_key(&self, user: &Name, key: &Name) -> bool {
+        let given = self
+            .user(user)
+            .is_some_and(|u| user == key || u.state.keys.contains(key));
+        let owner = self.key(key).and_then(|e| e.state.owner.as_ref());
+        given || owner.is_some_and(|owner| self.stands_for(user, owner))
     }
 
     /// True of the principal that a user was issued for, and of a service that bears the user's name.

@@ -264,6 +264,7 @@ fn a_service_brings_only_new_public_keys_and_owns_as_itself() {
         ),
         issue("mallory", "staff", json!({ "role": "service" })),
         registered("known", &spki(1), json!({})),
+        registered("shops", &spki(3), json!({ "owner": "shop" })),
         active("other"),
     ])
     .world();
@@ -298,6 +299,26 @@ fn a_service_brings_only_new_public_keys_and_owns_as_itself() {
             body["owner"] = json!(owner);
             assert_eq!(may(user, verb, body), allowed, "{user} {verb} for {owner}");
         }
+    }
+    for (user, parent, allowed) in [
+        ("till", "shops", true),
+        ("till", "till", true),
+        ("orders", "shops", false),
+        ("till", "other", false),
+        ("till", "nowhere", false),
+    ] {
+        let generate = json!({ "algorithm": "ed25519", "parent": parent });
+        assert_eq!(
+            may(user, "generate", generate),
+            allowed,
+            "{user} below {parent}"
+        );
+        let register = json!({ "algorithm": "ed25519", "public_key": spki(9), "parent": parent });
+        assert_eq!(
+            may(user, "register", register),
+            allowed,
+            "{user} below {parent}"
+        );
     }
     let bring = |n| json!({ "algorithm": "ed25519", "public_key": spki(n) });
     assert!(may("orders", "register", bring(2)));
