@@ -1,6 +1,8 @@
 //! PEM as the world writes it (RFC 7468 §2 asks parsers to be lenient): text around the block, a byte order mark, lines of any
 //! width, indentation, spaces at their ends, CRLF, all in one line. What is inside is held to DER elsewhere.
 
+use std::borrow::Cow;
+
 use data_encoding::BASE64;
 
 const BEGIN: &str = "-----BEGIN ";
@@ -66,6 +68,24 @@ impl Block<'_> {
         };
         label_of_old == label
     }
+}
+
+/// The text of a file: UTF-8, or UTF-16 as Windows writes it, known by its mark or by a zero beside each letter. What is neither
+/// stands around a block, and is not looked at.
+#[must_use]
+pub fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    let big = match bytes {
+        [0xfe, 0xff, ..] | [0, b'-', ..] => true,
+        [0xff, 0xfe, ..] | [b'-', 0, ..] => false,
+        _ => return String::from_utf8_lossy(bytes),
+    };
+    let unit = |pair: &[u8; 2]| match big {
+        true => u16::from_be_bytes(*pair),
+        false => u16::from_le_bytes(*pair),
+    };
+    let (pairs, _) = bytes.as_chunks::<2>();
+    let units: Vec<u16> = pairs.iter().map(unit).collect();
+    String::from_utf16_lossy(&units).into()
 }
 
 /// The blocks in a text, in their order, whole ones only.

@@ -9,6 +9,7 @@ use keyledger_domain::{
     Algorithm, Name, Purpose, Purposes, Role,
     key::{Class, Classification, Custodian, RevocationReason, State},
     name::Aggregate,
+    pem,
     principal::Kind,
     private_key::{self, PrivateKey},
     record::Ids,
@@ -222,12 +223,12 @@ pub(crate) fn public_key(path: &Path) -> anyhow::Result<String> {
     };
     read.with_context(|| format!("the public key {}", path.display()))?;
     check_public(path, &bytes)?;
+    let text = pem::text_of(&bytes);
+    if text.contains("-----BEGIN ") {
+        return Ok(text.trim().to_owned());
+    }
     Ok(match String::from_utf8(bytes) {
         Ok(text) => text.trim().to_owned(),
-        // What stands around a block may be in any encoding.
-        Err(other) if other.as_bytes().windows(11).any(|w| w == b"-----BEGIN ") => {
-            String::from_utf8_lossy(other.as_bytes()).into_owned()
-        }
         Err(der) => STANDARD.encode(der.as_bytes()),
     })
 }
@@ -236,10 +237,12 @@ pub(crate) fn public_key(path: &Path) -> anyhow::Result<String> {
 pub(crate) fn certificate(path: &Path) -> anyhow::Result<String> {
     let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     check_public(path, &bytes)?;
-    String::from_utf8(bytes).map_err(|_| {
-        let problem = format!("{} is neither PEM nor ASCII armor", path.display());
-        Failure::new(Exit::Usage, problem).into()
-    })
+    let text = pem::text_of(&bytes);
+    if text.contains("-----BEGIN ") {
+        return Ok(text.into_owned());
+    }
+    let problem = format!("{} is neither PEM nor ASCII armor", path.display());
+    Err(Failure::new(Exit::Usage, problem).into())
 }
 
 /// Refuses a file that holds a private key, in whatever form: nothing of it is to be sent.
@@ -357,5 +360,18 @@ mod tests {
         );
         fs::write(file.path(), [0x30, 0x2a, 0xff]).unwrap();
         assert_eq!(public_key(file.path()).unwrap(), "MCr/");
+    }
+
+    #[test]
+    fn a_file_that_windows_wrote_is_sent_as_text() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let pem = "-----BEGIN PUBLIC KEY-----\r\nMCow\r\n-----END PUBLIC KEY-----";
+        let text = format!("\u{feff}{pem}\r\n");
+        let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        fs::write(file.path(), bytes).unwrap();
+        for read in [public_key(file.path()), certificate(file.path())] {
+            let read = read.unwrap();
+            assert_eq!(read.trim_start_matches('\u{feff}').trim(), pem);
+        }
     }
 }

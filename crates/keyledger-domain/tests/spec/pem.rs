@@ -47,6 +47,32 @@ fn a_block_is_read_however_it_is_laid_out() {
 }
 
 #[test]
+fn a_file_in_utf_16_is_read_as_one_in_utf_8() {
+    let text = block("PUBLIC KEY", KEY);
+    let le = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    let be = |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_be_bytes).collect() };
+    let marked = format!("\u{feff}{text}");
+    for (what, file) in [
+        ("UTF-8", text.clone().into_bytes()),
+        ("UTF-16, little-endian, marked", le(&marked)),
+        ("UTF-16, big-endian, marked", be(&marked)),
+        ("UTF-16, little-endian", le(&text)),
+        ("UTF-16, big-endian", be(&text)),
+        (
+            "text of Latin-1 before",
+            [b"f\xfcr\n", text.as_bytes()].concat(),
+        ),
+    ] {
+        let read = pem::text_of(&file);
+        let read = normalised(Algorithm::P256, &read);
+        assert_eq!(read.as_deref(), Ok(KEY), "{what}");
+    }
+    // One byte too many, or no text at all, is no reason to fall over.
+    assert_eq!(pem::text_of(&[0xff, 0xfe, b'a']), "\u{feff}");
+    assert_eq!(pem::text_of(&[]), "");
+}
+
+#[test]
 fn an_rsa_key_is_read_in_pkcs_1_too() {
     let text = block("RSA PUBLIC KEY", PKCS1);
     assert_eq!(normalised(Algorithm::Rsa3072, &text).as_deref(), Ok(RSA));

@@ -30,7 +30,7 @@ impl Csr {
     /// Reads a request in PEM or DER.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
         let bytes = files::read(path, 2 * MAX_CERTIFICATE_BYTES)?;
-        let text = String::from_utf8_lossy(&bytes);
+        let text = pem::text_of(&bytes);
         let der = if text.contains("-----BEGIN ") {
             pem::one(&text, "CERTIFICATE REQUEST").map_err(|e| files::refused(path, e))?
         } else {

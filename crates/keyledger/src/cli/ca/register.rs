@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use keyledger_domain::{Algorithm, Name, Purpose, Purposes, key, text::Title};
+use keyledger_domain::{Algorithm, Name, Purpose, Purposes, key, pem, text::Title};
 use keyledger_service::x509::{Certificate, MAX_CERTIFICATE_BYTES, PublicKeyKind, check_root};
 
 use super::certified;
@@ -52,8 +52,7 @@ impl Register {
         let file = &self.certificate;
         let bytes = files::read(file, 2 * MAX_CERTIFICATE_BYTES)?;
         args::check_public(file, &bytes)?;
-        // What stands around the block may be in any encoding.
-        let text = String::from_utf8_lossy(&bytes);
+        let text = pem::text_of(&bytes);
         if !text.contains("-----BEGIN ") {
             return Err(not_pem(file));
         }
