@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use keyledger_testkit::{run, tools};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     load::{Load, nothing_lost_nothing_twice},
@@ -100,11 +100,79 @@ async fn a_lost_quorum_is_said_with_the_stream_that_has_no_leader() {
     }
     // What is folded is told all the same.
     assert_eq!(admin.key("a").await["state"], "pre-active");
+    eventually("doctor says that there is no leader", || async {
+        let (code, findings) = doctor(&world).await;
+        let cluster = of(&findings, "cluster");
+        let said = cluster["found"].as_str().unwrap_or_default();
+        said.contains("JetStream of 3 servers has no leader") && code == Some(1)
+    })
+    .await;
     world.cluster.restart(0).await;
     eventually("commands are taken again", || async {
         let subject = "keys.commands.key.activate.a";
         let reply = send_raw(nats, subject, Default::default(), "{}").await;
         reply.is_ok_and(|reply| reply["status"] == "accepted")
+    })
+    .await;
+    service.stop().await;
+}
+
+/// What the very binary says of the cluster: its exit code, and its findings.
+async fn doctor(world: &ClusterWorld) -> (Option<i32>, Value) {
+    let mut command = std::process::Command::new(tools::keyledger());
+    command.args([
+        "doctor",
+        "--json",
+        "--server",
+        &world.cluster.url(),
+        "--creds",
+    ]);
+    command.arg(world.organisation.creds("admin"));
+    let ended = run(command, b"", Duration::from_secs(30)).await;
+    // Of two documents none could be read.
+    let findings = serde_json::from_str(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {ended}"));
+    (ended.code, findings)
+}
+
+fn of<'a>(findings: &'a Value, what: &str) -> &'a Value {
+    let mut found = findings.as_array().unwrap().iter();
+    found.find(|it| it["what"] == what).unwrap_or(&Value::Null)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doctor_names_a_server_that_is_known_and_silent_and_calls_nothing_confirmed_there() {
+    let mut world = ClusterWorld::new().await;
+    let service = world.serve().await;
+    eventually("all three hold every JWT", || async {
+        let (_, findings) = doctor(&world).await;
+        let said = of(&findings, "account JWTs")["found"].to_string();
+        said.contains("confirmed on every server") && said.matches(", ").count() == 2
+    })
+    .await;
+    let leader = world.cluster.wait_for_leader().await;
+    let silent = (leader + 1) % 3;
+    world.cluster.kill9(silent);
+    eventually("the silent one is named", || async {
+        let (code, findings) = doctor(&world).await;
+        let jwts = of(&findings, "account JWTs");
+        let said = jwts["found"].as_str().unwrap_or_default();
+        if said.contains("confirmed on every server") {
+            return false; // it is not missed yet
+        }
+        let (cluster, remedy) = (of(&findings, "cluster"), jwts["remedy"].to_string());
+        said.contains("NOT KNOWN of")
+            && said.contains("which does not answer")
+            && remedy.contains("bring it back")
+            && cluster["found"].to_string().contains("1 of 3 servers away")
+            && jwts["level"] == "warn"
+            && code == Some(6)
+    })
+    .await;
+    world.cluster.restart(silent).await;
+    eventually("it is confirmed there too", || async {
+        let (_, findings) = doctor(&world).await;
+        let said = of(&findings, "account JWTs")["found"].to_string();
+        said.contains("confirmed on every server") && said.matches(", ").count() == 2
     })
     .await;
     service.stop().await;
