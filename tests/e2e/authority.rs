@@ -119,6 +119,15 @@ impl<'a> Desk<'a> {
             .await
     }
 
+    /// The same of several lines, one after the other, all of which succeed: what the last one said.
+    pub(crate) async fn done<L: AsRef<str>>(&self, lines: impl IntoIterator<Item = L>) -> String {
+        let mut said = String::new();
+        for line in lines {
+            said = self.ca(line.as_ref()).await.expect_success();
+        }
+        said
+    }
+
     pub(crate) async fn openssl(&self, arguments: &str) -> Run {
         self.program(Path::new("openssl"), arguments).await
     }
@@ -188,6 +197,15 @@ async fn a_root_without_a_network_vouches_for_an_authority_that_has_one() {
     let verify =
         "verify -x509_strict -purpose sslserver -CAfile root-ca.pem -untrusted issuing.pem web.pem";
     let _ = desk.openssl(verify).await.expect_success();
+    // So is the root's own: what it vouched for goes on under the new one.
+    let said = desk.done(["renew root-ca --request root.request"]).await;
+    assert!(said.contains("ca accept root.response"), "{said}");
+    desk.signed("root").await;
+    let _ = desk.done(["accept root.response --out renewed.pem"]).await;
+    let renewed = admin.ask("certificates.root-ca", json!({})).await;
+    assert_eq!(renewed["certificates"].as_array().unwrap().len(), 2);
+    let verify = verify.replace("root-ca.pem", "renewed.pem");
+    let _ = desk.openssl(&verify).await.expect_success();
     let _ = world.verify(&admin).await;
 }
 

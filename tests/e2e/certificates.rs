@@ -5,29 +5,38 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::{authority::Desk, world::World};
+use crate::{
+    authority::Desk,
+    world::{Admin, World},
+};
 
 fn json_of(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
 }
 
-/// A root, an authority below it, and a certificate of a web server.
+/// A root, and an authority below it.
 async fn organisation(desk: &Desk<'_>) {
-    for line in [
-        "create root --subject CN=Root,O=Example",
-        "create issuing --subject Issuing --issuer root",
-        "chain root --leaf --out root.pem",
-        "chain issuing --leaf --out issuing.pem",
-    ] {
-        let _ = desk.ca(line).await.expect_success();
-    }
+    let _ = desk
+        .done([
+            "create root --subject CN=Root,O=Example",
+            "create issuing --subject Issuing --issuer root",
+            "chain root --leaf --out root.pem",
+            "chain issuing --leaf --out issuing.pem",
+        ])
+        .await;
+}
+
+/// A key to be certified.
+async fn key(admin: &Admin, name: &str) {
+    let body = json!({ "algorithm": "p-256", "activate": true });
+    admin.send("key.generate", name, body).await.unwrap();
 }
 
 /// What `openssl` says of the web server's chain, with the list of each authority in it.
 async fn judged(desk: &Desk<'_>) -> Result<String, String> {
-    for line in ["crl root --out root.crl", "crl issuing --out issuing.crl"] {
-        let _ = desk.ca(line).await.expect_success();
-    }
+    let _ = desk
+        .done(["crl root --out root.crl", "crl issuing --out issuing.crl"])
+        .await;
     let verify = "verify -x509_strict -crl_check_all -CAfile root.pem -CRLfile root.crl -CRLfile issuing.crl -untrusted issuing.pem \
                   web.pem";
     let run = desk.openssl(verify).await;
@@ -46,8 +55,7 @@ async fn every_list_of_a_chain_passes_until_one_certificate_is_revoked() {
     let admin = world.administrator().await;
     let desk = Desk::new(&world);
     organisation(&desk).await;
-    let body = json!({ "algorithm": "p-256", "activate": true });
-    admin.send("key.generate", "web", body).await.unwrap();
+    key(&admin, "web").await;
     let certify = "certify web --issuer issuing --subject www.example.org --usage server_auth --dns www.example.org --ip 192.0.2.7 \
                    --days";
     let said = desk.ca(&format!("{certify} 4000d")).await.expect_success();
@@ -58,10 +66,7 @@ async fn every_list_of_a_chain_passes_until_one_certificate_is_revoked() {
         renewed["certificate"]["cut_short_from"].is_null(),
         "{renewed}"
     );
-    let _ = desk
-        .ca("chain web --leaf --out web.pem")
-        .await
-        .expect_success();
+    let _ = desk.done(["chain web --leaf --out web.pem"]).await;
     let said = judged(&desk).await.unwrap();
     assert!(said.contains("OK"), "{said}");
     let text = desk.openssl("x509 -in web.pem -noout -text").await;
@@ -72,7 +77,7 @@ async fn every_list_of_a_chain_passes_until_one_certificate_is_revoked() {
         "revoke issuing --serial {} --revocation-reason superseded --reason renamed",
         serial.to_uppercase()
     );
-    let _ = desk.ca(&revoke).await.expect_success();
+    let _ = desk.done([&revoke]).await;
     let said = judged(&desk).await.unwrap_err();
     assert!(said.contains("certificate revoked"), "{said}");
     assert_eq!(
@@ -106,6 +111,43 @@ async fn every_list_of_a_chain_passes_until_one_certificate_is_revoked() {
 }
 
 #[tokio::test]
+async fn authorities_renew_their_certificates_and_what_they_issued_goes_on() {
+    let world = World::new().await;
+    let _service = world.serve().await;
+    let admin = world.administrator().await;
+    let desk = Desk::new(&world);
+    organisation(&desk).await;
+    key(&admin, "web").await;
+    let certify = "certify web --issuer issuing --subject www.example.org --days 90d";
+    let _ = desk.done([certify, "chain web --leaf --out web.pem"]).await;
+    let before = json_of(&desk.done(["show root --json"]).await);
+    let said = desk.done(["renew root"]).await;
+    assert!(said.contains("certified root"), "{said}");
+    let _ = desk.done(["renew issuing --days 400d"]).await;
+    let after = json_of(&desk.done(["show root --json"]).await);
+    assert_ne!(after["serial"], before["serial"]);
+    for same in ["subject", "path_length", "issuer"] {
+        assert_eq!(after[same], before[same], "{same}");
+    }
+    // The old certificate of the web server under the new one of the root, and the other way round.
+    let said = judged(&desk).await.unwrap();
+    assert!(said.contains("OK"), "{said}");
+    let _ = desk
+        .done([
+            "chain root --leaf --out root.pem",
+            "chain issuing --leaf --out issuing.pem",
+        ])
+        .await;
+    let said = judged(&desk).await.unwrap();
+    assert!(said.contains("OK"), "{said}");
+    let refused = desk.ca("renew web").await.expect_failure();
+    assert!(refused.contains("web is no authority"), "{refused}");
+    let refused = desk.ca("renew root --request r").await.expect_failure();
+    assert!(refused.contains("leave --request out"), "{refused}");
+    let _ = world.verify(&admin).await;
+}
+
+#[tokio::test]
 async fn what_cannot_be_certified_takes_no_name() {
     let world = World::new().await;
     let _service = world.serve().await;
@@ -126,7 +168,7 @@ async fn what_cannot_be_certified_takes_no_name() {
         assert!(refused.contains(words), "{line}: {refused}");
         assert!(!world.has_key("root").await, "{line}");
     }
-    let _ = desk.ca("create root --subject Root").await.expect_success();
+    let _ = desk.done(["create root --subject Root"]).await;
     // A root that another has the key of, and whose certificate holds for too long.
     let _ = desk
         .openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout k.key -subj /CN=Far -days 9000 -out far.pem -addext keyUsage=critical,keyCertSign,cRLSign")
@@ -153,17 +195,13 @@ async fn a_request_of_somebody_else_is_certified_under_a_name_of_its_own() {
         .expect_success();
     let certify = "certify web --csr web.csr --issuer issuing --subject www.example.org --usage server_auth --dns www.example.org \
                    --days 36h";
-    let _ = desk.ca(certify).await.expect_success();
-    let _ = desk
-        .ca("chain web --leaf --out web.pem")
-        .await
-        .expect_success();
+    let _ = desk.done([certify]).await;
+    let _ = desk.done(["chain web --leaf --out web.pem"]).await;
     let said = judged(&desk).await.unwrap();
     assert!(said.contains("OK"), "{said}");
     // Again, over the key that is known now; and not under a name of another key.
-    let _ = desk.ca(certify).await.expect_success();
-    let body = json!({ "algorithm": "p-256", "activate": true });
-    admin.send("key.generate", "other", body).await.unwrap();
+    let _ = desk.done([certify]).await;
+    key(&admin, "other").await;
     let refused = desk
         .ca(&certify.replace("certify web", "certify other"))
         .await
@@ -190,10 +228,9 @@ async fn nothing_in_a_ledger_stops_a_list() {
     let admin = world.administrator().await;
     let desk = Desk::new(&world);
     organisation(&desk).await;
-    let body = json!({ "algorithm": "p-256", "activate": true });
-    admin.send("key.generate", "web", body).await.unwrap();
+    key(&admin, "web").await;
     let certify = "certify web --issuer issuing --subject www.example.org --days 90d";
-    let _ = desk.ca(certify).await.expect_success();
+    let _ = desk.done([certify]).await;
     let revoke = |at: &str| json!({ "revocation_reason": "key_compromise", "reason": "stolen", "compromise_occurred_at": at });
     let refused = admin
         .send("key.revoke", "web", revoke("0226-11-20T00:00:00Z"))
@@ -210,8 +247,5 @@ async fn nothing_in_a_ledger_stops_a_list() {
         .await
         .unwrap_err();
     assert_eq!(refused["reason"], "in_use");
-    let _ = desk
-        .ca("crl issuing --out issuing.crl")
-        .await
-        .expect_success();
+    let _ = desk.done(["crl issuing --out issuing.crl"]).await;
 }

@@ -310,6 +310,7 @@ impl Service {
             families: Families::new(cores()),
             folds: Default::default(),
             last_past: Default::default(),
+            last_list: Default::default(),
             turns: Default::default(),
             crl_url: options.crl_url.clone(),
             durability: durability.clone(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keyledger_custody::Custody;
-use keyledger_domain::{Name, key::Certification, signed::RequiredSignatures};
+use keyledger_domain::{Name, key::Certification, signed::RequiredSignatures, views::Budget};
 use keyledger_wire::Prefix;
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     reserve::Reserve,
     signers::Signers,
     store::Store,
+    tokens::LastList,
     trust::{TrustHealth, Watch},
     x509::{Anchors, CrlUrl},
 };
@@ -26,6 +27,11 @@ impl Shared {
     /// Where whoever reads a certificate finds the list of what its issuer revoked.
     pub(crate) fn crl_url(&self, wanted: &Certification) -> Option<String> {
         self.crl_url_of(wanted.issuer.as_ref()?)
+    }
+
+    /// How many bytes a page may have: what fits a message of the server that it is connected to.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::of(self.nats.server_info().max_payload)
     }
 
     /// The same by the issuer.
@@ -59,6 +65,8 @@ pub(crate) struct Shared {
     pub(crate) folds: Folds,
     /// The ledger of the past moment that was asked about last.
     pub(crate) last_past: Arc<LastPast>,
+    /// The long list of revoked certificates that was signed last.
+    pub(crate) last_list: LastList,
     /// Who makes a version of which key.
     pub(crate) turns: Turns,
     /// Where the lists of revoked certificates are published, if they are.

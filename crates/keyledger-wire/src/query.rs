@@ -220,8 +220,23 @@ pub struct OpenpgpCertificate {
 pub struct Crl {
     /// Whose certificates.
     pub issuer: keyledger_domain::Name,
-    /// Base64 of the DER.
+    /// Base64 of the DER; of a list that is too long for a message, of this page's part of it.
     pub crl: String,
+    /// How many bytes the whole list has.
+    #[serde(default)]
+    pub bytes: usize,
+    /// What to send as `after` for the next page of the same list; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// Asks for the list of an authority's revoked certificates.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CrlQuery {
+    /// The `next` of the page before: more of the list that was signed for the first page. Absent, a new list is signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// What an authority whose secret half is kept elsewhere is to sign.
@@ -231,8 +246,12 @@ pub struct ToBeSigned {
     pub issuer: keyledger_domain::Name,
     /// Base64 of the DER of the certificate under which it issues.
     pub issuer_certificate: String,
-    /// Base64 of the DER to be signed: of a certificate, or of a list of revoked certificates.
+    /// Base64 of the DER to be signed: of a certificate, or of a list of revoked certificates; of a list that is too long for a
+    /// message, of this page's part of it.
     pub to_be_signed: String,
+    /// What to send as `after` for the next page of the same list; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Asks for the list of an authority's revoked certificates, to be signed elsewhere.
@@ -242,6 +261,9 @@ pub struct CrlWanted {
     /// Days until the next one is there at the latest, 1 to 366; 180 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days: Option<u16>,
+    /// The `next` of the page before, of a question for the same days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
 }
 
 /// A view was rebuilt from the ledger.
@@ -561,8 +583,8 @@ pub const QUESTIONS: &[Question] = &[
     Question {
         name: "certificates-crl",
         tail: "certificates.crl.*",
-        about: "The list of the certificates of one authority that were revoked, signed now",
-        schema: || schemars::schema_for!(Nothing),
+        about: "The list of the certificates of one authority that were revoked, signed now; of a long list a page",
+        schema: || schemars::schema_for!(CrlQuery),
         answer: || schemars::schema_for!(Crl),
     },
     Question {

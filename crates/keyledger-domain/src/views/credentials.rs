@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::page::{self, ListQuery, Page};
+use super::page::{self, Budget, ListQuery, Page};
 use crate::{
     account::{Account, Purpose},
     ledger::{Entry, Ledger},
@@ -161,6 +161,7 @@ pub fn all_users(
     ledger: &Ledger,
     query: &UserQuery,
     now: Timestamp,
+    budget: Budget,
 ) -> Result<Page<UserRow>, Rejection> {
     for (aggregate, name) in [
         (Aggregate::Account, &query.account),
@@ -188,7 +189,7 @@ pub fn all_users(
         limit: query.limit,
         after: query.after.clone(),
     };
-    page::by_name(found, &page, |name, user| user_row(name, user, now))
+    page::by_name(found, &page, budget, |name, user| user_row(name, user, now))
 }
 
 /// The users of an account, by name.
@@ -201,13 +202,16 @@ pub fn users(
     account: &Name,
     query: &ListQuery,
     now: Timestamp,
+    budget: Budget,
 ) -> Result<Page<UserRow>, Rejection> {
     if ledger.account(account).is_none() {
         let id = HistoryId::new(Aggregate::Account, account.clone());
         return Err(Rejection::NotFound(id));
     }
     let of_account = ledger.users().filter(|(_, u)| u.state.account == *account);
-    page::by_name(of_account, query, |name, user| user_row(name, user, now))
+    page::by_name(of_account, query, budget, |name, user| {
+        user_row(name, user, now)
+    })
 }
 
 /// The user `name`.
@@ -221,8 +225,12 @@ pub fn user(ledger: &Ledger, name: &Name, now: Timestamp) -> Option<UserRow> {
 /// # Errors
 ///
 /// [`Rejection::OutOfRange`] if the limit is.
-pub fn accounts(ledger: &Ledger, query: &ListQuery) -> Result<Page<AccountRow>, Rejection> {
-    page::by_name(ledger.accounts(), query, account_row)
+pub fn accounts(
+    ledger: &Ledger,
+    query: &ListQuery,
+    budget: Budget,
+) -> Result<Page<AccountRow>, Rejection> {
+    page::by_name(ledger.accounts(), query, budget, account_row)
 }
 
 /// The account `name`.

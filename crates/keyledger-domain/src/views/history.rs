@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     credentials, inventory,
-    page::{self, Filling},
+    page::{self, Budget, Filling},
     principals, tokens,
 };
 use crate::{
@@ -171,7 +171,7 @@ impl HistoryFold {
 }
 
 /// A page of the timeline of one history while it is filled: as much as fits a message.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct TimelinePage {
     fold: HistoryFold,
     entries: Filling<TimelineEntry>,
@@ -180,10 +180,10 @@ pub struct TimelinePage {
 impl TimelinePage {
     /// Begins a page behind what was folded.
     #[must_use]
-    pub fn behind(fold: HistoryFold) -> Self {
+    pub fn behind(fold: HistoryFold, budget: Budget) -> Self {
         Self {
             fold,
-            entries: Filling::default(),
+            entries: Filling::of(budget),
         }
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     inventory::{InventoryRow, row_of},
-    page::{self, Filling, Page},
+    page::{self, Budget, Filling, Page},
 };
 use crate::{
     algorithm::{Algorithm, Purpose},
@@ -130,6 +130,7 @@ pub fn inventory(
     ledger: &Ledger,
     query: &InventoryQuery,
     now: Timestamp,
+    budget: Budget,
 ) -> Result<InventoryPage, Rejection> {
     let limit = page::limit(query.limit)?;
     let sort = query.sort.unwrap_or_default();
@@ -159,7 +160,7 @@ pub fn inventory(
         });
     }
     found.sort_unstable_by(|a, b| order(desc, (a.0, a.1), (b.0, b.1)));
-    let mut page = Filling::default();
+    let mut page = Filling::of(budget);
     let mut last = None;
     for (value, name, entry) in found.iter().take(limit) {
         if !page.add(row_of(name, entry)) {

@@ -18,7 +18,7 @@ pub use ending::{Ending, EndingKind, Stuck, ending, stuck};
 pub use history::{Change, HistoryFold, HistoryQuery, TimelineEntry, TimelinePage, timeline};
 pub use inventory::{InventoryRow, NewestCertificate, row};
 pub use locate::{InventoryPage, InventoryQuery, InventorySort, States, inventory};
-pub use page::{Filling, ListQuery, Page};
+pub use page::{Budget, Filling, ListQuery, Page};
 pub use principals::{PrincipalDetail, PrincipalRow};
 pub use search::{Search, SearchPage, SearchQuery, SearchRow};
 pub use tokens::TokenRow;

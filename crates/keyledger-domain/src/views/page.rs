@@ -8,6 +8,44 @@ use crate::{name::Name, rejection::Rejection};
 pub const MAX_PAGE: u16 = 500;
 /// The most bytes of a page's rows as JSON, unless one alone is larger: what fits NATS's default message with some to spare.
 pub const MAX_PAGE_BYTES: usize = 896 * 1_024;
+
+/// The most bytes of a page: what fits a message of the server with some to spare, and never more than [`MAX_PAGE_BYTES`], since
+/// others on its way may take no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget(usize);
+
+impl Budget {
+    /// Of a server that takes messages of so many bytes.
+    #[must_use]
+    pub const fn of(max_payload: usize) -> Self {
+        let most = max_payload / 8 * 7;
+        Self(if most < MAX_PAGE_BYTES {
+            most
+        } else {
+            MAX_PAGE_BYTES
+        })
+    }
+
+    /// In bytes.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        self.0
+    }
+
+    /// What of it is left for the bytes of a page that come in base64, in whole groups of three, so that the text of one page can
+    /// be put behind that of another.
+    #[must_use]
+    pub const fn base64(self) -> usize {
+        let left = self.0.saturating_sub(2 * FRAME_BYTES) / 4 * 3;
+        if left < 3 { 3 } else { left }
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(MAX_PAGE_BYTES)
+    }
+}
 /// The bytes of a page that are not its rows: `next`, `total`, and the names of the fields.
 const FRAME_BYTES: usize = 512;
 /// The rows of a page when nobody says.
@@ -62,23 +100,28 @@ pub struct Filling<R> {
     /// Those that fit.
     pub rows: Vec<R>,
     bytes: usize,
+    budget: Budget,
 }
 
-impl<R> Default for Filling<R> {
-    fn default() -> Self {
+impl<R> Filling<R> {
+    /// Begins a page.
+    #[must_use]
+    pub const fn of(budget: Budget) -> Self {
         Self {
             rows: Vec::new(),
             bytes: FRAME_BYTES,
+            budget,
         }
     }
 }
 
 impl<R: Serialize> Filling<R> {
     /// Begins a page that has something else on it too.
-    pub fn beside(other: &impl Serialize) -> Self {
+    pub fn beside(other: &impl Serialize, budget: Budget) -> Self {
         Self {
             rows: Vec::new(),
             bytes: FRAME_BYTES + json_bytes(other),
+            budget,
         }
     }
 
@@ -86,7 +129,7 @@ impl<R: Serialize> Filling<R> {
     pub fn add(&mut self, row: R) -> bool {
         // With the comma behind it.
         let bytes = json_bytes(&row) + 1;
-        if self.bytes + bytes > MAX_PAGE_BYTES && !self.rows.is_empty() {
+        if self.bytes + bytes > self.budget.0 && !self.rows.is_empty() {
             return false;
         }
         self.bytes += bytes;
@@ -103,6 +146,7 @@ impl<R: Serialize> Filling<R> {
 pub(super) fn by_name<'a, S: 'a, R: Serialize>(
     entries: impl Iterator<Item = (&'a Name, &'a S)>,
     query: &ListQuery,
+    budget: Budget,
     row: impl Fn(&Name, &S) -> R,
 ) -> Result<Page<R>, Rejection> {
     let mut entries: Vec<_> = entries.collect();
@@ -110,6 +154,7 @@ pub(super) fn by_name<'a, S: 'a, R: Serialize>(
     sorted(
         &entries,
         query,
+        budget,
         |(name, _)| *name,
         |(name, state)| row(name, state),
     )
@@ -123,6 +168,7 @@ pub(super) fn by_name<'a, S: 'a, R: Serialize>(
 pub fn sorted<E, R: Serialize>(
     entries: &[E],
     query: &ListQuery,
+    budget: Budget,
     name: impl Fn(&E) -> &Name,
     row: impl Fn(&E) -> R,
 ) -> Result<Page<R>, Rejection> {
@@ -131,7 +177,7 @@ pub fn sorted<E, R: Serialize>(
     let from = query.after.as_ref().map_or(0, |after| {
         entries.partition_point(|entry| name(entry) <= after)
     });
-    let mut page = Filling::default();
+    let mut page = Filling::of(budget);
     let mut next = None;
     for entry in entries[from..].iter().take(limit) {
         if !page.add(row(entry)) {

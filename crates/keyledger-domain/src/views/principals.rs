@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::page::{self, ListQuery, Page};
+use super::page::{self, Budget, ListQuery, Page};
 use crate::{
     ledger::{Entry, Ledger},
     name::Name,
@@ -76,8 +76,12 @@ pub struct PrincipalDetail {
 /// # Errors
 ///
 /// [`Rejection::OutOfRange`] if the limit is.
-pub fn principals(ledger: &Ledger, query: &ListQuery) -> Result<Page<PrincipalRow>, Rejection> {
-    page::by_name(ledger.principals(), query, principal_row)
+pub fn principals(
+    ledger: &Ledger,
+    query: &ListQuery,
+    budget: Budget,
+) -> Result<Page<PrincipalRow>, Rejection> {
+    page::by_name(ledger.principals(), query, budget, principal_row)
 }
 
 /// The principal `name`.

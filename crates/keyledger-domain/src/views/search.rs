@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::page::{self, Filling};
+use super::page::{self, Budget, Filling};
 use crate::{
     cid::EventCid,
     name::{Aggregate, Name},
@@ -100,12 +100,16 @@ impl<'a> Search<'a> {
     /// # Errors
     ///
     /// [`Rejection::OutOfRange`] if the limit is.
-    pub fn new(query: &'a SearchQuery, users: Vec<Box<str>>) -> Result<Self, Rejection> {
+    pub fn new(
+        query: &'a SearchQuery,
+        users: Vec<Box<str>>,
+        budget: Budget,
+    ) -> Result<Self, Rejection> {
         Ok(Self {
             limit: page::limit(query.limit)?,
             query,
             users,
-            found: Filling::default(),
+            found: Filling::of(budget),
             next: None,
         })
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::page::{self, ListQuery, Page};
+use super::page::{self, Budget, ListQuery, Page};
 use crate::{
     ledger::{Entry, Ledger},
     name::Name,
@@ -138,8 +138,12 @@ pub struct OnToken {
 /// # Errors
 ///
 /// [`Rejection::OutOfRange`] if the limit is.
-pub fn tokens(ledger: &Ledger, query: &ListQuery) -> Result<Page<TokenRow>, Rejection> {
-    page::by_name(ledger.tokens(), query, |name, entry| {
+pub fn tokens(
+    ledger: &Ledger,
+    query: &ListQuery,
+    budget: Budget,
+) -> Result<Page<TokenRow>, Rejection> {
+    page::by_name(ledger.tokens(), query, budget, |name, entry| {
         token_row(ledger, name, entry)
     })
 }

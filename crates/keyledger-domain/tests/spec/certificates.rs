@@ -2,14 +2,14 @@
 
 use keyledger_domain::{
     Timestamp,
-    key::{RevocationReason, Serial},
-    views::{InventoryQuery, InventorySort, ending, inventory, row},
+    key::{self, RevocationReason, Serial},
+    views::{Budget, InventoryQuery, InventorySort, ending, inventory, row},
 };
 use serde_json::{Value, json};
 
 use crate::support::{
-    BEGINNING, Step, World, active, authority, far_key, generate, given, install, key, name,
-    please, revoke,
+    BEGINNING, Step, World, active, authority, far_authority, far_key, generate, given, install,
+    key, name, please, revoke,
 };
 
 fn day(n: i64) -> Timestamp {
@@ -234,6 +234,56 @@ fn the_end_that_a_clock_makes_is_no_revocation() {
     assert!(!by_hand.world.key("k").ended_by_clock());
     let revoked = given([active("k"), Step::Later(10)]).when(revoke("k", "superseded"));
     assert!(!revoked.world.key("k").ended_by_clock());
+}
+
+#[test]
+fn a_root_renews_its_own_certificate_and_goes_on() {
+    let renew = json!({ "subject": "Root", "days": 7_300, "path_length": 1 });
+    let then = given([root("root"), Step::Later(7_000)])
+        .when(key("certify", "root", renew.clone()))
+        .then(["key root certified", "key root scheduled"]);
+    assert_eq!(then.world.key("root").protect_stop_at, Some(day(14_300)));
+    let then = then
+        .given()
+        .and([Step::Later(400), Step::Tick])
+        .when(active("orders"));
+    let then = then.given().when(certify("orders", json!({ "days": 90 })));
+    then.then(["key orders certified"]);
+    for (change, reason, words) in [
+        (json!({ "issuer": "root" }), "bad_value", "without `issuer`"),
+        (
+            json!({ "path_length": null }),
+            "bad_value",
+            "how many authorities",
+        ),
+        (json!({ "path_length": 5 }), "out_of_range", "0 to 4"),
+        (json!({ "days": 7_301 }), "out_of_range", "7300"),
+    ] {
+        let mut body = renew.clone();
+        let change = change.as_object().unwrap().clone();
+        body.as_object_mut().unwrap().extend(change);
+        given([root("root")])
+            .when(key("certify", "root", body))
+            .then_rejected(reason, words);
+    }
+}
+
+#[test]
+fn a_root_elsewhere_is_asked_for_its_next_certificate_and_no_new_key_for_its_first() {
+    let world = given(far_authority("far")).and([far_key("new")]).world();
+    let wanted: key::Certification = serde_json::from_value::<key::Certify>(
+        json!({ "subject": "Far", "days": 90, "path_length": 1 }),
+    )
+    .unwrap()
+    .certification();
+    let check = |id| {
+        world
+            .ledger
+            .check_certify_elsewhere(&name(id), &wanted, world.now)
+    };
+    assert_eq!(check("far"), Ok(()));
+    let said = check("new").unwrap_err().to_string();
+    assert!(said.contains("offline ca-init"), "{said}");
 }
 
 #[test]
@@ -471,7 +521,7 @@ fn a_certificate_that_ends_soon_is_among_what_expires() {
         prefix: None,
         ..InventoryQuery::default()
     };
-    let found = inventory(&world.ledger, &query, world.now).unwrap();
+    let found = inventory(&world.ledger, &query, world.now, Budget::default()).unwrap();
     let names: Vec<_> = found.rows.iter().map(|row| row.name.as_str()).collect();
     assert_eq!(names, ["orders"]);
     assert_eq!(found.rows[0].certified_until, Some(day(20)));
@@ -495,7 +545,7 @@ fn a_row_says_when_the_last_certificate_ends_that_was_not_revoked() {
         prefix: Some(name("or")),
         ..InventoryQuery::default()
     };
-    let found = inventory(&world.ledger, &sorted, world.now).unwrap();
+    let found = inventory(&world.ledger, &sorted, world.now, Budget::default()).unwrap();
     assert_eq!(found.rows[0].name, name("orders"));
     assert!(ending(&world.ledger, world.now, 30).is_empty());
     // Once the longer one is revoked, the shorter one counts: in the row, in what expires, and in what `doctor` says.
@@ -508,7 +558,7 @@ fn a_row_says_when_the_last_certificate_ends_that_was_not_revoked() {
         expiring_days: Some(30),
         ..InventoryQuery::default()
     };
-    let found = inventory(&world.ledger, &soon, world.now).unwrap();
+    let found = inventory(&world.ledger, &soon, world.now, Budget::default()).unwrap();
     assert_eq!(found.rows[0].name, name("orders"));
     let ends = ending(&world.ledger, world.now, 30);
     assert_eq!(ends[0].name, name("orders"));

@@ -67,8 +67,8 @@ fn only_an_authority_certifies_others() {
         .when(certify("orders", json!({ "issuer": "nowhere" })))
         .then_rejected("not_found", "nowhere");
     // Neither a certificate without authority, nor an authority that was revoked.
-    let leaf = certify("ca2", json!({}));
-    given(orders().into_iter().chain([leaf]))
+    let leaf = certify("ca2", json!({ "issuer": "ca" }));
+    given(authority("ca").into_iter().chain(orders()).chain([leaf]))
         .when(certify("orders", json!({ "issuer": "ca2" })))
         .then_rejected("bad_value", "it is no authority");
     let gone = authority("ca")

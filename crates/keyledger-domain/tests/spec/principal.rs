@@ -60,6 +60,24 @@ fn a_unit_never_belongs_to_itself() {
 
 #[test]
 fn what_is_described_already_writes_nothing() {
+    for wrong in [
+        "ann",
+        "ann@",
+        "a b@example.org",
+        "ann@example.org@x",
+        "änn@example.org",
+    ] {
+        given([person("ann")])
+            .when(principal("describe", "ann", json!({ "email": wrong })))
+            .then_rejected("malformed", "field email");
+        given([])
+            .when(principal(
+                "register",
+                "ann",
+                json!({ "kind": "person", "title": "Ann", "email": wrong }),
+            ))
+            .then_rejected("malformed", "is not an e-mail address");
+    }
     let mail = principal("describe", "ann", json!({ "email": "ann@example.org" }));
     given([person("ann"), mail.clone()])
         .when(mail)
@@ -226,7 +244,8 @@ fn what_nobody_answers_for_is_listed_until_somebody_does() {
             without_owner: Some(true),
             ..views::InventoryQuery::default()
         };
-        let page = views::inventory(&world.ledger, &query, world.now).unwrap();
+        let page =
+            views::inventory(&world.ledger, &query, world.now, views::Budget::default()).unwrap();
         page.rows
             .iter()
             .map(|row| row.name.to_string())

@@ -3,7 +3,7 @@
 use keyledger_domain::{
     Record,
     token::{Slot, SlotShown},
-    views::{HistoryFold, HistoryQuery, TimelinePage, timeline},
+    views::{Budget, HistoryFold, HistoryQuery, TimelinePage, timeline},
 };
 
 use crate::support::{SERIAL, Say, Step, forged, given, history, shown, surroundings, then};
@@ -43,7 +43,7 @@ fn a_history_larger_than_a_message_is_read_page_by_page() {
     // Each page begins with what was folded before it, and reads nothing of that again.
     let (mut read, mut pages, mut fold) = (Vec::new(), 0, HistoryFold::default());
     while read.len() < records.len() {
-        let mut page = TimelinePage::behind(fold.clone());
+        let mut page = TimelinePage::behind(fold.clone(), Budget::default());
         let from = read.len();
         for (record, cid, sequence) in &records[from..] {
             if !page.add(record, *cid, *sequence).unwrap() {
@@ -87,7 +87,7 @@ fn a_page_of_records_that_do_not_follow_is_refused() {
         .iter()
         .find(|(record, ..)| record.history == token && record.revision == 2);
     let (record, cid, sequence) = of_it.unwrap();
-    let mut page = TimelinePage::behind(HistoryFold::default());
+    let mut page = TimelinePage::behind(HistoryFold::default(), Budget::default());
     assert!(page.add(record, *cid, *sequence).is_err());
 }
 

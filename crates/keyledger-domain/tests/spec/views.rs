@@ -5,7 +5,7 @@ use keyledger_domain::{
     command::parse_payload,
     token::Step as Stage,
     views::{
-        InventoryPage, InventoryQuery, ListQuery, Page, UserState, credentials, inventory,
+        Budget, InventoryPage, InventoryQuery, ListQuery, Page, UserState, credentials, inventory,
         principals, row, timeline, tokens,
     },
 };
@@ -17,7 +17,7 @@ use crate::support::{
 
 fn ask(world: &World, question: &Value) -> InventoryPage {
     let query: InventoryQuery = parse_payload(question.to_string().as_bytes()).unwrap();
-    inventory(&world.ledger, &query, world.now).unwrap()
+    inventory(&world.ledger, &query, world.now, Budget::default()).unwrap()
 }
 
 fn names(page: &InventoryPage) -> Vec<&str> {
@@ -114,7 +114,7 @@ fn a_question_is_refused_by_the_field_that_is_wrong() {
         ),
     ] {
         let query = parse_payload(question.to_string().as_bytes()).unwrap();
-        let no = inventory(&world.ledger, &query, world.now).unwrap_err();
+        let no = inventory(&world.ledger, &query, world.now, Budget::default()).unwrap_err();
         assert_eq!(no.reason(), reason, "{question}");
     }
 }
@@ -338,7 +338,14 @@ fn users_are_issued_expired_or_revoked() {
     ])
     .world();
     let all = ListQuery::default();
-    let page = credentials::users(&world.ledger, &name("staff"), &all, world.now).unwrap();
+    let page = credentials::users(
+        &world.ledger,
+        &name("staff"),
+        &all,
+        world.now,
+        Budget::default(),
+    )
+    .unwrap();
     let found: Vec<_> = page
         .rows
         .iter()
@@ -352,14 +359,21 @@ fn users_are_issued_expired_or_revoked() {
     ];
     assert_eq!(found, expected);
     assert_eq!(page.rows[0].expires_at, Some(BEGINNING.plus_days(1)));
-    let nowhere = credentials::users(&world.ledger, &name("nowhere"), &all, world.now);
+    let nowhere = credentials::users(
+        &world.ledger,
+        &name("nowhere"),
+        &all,
+        world.now,
+        Budget::default(),
+    );
     assert_eq!(nowhere.unwrap_err().reason(), "not_found");
 }
 
 #[test]
 fn accounts_and_the_operator_show_their_signing_keys() {
     let world = World::organisation();
-    let accounts = credentials::accounts(&world.ledger, &ListQuery::default()).unwrap();
+    let accounts =
+        credentials::accounts(&world.ledger, &ListQuery::default(), Budget::default()).unwrap();
     let found: Vec<_> = accounts
         .rows
         .iter()
@@ -384,7 +398,7 @@ fn lists_by_name_come_in_pages() {
             limit: Some(2),
             after: after.map(name),
         };
-        principals::principals(&world.ledger, &query).unwrap()
+        principals::principals(&world.ledger, &query, Budget::default()).unwrap()
     };
     let first = ask(None);
     assert_eq!(
@@ -480,7 +494,12 @@ fn tokens_are_listed_in_pages() {
     let enrolled = (1..=5).map(|serial| token_of(serial, "enrol", json!({})));
     let world = given(surroundings().into_iter().chain(enrolled)).world();
     let query = |json: Value| parse_payload::<ListQuery>(json.to_string().as_bytes()).unwrap();
-    let page = tokens::tokens(&world.ledger, &query(json!({ "limit": 3 }))).unwrap();
+    let page = tokens::tokens(
+        &world.ledger,
+        &query(json!({ "limit": 3 })),
+        Budget::default(),
+    )
+    .unwrap();
     let serials: Vec<_> = page.rows.iter().map(|row| row.name.as_str()).collect();
     assert_eq!((serials, page.total), (vec!["1", "2", "3"], 5));
     assert!(page.rows.iter().all(|row| row.state == "enrolled"));
@@ -512,7 +531,7 @@ fn a_page_of_large_rows_fits_a_message() {
     }
     let (mut query, mut found, mut pages) = (ListQuery::default(), 0, 0);
     loop {
-        let page = tokens::tokens(&world.ledger, &query).unwrap();
+        let page = tokens::tokens(&world.ledger, &query, Budget::default()).unwrap();
         assert!(serde_json::to_vec(&page).unwrap().len() < 1_000_000);
         (found, pages) = (found + page.rows.len(), pages + 1);
         let Some(next) = page.next else { break };

@@ -103,7 +103,7 @@ pub(super) async fn page(
         reached = on_a_thread(move || fold(reached, events)).await??;
         shared.folds.keep(id, reached.clone());
     }
-    let mut page = TimelinePage::behind(reached.fold.clone());
+    let mut page = TimelinePage::behind(reached.fold.clone(), shared.budget());
     while reached.revision < until {
         let events = next(shared, id, &reached, until).await?;
         let filled = on_a_thread(move || fill(page, &reached, events)).await??;

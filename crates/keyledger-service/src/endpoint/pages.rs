@@ -2,7 +2,7 @@
 
 use keyledger_domain::{
     Rejection,
-    views::{Filling, ListQuery, page},
+    views::{Budget, Filling, ListQuery, page},
 };
 use keyledger_wire::query::{AuthorizedKeys, Certificates, LinesQuery};
 
@@ -14,6 +14,7 @@ use keyledger_wire::query::{AuthorizedKeys, Certificates, LinesQuery};
 pub(super) fn certificates(
     all: Certificates,
     query: &ListQuery,
+    budget: Budget,
 ) -> Result<Certificates, Rejection> {
     let limit = page::limit(query.limit)?;
     let from = match &query.after {
@@ -29,7 +30,7 @@ pub(super) fn certificates(
             })?
         }
     };
-    let mut page = Filling::beside(&all.chain);
+    let mut page = Filling::beside(&all.chain, budget);
     let total = all.certificates.len();
     for certificate in all.certificates.into_iter().skip(from).take(limit) {
         if !page.add(certificate) {
@@ -46,9 +47,9 @@ pub(super) fn certificates(
 }
 
 /// A page of lines.
-pub(super) fn lines(all: AuthorizedKeys, query: LinesQuery) -> AuthorizedKeys {
+pub(super) fn lines(all: AuthorizedKeys, query: LinesQuery, budget: Budget) -> AuthorizedKeys {
     let from = usize::try_from(query.after.unwrap_or_default()).unwrap_or(usize::MAX);
-    let mut page = Filling::default();
+    let mut page = Filling::of(budget);
     let total = all.lines.len();
     for line in all.lines.into_iter().skip(from) {
         if !page.add(line) {
@@ -91,7 +92,8 @@ mod tests {
         let (mut found, mut pages) = (Vec::new(), 0);
         let mut query = ListQuery::default();
         loop {
-            let page = certificates(all.clone(), &query).expect("the question is good");
+            let page =
+                certificates(all.clone(), &query, Budget::default()).expect("the question is good");
             let bytes = serde_json::to_vec(&page).expect("it is JSON").len();
             assert!(bytes <= MAX_PAGE_BYTES, "{bytes}");
             assert_eq!(page.chain, all.chain);
@@ -103,7 +105,7 @@ mod tests {
         assert_eq!(found, all.certificates);
         assert!(pages > 1);
         query.after = Some(name("nowhere"));
-        assert!(certificates(all, &query).is_err());
+        assert!(certificates(all, &query, Budget::default()).is_err());
     }
 
     #[test]
@@ -117,7 +119,7 @@ mod tests {
         };
         let (mut found, mut query) = (Vec::new(), LinesQuery::default());
         loop {
-            let page = lines(all.clone(), query);
+            let page = lines(all.clone(), query, Budget::default());
             assert!(serde_json::to_vec(&page).expect("it is JSON").len() <= MAX_PAGE_BYTES);
             found.extend(page.lines);
             let Some(next) = page.next else { break };
@@ -125,7 +127,7 @@ mod tests {
         }
         assert_eq!(found, all.lines);
         query.after = Some(u32::MAX);
-        let beyond = lines(all, query);
+        let beyond = lines(all, query, Budget::default());
         assert!(beyond.lines.is_empty() && beyond.next.is_none());
     }
 }

@@ -10,14 +10,14 @@ use keyledger_domain::{
     name::{Aggregate, HistoryId},
     verify::{SignedHead, StoredEvent as Exported, export},
     views::{
-        self, Filling, HistoryQuery, InventoryQuery, ListQuery, Page, Search, SearchPage,
+        self, Budget, Filling, HistoryQuery, InventoryQuery, ListQuery, Page, Search, SearchPage,
         SearchQuery, UserQuery, page::sorted,
     },
 };
 use keyledger_wire::{
     Prefix, SERVICE_VERSION,
     query::{
-        Certificates, Crl, CrlWanted, EventsPage, EventsQuery, InventoryRemade, IssuedQuery,
+        Certificates, CrlQuery, CrlWanted, EventsPage, EventsQuery, InventoryRemade, IssuedQuery,
         LinesQuery, Nothing, OpenpgpCertificate, Rebuilt, ServiceStatus,
     },
 };
@@ -35,6 +35,8 @@ use crate::{
 
 /// The most bytes of an answer: a message of NATS's default size, less its frame.
 const MAX_ANSWER_BYTES: usize = 900 * 1024;
+/// What the headers of an answer may take of the server's largest message.
+const HEADER_BYTES: usize = 256;
 /// Events of a page when nobody says, and at most.
 const EVENTS_PAGE: (u16, u16) = (200, 500);
 /// Events that are read at once for a page.
@@ -52,18 +54,13 @@ pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
     if answer.as_ref().is_err_and(Refused::is_of_state) && shared.handler.catch_up().await.is_ok() {
         answer = ask(shared, message, tail).await;
     }
+    let room = shared.nats.server_info().max_payload;
+    let most = MAX_ANSWER_BYTES.min(room.saturating_sub(HEADER_BYTES));
     match answer {
-        Ok(answer) if answer.0.len() > MAX_ANSWER_BYTES => {
+        Ok(answer) if answer.0.len() > most => {
             // Every list has pages that fit: this is one thing that is larger than any message.
             let what = "bytes of an answer";
-            refuse(
-                Rejection::LimitReached {
-                    what,
-                    max: MAX_ANSWER_BYTES,
-                }
-                .into(),
-                None,
-            )
+            refuse(Rejection::LimitReached { what, max: most }.into(), None)
         }
         Ok(answer) => answer,
         Err(refused) => refuse(refused, None),
@@ -78,6 +75,7 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         now,
     )?;
     let payload = &message.payload;
+    let budget = shared.budget();
     let tokens: Vec<_> = tail.split('.').collect();
     Ok(match tokens[..] {
         ["inventory", "locate"] => {
@@ -95,14 +93,19 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
                 Some(at) => {
                     let past = past::as_of(shared, at).await?;
                     let (page, past) = on_a_thread(move || {
-                        let page = views::inventory(&past.ledger, &query, at);
+                        let page = views::inventory(&past.ledger, &query, at, budget);
                         (page, past)
                     })
                     .await?;
                     shared.last_past.keep(past);
                     ok(&page?)
                 }
-                None => ok(&views::inventory(&shared.live.ledger.read(), &query, now)?),
+                None => ok(&views::inventory(
+                    &shared.live.ledger.read(),
+                    &query,
+                    now,
+                    budget,
+                )?),
             }
         }
         ["inventory", "show", name] => {
@@ -124,6 +127,7 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
                 &shared.live.ledger.read(),
                 &query,
                 now,
+                budget,
             )?)
         }
         ["users", "show", name] => {
@@ -146,6 +150,7 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
             ok(&views::principals::principals(
                 &shared.live.ledger.read(),
                 &query,
+                budget,
             )?)
         }
         ["operator"] => {
@@ -157,7 +162,11 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         }
         ["tokens"] => {
             let query: ListQuery = parse_payload(payload)?;
-            ok(&views::tokens::tokens(&shared.live.ledger.read(), &query)?)
+            ok(&views::tokens::tokens(
+                &shared.live.ledger.read(),
+                &query,
+                budget,
+            )?)
         }
         ["tokens", "trust"] => {
             let _: Nothing = parse_payload(payload)?;
@@ -173,11 +182,11 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
             let query: LinesQuery = parse_payload(payload)?;
             let name = parse_name(name)?;
             let lines = tokens::authorized_keys(&shared.live.ledger.read(), &name, now)?;
-            ok(&pages::lines(lines, query))
+            ok(&pages::lines(lines, query, budget))
         }
         ["openpgp"] => {
             let query: ListQuery = parse_payload(payload)?;
-            ok(&openpgp(&shared.live.ledger.read(), &query)?)
+            ok(&openpgp(&shared.live.ledger.read(), &query, budget)?)
         }
         ["openpgp", "show", name] => {
             let _: Nothing = parse_payload(payload)?;
@@ -185,11 +194,8 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
             ok(&tokens::certificate_of(&shared.live.ledger.read(), id)?)
         }
         ["certificates", "crl", issuer] => {
-            let _: Nothing = parse_payload(payload)?;
-            let issuer = parse_name(issuer)?;
-            let crl = tokens::crl(shared, &issuer, now).await?;
-            let crl = data_encoding::BASE64.encode(&crl);
-            ok(&Crl { issuer, crl })
+            let query: CrlQuery = parse_payload(payload)?;
+            ok(&tokens::crl(shared, &parse_name(issuer)?, &query, now).await?)
         }
         ["certificates", "to_be_signed", key] => {
             let certify: key::Certify = parse_payload(payload)?;
@@ -208,7 +214,7 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         ["certificates", key] => {
             let query: ListQuery = parse_payload(payload)?;
             let all = certificates(&shared.live.ledger.read(), parse_name(key)?, now)?;
-            ok(&pages::certificates(all, &query)?)
+            ok(&pages::certificates(all, &query, budget)?)
         }
         ["authorities"] => {
             let query: ListQuery = parse_payload(payload)?;
@@ -222,6 +228,7 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
                 &issuer,
                 &query,
                 now,
+                budget,
             )?)
         }
         ["accounts"] => {
@@ -229,6 +236,7 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
             ok(&views::credentials::accounts(
                 &shared.live.ledger.read(),
                 &query,
+                budget,
             )?)
         }
         ["credentials", account] => {
@@ -239,6 +247,7 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
                 &account,
                 &query,
                 now,
+                budget,
             )?)
         }
         ["ledger", "head"] => {
@@ -300,7 +309,11 @@ async fn rebuild_now(shared: &Shared, message: &Message) -> Result<Rebuilt, Refu
 }
 
 /// The certificates of all principals that have one and act, by name.
-fn openpgp(ledger: &Ledger, query: &ListQuery) -> Result<Page<OpenpgpCertificate>, Rejection> {
+fn openpgp(
+    ledger: &Ledger,
+    query: &ListQuery,
+    budget: Budget,
+) -> Result<Page<OpenpgpCertificate>, Rejection> {
     let has_one = ledger
         .principals()
         .filter(|(_, p)| p.state.openpgp.is_some());
@@ -309,7 +322,13 @@ fn openpgp(ledger: &Ledger, query: &ListQuery) -> Result<Page<OpenpgpCertificate
     let found = names.into_iter();
     let found = found.filter_map(|name| tokens::openpgp_certificate(ledger, name));
     let found: Vec<_> = found.collect();
-    sorted(&found, query, |found| &found.principal, Clone::clone)
+    sorted(
+        &found,
+        query,
+        budget,
+        |found| &found.principal,
+        Clone::clone,
+    )
 }
 
 fn parse_name(text: &str) -> Result<Name, Rejection> {
@@ -352,7 +371,7 @@ async fn search(shared: &Shared, query: &SearchQuery) -> Result<SearchPage, Refu
         };
         query.principal.as_ref().map(of).unwrap_or_default()
     };
-    let mut search = Search::new(query, users)?;
+    let mut search = Search::new(query, users, shared.budget())?;
     let last = shared.live.position().sequence;
     let mut after = match (query.after, query.since) {
         (Some(after), _) => after,
@@ -440,7 +459,7 @@ async fn events(shared: &Shared, query: EventsQuery) -> Result<EventsPage, Refus
         }
         .into());
     }
-    let mut lines = Filling::default();
+    let mut lines = Filling::of(shared.budget());
     let (mut after, mut left) = (query.after, usize::from(limit));
     while left > 0 {
         // As many as may fit, and no more in memory than a few pages of the largest.
@@ -506,7 +525,7 @@ async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refuse
         ..InventoryQuery::default()
     };
     let ledger = shared.live.ledger.read();
-    let expiring = views::inventory(&ledger, &soon, now)?.total;
+    let expiring = views::inventory(&ledger, &soon, now, shared.budget())?.total;
     let unconfirmed = ledger
         .accounts()
         .filter(|(_, a)| a.state.confirmed != Some(a.state.issued_at))

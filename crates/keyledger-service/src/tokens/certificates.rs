@@ -14,7 +14,7 @@ use super::wanted::{Wanted, other_name};
 use crate::{
     material::MaterialError,
     shared::Shared,
-    x509::{Certificate, DistinguishedName, Issuer, ToBeSigned},
+    x509::{Certificate, DistinguishedName, IssueError, Issuer, ToBeSigned},
 };
 
 /// Why there is no certificate.
@@ -51,8 +51,8 @@ pub(crate) async fn certify(
     spki: &[u8],
     now: Timestamp,
 ) -> Result<Certified, CertifyError> {
-    let wanted = Wanted::of(name, certify, spki, shared.crl_url(certify), now)?;
-    wanted.check_name(&shared.live.ledger.read(), name, now)?;
+    let mut wanted = Wanted::of(name, certify, spki, shared.crl_url(certify), now)?;
+    wanted.keep_name(&shared.live.ledger.read(), name, now)?;
     let root = certify.issuer.is_none().then_some(&wanted.subject);
     let signing = Signing::of(shared, wanted.issuer, root, now)?;
     issue(shared, &wanted, &signing, now).await
@@ -170,8 +170,7 @@ impl Signing {
     ) -> Result<Self, CertifyError> {
         let ledger = shared.live.ledger.read();
         let (issuer, holds) = if let Some(root) = root {
-            let issuer = Issuer::new_root(root, &public_key(&ledger, name)?);
-            (issuer.map_err(|e| bad("issuer", &e.to_string()))?, None)
+            (root_of(&ledger, name, root, now)?, None)
         } else {
             let certificate = authority_of(&ledger, name, now)?;
             let holds = (certificate.not_before(), certificate.not_after());
@@ -241,8 +240,18 @@ impl Signing {
         })
     }
 
-    /// Has custody sign.
-    pub(super) async fn sign(
+    /// Has custody sign: the certificate in DER.
+    async fn sign(
+        &self,
+        shared: &Shared,
+        to_be_signed: &ToBeSigned,
+    ) -> Result<Vec<u8>, CertifyError> {
+        let signature = self.signature(shared, to_be_signed).await?;
+        to_be_signed.finish(&signature).map_err(failed)
+    }
+
+    /// Has custody sign: the signature.
+    pub(super) async fn signature(
         &self,
         shared: &Shared,
         to_be_signed: &ToBeSigned,
@@ -256,9 +265,7 @@ impl Signing {
         };
         let custody = &shared.custody;
         let signature = custody.sign(&sealed, &self.context, self.algorithm, to_be_signed.bytes());
-        to_be_signed
-            .finish(&signature.map_err(failed)?)
-            .map_err(failed)
+        signature.map_err(failed)
     }
 }
 
@@ -271,11 +278,28 @@ pub(super) fn authority_of(
     let key = ledger.key(name).map(|e| &e.state);
     let key = key.ok_or_else(|| no_key(name))?;
     let fault = match key.is_authority() {
-        true => "its certificate as an authority has ended or was revoked: renew it first",
+        true => {
+            "its certificate as an authority has ended or was revoked: renew it first, with `keyledger ca renew`"
+        }
         false => "it is no authority",
     };
     let certified = key.authority_at(now);
     read(certified.ok_or_else(|| bad("issuer", fault))?)
+}
+
+/// A root that signs its own certificate: its first one as `subject`, or the next.
+fn root_of(
+    ledger: &Ledger,
+    name: &Name,
+    subject: &DistinguishedName,
+    now: Timestamp,
+) -> Result<Issuer, CertifyError> {
+    let key = ledger.key(name).map(|e| &e.state);
+    let issuer = match key.and_then(|key| key.lists_under(now)) {
+        Some(before) => Issuer::renewing(&read(before)?),
+        None => Issuer::new_root(subject, &public_key(ledger, name)?).map_err(IssueError::from),
+    };
+    issuer.map_err(|e| bad("issuer", &e.to_string()))
 }
 
 /// The certificate under which the key `name` signs lists at `now`.

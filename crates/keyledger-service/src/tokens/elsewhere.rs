@@ -1,5 +1,6 @@
 //! Authorities whose secret half is kept elsewhere: what they are to sign, and what they signed.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64;
 use keyledger_domain::{
     Name, Rejection, Timestamp,
@@ -12,6 +13,7 @@ use super::{
     certificates::{
         CertifyError, authority_of, bad, check_same_name, failed, lists_under, public_key,
     },
+    list_pages::{Place, changed},
     lists::list,
     wanted::Wanted,
 };
@@ -35,12 +37,19 @@ pub(crate) fn to_be_signed(
     let certify = certify.certification();
     ledger.check_certify_elsewhere(name, &certify, now)?;
     let spki = public_key(&ledger, name)?;
-    let wanted = Wanted::of(name, &certify, &spki, shared.crl_url(&certify), now)?;
-    wanted.check_name(&ledger, name, now)?;
-    let certificate = authority_of(&ledger, wanted.issuer, now)?;
-    let issuer = Issuer::of(&certificate).map_err(failed)?;
-    let holds = (certificate.not_before(), certificate.not_after());
-    let draft = wanted.draft(&issuer, Some(holds), now)?;
+    let mut wanted = Wanted::of(name, &certify, &spki, shared.crl_url(&certify), now)?;
+    wanted.keep_name(&ledger, name, now)?;
+    let (certificate, issuer, holds) = if certify.issuer.is_none() {
+        let before = lists_under(&ledger, name, now)?;
+        let issuer = Issuer::renewing(&before).map_err(failed)?;
+        (before, issuer, None)
+    } else {
+        let certificate = authority_of(&ledger, wanted.issuer, now)?;
+        let issuer = Issuer::of(&certificate).map_err(failed)?;
+        let holds = (certificate.not_before(), certificate.not_after());
+        (certificate, issuer, Some(holds))
+    };
+    let draft = wanted.draft(&issuer, holds, now)?;
     Ok(answer(wanted.issuer, &certificate, &draft.to_be_signed))
 }
 
@@ -72,8 +81,30 @@ pub(crate) fn crl_to_be_signed(
     }
     let certificate = lists_under(&ledger, issuer, now)?;
     let signs = Issuer::of(&certificate).map_err(failed)?;
-    let draft = list(&ledger, issuer, now).draft(&signs, now, i64::from(days))?;
-    Ok(answer(issuer, &certificate, &draft))
+    let digest = |draft: &ToBeSigned| digest(&SHA256, draft.bytes()).as_ref().to_vec();
+    let (draft, place) = match &wanted.after {
+        None => {
+            let list = list(&ledger, issuer, now);
+            let draft = list.draft(&signs, now, i64::from(days))?;
+            let place = list.begins(now, digest(&draft));
+            (draft, place)
+        }
+        Some(after) => {
+            let place = Place::parse(after)?;
+            let list = list(&ledger, issuer, place.at).numbered(place.number);
+            let draft = list.draft(&signs, place.at, i64::from(days))?;
+            if digest(&draft) != place.proof {
+                return Err(changed().into());
+            }
+            (draft, place)
+        }
+    };
+    let (to_be_signed, next) = place.page(draft.bytes(), shared.budget())?;
+    Ok(query::ToBeSigned {
+        next,
+        to_be_signed,
+        ..answer(issuer, &certificate, &draft)
+    })
 }
 
 /// What a certificate that was signed elsewhere says, if its issuer as the ledger knows it signed it over the public key of the key
@@ -127,6 +158,7 @@ fn answer(
         issuer: issuer.clone(),
         issuer_certificate: BASE64.encode(certificate.der()),
         to_be_signed: BASE64.encode(to_be_signed.bytes()),
+        next: None,
     }
 }
 

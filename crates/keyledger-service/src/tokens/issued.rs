@@ -4,7 +4,7 @@ use keyledger_domain::{
     Ledger, Name, Rejection, Timestamp,
     key::{self, Certified, MAX_PERIOD_DAYS},
     name::{Aggregate, HistoryId},
-    views::{ListQuery, Page},
+    views::{Budget, Filling, ListQuery, Page, page},
 };
 use keyledger_wire::query::{AuthorityRow, CertificateState, IssuedQuery, IssuedRow};
 
@@ -14,11 +14,6 @@ use super::{
 };
 use crate::{shared::Shared, x509::CertificateRevocationReason};
 
-/// The rows of a page when nobody says, and at most.
-const PAGE: (u16, u16) = (100, 500);
-/// The most bytes of a page's rows: what fits NATS's default message, with some to spare.
-const PAGE_BYTES: usize = 800 * 1024;
-
 /// The authorities, by name: those that are, and those that were.
 pub(crate) fn authority_list(
     shared: &Shared,
@@ -26,18 +21,23 @@ pub(crate) fn authority_list(
     now: Timestamp,
 ) -> Result<Page<AuthorityRow>, CertifyError> {
     let ledger = shared.live.ledger.read();
-    let limit = limit(query.limit)?;
+    let limit = page::limit(query.limit)?;
     let total = ledger.authorities().count();
     let later = |name: &Name| query.after.as_ref().is_none_or(|after| name > after);
-    let mut rows = Vec::new();
-    for (name, entry) in ledger.authorities().filter(|(name, _)| later(name)) {
-        if rows.len() == limit {
-            let next = rows.last().map(|row: &AuthorityRow| row.name.to_string());
-            return Ok(Page { rows, next, total });
+    let mut page = Filling::of(shared.budget());
+    let mut left = ledger.authorities().filter(|(name, _)| later(name));
+    let mut more = false;
+    while page.rows.len() < limit
+        && let Some((name, entry)) = left.next()
+    {
+        more = !page.add(authority(shared, &ledger, name, &entry.state, now)?);
+        if more {
+            break;
         }
-        rows.push(authority(shared, &ledger, name, &entry.state, now)?);
     }
-    let next = None;
+    let rows = page.rows;
+    let last = rows.last().map(|row: &AuthorityRow| row.name.to_string());
+    let next = last.filter(|_| more || left.next().is_some());
     Ok(Page { rows, next, total })
 }
 
@@ -83,6 +83,7 @@ pub(crate) fn issued(
     issuer: &Name,
     query: &IssuedQuery,
     now: Timestamp,
+    budget: Budget,
 ) -> Result<Page<IssuedRow>, CertifyError> {
     let key = ledger.key(issuer).map(|e| &e.state);
     let id = || HistoryId::new(Aggregate::Key, issuer.clone());
@@ -95,7 +96,7 @@ pub(crate) fn issued(
         }
         .into());
     }
-    let limit = limit(query.limit)?;
+    let limit = page::limit(query.limit)?;
     let until = query
         .expiring_days
         .map(|days| ends_by(days, now))
@@ -114,17 +115,16 @@ pub(crate) fn issued(
     let after = query.after.as_ref().map_or("", |after| after.as_str());
     let from =
         found.partition_point(|(.., certified)| !after.is_empty() && &*certified.serial <= after);
-    let (mut rows, mut bytes) = (Vec::new(), 0);
-    for (over, key, certified) in found.into_iter().skip(from) {
-        let row = row(over, key, certified, now)?;
-        bytes += serde_json::to_vec(&row).map_or(0, |json| json.len());
-        if rows.len() == limit || (bytes > PAGE_BYTES && !rows.is_empty()) {
-            let next = rows.last().map(|row: &IssuedRow| row.serial.clone());
-            return Ok(Page { rows, next, total });
+    let left = total - from;
+    let mut page = Filling::of(budget);
+    for (over, key, certified) in found.into_iter().skip(from).take(limit) {
+        if !page.add(row(over, key, certified, now)?) {
+            break;
         }
-        rows.push(row);
     }
-    let next = None;
+    let rows = page.rows;
+    let last = rows.last().map(|row: &IssuedRow| row.serial.clone());
+    let next = last.filter(|_| rows.len() < left);
     Ok(Page { rows, next, total })
 }
 
@@ -179,18 +179,4 @@ fn ends_by(days: u16, now: Timestamp) -> Result<Timestamp, Rejection> {
         });
     }
     Ok(now.plus_days(i64::from(days)))
-}
-
-fn limit(asked: Option<u16>) -> Result<usize, Rejection> {
-    let (usual, most) = PAGE;
-    let limit = asked.unwrap_or(usual);
-    if !(1..=most).contains(&limit) {
-        return Err(Rejection::OutOfRange {
-            field: "limit",
-            value: i64::from(limit),
-            min: 1,
-            max: i64::from(most),
-        });
-    }
-    Ok(usize::from(limit))
 }

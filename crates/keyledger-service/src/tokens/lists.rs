@@ -3,14 +3,19 @@
 //! *Invariant:* nothing that stands in a ledger keeps an authority from giving its list. What cannot be said in a list is left out of
 //! an entry, never the entry.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use keyledger_domain::{
     Ledger, Name, Timestamp,
     key::{self, Certified, RevocationReason},
 };
 
-use super::certificates::{CertifyError, Signing, failed, read};
+use keyledger_wire::query::{Crl, CrlQuery};
+
+use super::{
+    certificates::{CertifyError, Signing, failed, read},
+    list_pages::{Place, changed},
+};
 use crate::{
     shared::Shared,
     x509::{
@@ -22,17 +27,55 @@ use crate::{
 /// How long a CRL may be used.
 const CRL_DAYS: i64 = 7;
 
-/// The list of what an authority's certificates were revoked, as DER: those over keys that were revoked, those that were revoked
+/// A page of the list of what an authority's certificates were revoked: those over keys that were revoked, those that were revoked
 /// by themselves, as long as they have not expired.
 pub(crate) async fn crl(
     shared: &Shared,
     issuer: &Name,
+    query: &CrlQuery,
     now: Timestamp,
-) -> Result<Vec<u8>, CertifyError> {
+) -> Result<Crl, CertifyError> {
     let signing = Signing::of_list(shared, issuer, now)?;
-    let list = list(&shared.live.ledger.read(), issuer, now);
-    let to_be_signed = list.draft(&signing.issuer, now, CRL_DAYS)?;
-    signing.sign(shared, &to_be_signed).await
+    let budget = shared.budget();
+    let (place, der) = match &query.after {
+        Some(after) => {
+            let place = Place::parse(after)?;
+            let der = match shared.last_list.find(&place.proof) {
+                Some(der) => der,
+                None => again(shared, issuer, &signing.issuer, &place)?.into(),
+            };
+            (place, der)
+        }
+        None => {
+            let list = list(&shared.live.ledger.read(), issuer, now);
+            let draft = list.draft(&signing.issuer, now, CRL_DAYS)?;
+            let signature = signing.signature(shared, &draft).await?;
+            let der: Arc<[u8]> = draft.finish(&signature).map_err(failed)?.into();
+            if der.len() > budget.base64() {
+                shared.last_list.keep(&signature, &der);
+            }
+            (list.begins(now, signature), der)
+        }
+    };
+    let (crl, next) = place.page(&der, budget)?;
+    Ok(Crl {
+        issuer: issuer.clone(),
+        crl,
+        bytes: der.len(),
+        next,
+    })
+}
+
+/// The list of an earlier page, if it can still be made.
+fn again(
+    shared: &Shared,
+    name: &Name,
+    issuer: &Issuer,
+    place: &Place,
+) -> Result<Vec<u8>, CertifyError> {
+    let list = list(&shared.live.ledger.read(), name, place.at).numbered(place.number);
+    let draft = list.draft(issuer, place.at, CRL_DAYS)?;
+    Ok(draft.finish(&place.proof).map_err(|_| changed())?)
 }
 
 /// What goes into a list of revoked certificates.
@@ -82,6 +125,26 @@ fn serial_number(certified: &Certified) -> Option<SerialNumber> {
 }
 
 impl List {
+    #[cfg(test)]
+    pub(super) const fn of(number: u64, entries: Vec<Revoked>) -> Self {
+        Self { number, entries }
+    }
+
+    /// The same under the number of an earlier page.
+    pub(super) fn numbered(self, number: u64) -> Self {
+        Self { number, ..self }
+    }
+
+    /// Where its first page begins.
+    pub(super) const fn begins(&self, at: Timestamp, proof: Vec<u8>) -> Place {
+        Place {
+            from: 0,
+            number: self.number,
+            at,
+            proof,
+        }
+    }
+
     /// The list for `issuer` to sign, to be used for so many days, and not longer than its own certificate.
     pub(super) fn draft(
         &self,

@@ -8,6 +8,7 @@ mod elsewhere;
 mod escrow;
 mod findings;
 mod issued;
+mod list_pages;
 mod lists;
 mod openpgp;
 mod prepare;
@@ -21,6 +22,7 @@ pub(crate) use certificates::{NewKey, certify, certify_new, public_key};
 pub(crate) use elsewhere::{crl_to_be_signed, installed, to_be_signed};
 pub(crate) use escrow::{hand_over, recover};
 pub(crate) use issued::{authority_list, issued};
+pub(crate) use list_pages::LastList;
 pub(crate) use lists::crl;
 pub(crate) use openpgp::{
     authorized_keys, certificate as openpgp_certificate, certificate_of, published,

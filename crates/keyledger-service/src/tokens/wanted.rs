@@ -158,9 +158,10 @@ impl<'a> Wanted<'a> {
         })
     }
 
-    /// An authority keeps its name: what it issued and its lists name it.
-    pub(super) fn check_name(
-        &self,
+    /// An authority keeps its name, as it stands in its last certificate, which another program may have made: what it issued and
+    /// its lists name it.
+    pub(super) fn keep_name(
+        &mut self,
         ledger: &Ledger,
         name: &Name,
         now: Timestamp,
@@ -173,10 +174,11 @@ impl<'a> Wanted<'a> {
             return Ok(());
         };
         let before = super::certificates::read(before)?;
-        if before.is_named(&self.subject) {
-            return Ok(());
+        if before.subject() != self.subject.to_string() {
+            return Err(other_name(&before, "subject"));
         }
-        Err(other_name(&before, "subject"))
+        self.subject = before.distinguished_name();
+        Ok(())
     }
 }
 

@@ -35,6 +35,14 @@ pub enum NotBelieved {
         /// Whom it should name.
         expected: String,
     },
+    /// A root is to be certified under another name than it has: an authority keeps its name.
+    #[error("it is for {found}, and the root is {expected}")]
+    OtherName {
+        /// Whom it is for.
+        found: String,
+        /// Who the root is.
+        expected: String,
+    },
     /// It names another key of its issuer: choose the issuer that signed it.
     #[error("it names another key of its issuer")]
     OtherIssuerKey,
@@ -92,12 +100,36 @@ impl Issuer {
     }
 }
 
+impl Issuer {
+    /// Whether a certificate that is yet to be signed is the next one of this root: of its name, over its key.
+    pub(super) fn check_renewal(&self, certificate: &Certificate) -> Result<(), NotBelieved> {
+        if certificate.subject_name() != self.name() {
+            return Err(NotBelieved::OtherName {
+                found: certificate.subject(),
+                expected: self.name().to_string(),
+            });
+        }
+        check_root_content(certificate, self.spki())?;
+        let named = certificate.subject_key_id();
+        if named.is_some_and(|named| named != self.key_id()) {
+            return Err(NotBelieved::OtherIssuerKey);
+        }
+        Ok(())
+    }
+}
+
 /// Whether a certificate over `spki` is a root's, which signs itself.
 ///
 /// # Errors
 ///
 /// [`NotBelieved`] saying what is wrong.
 pub fn check_root(certificate: &Certificate, spki: &[u8]) -> Result<(), NotBelieved> {
+    check_root_content(certificate, spki)?;
+    Ok(certificate.verify(spki)?)
+}
+
+/// The same of one that is yet to be signed.
+fn check_root_content(certificate: &Certificate, spki: &[u8]) -> Result<(), NotBelieved> {
     if certificate.spki() != spki {
         return Err(NotBelieved::OtherKey);
     }
@@ -118,7 +150,7 @@ pub fn check_root(certificate: &Certificate, spki: &[u8]) -> Result<(), NotBelie
     if certificate.authority_key_id()?.is_some_and(|id| id != own) {
         return Err(NotBelieved::OtherIssuerKey);
     }
-    Ok(certificate.verify(spki)?)
+    Ok(())
 }
 
 /// What holds of every certificate here, whoever signed it.

@@ -231,6 +231,11 @@ impl Certificate {
         self.tbs.subject() == name.as_name()
     }
 
+    /// Whom it is for, to be issued to again.
+    pub(crate) fn distinguished_name(&self) -> DistinguishedName {
+        DistinguishedName::of(self.subject_name().clone())
+    }
+
     /// Is it valid at this moment, by its own dates?
     #[must_use]
     pub fn is_valid_at(&self, now: Timestamp) -> bool {

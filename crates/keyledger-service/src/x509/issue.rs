@@ -220,6 +220,19 @@ impl Issuer {
         })
     }
 
+    /// The root of a certificate, to sign its own next one: under the same name, over the same key with the same identifier, since
+    /// what it issued names them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::of`].
+    pub fn renewing(certificate: &Certificate) -> Result<Self, IssueError> {
+        Ok(Self {
+            certificate: None,
+            ..Self::of(certificate)?
+        })
+    }
+
     /// A certificate for its key to sign.
     ///
     /// # Errors
@@ -229,7 +242,7 @@ impl Issuer {
         self.check(new)?;
         let key = check_key(new.spki)?;
         let mut extensions = new.profile.extensions(key, new.alternative_names)?;
-        let subject_key_id = SubjectKeyIdentifier(OctetString::new(key_id(new.spki)?)?);
+        let subject_key_id = SubjectKeyIdentifier(OctetString::new(self.id_of(new.spki)?)?);
         extensions.push(extension(false, &subject_key_id)?);
         extensions.push(extension(false, &self.authority_key_id()?)?);
         let tbs = Tbs {
@@ -281,6 +294,14 @@ impl Issuer {
 
     pub(super) fn key_id(&self) -> &[u8] {
         &self.key_id
+    }
+
+    /// The identifier of a key that it certifies: of its own the one that its certificate gives.
+    pub(super) fn id_of(&self, spki: &[u8]) -> Result<Vec<u8>, UnsupportedKey> {
+        match spki == self.spki {
+            true => Ok(self.key_id.clone()),
+            false => key_id(spki),
+        }
     }
 
     pub(super) fn signs_crls(&self) -> bool {

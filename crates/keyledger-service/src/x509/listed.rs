@@ -18,10 +18,12 @@ use x509_cert::{
 
 use super::{
     algorithm::SignatureAlgorithm,
-    certificate::{decoded, timestamp},
+    certificate::{Certificate, decoded, timestamp},
     crl::{CertificateRevocationReason, INVALIDITY_DATE, NewCrl, Revoked},
+    envelope::Envelope,
     issue::Issuer,
     serial_number::{NotASerialNumber, SerialNumber},
+    verify::BadSignature,
 };
 
 /// What a list of revoked certificates says: all of it. Bytes that say anything more are refused.
@@ -91,6 +93,39 @@ pub enum NotAList {
     /// It says something that is not shown: an extension is critical that is not so in lists of ours, or it is written in another way.
     #[error("it says something that is not shown here, or is not written as it is here")]
     NotShown,
+}
+
+/// Why a signed list is not its authority's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadList {
+    /// It was cut or changed on its way: ask for it again.
+    #[error("it is not exactly one list of revoked certificates in DER")]
+    NotDer(#[from] der::Error),
+    /// It names another issuer: ask for the list of the right authority.
+    #[error("it is the list of {found}")]
+    OtherIssuer {
+        /// Whose it is.
+        found: String,
+    },
+    /// It is not the authority's signature: look at who answered.
+    #[error("its signature")]
+    Signature(#[from] BadSignature),
+}
+
+/// Whether a signed list in DER is that of the authority with this certificate, whole.
+///
+/// # Errors
+///
+/// [`BadList`] saying what is wrong.
+pub fn check_list(der: &[u8], authority: &Certificate) -> Result<(), BadList> {
+    let envelope = Envelope::open(der)?;
+    let tbs: TbsCertList = TbsCertList::from_der(&envelope.signed)?;
+    if tbs.issuer != *authority.subject_name() {
+        let found = tbs.issuer.to_string();
+        return Err(BadList::OtherIssuer { found });
+    }
+    Ok(envelope.verify(authority.spki())?)
 }
 
 impl ListContent {

@@ -40,7 +40,7 @@ pub use crl::{CertificateRevocationReason, NewCrl, Revoked};
 pub use crl_url::{CrlUrl, NotACrlUrl};
 pub use csr::{CertificateRequest, RequestError};
 pub use issue::{IssueError, Issuer, NewCertificate};
-pub use listed::{ListContent, NotAList};
+pub use listed::{BadList, ListContent, NotAList, check_list};
 pub use name::{DistinguishedName, NotAName};
 pub use profile::{
     AlternativeName, AuthorityReach, CertificateProfile, ExtendedKeyUsage, KeyUsage,

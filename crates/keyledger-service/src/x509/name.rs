@@ -76,6 +76,11 @@ impl DistinguishedName {
         Ok(Self(Name::from_der(&der).map_err(|_| NotAName::Syntax)?))
     }
 
+    /// The name of a certificate, as it stands there.
+    pub(super) const fn of(name: Name) -> Self {
+        Self(name)
+    }
+
     pub(super) const fn as_name(&self) -> &Name {
         &self.0
     }

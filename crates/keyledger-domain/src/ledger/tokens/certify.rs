@@ -157,13 +157,13 @@ impl Ledger {
         wanted: &Certification,
         now: Timestamp,
     ) -> Result<(), Rejection> {
-        if wanted.issuer.is_none() {
+        let key = self.certifiable(name, "certify")?;
+        if wanted.issuer.is_none() && !key.is_authority() {
             return Err(bad(
                 "issuer",
-                "name it: a root signs its own certificate where its key is, with `keyledger offline ca-init`",
+                "name it: a new root signs its first certificate where its key is, with `keyledger offline ca-init`",
             ));
         }
-        let key = self.certifiable(name, "certify")?;
         self.check_certify(name, key, wanted, Signs::Elsewhere, now)
     }
 
@@ -176,8 +176,15 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<(), Rejection> {
         self.check_issuer(name, key, wanted.issuer.as_ref(), signs, now)?;
-        if let Some(length) = wanted.path_length {
-            check_authority(key, "path_length", Some(length))?;
+        match wanted.path_length {
+            Some(length) => check_authority(key, "path_length", Some(length))?,
+            None if wanted.issuer.is_none() => {
+                return Err(bad(
+                    "path_length",
+                    "a root is an authority: say how many authorities may stand below it, one under the other",
+                ));
+            }
+            None => {}
         }
         wanted.end(now)?;
         check_lengths(wanted)?;
@@ -208,6 +215,12 @@ impl Ledger {
         signs: Signs,
         now: Timestamp,
     ) -> Result<(), Rejection> {
+        if issuer == Some(name) {
+            return Err(bad(
+                "issuer",
+                "it is the key itself: a root's own certificate is asked for without `issuer`",
+            ));
+        }
         let signer = issuer.unwrap_or(name);
         let key = match issuer {
             None => Some(key),

@@ -13,7 +13,7 @@ use x509_cert::ext::{
 use super::{Asked, ExchangeError};
 use crate::x509::{
     certificate::{Certificate, MalformedCertificate, decoded},
-    issue::{Issuer, key_id},
+    issue::Issuer,
     listed::ListContent,
     profile::{AlternativeName, ExtendedKeyUsage, KeyUsage},
     to_be_signed::{ReopenError, ToBeSigned},
@@ -46,19 +46,24 @@ pub struct CertificateContent {
 }
 
 impl Content {
-    /// Reads what `issuer` is to sign, and holds it against what it may sign.
+    /// Reads what `issuer` is to sign, and holds it against what it may sign: of its `own` certificate, that it is a root's like the
+    /// one before.
     pub(super) fn read(
         asked: &Asked,
         to_be_signed: &ToBeSigned,
         issuer: &Issuer,
+        own: bool,
     ) -> Result<Self, ExchangeError> {
         let (bytes, algorithm) = (to_be_signed.bytes(), to_be_signed.algorithm());
         Ok(match asked {
             Asked::Certificate { .. } => {
                 let certificate =
                     Certificate::unsigned(bytes, algorithm).map_err(ExchangeError::Certificate)?;
-                issuer.check_content(&certificate)?;
-                Self::Certificate(Box::new(CertificateContent::read(certificate)?))
+                match own {
+                    true => issuer.check_renewal(&certificate)?,
+                    false => issuer.check_content(&certificate)?,
+                }
+                Self::Certificate(Box::new(CertificateContent::read(certificate, issuer)?))
             }
             Asked::Crl => Self::Crl(ListContent::unsigned(bytes, algorithm, issuer)?),
         })
@@ -66,7 +71,7 @@ impl Content {
 }
 
 impl CertificateContent {
-    fn read(certificate: Certificate) -> Result<Self, ExchangeError> {
+    fn read(certificate: Certificate, issuer: &Issuer) -> Result<Self, ExchangeError> {
         let tbs = certificate.tbs();
         if tbs.issuer_unique_id().is_some() || tbs.subject_unique_id().is_some() {
             return Err(not_shown("a unique identifier"));
@@ -78,7 +83,8 @@ impl CertificateContent {
                 .ok_or_else(|| not_shown(&format!("extension {}", extension.extn_id)))?;
             shown.push((name, extension.critical));
         }
-        let key_id = key_id(certificate.spki()).map_err(ReopenError::from)?;
+        let key_id = issuer.id_of(certificate.spki());
+        let key_id = key_id.map_err(ReopenError::from)?;
         if certificate.subject_key_id().is_some_and(|id| id != key_id) {
             return Err(not_shown("another identifier of its key"));
         }

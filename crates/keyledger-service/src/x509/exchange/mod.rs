@@ -28,8 +28,8 @@ pub use request::{REQUEST_FORMAT, Request};
 pub use response::{Response, ResponseError};
 pub use words::describe;
 
-/// The largest request or response that is read, in bytes: a list of some ten thousand revoked certificates.
-pub const MAX_EXCHANGE_BYTES: usize = 1 << 20;
+/// The largest request or response that is read, in bytes: the longest list that is made, of 100,000 revoked certificates.
+pub const MAX_EXCHANGE_BYTES: usize = 12 << 20;
 
 /// What is asked of an authority.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -103,6 +103,12 @@ impl Request {
         &self.form.asked
     }
 
+    /// True if a root is to sign its own next certificate.
+    #[must_use]
+    pub fn is_renewal(&self) -> bool {
+        self.form.is_renewal()
+    }
+
     /// When it was made, by the clock of whoever made it.
     #[must_use]
     pub const fn made_at(&self) -> Timestamp {
@@ -145,14 +151,16 @@ impl Request {
         let issuer_certificate =
             Certificate::from_der(&der).map_err(ExchangeError::IssuerCertificate)?;
         // Of a root, whoever made the request cannot have made up what it may sign.
-        if issuer_certificate.issuer_name() == issuer_certificate.subject_name() {
+        let is_root = issuer_certificate.issuer_name() == issuer_certificate.subject_name();
+        if is_root {
             check_root(&issuer_certificate, issuer_certificate.spki())
                 .map_err(ExchangeError::IssuerNotBelieved)?;
         }
         let issuer = Issuer::of(&issuer_certificate).map_err(ExchangeError::Issuer)?;
         let der = decode("to_be_signed", &form.to_be_signed)?;
         let to_be_signed = ToBeSigned::reopen(der, issuer_certificate.spki().to_vec())?;
-        let content = Content::read(&form.asked, &to_be_signed, &issuer)?;
+        let own = form.is_renewal() && is_root;
+        let content = Content::read(&form.asked, &to_be_signed, &issuer, own)?;
         Ok(Self {
             digest: HEXLOWER.encode(&sha256(bytes)),
             form,
@@ -160,6 +168,12 @@ impl Request {
             to_be_signed,
             content,
         })
+    }
+}
+
+impl Form {
+    fn is_renewal(&self) -> bool {
+        matches!(&self.asked, Asked::Certificate { key } if *key == self.issuer)
     }
 }
 

@@ -31,7 +31,13 @@ pub fn describe(request: &Request, now: Timestamp) -> String {
     lines.push(("SHA-256", request.digest().to_owned()));
     lines.push(("Signed at", moment(now)));
     lines.push(("", String::new()));
-    if let Asked::Certificate { key } = request.asked() {
+    if request.is_renewal() {
+        let whose = format!(
+            "ITSELF, key {}: the root's own next certificate",
+            request.issuer()
+        );
+        lines.push(("CERTIFY", whose));
+    } else if let Asked::Certificate { key } = request.asked() {
         lines.push(("CERTIFY", format!("key {key}")));
     }
     lines.extend(match request.content() {

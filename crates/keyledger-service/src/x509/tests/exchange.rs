@@ -5,8 +5,8 @@ use keyledger_domain::Name;
 use serde_json::{Value, json};
 
 use crate::x509::{
-    AlternativeName, Certificate, CertificateProfile, CertificateRevocationReason, Issuer,
-    KeyUsage, NewCertificate, NewCrl, NotAList, Revoked, ToBeSigned,
+    AlternativeName, Certificate, CertificateProfile, CertificateRevocationReason,
+    DistinguishedName, Issuer, KeyUsage, NewCertificate, NewCrl, NotAList, Revoked, ToBeSigned,
     exchange::{
         Asked, Content, ExchangeError, MAX_EXCHANGE_BYTES, Request, Response, ResponseError,
         describe,
@@ -64,6 +64,69 @@ fn certificate_request(organisation: &Organisation) -> Request {
     let bytes = draft(organisation, &ca_profile(Some(0)));
     let key = id("issuing-ca");
     request(organisation, Asked::Certificate { key }, bytes.bytes()).unwrap()
+}
+
+/// A request of the root to itself, for a certificate of this subject over this key.
+fn renewal(
+    organisation: &Organisation,
+    subject: &DistinguishedName,
+    spki: &[u8],
+) -> Result<Request, ExchangeError> {
+    let profile = ca_profile(Some(1));
+    let new = NewCertificate {
+        serial_number: &serial(11),
+        subject,
+        spki,
+        alternative_names: &[],
+        not_before: at("2026-11-25T00:00:00Z"),
+        not_after: at("2046-11-25T00:00:00Z"),
+        profile: &profile,
+    };
+    let root = Issuer::renewing(&organisation.root).unwrap();
+    // What no issuer of ours makes is made under another name first.
+    let bytes = match root.certificate(&new) {
+        Ok(draft) => draft,
+        Err(_) => {
+            let other = Issuer::new_root(new.subject, new.spki).unwrap();
+            other.certificate(&new).unwrap()
+        }
+    };
+    let key = id("root-ca");
+    request(organisation, Asked::Certificate { key }, bytes.bytes())
+}
+
+#[test]
+fn a_root_signs_its_own_next_certificate_and_nothing_else_in_its_place() {
+    let organisation = Organisation::found();
+    let (own, spki) = (
+        organisation.root.distinguished_name(),
+        organisation.root.spki(),
+    );
+    let request = renewal(&organisation, &own, spki).unwrap();
+    assert!(request.is_renewal());
+    let words = describe(&request, now());
+    assert!(words.contains("ITSELF, key root-ca"), "{words}");
+    assert!(words.contains("2046-11-25"), "{words}");
+    let response = Response::new(&request, &sign(&organisation, &request), now()).unwrap();
+    let renewed = Certificate::from_der(&response.accept(&request).unwrap()).unwrap();
+    crate::x509::check_root(&renewed, organisation.root.spki()).unwrap();
+    assert_eq!(renewed.subject_key_id(), organisation.root.subject_key_id());
+    // What it issued before names the new one too.
+    let named = organisation.issuing.authority_key_id().unwrap();
+    assert_eq!(named.as_deref(), renewed.subject_key_id());
+    organisation.issuing.verify(renewed.spki()).unwrap();
+
+    let mallory = name("CN=Mallory");
+    let other = renewal(&organisation, &mallory, spki);
+    let said = format!("{:?}", other.unwrap_err());
+    assert!(said.contains("OtherName"), "{said}");
+    let other = renewal(&organisation, &own, organisation.issuing.spki());
+    assert!(other.is_err());
+    // Under another key's name it is no renewal, and an authority of the root's name is none that it signs.
+    let asked = Asked::Certificate { key: id("other") };
+    let other = self::request(&organisation, asked, request.to_be_signed().bytes());
+    let said = format!("{:?}", other.unwrap_err());
+    assert!(said.contains("NamedAsIssuer"), "{said}");
 }
 
 fn sign(organisation: &Organisation, request: &Request) -> Vec<u8> {

@@ -54,7 +54,7 @@ impl Accept {
             Asked::Certificate { key } => {
                 let ids = self.why.under.ids();
                 let install = key::Install {
-                    issuer: Some(request.issuer().clone()),
+                    issuer: (!request.is_renewal()).then(|| request.issuer().clone()),
                     certificate: STANDARD.encode(&der),
                     reason: self.why.reason,
                     ticket: self.why.under.ticket,

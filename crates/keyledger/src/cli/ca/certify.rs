@@ -96,6 +96,6 @@ impl Certify {
         };
         let tail = format!("certificates.to_be_signed.{}", self.name);
         let asked = Asked::Certificate { key: self.name };
-        request::write(session, out, &tail, &certify, asked, file).await
+        request::write(session, out, &tail, |_| &certify, asked, file).await
     }
 }

@@ -66,7 +66,7 @@ impl Create {
             key::Certify::of(self.certification(), self.why.reason, self.why.under.ticket);
         let tail = format!("certificates.to_be_signed.{}", self.name);
         let asked = Asked::Certificate { key: self.name };
-        request::write(session, out, &tail, &certify, asked, file).await
+        request::write(session, out, &tail, |_| &certify, asked, file).await
     }
 
     /// The certificate with which the key comes to be.

@@ -6,10 +6,10 @@ use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keyledger_domain::Name;
 use keyledger_service::x509::{self, exchange::Asked};
-use keyledger_wire::query::{Crl, CrlWanted, Nothing};
+use keyledger_wire::query::{Crl, CrlQuery, CrlWanted};
 use serde_json::json;
 
-use super::{pem::write, request};
+use super::{list, pem::write, request, whole};
 use crate::{output::Output, session::Session};
 
 /// Print the list of an authority's revoked certificates, signed now, as PEM
@@ -35,18 +35,30 @@ pub(super) struct List {
 impl List {
     pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
         if let Some(file) = &self.request {
-            let wanted = CrlWanted { days: self.days };
+            let days = self.days;
+            let wanted = move |after| CrlWanted { days, after };
             let tail = format!("certificates.crl.to_be_signed.{}", self.name);
-            return request::write(session, out, &tail, &wanted, Asked::Crl, file).await;
+            return request::write(session, out, &tail, wanted, Asked::Crl, file).await;
         }
-        let found: Crl = session
-            .query(&format!("certificates.crl.{}", self.name), &Nothing {})
-            .await
+        let tail = format!("certificates.crl.{}", self.name);
+        let asked = whole::read(session, &tail, |after| CrlQuery { after }).await;
+        let asked: (Crl, Vec<u8>) = asked
             .with_context(|| format!("asking for the revoked certificates of {}", self.name))?;
+        let (found, der) = asked;
+        self.check(session, &der).await?;
         if out.is_json() {
-            return Ok(out.json(&json!({ "issuer": found.issuer, "crl": found.crl }))?);
+            let crl = STANDARD.encode(&der);
+            return Ok(out.json(&json!({ "issuer": found.issuer, "crl": crl }))?);
         }
-        let pem = x509::pem("X509 CRL", &STANDARD.decode(&found.crl)?);
+        let pem = x509::pem("X509 CRL", &der);
         write(out, self.out.as_deref(), &pem)
+    }
+
+    /// Holds a list that came in parts against its authority's certificate: it is whole, and signed.
+    async fn check(&self, session: &Session, der: &[u8]) -> anyhow::Result<()> {
+        let authority = list::row(session, &self.name).await?;
+        let certificate = list::certificate(session, &authority).await?;
+        x509::check_list(der, &certificate)
+            .with_context(|| format!("the list of the revoked certificates of {}", self.name))
     }
 }

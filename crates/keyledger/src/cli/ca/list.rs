@@ -1,8 +1,10 @@
 //! `keyledger ca list` and `show`: the organisation's authorities.
 
 use anyhow::Context as _;
-use keyledger_domain::{Name, key::Custodian};
-use keyledger_wire::query::AuthorityRow;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use keyledger_domain::{Name, key::Custodian, views::ListQuery};
+use keyledger_service::x509::Certificate;
+use keyledger_wire::query::{AuthorityRow, Certificates};
 
 use crate::{
     cli::pages,
@@ -25,12 +27,7 @@ pub(super) struct Show {
 
 impl Show {
     pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
-        let found = rows(session).await?;
-        let found = found.into_iter().find(|row| row.name == self.name);
-        let row = found.ok_or_else(|| {
-            Failure::new(Exit::Rejected, format!("{} is no authority", self.name))
-                .remedy("`keyledger ca list` lists those that there are")
-        })?;
+        let row = row(session, &self.name).await?;
         if out.is_json() {
             return Ok(out.json(&row)?);
         }
@@ -103,6 +100,38 @@ async fn rows(session: &Session) -> anyhow::Result<Vec<AuthorityRow>> {
     pages::every(session, "authorities")
         .await
         .context("listing the authorities")
+}
+
+/// The authority `name`.
+pub(super) async fn row(session: &Session, name: &Name) -> anyhow::Result<AuthorityRow> {
+    let found = rows(session).await?;
+    let found = found.into_iter().find(|row| row.name == *name);
+    Ok(found.ok_or_else(|| {
+        Failure::new(Exit::Rejected, format!("{name} is no authority"))
+            .remedy("`keyledger ca list` lists those that there are")
+    })?)
+}
+
+/// The certificate under which an authority stands.
+pub(super) async fn certificate(
+    session: &Session,
+    authority: &AuthorityRow,
+) -> anyhow::Result<Certificate> {
+    let tail = format!("certificates.{}", authority.name);
+    let mut query = ListQuery::default();
+    loop {
+        let page: Certificates = session.query(&tail, &query).await?;
+        let mut found = page.certificates.iter();
+        if let Some(found) = found.find(|c| *c.serial == *authority.serial) {
+            let der = STANDARD.decode(found.certificate.as_bytes())?;
+            return Ok(Certificate::from_der(&der)?);
+        }
+        let Some(next) = page.next else {
+            let problem = format!("the certificate of {} is not in the ledger", authority.name);
+            return Err(Failure::new(Exit::Rejected, problem).into());
+        };
+        query.after = Some(Name::new(&next)?);
+    }
 }
 
 /// The key's state, unless its certificates keep it from issuing.

@@ -10,8 +10,10 @@ mod csr;
 mod list;
 mod pem;
 mod register;
+mod renew;
 mod request;
 mod revoke;
+mod whole;
 
 use anyhow::Context as _;
 use keyledger_domain::{Name, name::Aggregate, record::Ids};
@@ -33,6 +35,7 @@ use crate::{
 Examples:
   keyledger ca create root-ca --subject 'Example Root CA'
   keyledger ca create issuing-ca --subject 'Example Issuing CA' --issuer root-ca
+  keyledger ca renew issuing-ca
   keyledger ca list
   keyledger ca certificates issuing-ca --expiring 30d
   keyledger ca revoke issuing-ca --serial 4f0a3c --revocation-reason superseded --reason 'www has a new name'
@@ -53,6 +56,7 @@ pub(crate) struct Ca {
 enum Verb {
     Create(create::Create),
     Certify(certify::Certify),
+    Renew(renew::Renew),
     Register(register::Register),
     Accept(accept::Accept),
     Chain(chain::Chain),
@@ -71,6 +75,7 @@ impl Ca {
         match self.verb {
             Verb::Create(create) => create.run(&session, out).await,
             Verb::Certify(certify) => certify.run(&session, out).await,
+            Verb::Renew(renew) => renew.run(&session, out).await,
             Verb::Register(register) => register.run(&session, out).await,
             Verb::Accept(accept) => accept.run(&session, out).await,
             Verb::Chain(chain) => chain.run(&session, out).await,

@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use anyhow::Context as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keyledger_domain::{Name, key::Custodian, views::InventoryRow};
 use keyledger_service::x509::exchange::{Asked, Request};
 use keyledger_wire::query::{Nothing, ToBeSigned};
 use serde::Serialize;
 use serde_json::json;
 
+use super::whole;
 use crate::{
     cli::{openpgp::files, shell},
     exit::{Exit, Failure},
@@ -43,24 +45,23 @@ pub(super) async fn check(
 }
 
 /// Asks the service for what is to be signed, and writes the request.
-pub(super) async fn write(
+pub(super) async fn write<Q: Serialize + Sync>(
     session: &Session,
     out: &mut Output<'_>,
     tail: &str,
-    question: &(impl Serialize + Sync),
+    question: impl Fn(Option<String>) -> Q,
     asked: Asked,
     file: &Path,
 ) -> anyhow::Result<()> {
     files::check_absent(file)?;
-    let found: ToBeSigned = session
-        .query(tail, question)
+    let (found, bytes): (ToBeSigned, Vec<u8>) = whole::read(session, tail, question)
         .await
         .context("asking for what is to be signed")?;
     let request = Request::new(
         found.issuer,
         asked,
         found.issuer_certificate,
-        found.to_be_signed,
+        STANDARD.encode(&bytes),
         when::now(),
     )
     .context("what the service wants to have signed")?;

@@ -1,0 +1,77 @@
+//! Long lists of revoked certificates: pages put together.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use keyledger_wire::{
+    CommandError,
+    query::{Crl, ToBeSigned},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    exit::{Exit, Failure},
+    session::Session,
+};
+
+/// How often a list is begun anew that changes while it is read.
+const ATTEMPTS: usize = 10;
+
+/// An answer of which a part may be on further pages.
+pub(super) trait Part: DeserializeOwned {
+    /// The part, in base64.
+    fn part(&self) -> &str;
+    /// What to send as `after` for the next one.
+    fn next(&self) -> Option<String>;
+}
+
+impl Part for Crl {
+    fn part(&self) -> &str {
+        &self.crl
+    }
+
+    fn next(&self) -> Option<String> {
+        self.next.clone()
+    }
+}
+
+impl Part for ToBeSigned {
+    fn part(&self) -> &str {
+        &self.to_be_signed
+    }
+
+    fn next(&self) -> Option<String> {
+        self.next.clone()
+    }
+}
+
+/// Asks for all pages of one list: the first answer, and the bytes of all.
+pub(super) async fn read<A: Part, Q: Serialize + Sync>(
+    session: &Session,
+    tail: &str,
+    question: impl Fn(Option<String>) -> Q,
+) -> anyhow::Result<(A, Vec<u8>)> {
+    'anew: for _ in 0..ATTEMPTS {
+        let first: A = session.query(tail, &question(None)).await?;
+        let mut bytes = STANDARD.decode(first.part())?;
+        let mut next = first.next();
+        while next.is_some() {
+            let page: A = match session.query(tail, &question(next)).await {
+                Err(error) if has_changed(&error) => continue 'anew,
+                page => page?,
+            };
+            bytes.extend(STANDARD.decode(page.part())?);
+            next = page.next();
+        }
+        return Ok((first, bytes));
+    }
+    let problem = "certificates are revoked faster than the list of them can be read";
+    let failure = Failure::new(Exit::Unreachable, problem);
+    Err(failure.remedy("try again in a moment").into())
+}
+
+/// True where the list of the first page is gone.
+fn has_changed(error: &anyhow::Error) -> bool {
+    match error.downcast_ref::<CommandError>() {
+        Some(CommandError::Refused(refusal)) => refusal.reason == "bad_value",
+        _ => false,
+    }
+}
