@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_nats::{ServerAddr, jetstream};
+use futures::future::BoxFuture;
 use keyledger_claims::{Creds, subject};
 use keyledger_custody::{Custody, read_secret_file};
 use keyledger_domain::{
@@ -192,7 +193,12 @@ impl Service {
     /// # Errors
     ///
     /// [`StartError`]; each says what to do.
-    pub async fn start(options: Options) -> Result<Self, StartError> {
+    pub fn start(options: Options) -> BoxFuture<'static, Result<Self, StartError>> {
+        // A future is compiled where it is awaited. A boxed one is compiled here, once, and not in every program that starts a service.
+        Box::pin(Self::begin(options))
+    }
+
+    async fn begin(options: Options) -> Result<Self, StartError> {
         let durability = Durability::new(options.accept_data_loss);
         let anchors = anchors(&options)?;
         // Three connections: what clients send is kept apart from what is stored and from what is pushed. Neither the
@@ -359,7 +365,11 @@ impl Service {
     }
 
     /// Takes no more requests, finishes those under way, writes a snapshot, and ends.
-    pub async fn stop(mut self) {
+    pub fn stop(self) -> BoxFuture<'static, ()> {
+        Box::pin(self.end())
+    }
+
+    async fn end(mut self) {
         self.endpoints.close().await;
         // Answers that were made go out; what waits longer is asked again under its id.
         let _ = tokio::time::timeout(DRAIN, self.shared.nats.drain()).await;

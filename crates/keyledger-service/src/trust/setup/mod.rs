@@ -11,6 +11,7 @@ use std::{
 
 use async_nats::jetstream;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use keyledger_custody::{SecretFileError, read_secret_file, write_secret_file};
 use keyledger_domain::{
     EventCid,
@@ -48,7 +49,16 @@ const READABLE_WITHIN: Duration = Duration::from_secs(20);
 /// # Errors
 ///
 /// [`SetupError`].
-pub async fn setup(
+pub fn setup<'a>(
+    client: &'a async_nats::Client,
+    organisation: &'a Organisation,
+    replicas: usize,
+) -> BoxFuture<'a, Result<SetupReport, SetupError>> {
+    // Boxed as `Service::start` is: compiled here, once.
+    Box::pin(set_up(client, organisation, replicas))
+}
+
+async fn set_up(
     client: &async_nats::Client,
     organisation: &Organisation,
     replicas: usize,
