@@ -316,7 +316,7 @@ async fn a_payload_of_more_than_64_kib_is_refused() {
     limits
         .refused(
             "key.generate.a",
-            padded(1_000_000),
+            padded(130_000),
             "payload_too_large",
             "65536",
         )
@@ -325,6 +325,11 @@ async fn a_payload_of_more_than_64_kib_is_refused() {
         .send("key.generate.a", HeaderMap::new(), padded(65_536))
         .await;
     assert_eq!(reply.unwrap()["status"], "accepted");
+    // nats-server lets nothing larger through, whatever its own `max_payload` is.
+    let reply = limits
+        .send("key.generate.b", HeaderMap::new(), padded(200_000))
+        .await;
+    assert_eq!(reply, Err(RequestErrorKind::TimedOut));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -314,6 +314,7 @@ impl Service {
             allowance: Allowance::new(options.user_allowance),
             require_token_signature: options.require_token_signature.clone(),
             families: Families::new(cores()),
+            later: Default::default(),
             folds: Default::default(),
             last_past: Default::default(),
             last_list: Default::default(),

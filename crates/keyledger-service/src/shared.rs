@@ -10,7 +10,7 @@ use crate::{
     clock::ClockWatch,
     durability::Durability,
     effects::InventoryHealth,
-    endpoint::{Allowance, Folds, LastPast},
+    endpoint::{Allowance, Folds, LastPast, Later},
     handler::{Clock, CurrentSigner, Handler, Live},
     lanes::Families,
     material::Materials,
@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     pub(crate) require_token_signature: RequiredSignatures,
     /// How much of what is worked on at once.
     pub(crate) families: Families,
+    /// Refusals that wait to be told.
+    pub(crate) later: Later,
     /// What was folded of histories on the way to a page.
     pub(crate) folds: Folds,
     /// The ledger of the past moment that was asked about last.

@@ -125,6 +125,7 @@ impl Allowance {
                 reason: "too_many_reports",
                 said: format!("what it announces changed more than {PER_HOUR} times an hour"),
                 retry_after: not_until.wait_time_from(DefaultClock::default().now()),
+                has_waited: false,
             })
     }
 
@@ -146,6 +147,7 @@ impl Allowance {
                     retry_after.as_secs() + 1
                 ),
                 retry_after,
+                has_waited: false,
             })
         })
     }

@@ -4,6 +4,7 @@ mod allowance;
 mod command;
 mod findings;
 mod history;
+mod later;
 mod pages;
 mod past;
 mod query;
@@ -34,6 +35,7 @@ use tokio::{
 pub(crate) use allowance::Allowance;
 pub use allowance::UserAllowance;
 pub(crate) use history::Folds;
+pub(crate) use later::Later;
 pub(crate) use past::LastPast;
 pub(crate) use reply::Refused;
 
@@ -231,11 +233,11 @@ impl Serving {
                     self.workers.spawn(async move {
                         match ticket.turn().await {
                             Ok(place) => work(shared, request, kind, family, place).await,
-                            Err(busy) => turn_away(&request, busy).await,
+                            Err(busy) => turn_away(&shared, request, busy).await,
                         }
                     });
                 }
-                Entry::Busy(busy) => turn_away(&request, busy).await,
+                Entry::Busy(busy) => turn_away(&self.shared, request, busy).await,
             }
         }
     }
@@ -261,26 +263,26 @@ fn own(mut request: Request) -> Request {
     request
 }
 
-async fn turn_away(request: &Request, busy: Busy) {
+async fn turn_away(shared: &Shared, request: Request, busy: Busy) {
     let ids = command::ids(request.message.headers.as_ref()).ok();
-    respond(request, reply::refuse(busy.into(), ids)).await;
+    respond(shared, request, reply::refuse(busy.into(), ids)).await;
 }
 
 async fn work(shared: Arc<Shared>, request: Request, kind: Kind, family: Family, place: Place) {
     if family != Family::Question {
-        return work_on(&shared, &request, kind, place).await;
+        return work_on(&shared, request, kind, place).await;
     }
     // It takes a processor for a while, which decisions and the store's answers must not wait for.
     let runtime = Handle::current();
     let done = tokio::task::spawn_blocking(move || {
-        runtime.block_on(work_on(&shared, &request, kind, place));
+        runtime.block_on(work_on(&shared, request, kind, place));
     });
     if let Err(error) = done.await {
         tracing::error!(%error, "a query was not answered");
     }
 }
 
-async fn work_on(shared: &Shared, request: &Request, kind: Kind, place: Place) {
+async fn work_on(shared: &Shared, request: Request, kind: Kind, place: Place) {
     let message = &request.message;
     let answer = match kind {
         Kind::Command(_) => command::answer(shared, message).await,
@@ -288,8 +290,8 @@ async fn work_on(shared: &Shared, request: &Request, kind: Kind, place: Place) {
         Kind::Question => query::answer(shared, message).await,
         Kind::Report => report::answer(shared, message).await,
     };
-    let is_large = answer.0.len() > LARGE_ANSWER_BYTES;
-    respond(request, answer).await;
+    let is_large = answer.payload.len() > LARGE_ANSWER_BYTES;
+    respond(shared, request, answer).await;
     if is_large {
         // Until it is written out it counts as one that is worked on: NATS's client queues answers by number, not by bytes.
         let _ = shared.nats.flush().await;
@@ -297,8 +299,34 @@ async fn work_on(shared: &Shared, request: &Request, kind: Kind, place: Place) {
     drop(place);
 }
 
-async fn respond(request: &Request, (payload, headers): Answer) {
-    if let Err(error) = request.respond_with_headers(Ok(payload), headers).await {
+/// Sends an answer: at once, or in a task of its own when its time has come.
+async fn respond(shared: &Shared, request: Request, answer: Answer) {
+    if !answer.is_told_later {
+        return send(&request, answer).await;
+    }
+    let sender = identity::sender(identity::request_info(&request.message));
+    let Some(place) = shared.later.enter(&sender) else {
+        tracing::debug!(%sender, "too many refusals of this sender wait: this one is not told");
+        return;
+    };
+    tokio::spawn(async move {
+        let request = without_content(request);
+        tokio::time::sleep(later::TOLD_AFTER).await;
+        send(&request, answer).await;
+        drop(place);
+    });
+}
+
+/// What is needed to answer a request, and no more.
+fn without_content(mut request: Request) -> Request {
+    request.message.payload = Bytes::new();
+    request.message.headers = None;
+    request
+}
+
+async fn send(request: &Request, answer: Answer) {
+    let sent = request.respond_with_headers(Ok(answer.payload), answer.headers);
+    if let Err(error) = sent.await {
         // Its sender asks again under the same id.
         tracing::debug!(%error, "an answer was not sent");
     }

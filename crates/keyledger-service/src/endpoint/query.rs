@@ -57,7 +57,7 @@ pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
     let room = shared.nats.server_info().max_payload;
     let most = MAX_ANSWER_BYTES.min(room.saturating_sub(HEADER_BYTES));
     match answer {
-        Ok(answer) if answer.0.len() > most => {
+        Ok(answer) if answer.payload.len() > most => {
             // Every list has pages that fit: this is one thing that is larger than any message.
             let what = "bytes of an answer";
             refuse(Rejection::LimitReached { what, max: most }.into(), None)

@@ -14,7 +14,12 @@ use crate::{
 };
 
 /// What is sent back.
-pub(super) type Answer = (Bytes, HeaderMap);
+pub(super) struct Answer {
+    pub(super) payload: Bytes,
+    pub(super) headers: HeaderMap,
+    /// True of a refusal of what is too much: it is not told at once.
+    pub(super) is_told_later: bool,
+}
 
 /// Why a request was refused: by a rule, or by the world.
 pub(crate) enum Refused {
@@ -30,6 +35,8 @@ pub(crate) enum Refused {
         said: String,
         /// When to ask again.
         retry_after: Duration,
+        /// True if it waited for its turn: then it is told without more delay.
+        has_waited: bool,
     },
 }
 
@@ -69,6 +76,7 @@ impl From<Busy> for Refused {
             reason: "busy",
             said: busy.to_string(),
             retry_after: busy.retry_after,
+            has_waited: busy.has_waited,
         }
     }
 }
@@ -113,14 +121,18 @@ impl From<Failure> for Refused {
 /// A JSON answer.
 pub(super) fn ok<T: Serialize>(value: &T) -> Answer {
     let payload = serde_json::to_vec(value).expect("answers are JSON with text keys");
-    (payload.into(), HeaderMap::new())
+    Answer {
+        payload: payload.into(),
+        headers: HeaderMap::new(),
+        is_told_later: false,
+    }
 }
 
 /// A refusal.
 pub(super) fn refuse(refused: Refused, ids: Option<Ids>) -> Answer {
     let code_of = |reason| FAULTS.iter().find(|row| row.0 == reason);
     let code_of = |reason| code_of(reason).map_or(500, |row| row.1);
-    let mut retry_after_ms = None;
+    let (mut retry_after_ms, mut is_told_later) = (None, false);
     let (reason, code, message) = match refused {
         Refused::Rejected(rejection) => {
             (rejection.reason(), rejection.code(), rejection.to_string())
@@ -130,7 +142,9 @@ pub(super) fn refuse(refused: Refused, ids: Option<Ids>) -> Answer {
             reason,
             said,
             retry_after,
+            has_waited,
         } => {
+            is_told_later = !has_waited;
             // Rounded up: whoever asks then is not told to wait another moment.
             let ms = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
             retry_after_ms = Some(ms.saturating_add(1));
@@ -154,5 +168,9 @@ pub(super) fn refuse(refused: Refused, ids: Option<Ids>) -> Answer {
         code,
         retry_after_ms,
     };
-    (ok(&refusal).0, headers)
+    Answer {
+        payload: ok(&refusal).payload,
+        headers,
+        is_told_later,
+    }
 }

@@ -1,6 +1,6 @@
 //! Lanes: how many requests of a family are worked on at once, how many wait, and how much one sender may have of either.
 //!
-//! *Invariant:* everything that waits is bounded, in count, in bytes and in time; what does not fit is answered `busy` at once.
+//! *Invariant:* everything that waits is bounded, in count, in bytes and in time; what does not fit is known to be too much at once.
 
 mod families;
 mod queue;
@@ -29,6 +29,8 @@ pub(crate) struct Busy {
     pub(crate) family: &'static str,
     /// When to ask again.
     pub(crate) retry_after: Duration,
+    /// True if the request waited for its turn until its patience ended; false if there was no room for it to wait.
+    pub(crate) has_waited: bool,
 }
 
 /// The requests of one family.
@@ -98,7 +100,7 @@ impl Lane {
                 sender: Arc::clone(sender),
                 turn,
             }),
-            Entered::Full => Entry::Busy(self.busy(&state)),
+            Entered::Full => Entry::Busy(self.busy(&state, false)),
         }
     }
 
@@ -128,13 +130,14 @@ impl Lane {
         }
     }
 
-    fn busy(&self, state: &State) -> Busy {
+    fn busy(&self, state: &State, has_waited: bool) -> Busy {
         let at_once = u32::try_from(state.queue.limits().at_once).unwrap_or(u32::MAX);
         let ahead = u32::try_from(state.queue.ahead()).unwrap_or(u32::MAX);
         let wait = state.takes.saturating_mul(ahead) / at_once.max(1);
         Busy {
             family: self.family,
             retry_after: wait.clamp(RETRY.0, RETRY.1),
+            has_waited,
         }
     }
 
@@ -174,7 +177,7 @@ impl Ticket {
         state
             .queue
             .abandon(&self.sender, oneshot::Sender::is_closed);
-        Err(self.lane.busy(&state))
+        Err(self.lane.busy(&state, true))
     }
 }
 
@@ -214,6 +217,7 @@ mod tests {
         let held = lane.wait(&a, 1).await.expect("there is room");
         let busy = lane.wait(&b, 1).await.expect_err("the only place is taken");
         assert_eq!(busy.family, "requests");
+        assert!(busy.has_waited);
         assert!(busy.retry_after >= RETRY.0 && busy.retry_after <= RETRY.1);
         assert_eq!(lane.state.lock().queue.ahead(), 1, "it waits no more");
         drop(held);

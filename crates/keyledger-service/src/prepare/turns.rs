@@ -38,6 +38,7 @@ impl Turns {
         turn.map_err(|_| Busy {
             family: "new versions of this key",
             retry_after: PATIENCE,
+            has_waited: true,
         })
     }
 }
