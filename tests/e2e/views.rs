@@ -114,6 +114,38 @@ async fn snapshotted(world: &World) -> Service {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_others_write_into_the_bucket_is_written_over() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let body = json!({"algorithm": "ed25519", "activate": true});
+    for name in ["a", "b"] {
+        admin
+            .send("key.generate", name, body.clone())
+            .await
+            .unwrap();
+    }
+    let inventory = Inventory::open(&world, &admin).await;
+    inventory.shows("a", "active").await;
+    inventory.shows("b", "active").await;
+    let said = async || admin.ask("status", json!({})).await["findings"].to_string();
+    assert!(!said().await.contains("inventory entries"));
+    // With the creds of the service: as many entries as before, and one of them false.
+    let thief = world.connect(&world.organisation.creds("service")).await;
+    let mut lie = admin.key("a").await;
+    lie["state"] = json!("destroyed");
+    thief
+        .publish("$KV.KEYS_INVENTORY.a", lie.to_string().into())
+        .await
+        .unwrap();
+    inventory.shows("a", "destroyed").await;
+    inventory.shows("a", "active").await;
+    assert_eq!(inventory.get("a").await.unwrap(), admin.key("a").await);
+    assert!(said().await.contains("1 entries held"), "{}", said().await);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_from_a_snapshot_equals_a_full_replay() {
     let world = World::new().await;
     let service = snapshotted(&world).await;

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use keyledger_custody::MacKey;
+use keyledger_custody::{MacKey, read_ordinary_file};
 use keyledger_domain::{EventCid, Ledger, verify::HeadDigest};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,8 @@ use crate::handler::{Known, Live, Position};
 
 /// What a snapshot's file begins with; the digit is its form's version.
 const MAGIC: &[u8] = b"keyledger-snapshot-11\n";
+/// The most bytes that are read of one: ten million keys take some 16 GiB.
+const MAX_BYTES: u64 = 64 << 30;
 /// The MAC behind the content, in bytes.
 const TAG_BYTES: usize = 32;
 
@@ -126,7 +128,7 @@ impl Snapshot {
     /// Reads the snapshot, if it is there, is ours, and of this version's form.
     #[must_use]
     pub fn read(&self) -> Option<Saved> {
-        let bytes = match std::fs::read(&self.path) {
+        let bytes = match read_ordinary_file(&self.path, MAX_BYTES) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
             Err(error) => {
@@ -168,4 +170,29 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use keyledger_custody::{Custody, RootKey};
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_no_snapshot_and_is_not_waited_for() {
+        let home = tempfile::tempdir().unwrap();
+        let queue = home.path().join("queue");
+        let made = std::process::Command::new("mkfifo").arg(&queue).status();
+        assert!(made.unwrap().success());
+        let endless = home.path().join("endless");
+        std::os::unix::fs::symlink("/dev/zero", &endless).unwrap();
+        for path in [queue, endless, home.path().to_owned()] {
+            let key = Custody::open(RootKey::generate().unwrap()).mac_key("snapshot");
+            let snapshot = Snapshot::new(path.clone(), key);
+            let (out, read) = std::sync::mpsc::channel();
+            std::thread::spawn(move || out.send(snapshot.read().is_none()));
+            let patience = std::time::Duration::from_secs(30);
+            assert_eq!(read.recv_timeout(patience), Ok(true), "{}", path.display());
+        }
+    }
 }

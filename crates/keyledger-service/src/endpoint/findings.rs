@@ -37,6 +37,7 @@ pub(super) async fn all(shared: &Shared, now: Timestamp) -> Vec<StatusFinding> {
     )];
     findings.extend(pushes(&shared.trust, now));
     findings.push(trust_keys(&ledger, &shared.trust));
+    findings.extend(inventory(shared, now));
     findings.extend(lists(&ledger));
     findings.extend(cluster.as_ref().map(quorum));
     findings.push(ends(&ledger, now));
@@ -136,6 +137,20 @@ fn pushes(trust: &TrustHealth, now: Timestamp) -> Vec<StatusFinding> {
         findings.push(ok(WHAT, "none"));
     }
     findings
+}
+
+/// Whether somebody else wrote into the inventory bucket.
+fn inventory(shared: &Shared, now: Timestamp) -> Option<StatusFinding> {
+    let (entries, at) = shared.inventory.amended()?;
+    if now.ms() - at.ms() >= SHOW_FOREIGN_MS {
+        return None;
+    }
+    let found = format!(
+        "{entries} entries held what the ledger does not say, the last at {at}; they were written over"
+    );
+    let remedy = "whoever can write there has the creds of the service or of the set-up: find who, and take what was read there for \
+        false; `keyledger inventory` asks the ledger itself";
+    Some(finding(Severity::Fail, "inventory entries", found, remedy))
 }
 
 fn trust_keys(ledger: &Ledger, trust: &TrustHealth) -> StatusFinding {

@@ -7,7 +7,7 @@ use std::{
 
 use keyledger_custody::{
     Passphrase, RootKey, RootKeyError, SealedRoot, SealedRootError, SecretFileError,
-    check_secret_directory, check_secret_file,
+    check_secret_directory, check_secret_file, read_ordinary_file,
 };
 use keyledger_domain::Timestamp;
 use keyledger_wire::Prefix;
@@ -60,6 +60,9 @@ pub enum RootKind {
 
 /// The form of `keyledger.json` that is written.
 pub(super) const VERSION: u32 = 1;
+
+/// The most bytes that are read of it: it has less than 2 KiB.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// The files in an organisation's directory.
 pub(super) mod file {
@@ -155,7 +158,7 @@ impl Organisation {
             path: path.clone(),
             source,
         };
-        let text = match fs::read(&path) {
+        let text = match read_ordinary_file(&path, MAX_BYTES) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 return Err(OpenError::Missing {

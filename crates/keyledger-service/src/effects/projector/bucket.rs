@@ -1,9 +1,16 @@
 //! The inventory bucket, as the projector writes it and looks at it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_nats::jetstream;
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use keyledger_domain::{Name, Timestamp, views};
 use keyledger_wire::Prefix;
 use parking_lot::Mutex;
@@ -13,6 +20,8 @@ use crate::{shared::Shared, trust::ensure_inventory};
 
 /// How many entries wait for their acknowledgement at once.
 const IN_FLIGHT: usize = 64;
+/// How many entries are held against the ledger at one look.
+const COMPARED: usize = 512;
 /// How long JetStream is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -34,6 +43,8 @@ struct Health {
     fault: Option<String>,
     remade: u32,
     remade_at: Option<Timestamp>,
+    amended: usize,
+    amended_at: Option<Timestamp>,
 }
 
 impl InventoryHealth {
@@ -46,6 +57,23 @@ impl InventoryHealth {
     pub(crate) fn remade(&self) -> Option<(u32, Timestamp)> {
         let health = self.0.lock();
         health.remade_at.map(|at| (health.remade, at))
+    }
+
+    /// How many entries held what the ledger does not say, and when the last was found.
+    pub(crate) fn amended(&self) -> Option<(usize, Timestamp)> {
+        let health = self.0.lock();
+        health.amended_at.map(|at| (health.amended, at))
+    }
+
+    /// Takes in that somebody else wrote these entries.
+    pub(super) fn amend(&self, names: &[Name], at: Timestamp) {
+        tracing::error!(
+            keys = ?names.iter().take(5).collect::<Vec<_>>(), count = names.len(),
+            "somebody wrote into the inventory bucket what the ledger does not say; it is written over"
+        );
+        let mut health = self.0.lock();
+        health.amended += names.len();
+        health.amended_at = Some(at);
     }
 
     pub(super) fn failed(&self, said: String) {
@@ -72,6 +100,12 @@ pub(super) struct Bucket {
     shared: Arc<Shared>,
     /// When the stream was created that was written; another one is another bucket.
     created: Option<i64>,
+    /// The bucket's newest sequence when it was last looked at.
+    seen: u64,
+    /// How many entries were written here since.
+    written: AtomicU64,
+    /// Entries that are to be held against the ledger, since somebody else wrote something.
+    doubted: BTreeSet<Name>,
 }
 
 impl Bucket {
@@ -79,6 +113,9 @@ impl Bucket {
         Self {
             shared: Arc::clone(shared),
             created: None,
+            seen: 0,
+            written: AtomicU64::new(0),
+            doubted: BTreeSet::new(),
         }
     }
 
@@ -98,6 +135,8 @@ impl Bucket {
         let stream = self.stream().await?;
         let info = stream.cached_info();
         self.created = Some(info.created.unix_timestamp());
+        self.seen = info.state.last_sequence;
+        *self.written.get_mut() = 0;
         if info.state.messages > self.keys() {
             stream.purge().await.map_err(|e| e.to_string())?;
         }
@@ -130,13 +169,16 @@ impl Bucket {
         let said: Acknowledged =
             serde_json::from_slice(&reply.payload).map_err(|e| e.to_string())?;
         match (said.error, said.seq) {
-            (None, Some(_)) => Ok(()),
+            (None, Some(_)) => {
+                self.written.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
             (error, _) => Err(format!("JetStream did not take an entry: {error:?}")),
         }
     }
 
     /// Looks whether it still is what was written.
-    pub(super) async fn look(&self) -> Look {
+    pub(super) async fn look(&mut self) -> Look {
         let stream = match self.stream().await {
             Ok(stream) => stream,
             Err(said) => {
@@ -146,11 +188,72 @@ impl Bucket {
         };
         let info = stream.cached_info();
         let same = self.created == Some(info.created.unix_timestamp());
-        if same && info.state.messages == self.keys() {
-            Look::AsWritten
-        } else {
-            Look::Amiss
+        if !same || info.state.messages != self.keys() {
+            return Look::Amiss;
         }
+        let last = info.state.last_sequence;
+        let expected = self.seen + std::mem::take(self.written.get_mut());
+        self.seen = last;
+        if last != expected {
+            // Another instance, which writes what the ledger says, or somebody who does not.
+            let ledger = self.shared.live.ledger.read();
+            self.doubted
+                .extend(ledger.keys().map(|(name, _)| name.clone()));
+        }
+        Look::AsWritten
+    }
+
+    /// Holds some of the entries that are in doubt against the ledger; gives those that say something else.
+    pub(super) async fn differing(&mut self) -> Vec<Name> {
+        let some: Vec<Name> = self.doubted.iter().take(COMPARED).cloned().collect();
+        for name in &some {
+            self.doubted.remove(name);
+        }
+        self.differing_of(&some).await
+    }
+
+    /// Those of these entries that say something else than the ledger. What cannot be read is in doubt from then on.
+    pub(super) async fn differing_of(&mut self, names: &[Name]) -> Vec<Name> {
+        let this = &*self;
+        let held = futures::stream::iter(names.to_vec())
+            .map(|name| async move {
+                let held = this.holds(&name).await;
+                (name, held)
+            })
+            .buffered(IN_FLIGHT)
+            .collect::<Vec<_>>()
+            .await;
+        let (mut differing, mut unread) = (Vec::new(), Vec::new());
+        for (name, held) in held {
+            match held {
+                Ok(true) => {}
+                Ok(false) => differing.push(name),
+                Err(said) => {
+                    tracing::debug!(%name, %said, "an entry of the inventory bucket cannot be read");
+                    unread.push(name);
+                }
+            }
+        }
+        self.doubted.extend(unread);
+        differing
+    }
+
+    /// Whether the bucket says of a key what the ledger says.
+    async fn holds(&self, name: &Name) -> Result<bool, String> {
+        let Shared { nats, prefix, .. } = &*self.shared;
+        let bucket = prefix.inventory_bucket();
+        let (stream, entry) = (
+            Prefix::bucket_stream(&bucket),
+            Prefix::bucket_entry(&bucket, name.as_str()),
+        );
+        let subject = format!("{}.DIRECT.GET.{stream}.{entry}", prefix.imported_api());
+        let request = async_nats::Request::new().timeout(Some(PATIENCE));
+        let reply = nats.send_request(subject, request).await;
+        let reply = reply.map_err(|e| e.to_string())?;
+        let row = views::row(&self.shared.live.ledger.read(), name);
+        let row = row.map(|row| serde_json::to_vec(&row)).transpose();
+        let row = row.map_err(|e| e.to_string())?;
+        Ok(row.is_none_or(|row| row == *reply.payload))
     }
 
     async fn stream(&self) -> Result<jetstream::stream::Stream, String> {

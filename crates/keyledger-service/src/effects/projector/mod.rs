@@ -2,7 +2,8 @@
 //!
 //! Only a view: it lags under load, puts several changes of a key into one entry, and is written anew at the start
 //! and after a lost connection, since the bucket is in the server's memory. An entry counts as written once JetStream has
-//! said so; the bucket is looked at again and again, and made anew where it is gone.
+//! said so; the bucket is looked at again and again, and made anew where it is gone. Where somebody else wrote, entries are held
+//! against the ledger, and written over.
 
 mod bucket;
 
@@ -30,6 +31,8 @@ const LOOK: Duration = Duration::from_secs(5);
 const CROWD: usize = 32;
 /// How long is rested then: some 2,500 entries a second go out, and a key that changes often goes out once.
 const CROWDED: Duration = Duration::from_millis(100);
+/// How long an entry may differ from the ledger: another instance writes what this one is about to fold.
+const SETTLED: Duration = Duration::from_millis(500);
 /// How long changes are gathered.
 const GATHER: Duration = Duration::from_millis(20);
 /// How often the connection is looked at while nothing changes.
@@ -96,6 +99,7 @@ impl Projector {
                 if looked.elapsed() > LOOK {
                     looked = Instant::now();
                     whole |= self.look(&mut bucket).await == Look::Amiss;
+                    self.compare(&mut bucket, &shared).await;
                 }
                 let _ = tokio::time::timeout(IDLE, self.notify.notified()).await;
                 tokio::time::sleep(GATHER).await;
@@ -123,6 +127,22 @@ impl Projector {
             tokio::time::sleep(GATHER).await;
         }
         Look::Amiss
+    }
+
+    /// Holds entries against the ledger where somebody else wrote, and has those written again that say something else.
+    async fn compare(&self, bucket: &mut Bucket, shared: &Shared) {
+        let differing = bucket.differing().await;
+        if differing.is_empty() {
+            return;
+        }
+        tokio::time::sleep(SETTLED).await;
+        let mut differing = bucket.differing_of(&differing).await;
+        let mut changed = self.changed.lock();
+        differing.retain(|name| !changed.contains(name));
+        if !differing.is_empty() {
+            shared.inventory.amend(&differing, (shared.clock)());
+            changed.extend(differing);
+        }
     }
 
     /// Takes some of the names that changed.
