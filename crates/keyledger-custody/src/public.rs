@@ -47,11 +47,17 @@ pub enum CheckPublicError {
 /// # Errors
 ///
 /// [`CheckPublicError::OtherForm`] if the DER is not exactly a `SubjectPublicKeyInfo` of this algorithm (and always of
-/// AES, which has no public half), [`CheckPublicError::NotAKey`] if its numbers are none, [`CheckPublicError::LowOrder`] of
+/// AES, which has no public half), [`CheckPublicError::NotAKey`] if its numbers are none or are not written as key generation writes them, [`CheckPublicError::LowOrder`] of
 /// Ed25519 and X25519 points of order 1, 2, 4 or 8.
 pub fn check_public(algorithm: Algorithm, spki_der: &[u8]) -> Result<(), CheckPublicError> {
     spki::normalised(algorithm, &BASE64.encode(spki_der))
         .map_err(|_| CheckPublicError::OtherForm { algorithm })?;
+    // Written in a second way, a key would not be known again: RFC 7748 §5 has X25519 ignore the highest bit.
+    if matches!(algorithm, Algorithm::Ed25519 | Algorithm::X25519)
+        && !is_reduced(algorithm, point(algorithm, spki_der)?)
+    {
+        return Err(CheckPublicError::NotAKey { algorithm });
+    }
     match algorithm {
         Algorithm::Ed25519 => ed25519(&point(algorithm, spki_der)?),
         Algorithm::X25519 => match contributes(&point(algorithm, spki_der)?)? {
@@ -63,6 +69,19 @@ pub fn check_public(algorithm: Algorithm, spki_der: &[u8]) -> Result<(), CheckPu
         Algorithm::Rsa3072 => parses(algorithm, &RSA_PSS_2048_8192_SHA256, spki_der),
         Algorithm::Aes256 => Err(CheckPublicError::OtherForm { algorithm }),
     }
+}
+
+/// True of a coordinate as key generation writes it: below the prime 2^255 - 19. Ed25519 keeps a sign in the highest bit.
+fn is_reduced(algorithm: Algorithm, mut point: [u8; 32]) -> bool {
+    const PRIME: [u8; 32] = {
+        let mut prime = [0xff; 32];
+        (prime[0], prime[31]) = (0xed, 0x7f);
+        prime
+    };
+    if algorithm == Algorithm::Ed25519 {
+        point[31] &= 0x7f;
+    }
+    point.iter().rev().lt(PRIME.iter().rev())
 }
 
 fn ed25519(point: &[u8; 32]) -> Result<(), CheckPublicError> {

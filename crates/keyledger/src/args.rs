@@ -235,7 +235,12 @@ pub(crate) fn public_key(path: &Path) -> anyhow::Result<String> {
 
 /// A certificate's file: PEM, or ASCII armor.
 pub(crate) fn certificate(path: &Path) -> anyhow::Result<String> {
-    let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+    /// As many as go into one command, and more.
+    const MAX_BYTES: u64 = 1_024 * 1_024;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes))
+        .with_context(|| format!("reading {}", path.display()))?;
     check_public(path, &bytes)?;
     let text = pem::text_of(&bytes);
     if text.contains("-----BEGIN ") {

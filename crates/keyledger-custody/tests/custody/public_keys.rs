@@ -76,8 +76,6 @@ fn an_x25519_point_of_low_order_is_no_key() {
         "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
         "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
         "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
     ] {
         assert_eq!(
             check(algorithm, &format!("{X25519}{point}")),
@@ -85,9 +83,38 @@ fn an_x25519_point_of_low_order_is_no_key() {
             "{point}"
         );
     }
+    // Two of them written in a second way.
+    for low in ["ed", "ee"] {
+        let point = format!("{low}{}7f", "ff".repeat(30));
+        assert_eq!(
+            check(algorithm, &format!("{X25519}{point}")),
+            Err(CheckPublicError::NotAKey { algorithm }),
+            "{point}"
+        );
+    }
     // RFC 7748 §6.1, Alice's.
     let alice = "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a";
     check(algorithm, &format!("{X25519}{alice}")).unwrap();
+}
+
+/// RFC 7748 §5: the highest bit is ignored, so that one key could be written in two ways, and the second not be known again.
+#[test]
+fn a_point_that_is_written_in_a_second_way_is_no_key() {
+    let alice = "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a";
+    let masked = alice.replace("4e6a", "4eea");
+    // 18 + p, and p + 9.
+    let points = [
+        (Algorithm::X25519, format!("{X25519}{masked}")),
+        (
+            Algorithm::X25519,
+            format!("{X25519}f6{}7f", "ff".repeat(30)),
+        ),
+        (Algorithm::Ed25519, format!("{ED25519}{}", "ff".repeat(32))),
+    ];
+    for (algorithm, key) in points {
+        let refused = Err(CheckPublicError::NotAKey { algorithm });
+        assert_eq!(check(algorithm, &key), refused, "{key}");
+    }
 }
 
 #[test]

@@ -148,7 +148,9 @@ impl Ledger {
                         .user(&known.user)
                         .is_some_and(|u| u.state.keys.contains(target));
                 // Whatever it is called: what NATS trust or the ledger stands on is no program's.
-                let own = named && self.ends(target);
+                // Nor is an authority, on which everybody's certificates stand.
+                let vouches = self.key(target).is_some_and(|key| key.state.is_authority());
+                let own = named && self.ends(target) && !vouches;
                 match (own, SERVICE_VERBS.contains(&verb)) {
                     (true, true) => self.check_service(&known.user, target, command),
                     (false, _) => refuse(format!("service {} has no key {target}", known.user)),

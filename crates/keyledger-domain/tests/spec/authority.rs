@@ -8,7 +8,7 @@ use keyledger_domain::{
 use nkeys::KeyPairType::{Account, User};
 use serde_json::json;
 
-use crate::support::{Step, World, given, issue, key_pair, name, revoke_user};
+use crate::support::{Step, World, active, authority, given, issue, key_pair, name, revoke_user};
 
 /// Nkeys of the organisation: account `staff`, its administrators' and its services' issuer, and `root`.
 struct Nkeys {
@@ -159,6 +159,37 @@ fn a_service_named_like_a_trust_key_gets_nothing_from_it() {
                 .authorise(&service, &name(id), &command)
                 .is_err()
         );
+    }
+}
+
+#[test]
+fn an_authority_is_no_services_to_end() {
+    let [root, certified] = authority("root-ca");
+    let steps = [
+        active("orders"),
+        root,
+        certified,
+        issue(
+            "root-ca",
+            "staff",
+            json!({ "role": "service", "keys": ["orders"] }),
+        ),
+    ];
+    let world = given(steps).world();
+    let service = Known {
+        user: name("root-ca"),
+        role: Role::Service,
+    };
+    let may = |verb: &str, target: &str| {
+        let (command, _) = Command::parse(Aggregate::Key, verb, br#"{"reason":"r"}"#).unwrap();
+        world
+            .ledger
+            .authorise(&service, &name(target), &command)
+            .is_ok()
+    };
+    for verb in ["suspend", "deactivate"] {
+        assert!(may(verb, "orders"), "{verb}");
+        assert!(!may(verb, "root-ca"), "{verb}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead, BufReader, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -132,21 +132,42 @@ async fn online(
     Ok((verifier.finish(Some(&head)).map_err(Into::into), pinned))
 }
 
-/// The lines as they are: a damaged file need not be text, and must be called damaged.
+/// No line of an export is longer: an event is a message of a MiB at most, and what is escaped in it takes two bytes.
+const MAX_LINE_BYTES: u64 = 8 * 1_024 * 1_024;
+
+/// The lines as they are: a damaged file need not be text, and must be called damaged. The first that is too long is cut, which
+/// makes it none of an export, and is the last.
 fn lines(path: &Path) -> anyhow::Result<Box<dyn Iterator<Item = io::Result<Vec<u8>>>>> {
     fn split(file: impl BufRead + 'static) -> Box<dyn Iterator<Item = io::Result<Vec<u8>>>> {
-        Box::new(file.split(b'\n').map(|line| {
-            line.map(|mut line| {
-                line.pop_if(|last| *last == b'\r');
-                line
-            })
-        }))
+        Box::new(Cut(Some(file)))
     }
     if path == Path::new("-") {
         return Ok(split(BufReader::new(io::stdin())));
     }
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
     Ok(split(BufReader::new(file)))
+}
+
+/// Splits at line feeds, as [`lines`] says; nothing once it came to an end.
+struct Cut<R>(Option<R>);
+
+impl<R: BufRead> Iterator for Cut<R> {
+    type Item = io::Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut line = Vec::new();
+        let file = self.0.as_mut()?;
+        if let Err(error) = file.take(MAX_LINE_BYTES).read_until(b'\n', &mut line) {
+            self.0 = None;
+            return Some(Err(error));
+        }
+        if line.pop_if(|last| *last == b'\n').is_none() {
+            self.0 = None;
+            return (!line.is_empty()).then_some(Ok(line));
+        }
+        line.pop_if(|last| *last == b'\r');
+        Some(Ok(line))
+    }
 }
 
 /// The signed head at the end of an export.
@@ -269,4 +290,28 @@ fn unreadable(error: anyhow::Error, out: &mut Output<'_>) -> anyhow::Result<anyh
 
 fn said(error: &ExportError) -> String {
     format!("{:#}", anyhow::Error::from(error.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_without_an_end_is_cut_and_is_the_last() {
+        let mut lines = Cut(Some(BufReader::new(io::repeat(b'{'))));
+        let line = lines.next().unwrap().unwrap();
+        assert_eq!(line.len() as u64, MAX_LINE_BYTES);
+        assert!(lines.next().is_none());
+    }
+
+    #[test]
+    fn lines_are_taken_as_they_are() {
+        let read = |text: &'static [u8]| {
+            let lines: io::Result<Vec<_>> = Cut(Some(text)).collect();
+            lines.unwrap()
+        };
+        assert_eq!(read(b"a\r\n\nb"), [&b"a"[..], b"", b"b"]);
+        assert_eq!(read(b"a\n"), [b"a"]);
+        assert!(read(b"").is_empty());
+    }
 }

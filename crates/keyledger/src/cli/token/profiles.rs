@@ -1,6 +1,6 @@
 //! Provisioning profiles: the shipped ones, and one's own.
 
-use std::path::Path;
+use std::{io::Read as _, path::Path};
 
 use anyhow::Context as _;
 use keyledger_domain::token::Profile;
@@ -96,7 +96,10 @@ fn from_file(file: &Path) -> anyhow::Result<Profile> {
         let problem = format!("profile {shown} has {size} bytes, and at most {MAX_BYTES} are read");
         return Err(Failure::new(Exit::Usage, problem).into());
     }
-    let text = std::fs::read_to_string(file).with_context(|| format!("reading profile {shown}"))?;
+    let mut text = String::new();
+    std::fs::File::open(file)
+        .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text))
+        .with_context(|| format!("reading profile {shown}"))?;
     Profile::read(&text).map_err(|e| {
         Failure::new(Exit::Usage, format!("profile {shown}: {e}"))
             .remedy("begin with one that is shipped: `keyledger token profiles person`")
