@@ -1,11 +1,13 @@
 //! kill -9 in mid-load: what was acknowledged is there, and nothing was done twice.
 
+use futures::{StreamExt as _, stream};
 use keyledger_service::Service;
+use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
     load::{Load, nothing_lost_nothing_twice},
-    world::World,
+    world::{Admin, World, eventually},
 };
 
 const SENDERS: usize = 64;
@@ -81,4 +83,75 @@ async fn one_of_two_instances_killed_is_not_noticed() {
     let acks = load.finish().await;
     nothing_lost_nothing_twice(&world, &admin, &acks).await;
     second.kill();
+}
+
+/// More than three decisions of an offboarding hand over.
+const OWNED: usize = 3_000;
+
+/// How many keys somebody answers for.
+async fn owned(admin: &Admin, owner: &str) -> u64 {
+    let page = admin
+        .ask("inventory.locate", json!({ "owner": owner, "limit": 1 }))
+        .await;
+    page["total"].as_u64().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_offboarding_that_is_cut_off_half_way_is_finished_by_the_next_start() {
+    let world = World::new().await;
+    let admin = world.administrator().await;
+    let mut instance = Mortal::start(&world).await;
+    let person = |name: &str| json!({ "kind": "person", "title": name });
+    admin
+        .send("principal.register", "heir", person("heir"))
+        .await
+        .unwrap();
+    let mut inherited = 0;
+    for round in 0..5 {
+        let leaver = format!("leaver-{round}");
+        admin
+            .send("principal.register", &leaver, person(&leaver))
+            .await
+            .unwrap();
+        let user = json!({ "role": "auditor", "account": "admin", "principal": leaver, "nkey": nkeys::KeyPair::new_user().public_key() });
+        admin.send("user.issue", &leaver, user).await.unwrap();
+        let made = stream::iter(0..OWNED).map(|n| {
+            let (admin, leaver) = (&admin, &leaver);
+            async move {
+                let body = json!({ "algorithm": "ed25519", "owner": leaver });
+                let name = format!("{leaver}-key-{n}");
+                admin.send("key.generate", &name, body).await.unwrap();
+            }
+        });
+        made.buffer_unordered(SENDERS).collect::<Vec<_>>().await;
+        let leave = json!({ "reason": "left", "to": "heir" });
+        admin
+            .send("principal.offboard", &leaver, leave)
+            .await
+            .unwrap();
+        instance.kill();
+        let events = world.stored().await;
+        let handed = |subject: &str| {
+            subject.starts_with(&format!("keys.events.key.{leaver}-"))
+                && subject.ends_with(".handed_over")
+        };
+        let done = events.iter().filter(|event| handed(&event.subject)).count();
+        // Its user ended with the command itself, whatever else was left.
+        let revoked = format!("keys.events.user.{leaver}.revoked");
+        assert!(events.iter().any(|event| event.subject == revoked));
+        instance = Mortal::start(&world).await;
+        inherited += OWNED;
+        eventually("nothing is the leaver's any more", || async {
+            owned(&admin, &leaver).await == 0
+        })
+        .await;
+        assert_eq!(owned(&admin, "heir").await, inherited as u64);
+        println!("cut off after {done} of {OWNED}");
+        if done < OWNED {
+            let _ = world.verify(&admin).await;
+            instance.kill();
+            return;
+        }
+    }
+    panic!("each offboarding was finished before it was cut off");
 }
