@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on ends there
 
+mod dev;
+
 use std::{
     collections::BTreeMap,
     fs,
