@@ -88,13 +88,8 @@ impl Names {
     /// Prints a name a line; nothing where nobody answers at once, since a person waits with a finger on the key.
     pub(crate) async fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
         const AT_ONCE: Duration = Duration::from_secs(2);
-        let tail = match self.group.as_str() {
-            "key" | "ca" | "inventory" => "inventory.locate",
-            "principal" => "principals",
-            "account" => "accounts",
-            "user" | "agent" => "users",
-            "token" => "tokens",
-            _ => return Ok(()),
+        let Some(tail) = asked_of(&self.group) else {
+            return Ok(());
         };
         let asked = async {
             let session = self.connection.open().await?;
@@ -110,8 +105,77 @@ impl Names {
     }
 }
 
+/// What is asked for the names of a group of commands.
+fn asked_of(group: &str) -> Option<&'static str> {
+    Some(match group {
+        "key" | "ca" | "inventory" => "inventory.locate",
+        "principal" => "principals",
+        "account" => "accounts",
+        "user" | "agent" => "users",
+        "token" => "tokens",
+        _ => return None,
+    })
+}
+
 /// Of a row its name.
 #[derive(Deserialize)]
 struct Named {
     name: Name,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a shell that is not here would stumble over: quotes, brackets and blocks that do not end.
+    fn assert_whole(script: &str) {
+        for (open, close) in [('(', ')'), ('{', '}'), ('[', ']')] {
+            let count = |wanted| script.chars().filter(|c| *c == wanted).count();
+            // Of a `case` each pattern has a closing bracket alone.
+            let patterns = script.matches(") return 0 ;;").count();
+            let patterns = if open == '(' { patterns } else { 0 };
+            assert_eq!(
+                count(open) + patterns,
+                count(close),
+                "{open}{close} in {script}"
+            );
+        }
+        assert_eq!(script.matches('"').count() % 2, 0, "{script}");
+    }
+
+    #[test]
+    fn every_group_that_a_script_asks_the_names_of_is_a_command_with_names() {
+        let groups = FISH.split_once("for group in ").unwrap().1;
+        let groups: Vec<_> = groups.lines().next().unwrap().split(' ').collect();
+        assert!(groups.len() > 5, "{groups:?}");
+        let command = Cli::command();
+        for group in groups {
+            assert!(asked_of(group).is_some(), "{group}");
+            assert!(command.find_subcommand(group).is_some(), "{group}");
+        }
+        assert_eq!(asked_of("doctor"), None);
+    }
+
+    #[test]
+    fn each_script_defines_what_it_registers_and_is_whole() {
+        for (shell, own, registers) in [
+            (Shell::Bash, BASH, "complete -F _keyledger_named"),
+            (Shell::Zsh, ZSH, "compdef _keyledger_named keyledger"),
+            (Shell::Fish, FISH, "complete -c keyledger -n"),
+        ] {
+            let mut script = Vec::new();
+            let mut out = Output::fixed(&mut script, None, keyledger_domain::Timestamp::from_ms(0));
+            Completions { shell }.run(&mut out).unwrap();
+            let script = String::from_utf8(script).unwrap();
+            assert!(script.ends_with(own) && own.contains(registers), "{shell}");
+            assert!(own.contains("keyledger names "), "{shell}");
+            assert_whole(own);
+            // What clap makes defines the function that ours calls first.
+            let calls = own.contains("_keyledger \"$@\"");
+            assert!(!calls || script.contains("_keyledger() {"), "{shell}");
+            for command in ["offboard", "certificates", "history"] {
+                assert!(script.contains(command), "{shell} knows no {command}");
+            }
+        }
+    }
 }
