@@ -458,3 +458,40 @@ async fn keys_that_nobody_attests_put_the_token_into_quarantine() {
     let _ = world.verify(&admin).await;
     service.stop().await;
 }
+
+/// Who has the creds of the set-up, or puts back older storage, takes queues away behind the service's back.
+#[tokio::test]
+async fn a_queue_that_somebody_took_away_comes_back_with_its_tasks() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let agent = Agent::enrol(&world, &admin, "desk").await;
+    let task = filed(&admin, &agent, 1_000_001).await;
+    let stream = Prefix::default().tasks_stream();
+    let setup = world.connect(&world.organisation.creds("setup")).await;
+    let setup = jetstream::new(setup);
+    eventually("the task is in the queue", || async {
+        let info = setup.get_stream(&stream).await.unwrap();
+        info.cached_info().state.messages == 1 && info.cached_info().state.consumer_count == 1
+    })
+    .await;
+    let config = setup.get_stream(&stream).await.unwrap();
+    let config = config.cached_info().config.clone();
+    setup.delete_stream(&stream).await.unwrap();
+    setup.create_stream(config).await.unwrap();
+    let is_back = async || {
+        let info = setup.get_stream(&stream).await.unwrap();
+        info.cached_info().state.messages == 1 && info.cached_info().state.consumer_count == 1
+    };
+    tokio::time::timeout(Duration::from_secs(90), async {
+        while !is_back().await {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    })
+    .await
+    .expect("it comes back");
+    let message = agent.task().await;
+    let record = Record::read(&message.payload).unwrap();
+    assert_eq!(record.ids.command.to_string(), task);
+    service.stop().await;
+}

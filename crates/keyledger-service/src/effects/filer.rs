@@ -9,7 +9,7 @@ use async_nats::{
     HeaderMap,
     jetstream::{self, consumer::AckPolicy, stream},
 };
-use futures::StreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use keyledger_domain::{Name, Role, ledger::Remembered, name::Aggregate};
 use keyledger_wire::header;
 use tokio::sync::mpsc;
@@ -43,6 +43,8 @@ pub(super) enum News {
 struct Done {
     tasks: HashSet<Uuid>,
     agents: HashSet<Name>,
+    /// When the stream was created that it was done in, and how far it reached.
+    stream: Option<(i64, u64)>,
 }
 
 /// Does what `news` bring, and what earlier runs left.
@@ -60,7 +62,12 @@ pub(super) async fn run(shared: Arc<Shared>, mut news: mpsc::UnboundedReceiver<N
                 }
                 told_apart(new.drain(..))
             }
-            _ = sweep.tick() => left_over(&shared, &done),
+            _ = sweep.tick() => {
+                if let Err(said) = still_done(&shared, &context, &mut done).await {
+                    tracing::warn!(%said, "whether the queues of tasks are as they were left is not known");
+                }
+                left_over(&shared, &done)
+            }
         };
         // Each name once: two that tend the same agent would not know who was the last.
         let tended = futures::stream::iter(agents)
@@ -91,6 +98,35 @@ pub(super) async fn run(shared: Arc<Shared>, mut news: mpsc::UnboundedReceiver<N
             }
         }
     }
+}
+
+/// Forgets what was done and is not so any more: older storage may have been put back, or somebody took a consumer away.
+async fn still_done(
+    shared: &Shared,
+    context: &jetstream::Context,
+    done: &mut Done,
+) -> Result<(), String> {
+    let stream = context.get_stream(shared.prefix.tasks_stream()).await;
+    let stream = stream.map_err(|e| e.to_string())?;
+    let info = stream.cached_info();
+    let stands = (info.created.unix_timestamp(), info.state.last_sequence);
+    let before = done.stream.replace(stands);
+    if before.is_some_and(|(created, last)| created != stands.0 || last > stands.1) {
+        tracing::error!(
+            ?before,
+            ?stands,
+            "the stream of tasks is older than it was: what is open is filed again"
+        );
+        done.tasks.clear();
+    }
+    let consumers: Result<HashSet<String>, _> = stream.consumer_names().try_collect().await;
+    let consumers = consumers.map_err(|e| e.to_string())?;
+    let (ledger, now) = (shared.live.ledger.read(), (shared.clock)());
+    done.agents.retain(|name| {
+        let user = ledger.user(name).map(|user| &user.state);
+        user.is_none_or(|user| !user.is_live(now) || consumers.contains(&*user.nkey))
+    });
+    Ok(())
 }
 
 /// The agents and the tokens that something is new of.
