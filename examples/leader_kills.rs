@@ -15,7 +15,6 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use async_nats::{ConnectOptions, ServerAddr};
-use keyledger_custody::Custody;
 use keyledger_domain::{EventCid, Record, Timestamp, VerifiedBy};
 use keyledger_service::{
     Options, Service,
@@ -126,7 +125,7 @@ impl World {
             tls_ca: None,
             tls_client: None,
             prefix: Prefix::default(),
-            custody: Arc::new(Custody::open(organisation.root_key(None)?)),
+            custody: Arc::new(organisation.custody(None)?),
             snapshot: None,
             directory: None,
             genesis: None,

@@ -3,7 +3,6 @@
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use keyledger_custody::Custody;
 use keyledger_domain::Timestamp;
 use keyledger_service::{
     Options,
@@ -60,7 +59,7 @@ pub(crate) fn options(url: &str, directory: &Path) -> Result<Options> {
         tls_ca: None,
         tls_client: None,
         prefix: Prefix::default(),
-        custody: Arc::new(Custody::open(organisation.root_key(None)?)),
+        custody: Arc::new(organisation.custody(None)?),
         snapshot: None,
         directory: None,
         genesis: None,

@@ -8,7 +8,7 @@ use std::{
 
 use async_nats::{HeaderMap, RequestErrorKind, ServerAddr};
 use bytes::Bytes;
-use keyledger_custody::{Custody, MaterialContext, NkeySigner};
+use keyledger_custody::{MaterialContext, NkeySigner};
 use keyledger_domain::{
     Name, Purpose, Purposes, Timestamp,
     verify::{self, SignedHead, StoredEvent, Verifier},
@@ -135,7 +135,7 @@ impl Site {
             tls_ca: None,
             tls_client: None,
             prefix: self.organisation.prefix(),
-            custody: Arc::new(Custody::open(self.organisation.root_key(None).unwrap())),
+            custody: Arc::new(self.organisation.custody(None).unwrap()),
             snapshot: None,
             directory: Some(self.organisation.directory().to_owned()),
             genesis: Some(known_genesis(&self.organisation).unwrap()),
@@ -257,7 +257,7 @@ impl Site {
             version: 1,
             purposes: Purposes::of(&[Purpose::Certify]),
         };
-        let custody = Custody::open(self.organisation.root_key(None).unwrap());
+        let custody = self.organisation.custody(None).unwrap();
         custody.open_signer(&sealed, &context).unwrap()
     }
 

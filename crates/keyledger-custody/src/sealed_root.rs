@@ -18,14 +18,17 @@ use crate::{
 /// A root key sealed under a passphrase, as it is stored in `root.sealed`.
 ///
 /// ```json
-/// { "version": 1, "kind": "passphrase", "root": "16 hex digits, the root key's id",
+/// { "version": 2, "kind": "passphrase", "root": "16 hex digits, the root key's id",
 ///   "kdf": { "name": "argon2id", "memory_kib": 262144, "passes": 3, "lanes": 4 },
 ///   "salt": "base64, 16 bytes", "wrapped": "base64: nonce (12), ciphertext (32), tag (16)" }
 /// ```
 ///
 /// Argon2id 1.3 (RFC 9106) makes an AES-256-GCM key of the passphrase; the associated data are
-/// `keyledger-root-sealed-v1` and the root key's id. The root key itself is random, so the passphrase can be changed without
+/// `keyledger-root-sealed-v2` and the root key's id. The root key itself is random, so the passphrase can be changed without
 /// touching what the root key seals.
+///
+/// Version 2 says that what stands beside it was sealed with it: its reader holds that (see [`is_bound`](Self::is_bound)). Version 1,
+/// with `keyledger-root-sealed-v1`, is older and says nothing; the one cannot be passed off as the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SealedRoot {
@@ -58,6 +61,11 @@ pub struct KdfCost {
 enum KdfName {
     Argon2id,
 }
+
+/// The version that vouches for nothing but the root key.
+const ALONE: u8 = 1;
+/// The version of a root key that vouches for what stands beside it.
+const BOUND: u8 = 2;
 
 /// Least memory in KiB: the second choice of RFC 9106 §4, 64 MiB with three passes.
 const MIN_MEMORY_KIB: u32 = 64 << 10;
@@ -117,7 +125,7 @@ pub enum SealedRootError {
     #[error("it is no sealed root key")]
     NotASealedRoot,
     /// A newer Keyledger sealed it: upgrade this one.
-    #[error("it is sealed in format {found}, and this version of Keyledger reads format 1")]
+    #[error("it is sealed in format {found}, and this version of Keyledger reads up to {BOUND}")]
     NewerFormat {
         /// The format it is sealed in.
         found: u64,
@@ -152,10 +160,38 @@ impl SealedRoot {
         passphrase: &Passphrase,
         cost: KdfCost,
     ) -> Result<Self, SealedRootError> {
-        let associated = associated(root.id());
+        Self::seal_as(ALONE, root, passphrase, cost)
+    }
+
+    /// Seals the root key of an organisation whose own file is authenticated under it.
+    ///
+    /// # Errors
+    ///
+    /// As [`seal`](Self::seal).
+    pub fn seal_bound(
+        root: &RootKey,
+        passphrase: &Passphrase,
+        cost: KdfCost,
+    ) -> Result<Self, SealedRootError> {
+        Self::seal_as(BOUND, root, passphrase, cost)
+    }
+
+    /// True if the file that stands beside it must be authentic under this root key. It counts once the root key was opened.
+    #[must_use]
+    pub const fn is_bound(&self) -> bool {
+        self.version >= BOUND
+    }
+
+    fn seal_as(
+        version: u8,
+        root: &RootKey,
+        passphrase: &Passphrase,
+        cost: KdfCost,
+    ) -> Result<Self, SealedRootError> {
+        let associated = associated(version, root.id());
         let sealed = under_passphrase::seal(passphrase, &cost, &associated, root.expose())?;
         Ok(Self {
-            version: 1,
+            version,
             kind: Kind::Passphrase,
             root: root.id().to_string().into(),
             kdf: cost,
@@ -176,7 +212,8 @@ impl SealedRoot {
     pub fn open(&self, passphrase: &Passphrase) -> Result<RootKey, SealedRootError> {
         let id = self.root()?;
         let both = (&*self.salt, &*self.wrapped);
-        let root = under_passphrase::open(passphrase, &self.kdf, &associated(id), both)?;
+        let root =
+            under_passphrase::open(passphrase, &self.kdf, &associated(self.version, id), both)?;
         RootKey::from_bytes(root.expose())
             .filter(|root| root.id() == id)
             .ok_or(SealedRootError::NotASealedRoot)
@@ -200,7 +237,8 @@ impl SealedRoot {
     /// [`SealedRootError::File`]; [`SealedRootError::NotASealedRoot`] or [`SealedRootError::NewerFormat`] if something
     /// else stands there.
     pub fn read(path: &Path) -> Result<Self, SealedRootError> {
-        Ok(form::read(read_secret_file(path)?.expose())?)
+        let file = read_secret_file(path)?;
+        Ok(form::read_up_to(file.expose(), BOUND.into())?)
     }
 
     /// Writes it to a new file of mode 0600.
@@ -250,8 +288,9 @@ impl From<OpenFault> for SealedRootError {
     }
 }
 
-fn associated(root: RootId) -> Vec<u8> {
-    [b"keyledger-root-sealed-v1".as_slice(), &root.0].concat()
+fn associated(version: u8, root: RootId) -> Vec<u8> {
+    let form = format!("keyledger-root-sealed-v{version}");
+    [form.as_bytes(), &root.0].concat()
 }
 
 pub(crate) fn derive(

@@ -9,7 +9,7 @@ pub enum NotOfForm {
     #[error("it is not of this form")]
     Malformed(#[from] serde_json::Error),
     /// It is of another version, of which nothing else is known.
-    #[error("it has version {0}, and this Keyledger reads version 1")]
+    #[error("it has version {0}, which this Keyledger does not read")]
     OtherVersion(u64),
 }
 
@@ -19,13 +19,22 @@ pub enum NotOfForm {
 ///
 /// [`NotOfForm`].
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, NotOfForm> {
+    read_up_to(bytes, 1)
+}
+
+/// Reads a form of which there are several versions with the same fields, from the first to `newest`.
+///
+/// # Errors
+///
+/// [`NotOfForm`].
+pub fn read_up_to<T: DeserializeOwned>(bytes: &[u8], newest: u64) -> Result<T, NotOfForm> {
     #[derive(Deserialize)]
     struct Versioned {
         version: u64,
     }
     // The version first: another one may have other fields.
     let Versioned { version } = serde_json::from_slice(bytes)?;
-    if version != 1 {
+    if !(1..=newest).contains(&version) {
         return Err(NotOfForm::OtherVersion(version));
     }
     Ok(serde_json::from_slice(bytes)?)

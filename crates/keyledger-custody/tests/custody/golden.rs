@@ -55,15 +55,19 @@ fn material() -> Vec<Golden> {
 }
 
 #[test]
-fn a_root_key_sealed_in_format_1_opens() {
+fn a_root_key_sealed_in_either_format_opens() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("root.sealed");
-    put(&path, &fs::read(file("root.sealed")).unwrap(), 0o600); // git keeps no modes
-    assert_eq!(mode_of(&path), 0o600);
-    let passphrase = Passphrase::new(PASSPHRASE.to_owned()).unwrap();
-    let root = SealedRoot::read(&path).unwrap().open(&passphrase).unwrap();
-    assert_eq!(root.id(), root_of_byte(ROOT_BYTE).id());
-    assert_eq!(root.id().to_string(), "5681bfdfa0e33135");
+    for (golden, is_bound) in [("root.sealed", false), ("root.2.sealed", true)] {
+        let path = directory.path().join(golden);
+        put(&path, &fs::read(file(golden)).unwrap(), 0o600); // git keeps no modes
+        assert_eq!(mode_of(&path), 0o600);
+        let passphrase = Passphrase::new(PASSPHRASE.to_owned()).unwrap();
+        let sealed = SealedRoot::read(&path).unwrap();
+        assert_eq!(sealed.is_bound(), is_bound);
+        let root = sealed.open(&passphrase).unwrap();
+        assert_eq!(root.id(), root_of_byte(ROOT_BYTE).id());
+        assert_eq!(root.id().to_string(), "5681bfdfa0e33135");
+    }
 }
 
 #[test]
@@ -156,4 +160,13 @@ fn make_golden() {
     let root = root_of_byte(ROOT_BYTE);
     let sealed = SealedRoot::seal(&root, &passphrase, KdfCost::LEAST).unwrap();
     sealed.replace(&file("root.sealed")).unwrap();
+}
+
+#[test]
+#[ignore = "writes the golden file anew; what was written is to be read for ever"]
+fn write_the_root_key_that_vouches() {
+    let passphrase = Passphrase::new(PASSPHRASE.to_owned()).unwrap();
+    let root = root_of_byte(ROOT_BYTE);
+    let sealed = SealedRoot::seal_bound(&root, &passphrase, KdfCost::LEAST).unwrap();
+    sealed.write(&file("root.2.sealed")).unwrap();
 }

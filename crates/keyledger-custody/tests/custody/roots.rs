@@ -75,9 +75,14 @@ fn a_sealed_root_key_survives_its_file_and_a_changed_one_does_not() {
     assert!(matches!(changed("65536", "1024"), E::Cost));
     assert!(matches!(changed("65536", "4294967295"), E::Cost));
     assert!(matches!(changed("argon2id", "argon2i"), E::NotASealedRoot));
+    // The one form does not pass for the other.
     assert!(matches!(
         changed("\"version\": 1", "\"version\": 2"),
-        E::NewerFormat { found: 2 }
+        E::WrongPassphrase
+    ));
+    assert!(matches!(
+        changed("\"version\": 1", "\"version\": 3"),
+        E::NewerFormat { found: 3 }
     ));
     assert!(matches!(changed("\"kind\"", "\"kin\""), E::NotASealedRoot));
     assert!(matches!(open("").err().unwrap(), E::NotASealedRoot));
@@ -103,6 +108,28 @@ fn a_passphrase_is_changed_without_changing_the_root_key() {
         1,
         "nothing is left behind"
     );
+}
+
+#[test]
+fn a_root_key_that_vouches_for_what_stands_beside_it_always_says_so() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("root.sealed");
+    let root = RootKey::generate().unwrap();
+    let phrase = || passphrase("correct horse");
+    let alone = SealedRoot::seal(&root, &phrase(), KdfCost::LEAST).unwrap();
+    assert!(!alone.is_bound());
+    let bound = SealedRoot::seal_bound(&root, &phrase(), KdfCost::LEAST).unwrap();
+    bound.write(&path).unwrap();
+    let read = SealedRoot::read(&path).unwrap();
+    assert!(read.is_bound());
+    assert_eq!(read.open(&phrase()).unwrap().id(), root.id());
+    let text = fs::read_to_string(&path).unwrap();
+    let text = text.replace("\"version\": 2", "\"version\": 1");
+    put(&path, text.as_bytes(), 0o600);
+    let read = SealedRoot::read(&path).unwrap();
+    assert!(!read.is_bound());
+    let opened = read.open(&phrase());
+    assert!(matches!(opened, Err(SealedRootError::WrongPassphrase)));
 }
 
 #[test]

@@ -125,7 +125,7 @@ pub fn initialise(options: InitOptions) -> Result<Organisation, InitError> {
         let entry = written.ledger.account(&name(known));
         entry.expect("the bootstrap made it").state.nkey.to_string()
     };
-    let organisation = Organisation {
+    let mut organisation = Organisation {
         version: VERSION,
         title: title.to_string(),
         prefix: prefix.to_string(),
@@ -139,8 +139,12 @@ pub fn initialise(options: InitOptions) -> Result<Organisation, InitError> {
         agents_account: account(AGENTS),
         admin_account: account(ADMIN),
         genesis: first_cid(&written.events),
+        seal: None,
         directory: draft.target().to_owned(),
     };
+    if root == RootKind::Passphrase {
+        organisation.seal(&custody);
+    }
     write_keys(&draft, &genesis)?;
     draft.write(file::GENESIS, &written.text)?;
     write_jwts(&draft, &genesis, &written.ledger)?;
@@ -162,7 +166,8 @@ fn open_custody(draft: &Draft, root: Root) -> Result<(Custody, RootKind), InitEr
     match root {
         Root::Passphrase(passphrase, cost) => {
             let root = RootKey::generate()?;
-            SealedRoot::seal(&root, &passphrase, cost)?.write(&draft.place(file::ROOT_SEALED)?)?;
+            let sealed = SealedRoot::seal_bound(&root, &passphrase, cost)?;
+            sealed.write(&draft.place(file::ROOT_SEALED)?)?;
             Ok((Custody::open(root), RootKind::Passphrase))
         }
         Root::LocalFile => {

@@ -5,8 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use data_encoding::HEXLOWER;
 use keyledger_custody::{
-    Passphrase, RootKey, RootKeyError, SealedRoot, SealedRootError, SecretFileError,
+    Custody, Passphrase, RootKey, RootKeyError, SealedRoot, SealedRootError, SecretFileError,
     check_secret_directory, check_secret_file, read_ordinary_file,
 };
 use keyledger_domain::Timestamp;
@@ -43,6 +44,9 @@ pub struct Organisation {
     pub admin_account: String,
     /// The CID of the first genesis event.
     pub genesis: String,
+    /// Authenticates all of this under the root key, in hex: where that is sealed under a passphrase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) seal: Option<String>,
     /// Where it lies; not in the file, so that the directory can be moved.
     #[serde(skip)]
     pub(super) directory: PathBuf,
@@ -58,8 +62,11 @@ pub enum RootKind {
     LocalFile,
 }
 
-/// The form of `keyledger.json` that is written.
-pub(super) const VERSION: u32 = 1;
+/// The form of `keyledger.json` that is written. Form 1 has no seal.
+pub(super) const VERSION: u32 = 2;
+
+/// What the key is called that seals `keyledger.json`.
+const SEAL: &str = "organisation";
 
 /// The most bytes that are read of it: it has less than 2 KiB.
 const MAX_BYTES: u64 = 1 << 20;
@@ -122,7 +129,7 @@ pub enum OpenError {
         said: String,
     },
     /// A newer Keyledger made it: upgrade this one.
-    #[error("{} has form {found}, and this version of Keyledger reads form {VERSION}", path.display())]
+    #[error("{} has form {found}, and this version of Keyledger reads up to form {VERSION}", path.display())]
     Newer {
         /// The file.
         path: PathBuf,
@@ -144,6 +151,16 @@ pub enum RootError {
     /// It was not read: the source says why.
     #[error("the root key in its local file")]
     File(#[from] RootKeyError),
+    /// Somebody changed the organisation's file: restore it from a backup.
+    #[error(
+        "{} is not what `keyledger init` wrote: with it the service would serve somebody else's ledger, or trust somebody else's \
+         servers; restore it from a backup, and find who can write there (servers that moved are named with --url)",
+        path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl Organisation {
@@ -196,21 +213,71 @@ impl Organisation {
         self.prefix.parse().expect("it was read as a prefix")
     }
 
-    /// Opens the root key; the passphrase is not looked at where it lies in a local file.
+    /// Opens custody with the root key; the passphrase is not looked at where that lies in a local file.
+    ///
+    /// Whoever may write here has not the root key, and must not have the service work for another ledger or another server with
+    /// it: this file, which names both, must be the one that was sealed with the root key.
     ///
     /// Blocks for about a second where there is a passphrase.
     ///
     /// # Errors
     ///
     /// [`RootError`].
-    pub fn root_key(&self, passphrase: Option<&Passphrase>) -> Result<RootKey, RootError> {
+    pub fn custody(&self, passphrase: Option<&Passphrase>) -> Result<Custody, RootError> {
         match (self.root, passphrase) {
-            (RootKind::LocalFile, _) => Ok(RootKey::from_file(&self.root_file())?),
+            (RootKind::LocalFile, _) => Ok(Custody::open(RootKey::from_file(&self.root_file())?)),
             (RootKind::Passphrase, None) => Err(RootError::NoPassphrase),
             (RootKind::Passphrase, Some(passphrase)) => {
-                Ok(SealedRoot::read(&self.root_file())?.open(passphrase)?)
+                let sealed = SealedRoot::read(&self.root_file())?;
+                let custody = Custody::open(sealed.open(passphrase)?);
+                if sealed.is_bound() {
+                    self.check_seal(&custody)?;
+                }
+                Ok(custody)
             }
         }
+    }
+
+    /// Seals what stands in it under the root key.
+    pub(super) fn seal(&mut self, custody: &Custody) {
+        let tag = custody.mac_key(SEAL).tag(&self.sealed_bytes());
+        self.seal = Some(HEXLOWER.encode(&tag));
+    }
+
+    fn check_seal(&self, custody: &Custody) -> Result<(), RootError> {
+        let seal = self.seal.as_deref().unwrap_or_default();
+        let tag = HEXLOWER.decode(seal.as_bytes()).unwrap_or_default();
+        let checked = custody.mac_key(SEAL).verify(&self.sealed_bytes(), &tag);
+        checked.map_err(|_| RootError::Changed {
+            path: self.directory.join(file::ORGANISATION),
+        })
+    }
+
+    /// Everything but the seal, field by field: a later version adds what it adds behind these.
+    fn sealed_bytes(&self) -> Vec<u8> {
+        let Self {
+            version,
+            title,
+            prefix,
+            url,
+            created_at,
+            root,
+            operator,
+            system_account,
+            service_account,
+            views_account,
+            agents_account,
+            admin_account,
+            genesis,
+            seal: _,
+            directory: _,
+        } = self;
+        let fields = (
+            (version, title, prefix, url, created_at, root, operator),
+            (system_account, service_account, views_account),
+            (agents_account, admin_account, genesis),
+        );
+        serde_json::to_vec(&fields).expect("texts and numbers are always JSON")
     }
 
     /// Holds that nobody else can read what lies here in clear: the creds of the service, and of whoever was not yet

@@ -30,7 +30,8 @@ pub(super) fn text(organisation: &Organisation) -> String {
          \n\
          {advice}\n\
          \n\
-         keyledger.json       what `keyledger serve`, `up` and `setup` read: names and public nkeys, nothing secret\n\
+         keyledger.json       what `keyledger serve`, `up` and `setup` read: names and public nkeys, nothing secret;\n\
+         \x20                    sealed under the root key, so not to be edited: servers that moved are named with --url\n\
          genesis.jsonl        the first entries of the ledger, signed by the operator; `keyledger ledger verify` reads it\n\
          set-up.json          comes with `keyledger setup`: the genesis events were written to a server\n\
          \n\

@@ -3,7 +3,7 @@
 use std::{os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
 
 use keyledger_claims::{AccountBody, OperatorBody, decode};
-use keyledger_custody::{Custody, KdfCost, Passphrase};
+use keyledger_custody::{KdfCost, Passphrase};
 use keyledger_domain::verify::export;
 use keyledger_service::trust::{InitError, Organisation, Root, RootError, initialise};
 use keyledger_testkit::{run, tools};
@@ -74,17 +74,72 @@ fn a_passphrase_opens_the_root_key_and_nothing_else_does() {
     let mut sealed = options(home.path().join("acme"));
     sealed.root = Root::Passphrase(phrase(), KdfCost::LEAST);
     let organisation = initialise(sealed).unwrap();
-    let custody = Custody::open(organisation.root_key(Some(&phrase())).unwrap());
+    let custody = organisation.custody(Some(&phrase())).unwrap();
     assert!(!custody.root().to_string().is_empty());
     assert!(matches!(
-        organisation.root_key(None),
+        organisation.custody(None),
         Err(RootError::NoPassphrase)
     ));
     let wrong = Passphrase::new("correct horse bakery".to_owned()).unwrap();
     assert!(matches!(
-        organisation.root_key(Some(&wrong)),
+        organisation.custody(Some(&wrong)),
         Err(RootError::Sealed(_))
     ));
+}
+
+/// Whoever can write into the directory has not the root key: the service must not work with it for a ledger of theirs, nor for a
+/// server of theirs, which could say that anybody is the administrator.
+#[test]
+fn a_changed_organisation_opens_no_custody() {
+    let home = tempfile::tempdir().unwrap();
+    let phrase = || Passphrase::new("correct horse battery".to_owned()).unwrap();
+    let make = |name: &str| {
+        let mut sealed = options(home.path().join(name));
+        sealed.root = Root::Passphrase(phrase(), KdfCost::LEAST);
+        initialise(sealed).unwrap()
+    };
+    let (ours, theirs) = (make("acme"), make("evil"));
+    let path = ours.directory().join("keyledger.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let whole: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let open = || Organisation::open(ours.directory()).unwrap();
+    let their_text = std::fs::read_to_string(theirs.directory().join("keyledger.json")).unwrap();
+    let mut changed = vec![their_text];
+    for (field, value) in [
+        ("url", "nats://evil.example:4222"),
+        ("operator", &theirs.operator),
+        ("genesis", &theirs.genesis),
+        ("admin_account", &theirs.admin_account),
+        ("prefix", "evil"),
+        ("seal", ""),
+    ] {
+        let mut other = whole.clone();
+        other[field] = value.into();
+        changed.push(other.to_string());
+    }
+    // As if it were of an organisation that was made before there were seals.
+    let mut stripped = whole.clone();
+    stripped.as_object_mut().unwrap().remove("seal");
+    changed.push(stripped.to_string());
+    stripped["version"] = 1.into();
+    changed.push(stripped.to_string());
+    for changed in changed {
+        std::fs::write(&path, &changed).unwrap();
+        let opened = open().custody(Some(&phrase()));
+        assert!(
+            matches!(opened, Err(RootError::Changed { .. })),
+            "{changed}"
+        );
+    }
+    // Nor does the root key pass for one that vouches for nothing.
+    let sealed = ours.root_file();
+    let root = std::fs::read_to_string(&sealed).unwrap();
+    std::fs::write(&sealed, root.replace("\"version\": 2", "\"version\": 1")).unwrap();
+    let opened = open().custody(Some(&phrase()));
+    assert!(matches!(opened, Err(RootError::Sealed(_))));
+    std::fs::write(&sealed, root).unwrap();
+    std::fs::write(&path, text).unwrap();
+    open().custody(Some(&phrase())).unwrap();
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::{
 use keyledger_claims::{
     AccountBody, AccountClaims, Creds, KeyPairSigner, UserBody, decode, encode, signer::SignError,
 };
-use keyledger_custody::{Custody, MaterialContext, NkeySigner};
+use keyledger_custody::{MaterialContext, NkeySigner};
 use keyledger_domain::{Name, Purpose, Purposes};
 use keyledger_service::{
     Service, StartError,
@@ -35,7 +35,7 @@ struct Stolen(NkeySigner);
 
 impl Stolen {
     fn open(organisation: &Organisation, key: &str) -> Self {
-        let custody = Custody::open(organisation.root_key(None).unwrap());
+        let custody = organisation.custody(None).unwrap();
         let context = MaterialContext {
             key: Name::new(key).unwrap(),
             version: 1,

@@ -135,7 +135,7 @@ async fn the_server_says_who_sends_a_command_whatever_the_sender_says() {
 
 /// A signing key of the bootstrap, as a thief of the root key and the directory would open it.
 pub(crate) fn stolen(organisation: &Organisation, key: &str) -> impl keyledger_claims::Signer {
-    use keyledger_custody::{Custody, MaterialContext, NkeySigner};
+    use keyledger_custody::{MaterialContext, NkeySigner};
     use keyledger_domain::{Name, Purpose, Purposes};
     struct Thief(NkeySigner);
     impl keyledger_claims::Signer for Thief {
@@ -146,7 +146,7 @@ pub(crate) fn stolen(organisation: &Organisation, key: &str) -> impl keyledger_c
             Ok(self.0.sign(message))
         }
     }
-    let custody = Custody::open(organisation.root_key(None).unwrap());
+    let custody = organisation.custody(None).unwrap();
     let sealed = organisation
         .directory()
         .join(format!("material/{key}.1.sealed"));

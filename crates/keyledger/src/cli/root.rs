@@ -31,10 +31,10 @@ impl Unseal {
             RootKind::LocalFile => None,
             RootKind::Passphrase => Some(self.passphrase()?),
         };
-        let root = organisation
-            .root_key(passphrase.as_ref())
+        let custody = organisation
+            .custody(passphrase.as_ref())
             .context("unsealing the root key")?;
-        Ok(Arc::new(Custody::open(root)))
+        Ok(Arc::new(custody))
     }
 
     fn passphrase(&self) -> anyhow::Result<Passphrase> {

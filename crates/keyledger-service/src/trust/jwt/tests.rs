@@ -279,7 +279,7 @@ fn a_jwt_is_the_same_each_time_it_is_made() {
         version: 1,
         key,
     };
-    let custody = keyledger_custody::Custody::open(organisation.root_key(None).unwrap());
+    let custody = organisation.custody(None).unwrap();
     let signer = custody
         .open_signer(&std::fs::read(sealed).unwrap(), &context)
         .unwrap();
