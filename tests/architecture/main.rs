@@ -17,7 +17,7 @@ fn root() -> PathBuf {
         .to_owned()
 }
 
-/// What each crate may link of ours: DESIGN's picture, arrows pointing down only.
+/// What each crate may link of ours: the picture in ARCHITECTURE.md, arrows pointing down only.
 fn picture() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
         ("keyledger-claims", &[][..]),

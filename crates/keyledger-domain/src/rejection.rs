@@ -381,7 +381,12 @@ impl Rejection {
             409,
             "replace the users named in the message, whose JWTs are older than what is on the list; `keyledger doctor` shows how full each list is",
         ),
-        ("limit_reached", 422, "remove some first"),
+        (
+            "limit_reached",
+            422,
+            "ask for what fits: the message has the limit, and README's table says what it is for; where old ones count, \
+             remove some first",
+        ),
     ];
 
     /// A private key has come where a public one belongs: whoever saw it on its way has it.

@@ -112,6 +112,8 @@ pub enum StartError {
         creds: PathBuf,
         /// What NATS says.
         said: String,
+        /// True if the server answers and refuses the creds, or there are none: trying again does not help.
+        refused: bool,
     },
     /// The servers do not take the creds of the system account's user, though they take the service's own: they hold another JWT of
     /// that account than this organisation's.
@@ -452,6 +454,7 @@ async fn connect(
         url: options.url.clone(),
         creds: creds.to_owned(),
         said,
+        refused: false,
     };
     let mut connect = keyledger_wire::creds::options(creds)
         .await
@@ -499,15 +502,27 @@ async fn connect(
         .map_err(|e: std::io::Error| refused(e.to_string()))?;
     let connected = on.spawn(async move { connect.connect(addresses).await });
     let connected = connected.await.map_err(|e| refused(e.to_string()))?;
-    connected.map_err(|e| refused(e.to_string()))
+    connected.map_err(|e| StartError::Connect {
+        url: options.url.clone(),
+        creds: creds.to_owned(),
+        said: e.to_string(),
+        refused: matches!(
+            e.kind(),
+            async_nats::ConnectErrorKind::AuthorizationViolation
+                | async_nats::ConnectErrorKind::Authentication
+        ),
+    })
 }
 
 /// The service's own creds were taken a moment before.
 fn system_refused(error: StartError) -> StartError {
     match error {
-        StartError::Connect { creds, said, .. } if said.contains("authorization") => {
-            StartError::SystemRefused { creds, said }
-        }
+        StartError::Connect {
+            creds,
+            said,
+            refused: true,
+            ..
+        } => StartError::SystemRefused { creds, said },
         other => other,
     }
 }

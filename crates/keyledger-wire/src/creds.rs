@@ -12,7 +12,12 @@ use async_nats::ConnectOptions;
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
 
+use keyledger_domain::{Role, Timestamp};
+
 use crate::Prefix;
+
+/// What the tag of a user's JWT begins with that names its role. For people and clients: nats-server knows the role by who signed.
+pub const ROLE_TAG: &str = "role:";
 
 /// Whose creds they are, as the JWT in them says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +28,10 @@ pub struct Holder {
     pub nkey: String,
     /// The public nkey of the user's account.
     pub account: String,
+    /// The user's role, if it has one and its JWT says so: those of earlier versions do not.
+    pub role: Option<Role>,
+    /// When its JWT ends; nothing if it never does.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Why creds cannot be connected with.
@@ -50,10 +59,20 @@ impl Holder {
     /// Reads whose creds these are; nothing if there is no user JWT in them. Verifies nothing.
     #[must_use]
     pub fn of(creds: &str) -> Option<Self> {
+        let mut lines = creds.lines();
+        lines.find(|line| line.contains("BEGIN NATS USER JWT"))?;
+        Self::of_jwt(lines.next()?)
+    }
+
+    /// Reads whose JWT this is; nothing if it is no user's. Verifies nothing.
+    #[must_use]
+    pub fn of_jwt(jwt: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct Claims {
             #[serde(default)]
             name: String,
+            #[serde(default)]
+            exp: i64,
             sub: String,
             iss: String,
             nats: Nats,
@@ -61,13 +80,20 @@ impl Holder {
         #[derive(Deserialize)]
         struct Nats {
             issuer_account: Option<String>,
+            #[serde(default)]
+            tags: Vec<String>,
         }
-        let mut lines = creds.lines();
-        lines.find(|line| line.contains("BEGIN NATS USER JWT"))?;
-        let claims = lines.next()?.trim().split('.').nth(1)?;
+        let claims = jwt.trim().split('.').nth(1)?;
         let claims = BASE64URL_NOPAD.decode(claims.as_bytes()).ok()?;
         let claims: Claims = serde_json::from_slice(&claims).ok()?;
+        let mut tags = claims.nats.tags.iter();
+        let role = tags.find_map(|tag| {
+            let role = tag.strip_prefix(ROLE_TAG)?;
+            Role::ALL.into_iter().find(|known| known.as_str() == role)
+        });
         Some(Self {
+            role,
+            expires_at: (claims.exp != 0).then(|| Timestamp::from_seconds(claims.exp)),
             name: claims.name,
             nkey: claims.sub,
             account: claims.nats.issuer_account.unwrap_or(claims.iss),
@@ -118,6 +144,16 @@ mod tests {
         let holder = Holder::of(&text).unwrap();
         assert_eq!(holder.inbox(), "_INBOX.UORDERS");
         assert_eq!((&*holder.name, &*holder.account), ("orders", "AAPPS"));
+        assert_eq!(holder.role, None, "creds of an earlier version");
+        let tagged = creds(
+            r#"{"sub":"UX","iss":"A","exp":1000000000,"nats":{"issuer_account":"AAPPS","tags":["key:tls","role:service"]}}"#,
+        );
+        let tagged = Holder::of(&tagged).unwrap();
+        assert_eq!(tagged.role, Some(Role::Service));
+        assert_eq!(
+            tagged.expires_at,
+            Some(Timestamp::from_seconds(1_000_000_000))
+        );
         let own = creds(r#"{"sub":"UX","iss":"AOWN","nats":{}}"#);
         assert_eq!(Holder::of(&own).unwrap().account, "AOWN");
     }

@@ -15,7 +15,7 @@ use keyledger_domain::{
     record::Ids,
     text::{Labels, Reason, Ticket, Title},
 };
-use keyledger_wire::query::CertificateState;
+use keyledger_wire::{query::CertificateState, table::EVENT_TYPES};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -110,6 +110,19 @@ pub(crate) fn state() -> impl TypedValueParser<Value = State> {
 /// A role.
 pub(crate) fn role() -> impl TypedValueParser<Value = Role> {
     choice(Role::OF_CLIENTS.map(Role::as_str))
+}
+
+/// The role of any user, an agent's too.
+pub(crate) fn any_role() -> impl TypedValueParser<Value = Role> {
+    choice(Role::ALL.map(Role::as_str))
+}
+
+/// What can have happened, in a word of the past.
+pub(crate) fn event() -> impl TypedValueParser<Value = String> {
+    let types = EVENT_TYPES.iter().copied().flatten();
+    let words = types.filter_map(|(name, _)| name.rsplit('.').next());
+    let words: std::collections::BTreeSet<&str> = words.collect();
+    PossibleValuesParser::new(words)
 }
 
 /// A state of a certificate.

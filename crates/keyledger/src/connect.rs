@@ -1,6 +1,6 @@
 //! Connecting: flags, environment, contexts of the `nats` CLI, and the directory of `keyledger up`.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{io::Write as _, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use async_nats::{ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError};
@@ -19,6 +19,8 @@ use crate::{
 
 /// Where `keyledger up` and `keyledger init` put everything when nobody says.
 pub(crate) const DEFAULT_DIR: &str = ".keyledger";
+/// Where nats-server is when nobody says.
+const USUAL_URL: &str = "nats://127.0.0.1:4222";
 /// After so many refusals in a row the connection is given up: async-nats would try for ever.
 const MAX_RECONNECTS: usize = 3;
 /// A server that can be reached answers within this.
@@ -94,7 +96,8 @@ impl Connection {
         let prefix = match (&self.prefix, &dir) {
             (Some(prefix), _) => prefix.clone(),
             (None, Some(dir)) => place::organisation(dir)?.prefix(),
-            (None, None) => Prefix::default(),
+            // Whoever wrote the context for Keyledger wrote the prefix into it.
+            (None, None) => context.prefix().unwrap_or_default(),
         };
         let (told, denied) = watch::channel(None);
         let nats = connect(&context, Arc::new(told), &denied, self.timeout.min(CONNECT)).await?;
@@ -124,20 +127,18 @@ impl Connection {
         Ok(Some(Signing::new(slot, self.signing_token, user)))
     }
 
-    /// The directory to look for an administrator's context in: named, or the default one where it is.
+    /// The organisation's directory, which says where its server is: named, or the one around here unless the server was named
+    /// otherwise. Creds alone say nothing of the server.
     fn dir(&self) -> Option<PathBuf> {
-        let named_otherwise =
-            self.context.is_some() || self.server.is_some() || self.creds.is_some();
-        let default = || {
-            let here = std::env::current_dir().ok().filter(|_| !named_otherwise)?;
-            place::found_from(&here)
-        };
-        self.dir.clone().or_else(default)
+        let elsewhere = self.context.is_some() || self.server.is_some();
+        let around = || self.dir_around().filter(|_| !elsewhere);
+        self.dir.clone().or_else(around)
     }
 
-    /// The directory that was named, if one was.
-    pub(crate) fn named_dir(&self) -> Option<&std::path::Path> {
-        self.dir.as_deref()
+    /// The directory that was named, else the one around here if there is one.
+    pub(crate) fn dir_around(&self) -> Option<PathBuf> {
+        let around = || place::found_from(&std::env::current_dir().ok()?);
+        self.dir.clone().or_else(around)
     }
 
     /// The creds file that was named, if one was.
@@ -147,13 +148,12 @@ impl Connection {
 
     /// The directory that was named, else the default one.
     pub(crate) fn dir_or_default(&self) -> PathBuf {
-        self.dir.clone().unwrap_or_else(|| DEFAULT_DIR.into())
+        self.dir_around().unwrap_or_else(|| DEFAULT_DIR.into())
     }
 
     /// What all subjects begin with.
     pub(crate) fn prefix(&self) -> anyhow::Result<Prefix> {
-        let default = || Some(PathBuf::from(DEFAULT_DIR)).filter(|d| d.is_dir());
-        match (&self.prefix, self.dir.clone().or_else(default)) {
+        match (&self.prefix, self.dir_around()) {
             (Some(prefix), _) => Ok(prefix.clone()),
             (None, Some(dir)) => Ok(place::organisation(&dir)?.prefix()),
             (None, None) => Ok(Prefix::default()),
@@ -162,8 +162,7 @@ impl Connection {
 
     /// What the flags say of the server, in the form of a context of the `nats` CLI.
     pub(crate) fn as_context(&self) -> anyhow::Result<serde_json::Value> {
-        let default = || Some(PathBuf::from(DEFAULT_DIR)).filter(|d| d.is_dir());
-        let url = match (&self.server, self.dir.clone().or_else(default)) {
+        let url = match (&self.server, self.dir_around()) {
             (Some(server), _) => server.clone(),
             (None, Some(dir)) => place::organisation(&dir)?.url,
             (None, None) => {
@@ -190,6 +189,11 @@ impl Connection {
     fn resolve(&self, dir: Option<&std::path::Path>) -> anyhow::Result<Context> {
         let mut context = match (&self.context, dir) {
             (Some(name), _) => Context::load(name)?,
+            // The administrator's context may have gone to its user, and these creds are another's.
+            (None, Some(dir)) if self.creds.is_some() => {
+                let url = place::organisation(dir)?.url;
+                place::administrator_context(dir).unwrap_or_else(|_| Context::at(&url))
+            }
             (None, Some(dir)) => place::administrator_context(dir)?,
             (None, None) if self.server.is_none() && self.creds.is_none() => {
                 Context::selected()?.unwrap_or_default()
@@ -215,7 +219,8 @@ impl Connection {
             }
         }
         if context.url.is_empty() {
-            context.url = "nats://127.0.0.1:4222".to_owned();
+            context.url = USUAL_URL.to_owned();
+            context.is_guessed = true;
         }
         Ok(context)
     }
@@ -256,6 +261,14 @@ async fn connect(
             }
         });
     if !context.creds.is_empty() {
+        if place::is_open(context.creds.as_ref()) {
+            // A terminal that is gone cannot be told so.
+            drop(writeln!(
+                std::io::stderr(),
+                "warning: {} can be read by others than its owner: chmod go= it",
+                context.creds
+            ));
+        }
         options = options
             .credentials_file(&context.creds)
             .await
@@ -339,7 +352,12 @@ fn unconnected(
         source.kind(),
         ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication
     );
-    let url = &context.url;
+    let guessed = if context.is_guessed {
+        " (where nats-server usually is: neither --server nor --context nor --dir says, and no .keyledger is here or above)"
+    } else {
+        ""
+    };
+    let url = format!("{}{guessed}", context.url);
     let is_named = !context.creds.is_empty() || !context.nkey.is_empty();
     if (refused || denied.borrow().is_some()) && !is_named {
         return Failure::new(

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use keyledger_wire::creds::Holder;
+use keyledger_wire::{Prefix, creds::Holder};
 use serde::Deserialize;
 
 use crate::exit::{Exit, Failure};
@@ -35,6 +35,9 @@ pub(crate) struct Context {
     pub(crate) jetstream_api_prefix: String,
     /// What this user's inboxes begin with.
     pub(crate) inbox_prefix: String,
+    /// True if nobody said where the server is.
+    #[serde(skip)]
+    pub(crate) is_guessed: bool,
     /// Log-ins that Keyledger does not take: it needs to know who asks by a JWT.
     user: String,
     token: String,
@@ -50,6 +53,22 @@ impl Context {
             creds: creds.display().to_string(),
             ..Self::default()
         }
+    }
+
+    /// A context that says only where.
+    pub(crate) fn at(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// What all subjects of the organisation begin with, where the context was written for Keyledger: JetStream's API is imported
+    /// under it.
+    pub(crate) fn prefix(&self) -> Option<Prefix> {
+        let api = self.jetstream_api_prefix.strip_prefix("$JS.")?;
+        let prefix: Prefix = api.strip_suffix(".API")?.parse().ok()?;
+        (prefix.imported_api() == self.jetstream_api_prefix).then_some(prefix)
     }
 
     /// Whose creds they are, as their JWT has it; nothing where they cannot be read.
@@ -223,6 +242,21 @@ mod tests {
             ..Context::default()
         };
         assert_eq!(context, expected);
+    }
+
+    #[test]
+    fn a_context_for_keyledger_says_the_prefix() {
+        let prefix = |api: &str| {
+            let context = Context {
+                jetstream_api_prefix: api.to_owned(),
+                ..Context::default()
+            };
+            context.prefix().map(|prefix| prefix.to_string())
+        };
+        assert_eq!(prefix("$JS.acme.keys.API").as_deref(), Some("acme.keys"));
+        for other in ["", "$JS.API", "JS.keys.API", "$JS.a b.API"] {
+            assert_eq!(prefix(other), None, "{other}");
+        }
     }
 
     #[test]

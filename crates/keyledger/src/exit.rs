@@ -99,7 +99,11 @@ pub(crate) fn report(
             drop(writeln!(out, "{text}"));
         }
     }
-    drop(writeln!(err, "error: {}", plain(&format!("{error:#}"))));
+    let word = match code(error) {
+        Exit::Warned => "warning",
+        _ => "error",
+    };
+    drop(writeln!(err, "{word}: {}", plain(&format!("{error:#}"))));
     if let Some(remedy) = remedy(error) {
         drop(writeln!(err, " help: {}", plain(&remedy)));
     }
@@ -149,8 +153,11 @@ pub(crate) fn remedy(error: &anyhow::Error) -> Option<String> {
     }
 }
 
-/// What to do about a refusal, from the table in `subjects.md`.
+/// What to do about a refusal, from the table in `subjects.md`; nothing where the message says it all itself.
 fn advice(reason: &str) -> Option<&'static str> {
+    if matches!(reason, "bad_value" | "bad_date" | "out_of_range") {
+        return None;
+    }
     let mut rows = Rejection::TABLE.iter().chain(reply::FAULTS);
     rows.find(|row| row.0 == reason).map(|row| row.2)
 }

@@ -26,6 +26,12 @@ pub(crate) fn organisation(dir: &Path) -> anyhow::Result<Organisation> {
     })
 }
 
+/// True of a file that others than its owner can read.
+pub(crate) fn is_open(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|meta| meta.is_file() && meta.mode() & 0o077 != 0)
+}
+
 /// The directory `.keyledger` in `start`, or in the nearest directory above it, as git looks for its own.
 ///
 /// One above is taken only where it belongs to this user: whose it is says where commands go.

@@ -81,10 +81,14 @@ impl Session {
         self.patience
     }
 
+    /// True if this is the session of user `name`.
+    pub(crate) fn is_of(&self, name: &Name) -> bool {
+        self.user.as_deref() == Some(name.as_str())
+    }
+
     /// True if this is the session of user `name`, and the server cut it because that user was revoked.
     pub(crate) fn was_revoked(&self, name: &Name) -> bool {
-        self.user.as_deref() == Some(name.as_str())
-            && self.denied.borrow().as_deref().is_some_and(is_revocation)
+        self.is_of(name) && self.denied.borrow().as_deref().is_some_and(is_revocation)
     }
 
     /// Sends a command.
@@ -230,8 +234,15 @@ pub(crate) fn denied(said: &str) -> Failure {
             .remedy("use other creds, and look whether what was asked for was done before that");
     }
     Failure::new(Exit::Rejected, said).remedy(
-        "this user's role does not allow it; use an administrator's creds, or have the role issued",
+        "this user may not do that, or all subjects of this organisation begin otherwise: name its directory with --dir, or what they \
+         begin with with --prefix; else use creds of a user who may (`keyledger user issue --role` makes them)",
     )
+}
+
+/// The failure of one who listens, and whose connection is gone.
+pub(crate) fn lost() -> Failure {
+    Failure::new(Exit::Unreachable, "the connection to the server is gone")
+        .remedy("start it again: `keyledger doctor` says whether the server answers")
 }
 
 fn no_answer(subject: &str) -> CommandError {

@@ -19,6 +19,10 @@ pub(crate) struct Table {
     dispensable: Vec<&'static str>,
     /// The column to cut before all others.
     soft: Option<&'static str>,
+    /// Columns that are of no use when they are cut.
+    whole: Vec<&'static str>,
+    /// True if columns are shown that are empty in every row.
+    keeps_empty: bool,
     rows: Vec<Vec<Cell>>,
 }
 
@@ -57,6 +61,8 @@ impl Table {
             heads: heads.to_vec(),
             dispensable: Vec::new(),
             soft: None,
+            whole: Vec::new(),
+            keeps_empty: false,
             rows: Vec::new(),
         }
     }
@@ -65,6 +71,18 @@ impl Table {
     pub(crate) fn narrowing(mut self, soft: &'static str, dispensable: &[&'static str]) -> Self {
         self.soft = Some(soft);
         self.dispensable = dispensable.to_vec();
+        self
+    }
+
+    /// What stands in these columns is never cut: it is to be copied.
+    pub(crate) fn whole(mut self, columns: &[&'static str]) -> Self {
+        self.whole = columns.to_vec();
+        self
+    }
+
+    /// Every column is shown, also an empty one: somebody asked for it.
+    pub(crate) fn keeping_all(mut self) -> Self {
+        self.keeps_empty = true;
         self
     }
 
@@ -130,7 +148,9 @@ impl Table {
     }
 
     fn has(&self, column: usize) -> bool {
-        self.rows.is_empty() || self.rows.iter().any(|row| !row[column].text.is_empty())
+        self.keeps_empty
+            || self.rows.is_empty()
+            || self.rows.iter().any(|row| !row[column].text.is_empty())
     }
 
     fn width(&self, column: usize) -> usize {
@@ -168,7 +188,8 @@ impl Table {
             let at = shown.iter().position(|c| soft(*c));
             let at = at.filter(|at| widths[*at] > SOFT).or_else(|| {
                 // Then the widest gives way; of equals the one further right.
-                let cuttable = (0..widths.len()).filter(|at| widths[*at] > LEAST);
+                let is_whole = |at: usize| self.whole.contains(&self.heads[shown[at]]);
+                let cuttable = (0..widths.len()).filter(|at| widths[*at] > LEAST && !is_whole(*at));
                 cuttable.max_by_key(|at| widths[*at])
             });
             let Some(at) = at else { break };
@@ -271,6 +292,25 @@ mod tests {
     fn wide_letters_count_twice() {
         assert_eq!(cut("日本語", 5), "日本…");
         assert_eq!(cut("日本語", 4), "日…");
+    }
+
+    #[test]
+    fn columns_that_were_asked_for_stay_although_they_are_empty() {
+        let mut table = Table::new(&["NAME", "OWNER"]).keeping_all();
+        table.row(["a".into(), "".into()]);
+        assert_eq!(table.render(None, false), "NAME  OWNER\na\n");
+    }
+
+    #[test]
+    fn what_is_to_be_copied_is_never_cut() {
+        let serial = "4f0a3c".repeat(6);
+        let mut table = Table::new(&["SERIAL", "SUBJECT"])
+            .narrowing("SUBJECT", &[])
+            .whole(&["SERIAL"]);
+        table.row([serial.clone().into(), "CN=www.example.org,O=Example".into()]);
+        let text = table.render(Some(50), false);
+        assert!(text.contains(&serial), "{text}");
+        assert!(text.lines().all(|line| line.len() <= 52), "{text}");
     }
 
     #[test]

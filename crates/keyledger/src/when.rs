@@ -74,9 +74,12 @@ impl Period {
     }
 }
 
+/// What a period looks like.
+const EXPECTED: &str = "write a period like 30d, 4w, 2y, 36h or 90m, or its end, like 2027-03-01";
+
 /// Reads a period: `30`, `30d`, `4w` or `2y`, `36h` or `90m` from now, or its end: `2027-03-01`, `2027-03-01T10:00:00Z`.
 pub(crate) fn parse_period(text: &str) -> Result<Period, String> {
-    let expected = "write a period like 30d, 4w, 2y, 36h or 90m, or its end, like 2027-03-01";
+    let expected = EXPECTED;
     if let Some(days) = whole_days(text) {
         return days.map(Period::Days);
     }
@@ -92,6 +95,19 @@ pub(crate) fn parse_period(text: &str) -> Result<Period, String> {
         ));
     }
     Ok(Period::Until(until))
+}
+
+/// The same for the JWT of a user or an agent, which lasts no longer than a year.
+pub(crate) fn parse_users_period(text: &str) -> Result<Period, String> {
+    const MOST_DAYS: u16 = 365;
+    let expected = "write a period like 30d, 4w, 36h or 90m (minutes), or its end, like 2027-03-01";
+    let now = now();
+    let period = parse_period(text).map_err(|said| said.replace(EXPECTED, expected))?;
+    // A minute more than that is what the clocks of two machines may be apart.
+    if period.end(now) > now.plus_days(i64::from(MOST_DAYS)).plus_ms(60_000) {
+        return Err(format!("it is {MOST_DAYS} days at most: {expected}"));
+    }
+    Ok(period)
 }
 
 /// Reads a number of whole days: `30`, `30d`, `4w`, `2y` or `48h`, or the days until a date: `2027-03-01`.
@@ -292,6 +308,19 @@ mod tests {
         assert_eq!(parse_period("2137-03-01"), Ok(Period::Until(date)));
         for bad in ["", "soon", "1x", "99999d", "2020-01-01", "-1h"] {
             assert!(parse_period(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_users_period_is_a_year_at_most_and_the_advice_is_one_that_is_taken() {
+        assert_eq!(parse_users_period("365d"), Ok(Period::Days(365)));
+        assert!(parse_users_period("90m").is_ok());
+        for bad in ["2y", "366d", "2137-03-01", "soon"] {
+            let said = parse_users_period(bad).unwrap_err();
+            assert!(
+                said.contains("30d, 4w, 36h") && !said.contains("2y"),
+                "{bad}: {said}"
+            );
         }
     }
 

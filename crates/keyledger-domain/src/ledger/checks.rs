@@ -16,6 +16,10 @@ use crate::{
 /// What the names of keys behind NATS trust begin with: nobody else may take one first.
 const RESERVED: [&str; 2] = ["nats-account-", "nats-operator"];
 
+/// An administrator that ends within so many days does not count as one who can command when another is revoked: time enough
+/// to notice, and to issue one that stays.
+const ADMINISTRATOR_STAYS_DAYS: i64 = 1;
+
 impl Ledger {
     /// True if the token that holds this key was proved to be what its profile says, and no task has begun to change that.
     fn is_on_trusted_token(&self, key: &Name) -> bool {
@@ -185,20 +189,36 @@ impl Ledger {
                 ));
             }
         }
-        let administers = |user: &User| user.role == Some(Role::Administrator) && user.is_live(now);
-        let last = users
-            .iter()
-            .find(|name| self.user(name).is_some_and(|u| administers(&u.state)));
-        let others = self
-            .users()
-            .any(|(name, u)| administers(&u.state) && !users.contains(&name));
-        match last {
-            Some(last) if !others => Err(in_use(
+        let (going, staying): (Vec<_>, Vec<_>) = self
+            .administrators(now)
+            .partition(|(name, _)| users.contains(name));
+        let Some((last, until)) = going.into_iter().max_by_key(|(_, user)| user.ends_at()) else {
+            return Ok(());
+        };
+        // One that ends in a moment cannot be counted on to issue another, unless it lasts as long as what is revoked.
+        let until = until.ends_at().min(now.plus_days(ADMINISTRATOR_STAYS_DAYS));
+        match staying.into_iter().max_by_key(|(_, user)| user.ends_at()) {
+            None => Err(in_use(
                 last,
                 "the organisation: it is the last administrator; issue another first",
             )),
-            _ => Ok(()),
+            Some((other, user)) if user.ends_at() < until => {
+                let ends = user.ends_at();
+                let by = format!(
+                    "the organisation: it is the last administrator that stays, for {other} ends at {ends}; issue another first that \
+                     lasts longer than a day"
+                );
+                Err(in_use(last, &by))
+            }
+            Some(_) => Ok(()),
         }
+    }
+
+    /// The administrators that may connect at `now`.
+    pub(crate) fn administrators(&self, now: Timestamp) -> impl Iterator<Item = (&Name, &User)> {
+        self.users()
+            .map(|(name, entry)| (name, &entry.state))
+            .filter(move |(_, user)| user.role == Some(Role::Administrator) && user.is_live(now))
     }
 
     pub(super) fn check_principal(

@@ -1,5 +1,6 @@
 //! The ledger in memory: the fold of every event ever written, and the decisions made against it.
 
+mod after_revocation;
 mod authority;
 mod bearers;
 mod checks;

@@ -7,6 +7,7 @@ use crate::{
     key,
     name::{HistoryId, Name},
     principal,
+    token::{self, Token},
     user::{self, User},
 };
 
@@ -17,11 +18,34 @@ impl Ledger {
     /// Sentences for people about a command that was accepted; `changed` is false of one that found everything so already.
     #[must_use]
     pub fn remarks(&self, target: &Target, command: &Command, changed: bool) -> Vec<String> {
+        let mut said = self.about(target, command, changed);
+        if !changed && said.is_empty() {
+            said.push("nothing was recorded: it was so before".to_owned());
+        }
+        said
+    }
+
+    fn about(&self, target: &Target, command: &Command, changed: bool) -> Vec<String> {
         match command {
             Command::Key(key::Command::Register(_) | key::Command::Rotate(_))
             | Command::User(user::Command::Issue(_)) => self.same_public_key(target),
-            Command::Key(key::Command::Revoke(r)) if r.revocation_reason.is_compromise() => {
-                self.same_public_key(target)
+            Command::Key(key::Command::Revoke(r)) => {
+                let mut said = match r.revocation_reason.is_compromise() {
+                    true => self.same_public_key(target),
+                    false => Vec::new(),
+                };
+                if let (Some(key), true) = (self.key(&target.name), changed) {
+                    said.extend(self.after_revocation([&target.name], key.head.at));
+                }
+                said
+            }
+            Command::Key(key::Command::Certify(_) | key::Command::Install(_)) if changed => {
+                self.lives_longer(target).into_iter().collect()
+            }
+            Command::Token(token::Command::Lose(_)) if changed => {
+                self.token(&target.name).map_or_else(Vec::new, |token| {
+                    self.after_revocation(token.state.may_hold(), token.head.at)
+                })
             }
             Command::User(user::Command::Revoke(_)) if !changed => {
                 self.revoked_before(target).into_iter().collect()
@@ -47,6 +71,15 @@ impl Ledger {
         let named = namesakes.iter().take(MAX_NAMED).map(say);
         let rest = (more > 0).then(|| format!("and that of {more} more"));
         named.chain(rest).collect()
+    }
+
+    /// That a key's end was moved, or stands, where its newest certificate puts it.
+    fn lives_longer(&self, target: &Target) -> Option<String> {
+        let key = &self.key(&target.name)?.state;
+        let stop = key.protect_stop_at?;
+        let newest = key.certificates().next_back()?;
+        (stop == newest.not_after)
+            .then(|| format!("the key now protects until {stop}, as its newest certificate says"))
     }
 
     /// What became of what an offboarded principal had, and what nobody can know.
@@ -77,6 +110,11 @@ impl Ledger {
             )
             .map(|it| format!("{it}: `keyledger principal describe NAME --responsible PERSON`")),
         );
+        if let Some(principal) = self.principal(name) {
+            let held = self.tokens().map(|(_, entry)| &entry.state);
+            let held = held.filter(|token| token.principal.as_ref() == Some(name));
+            said.extend(self.after_revocation(held.flat_map(Token::may_hold), principal.head.at));
+        }
         let unbound = self.users().filter(|(_, u)| {
             let user = &u.state;
             user.principal.is_none() && user.revoked_at.is_none() && self.is_somebodys(user)

@@ -97,6 +97,7 @@ impl User {
         };
         // Each key is a tag: `"key:…",`.
         let keys = self.keys.iter().map(|key| key.as_str().len() + 7);
+        let keys = keys.chain(self.role.map(|role| role.as_str().len() + 8)); // `"role:…",`
         let grants = keys.sum::<usize>() + texts(&self.publish) + texts(&self.subscribe);
         // Base64 makes four bytes of three.
         (FRAME_BYTES + name.as_str().len() + grants) * 4 / 3
@@ -106,6 +107,15 @@ impl User {
     pub fn explain(&mut self, event: &Event, why: &Why) {
         if let Event::Revoked(_) = event {
             self.revoked_why.clone_from(&why.reason);
+        }
+    }
+
+    /// When its JWT ends; the last moment there is if it never does.
+    #[must_use]
+    pub fn ends_at(&self) -> Timestamp {
+        match self.expires_at {
+            0 => Timestamp::from_ms(i64::MAX),
+            seconds => Timestamp::from_seconds(seconds),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Credentials: who can connect to NATS, in which account, under which keys.
 
+use keyledger_claims::AccountBody;
 use serde::{Deserialize, Serialize};
 
 use super::page::{self, Budget, ListQuery, Page};
@@ -63,6 +64,12 @@ pub struct UserRow {
     /// Keys it may command besides its namesake.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<Name>,
+    /// Subjects it may publish to, of one without a role; absent if that is everything, or for its role to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish: Option<Vec<Box<str>>>,
+    /// Subjects it may subscribe to, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscribe: Option<Vec<Box<str>>>,
     /// The newest revision of its history.
     pub revision: u32,
 }
@@ -100,6 +107,12 @@ pub struct AccountRow {
     pub confirmed: bool,
     /// How many users stand on its revocation list.
     pub revocations: usize,
+    /// Bytes that its users may store in JetStream on disk; -1 is without a limit, 0 is none.
+    #[serde(default)]
+    pub jetstream_disk_bytes: i64,
+    /// Bytes that they may store in memory, likewise.
+    #[serde(default)]
+    pub jetstream_memory_bytes: i64,
     /// When it was created.
     pub created_at: Timestamp,
     /// The newest revision of its history.
@@ -269,6 +282,8 @@ fn user_row(name: &Name, entry: &Entry<User>, now: Timestamp) -> UserRow {
         revoked_why: user.revoked_why.clone(),
         revocation_took_ms: user.revocation_took_ms,
         keys: user.keys.clone(),
+        publish: user.publish.clone(),
+        subscribe: user.subscribe.clone(),
         revision: entry.head.revision,
     }
 }
@@ -280,7 +295,11 @@ fn account_row(name: &Name, entry: &Entry<Account>) -> AccountRow {
         nkey: k.nkey.to_string(),
         role: k.role,
     });
+    let claims = serde_json::from_str::<AccountBody>(&account.claims);
+    let jetstream = claims.map(|body| body.limits.jetstream).unwrap_or_default();
     AccountRow {
+        jetstream_disk_bytes: jetstream.disk_storage,
+        jetstream_memory_bytes: jetstream.mem_storage,
         name: name.clone(),
         title: account.title.clone(),
         purpose: account.purpose,

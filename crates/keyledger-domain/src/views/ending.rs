@@ -6,7 +6,12 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    key::State, ledger::Ledger, name::Name, stamp::Role, time::Timestamp, token::TaskKind,
+    key::{Certified, Key, State},
+    ledger::Ledger,
+    name::Name,
+    stamp::Role,
+    time::Timestamp,
+    token::TaskKind,
     user::User,
 };
 
@@ -82,7 +87,11 @@ pub fn ending(ledger: &Ledger, now: Timestamp, days: u16) -> Vec<Ending> {
             | State::Destroyed
             | State::DestroyedCompromised => false,
         };
-        let at = key.state.certified_until()?;
+        // An older one that lasts longer does not count: whoever certified the key anew meant it to be replaced.
+        let mut newest_first = key.state.certificates().rev();
+        let at = newest_first
+            .find(|c| holds(ledger, &key.state, c))?
+            .not_after;
         let (kind, name) = (EndingKind::Certificate, name.clone());
         (lives && within.contains(&at)).then_some(Ending { at, kind, name })
     });
@@ -93,6 +102,38 @@ pub fn ending(ledger: &Ledger, now: Timestamp, days: u16) -> Vec<Ending> {
     all.sort_unstable();
     all
 }
+
+/// True of a certificate that neither was revoked nor is worthless with its issuer.
+fn holds(ledger: &Ledger, key: &Key, certified: &Certified) -> bool {
+    let issuer = ledger.key(&certified.issuer).map(|e| e.state.state);
+    let worthless = matches!(
+        issuer,
+        Some(State::Compromised | State::DestroyedCompromised)
+    );
+    !worthless && key.revocation_of(certified).is_none()
+}
+
+/// The administrator that ends last, if it may connect at `now` and ends within `days`: nobody can command after it.
+///
+/// # Errors
+///
+/// [`NobodyCommands`] if there is no administrator any more.
+pub fn last_administrator(
+    ledger: &Ledger,
+    now: Timestamp,
+    days: u16,
+) -> Result<Option<(&Name, Timestamp)>, NobodyCommands> {
+    let ends = ledger
+        .administrators(now)
+        .map(|(name, user)| (name, user.ends_at()));
+    let last = ends.max_by_key(|(_, at)| *at).ok_or(NobodyCommands)?;
+    Ok(Some(last).filter(|(_, at)| *at <= now.plus_days(i64::from(days))))
+}
+
+/// Every administrator was revoked or has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no administrator may connect any more: nobody can command")]
+pub struct NobodyCommands;
 
 /// What a user is for: whose, in which account, in which role.
 type Place<'a> = (&'a Name, &'a Name, Option<Role>);

@@ -14,7 +14,7 @@ pub mod search;
 pub mod tokens;
 
 pub use credentials::{AccountRow, OperatorRow, UserQuery, UserRow, UserState};
-pub use ending::{Ending, EndingKind, Stuck, ending, stuck};
+pub use ending::{Ending, EndingKind, NobodyCommands, Stuck, ending, last_administrator, stuck};
 pub use history::{Change, HistoryFold, HistoryQuery, TimelineEntry, TimelinePage, timeline};
 pub use inventory::{InventoryRow, NewestCertificate, row};
 pub use locate::{InventoryPage, InventoryQuery, InventorySort, States, inventory};

@@ -1,15 +1,15 @@
 //! A key and its certificates: how long it lives for them, how one is revoked, when an authority's key may go.
 
 use keyledger_domain::{
-    Timestamp,
+    Aggregate, Command, Timestamp,
     key::{self, RevocationReason, Serial},
     views::{Budget, InventoryQuery, InventorySort, ending, inventory, row},
 };
 use serde_json::{Value, json};
 
 use crate::support::{
-    BEGINNING, Step, World, active, authority, far_authority, far_key, generate, given, install,
-    key, name, please, revoke,
+    BEGINNING, Step, World, active, authority, far_authority, far_key, generate, given, history,
+    install, key, name, please, revoke,
 };
 
 fn day(n: i64) -> Timestamp {
@@ -630,4 +630,111 @@ fn a_name_of_a_certificate_is_what_its_field_says() {
         let said = refused.unwrap_err().to_string();
         assert!(said.contains(words), "{said}");
     }
+}
+
+/// What the ledger says beside the acknowledgement of a command that was decided.
+fn remarks(world: &World, aggregate: Aggregate, verb: &str, id: &str, body: Value) -> Vec<String> {
+    let (command, _) = Command::parse(aggregate, verb, body.to_string().as_bytes()).unwrap();
+    let target = history(aggregate, id);
+    world.ledger.remarks(&target, &command, true)
+}
+
+#[test]
+fn whoever_revokes_a_key_with_certificates_is_told_which_list_to_publish() {
+    let said = |steps: Vec<Step>, id, why: &str| {
+        let world = given(steps).and([revoke(id, why)]);
+        let body = json!({ "reason": "because", "revocation_reason": why });
+        remarks(world.world_ref(), Aggregate::Key, "revoke", id, body)
+    };
+    let small = || {
+        vec![
+            root("root"),
+            active("web"),
+            certify("web", json!({ "days": 90 })),
+        ]
+    };
+    assert_eq!(
+        said(small(), "web", "superseded"),
+        ["publish the list of root anew: `keyledger ca crl root`"]
+    );
+    // What has no certificate needs none.
+    assert_eq!(
+        said(vec![active("plain")], "plain", "superseded"),
+        Vec::<String>::new()
+    );
+    // Of an authority elsewhere the list is asked for.
+    let leaf = install("k", Some("far-ca"), json!({ "authority": false }));
+    let far = far_authority("far-ca").into_iter();
+    let far = far.chain([active("k"), leaf]).collect();
+    assert_eq!(
+        said(far, "k", "key_compromise"),
+        ["publish the list of far-ca anew: `keyledger ca crl far-ca --request crl.request`"]
+    );
+}
+
+#[test]
+fn whoever_gives_up_an_authority_is_told_what_stands_below() {
+    let issuing = json!({ "subject": "Issuing", "path_length": 0, "days": 3_650 });
+    let below = json!({ "subject": "Web", "issuer": "issuing", "days": 90 });
+    let authority = json!({ "algorithm": "p-384", "purposes": ["certify"], "activate": true });
+    let world = given([
+        root("root"),
+        key("generate", "issuing", authority),
+        certify("issuing", issuing),
+        active("web"),
+        key("certify", "web", below),
+        active("shop"),
+        certify("shop", json!({ "days": 90 })),
+        revoke("issuing", "ca_compromise"),
+    ]);
+    let body = json!({ "reason": "because", "revocation_reason": "ca_compromise" });
+    let said = remarks(
+        world.world_ref(),
+        Aggregate::Key,
+        "revoke",
+        "issuing",
+        body.clone(),
+    );
+    assert_eq!(
+        said,
+        [
+            "publish the list of root anew: `keyledger ca crl root`",
+            "keys with certificates below issuing, to be certified anew by another authority: 1 (`keyledger ca certificates \
+             issuing` lists what it issued)",
+        ]
+    );
+    let worthless = |world: &World| -> Vec<String> {
+        let keys = world.ledger.worthlessly_certified(world.now);
+        keys.into_iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(worthless(world.world_ref()), ["web"]);
+    // One that was certified anew since is no matter any more.
+    let anew = world.and([certify("web", json!({ "days": 90 }))]);
+    assert_eq!(worthless(anew.world_ref()), Vec::<String>::new());
+    let all = anew.and([revoke("root", "ca_compromise")]);
+    assert_eq!(worthless(all.world_ref()), ["shop", "web"]);
+    let said = remarks(all.world_ref(), Aggregate::Key, "revoke", "root", body);
+    assert_eq!(
+        said[0],
+        "root is a root, and no list names it: take its certificate out of wherever it is trusted"
+    );
+}
+
+#[test]
+fn a_certificate_that_moves_the_end_of_its_key_says_so() {
+    let ends = json!({ "protect_stop_at": day(30) });
+    let world = given([
+        root("root"),
+        active("orders"),
+        key("schedule", "orders", ends),
+        certify("orders", json!({ "days": 400 })),
+    ]);
+    let body = json!({ "subject": "Orders", "issuer": "root", "days": 400 });
+    assert_eq!(
+        remarks(world.world_ref(), Aggregate::Key, "certify", "orders", body),
+        [format!(
+            "the key now protects until {}, as its newest certificate says",
+            day(400)
+        )]
+    );
 }

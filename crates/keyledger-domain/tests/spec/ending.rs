@@ -2,13 +2,13 @@
 
 use keyledger_domain::{
     Timestamp,
-    views::{EndingKind, ending, stuck},
+    views::{EndingKind, NobodyCommands, ending, last_administrator, stuck},
 };
 use serde_json::{Value, json};
 
 use crate::support::{
-    Step, World, active, agent, far_authority, given, install, issue, name, person, revoke_user,
-    under_way,
+    Step, World, active, agent, far_authority, given, install, issue, key, name, person,
+    revoke_user, under_way,
 };
 
 fn creds(id: &str, days: u16, json: Value) -> Step {
@@ -98,6 +98,48 @@ fn the_newest_certificate_of_a_key_that_lives_is_found() {
         found.contains(&(EndingKind::Certificate, "k".to_owned())),
         "{found:?}"
     );
+}
+
+#[test]
+fn an_older_certificate_that_lasts_longer_hides_no_end_of_the_newest() {
+    let leaf = |serial, until| {
+        let said = json!({ "authority": false, "serial": serial, "until": until });
+        install("k", Some("far-ca"), said)
+    };
+    let is_found = |steps: Vec<Step>| {
+        let world = given(far_authority("far-ca")).and(steps);
+        found(world.world_ref()).contains(&(EndingKind::Certificate, "k".to_owned()))
+    };
+    assert!(is_found(vec![active("k"), leaf("01", 300), leaf("02", 2)]));
+    // The other way round the one that ends was replaced.
+    assert!(!is_found(vec![active("k"), leaf("01", 2), leaf("02", 300)]));
+    // Unless what replaced it was revoked.
+    let revoked = json!({ "reason": "because", "serial": "02", "revocation_reason": "superseded" });
+    assert!(is_found(vec![
+        active("k"),
+        leaf("01", 2),
+        leaf("02", 300),
+        key("revoke-certificate", "k", revoked)
+    ]));
+}
+
+#[test]
+fn the_administrator_that_ends_last_is_named_in_time() {
+    let last = |world: &World| {
+        let last = last_administrator(&world.ledger, world.now, 14);
+        last.map(|last| last.map(|(name, _)| name.to_string()))
+    };
+    let of = |days| json!({ "role": "administrator", "expires_days": days });
+    let two = given([
+        issue("ann", "staff", of(20)),
+        issue("bob", "staff", of(10)),
+        revoke_user("root"),
+    ]);
+    assert_eq!(last(two.world_ref()), Ok(None));
+    let two = two.and([Step::Later(9)]);
+    assert_eq!(last(two.world_ref()), Ok(Some("ann".to_owned())));
+    let two = two.and([Step::Later(12)]);
+    assert_eq!(last(two.world_ref()), Err(NobodyCommands));
 }
 
 #[test]

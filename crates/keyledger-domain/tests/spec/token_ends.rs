@@ -1,14 +1,15 @@
 //! How what is on a token ends: tasks that break off, resets, losses.
 
 use keyledger_domain::{
+    Aggregate,
     key::State,
     token::{FailureCode, Phase, Step as Stage},
 };
 use serde_json::json;
 
 use crate::support::{
-    Say, Step, World, assigned, given, issue, name, provision, provisioned, revoke_user, say, then,
-    token, under_way, walked,
+    SERIAL, Say, Step, World, assigned, given, history, issue, name, provision, provisioned,
+    revoke_user, say, then, token, under_way, walked,
 };
 
 fn phase(world: &World) -> Phase {
@@ -243,6 +244,17 @@ fn the_last_administrator_stays_when_a_token_is_lost() {
             let root = ledger.user(&"root".parse().unwrap()).unwrap();
             assert!(root.state.revoked_at.is_none());
         });
+}
+
+#[test]
+fn whoever_loses_a_token_is_told_which_list_to_publish() {
+    let lost = given(then(provisioned("service"), [token("lose", json!({}))]));
+    let target = history(Aggregate::Token, &SERIAL.to_string());
+    let (command, _) =
+        keyledger_domain::Command::parse(Aggregate::Token, "lose", br#"{ "reason": "left" }"#)
+            .unwrap();
+    let said = lost.world_ref().ledger.remarks(&target, &command, true);
+    assert_eq!(said, ["publish the list of ca anew: `keyledger ca crl ca`"]);
 }
 
 #[test]

@@ -231,6 +231,37 @@ fn the_last_administrator_is_never_revoked() {
 }
 
 #[test]
+fn an_administrator_that_ends_in_a_moment_is_nobody_to_command_after_the_last() {
+    let passing = json!({ "role": "administrator", "expires_at": "2026-01-01T00:05:00Z" });
+    let passing = || issue("passing", "staff", passing.clone());
+    given([passing()])
+        .when(revoke_user("root"))
+        .then_rejected("in_use", "passing ends at 2026-01-01T00:05:00.000Z");
+    // The one that ends is not needed.
+    given([passing()])
+        .when(revoke_user("passing"))
+        .then(["user passing revoked", "account staff revocation_added"]);
+    // What ends itself as soon needs nobody that lasts longer.
+    let shorter = json!({ "role": "administrator", "expires_at": "2026-01-01T00:04:00Z" });
+    let days = json!({ "role": "administrator", "expires_days": 2 });
+    given([
+        issue("days", "staff", days),
+        revoke_user("root"),
+        Step::Later(1),
+        issue(
+            "short",
+            "staff",
+            json!({ "role": "administrator", "expires_at": "2026-01-03T12:00:00Z" }),
+        ),
+    ])
+    .when(revoke_user("days"))
+    .then(["user days revoked", "account staff revocation_added"]);
+    given([passing(), issue("shorter", "staff", shorter)])
+        .when(revoke_user("root"))
+        .then_rejected("in_use", "the last administrator that stays");
+}
+
+#[test]
 fn the_names_of_trust_keys_are_reserved() {
     for name in ["nats-account-apps", "nats-operator-2"] {
         let body = json!({ "algorithm": "ed25519" });

@@ -4,7 +4,8 @@ use keyledger_claims::{AccountBody, ActivationBody, OperatorBody, decode};
 use keyledger_domain::{
     Ledger, Name, Timestamp,
     account::MAX_JWT_BYTES,
-    views::{EndingKind, ending, stuck},
+    token::Phase,
+    views::{EndingKind, ending, last_administrator, stuck},
 };
 use keyledger_wire::query::{Severity, StatusFinding};
 
@@ -15,6 +16,8 @@ use crate::{
 
 /// What ends within so many days is worth a look.
 const SOON_DAYS: u16 = 30;
+/// The last administrator's end within so many days is a fault: a weekend and somebody's leave fit in.
+const LAST_ADMINISTRATOR_DAYS: u16 = 14;
 /// How many of many are named.
 const NAMED: usize = 5;
 /// A JWT that is not on every server for longer is no matter of a moment, in milliseconds.
@@ -40,7 +43,10 @@ pub(super) async fn all(shared: &Shared, now: Timestamp) -> Vec<StatusFinding> {
     findings.extend(inventory(shared, now));
     findings.extend(lists(&ledger));
     findings.extend(cluster.as_ref().map(quorum));
+    findings.extend(administrators(&ledger, now));
     findings.push(ends(&ledger, now));
+    findings.extend(worthless(&ledger, now));
+    findings.extend(quarantined(&ledger));
     findings.extend(operator_ends(&ledger, now));
     findings.extend(tasks(&ledger, now));
     findings
@@ -220,6 +226,24 @@ fn quorum(cluster: &ClusterState) -> StatusFinding {
     finding(Severity::Warn, WHAT, found, remedy)
 }
 
+/// Whether somebody will be able to command.
+fn administrators(ledger: &Ledger, now: Timestamp) -> Option<StatusFinding> {
+    const WHAT: &str = "administrators";
+    match last_administrator(ledger, now, LAST_ADMINISTRATOR_DAYS) {
+        Ok(None) => None,
+        Ok(Some((name, at))) => {
+            let found =
+                format!("the last one, {name}, ends at {at}: nobody can command after that");
+            let remedy = "`keyledger user issue NAME --role administrator --expires-days 365d --out NAME.creds`, before it ends";
+            Some(finding(Severity::Fail, WHAT, found, remedy))
+        }
+        Err(nobody) => {
+            let remedy = "restore the ledger from a backup of a time when there was one (README, \"Backup and restore\")";
+            Some(finding(Severity::Fail, WHAT, nobody.to_string(), remedy))
+        }
+    }
+}
+
 /// Credentials, agents and certificates that end soon.
 fn ends(ledger: &Ledger, now: Timestamp) -> StatusFinding {
     const WHAT: &str = "what ends";
@@ -254,6 +278,39 @@ fn ends(ledger: &Ledger, now: Timestamp) -> StatusFinding {
     let remedy = "issue users anew under other names (`keyledger user issue`), enrol agents anew (`keyledger-agent enrol`), certify \
         keys anew (`keyledger ca certify`)";
     finding(Severity::Warn, WHAT, parts.join("; "), remedy)
+}
+
+/// Certificates that are in date, and prove nothing since an authority above them was compromised.
+fn worthless(ledger: &Ledger, now: Timestamp) -> Option<StatusFinding> {
+    let keys = ledger.worthlessly_certified(now);
+    if keys.is_empty() {
+        return None;
+    }
+    let found = format!(
+        "{} below a compromised authority, and in date: {}",
+        keys.len(),
+        named(keys.into_iter())
+    );
+    let remedy = "certify these keys anew by another authority (`keyledger ca certify`), and take the compromised one out of wherever \
+        it is trusted";
+    Some(finding(Severity::Warn, "certificates", found, remedy))
+}
+
+/// Tokens of which what was shown did not fit.
+fn quarantined(ledger: &Ledger) -> Option<StatusFinding> {
+    let tokens = ledger.tokens();
+    let tokens = tokens.filter(|(_, token)| token.state.phase == Phase::Quarantined);
+    let tokens: Vec<_> = tokens.map(|(serial, _)| serial).collect();
+    if tokens.is_empty() {
+        return None;
+    }
+    let found = format!(
+        "{} in quarantine: {}",
+        tokens.len(),
+        named(tokens.into_iter())
+    );
+    let remedy = "`keyledger token show SERIAL` says why; reset it and provision it again, or declare it lost";
+    Some(finding(Severity::Warn, "tokens", found, remedy))
 }
 
 /// JWTs that end by themselves: the operator's, which servers ignore once it has, and leave to share.

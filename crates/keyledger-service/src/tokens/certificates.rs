@@ -103,8 +103,10 @@ pub(crate) fn public_key(ledger: &Ledger, name: &Name) -> Result<Vec<u8>, Certif
     let key =
         key.ok_or_else(|| Rejection::NotFound(HistoryId::new(Aggregate::Key, name.clone())))?;
     let public_key = key.newest().and_then(|newest| newest.public_key.as_ref());
-    let public_key =
-        public_key.ok_or_else(|| bad("issuer", "a symmetric key has no certificate"))?;
+    let public_key = public_key.ok_or_else(|| Rejection::NoMaterial {
+        key: name.clone(),
+        why: "it is symmetric, and has no public half that a certificate could be over or verify",
+    })?;
     BASE64.decode(public_key.as_bytes()).map_err(failed)
 }
 

@@ -8,7 +8,7 @@ use keyledger_custody::{
     RootKeyError, SealedRoot, SealedRootError, SignError, UserSeed,
 };
 use keyledger_domain::{
-    EventCid, Ledger, Timestamp,
+    EventCid, Ledger, Role, Timestamp,
     ledger::ChainBreak,
     text::{NotALine, Title},
     verify::{StoredEvent, export},
@@ -258,6 +258,8 @@ fn context(organisation: &Organisation, genesis: &Genesis, plan: &UserPlan) -> O
                 name: plan.name.to_owned(),
                 nkey: nkey.to_owned(),
                 account: organisation.admin_account.clone(),
+                role: Some(Role::Administrator),
+                expires_at: None,
             };
             contexts::fit(&mut context, &creds, &holder, &prefix);
         }

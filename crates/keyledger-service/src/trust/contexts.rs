@@ -6,6 +6,7 @@ use std::{
 };
 
 use keyledger_custody::{Existing, Readers, SecretFileError, write_output};
+use keyledger_domain::Role;
 use keyledger_wire::{Prefix, creds::Holder};
 use serde_json::{Value, json};
 
@@ -38,13 +39,21 @@ pub enum ContextError {
     Write(#[from] SecretFileError),
 }
 
-/// What makes a context fit a user of Keyledger: creds, the user's own inboxes, and JetStream's API where it is imported.
+/// What makes a context fit a user of Keyledger: creds, and the user's own inboxes: a user may listen on no others.
 ///
-/// The inboxes are those that the inventory is delivered to, too: a role may listen on them, and on no others' inboxes.
+/// A role that sees everything has inboxes besides, to which the inventory is delivered, and JetStream's API as it is imported.
+/// Others may not listen there, and have a JetStream of their own or none.
 pub fn fit(context: &mut Value, creds: &Path, holder: &Holder, prefix: &Prefix) {
     context["creds"] = creds.display().to_string().into();
-    context["jetstream_api_prefix"] = prefix.imported_api().into();
-    context["inbox_prefix"] = prefix.deliver(&holder.account, &holder.nkey).into();
+    match holder.role {
+        Some(Role::Administrator | Role::Approver | Role::Auditor) => {
+            context["jetstream_api_prefix"] = prefix.imported_api().into();
+            context["inbox_prefix"] = prefix.deliver(&holder.account, &holder.nkey).into();
+        }
+        Some(Role::Service | Role::Agent) | None => {
+            context["inbox_prefix"] = holder.inbox().into();
+        }
+    }
 }
 
 impl Organisation {
@@ -55,6 +64,16 @@ impl Organisation {
         let context: Value = serde_json::from_slice(&text).ok()?;
         let creds = context["creds"].as_str()?;
         (Path::new(creds) != self.creds(user)).then(|| creds.to_owned())
+    }
+
+    /// The holder with the role that a JWT of an earlier version does not name: who lives in the administrators' account is one.
+    #[must_use]
+    pub fn with_role(&self, holder: Holder) -> Holder {
+        let at_home = (holder.account == self.admin_account).then_some(Role::Administrator);
+        Holder {
+            role: holder.role.or(at_home),
+            ..holder
+        }
     }
 
     /// Writes the contexts anew, for where the directory is now; gives their files. Servers, certificates and whatever else
@@ -80,6 +99,7 @@ impl Organisation {
             let Some(holder) = Holder::of(&text) else {
                 return Err(ContextError::NoCreds { path: creds });
             };
+            let holder = self.with_role(holder);
             let path = self.context(user);
             let mut context = read(&path)?
                 .and_then(|text| serde_json::from_str(&text).ok())
@@ -104,5 +124,38 @@ impl Organisation {
         let path = self.directory().join(file::README);
         write_output(&path, readme.as_bytes(), Readers::Owner, Existing::Replaced)?;
         Ok(written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_context_names_inboxes_that_the_role_may_listen_on() {
+        let prefix = Prefix::default();
+        let fitted = |role| {
+            let holder = Holder {
+                name: "orders".to_owned(),
+                nkey: "UORDERS".to_owned(),
+                account: "AAPPS".to_owned(),
+                role,
+                expires_at: None,
+            };
+            let mut context = json!({});
+            fit(&mut context, Path::new("/x.creds"), &holder, &prefix);
+            context
+        };
+        for role in [Role::Administrator, Role::Approver, Role::Auditor] {
+            let context = fitted(Some(role));
+            assert_eq!(context["inbox_prefix"], "deliver.keys.AAPPS.UORDERS");
+            assert_eq!(context["jetstream_api_prefix"], "$JS.keys.API");
+        }
+        // No template lets them listen elsewhere, and their JetStream is their own account's.
+        for role in [Some(Role::Service), Some(Role::Agent), None] {
+            let context = fitted(role);
+            assert_eq!(context["inbox_prefix"], "_INBOX.UORDERS");
+            assert_eq!(context["jetstream_api_prefix"], Value::Null);
+        }
     }
 }

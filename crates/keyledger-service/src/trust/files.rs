@@ -164,6 +164,12 @@ pub enum RootError {
 }
 
 impl Organisation {
+    /// True if `setup` wrote the genesis events of this organisation to some server.
+    #[must_use]
+    pub fn was_set_up(&self) -> bool {
+        self.directory.join(file::SET_UP).exists()
+    }
+
     /// Reads an organisation's directory.
     ///
     /// # Errors

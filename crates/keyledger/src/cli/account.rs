@@ -64,7 +64,7 @@ struct Create {
     /// Its users may store in JetStream: 1 GiB on disk, unless limits are given
     #[arg(long)]
     jetstream: bool,
-    /// MiB that they may store on disk, all replicas counted
+    /// MiB that they may store on disk, all replicas counted; it stays as it is made
     #[arg(long, value_name = "MIB")]
     jetstream_disk_mib: Option<u32>,
     /// MiB that they may store in memory, all replicas counted
@@ -126,7 +126,8 @@ async fn accounts(session: &Session) -> anyhow::Result<Vec<AccountRow>> {
 fn list(rows: &[AccountRow], out: &mut Output<'_>) -> std::io::Result<()> {
     let mut table = Table::new(&[
         "NAME", "PURPOSE", "TITLE", "NKEY", "KEYS", "REVOKED", "SERVERS", "CREATED",
-    ]);
+    ])
+    .narrowing("TITLE", &["NKEY", "KEYS"]);
     for row in rows {
         table.row([
             row.name.to_string().into(),
@@ -154,6 +155,7 @@ fn show(row: &AccountRow, out: &mut Output<'_>) -> std::io::Result<()> {
     line("JWT issued", when::dated(row.issued_at, now).into());
     line("on every server", confirmed(row));
     line("revoked users", row.revocations.into());
+    line("JetStream", jetstream(row).into());
     line("created", when::dated(row.created_at, now).into());
     line("revision", row.revision.into());
     out.table(&table)?;
@@ -168,6 +170,20 @@ fn show(row: &AccountRow, out: &mut Output<'_>) -> std::io::Result<()> {
     }
     out.line("")?;
     out.table(&keys)
+}
+
+/// What its users may store.
+fn jetstream(row: &AccountRow) -> String {
+    const MIB: i64 = 1_024 * 1_024;
+    let most = |bytes: i64, place: &str| match bytes {
+        0 => format!("nothing {place}"),
+        ..0 => format!("{place} without a limit"),
+        bytes => format!("{} MiB {place}", bytes / MIB),
+    };
+    match (row.jetstream_disk_bytes, row.jetstream_memory_bytes) {
+        (0, 0) => "none".to_owned(),
+        (disk, memory) => format!("{}, {}", most(disk, "on disk"), most(memory, "in memory")),
+    }
 }
 
 fn confirmed(row: &AccountRow) -> Cell {

@@ -7,9 +7,9 @@ use keyledger_domain::{
     Name, Role,
     name::Aggregate,
     user,
-    views::{OperatorRow, TokenRow, UserRow, UserState},
+    views::{OperatorRow, TokenRow, UserRow},
 };
-use keyledger_wire::{AGENTS_ACCOUNT, Enrolment, query::Nothing};
+use keyledger_wire::{AGENTS_ACCOUNT, CommandError, Enrolment, query::Nothing};
 
 use crate::{
     args::Why,
@@ -18,7 +18,7 @@ use crate::{
     exit::{Exit, Failure},
     output::{self, Output},
     session::Session,
-    table::{Cell, Table},
+    table::Table,
     when::{self, Period},
 };
 
@@ -80,7 +80,7 @@ struct Enrol {
     #[arg(long)]
     principal: Option<Name>,
     /// When it expires: 30d, 4w, 36h, or a date like 2027-03-01; 365d at most, 180d unless said otherwise
-    #[arg(long, value_name = "PERIOD", value_parser = when::parse_period, visible_alias = "expires")]
+    #[arg(long, value_name = "PERIOD", value_parser = when::parse_users_period, visible_alias = "expires")]
     expires_days: Option<Period>,
     #[command(flatten)]
     why: Why,
@@ -190,7 +190,9 @@ impl Enrol {
 }
 
 async fn show(session: &Session, name: &Name, out: &mut Output<'_>) -> anyhow::Result<()> {
-    let row = users::of(session, name).await?;
+    let row = users::of(session, name)
+        .await
+        .map_err(|error| unknown(name, error))?;
     if row.role != Some(Role::Agent) {
         let problem = format!("{name} is a user, and no agent");
         return Err(Failure::new(Exit::Rejected, problem)
@@ -234,6 +236,18 @@ async fn show(session: &Session, name: &Name, out: &mut Output<'_>) -> anyhow::R
     Ok(out.table(&table)?)
 }
 
+/// Who asks for an agent need not know that it is a user.
+fn unknown(name: &Name, error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<CommandError>() {
+        Some(CommandError::Refused(refusal)) if refusal.reason == "not_found" => {
+            Failure::new(Exit::Rejected, format!("there is no agent {name}"))
+                .remedy("`keyledger agent list` lists the agents")
+                .into()
+        }
+        _ => error,
+    }
+}
+
 async fn list(session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
     let rows: Vec<UserRow> = pages::every(session, &format!("credentials.{AGENTS_ACCOUNT}"))
         .await
@@ -252,14 +266,9 @@ async fn list(session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
     let now = out.now();
     let mut table = Table::new(&["WORKSTATION", "STATE", "EXPIRES", "NKEY"]);
     for row in &rows {
-        let (state, style) = match row.state {
-            UserState::Issued => ("enrolled", output::good()),
-            UserState::Expired => ("expired", output::faint()),
-            UserState::Revoked => ("revoked", output::fault()),
-        };
         table.row([
             row.name.to_string().into(),
-            Cell::styled(state, style),
+            users::state(row),
             row.expires_at
                 .map_or("never".to_owned(), |at| when::dated(at, now))
                 .into(),

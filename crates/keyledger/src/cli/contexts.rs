@@ -19,7 +19,7 @@ use crate::{
 /// Write contexts of the nats CLI: anew for an organisation's directory, or one for a creds file
 ///
 /// A context says where to connect, as whom, and where answers come to: the server lets a user listen on its own inboxes
-/// only, so `nats --creds FILE` needs --inbox-prefix too. After the directory was moved or copied its contexts still name the
+/// only, so `nats --creds FILE` needs --inbox-prefix too. With roles that see everything `nats kv` works on KEYS_INVENTORY too. After the directory was moved or copied its contexts still name the
 /// old place: this command puts that right. Needs no server.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -81,6 +81,11 @@ impl Contexts {
         })?;
         // The nats CLI looks for it from where it is started.
         let creds = std::path::absolute(creds).context("where the creds file is")?;
+        let around = self.connection.dir_around();
+        let holder = match around.and_then(|dir| place::organisation(&dir).ok()) {
+            Some(organisation) => organisation.with_role(holder),
+            None => holder,
+        };
         let mut context = self.connection.as_context()?;
         context["description"] = holder.name.as_str().into();
         fit(&mut context, &creds, &holder, &self.connection.prefix()?);

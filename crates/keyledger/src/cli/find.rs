@@ -8,6 +8,8 @@ use keyledger_domain::{
     views::{SearchPage, SearchQuery, SearchRow},
 };
 
+use keyledger_wire::query::Nothing;
+
 use super::history;
 use crate::{
     args,
@@ -49,13 +51,13 @@ pub(crate) struct History {
     /// In histories of this kind
     #[arg(long = "of", value_name = "KIND", value_parser = args::aggregate())]
     of: Option<Aggregate>,
-    /// What happened, in a word: revoked, issued, described
-    #[arg(long, value_name = "WORD")]
+    /// What happened, in a word: revoked, issued, described; a wrong one names them all
+    #[arg(long, value_name = "WORD", value_parser = args::event(), hide_possible_values = true)]
     event: Option<String>,
     /// Under this ticket
     #[arg(long = "ticket", id = "under", value_name = "TICKET")]
     ticket: Option<Ticket>,
-    /// All that is found; the first 100 unless given
+    /// All that is found; the first 100 unless given, and with --json always all
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -79,13 +81,34 @@ impl History {
             limit: None,
             after: None,
         };
-        let (rows, more) = find(&session, query, self.all).await?;
+        // A program is not told of what is left out of an array.
+        let all = self.all || out.is_json();
+        let (rows, more) = find(&session, query.clone(), all).await?;
+        if rows.is_empty() {
+            check_known(&session, &query).await?;
+        }
         if out.is_json() {
             return Ok(out.json(&rows)?);
         }
         print(&rows, more, out)?;
         Ok(())
     }
+}
+
+/// Refuses a user or a principal that never was: a slip of the pen does not read like "nothing happened".
+async fn check_known(session: &Session, query: &SearchQuery) -> anyhow::Result<()> {
+    let who = query.who.as_ref().and_then(|who| Name::new(who).ok());
+    for (tail, what, name) in [
+        ("users.show", "user", who.as_ref()),
+        ("principals.show", "principal", query.principal.as_ref()),
+    ] {
+        let Some(name) = name else { continue };
+        let _: serde_json::Value = session
+            .query(&format!("{tail}.{name}"), &Nothing {})
+            .await
+            .with_context(|| format!("nothing was found, and looking for {what} {name}"))?;
+    }
+    Ok(())
 }
 
 /// What is found, and whether there is more.

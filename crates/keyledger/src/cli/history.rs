@@ -55,7 +55,12 @@ pub(crate) async fn of(
 
 /// Who did it: `alice (administrator) from 10.0.0.7`.
 pub(crate) fn who(stamp: &Stamp) -> String {
-    let name = stamp.name.as_deref().unwrap_or(&stamp.user);
+    // Its public nkey, where no user of it has a name: the trust bootstrap's.
+    let nkey = match stamp.user.starts_with('O') {
+        true => "the operator",
+        false => &stamp.user,
+    };
+    let name = stamp.name.as_deref().unwrap_or(nkey);
     let role = stamp
         .role
         .map(|role| format!(" ({role})"))

@@ -61,7 +61,7 @@ pub(crate) struct Init {
     #[arg(long, value_name = "FILE", env = "KEYLEDGER_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
     /// Keep the root key in clear in a file: whoever reads it has every key. For development only
-    #[arg(long)]
+    #[arg(long, conflicts_with = "passphrase_file")]
     insecure_local_root_key: bool,
 }
 

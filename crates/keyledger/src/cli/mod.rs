@@ -5,6 +5,7 @@ mod agent;
 mod anywhere;
 mod ca;
 mod completions;
+mod confirm;
 mod contexts;
 mod doctor;
 mod find;

@@ -66,18 +66,23 @@ pub(crate) fn print<O: Order>(
         revision,
         state,
         durable,
-        remarks,
         ..
     } = acknowledgement;
     out.line(format!("{} {id} at revision {revision} ({state})", O::PAST))?;
-    for remark in remarks {
-        out.styled(warning(), &format!("note: {remark}"))?;
-    }
+    remarks(out, acknowledgement)?;
     if !durable {
         out.styled(
             warning(),
             "NOT DURABLE: this service was started with --accept-data-loss",
         )?;
+    }
+    Ok(())
+}
+
+/// Prints what the service remarks on what was done.
+pub(crate) fn remarks(out: &mut Output<'_>, done: &Acknowledgement) -> std::io::Result<()> {
+    for remark in &done.remarks {
+        out.styled(warning(), &format!("note: {remark}"))?;
     }
     Ok(())
 }

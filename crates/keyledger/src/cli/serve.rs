@@ -186,6 +186,15 @@ impl Serve {
 
 /// Where nobody answers, that is told from everything else.
 pub(super) fn unstarted(error: StartError) -> anyhow::Error {
+    if let StartError::Connect { refused: true, .. } = error {
+        let problem = format!("{:#}", anyhow::Error::from(error));
+        return Failure::new(Exit::Rejected, problem)
+            .remedy(
+                "these servers are another organisation's, or the creds were revoked or have expired: compare --url, --creds and \
+                 server/trust.conf of --dir",
+            )
+            .into();
+    }
     if matches!(error, StartError::Connect { .. }) {
         let problem = format!("{:#}", anyhow::Error::from(error));
         return Failure::new(Exit::Unreachable, problem)

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::{
     connect::{self, DEFAULT_DIR},
     context::Context,
+    exit::{Exit, Failure},
     output::Output,
     place, when,
 };
@@ -69,11 +70,28 @@ impl Setup {
         context.ca = text(&self.server.tlsca);
         context.cert = text(&self.server.tlscert);
         context.key = text(&self.server.tlskey);
-        let nats = connect::plain(&context, self.timeout).await?;
+        let nats = connect::plain(&context, self.timeout)
+            .await
+            .map_err(unconnected)?;
         let report = setup(&nats, &organisation, self.replicas.into())
             .await
             .with_context(|| format!("setting up {}", organisation.title))?;
         print(&report, out)
+    }
+}
+
+/// The server is named otherwise here than elsewhere.
+fn unconnected(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast::<Failure>() {
+        Ok(failure) if failure.exit == Exit::Unreachable => failure
+            .remedy(
+                "is nats-server up there, with server/trust.conf of --dir? --url names another, --tlsca the CA of its certificate",
+            )
+            .into(),
+        Ok(failure) => failure
+            .remedy("has the server this organisation's server/trust.conf? --creds names the setup creds, --url another server")
+            .into(),
+        Err(error) => error,
     }
 }
 

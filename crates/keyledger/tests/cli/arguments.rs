@@ -159,3 +159,21 @@ fn nothing_asked_is_answered_with_help() {
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("Usage: keyledger"), "{}", run.stderr);
 }
+
+/// An option that would do nothing is refused.
+#[test]
+fn options_that_do_nothing_together_are_refused() {
+    let shell = Shell::new();
+    for line in [
+        "ca crl ca --days 30d --out ca.crl",
+        "ca crl ca --days 30d",
+        "inventory --columns name,owner --json",
+        "init --organisation A --insecure-local-root-key --passphrase-file pass",
+        "history --event revokd",
+    ] {
+        let run = shell.line(line);
+        assert_eq!(run.code, 2, "{line}: {}{}", run.stdout, run.stderr);
+    }
+    let run = shell.line("history --event revokd");
+    assert!(run.stderr.contains("'revoked'"), "{}", run.stderr);
+}

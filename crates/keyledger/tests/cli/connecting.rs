@@ -114,3 +114,64 @@ fn an_address_that_is_none_is_refused() {
     assert_eq!(run.code, 2, "{}", run.stderr);
     assert!(run.stderr.contains("is no server's URL"), "{}", run.stderr);
 }
+
+#[test]
+fn creds_are_used_on_the_server_of_the_directory_around() {
+    let shell = Shell::new();
+    let url = nobody();
+    let run = shell.line(&format!(
+        "init --organisation A --insecure-local-root-key --url {url}"
+    ));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let creds = shell.home.path().join("own.creds");
+    fs::copy(
+        shell.home.path().join(".keyledger/creds/admin.creds"),
+        &creds,
+    )
+    .unwrap();
+    let run = shell.line("inventory --creds own.creds");
+    assert!(run.stderr.contains(&url), "{}", run.stderr);
+    // Also where the administrator's context went to its user.
+    fs::remove_dir_all(shell.home.path().join(".keyledger/contexts")).unwrap();
+    let run = shell.line("inventory --creds own.creds");
+    assert!(run.stderr.contains(&url), "{}", run.stderr);
+}
+
+#[test]
+fn creds_that_others_can_read_are_named() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let shell = Shell::new();
+    shell.organisation("acme");
+    let creds = shell.home.path().join("acme/creds/admin.creds");
+    let warned = |mode: u32| {
+        fs::set_permissions(&creds, fs::Permissions::from_mode(mode)).unwrap();
+        let run = shell.line(&format!("inventory --dir acme --server {}", nobody()));
+        run.stderr.contains("can be read by others than its owner")
+    };
+    assert!(warned(0o644));
+    assert!(!warned(0o600));
+}
+
+#[test]
+fn a_context_for_keyledger_says_what_subjects_begin_with() {
+    let (shell, fake) = (Shell::new(), crate::fake::Fake::mute());
+    let context =
+        serde_json::json!({ "url": fake.url, "jetstream_api_prefix": "$JS.acme.keys.API" });
+    fs::write(shell.home.path().join("acme.json"), context.to_string()).unwrap();
+    let run = shell.line("inventory --context ./acme.json --timeout 1s");
+    assert_eq!(run.code, 4, "{}", run.stderr);
+    assert_eq!(fake.asked(), ["acme.keys.queries.inventory.locate"]);
+}
+
+#[test]
+fn setup_names_its_own_options() {
+    let shell = Shell::new();
+    shell.organisation("acme");
+    let run = shell.line(&format!("setup --dir acme --url {} --timeout 1s", nobody()));
+    assert_eq!(run.code, 4, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("--url names another") && !run.stderr.contains("--server"),
+        "{}",
+        run.stderr
+    );
+}

@@ -82,3 +82,18 @@ fn outputs_go_through_no_link() {
     assert_eq!(shell.line(line).code, 0);
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 }
+
+#[test]
+fn a_context_is_written_from_below_the_directory_too() {
+    let shell = Shell::new();
+    let dir = shell.organisation(".keyledger");
+    let below = shell.home.path().join("a/b");
+    fs::create_dir_all(&below).unwrap();
+    let creds = dir.join("creds/admin.creds");
+    let arguments = ["contexts", "--out", "x.json", "--creds"].map(std::ffi::OsStr::new);
+    let mut command = shell.command(arguments);
+    let output = command.arg(&creds).current_dir(&below).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let of_init = read(&dir.join("contexts/nats/context/keyledger-admin.json"));
+    assert_eq!(read(&below.join("x.json"))["url"], of_init["url"]);
+}

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::{Shutdown, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -62,7 +62,7 @@ fn serve(
         let words: Vec<_> = line.split_whitespace().collect();
         match words.as_slice() {
             ["CONNECT", ..] if cut.load(Ordering::SeqCst) => {
-                return write!(connection, "-ERR 'Authorization Violation'\r\n");
+                return cut_off(connection, lines, "Authorization Violation");
             }
             ["PING"] => write!(connection, "PONG\r\n")?,
             ["PUB" | "HPUB", subject, .., length] => {
@@ -71,12 +71,25 @@ fn serve(
                 lines.read_exact(&mut payload)?;
                 if let Some(error) = error {
                     cut.store(true, Ordering::SeqCst);
-                    return write!(connection, "-ERR '{error}'\r\n");
+                    return cut_off(connection, lines, error);
                 }
             }
             _ => {}
         }
         line.clear();
     }
+    Ok(())
+}
+
+/// Says why and ends the connection. What the client had sent is read first: a socket that is closed over unread bytes is reset, and a
+/// reset takes what was written away from who has not read it yet.
+fn cut_off(
+    mut connection: TcpStream,
+    mut lines: BufReader<TcpStream>,
+    error: &str,
+) -> std::io::Result<()> {
+    write!(connection, "-ERR '{error}'\r\n")?;
+    connection.shutdown(Shutdown::Write)?;
+    std::io::copy(&mut lines, &mut std::io::sink())?;
     Ok(())
 }

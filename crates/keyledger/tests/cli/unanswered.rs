@@ -116,7 +116,7 @@ fn whoever_may_not_revoke_is_told_so() {
     let run = revoked(&shell, &fake, "");
     assert_eq!(run.code, 3, "{}", run.stderr);
     assert!(
-        run.stderr.contains("role does not allow it"),
+        run.stderr.contains("use creds of a user who may"),
         "{}",
         run.stderr
     );

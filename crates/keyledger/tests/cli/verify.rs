@@ -83,6 +83,41 @@ fn a_good_export_verifies() {
 }
 
 #[test]
+fn the_directory_around_says_which_operator_is_expected() {
+    let export = Export::new();
+    fs::rename(
+        export.shell.home.path().join("acme"),
+        export.shell.home.path().join(".keyledger"),
+    )
+    .unwrap();
+    let run = export.verify("");
+    assert!(run.stdout.contains("(as expected)"), "{}", run.stdout);
+    // Another organisation's is refused, and the way out said.
+    let other = Export::new();
+    fs::write(export.write(), other.lines.join("\n") + "\n").unwrap();
+    let run = export.shell.line("ledger verify ledger.jsonl");
+    assert_eq!(run.code, 5, "{}", run.stdout);
+    assert!(
+        run.stderr.contains(".keyledger says which operator") && run.stderr.contains("--operator"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn an_earlier_export_of_another_ledger_is_called_so() {
+    let (export, other) = (Export::new(), Export::new());
+    let kept = other.write();
+    let run = export.verify(&format!("--earlier {}", kept.display()));
+    assert_eq!(run.code, 5, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("is an export of another ledger"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
 fn standard_input_is_an_export_too() {
     let export = Export::new();
     let file = fs::File::open(export.write()).unwrap();

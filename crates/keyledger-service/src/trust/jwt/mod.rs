@@ -160,6 +160,12 @@ pub fn user_claims(name: &Name, user: &User, account: &Account) -> UserClaims {
     if user.role == Some(Role::Service) {
         claims.nats.tags = user.keys.iter().map(|key| format!("key:{key}")).collect();
     }
+    if let Some(role) = user.role {
+        claims
+            .nats
+            .tags
+            .push(format!("{}{role}", keyledger_wire::creds::ROLE_TAG));
+    }
     claims
 }
 

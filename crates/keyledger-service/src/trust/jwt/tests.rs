@@ -218,7 +218,7 @@ fn a_user_of_a_role_brings_tags_and_no_permissions() {
     let account = account(Purpose::Client, &AccountBody::new(), Some(Role::Service));
     let user = user(&account, None);
     let claims = user_claims(&name("orders"), &user, &account);
-    assert_eq!(claims.nats.tags, ["key:tls", "key:db"]);
+    assert_eq!(claims.nats.tags, ["key:tls", "key:db", "role:service"]);
     assert_eq!(claims.nats.limits, UserPermissionLimits::default());
     assert_eq!((claims.iat, claims.exp), (AT, AT + 60));
     assert_eq!(claims.issuer_account(), &*account.nkey);

@@ -47,7 +47,9 @@ impl Issued {
         }
         let now = out.now();
         let heads = ["SERIAL", "STATE", "SUBJECT", "NAMES", "UNTIL", "KEY"];
-        let mut table = Table::new(&heads).narrowing("SUBJECT", &["KEY", "NAMES"]);
+        let mut table = Table::new(&heads)
+            .narrowing("SUBJECT", &["NAMES", "KEY"])
+            .whole(&["SERIAL"]);
         for row in &rows {
             let style = match row.state {
                 CertificateState::Valid => anstyle::Style::new(),

@@ -27,8 +27,9 @@ pub(super) struct List {
     /// Write a request to this file, for an authority whose key is on a machine without a network
     #[arg(long, value_name = "FILE")]
     request: Option<PathBuf>,
-    /// Days until the next list is there at the latest, 1 to 366; 180 unless given
-    #[arg(long, value_name = "DAYS", value_parser = crate::when::parse_days, requires = "request")]
+    /// Days until the next list is there at the latest, 1 to 366; 180 unless given. Of a list that custody signs always 7: it is
+    /// there for the asking
+    #[arg(long, value_name = "DAYS", value_parser = crate::when::parse_days, requires = "request", conflicts_with = "out")]
     days: Option<u16>,
 }
 

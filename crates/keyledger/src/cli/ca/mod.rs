@@ -108,6 +108,7 @@ async fn certified(
         "certified {} at revision {} ({})",
         done.id, done.revision, done.state
     ))?;
+    crate::cli::send::remarks(out, &done)?;
     let Some(certificate) = &done.certificate else {
         return Ok(());
     };

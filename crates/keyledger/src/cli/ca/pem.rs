@@ -8,7 +8,13 @@ use crate::{cli::openpgp::files, output::Output};
 pub(super) fn write(out: &mut Output<'_>, file: Option<&Path>, pem: &str) -> anyhow::Result<()> {
     match file {
         // Replaced each time: a CRL is fetched again and again.
-        Some(file) => files::replace(file, pem.as_bytes()),
+        Some(file) => {
+            files::replace(file, pem.as_bytes())?;
+            if !out.is_json() {
+                out.line(format!("wrote {}", file.display()))?;
+            }
+            Ok(())
+        }
         None => Ok(out.raw(pem.as_bytes())?),
     }
 }

@@ -73,7 +73,7 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
         ),
         due => {
             let remedy =
-                "`keyledger inventory --expiring 30d` shows which; rotate or deactivate them";
+                "`keyledger inventory --expiring 30d` shows which; rotate or deactivate those that are active, activate or destroy the others";
             Finding::warn(
                 "keys",
                 format!("{due} of {} fall due within 30 days", status.keys),

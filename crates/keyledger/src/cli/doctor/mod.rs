@@ -6,7 +6,10 @@ use std::{fmt, time::Instant};
 
 use anstyle::Style;
 use keyledger_domain::text::shell_word;
-use keyledger_wire::query::{Nothing, ServiceStatus};
+use keyledger_wire::{
+    CommandError,
+    query::{Nothing, ServiceStatus},
+};
 use serde::Serialize;
 
 pub(super) use judge::{LEAST_SERVER, parse_version};
@@ -30,7 +33,7 @@ pub(crate) struct Doctor {
 }
 
 /// What was found of one thing.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     level: Level,
     what: String,
@@ -106,18 +109,25 @@ impl Doctor {
         };
         let mut findings = connection(&session);
         findings.extend(contexts(&session));
-        let asked = Instant::now();
-        match session
-            .query::<_, ServiceStatus>("status", &Nothing {})
-            .await
-        {
-            Ok(status) => {
-                let ms = asked.elapsed().as_secs_f64() * 1e3;
-                findings.push(Finding::ok("answer", format!("within {ms:.1} ms")));
-                findings.extend(judge::all(&status));
+        findings.extend(files(&session));
+        match answers(&session).await {
+            Ok((within, status)) => {
+                findings.push(within);
+                for finding in judge::all(&status) {
+                    // The server connected to is one of those that answered.
+                    if !findings.contains(&finding) {
+                        findings.push(finding);
+                    }
+                }
             }
             Err(error) => {
-                let remedy = exit::remedy(&error).unwrap_or_else(|| {
+                let advice = exit::remedy(&error).filter(|_| {
+                    !matches!(
+                        error.downcast_ref(),
+                        Some(CommandError::NobodyServes { .. })
+                    )
+                });
+                let remedy = advice.unwrap_or_else(|| {
                     "start it with `keyledger up` or `keyledger serve`; an account must import it"
                         .to_owned()
                 });
@@ -126,6 +136,35 @@ impl Doctor {
         }
         findings
     }
+}
+
+/// How fast the service answers, and what it says of itself. For that it asks every server, and waits for those that are slow.
+async fn answers(session: &Session) -> anyhow::Result<(Finding, ServiceStatus)> {
+    let asked = Instant::now();
+    let _: serde_json::Value = session.query("operator", &Nothing {}).await?;
+    let ms = asked.elapsed().as_secs_f64() * 1e3;
+    let status = session.query("status", &Nothing {}).await?;
+    Ok((Finding::ok("answer", format!("within {ms:.1} ms")), status))
+}
+
+/// Secrets of the directory that others than their owner can read.
+fn files(session: &Session) -> Option<Finding> {
+    let dir = session.dir()?;
+    let folders = ["creds", "sealed", "material", "offline"];
+    let entries = folders
+        .iter()
+        .filter_map(|folder| dir.join(folder).read_dir().ok());
+    let entries = entries.flatten().flatten().map(|entry| entry.path());
+    let mut open: Vec<_> = entries.filter(|path| place::is_open(path)).collect();
+    open.sort_unstable();
+    let words: Vec<_> = open
+        .iter()
+        .map(|path| shell_word(&path.display().to_string()))
+        .collect();
+    let first = words.first()?;
+    let found = format!("{} can be read by others, as {first}", words.len());
+    let remedy = format!("chmod go= {}", words.join(" "));
+    Some(Finding::warn("files", found, &remedy))
 }
 
 /// That the contexts of the `nats` CLI name another directory than the one that they lie in: it was moved or copied.
@@ -152,7 +191,6 @@ fn connection(session: &Session) -> Vec<Finding> {
 }
 
 fn print(findings: &[Finding], out: &mut Output<'_>) -> std::io::Result<()> {
-    let mut said: Vec<String> = Vec::new();
     for Finding {
         level,
         what,
@@ -166,9 +204,6 @@ fn print(findings: &[Finding], out: &mut Output<'_>) -> std::io::Result<()> {
             Level::Fail => ("fail", output::fault()),
         };
         let line = format!("{word}  {what}: {found}");
-        if said.contains(&line) {
-            continue; // the server connected to is one of those that answered
-        }
         out.styled(
             if *level == Level::Ok {
                 Style::new()
@@ -180,7 +215,6 @@ fn print(findings: &[Finding], out: &mut Output<'_>) -> std::io::Result<()> {
         if let Some(remedy) = remedy {
             out.line(format!("      → {remedy}"))?;
         }
-        said.push(line);
     }
     Ok(())
 }

@@ -32,7 +32,7 @@ Examples:
   keyledger inventory --expiring 30d --sort rotation_due_at
   keyledger inventory --at 2026-11-21T00:00:00Z
   keyledger inventory --columns name,owner,classification,labels
-  keyledger inventory --all --csv > keys.csv
+  keyledger inventory --csv > keys.csv
   keyledger inventory --watch"
 )]
 pub(crate) struct Inventory {
@@ -108,10 +108,10 @@ struct Locate {
     /// At most so many keys, 1 to 500; 100 unless said otherwise
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=500), conflicts_with = "all")]
     limit: Option<u16>,
-    /// The columns to show, joined by commas: name, owner, classification, labels and others
-    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', value_parser = rows::Column::parse)]
+    /// The columns to show, joined by commas; a wrong one names them all. Each is shown, also where it is empty or the terminal narrow
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',', value_parser = rows::Column::parse, conflicts_with = "json")]
     columns: Vec<rows::Column>,
-    /// Comma-separated values, for spreadsheets: every column, or those of --columns
+    /// Comma-separated values, for spreadsheets: every key unless --limit is given, every column or those of --columns
     #[arg(long, conflicts_with_all = ["watch", "json"])]
     csv: bool,
     /// Every key, page after page
@@ -162,7 +162,9 @@ impl Inventory {
         if self.locate.watch {
             return watch::run(&session, out, query, &self.locate.columns).await;
         }
-        let page = locate(&session, query.clone(), self.locate.all).await?;
+        // A file says nothing of rows that are not in it.
+        let all = self.locate.all || (self.locate.csv && self.locate.limit.is_none());
+        let page = locate(&session, query.clone(), all).await?;
         if let Some(at) = query.at {
             out.set_now(at);
         }

@@ -203,22 +203,23 @@ pub(super) fn csv(
 
 /// The rows under headings.
 fn table(rows: &[InventoryRow], columns: &[Column], now: Timestamp, plain: bool) -> Table {
-    let columns = if columns.is_empty() {
-        &Column::USUAL[..]
-    } else {
-        columns
-    };
-    let heads: Vec<_> = columns.iter().map(|column| column.head()).collect();
-    let mut table = Table::new(&heads).narrowing(
-        "NAME",
-        &[
+    let heads = |columns: &[Column]| columns.iter().map(|it| it.head()).collect::<Vec<_>>();
+    let (columns, mut table) = if columns.is_empty() {
+        let dispensable = [
             "ARCHIVED",
             "VERSION",
             "CHANGED",
             "ALGORITHM",
             "ROTATION DUE",
-        ],
-    );
+        ];
+        let usual = &Column::USUAL[..];
+        (
+            usual,
+            Table::new(&heads(usual)).narrowing("NAME", &dispensable),
+        )
+    } else {
+        (columns, Table::new(&heads(columns)).keeping_all())
+    };
     for row in rows {
         let cells = columns.iter().map(|column| column.cell(row, now, plain));
         table.push(cells.collect());

@@ -48,7 +48,7 @@ impl Tail {
         }
         loop {
             let heard = tokio::select! {
-                heard = events.next() => heard?.context("the connection was lost")?,
+                heard = events.next() => heard?.ok_or_else(session::lost)?,
                 said = session.denied() => return Err(session::denied(&said).into()),
                 _ = tokio::signal::ctrl_c() => return Ok(()),
             };

@@ -41,7 +41,8 @@ pub(super) struct Verify {
     /// An export; - reads standard input
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The operator's public nkey, which the ledger must begin with; that of --dir where it is given
+    /// The operator's public nkey, which the ledger must begin with; that of the organisation's directory unless given: --dir, or
+    /// .keyledger here or above
     #[arg(long, value_name = "NKEY", value_parser = args::operator_nkey)]
     operator: Option<String>,
     /// An export that was kept from earlier: the ledger must still begin with what it covers; may be given again
@@ -59,31 +60,54 @@ impl Verify {
             expected_operator: self.operator,
             ..Options::default()
         };
+        let mut beginnings = Beginnings::default();
         for path in &self.earlier {
-            options.earlier_heads.push(head_of(path)?);
+            let (head, beginning) = head_of(path)?;
+            options.earlier_heads.push(head);
+            beginnings.kept.push((path.clone(), beginning));
         }
         let remedy = if self.file.is_some() {
             OF_A_FILE
         } else {
             OF_THE_STREAM
         };
+        let mut around = None;
         let (verified, pinned) = if let Some(file) = self.file {
-            if let (None, Some(dir)) = (&options.expected_operator, connection.named_dir()) {
-                options.expected_operator = Some(place::organisation(dir)?.operator);
+            if let (None, Some(dir)) = (&options.expected_operator, connection.dir_around()) {
+                options.expected_operator = Some(place::organisation(&dir)?.operator);
+                around = Some(dir);
             }
             let pinned = options.expected_operator.is_some();
-            (offline(&file, options)?, pinned)
+            (offline(&file, options, &beginnings)?, pinned)
         } else {
-            match online(connection, options).await {
+            match online(connection, options, &beginnings).await {
                 Ok(verified) => verified,
                 Err(error) => return Err(unreadable(error, out)?),
             }
         };
-        match verified {
-            Ok(report) => print(&report, pinned, out),
-            Err(error) => Err(broken(&error, remedy, out)?),
+        match (verified, around) {
+            (Ok(report), _) => print(&report, pinned, out),
+            (Err(error), Some(dir)) if is_of_another(&error) => {
+                let remedy = format!(
+                    "{} says which operator is expected: if this file is another organisation's, name its own with --operator or --dir",
+                    dir.display()
+                );
+                Err(broken(&error, &remedy, out)?)
+            }
+            (Err(error), _) => Err(broken(&error, remedy, out)?),
         }
     }
+}
+
+/// True if the ledger begins with another operator than was expected.
+const fn is_of_another(error: &ExportError) -> bool {
+    matches!(
+        error,
+        ExportError::Broken(Broken {
+            fault: Fault::OtherOperator { .. },
+            ..
+        })
+    )
 }
 
 /// What to do about a file that does not verify.
@@ -92,11 +116,17 @@ const OF_A_FILE: &str = "keep this file; compare it with another export or with 
 const OF_THE_STREAM: &str = "restore the stream's newest storage, or another server's copy of it; an export that was kept shows what is missing";
 
 /// Reads an export line by line.
-fn offline(path: &Path, options: Options) -> anyhow::Result<Result<Report, ExportError>> {
+fn offline(
+    path: &Path,
+    options: Options,
+    beginnings: &Beginnings,
+) -> anyhow::Result<Result<Report, ExportError>> {
     let mut reader = Reader::new(options);
     let mut progress = Progress::new("verified", None);
+    let mut is_checked = false;
     for line in lines(path)? {
         let line = line.with_context(|| format!("reading {}", path.display()))?;
+        is_checked = is_checked || beginnings.check(&line)?;
         if let Err(error) = reader.take_bytes(&line) {
             return Ok(Err(error));
         }
@@ -109,6 +139,7 @@ fn offline(path: &Path, options: Options) -> anyhow::Result<Result<Report, Expor
 async fn online(
     connection: &Connection,
     mut options: Options,
+    beginnings: &Beginnings,
 ) -> anyhow::Result<(Result<Report, ExportError>, bool)> {
     let session = connection.open().await?;
     if let (None, Some(dir)) = (&options.expected_operator, session.dir()) {
@@ -120,7 +151,9 @@ async fn online(
     let mut progress = Progress::new("verified", Some(head.events));
     let mut verifier = Verifier::new(options);
     let mut lines = Lines::covered_by(&head, &session);
+    let mut is_checked = false;
     while let Some(line) = lines.next().await? {
+        is_checked = is_checked || beginnings.check(line.as_bytes())?;
         let Line::Event(stored) = parse_line(&line).context("an event cannot be read")? else {
             anyhow::bail!("the service answered with something else than an event");
         };
@@ -170,15 +203,52 @@ impl<R: BufRead> Iterator for Cut<R> {
     }
 }
 
-/// The signed head at the end of an export.
-fn head_of(path: &Path) -> anyhow::Result<SignedHead> {
-    let mut last = None;
+/// The first events of exports that were kept: a ledger's is no other's.
+#[derive(Default)]
+struct Beginnings {
+    kept: Vec<(PathBuf, Option<Vec<u8>>)>,
+}
+
+impl Beginnings {
+    /// Holds the first event of what is verified against them; false of a line that is none.
+    fn check(&self, line: &[u8]) -> anyhow::Result<bool> {
+        let Some(first) = event(line) else {
+            return Ok(false);
+        };
+        for (path, kept) in &self.kept {
+            if kept.as_ref().is_some_and(|kept| *kept != first) {
+                let problem = format!(
+                    "{} is an export of another ledger: its first event is another one",
+                    path.display()
+                );
+                return Err(Failure::new(Exit::Unverified, problem)
+                    .remedy("give an export of this organisation's ledger that was kept; if this is one, the ledger was replaced since")
+                    .into());
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The bytes of the event on a line, if one is there.
+fn event(line: &[u8]) -> Option<Vec<u8>> {
+    match parse_line(std::str::from_utf8(line).ok()?) {
+        Ok(Line::Event(stored)) => Some(stored.payload),
+        _ => None,
+    }
+}
+
+/// The signed head at the end of an export, and its first event.
+fn head_of(path: &Path) -> anyhow::Result<(SignedHead, Option<Vec<u8>>)> {
+    let (mut first, mut last) = (None, None);
     for line in lines(path)? {
-        last = Some(line.with_context(|| format!("reading {}", path.display()))?);
+        let line = line.with_context(|| format!("reading {}", path.display()))?;
+        first = first.or_else(|| event(&line));
+        last = Some(line);
     }
     let text = last.and_then(|line| String::from_utf8(line).ok());
     match text.as_deref().map(parse_line) {
-        Some(Ok(Line::Head(head))) => Ok(head),
+        Some(Ok(Line::Head(head))) => Ok((head, first)),
         _ => {
             let problem = format!("{} does not end with a signed head", path.display());
             Err(Failure::new(Exit::Usage, problem)

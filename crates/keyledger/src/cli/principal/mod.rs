@@ -302,7 +302,8 @@ fn print(rows: &[PrincipalRow], out: &mut Output<'_>) -> std::io::Result<()> {
         "RESPONSIBLE",
         "STATE",
         "SINCE",
-    ]);
+    ])
+    .narrowing("TITLE", &["E-MAIL", "UNIT"]);
     for row in rows {
         let since = row.offboarded_at.unwrap_or(row.registered_at);
         let state = match row.offboarded_at {

@@ -2,7 +2,6 @@
 
 use keyledger_domain::{Name, text::Title, token};
 
-use super::confirm;
 use crate::{
     args::{Reasoned, Why},
     cli::order,
@@ -144,7 +143,7 @@ order!(Retire: Token "retire" => "retired", token::Retire, |this| token::Retire 
 impl Retire {
     pub(super) fn confirmed(self) -> anyhow::Result<Self> {
         let what = format!("This takes token {} out of use for good.", self.name);
-        confirm::serial(&self.name, &what, self.yes)?;
+        crate::cli::confirm::serial(&self.name, &what, self.yes)?;
         Ok(self)
     }
 }
@@ -175,7 +174,7 @@ impl Destroy {
             "This says for ever that token {} does not exist any more.",
             self.name
         );
-        confirm::serial(&self.name, &what, self.yes)?;
+        crate::cli::confirm::serial(&self.name, &what, self.yes)?;
         Ok(self)
     }
 }

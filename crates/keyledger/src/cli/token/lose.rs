@@ -1,6 +1,6 @@
 //! Losing a token: everything on it is revoked in one command, and shown first.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::IsTerminal as _;
 
 use keyledger_domain::{Name, token, views::TokenRow};
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::show;
 use crate::{
     args::Reasoned,
-    cli::{order, send, send::order_of},
+    cli::{confirm::yes, order, send, send::order_of},
     exit::{Exit, Failure},
     output::{self, Output},
     session::Session,
@@ -97,12 +97,7 @@ fn ask(name: &Name) -> anyhow::Result<()> {
             .remedy("give --yes in a script")
             .into());
     }
-    let mut ask = std::io::stderr();
-    write!(ask, "Revoke all of this? [y/N] ")?;
-    ask.flush()?;
-    let mut answer = String::new();
-    stdin.lock().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
+    if yes("Revoke all of this?")? {
         return Ok(());
     }
     Err(Failure::new(Exit::Usage, format!("token {name}: nothing was revoked")).into())

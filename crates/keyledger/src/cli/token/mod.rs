@@ -1,6 +1,5 @@
 //! `keyledger token`: YubiKeys, from the day an agent sees them to their end.
 
-mod confirm;
 mod lifecycle;
 mod lose;
 mod profiles;

@@ -163,12 +163,14 @@ fn print(row: &TokenRow, out: &mut Output<'_>) -> std::io::Result<()> {
     line("seen", dated(row.shown_at));
     if let Some(shown) = &row.shown {
         line("firmware", shown.firmware.to_string().into());
-        // As of `seen`: who mistypes a PIN elsewhere tells nobody.
-        line("PIN tries then", maybe(shown.pin_tries.as_ref()));
-        line("PUK tries then", maybe(shown.puk_tries.as_ref()));
+        // As of `seen`: who mistypes a PIN elsewhere tells nobody. What it showed before it was proved is over.
+        let is_over = row.proved_at > row.shown_at;
+        let tries = |tries: &Option<u8>| maybe(tries.as_ref().filter(|_| !is_over));
+        line("PIN tries then", tries(&shown.pin_tries));
+        line("PUK tries then", tries(&shown.puk_tries));
         line(
             "factory PIN",
-            if shown.factory_pin == Some(true) {
+            if shown.factory_pin == Some(true) && !is_over {
                 "STILL SET"
             } else {
                 ""

@@ -3,7 +3,7 @@
 use keyledger_domain::{Name, address::EmailAddress, token};
 use uuid::Uuid;
 
-use super::{confirm, profiles, watch};
+use super::{profiles, watch};
 use crate::{
     args::{Reasoned, Why},
     cli::{
@@ -184,7 +184,7 @@ task!(Reset: "reset" => "filed the reset of", |this| token::Reset {
 impl Reset {
     pub(super) fn confirmed(self) -> anyhow::Result<Self> {
         let what = format!("This destroys every key on token {}.", self.name);
-        confirm::serial(&self.name, &what, self.yes)?;
+        crate::cli::confirm::serial(&self.name, &what, self.yes)?;
         Ok(self)
     }
 }

@@ -70,6 +70,8 @@ impl Up {
         let program = find::nats_server()?;
         let organisation = organisation::open_or_make(&self, out)?;
         let _lock = organisation::lock(&organisation)?;
+        organisation::check_own_store(&organisation)?;
+        organisation::at_home(&organisation, out)?;
         // Before signals are taken over: Ctrl-C must end a prompt.
         let custody = self.unseal.custody(&organisation)?;
         let mut signals = Signals::listen()?;

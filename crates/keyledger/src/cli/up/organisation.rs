@@ -11,14 +11,17 @@ use keyledger_service::trust::{InitOptions, OpenError, Organisation, Root, initi
 
 use super::Up;
 use crate::{
-    cli::init,
+    cli::{init, shell::quoted},
     exit::{Exit, Failure},
     output::{Output, warning},
+    place::ADMINISTRATOR,
     when,
 };
 
 /// Where clients look for NATS unless told otherwise.
 const USUAL_PORT: u16 = 4222;
+/// Where the server of `up` stores what is in JetStream, in the organisation's directory.
+const JETSTREAM: &str = "server/jetstream";
 
 /// Opens the organisation in the directory, or makes one for development.
 pub(super) fn open_or_make(up: &Up, out: &mut Output<'_>) -> anyhow::Result<Organisation> {
@@ -109,6 +112,44 @@ fn agree(up: &Up, organisation: &Organisation) -> anyhow::Result<()> {
     }
 }
 
+/// A directory that was set up on another server is for `serve`: an empty server of one's own knows nothing of its ledger.
+pub(super) fn check_own_store(organisation: &Organisation) -> anyhow::Result<()> {
+    let dir = organisation.directory();
+    if !organisation.was_set_up() || dir.join(JETSTREAM).is_dir() {
+        return Ok(());
+    }
+    let problem = format!(
+        "{} was set up on another nats-server, at {}: its ledger is there, and not in {JETSTREAM}",
+        dir.display(),
+        organisation.url
+    );
+    let word = quoted(&dir.display().to_string());
+    Err(Failure::new(Exit::Usage, problem)
+        .remedy(format!(
+            "this directory is for `keyledger serve --dir {word}`, beside that server; a `keyledger up` whose {JETSTREAM} is lost is \
+             restored from a backup of the whole directory"
+        ))
+        .into())
+}
+
+/// Writes the contexts of the nats CLI anew where the directory was moved or copied: what `up` prints goes by them.
+pub(super) fn at_home(organisation: &Organisation, out: &mut Output<'_>) -> anyhow::Result<()> {
+    let own = organisation.creds(ADMINISTRATOR);
+    let elsewhere = organisation.context_looks_elsewhere(ADMINISTRATOR);
+    // Creds that somebody keeps under a name of their own stay there.
+    let was_here = elsewhere.filter(|creds| creds.ends_with("creds/admin.creds"));
+    if was_here.is_none() || !own.is_file() {
+        return Ok(());
+    }
+    organisation
+        .write_contexts()
+        .context("writing the contexts of the nats CLI anew")?;
+    if !out.is_json() {
+        out.line("the directory was moved: the contexts of the nats CLI are written anew")?;
+    }
+    Ok(())
+}
+
 /// The port on loopback that an organisation's clients connect to.
 pub(super) fn port(organisation: &Organisation) -> anyhow::Result<u16> {
     let url: async_nats::ServerAddr = organisation
@@ -164,4 +205,58 @@ fn listen(port: u16) -> std::io::Result<()> {
 
 fn any_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use keyledger_wire::Prefix;
+
+    use super::*;
+
+    fn made(directory: PathBuf) -> Organisation {
+        initialise(InitOptions {
+            title: "Acme".to_owned(),
+            prefix: Prefix::default(),
+            directory,
+            root: Root::LocalFile,
+            now: when::now(),
+            url: "nats://127.0.0.1:4222".to_owned(),
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_directory_of_another_server_is_for_serve() {
+        let home = tempfile::tempdir().unwrap();
+        let organisation = made(home.path().join("acme"));
+        check_own_store(&organisation).unwrap();
+        fs::write(organisation.directory().join("set-up.json"), "{}").unwrap();
+        let error = check_own_store(&organisation).unwrap_err();
+        let remedy = crate::exit::remedy(&error).unwrap();
+        assert!(remedy.contains("`keyledger serve --dir"), "{remedy}");
+        // Of `up` itself it is there.
+        fs::create_dir_all(organisation.directory().join(JETSTREAM)).unwrap();
+        check_own_store(&organisation).unwrap();
+    }
+
+    #[test]
+    fn the_contexts_of_a_directory_that_was_moved_are_written_anew() {
+        let home = tempfile::tempdir().unwrap();
+        let before = made(home.path().join("before"));
+        let after = home.path().join("after");
+        fs::rename(before.directory(), &after).unwrap();
+        let moved = Organisation::open(&after).unwrap();
+        assert!(moved.context_looks_elsewhere(ADMINISTRATOR).is_some());
+        let mut text = Vec::new();
+        let mut out = Output::fixed(&mut text, None, when::now());
+        at_home(&moved, &mut out).unwrap();
+        assert_eq!(moved.context_looks_elsewhere(ADMINISTRATOR), None);
+        // What somebody keeps elsewhere stays as it is.
+        let own = serde_json::json!({ "creds": "/run/secrets/ada.creds" }).to_string();
+        fs::write(moved.context(ADMINISTRATOR), own).unwrap();
+        at_home(&moved, &mut out).unwrap();
+        assert!(moved.context_looks_elsewhere(ADMINISTRATOR).is_some());
+    }
 }

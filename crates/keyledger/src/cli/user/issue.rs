@@ -7,17 +7,17 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keyledger_custody::{
     CurveKey, Delivery, DeliveryError, Existing, SecretFileError, check_output, write_secret_file,
 };
-use keyledger_domain::{Name, Role, name::Aggregate, user};
+use keyledger_domain::{Name, Role, Timestamp, name::Aggregate, user};
 use keyledger_service::trust::account_of;
-use keyledger_wire::{Acknowledgement, CommandError, Sealed};
+use keyledger_wire::{Acknowledgement, CommandError, Sealed, creds::Holder};
 
 use crate::{
     args::{self, Why},
-    cli::openpgp::files,
+    cli::{openpgp::files, send},
     exit::{Exit, Failure},
     output::Output,
     session::Session,
-    when::Period,
+    when::{self, Period},
 };
 
 /// Issue a NATS user: with a generated nkey, sealed to this command, or for a public nkey of your own
@@ -48,8 +48,8 @@ pub(crate) struct Issue {
     /// The principal it stands for
     #[arg(long)]
     principal: Option<Name>,
-    /// When it expires: 30d, 4w, 36h, 90m, or a date like 2027-03-01; 365d at most, 90d unless said otherwise
-    #[arg(long, value_name = "PERIOD", value_parser = crate::when::parse_period, visible_alias = "expires")]
+    /// When it expires: 30d, 4w, 36h, 90m (minutes), or a date like 2027-03-01; 2 minutes to 365d, 90d unless said otherwise
+    #[arg(long, value_name = "PERIOD", value_parser = when::parse_users_period, visible_alias = "expires")]
     expires_days: Option<Period>,
     /// Keys that a user of role `service` may command besides its namesake
     #[arg(long, value_name = "KEY", value_delimiter = ',')]
@@ -129,14 +129,15 @@ impl Issue {
             })
             .with_context(|| format!("issuing user {}", self.name))?;
         let file = self.out.as_deref();
-        let written = if generated {
+        let (written, holder) = if generated {
             let file = file.expect("clap requires --out without --nkey");
-            open(&curve, &done, file)?;
-            Some(file)
+            (Some(file), open(&curve, &done, file)?)
         } else {
-            write_jwt(&done, file)?
+            let holder = done.jwt.as_deref().and_then(Holder::of_jwt);
+            (write_jwt(&done, file)?, holder)
         };
-        print(&done, written, out)
+        let expires_at = holder.and_then(|holder| holder.expires_at);
+        print(&done, written, expires_at, out)
     }
 }
 
@@ -162,7 +163,10 @@ fn unanswered(error: anyhow::Error, name: &Name, account: &Name) -> anyhow::Erro
 /// An organisation that was made before roles had accounts of their own has no such one.
 fn no_account(error: anyhow::Error, account: &Name) -> anyhow::Error {
     match error.downcast_ref::<CommandError>() {
-        Some(CommandError::Refused(refusal)) if refusal.reason == "not_found" => {
+        Some(CommandError::Refused(refusal))
+            if refusal.reason == "not_found"
+                && refusal.message.contains(&format!("account {account}")) =>
+        {
             Failure::new(Exit::Rejected, format!("{error:#}"))
                 .remedy(format!(
                     "if this organisation has no account {account}, name another with --account: `keyledger account list` shows them"
@@ -177,8 +181,8 @@ fn some<T>(given: Vec<T>) -> Option<Vec<T>> {
     (!given.is_empty()).then_some(given)
 }
 
-/// Opens the sealed creds and writes them to a new file of mode 0600.
-fn open(curve: &CurveKey, done: &Acknowledgement, file: &Path) -> anyhow::Result<()> {
+/// Opens the sealed creds and writes them to a new file of mode 0600; gives whose they are.
+fn open(curve: &CurveKey, done: &Acknowledgement, file: &Path) -> anyhow::Result<Option<Holder>> {
     let lost = |problem: &str| {
         let problem = format!("user {} was issued, but {problem}", done.id);
         Failure::new(Exit::Error, problem).remedy(format!(
@@ -209,8 +213,9 @@ fn open(curve: &CurveKey, done: &Acknowledgement, file: &Path) -> anyhow::Result
             "its creds cannot be written: {}",
             anyhow::Error::from(e)
         ))
-        .into()
-    })
+    })?;
+    let text = std::str::from_utf8(creds.expose()).ok();
+    Ok(text.and_then(Holder::of))
 }
 
 /// Writes the JWT where it was asked for; it is no secret.
@@ -225,24 +230,37 @@ fn write_jwt<'a>(
     Ok(Some(file))
 }
 
-fn print(done: &Acknowledgement, file: Option<&Path>, out: &mut Output<'_>) -> anyhow::Result<()> {
+fn print(
+    done: &Acknowledgement,
+    file: Option<&Path>,
+    expires_at: Option<Timestamp>,
+    out: &mut Output<'_>,
+) -> anyhow::Result<()> {
     if out.is_json() {
-        out.json(done)?;
-        return Ok(());
-    }
-    match (file, &done.jwt) {
-        (None, Some(jwt)) => out.line(jwt)?,
-        (Some(file), _) => {
-            out.line(format!(
-                "issued {} at revision {}: {}",
-                done.id,
-                done.revision,
-                file.display()
-            ))?;
+        let mut said = serde_json::to_value(done)?;
+        // Only the key of this run opens it, which is gone with it.
+        if let Some(fields) = said.as_object_mut() {
+            fields.remove("creds");
         }
-        (None, None) => out.line(format!("issued {} at revision {}", done.id, done.revision))?,
+        said["file"] = serde_json::to_value(file)?;
+        said["expires_at"] = serde_json::to_value(expires_at)?;
+        return Ok(out.json(&said)?);
     }
-    Ok(())
+    if let (None, Some(jwt)) = (file, &done.jwt) {
+        return Ok(out.line(jwt)?);
+    }
+    let file = file.map(|file| format!(": {}", file.display()));
+    out.line(format!(
+        "issued {} at revision {}{}",
+        done.id,
+        done.revision,
+        file.unwrap_or_default()
+    ))?;
+    if let Some(at) = expires_at {
+        let (at, ahead) = (when::moment(at), when::relative(at, out.now()));
+        out.line(format!("expires {at} ({ahead})"))?;
+    }
+    Ok(send::remarks(out, done)?)
 }
 
 #[cfg(test)]
@@ -291,7 +309,7 @@ mod tests {
         );
         let mut text = Vec::new();
         let mut out = Output::fixed(&mut text, None, crate::when::now());
-        print(&done, Some(&file), &mut out).unwrap();
+        print(&done, Some(&file), None, &mut out).unwrap();
         assert!(!String::from_utf8(text).unwrap().contains("the creds"));
         let again = open(&curve, &done, &file).unwrap_err();
         assert!(again.to_string().contains("exists already"), "{again}");

@@ -73,7 +73,7 @@ struct List {
     #[arg(long, conflicts_with = "principal")]
     without_principal: bool,
     /// Users of this role
-    #[arg(long, value_parser = args::role())]
+    #[arg(long, value_parser = args::any_role())]
     role: Option<Role>,
     /// Only those that can connect
     #[arg(long)]
@@ -175,12 +175,27 @@ pub(crate) fn show(row: &UserRow, out: &mut Output<'_>) -> std::io::Result<()> {
     line("refused", took.unwrap_or_default().into());
     let keys: Vec<&str> = row.keys.iter().map(Name::as_str).collect();
     line("keys", keys.join(", ").into());
+    if row.role.is_none() {
+        line("may publish", subjects(row.publish.as_deref()).into());
+        line("may subscribe", subjects(row.subscribe.as_deref()).into());
+    }
     line("revision", row.revision.into());
     out.table(&table)
 }
 
-fn state(row: &UserRow) -> Cell {
+/// What a user without a role may send to or hear.
+fn subjects(allowed: Option<&[Box<str>]>) -> String {
+    match allowed {
+        None => "everything in its account".to_owned(),
+        Some([]) => "nothing".to_owned(),
+        Some(subjects) => subjects.join(", "),
+    }
+}
+
+/// Where it stands, in a word.
+pub(crate) fn state(row: &UserRow) -> Cell {
     let (state, style) = match row.state {
+        UserState::Issued if row.role == Some(Role::Agent) => ("enrolled", output::good()),
         UserState::Issued => ("issued", output::good()),
         UserState::Expired => ("expired", output::faint()),
         UserState::Revoked => ("revoked", output::fault()),
@@ -213,7 +228,7 @@ fn print(rows: &[UserRow], out: &mut Output<'_>) -> std::io::Result<()> {
         "REVOKED",
         "NKEY",
     ])
-    .narrowing("NKEY", &["ISSUED", "ACCOUNT"]);
+    .narrowing("NAME", &["NKEY", "ISSUED", "PRINCIPAL"]);
     for row in rows {
         let took = |ms| format!(", everywhere in {ms} ms");
         let revoked = row.revoked_at.map(|at| {

@@ -1,5 +1,7 @@
 //! Revoking a user, and waiting until every server refuses it.
 
+use std::io::IsTerminal as _;
+
 use anyhow::Context as _;
 use keyledger_domain::{
     Event, Name,
@@ -11,10 +13,10 @@ use serde_json::json;
 
 use crate::{
     args::Reasoned,
-    cli::{history, order, send},
+    cli::{confirm::yes, history, order, send, shell},
     exit::{Exit, Failure},
     heard::Listening,
-    output::Output,
+    output::{Output, warning},
     session::{self, Session},
 };
 
@@ -30,6 +32,9 @@ pub(crate) struct Revoke {
     /// Wait until every server refuses it, and print how long that took
     #[arg(long)]
     wait: bool,
+    /// Do not ask, where these creds themselves are revoked
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     why: Reasoned,
 }
@@ -51,11 +56,19 @@ struct Confirmed {
 impl Revoke {
     pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
         let name = self.name.clone();
+        let is_own = session.is_of(&name);
+        if is_own && !self.yes {
+            confirm(&name)?;
+        }
         match self.revoke(session, out).await {
             // The acknowledgement went the way of the connection; that it was cut is better than any.
-            Err(_) if session.was_revoked(&name) => print_own(&name, out),
-            done => done,
+            Err(_) if session.was_revoked(&name) => print_own(&name, out)?,
+            done => done?,
         }
+        if is_own && !out.is_json() {
+            say_what_next(session, out)?;
+        }
+        Ok(())
     }
 
     async fn revoke(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
@@ -92,6 +105,33 @@ impl Revoke {
         out.line(format!("refused by {servers} after {took_ms} ms"))?;
         Ok(())
     }
+}
+
+/// Asks, where somebody is there, before the creds of this command are ended.
+fn confirm(name: &Name) -> anyhow::Result<()> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    let question = format!("{name} is the user of these creds: they work no more. Revoke it?");
+    match yes(&question)? {
+        true => Ok(()),
+        false => Err(Failure::new(Exit::Usage, format!("user {name}: nothing was revoked")).into()),
+    }
+}
+
+/// What whoever ended the creds of this command needs to go on.
+fn say_what_next(session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
+    let said = match session.dir() {
+        Some(dir) => {
+            let word = shell::quoted(&dir.display().to_string());
+            format!(
+                "note: to go on in {word}, put another administrator's creds into creds/admin.creds there, and run \
+                 `keyledger contexts --dir {word}`"
+            )
+        }
+        None => "note: these creds work no more: name others with --creds or --context".to_owned(),
+    };
+    Ok(out.styled(warning(), &said)?)
 }
 
 /// Says what became of a user that revoked itself.

@@ -6,6 +6,16 @@ use keyledger_domain::Name;
 
 use crate::exit::{Exit, Failure};
 
+/// Asks a question that is answered with yes or no, on the terminal; anything but yes is no.
+pub(super) fn yes(question: &str) -> std::io::Result<bool> {
+    let mut ask = std::io::stderr();
+    write!(ask, "{question} [y/N] ")?;
+    ask.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
 /// Asks for the token's serial number again.
 pub(super) fn serial(name: &Name, what: &str, yes: bool) -> anyhow::Result<()> {
     if yes {
