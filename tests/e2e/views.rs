@@ -215,3 +215,36 @@ async fn a_snapshot_of_another_ledger_is_not_used() {
     world.verify(&admin).await;
     service.stop().await;
 }
+
+/// The server's operator may allow less than NATS does by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_fit_a_server_that_takes_small_messages() {
+    const KEYS: usize = 120;
+    let world =
+        World::with_config(|config| config.replace("max_payload: 1MB", "max_payload: 32KB")).await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let long = "what it is for, in words ".repeat(18);
+    for n in 0..KEYS {
+        let body = json!({ "algorithm": "ed25519", "usage": long.trim(), "handling": long.trim() });
+        admin
+            .send("key.generate", &format!("k{n}"), body)
+            .await
+            .unwrap();
+    }
+    let (mut found, mut pages) = (0, 0);
+    let mut question = json!({ "limit": 500, "prefix": "k" });
+    loop {
+        let page = admin.ask("inventory.locate", question.clone()).await;
+        found += page["rows"].as_array().unwrap().len();
+        pages += 1;
+        if page["next"].is_null() {
+            break;
+        }
+        question["after"] = page["next"].clone();
+    }
+    assert!(pages > 3, "{pages}");
+    assert_eq!(found, KEYS);
+    let _ = world.verify(&admin).await;
+    service.stop().await;
+}

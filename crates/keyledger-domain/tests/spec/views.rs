@@ -189,6 +189,34 @@ fn pages_stay_in_step_while_keys_come_and_go() {
 }
 
 #[test]
+fn a_page_fits_what_the_server_takes() {
+    assert_eq!(Budget::of(1 << 20), Budget::default());
+    assert_eq!(Budget::of(8 << 20), Budget::default());
+    let world = given((0..200).map(|n| active(&format!("k{n}")))).world();
+    for max_payload in [8 << 10, 64 << 10, 1 << 20] {
+        let budget = Budget::of(max_payload);
+        assert!(budget.bytes() < max_payload && budget.base64() / 3 * 4 < budget.bytes());
+        let mut query = InventoryQuery {
+            prefix: Some(name("k")),
+            limit: Some(500),
+            ..InventoryQuery::default()
+        };
+        let mut found = 0;
+        loop {
+            let page = inventory(&world.ledger, &query, world.now, budget).unwrap();
+            let bytes = serde_json::to_vec(&page).unwrap().len();
+            assert!(bytes <= budget.bytes(), "{bytes} of {max_payload}");
+            found += page.rows.len();
+            query.after = page.next;
+            if query.after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, 200);
+    }
+}
+
+#[test]
 fn a_page_of_keys_with_long_descriptions_fits_a_message() {
     let long = "what it is for, in words ".repeat(20);
     let described = json!({ "algorithm": "ed25519", "usage": long.trim(), "handling": long.trim(), "disposal": long.trim() });
