@@ -9,7 +9,7 @@ use crate::{
     rejection::Rejection,
     stamp::Role,
     time::Timestamp,
-    token::{Phase, Token},
+    token::Phase,
     user::User,
 };
 
@@ -23,9 +23,9 @@ const ADMINISTRATOR_STAYS_DAYS: i64 = 1;
 impl Ledger {
     /// True if the token that holds this key was proved to be what its profile says, and no task has begun to change that.
     fn is_on_trusted_token(&self, key: &Name) -> bool {
-        let holds = |token: &&Token| token.keys.iter().any(|held| held.key == *key);
-        let mut tokens = self.tokens().map(|(_, entry)| &entry.state).filter(holds);
-        tokens.any(|token| match (token.phase, &token.task) {
+        let holder = self.maker_of(key);
+        let holder = holder.filter(|token| token.keys.iter().any(|held| held.key == *key));
+        holder.is_some_and(|token| match (token.phase, &token.task) {
             (Phase::Provisioned, _) => true,
             (Phase::Provisioning, Some(open)) => {
                 open.before == Phase::Provisioned && !open.has_reset()

@@ -9,12 +9,13 @@ use crate::{
     algorithm::{Algorithm, Purpose},
     event::Event,
     key,
-    ledger::{Decision, Fingerprint},
+    ledger::{Decision, Fingerprint, Ledger},
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     text::{Labels, Title},
     token::{
-        self, Attested, EvidenceFault, KeysMade, KeysMadeOn, OpenpgpRole, Profile, Slot, TokenKey,
+        self, Attested, EvidenceFault, KeysMade, KeysMadeOn, OpenpgpRole, Profile, Slot, Token,
+        TokenKey,
     },
 };
 
@@ -189,6 +190,15 @@ impl Walk<'_> {
             self.ledger.destroy_key(&gone.key, self.now, &mut others);
         }
         Ok((keys, others))
+    }
+}
+
+impl Ledger {
+    /// The token that made a key, if its name is that of one: `{token}-{place}-{number}`, as they are named above.
+    pub(in crate::ledger) fn maker_of(&self, key: &Name) -> Option<&Token> {
+        let (token, _) = key.as_str().split_once('-')?;
+        self.token(&Name::new(token).ok()?)
+            .map(|entry| &entry.state)
     }
 }
 
