@@ -7,6 +7,7 @@
 mod chained;
 mod directory;
 mod enforced;
+mod hello;
 mod permissions;
 mod resolver;
 mod support;
