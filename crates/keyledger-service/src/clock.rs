@@ -39,6 +39,35 @@ async fn ahead_ms(nats: &async_nats::Client, prefix: &Prefix, clock: &Clock) -> 
     Some(before + (after - before) / 2 - info.ts?.ms())
 }
 
+/// Why nothing may be decided by this machine's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ClockRefusal {
+    /// Nothing to compare it with: without the server nothing is written either, so wait for it.
+    #[error("the server does not say what time it is")]
+    ServerSilent,
+    /// The clocks of the two machines differ.
+    #[error("this machine's clock is {}: set both by NTP", apart(*ahead_ms))]
+    Apart {
+        /// By how much this one is ahead.
+        ahead_ms: i64,
+    },
+    /// This clock is behind what was written already.
+    #[error(
+        "the ledger's newest event happened at {latest}, and this machine's clock says {now}: set the clock, or, if it is right, start with --accept-clock"
+    )]
+    BehindLedger {
+        /// When the newest event happened.
+        latest: Timestamp,
+        /// What this clock says.
+        now: Timestamp,
+    },
+}
+
+fn apart(ahead_ms: i64) -> String {
+    let side = if ahead_ms < 0 { "behind" } else { "ahead of" };
+    format!("{} s {side} nats-server's", ahead_ms.unsigned_abs() / 1_000)
+}
+
 /// Compares this machine's clock with the server's again and again, and notices at once when it jumps in between.
 pub(crate) struct ClockWatch {
     nats: async_nats::Client,
@@ -129,10 +158,10 @@ impl ClockWatch {
     ///
     /// # Errors
     ///
-    /// Why nothing may be decided by this clock.
-    pub(crate) async fn confirm(&self, latest: Option<Timestamp>) -> Result<(), String> {
+    /// [`ClockRefusal`]: nothing may be decided by this clock.
+    pub(crate) async fn confirm(&self, latest: Option<Timestamp>) -> Result<(), ClockRefusal> {
         if !self.check().await && !self.accept {
-            return Err("the server does not say what time it is".to_owned());
+            return Err(ClockRefusal::ServerSilent);
         }
         self.refusal(latest).map_or(Ok(()), Err)
     }
@@ -161,23 +190,17 @@ impl ClockWatch {
 
     /// Why nothing may be decided by this clock, behind a ledger whose newest event happened at `latest`; nothing if all
     /// is well.
-    pub(crate) fn refusal(&self, latest: Option<Timestamp>) -> Option<String> {
+    pub(crate) fn refusal(&self, latest: Option<Timestamp>) -> Option<ClockRefusal> {
         if self.accept {
             return None;
         }
-        if let Some(ahead) = self.ahead_ms()
-            && ahead.abs() > MAX_SKEW_MS
+        if let Some(ahead_ms) = self.ahead_ms()
+            && ahead_ms.abs() > MAX_SKEW_MS
         {
-            let side = if ahead < 0 { "behind" } else { "ahead of" };
-            let apart = ahead.unsigned_abs() / 1_000;
-            return Some(format!(
-                "this machine's clock is {apart} s {side} nats-server's: set both by NTP"
-            ));
+            return Some(ClockRefusal::Apart { ahead_ms });
         }
         let now = (self.clock)();
         let latest = latest.filter(|latest| latest.ms() - now.ms() > MAX_SKEW_MS)?;
-        Some(format!(
-            "the ledger's newest event happened at {latest}, and this machine's clock says {now}: set the clock, or, if it is right, start with --accept-clock"
-        ))
+        Some(ClockRefusal::BehindLedger { latest, now })
     }
 }

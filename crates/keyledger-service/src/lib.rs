@@ -12,6 +12,7 @@ mod effects;
 mod endpoint;
 pub mod handler;
 mod identity;
+mod in_full;
 mod lanes;
 pub mod material;
 mod prepare;

@@ -253,8 +253,8 @@ impl Shared {
             return Err(Refused::Fault("not_ready", said));
         }
         let latest = self.live.ledger.read().latest();
-        if let Some(said) = self.clock_watch.refusal(latest) {
-            return Err(Refused::Fault("clock_skewed", said));
+        if let Some(refusal) = self.clock_watch.refusal(latest) {
+            return Err(Refused::Fault("clock_skewed", refusal.to_string()));
         }
         self.durability
             .refusal()

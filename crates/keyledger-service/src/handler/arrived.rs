@@ -10,6 +10,21 @@ use keyledger_domain::{
 use super::Live;
 use crate::store::StoredEvent;
 
+/// What is wrong with what stands at a sequence of the stream.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerFault {
+    /// The event is not one that may stand there, or others before it are gone.
+    #[error(transparent)]
+    Event(#[from] Fault),
+    /// Something else stands where an event of our own was acknowledged.
+    #[error("it is not the event that was acknowledged there, {0}")]
+    NotOurs(EventCid),
+    /// What is stored is whole, and not what was folded.
+    #[error("the events up to here are not those that were folded")]
+    OtherEvents,
+}
+
 /// An event that arrived, or what is wrong with it.
 pub(super) struct Arrived {
     pub(super) sequence: u64,
@@ -67,16 +82,14 @@ pub(super) fn take(
     ledger: &mut Ledger,
     sequence: u64,
     event: &Intact,
-) -> Result<Applied, String> {
+) -> Result<Applied, LedgerFault> {
     let acknowledged = live.own.lock().get(&sequence).copied();
     let applied = match acknowledged {
         Some(cid) if cid == event.cid => Applied::Already,
-        Some(cid) => return Err(not_ours(cid)),
+        Some(cid) => return Err(LedgerFault::NotOurs(cid)),
         None => {
             let judged = gate.judge(event, ledger);
-            judged
-                .and_then(|()| gate.fold(event, sequence, ledger))
-                .map_err(|fault| fault.to_string())?;
+            judged.and_then(|()| gate.fold(event, sequence, ledger))?;
             Applied::New
         }
     };
@@ -85,16 +98,10 @@ pub(super) fn take(
     Ok(applied)
 }
 
-/// Says that something else stands where an event of our own was acknowledged.
-pub(super) fn not_ours(cid: EventCid) -> String {
-    format!("it is not the event that was acknowledged there, {cid}")
-}
-
-/// Says that events are missing before `found`, behind `after`.
-pub(super) fn missing(after: u64, found: u64) -> String {
-    let fault = Fault::Removed {
+/// That events are missing before `found`, behind `after`.
+pub(super) fn missing(after: u64, found: u64) -> LedgerFault {
+    LedgerFault::Event(Fault::Removed {
         first: after + 1,
         last: found - 1,
-    };
-    fault.to_string()
+    })
 }

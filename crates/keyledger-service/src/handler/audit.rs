@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{
     Live, LoadError,
-    arrived::{self, Arrived},
+    arrived::{self, Arrived, LedgerFault},
     tail::Tailed,
 };
 use crate::store::{ReadError, Store};
@@ -47,11 +47,11 @@ pub(super) async fn watch(
         }
         match audit(&*store, prefix.as_str(), &live).await {
             Ok(()) => found = 0,
-            Err(LoadError::Broken { sequence, said }) => {
-                tracing::error!(sequence, %said, "what was folded is not what is stored");
+            Err(LoadError::Broken { sequence, fault }) => {
+                tracing::error!(sequence, %fault, "what was folded is not what is stored");
                 found += 1;
                 if found >= TIMES {
-                    let _ = out.send(Tailed::Broken { sequence, said }).await;
+                    let _ = out.send(Tailed::Broken { sequence, fault }).await;
                     // Nothing is accepted any more.
                     return std::future::pending().await;
                 }
@@ -99,10 +99,9 @@ async fn audit(store: &dyn Store, prefix: &str, live: &Live) -> Result<(), LoadE
     if look.digest == position.digest {
         return Ok(());
     }
-    let said = "the events up to here are not those that were folded".to_owned();
     Err(LoadError::Broken {
         sequence: position.sequence,
-        said,
+        fault: LedgerFault::OtherEvents,
     })
 }
 
@@ -127,17 +126,17 @@ impl Look {
     /// that was folded.
     fn at(&mut self, arrived: &Arrived, after: u64) -> Result<(), LoadError> {
         let sequence = arrived.sequence;
-        let broken = |said: String| LoadError::Broken { sequence, said };
+        let broken = |fault: LedgerFault| LoadError::Broken { sequence, fault };
         if sequence != after + 1 {
             return Err(broken(arrived::missing(after, sequence)));
         }
         let event = arrived.event.as_ref();
-        let event = event.map_err(|fault| broken(fault.to_string()))?;
+        let event = event.map_err(|fault| broken(fault.clone().into()))?;
         let judged = self.gate.judge_signer(event, &self.signers);
-        judged.map_err(|fault| broken(fault.to_string()))?;
+        judged.map_err(|fault| broken(fault.into()))?;
         if tells_who_signs(event) {
             let folded = self.gate.fold(event, sequence, &mut self.signers);
-            folded.map_err(|fault| broken(fault.to_string()))?;
+            folded.map_err(|fault| broken(fault.into()))?;
         }
         self.digest.push(&event.cid);
         Ok(())
@@ -148,7 +147,7 @@ fn gone(after: u64, error: ReadError) -> LoadError {
     match error {
         ReadError::Gone(sequence) => LoadError::Broken {
             sequence: after + 1,
-            said: arrived::missing(after, sequence.max(after + 1) + 1),
+            fault: arrived::missing(after, sequence.max(after + 1) + 1),
         },
         ReadError::Unavailable(_) => error.into(),
     }

@@ -566,9 +566,9 @@ impl Engine {
                             let _ = self.parts.news.send(Arc::new(event.record));
                         }
                         Ok(Applied::Already) => {}
-                        Err(said) => {
+                        Err(fault) => {
                             drop(ledger);
-                            return self.break_off(&format!("sequence {sequence}: {said}"));
+                            return self.break_off(&format!("sequence {sequence}: {fault}"));
                         }
                     }
                 } else {
@@ -580,8 +580,8 @@ impl Engine {
                     self.behind = None;
                 }
             }
-            Tailed::Broken { sequence, said } => {
-                self.break_off(&format!("sequence {sequence}: {said}"));
+            Tailed::Broken { sequence, fault } => {
+                self.break_off(&format!("sequence {sequence}: {fault}"));
             }
             Tailed::TakenUp => {}
         }

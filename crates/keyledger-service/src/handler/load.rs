@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Contradiction, Live,
-    arrived::{self, Arrived},
+    arrived::{self, Arrived, LedgerFault},
     hold::{self, NotHeld},
 };
 use crate::store::{ReadError, Store, StoredEvent};
@@ -32,12 +32,12 @@ pub enum LoadError {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// What is stored is not a ledger, or not all of it. Run `keyledger ledger verify`, and restore from a backup.
-    #[error("the ledger is broken at sequence {sequence}: {said}")]
+    #[error("the ledger is broken at sequence {sequence}: {fault}")]
     Broken {
         /// Where.
         sequence: u64,
         /// What is wrong.
-        said: String,
+        fault: LedgerFault,
     },
     /// What is stored contradicts what is known for certain. Restore the newest storage, or a replica's.
     #[error(
@@ -111,10 +111,10 @@ pub(super) async fn load_until(
                 looks += 1;
                 let there = matches!(store.read(after, 1).await, Ok(events) if !events.is_empty());
                 if !there || looks >= LOOKS {
-                    let said = arrived::missing(after, found);
+                    let fault = arrived::missing(after, found);
                     return Err(LoadError::Broken {
                         sequence: found,
-                        said,
+                        fault,
                     });
                 }
                 break;
@@ -175,8 +175,8 @@ fn fold(
         if sequence != *after + 1 {
             return Ok(Some(sequence));
         }
-        let broken = |said: String| LoadError::Broken { sequence, said };
-        let event = event.map_err(|fault| broken(fault.to_string()))?;
+        let broken = |fault: LedgerFault| LoadError::Broken { sequence, fault };
+        let event = event.map_err(|fault| broken(fault.into()))?;
         arrived::take(gate, live, &mut ledger, sequence, &event).map_err(broken)?;
         *after = sequence;
     }

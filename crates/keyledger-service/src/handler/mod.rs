@@ -34,6 +34,7 @@ use crate::{
     store::{ROOM, Store},
 };
 
+pub use arrived::LedgerFault;
 use engine::{Engine, MAX_WAITING, Work};
 pub use hold::{Contradiction, Known, NotHeld, hold};
 pub use live::{Live, Position};

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Live,
-    arrived::{self, Arrived},
+    arrived::{self, Arrived, LedgerFault},
 };
 use crate::store::{ReadError, Store, StoredEvent};
 
@@ -32,7 +32,7 @@ pub(super) enum Tailed {
         foreign: Option<Box<Intact>>,
     },
     /// What stands next is no event of this ledger, or the next one is gone.
-    Broken { sequence: u64, said: String },
+    Broken { sequence: u64, fault: LedgerFault },
     /// The tail was taken up: what is read now may be something else than before.
     TakenUp,
 }
@@ -156,7 +156,7 @@ impl Reader {
             Ok(_) | Err(ReadError::Gone(_)) => {
                 let broken = Tailed::Broken {
                     sequence: found,
-                    said: arrived::missing(self.after, found),
+                    fault: arrived::missing(self.after, found),
                 };
                 self.out.send(broken).await.map_err(|_| Ended::Nobody)?;
                 Ok(true)
@@ -193,7 +193,7 @@ impl Reader {
                         },
                         Err(fault) => Tailed::Broken {
                             sequence,
-                            said: fault.to_string(),
+                            fault: fault.into(),
                         },
                     }),
             );
@@ -216,7 +216,7 @@ impl Reader {
         } else {
             Tailed::Broken {
                 sequence,
-                said: arrived::not_ours(acknowledged),
+                fault: LedgerFault::NotOurs(acknowledged),
             }
         })
     }

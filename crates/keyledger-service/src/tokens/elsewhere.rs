@@ -18,6 +18,7 @@ use super::{
     wanted::Wanted,
 };
 use crate::{
+    in_full::in_full,
     shared::Shared,
     x509::{Certificate, Issuer, ToBeSigned, check_root},
 };
@@ -160,15 +161,4 @@ fn answer(
         to_be_signed: BASE64.encode(to_be_signed.bytes()),
         next: None,
     }
-}
-
-/// An error with what it comes from.
-pub(super) fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }

@@ -11,8 +11,11 @@ use keyledger_domain::{
     },
 };
 
-use crate::x509::{
-    Anchors, CertificateRequest, MAX_CERTIFICATE_BYTES, verify_attestation, verify_signature,
+use crate::{
+    in_full::in_full,
+    x509::{
+        Anchors, CertificateRequest, MAX_CERTIFICATE_BYTES, verify_attestation, verify_signature,
+    },
 };
 
 /// What is found about keys that were made.
@@ -161,12 +164,5 @@ fn der(text: &str) -> Result<Vec<u8>, Box<str>> {
 
 /// An error with its causes, in a sentence.
 pub(super) fn said(error: &dyn std::error::Error) -> Box<str> {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text.into()
+    in_full(error).into()
 }

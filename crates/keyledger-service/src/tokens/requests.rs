@@ -2,11 +2,8 @@
 
 use keyledger_domain::{Rejection, pem};
 
-use super::{
-    certificates::{CertifyError, bad},
-    elsewhere::in_full,
-};
-use crate::x509::CertificateRequest;
+use super::certificates::{CertifyError, bad};
+use crate::{in_full::in_full, x509::CertificateRequest};
 
 /// Whether a request was signed with the key that is to be certified.
 pub(super) fn check(text: &str, spki: &[u8]) -> Result<(), CertifyError> {

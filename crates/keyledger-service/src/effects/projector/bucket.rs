@@ -9,14 +9,21 @@ use std::{
     time::Duration,
 };
 
-use async_nats::jetstream;
+use async_nats::{
+    client::RequestError,
+    jetstream::{self, context::GetStreamError, stream::PurgeError},
+};
 use futures::{StreamExt as _, TryStreamExt as _};
 use keyledger_domain::{Name, Timestamp, views};
 use keyledger_wire::Prefix;
 use parking_lot::Mutex;
 use serde::Deserialize;
 
-use crate::{shared::Shared, trust::ensure_inventory};
+use crate::{
+    in_full::in_full,
+    shared::Shared,
+    trust::{SetupError, ensure_inventory},
+};
 
 /// How many entries wait for their acknowledgement at once.
 const IN_FLIGHT: usize = 64;
@@ -24,6 +31,35 @@ const IN_FLIGHT: usize = 64;
 const COMPARED: usize = 512;
 /// How long JetStream is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why the bucket was not made, or not written. All of it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BucketError {
+    /// How many replicas the ledger has is not known: JetStream does not answer.
+    #[error("the ledger's stream does not answer")]
+    Ledger(#[source] GetStreamError),
+    /// It was not made: the source says why.
+    #[error("making it")]
+    Make(#[from] SetupError),
+    /// It cannot be looked at.
+    #[error("its stream does not answer")]
+    Stream(#[source] GetStreamError),
+    /// It holds what is nobody's, and was not emptied.
+    #[error("emptying it")]
+    Purge(#[from] PurgeError),
+    /// A row or an acknowledgement is no JSON: report it.
+    #[error("an entry, or its acknowledgement")]
+    Json(#[from] serde_json::Error),
+    /// JetStream did not answer of an entry.
+    #[error("no answer of an entry")]
+    Unanswered(#[from] RequestError),
+    /// JetStream did not take an entry.
+    #[error("JetStream did not take an entry: {error:?}")]
+    Refused {
+        /// What it says.
+        error: Option<serde_json::Value>,
+    },
+}
 
 /// What a look at the bucket found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +112,8 @@ impl InventoryHealth {
         health.amended_at = Some(at);
     }
 
-    pub(super) fn failed(&self, said: String) {
-        self.0.lock().fault = Some(said);
+    pub(super) fn failed(&self, error: &BucketError) {
+        self.0.lock().fault = Some(in_full(error));
     }
 
     pub(super) fn is_current(&self) {
@@ -122,35 +158,33 @@ impl Bucket {
     /// Makes the bucket if it is not there, with as many replicas as the ledger has. True if it was made.
     ///
     /// One that holds entries of no key is emptied: what is written next is all there is.
-    pub(super) async fn ensure(&mut self) -> Result<bool, String> {
+    pub(super) async fn ensure(&mut self) -> Result<bool, BucketError> {
         let Shared { nats, prefix, .. } = &*self.shared;
         let ledger = jetstream::new(nats.clone())
             .get_stream(prefix.events_stream())
             .await
-            .map_err(|e| e.to_string())?;
+            .map_err(BucketError::Ledger)?;
         let replicas = ledger.cached_info().config.num_replicas;
-        let made = ensure_inventory(nats, prefix, replicas)
-            .await
-            .map_err(|e| e.to_string())?;
+        let made = ensure_inventory(nats, prefix, replicas).await?;
         let stream = self.stream().await?;
         let info = stream.cached_info();
         self.created = Some(info.created.unix_timestamp());
         self.seen = info.state.last_sequence;
         *self.written.get_mut() = 0;
         if info.state.messages > self.keys() {
-            stream.purge().await.map_err(|e| e.to_string())?;
+            stream.purge().await?;
         }
         Ok(made)
     }
 
     /// Writes entries, and waits until JetStream has them all.
-    pub(super) async fn write(&self, names: &[Name]) -> Result<(), String> {
+    pub(super) async fn write(&self, names: &[Name]) -> Result<(), BucketError> {
         futures::stream::iter(names.iter().map(Ok))
             .try_for_each_concurrent(IN_FLIGHT, |name| self.put(name))
             .await
     }
 
-    async fn put(&self, name: &Name) -> Result<(), String> {
+    async fn put(&self, name: &Name) -> Result<(), BucketError> {
         #[derive(Deserialize)]
         struct Acknowledged {
             error: Option<serde_json::Value>,
@@ -159,21 +193,19 @@ impl Bucket {
         let Shared { nats, prefix, .. } = &*self.shared;
         let row = views::row(&self.shared.live.ledger.read(), name);
         let Some(row) = row else { return Ok(()) };
-        let payload = serde_json::to_vec(&row).map_err(|e| e.to_string())?;
+        let payload = serde_json::to_vec(&row)?;
         let subject = Prefix::bucket_entry(&prefix.inventory_bucket(), name.as_str());
         let request = async_nats::Request::new()
             .payload(payload.into())
             .timeout(Some(PATIENCE));
-        let reply = nats.send_request(subject, request).await;
-        let reply = reply.map_err(|e| e.to_string())?;
-        let said: Acknowledged =
-            serde_json::from_slice(&reply.payload).map_err(|e| e.to_string())?;
+        let reply = nats.send_request(subject, request).await?;
+        let said: Acknowledged = serde_json::from_slice(&reply.payload)?;
         match (said.error, said.seq) {
             (None, Some(_)) => {
                 self.written.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
-            (error, _) => Err(format!("JetStream did not take an entry: {error:?}")),
+            (error, _) => Err(BucketError::Refused { error }),
         }
     }
 
@@ -181,7 +213,8 @@ impl Bucket {
     pub(super) async fn look(&mut self) -> Look {
         let stream = match self.stream().await {
             Ok(stream) => stream,
-            Err(said) => {
+            Err(error) => {
+                let said = in_full(&error);
                 tracing::debug!(%said, "the inventory bucket cannot be looked at");
                 return Look::Amiss;
             }
@@ -228,7 +261,8 @@ impl Bucket {
             match held {
                 Ok(true) => {}
                 Ok(false) => differing.push(name),
-                Err(said) => {
+                Err(error) => {
+                    let said = in_full(&error);
                     tracing::debug!(%name, %said, "an entry of the inventory bucket cannot be read");
                     unread.push(name);
                 }
@@ -239,7 +273,7 @@ impl Bucket {
     }
 
     /// Whether the bucket says of a key what the ledger says.
-    async fn holds(&self, name: &Name) -> Result<bool, String> {
+    async fn holds(&self, name: &Name) -> Result<bool, BucketError> {
         let Shared { nats, prefix, .. } = &*self.shared;
         let bucket = prefix.inventory_bucket();
         let (stream, entry) = (
@@ -248,20 +282,18 @@ impl Bucket {
         );
         let subject = format!("{}.DIRECT.GET.{stream}.{entry}", prefix.imported_api());
         let request = async_nats::Request::new().timeout(Some(PATIENCE));
-        let reply = nats.send_request(subject, request).await;
-        let reply = reply.map_err(|e| e.to_string())?;
+        let reply = nats.send_request(subject, request).await?;
         let row = views::row(&self.shared.live.ledger.read(), name);
-        let row = row.map(|row| serde_json::to_vec(&row)).transpose();
-        let row = row.map_err(|e| e.to_string())?;
+        let row = row.map(|row| serde_json::to_vec(&row)).transpose()?;
         Ok(row.is_none_or(|row| row == *reply.payload))
     }
 
-    async fn stream(&self) -> Result<jetstream::stream::Stream, String> {
+    async fn stream(&self) -> Result<jetstream::stream::Stream, BucketError> {
         let Shared { nats, prefix, .. } = &*self.shared;
         let mut context = jetstream::with_prefix(nats.clone(), &prefix.imported_api());
         context.set_timeout(PATIENCE);
         let name = Prefix::bucket_stream(&prefix.inventory_bucket());
-        context.get_stream(name).await.map_err(|e| e.to_string())
+        context.get_stream(name).await.map_err(BucketError::Stream)
     }
 
     fn keys(&self) -> u64 {

@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 
 pub(crate) use self::bucket::InventoryHealth;
 use self::bucket::{Bucket, Look};
-use crate::shared::Shared;
+use crate::{in_full::in_full, shared::Shared};
 
 /// How many entries are written in one go.
 const AT_ONCE: usize = 256;
@@ -80,9 +80,10 @@ impl Projector {
                     Ok(made) => shared
                         .inventory
                         .made(made && !reconnected, (shared.clock)()),
-                    Err(said) => {
+                    Err(error) => {
+                        let said = in_full(&error);
                         tracing::warn!(%said, "the inventory bucket is not there, and was not made");
-                        shared.inventory.failed(said);
+                        shared.inventory.failed(&error);
                         tokio::time::sleep(IDLE).await;
                         continue;
                     }
@@ -106,9 +107,10 @@ impl Projector {
                 continue;
             }
             let crowded = names.len() > CROWD;
-            if let Err(said) = bucket.write(&names).await {
+            if let Err(error) = bucket.write(&names).await {
+                let said = in_full(&error);
                 tracing::warn!(%said, "the inventory bucket was not written");
-                shared.inventory.failed(said);
+                shared.inventory.failed(&error);
                 whole = true;
                 tokio::time::sleep(IDLE).await;
             } else if crowded {

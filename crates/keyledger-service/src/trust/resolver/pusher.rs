@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 use super::servers::Servers;
 use crate::{
     handler::{Clock, Handler},
+    in_full::in_full,
     signers::Signers,
     trust::{
         health::{Ahead, TrustHealth},
@@ -386,7 +387,7 @@ impl Pusher {
         }
         let signer = self.signers.signer(&key).await.map_err(|e| e.to_string())?;
         let jwt: Arc<str> = account_jwt(&account, &signer)
-            .map_err(|e| with_sources(&e))?
+            .map_err(|e| in_full(&e))?
             .into();
         turn.made = Some((account.issued_at, Arc::clone(&jwt)));
         Ok(Some(Newest { account, jwt }))
@@ -522,17 +523,6 @@ impl Pusher {
 /// A `jti` as it is shown: it comes from outside.
 pub(super) fn shortened(jti: &str) -> Box<str> {
     jti.chars().take(80).collect::<String>().into()
-}
-
-/// An error with what caused it.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut said = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        said = format!("{said}: {cause}");
-        source = cause.source();
-    }
-    said
 }
 
 /// Why a server did not take a JWT, as it says, and whose that is.
