@@ -6,13 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::{RequestErrorKind, jetstream};
+use async_nats::{HeaderMap, RequestErrorKind, header::NATS_MESSAGE_ID, jetstream};
 use bytes::Bytes;
 use futures::StreamExt as _;
 use keyledger_domain::Timestamp;
 use keyledger_wire::Prefix;
 use parking_lot::Mutex;
 use serde::Deserialize;
+use uuid::Uuid;
 
 use crate::store::{ApiFault, FaultKind, Pending, ROOM, no_leader, uncompressed, while_connected};
 
@@ -158,11 +159,15 @@ impl MaterialBucket {
         }
     }
 
-    /// Asks the bucket's leader, until it answers or patience ends: what is asked may be done twice.
+    /// Asks the bucket's leader, until it answers or patience ends. What is written is written once: the server knows a message
+    /// that comes again by its id.
     async fn insist(&self, subject: &str, payload: Bytes) -> Result<(), MaterialError> {
         let begin = Instant::now();
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_MESSAGE_ID, Uuid::now_v7().to_string());
         loop {
             let request = async_nats::Request::new()
+                .headers(headers.clone())
                 .payload(payload.clone())
                 .timeout(Some(ANSWERED_WITHIN));
             let sent = self.client.send_request(subject.to_owned(), request);
