@@ -3,8 +3,8 @@
 use std::{path::Path, time::Duration};
 
 use async_nats::HeaderMap;
-use keyledger_domain::Record;
-use keyledger_wire::header::REQUEST_INFO;
+use keyledger_domain::{Record, verify::StoredEvent};
+use keyledger_wire::{Prefix, header::REQUEST_INFO};
 use serde_json::{Value, json};
 
 use crate::{
@@ -152,6 +152,46 @@ async fn what_jetstream_publishes_is_nobodys_command() {
     service.stop().await;
 }
 
+/// A subscription costs nats-server a KiB, and a million of them its answers to everybody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_subscribes_and_connects_within_limits() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let body = json!({"account": "services", "role": "service"});
+    let creds = issue(&world, &admin, "orders", body).await;
+    admin
+        .send("account.create", "tenant", json!({}))
+        .await
+        .unwrap();
+    let nkey = stamp(&admin, "services", "orders").await["user"].clone();
+    let inbox = Prefix::inbox(nkey.as_str().unwrap());
+    let mut mallory = RawClient::connect(&world, &creds).await;
+    let subscribe = |ids: std::ops::Range<u32>| -> String {
+        ids.map(|id| format!("SUB {inbox}.{id}.x {id}\r\n"))
+            .collect()
+    };
+    mallory.write(subscribe(1..1_025).as_bytes()).await;
+    let said = mallory.answers().await;
+    assert!(!said.contains("-ERR"), "{said}");
+    mallory.write(subscribe(1_025..1_026).as_bytes()).await;
+    let said = mallory.answers().await.to_lowercase();
+    assert!(said.contains("maximum subscriptions exceeded"), "{said}");
+
+    let connections = |events: &[StoredEvent], account: &str| {
+        let subject = format!(".account.{account}.created");
+        let made = events.iter().find(|e| e.subject.ends_with(&subject));
+        let made: Value = serde_json::from_slice(&made.unwrap().payload).unwrap();
+        made["data"]["claims"]["limits"]["conn"].as_i64()
+    };
+    let stored = world.stored().await;
+    for account in ["services", "auditors", "approvers", "tenant"] {
+        assert_eq!(connections(&stored, account), Some(8_192), "{account}");
+    }
+    assert_eq!(connections(&stored, "admin"), Some(-1));
+    service.stop().await;
+}
+
 /// A client that writes what no library would.
 struct RawClient(tokio::net::TcpStream);
 
@@ -186,6 +226,19 @@ impl RawClient {
         let line = format!(" _INBOX.x {size} {total}\r\n");
         let message = [b"HPUB ", subject, line.as_bytes(), header, payload, b"\r\n"].concat();
         self.write(&message).await;
+    }
+
+    /// What the server says until it has taken all that was written.
+    async fn answers(&mut self) -> String {
+        use tokio::io::AsyncReadExt as _;
+
+        self.write(b"PING\r\n").await;
+        let mut said = Vec::new();
+        // A PING of its own may stand behind.
+        while !said.windows(6).any(|at| at == b"PONG\r\n") {
+            assert!(self.0.read_buf(&mut said).await.unwrap() > 0);
+        }
+        String::from_utf8(said).unwrap()
     }
 
     async fn write(&mut self, bytes: &[u8]) {

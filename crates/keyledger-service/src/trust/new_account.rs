@@ -17,7 +17,7 @@ use super::{
     jwt::ClaimsSigner,
     names::{service_account, views_account},
     storage,
-    templates::{Exporter, client_imports, role_template},
+    templates::{CONNECTIONS, Exporter, client_imports, role_template},
 };
 use crate::{
     shared::Shared,
@@ -100,6 +100,7 @@ pub(crate) async fn new_account(
     }
     let nkey = identity.public.nkey.clone().unwrap_or_default();
     let mut body = AccountBody::new();
+    body.limits.conn = CONNECTIONS;
     if client {
         body.imports = imports(&nkey, ledger, signers, prefix, now).await?;
     }

@@ -184,6 +184,9 @@ impl Genesis {
                 body.limits.leaf = 0;
             }
             ADMIN | APPROVERS | AUDITORS | SERVICES => {
+                if account.name != ADMIN {
+                    body.limits.conn = templates::CONNECTIONS;
+                }
                 let service = service.exporter(&service_signer);
                 let views = views.exporter(&views_signer);
                 body.imports = templates::client_imports(prefix, nkey, service, views, at)?;

@@ -7,6 +7,10 @@
 //! | `views` | the inventory bucket: reading it for clients, all else for `keys` | |
 //! | clients | | commands, queries and watches with `share`, `$SRV.>`, events, notices; reading the inventory bucket |
 
+/// How many connections an account may have at once, where its users are not the administrators or the service itself: nats-server
+/// takes 65,536 in all, and an administrator's is one of them.
+pub const CONNECTIONS: i64 = 8_192;
+
 mod roles;
 mod sharing;
 mod users;

@@ -10,11 +10,16 @@ use super::sharing::DISCOVERY;
 /// still answered. A flood of messages of a MiB made nats-server cut the service's connection, with all that others had asked.
 const MESSAGE_BYTES: i64 = 128 * 1_024;
 
+/// How many subscriptions a connection of a role's user may have: nats-server keeps a KiB for each, and a million of them held it
+/// up until it said nothing any more.
+const SUBSCRIPTIONS: i64 = 1_024;
+
 /// The permissions of a role in a client account. nats-server enforces them; what may be published is the authority.
 #[must_use]
 pub fn role_template(prefix: &Prefix, role: Role) -> UserPermissionLimits {
     let mut template = UserPermissionLimits::unlimited();
     template.payload = MESSAGE_BYTES;
+    template.subs = SUBSCRIPTIONS;
     let (publish, subscribe) = match role {
         Role::Administrator => (administrator(prefix), reads(prefix)),
         Role::Approver => (approver(prefix), reads(prefix)),
