@@ -27,54 +27,93 @@ const LIFE: [(&str, &str); 5] = [
     ("resume", "{}"),
     ("rotate", "{}"),
 ];
+/// What a sender does once and then again and again that needs no material.
+const BEFORE: [(&str, &str); 2] = [LIFE[0], LIFE[1]];
+const AGAIN: [(&str, &str); 2] = [LIFE[2], LIFE[3]];
 
 /// Senders at work.
 pub(crate) struct Load {
-    acks: Arc<Mutex<Vec<Acknowledgement>>>,
-    count: Arc<AtomicUsize>,
+    told: Told,
     stop: Arc<AtomicBool>,
     senders: JoinSet<()>,
+}
+
+/// What was acknowledged.
+#[derive(Clone, Default)]
+struct Told {
+    acks: Arc<Mutex<Vec<Acknowledgement>>>,
+    count: Arc<AtomicUsize>,
+    /// How many of them were of new keys.
+    made: Arc<AtomicUsize>,
+}
+
+impl Told {
+    fn take(&self, verb: &str, ack: Acknowledgement) {
+        self.acks.lock().push(ack);
+        self.count.fetch_add(1, Ordering::Relaxed);
+        if verb == "generate" {
+            self.made.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Load {
     /// Starts `senders`, each with keys of its own, each waiting for its answer before it goes on.
     pub(crate) fn start(admin: &Admin, senders: usize) -> Self {
-        let mut load = Self {
-            acks: Arc::default(),
-            count: Arc::default(),
-            stop: Arc::default(),
-            senders: JoinSet::new(),
-        };
+        let mut load = Self::nobody();
         for sender in 0..senders {
-            let (admin, acks) = (admin.clone(), Arc::clone(&load.acks));
-            let (count, stop) = (Arc::clone(&load.count), Arc::clone(&load.stop));
-            load.senders.spawn(async move {
-                for key in 0.. {
-                    for (verb, body) in LIFE {
-                        if stop.load(Ordering::Relaxed) {
-                            return;
-                        }
-                        let name = format!("load-{sender}-{key}");
-                        let ack = insist(&admin, verb, &name, body).await;
-                        acks.lock().push(ack);
-                        count.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
+            load.send(admin, move |turn| {
+                let (key, step) = (turn / LIFE.len(), turn % LIFE.len());
+                (format!("load-{sender}-{key}"), LIFE[step])
             });
         }
         load
     }
 
+    /// Starts one sender whose commands, but for the first, write to the ledger alone.
+    pub(crate) fn without_material(admin: &Admin) -> Self {
+        let mut load = Self::nobody();
+        load.send(admin, |turn| {
+            let step = BEFORE.get(turn).unwrap_or(&AGAIN[turn % AGAIN.len()]);
+            ("switched".to_owned(), *step)
+        });
+        load
+    }
+
+    fn nobody() -> Self {
+        Self {
+            told: Told::default(),
+            stop: Arc::default(),
+            senders: JoinSet::new(),
+        }
+    }
+
+    /// Starts a sender of what `step` says, turn by turn: a key's name, verb and body.
+    fn send(
+        &mut self,
+        admin: &Admin,
+        step: impl Fn(usize) -> (String, (&'static str, &'static str)) + Send + 'static,
+    ) {
+        let (admin, told, stop) = (admin.clone(), self.told.clone(), Arc::clone(&self.stop));
+        self.senders.spawn(async move {
+            for turn in 0.. {
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (name, (verb, body)) = step(turn);
+                told.take(verb, insist(&admin, verb, &name, body).await);
+            }
+        });
+    }
+
     /// Waits until so many more commands were acknowledged.
     pub(crate) async fn more(&self, acknowledged: usize) {
-        let until = self.count.load(Ordering::Relaxed) + acknowledged;
-        let waiting = async {
-            while self.count.load(Ordering::Relaxed) < until {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        let waited = tokio::time::timeout(Duration::from_secs(60), waiting).await;
-        waited.expect("commands are acknowledged again");
+        wait_for_more(&self.told.count, acknowledged).await;
+    }
+
+    /// Waits until so many more keys were made.
+    pub(crate) async fn more_made(&self, made: usize) {
+        wait_for_more(&self.told.made, made).await;
     }
 
     /// Lets every sender finish the command it is at.
@@ -83,8 +122,19 @@ impl Load {
         while let Some(done) = self.senders.join_next().await {
             done.unwrap();
         }
-        std::mem::take(&mut self.acks.lock())
+        std::mem::take(&mut self.told.acks.lock())
     }
+}
+
+async fn wait_for_more(count: &AtomicUsize, more: usize) {
+    let until = count.load(Ordering::Relaxed) + more;
+    let waiting = async {
+        while count.load(Ordering::Relaxed) < until {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+    waited.expect("commands are acknowledged again");
 }
 
 /// Sends one command under one id until it is known what became of it.

@@ -20,7 +20,7 @@ use keyledger_testkit::{Run, ledger::broken::take_over, run, tools};
 use keyledger_wire::header;
 use serde_json::{Value, json};
 
-use crate::world::{Admin, World, eventually};
+use crate::world::{Admin, World, copy, eventually};
 
 /// The files of the ledger's stream.
 fn stream(world: &World) -> PathBuf {
@@ -37,19 +37,6 @@ fn stream(world: &World) -> PathBuf {
         }
     }
     panic!("the server keeps no ledger");
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let (path, to) = (entry.path(), to.join(entry.file_name()));
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            fs::copy(path, to).unwrap();
-        }
-    }
 }
 
 /// Copies the ledger's storage away, while the server stands.

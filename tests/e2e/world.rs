@@ -1,9 +1,10 @@
 //! A real nats-server in operator mode, an organisation, and instances of the service on it.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_nats::{HeaderMap, RequestErrorKind, ServerAddr};
@@ -97,8 +98,17 @@ impl std::ops::Deref for ClusterWorld {
 
 impl ClusterWorld {
     pub(crate) async fn new() -> Self {
+        Self::on(Cluster::start).await
+    }
+
+    /// The same on servers that can be cut off from each other.
+    pub(crate) async fn severable() -> Self {
+        Self::on(Cluster::start_severable).await
+    }
+
+    async fn on(start: impl AsyncFnOnce(Config) -> Cluster) -> Self {
         let (folder, organisation) = founded("keys");
-        let cluster = Cluster::start(config(&organisation)).await;
+        let cluster = start(config(&organisation)).await;
         let url = cluster.url();
         let site = Site {
             organisation,
@@ -167,22 +177,17 @@ impl Site {
     }
 
     pub(crate) async fn connect(&self, creds: &Path) -> async_nats::Client {
-        keyledger_wire::creds::options(creds)
-            .await
-            .unwrap()
-            .connect(self.addresses())
-            .await
-            .unwrap()
-    }
-
-    fn addresses(&self) -> Vec<ServerAddr> {
-        let addresses = self.url.split(',').map(|url| url.parse().unwrap());
-        addresses.collect()
+        connect(&self.url, creds).await
     }
 
     /// The ledger's store, as whoever has the setup creds reaches it, past the service.
     pub(crate) async fn store(&self) -> JetStreamStore {
-        let client = self.connect(&self.organisation.creds("setup")).await;
+        self.store_at(&self.url).await
+    }
+
+    /// The same by way of one server.
+    pub(crate) async fn store_at(&self, url: &str) -> JetStreamStore {
+        let client = connect(url, &self.organisation.creds("setup")).await;
         JetStreamStore::open(client, &self.organisation.prefix())
             .await
             .unwrap()
@@ -263,7 +268,12 @@ impl Site {
 
     /// The first administrator.
     pub(crate) async fn administrator(&self) -> Admin {
-        let nats = self.connect(&self.organisation.creds("admin")).await;
+        self.administrator_at(&self.url).await
+    }
+
+    /// The same on one server.
+    pub(crate) async fn administrator_at(&self, url: &str) -> Admin {
+        let nats = connect(url, &self.organisation.creds("admin")).await;
         Admin {
             client: Client::new(nats, self.organisation.prefix()),
         }
@@ -374,6 +384,13 @@ pub(crate) fn organisation(directory: &Path, prefix: &str) -> Organisation {
     .unwrap()
 }
 
+async fn connect(url: &str, creds: &Path) -> async_nats::Client {
+    let addresses = url.split(',').map(|url| url.parse().unwrap());
+    let addresses: Vec<ServerAddr> = addresses.collect();
+    let options = keyledger_wire::creds::options(creds).await.unwrap();
+    options.connect(addresses).await.unwrap()
+}
+
 fn config(organisation: &Organisation) -> Config {
     Config::operator_mode(organisation.trust_conf().parent().unwrap())
 }
@@ -398,6 +415,36 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("it did not come to pass within 10 s: {what}");
+}
+
+/// The same for what takes long, each try included.
+pub(crate) async fn eventually_within<F: Future<Output = bool>>(
+    patience: Duration,
+    what: &str,
+    mut is_true: impl FnMut() -> F,
+) {
+    let end = Instant::now() + patience;
+    while Instant::now() < end {
+        if is_true().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it did not come to pass within {patience:?}: {what}");
+}
+
+/// Copies a folder with all that is in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            fs::copy(path, to).unwrap();
+        }
+    }
 }
 
 pub(crate) fn name(text: &str) -> Name {

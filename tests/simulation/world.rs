@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use futures::stream::BoxStream;
 use keyledger_domain::{
     Command, Made, Name, Stamp, Timestamp, VerifiedBy,
     command::Target,
@@ -18,7 +17,7 @@ use keyledger_domain::{
 };
 use keyledger_service::{
     handler::{CurrentSigner, Handler, Live, Order, Parts, Signer},
-    store::{Append, AppendError, MemoryStore, Pending, ReadError, Store, StoredEvent},
+    store::{Append, AppendError, Disturbed, MemoryStore, Pending, ReadError, Store, StoredEvent},
 };
 use keyledger_testkit::ledger::TestLedger;
 use keyledger_wire::Prefix;
@@ -60,9 +59,9 @@ pub(crate) struct Unreliable {
     calm: Arc<AtomicBool>,
 }
 
-impl Store for Unreliable {
-    fn examine(&self) -> Pending<'_, Result<(), String>> {
-        self.inner.examine()
+impl Disturbed for Unreliable {
+    fn inner(&self) -> &MemoryStore {
+        &self.inner
     }
 
     fn append(
@@ -116,26 +115,6 @@ impl Store for Unreliable {
             }
             last
         })
-    }
-
-    fn read(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
-        self.inner.read(after, limit)
-    }
-
-    fn history(
-        &self,
-        filter: String,
-        after: u64,
-        count: usize,
-    ) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
-        self.inner.history(filter, after, count)
-    }
-
-    fn tail(
-        &self,
-        after: u64,
-    ) -> Pending<'_, Result<BoxStream<'static, Result<StoredEvent, ReadError>>, ReadError>> {
-        self.inner.tail(after)
     }
 }
 

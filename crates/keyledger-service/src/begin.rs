@@ -103,7 +103,9 @@ impl Beginning<'_> {
         });
         match held.await {
             Ok(_) => Ok(None),
-            Err(NotHeld::Unavailable(said)) => Err(ReadError::Unavailable(said).into()),
+            Err(error @ (NotHeld::Unavailable(_) | NotHeld::Apart(_))) => {
+                Err(ReadError::Unavailable(error.to_string()).into())
+            }
             Err(NotHeld::Contradicted(contradiction)) => Ok(Some(Contradicted {
                 witness,
                 known,

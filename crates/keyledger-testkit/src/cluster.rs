@@ -8,6 +8,7 @@ use futures::future::join_all;
 use crate::config::{Config, Place, Routes};
 use crate::ports;
 use crate::process::POLL;
+use crate::proxy::Proxy;
 use crate::server::{NatsServer, NotUp, PATIENCE};
 
 /// The smallest number of servers of which one may fail.
@@ -17,6 +18,16 @@ const SERVERS: usize = 3;
 #[derive(Debug)]
 pub struct Cluster {
     servers: Vec<NatsServer>,
+    /// What goes from one server to another, where that can be cut.
+    links: Vec<Link>,
+}
+
+/// Routes that one server opens to another.
+#[derive(Debug)]
+struct Link {
+    from: usize,
+    to: usize,
+    proxy: Proxy,
 }
 
 impl Cluster {
@@ -26,8 +37,31 @@ impl Cluster {
     ///
     /// As [`NatsServer::start`], and if no leader is elected within 30 s.
     pub async fn start(config: Config) -> Self {
+        Self::start_linked(config, false).await
+    }
+
+    /// Starts a cluster whose servers can be cut off from each other: see [`Cluster::cut_off`]. Clients hear of no server but
+    /// the one that they connect to.
+    ///
+    /// # Panics
+    ///
+    /// As [`Cluster::start`], and if the configuration is not the shipped one.
+    pub async fn start_severable(config: Config) -> Self {
+        // No server learns from another how to reach a third one past our proxies: at port 1 nobody listens.
+        let listen = "listen: $KEYLEDGER_CLUSTER_LISTEN";
+        let hidden = format!("{listen}\n    advertise: \"127.0.0.1:1\"\n    no_advertise: true");
+        Self::start_linked(config.replace(listen, &hidden), true).await
+    }
+
+    async fn start_linked(config: Config, severable: bool) -> Self {
         loop {
-            let mut servers: Vec<_> = places()
+            let ports: Vec<u16> = (0..SERVERS).map(|_| ports::free()).collect();
+            let mut links = Vec::new();
+            for (from, to) in pairs().filter(|_| severable) {
+                let proxy = Proxy::to(ports[to]).await;
+                links.push(Link { from, to, proxy });
+            }
+            let mut servers: Vec<_> = places(&ports, &links)
                 .map(|place| NatsServer::prepare(config.clone(), place))
                 .collect();
             let launched: Result<Vec<()>, NotUp> =
@@ -37,7 +71,7 @@ impl Cluster {
                     .collect();
             match launched {
                 Ok(_) => {
-                    let cluster = Self { servers };
+                    let cluster = Self { servers, links };
                     cluster.wait_for_leader().await;
                     cluster.wait_until_healthy().await;
                     return cluster;
@@ -96,6 +130,32 @@ impl Cluster {
         self.servers[index].launch_again().await;
     }
 
+    /// Cuts one server of [`Cluster::start_severable`] off from the others: nothing goes to and fro any more, and nobody is told.
+    /// Clients reach it all the same.
+    ///
+    /// # Panics
+    ///
+    /// If the cluster is another.
+    pub fn cut_off(&self, index: usize) {
+        self.links_of(index).for_each(Proxy::hold);
+    }
+
+    /// Joins a server that was cut off to the others again.
+    ///
+    /// # Panics
+    ///
+    /// As [`Cluster::cut_off`].
+    pub fn rejoin(&self, index: usize) {
+        self.links_of(index).for_each(Proxy::release);
+    }
+
+    fn links_of(&self, index: usize) -> impl Iterator<Item = &Proxy> {
+        assert!(!self.links.is_empty(), "its servers can be cut off");
+        let links = self.links.iter();
+        let links = links.filter(move |link| link.from == index || link.to == index);
+        links.map(|link| &link.proxy)
+    }
+
     /// Waits until the running servers agree on a JetStream leader that runs, and returns its index.
     ///
     /// # Panics
@@ -147,8 +207,10 @@ impl Cluster {
                 continue;
             }
             let seen = seen_by(server, stream).await;
-            // Each says what it knows; only the leader itself knows best.
-            if seen.is_some_and(|seen| seen["leader"] == server.name()) {
+            // A server that was just started names itself, whoever leads. Only one that leads, and answers, says since when.
+            if seen.is_some_and(|seen| {
+                seen["leader"] == server.name() && seen["leader_since"].is_string()
+            }) {
                 return Some(index);
             }
         }
@@ -276,13 +338,27 @@ async fn seen_by(server: &NatsServer, stream: &str) -> Option<serde_json::Value>
     Some(found["cluster"].clone())
 }
 
-fn places() -> impl Iterator<Item = Place> {
-    let ports: Vec<u16> = (0..SERVERS).map(|_| ports::free()).collect();
-    ports.clone().into_iter().map(move |own_port| Place {
-        routes: Some(Routes {
-            own_port,
-            ports: ports.clone(),
-        }),
-        ..Place::alone()
+/// Each server with each other one.
+fn pairs() -> impl Iterator<Item = (usize, usize)> {
+    let others = |from| (0..SERVERS).filter_map(move |to| (from != to).then_some((from, to)));
+    (0..SERVERS).flat_map(others)
+}
+
+/// Servers with routes to each other, through the links if there are any.
+fn places(ports: &[u16], links: &[Link]) -> impl Iterator<Item = Place> {
+    ports.iter().enumerate().map(|(index, own_port)| {
+        let linked = links.iter().filter(|link| link.from == index);
+        let linked: Vec<u16> = linked.map(|link| link.proxy.port()).collect();
+        Place {
+            routes: Some(Routes {
+                own_port: *own_port,
+                ports: if linked.is_empty() {
+                    ports.to_vec()
+                } else {
+                    linked
+                },
+            }),
+            ..Place::alone()
+        }
     })
 }

@@ -135,7 +135,7 @@ pub(crate) struct Place {
     pub(crate) routes: Option<Routes>,
 }
 
-/// The port of this server's routes, and those of all servers.
+/// The port of this server's routes, and where it reaches the other servers.
 #[derive(Debug, Clone)]
 pub(crate) struct Routes {
     pub(crate) own_port: u16,

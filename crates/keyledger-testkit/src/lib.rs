@@ -3,7 +3,7 @@
 //! The harness runs real programs and never a stand-in:
 //!
 //! - [`NatsServer`] and [`Cluster`] start nats-server on loopback, kill it with `-9` and start it again over the same
-//!   data; [`Config`] says with what, in operator mode with the files of `nats-config/`;
+//!   data; [`Config`] says with what, in operator mode with the files of `nats-config/`; a [`Proxy`] cuts connections;
 //! - [`Nats`] runs the `nats` CLI away from the user's home;
 //! - [`token::VirtualTokens`] starts virtual YubiKeys behind the real pcscd, plugs them in, pulls them out, touches them;
 //! - [`Process`] guards any other program, [`run`] takes one to its end;
@@ -20,6 +20,7 @@ mod named;
 mod nats;
 mod ports;
 mod process;
+mod proxy;
 mod server;
 pub mod token;
 pub mod tools;
@@ -30,4 +31,5 @@ pub use config::{CLUSTER_CONF, Config, KEYLEDGER_CONF};
 pub use named::check_named_commands;
 pub use nats::Nats;
 pub use process::{Process, Run, run};
+pub use proxy::Proxy;
 pub use server::NatsServer;

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use keyledger_testkit::{Cluster, Config, Nats, NatsServer, Process, run, tools};
+use keyledger_testkit::{Cluster, Config, Nats, NatsServer, Process, Proxy, run, tools};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -89,6 +89,34 @@ async fn a_cluster_elects_another_leader_and_keeps_the_data() {
         .await
         .unwrap();
     assert_eq!(stored(&back, "kept").await, 2);
+}
+
+#[tokio::test]
+async fn a_proxy_holds_back_what_goes_through_it_and_turns_to_another_server() {
+    let (first, second) = tokio::join!(
+        NatsServer::simple_jetstream(true),
+        NatsServer::simple_jetstream(true)
+    );
+    let way = Proxy::to(first.port()).await;
+    let client = async_nats::connect(format!("nats://127.0.0.1:{}", way.port())).await;
+    let client = client.unwrap();
+    let answers = async || {
+        let asked = client.request("$JS.API.INFO", "".into());
+        let asked = tokio::time::timeout(Duration::from_millis(500), asked).await;
+        asked.is_ok_and(|answer| answer.is_ok())
+    };
+    assert!(answers().await);
+    way.hold();
+    assert!(!answers().await);
+    way.release();
+    assert!(answers().await);
+    way.turn_to(second.port());
+    let deadline = tokio::time::Instant::now() + SOON;
+    while client.server_info().server_name != second.name() {
+        assert!(tokio::time::Instant::now() < deadline, "it did not turn");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(answers().await);
 }
 
 #[tokio::test]

@@ -471,12 +471,24 @@ impl Engine {
 
     /// The end of the stream, if all of it is folded and nothing is under way.
     pub(super) fn end(&mut self) -> Option<u64> {
+        let complete = self.complete();
+        (self.under_way.is_empty() && complete >= self.acknowledged).then_some(complete)
+    }
+
+    /// The sequence up to which everything is folded: own events count from their acknowledgement.
+    fn complete(&mut self) -> u64 {
         self.complete = self.complete.max(self.live.position().sequence);
         let own = self.live.own.lock();
         while own.contains_key(&(self.complete + 1)) {
             self.complete += 1;
         }
-        (self.under_way.is_empty() && self.complete >= self.acknowledged).then_some(self.complete)
+        self.complete
+    }
+
+    /// The stream ends at `last`: nothing is decided until all of it is folded.
+    pub(super) fn fold_up_to(&mut self, last: u64) {
+        self.behind = (last > self.complete()).then_some(last);
+        self.live.want(last);
     }
 
     /// Puts a batch back, to be decided anew once everything stored is folded.
@@ -509,7 +521,6 @@ impl Engine {
 
     fn asked(&mut self, asked: Asked) {
         self.asking = None;
-        let folded = self.live.position().sequence;
         match asked.last {
             // Not what was folded since: the answer may be older than that.
             Ok(last) if last < asked.folded => {
@@ -520,10 +531,7 @@ impl Engine {
                 );
                 self.proof.doubt();
             }
-            Ok(last) => {
-                self.behind = (last > folded).then_some(last);
-                self.live.want(last);
-            }
+            Ok(last) => self.fold_up_to(last),
             Err(error) => {
                 tracing::warn!(%error, "the store does not say where it stands");
                 self.expire(&error.to_string());

@@ -11,7 +11,7 @@ use crate::store::{ReadError, Standing, Store};
 
 /// How long a single server may contradict until it is believed.
 const ALONE: Duration = Duration::from_secs(1);
-/// How long a server of a cluster may: a leader that was cut off notices it after 10 s at most.
+/// How long a server of a cluster may: a leader that was cut off says after 10 s that the others are not in touch.
 const IN_CLUSTER: Duration = Duration::from_secs(15);
 /// How often it must contradict at least.
 const TIMES: u32 = 3;
@@ -59,9 +59,12 @@ fn show(found: Option<EventCid>) -> String {
 /// Why a stream was not found to hold what is known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotHeld {
-    /// It cannot be read, or its servers do not agree: ask again.
+    /// It cannot be read: ask again.
     #[error("{0}")]
     Unavailable(String),
+    /// It contradicts, as a server says that is not in touch with most of the others: ask again.
+    #[error("the stream's servers are not in touch, and {0}")]
+    Apart(Contradiction),
     /// It contradicts, and goes on to.
     #[error(transparent)]
     Contradicted(#[from] Contradiction),
@@ -101,8 +104,7 @@ pub async fn hold(
             return Err(if standing.agreed {
                 contradiction.into()
             } else {
-                let said = format!("the stream's servers are not in touch, and {contradiction}");
-                NotHeld::Unavailable(said)
+                NotHeld::Apart(contradiction)
             });
         }
         doubt(contradiction);

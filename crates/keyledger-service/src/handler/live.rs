@@ -118,6 +118,11 @@ impl Live {
         });
     }
 
+    /// The newest sequence that is stored and waited for.
+    pub(super) fn wanted(&self) -> u64 {
+        *self.wanted.borrow()
+    }
+
     /// Waits until somebody wants an event above `after`.
     pub(super) async fn wanted_above(&self, after: u64) {
         let mut wanted = self.wanted.subscribe();

@@ -55,7 +55,9 @@ impl LoadError {
     /// The fold itself knows more than the stream.
     pub(super) fn not_held(error: NotHeld) -> Self {
         match error {
-            NotHeld::Unavailable(said) => Self::Read(ReadError::Unavailable(said)),
+            NotHeld::Unavailable(_) | NotHeld::Apart(_) => {
+                Self::Read(ReadError::Unavailable(error.to_string()))
+            }
             NotHeld::Contradicted(contradiction) => Self::RolledBack {
                 witness: "what was folded before",
                 contradiction,

@@ -14,12 +14,14 @@ use super::{
 use crate::store::Standing;
 
 /// The pause before a store that does not answer is asked again.
-const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Whether the stream was held against what is folded, and what waits for it.
 pub(super) struct Proof {
     /// The number of the connection over which it was.
     connection: Option<u64>,
+    /// The last question was not answered.
+    unanswered: bool,
     /// The question under way.
     pub(super) asking: Option<BoxFuture<'static, Proven>>,
     /// What was answered over a connection that is not proven.
@@ -36,6 +38,7 @@ impl Proof {
     pub(super) const fn of(connection: u64) -> Self {
         Self {
             connection: Some(connection),
+            unanswered: false,
             asking: None,
             answered: Vec::new(),
             came: VecDeque::new(),
@@ -86,7 +89,7 @@ impl Engine {
             end: live.known().end.max(self.acknowledged),
             ..live.known()
         };
-        let pause = if live.doubt().is_some() {
+        let pause = if self.proof.unanswered {
             PAUSE
         } else {
             Duration::ZERO
@@ -108,6 +111,7 @@ impl Engine {
     /// The store said where it stands.
     pub(super) fn proven(&mut self, (connection, held): Proven) {
         self.proof.asking = None;
+        self.proof.unanswered = held.is_err();
         match held {
             Ok(standing) => {
                 self.live.set_doubt(None);
@@ -120,12 +124,17 @@ impl Engine {
                     self.answered(written);
                 }
                 if self.behind.is_some() {
-                    let folded = self.live.position().sequence;
-                    self.behind = (standing.last > folded).then_some(standing.last);
+                    self.fold_up_to(standing.last);
                 }
             }
+            // Commands wait for an answer as they wait for a leader.
             Err(NotHeld::Unavailable(said)) => {
                 tracing::warn!(%said, "the store does not say whether it holds what it held");
+                self.expire(&said);
+            }
+            Err(apart @ NotHeld::Apart(_)) => {
+                let said = apart.to_string();
+                tracing::warn!(%said, "the store does not agree whether it holds what it held");
                 self.expire(&said);
                 self.live.set_doubt(Some(said));
             }

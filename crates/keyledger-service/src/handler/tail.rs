@@ -100,15 +100,7 @@ impl Reader {
                         return Ok(());
                     }
                 }
-                () = self.overdue() => match store.read(self.after, CHUNK).await {
-                    Ok(events) => {
-                        self.hand_on(events.into_iter().map(Ok).collect()).await?;
-                    }
-                    Err(error) => {
-                        tracing::warn!(%error, "the end of the ledger cannot be read");
-                        tokio::time::sleep(PAUSE).await;
-                    }
-                },
+                () = self.overdue() => self.catch_up().await?,
             }
         }
     }
@@ -147,6 +139,26 @@ impl Reader {
     async fn overdue(&self) {
         self.live.wanted_above(self.after).await;
         tokio::time::sleep(OVERDUE).await;
+    }
+
+    /// Reads what is waited for directly: any replica has it, and answers without a leader.
+    async fn catch_up(&mut self) -> Result<(), Ended> {
+        while self.live.wanted() > self.after {
+            let missing = self.live.wanted() - self.after;
+            let count = usize::try_from(missing).unwrap_or(CHUNK).min(CHUNK);
+            match self.store.known(self.after, count).await {
+                Ok(events) if !events.is_empty() => {
+                    self.hand_on(events.into_iter().map(Ok).collect()).await?;
+                }
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "the end of the ledger cannot be read");
+                    tokio::time::sleep(PAUSE).await;
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Events are missing before `found`: true, and said, if they are gone; false if they only did not come.

@@ -7,7 +7,9 @@ use futures::{StreamExt, stream, stream::BoxStream};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::{Append, AppendError, MAX_BATCH_EVENTS, Pending, ReadError, Store, StoredEvent};
+use super::{
+    Append, AppendError, MAX_BATCH_EVENTS, Pending, ReadError, Standing, Store, StoredEvent,
+};
 
 /// A store in memory.
 #[derive(Debug, Clone)]
@@ -119,6 +121,96 @@ impl MemoryStore {
         if let Some(event) = events.iter_mut().find(|e| e.sequence == sequence) {
             event.payload = payload;
         }
+    }
+}
+
+/// A store over one in memory that does what that one does, but where a test has it do otherwise.
+pub trait Disturbed: Send + Sync + 'static {
+    /// The store that keeps its promises.
+    fn inner(&self) -> &MemoryStore;
+
+    /// As [`Store::append`].
+    fn append(
+        &self,
+        batch: Vec<Append>,
+        last: Option<u64>,
+    ) -> Pending<'_, Result<u64, AppendError>> {
+        self.inner().append(batch, last)
+    }
+
+    /// As [`Store::last_sequence`].
+    fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>> {
+        self.inner().last_sequence()
+    }
+
+    /// On how many servers it is kept; all of them are in touch.
+    fn replicas(&self) -> usize {
+        1
+    }
+
+    /// As [`Store::read`].
+    fn read(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
+        self.inner().read(after, limit)
+    }
+
+    /// As [`Store::tail`].
+    fn tail(
+        &self,
+        after: u64,
+    ) -> Pending<'_, Result<BoxStream<'static, Result<StoredEvent, ReadError>>, ReadError>> {
+        self.inner().tail(after)
+    }
+}
+
+impl<D: Disturbed> Store for D {
+    fn examine(&self) -> Pending<'_, Result<(), String>> {
+        self.inner().examine()
+    }
+
+    fn append(
+        &self,
+        batch: Vec<Append>,
+        last: Option<u64>,
+    ) -> Pending<'_, Result<u64, AppendError>> {
+        Disturbed::append(self, batch, last)
+    }
+
+    fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>> {
+        Disturbed::last_sequence(self)
+    }
+
+    fn standing(&self) -> Pending<'_, Result<Standing, ReadError>> {
+        Box::pin(async {
+            Ok(Standing {
+                last: Disturbed::last_sequence(self).await?,
+                replicas: self.replicas(),
+                agreed: true,
+            })
+        })
+    }
+
+    fn connection(&self) -> u64 {
+        self.inner().connection()
+    }
+
+    fn read(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
+        Disturbed::read(self, after, limit)
+    }
+
+    fn history(
+        &self,
+        filter: String,
+        after: u64,
+        count: usize,
+    ) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
+        self.inner().history(filter, after, count)
+    }
+
+    fn tail(
+        &self,
+        after: u64,
+    ) -> Pending<'_, Result<BoxStream<'static, Result<StoredEvent, ReadError>>, ReadError>> {
+        Disturbed::tail(self, after)
     }
 }
 

@@ -12,7 +12,7 @@ use futures::stream::BoxStream;
 
 pub(crate) use jetstream::{ApiFault, FaultKind, ROOM, no_leader, uncompressed, while_connected};
 pub use jetstream::{JetStreamStore, OpenError};
-pub use memory::MemoryStore;
+pub use memory::{Disturbed, MemoryStore};
 
 /// The most events that one batch may hold: JetStream's own limit (err 10199 above it).
 pub const MAX_BATCH_EVENTS: usize = 1_000;

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -12,7 +12,7 @@ use futures::stream::BoxStream;
 use keyledger_domain::{EventCid, Timestamp};
 use keyledger_service::{
     handler::{Clock, Failure},
-    store::{Append, AppendError, MemoryStore, Pending, ReadError, Standing, Store, StoredEvent},
+    store::{Append, AppendError, Disturbed, MemoryStore, Pending, ReadError, Store, StoredEvent},
 };
 use keyledger_testkit::ledger::{BEGINNING, broken::Genuine};
 
@@ -58,7 +58,15 @@ impl Cluster {
     }
 }
 
-impl Store for Cluster {
+impl Disturbed for Cluster {
+    fn inner(&self) -> &MemoryStore {
+        &self.inner
+    }
+
+    fn replicas(&self) -> usize {
+        3
+    }
+
     fn append(
         &self,
         batch: Vec<Append>,
@@ -73,43 +81,45 @@ impl Store for Cluster {
     fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>> {
         Box::pin(async { Ok(self.end(self.inner.last_sequence().await?)) })
     }
+}
 
-    fn standing(&self) -> Pending<'_, Result<Standing, ReadError>> {
-        Box::pin(async {
-            Ok(Standing {
-                last: self.end(self.inner.last_sequence().await?),
-                replicas: 3,
-                agreed: true,
-            })
-        })
+/// A store that is not followed, as in a cluster without a leader that makes consumers, and in the end not read either.
+#[derive(Clone)]
+struct Mute {
+    inner: MemoryStore,
+    /// How many of the next appends are lost on their way.
+    lost: Arc<AtomicUsize>,
+    is_unread: Arc<AtomicBool>,
+}
+
+impl Disturbed for Mute {
+    fn inner(&self) -> &MemoryStore {
+        &self.inner
     }
 
-    fn connection(&self) -> u64 {
-        self.inner.connection()
-    }
-
-    fn examine(&self) -> Pending<'_, Result<(), String>> {
-        self.inner.examine()
+    fn append(
+        &self,
+        batch: Vec<Append>,
+        last: Option<u64>,
+    ) -> Pending<'_, Result<u64, AppendError>> {
+        if Cluster::takes(&self.lost) {
+            return Box::pin(async { Err(AppendError::Unacknowledged("lost".to_owned())) });
+        }
+        self.inner.append(batch, last)
     }
 
     fn read(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
+        if self.is_unread.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(ReadError::Unavailable("nothing comes".to_owned())) });
+        }
         self.inner.read(after, limit)
-    }
-
-    fn history(
-        &self,
-        filter: String,
-        after: u64,
-        count: usize,
-    ) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>> {
-        self.inner.history(filter, after, count)
     }
 
     fn tail(
         &self,
-        after: u64,
+        _: u64,
     ) -> Pending<'_, Result<BoxStream<'static, Result<StoredEvent, ReadError>>, ReadError>> {
-        self.inner.tail(after)
+        Box::pin(std::future::pending())
     }
 }
 
@@ -139,6 +149,27 @@ async fn an_older_answer_of_a_stale_leader_breaks_nothing() {
     assert_eq!(handler.live().broken(), None);
     assert_eq!(handler.live().doubt(), None);
     register(&handler, "later").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_wait_for_nothing_that_was_acknowledged_to_the_instance_itself() {
+    let genuine = Genuine::new();
+    let memory = store(&genuine.ledger.events);
+    let live = begin(&memory, None, &genesis(&genuine)).await.unwrap().live;
+    let mute = Mute {
+        inner: memory.clone(),
+        lost: Arc::default(),
+        is_unread: Arc::default(),
+    };
+    let handler = serve(&genuine.ledger, 3, Arc::new(mute.clone()), live)
+        .await
+        .unwrap();
+    mute.is_unread.store(true, Ordering::SeqCst);
+    register(&handler, "before").await.unwrap();
+    mute.lost.store(1, Ordering::SeqCst);
+    register(&handler, "after").await.unwrap();
+    let ends = memory.stored().len();
+    assert_eq!(ends, genuine.ledger.events.len() + 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

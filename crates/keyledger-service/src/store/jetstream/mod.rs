@@ -35,7 +35,7 @@ use super::{Append, AppendError, Pending, ReadError, Standing, Store, StoredEven
 const APPEND_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the stream is asked where it stands until it is asked once more: while it has no leader nobody answers, and the next
 /// one answers only what it is asked.
-const ASK_AGAIN: Duration = Duration::from_millis(200);
+const ASK_AGAIN: Duration = Duration::from_millis(100);
 /// For how long in all.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How often the connection is looked at while an append is waited for.
@@ -205,7 +205,8 @@ impl Store for JetStreamStore {
             while begin.elapsed() < PATIENCE {
                 asked.push(async {
                     let stream = self.looked_at().await?;
-                    Ok(standing(stream.cached_info()))
+                    let info = stream.cached_info();
+                    standing(info).ok_or_else(|| unavailable(no_leader(&self.stream)))
                 });
                 let answer = tokio::time::timeout(ASK_AGAIN, asked.next());
                 match while_connected(&self.client, answer).await {
@@ -275,15 +276,22 @@ pub(crate) async fn while_connected<T>(
     }
 }
 
-fn standing(info: &jetstream::stream::Info) -> Standing {
+/// Where the stream ends, if the server that says so leads it. One that was just started, or knows no leader, answers too, and
+/// may lack what was acknowledged.
+fn standing(info: &jetstream::stream::Info) -> Option<Standing> {
     let replicas = info.config.num_replicas.max(1);
-    let peers = info.cluster.iter().flat_map(|cluster| &cluster.replicas);
+    let cluster = info.cluster.as_ref();
+    // Only a leader says since when it is one.
+    if replicas > 1 && cluster.is_none_or(|cluster| cluster.leader_since.is_none()) {
+        return None;
+    }
+    let peers = cluster.iter().flat_map(|cluster| &cluster.replicas);
     let in_touch = 1 + peers.filter(|peer| peer.current && !peer.offline).count();
-    Standing {
+    Some(Standing {
         last: info.state.last_sequence,
         replicas,
         agreed: in_touch * 2 > replicas,
-    }
+    })
 }
 
 /// Ends when this connection does, also if there is another one since.
@@ -324,4 +332,65 @@ fn read_ack(payload: &Bytes) -> Result<ApiReply, AppendError> {
         FaultKind::Passing => AppendError::Unacknowledged(said),
         FaultKind::Missing | FaultKind::Lasting => AppendError::Refused(said),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing_of(replicas: usize, cluster: &serde_json::Value) -> Option<Standing> {
+        let info = serde_json::json!({
+            "config": {
+                "name": "KEYS_EVENTS", "max_consumers": -1, "max_msgs": -1, "max_bytes": -1,
+                "max_age": 0, "max_msgs_per_subject": -1, "max_msg_size": -1, "discard": "old",
+                "storage": "file", "retention": "limits", "num_replicas": replicas,
+            },
+            "created": "2026-11-30T12:00:00Z",
+            "ts": "2026-11-30T12:00:00Z",
+            "state": {
+                "messages": 7, "bytes": 700, "first_seq": 1, "first_ts": "2026-11-30T12:00:00Z",
+                "last_seq": 7, "last_ts": "2026-11-30T12:00:00Z", "consumer_count": 0,
+            },
+            "cluster": cluster,
+        });
+        standing(&serde_json::from_value(info).unwrap())
+    }
+
+    fn peer(name: &str, current: bool) -> serde_json::Value {
+        serde_json::json!({ "name": name, "current": current, "active": 1_000_000 })
+    }
+
+    #[test]
+    fn only_the_leader_of_a_replicated_stream_says_where_it_ends() {
+        let peers = [peer("b", true), peer("c", false)];
+        let leads = serde_json::json!({
+            "leader": "a", "leader_since": "2026-11-30T11:00:00Z", "replicas": peers,
+        });
+        let standing = standing_of(3, &leads).unwrap();
+        assert_eq!((standing.last, standing.agreed), (7, true));
+
+        // As nats-server 2.15.1 answers just after it started, and while it knows no leader.
+        let just_started = serde_json::json!({ "leader": "a" });
+        let follows = serde_json::json!({ "leader": "b", "replicas": peers });
+        let leaderless = serde_json::json!({ "replicas": [peer("a", true), peer("b", true)] });
+        for cluster in [just_started, follows, leaderless] {
+            assert_eq!(standing_of(3, &cluster), None, "{cluster}");
+        }
+    }
+
+    #[test]
+    fn a_leader_that_is_alone_is_not_sure_of_the_end() {
+        let alone = serde_json::json!({
+            "leader": "a", "leader_since": "2026-11-30T11:00:00Z",
+            "replicas": [peer("b", false), peer("c", false)],
+        });
+        assert!(!standing_of(3, &alone).unwrap().agreed);
+    }
+
+    #[test]
+    fn a_single_server_leads_by_itself() {
+        assert!(standing_of(1, &serde_json::Value::Null).unwrap().agreed);
+        let in_cluster = serde_json::json!({ "leader": "a" });
+        assert!(standing_of(1, &in_cluster).unwrap().agreed);
+    }
 }
