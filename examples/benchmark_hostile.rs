@@ -75,7 +75,7 @@ async fn serve(url: &str, directory: &Path) -> Result<()> {
 }
 
 async fn measure() -> Result<()> {
-    let place = Place::make().await?;
+    let place: Place = Place::make().await?;
     let directory = place.organisation.directory();
     let url = place.server.url();
     let mut service = Helper::start("serve", &url, directory)?;

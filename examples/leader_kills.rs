@@ -6,28 +6,31 @@
 use std::{
     collections::HashMap,
     process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
-use async_nats::{ConnectOptions, ServerAddr};
-use keyledger_domain::{EventCid, Record, Timestamp, VerifiedBy};
+use keyledger_domain::{EventCid, Record, VerifiedBy};
 use keyledger_service::{
-    Options, Service,
+    Service,
     store::{JetStreamStore, Store},
-    trust::{InitOptions, Organisation, Root, initialise, setup},
 };
 use keyledger_testkit::{Cluster, run, tools};
 use keyledger_wire::{Acknowledgement, Client, CommandError, Ids, Prefix};
+use parking_lot::Mutex;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 mod figures;
+mod place;
+
+use place::Place;
+
+/// The streams that the commands need, each with a leader of its own.
+const LEDGER: &str = "KEYS_EVENTS";
+const MATERIAL: &str = "KV_KEYS_MATERIAL";
 
 const SENDERS: usize = 8;
 /// What each sender waits after an answer, so that the ledger stays small enough to be verified after each kill.
@@ -49,32 +52,43 @@ const LIFE: [(&str, &str); 5] = [
 async fn main() -> Result<()> {
     let kills = std::env::args().nth(1).map_or(Ok(30), |n| n.parse())?;
     let mut world = World::open().await?;
-    let load = Load::start(world.administrator().await?);
+    let load = Load::start(world.place.administrator().await?);
     for (how, when_current) in [
         ("after replicas are current", true),
         ("without waiting", false),
     ] {
-        let (mut pauses, mut elections, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut pauses, mut elections) = (Vec::new(), Vec::new());
+        let (mut answers, mut makings) = (Vec::new(), Vec::new());
         for kill in 1..=kills {
             load.more(BETWEEN).await?;
+            let cluster = &mut world.place.server;
             if when_current {
-                world.cluster.wait_until_current(&world.ledger).await;
+                cluster.wait_until_current(LEDGER).await;
             }
-            let leader = world.cluster.wait_for_stream_leader(&world.ledger).await;
+            let leader = cluster.wait_for_stream_leader(LEDGER).await;
             let killed = Instant::now();
-            world.cluster.kill9(leader);
-            world.cluster.wait_for_stream_leader(&world.ledger).await;
+            cluster.kill9(leader);
+            cluster.wait_for_stream_leader(LEDGER).await;
             let elected = Instant::now();
-            load.more(1).await?;
+            load.more_of("resume", 1).await?;
+            let answered = elected.elapsed();
             pauses.push(killed.elapsed());
             elections.push(elected - killed);
-            answers.push(elected.elapsed());
+            answers.push(answered);
+            // The bucket's leader may be another server, and is elected for itself.
+            cluster.wait_for_stream_leader(MATERIAL).await;
+            let elected_too = Instant::now();
+            load.more_of("generate", 1).await?;
+            let made = elected_too.elapsed();
+            makings.push(made);
             let events = world.examine(&format!("{when_current}-{kill}")).await?;
-            world.cluster.restart(leader).await;
+            world.place.server.restart(leader).await;
             println!(
-                "{how}, kill {kill}: a leader after {:.2} s, an answer {:.2} s later; {events} events verified",
+                "{how}, kill {kill}: a leader after {:.2} s, an answer {:.2} s later; a leader for material too after {:.2} s, a key {:.2} s later; {events} events verified",
                 (elected - killed).as_secs_f64(),
-                answers.last().map_or(0.0, Duration::as_secs_f64)
+                answered.as_secs_f64(),
+                (elected_too - killed).as_secs_f64(),
+                made.as_secs_f64(),
             );
         }
         println!("{how}: pause {}", figures::spread(&mut pauses));
@@ -82,6 +96,10 @@ async fn main() -> Result<()> {
         println!(
             "{how}: election to answer {}",
             figures::spread(&mut answers)
+        );
+        println!(
+            "{how}: election for material to a key {}",
+            figures::spread(&mut makings)
         );
     }
     let acks = load.finish().await?;
@@ -96,74 +114,34 @@ async fn main() -> Result<()> {
 
 /// Three servers with an organisation, and an instance of the service in this process.
 struct World {
-    cluster: Cluster,
-    organisation: Organisation,
-    ledger: String,
+    place: Place<Cluster>,
     service: Service,
-    folder: TempDir,
+    exports: TempDir,
 }
 
 impl World {
     async fn open() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let organisation = initialise(InitOptions {
-            title: "Killed leaders".to_owned(),
-            prefix: Prefix::default(),
-            directory: folder.path().join("organisation"),
-            root: Root::LocalFile,
-            now: Timestamp::from_ms(jiff::Timestamp::now().as_millisecond()),
-            url: "nats://127.0.0.1:4222".to_owned(),
-        })?;
-        let conf = organisation.trust_conf();
-        let cluster = Cluster::operator_mode(conf.parent().context("it lies in a folder")?).await;
-        let by_setup = connect(&cluster, &organisation, "setup").await?;
-        setup(&by_setup, &organisation, 3).await?;
-        let service = Service::start(Options {
-            url: cluster.url(),
-            service_creds: organisation.creds("service"),
-            system_creds: organisation.creds("system"),
-            tls_ca: None,
-            tls_client: None,
-            prefix: Prefix::default(),
-            custody: Arc::new(organisation.custody(None)?),
-            snapshot: None,
-            directory: None,
-            genesis: None,
-            accept_rollback: false,
-            accept_clock: false,
-            accept_data_loss: false,
-            attestation_test_root: None,
-            require_token_signature: Default::default(),
-            crl_url: None,
-            user_allowance: Default::default(),
-            clock: None,
-        })
-        .await?;
+        let place = Place::<Cluster>::make().await?;
+        let options = place::options(&place.server.url(), place.organisation.directory())?;
+        let service = Service::start(options).await?;
         let durability = service.durability();
         ensure!(durability == "durable", "{durability}");
         Ok(Self {
-            cluster,
-            organisation,
-            ledger: Prefix::default().events_stream(),
+            place,
             service,
-            folder,
+            exports: tempfile::tempdir()?,
         })
-    }
-
-    async fn administrator(&self) -> Result<Client> {
-        let nats = connect(&self.cluster, &self.organisation, "admin").await?;
-        Ok(Client::new(nats, Prefix::default()))
     }
 
     /// Exports the ledger and verifies the export; how many events it has.
     async fn examine(&self, name: &str) -> Result<usize> {
-        let file = self.folder.path().join(format!("{name}.jsonl"));
+        let file = self.exports.path().join(format!("{name}.jsonl"));
         let mut export = Command::new(tools::keyledger());
         export
             .args(["ledger", "export", "--out"])
             .arg(&file)
-            .args(["--server", &self.cluster.url(), "--creds"])
-            .arg(self.organisation.creds("admin"));
+            .args(["--server", &self.place.server.url(), "--creds"])
+            .arg(self.place.organisation.creds("admin"));
         let mut verify = Command::new(tools::keyledger());
         verify.args(["ledger", "verify"]).arg(&file);
         for command in [export, verify] {
@@ -177,7 +155,7 @@ impl World {
 
     /// Holds every acknowledgement against the stream itself.
     async fn nothing_lost_nothing_doubled(&self, acks: &[Acknowledgement]) -> Result<()> {
-        let by_setup = connect(&self.cluster, &self.organisation, "setup").await?;
+        let by_setup = self.place.connect("setup").await?;
         let store = JetStreamStore::open(by_setup, &Prefix::default()).await?;
         let stored = store.read(0, usize::MAX).await?;
         let mut by_command: HashMap<Uuid, (u32, EventCid)> = HashMap::new();
@@ -202,61 +180,90 @@ impl World {
     }
 }
 
-async fn connect(
-    cluster: &Cluster,
-    organisation: &Organisation,
-    user: &str,
-) -> Result<async_nats::Client> {
-    let options = ConnectOptions::with_credentials_file(organisation.creds(user)).await?;
-    let url = cluster.url();
-    let servers = url.split(',').map(str::parse);
-    let servers: Vec<ServerAddr> = servers.collect::<std::io::Result<_>>()?;
-    Ok(options.connect(servers).await?)
-}
-
 /// Senders at work.
 struct Load {
-    acknowledged: Arc<AtomicU64>,
+    acknowledged: Arc<Counts>,
     stop: tokio::sync::watch::Sender<bool>,
     senders: JoinSet<Result<Vec<Acknowledgement>>>,
 }
 
+/// How many commands were acknowledged, of each verb.
+#[derive(Default)]
+struct Counts(Mutex<HashMap<&'static str, u64>>);
+
+impl Counts {
+    fn add(&self, verb: &'static str) {
+        *self.0.lock().entry(verb).or_default() += 1;
+    }
+
+    fn of(&self, verb: &str) -> u64 {
+        self.0.lock().get(verb).copied().unwrap_or_default()
+    }
+
+    fn all(&self) -> u64 {
+        self.0.lock().values().sum()
+    }
+}
+
 impl Load {
     fn start(client: Client) -> Self {
-        let stop = tokio::sync::watch::Sender::new(false);
-        let acknowledged = Arc::new(AtomicU64::new(0));
-        let mut senders = JoinSet::new();
-        for sender in 0..SENDERS {
-            let (client, count) = (client.clone(), Arc::clone(&acknowledged));
-            let stopped = stop.subscribe();
-            senders.spawn(async move {
-                let mut acks = Vec::new();
-                for key in 0.. {
-                    for (verb, body) in LIFE {
-                        if *stopped.borrow() {
-                            return Ok(acks);
-                        }
-                        let name = format!("load-{sender}-{key}");
-                        acks.push(insist(&client, verb, &name, body).await?);
-                        count.fetch_add(1, Ordering::Relaxed);
-                        tokio::time::sleep(PAUSE).await;
-                    }
-                }
-                Ok(acks)
+        let mut load = Self {
+            acknowledged: Arc::default(),
+            stop: tokio::sync::watch::Sender::new(false),
+            senders: JoinSet::new(),
+        };
+        // One whose commands need no material but for the first.
+        load.send(&client, |turn| {
+            let again = &LIFE[2..4];
+            let step = LIFE[..2].get(turn).unwrap_or(&again[turn % again.len()]);
+            ("switched".to_owned(), *step)
+        });
+        for sender in 1..SENDERS {
+            load.send(&client, move |turn| {
+                let (key, step) = (turn / LIFE.len(), turn % LIFE.len());
+                (format!("load-{sender}-{key}"), LIFE[step])
             });
         }
-        Self {
-            acknowledged,
-            stop,
-            senders,
-        }
+        load
+    }
+
+    /// Starts a sender of what `step` says, turn by turn: a key's name, verb and body.
+    fn send(
+        &mut self,
+        client: &Client,
+        step: impl Fn(usize) -> (String, (&'static str, &'static str)) + Send + 'static,
+    ) {
+        let (client, counts) = (client.clone(), Arc::clone(&self.acknowledged));
+        let stopped = self.stop.subscribe();
+        self.senders.spawn(async move {
+            let mut acks = Vec::new();
+            for turn in 0.. {
+                if *stopped.borrow() {
+                    break;
+                }
+                let (name, (verb, body)) = step(turn);
+                acks.push(insist(&client, verb, &name, body).await?);
+                counts.add(verb);
+                tokio::time::sleep(PAUSE).await;
+            }
+            Ok(acks)
+        });
     }
 
     /// Waits until so many more commands were acknowledged.
     async fn more(&self, count: u64) -> Result<()> {
-        let until = self.acknowledged.load(Ordering::Relaxed) + count;
+        self.until(|counts| counts.all(), count).await
+    }
+
+    /// The same for commands of one verb.
+    async fn more_of(&self, verb: &str, count: u64) -> Result<()> {
+        self.until(|counts| counts.of(verb), count).await
+    }
+
+    async fn until(&self, counted: impl Fn(&Counts) -> u64, more: u64) -> Result<()> {
+        let until = counted(&self.acknowledged) + more;
         let waiting = async {
-            while self.acknowledged.load(Ordering::Relaxed) < until {
+            while counted(&self.acknowledged) < until {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };

@@ -1,26 +1,63 @@
-//! Where benchmarks take place: an organisation on a real nats-server.
+//! Where benchmarks take place: an organisation on real nats-servers.
 
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result};
+use async_nats::ServerAddr;
 use keyledger_domain::Timestamp;
 use keyledger_service::{
     Options,
     trust::{InitOptions, Organisation, Root, initialise, setup},
 };
-use keyledger_testkit::NatsServer;
+use keyledger_testkit::{Cluster, NatsServer};
 use keyledger_wire::{Client, Prefix};
 use tempfile::TempDir;
 
+/// One nats-server, or several.
+pub(crate) trait Servers: Sized {
+    /// On how many of them everything is stored.
+    const REPLICAS: usize;
+
+    /// Starts them with the trust in this folder.
+    async fn start(trust: &Path) -> Self;
+
+    /// Their addresses, joined by commas.
+    fn url(&self) -> String;
+}
+
+impl Servers for NatsServer {
+    const REPLICAS: usize = 1;
+
+    async fn start(trust: &Path) -> Self {
+        Self::operator_mode(trust).await
+    }
+
+    fn url(&self) -> String {
+        self.url()
+    }
+}
+
+impl Servers for Cluster {
+    const REPLICAS: usize = 3;
+
+    async fn start(trust: &Path) -> Self {
+        Self::operator_mode(trust).await
+    }
+
+    fn url(&self) -> String {
+        self.url()
+    }
+}
+
 /// A place of its own, gone when dropped. Nobody serves there yet.
-pub(crate) struct Place {
-    pub(crate) server: NatsServer,
+pub(crate) struct Place<S = NatsServer> {
+    pub(crate) server: S,
     pub(crate) organisation: Organisation,
     _folder: TempDir,
 }
 
-impl Place {
-    /// Starts the server, and sets the organisation up on it.
+impl<S: Servers> Place<S> {
+    /// Starts the servers, and sets the organisation up on them.
     pub(crate) async fn make() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let organisation = initialise(InitOptions {
@@ -32,20 +69,30 @@ impl Place {
             url: "nats://127.0.0.1:4222".to_owned(),
         })?;
         let conf = organisation.trust_conf();
-        let server = NatsServer::operator_mode(conf.parent().context("it lies in a folder")?).await;
-        let by_setup = connect(&server, &organisation, "setup").await?;
-        setup(&by_setup, &organisation, 1).await?;
-        Ok(Self {
+        let server = S::start(conf.parent().context("it lies in a folder")?).await;
+        let place = Self {
             server,
             organisation,
             _folder: folder,
-        })
+        };
+        let by_setup = place.connect("setup").await?;
+        setup(&by_setup, &place.organisation, S::REPLICAS).await?;
+        Ok(place)
     }
 
     /// An administrator, on a connection of his own.
     pub(crate) async fn administrator(&self) -> Result<Client> {
-        let nats = connect(&self.server, &self.organisation, "admin").await?;
+        let nats = self.connect("admin").await?;
         Ok(Client::new(nats, Prefix::default()))
+    }
+
+    /// A connection as one of the organisation's own users.
+    pub(crate) async fn connect(&self, user: &str) -> Result<async_nats::Client> {
+        let options = keyledger_wire::creds::options(&self.organisation.creds(user)).await?;
+        let url = self.server.url();
+        let servers = url.split(',').map(str::parse);
+        let servers: Vec<ServerAddr> = servers.collect::<std::io::Result<_>>()?;
+        Ok(options.connect(servers).await?)
     }
 }
 
@@ -72,13 +119,4 @@ pub(crate) fn options(url: &str, directory: &Path) -> Result<Options> {
         crl_url: None,
         clock: None,
     })
-}
-
-async fn connect(
-    server: &NatsServer,
-    organisation: &Organisation,
-    user: &str,
-) -> Result<async_nats::Client> {
-    let options = keyledger_wire::creds::options(&organisation.creds(user)).await?;
-    Ok(options.connect(server.url()).await?)
 }

@@ -17,7 +17,7 @@ pub(crate) struct World {
 impl World {
     /// Starts everything. Tokens whose attestations lead to `attestation_test_root` are taken for real ones.
     pub(crate) async fn open(attestation_test_root: Option<PathBuf>) -> Result<Self> {
-        let place = Place::make().await?;
+        let place: Place = Place::make().await?;
         let mut options = place::options(&place.server.url(), place.organisation.directory())?;
         options.attestation_test_root = attestation_test_root;
         let service = Service::start(options).await?;
