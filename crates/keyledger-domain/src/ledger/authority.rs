@@ -163,8 +163,8 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// A service owns as itself or as its principal, puts keys below its own only, and brings no public key that is known already: what it says of a key binds
-    /// whoever it names.
+    /// A service owns as itself or as its principal, puts keys below its own only, and brings no public key that is known already:
+    /// what it says of a key binds whoever it names.
     fn check_service(
         &self,
         user: &Name,
