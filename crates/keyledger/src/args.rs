@@ -112,6 +112,11 @@ pub(crate) fn role() -> impl TypedValueParser<Value = Role> {
     choice(Role::OF_CLIENTS.map(Role::as_str))
 }
 
+/// The algorithm of an authority's key.
+pub(crate) fn authority_algorithm() -> impl TypedValueParser<Value = Algorithm> {
+    choice([Algorithm::P256, Algorithm::P384].map(Algorithm::as_str))
+}
+
 /// The role of any user, an agent's too.
 pub(crate) fn any_role() -> impl TypedValueParser<Value = Role> {
     choice(Role::ALL.map(Role::as_str))

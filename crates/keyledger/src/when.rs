@@ -14,7 +14,7 @@ pub(crate) fn now() -> Timestamp {
 
 /// Reads `2026-11-22T10:00:00Z`, `2026-11-22` (midnight in UTC), or a distance from now such as `+30d` or `-2h`.
 pub(crate) fn parse_moment(text: &str) -> Result<Timestamp, String> {
-    let expected = "write a time like 2026-11-22T10:00:00Z, a date like 2026-11-22, or a distance like +30d or -2h";
+    let expected = "write a time like 2026-11-22T10:00:00Z (with seconds, in UTC), a date like 2026-11-22, or a distance like +30d or -2h";
     let distance = |digits: &str| parse_span_ms(digits);
     if let Some(ahead) = text.strip_prefix('+') {
         return Ok(Timestamp::from_ms(

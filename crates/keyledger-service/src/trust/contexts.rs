@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use super::files::{Organisation, file};
 
 /// Whom an organisation's directory has contexts for.
-const WITH_CONTEXT: [&str; 2] = ["admin", "system"];
+const WITH_CONTEXT: [&str; 2] = [FIRST_ADMINISTRATOR, "system"];
+/// The administrator that `init` issues; names are never used again.
+const FIRST_ADMINISTRATOR: &str = "admin";
 
 /// Why contexts were not written anew.
 #[derive(Debug, thiserror::Error)]
@@ -66,12 +68,12 @@ impl Organisation {
         (Path::new(creds) != self.creds(user)).then(|| creds.to_owned())
     }
 
-    /// The holder with the role that a JWT of an earlier version does not name: who lives in the administrators' account is one.
+    /// The holder with the role that a JWT of an earlier version does not name, where it is the first administrator's.
     #[must_use]
     pub fn with_role(&self, holder: Holder) -> Holder {
-        let at_home = (holder.account == self.admin_account).then_some(Role::Administrator);
+        let is_first = holder.account == self.admin_account && holder.name == FIRST_ADMINISTRATOR;
         Holder {
-            role: holder.role.or(at_home),
+            role: holder.role.or(is_first.then_some(Role::Administrator)),
             ..holder
         }
     }

@@ -104,15 +104,26 @@ fn print(entry: &TimelineEntry, out: &mut Output<'_>) -> std::io::Result<()> {
         match (from, to) {
             // Of a new key: what it is not says nothing.
             (Value::Null, Value::Bool(false)) => {}
-            (Value::Null, to) => detail(field, &value(to))?,
-            (from, Value::Null) => detail(field, &format!("{} → gone", value(from)))?,
-            (from, to) => detail(field, &format!("{} → {}", value(from), value(to)))?,
+            (Value::Null, to) => detail(field, &shown(to))?,
+            (from, Value::Null) => detail(field, &format!("{} → gone", shown(from)))?,
+            (from, to) => detail(field, &format!("{} → {}", shown(from), shown(to)))?,
         }
     }
     out.styled(
         faint(),
         &format!("       {} at sequence {}", entry.cid, entry.sequence),
     )
+}
+
+/// A value as people can read it: keys and certificates in full are for programs.
+fn shown(value: &Value) -> String {
+    /// Three lines of a terminal.
+    const MOST: usize = 240;
+    let text = self::value(value);
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}… (all of it: --json)", &text[..end]),
+        None => text,
+    }
 }
 
 fn value(value: &Value) -> String {
@@ -159,6 +170,14 @@ mod tests {
             "command_id": "01997c00-0000-7000-8000-000000000002",
             "correlation_id": "01997c00-0000-7000-8000-000000000002",
             "causation_id": "01997c00-0000-7000-8000-000000000002" })
+    }
+
+    #[test]
+    fn what_is_long_is_cut_for_people() {
+        assert_eq!(shown(&json!("short")), "short");
+        let long = shown(&json!({ "public_key": "ä".repeat(3_000) }));
+        assert!(long.chars().count() < 300, "{long}");
+        assert!(long.ends_with("… (all of it: --json)"), "{long}");
     }
 
     #[test]

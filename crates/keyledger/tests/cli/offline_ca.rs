@@ -191,7 +191,7 @@ fn nothing_is_written_over_and_nothing_made_that_cannot_be() {
         ("--out other.pem", "one file"),
         ("--out other.key --days 0", "1 to 7300 days"),
         ("--out other.key --days 7301", "1 to 7300 days"),
-        ("--out other.key --algorithm ed25519", "p-256 or p-384"),
+        ("--out other.key --algorithm ed25519", "p-256, p-384"),
     ] {
         let run = machine.init(more);
         assert_eq!(run.code, 2, "{more}: {}", run.stderr);

@@ -47,7 +47,17 @@ impl Accept {
         let path = path.unwrap_or_else(|| self.response.with_extension("request"));
         let request = Request::parse(&files::read(&path, MAX_EXCHANGE_BYTES)?)
             .map_err(|error| files::refused(&path, error))?;
-        let der = Response::parse(&files::read(&self.response, MAX_EXCHANGE_BYTES)?)
+        let bytes = files::read(&self.response, MAX_EXCHANGE_BYTES)?;
+        if Request::parse(&bytes).is_ok() {
+            let problem = format!(
+                "{} is a request, and not the response to one",
+                self.response.display()
+            );
+            return Err(Failure::new(Exit::Rejected, problem)
+                .remedy("sign it on the machine with the authority's key, with `keyledger offline sign`, and give the file that this writes")
+                .into());
+        }
+        let der = Response::parse(&bytes)
             .and_then(|response| response.accept(&request))
             .map_err(|error| files::refused(&self.response, error))?;
         match request.asked() {

@@ -13,7 +13,6 @@ use keyledger_service::x509::exchange::Asked;
 use super::{certified, request};
 use crate::{
     args::{self, Why},
-    exit::{Exit, Failure},
     output::Output,
     session::Session,
     when::{self, Period},
@@ -35,8 +34,8 @@ pub(super) struct Create {
     /// The authority above it; a root unless given
     #[arg(long, value_name = "KEY")]
     issuer: Option<Name>,
-    /// The algorithm: p-256 or p-384; p-384 unless given
-    #[arg(long, value_parser = args::algorithm())]
+    /// The algorithm; p-384 unless given
+    #[arg(long, value_parser = args::authority_algorithm())]
     algorithm: Option<Algorithm>,
     /// How long its certificate holds: 10y, 1095d, until 2036-01-01; 7300d of a root, 1095d of another unless given
     #[arg(long, value_name = "PERIOD", value_parser = when::parse_period)]
@@ -53,7 +52,7 @@ impl Create {
         if let Some(issuer) = &self.issuer {
             request::check(session, issuer, self.request.as_deref()).await?;
         }
-        let generate = self.generate()?;
+        let generate = self.generate();
         let ids = self.why.under.ids();
         let Some(file) = &self.request else {
             return certified(session, out, "generate", &self.name, &generate, ids).await;
@@ -88,17 +87,9 @@ impl Create {
         }
     }
 
-    fn generate(&self) -> anyhow::Result<key::Generate> {
+    fn generate(&self) -> key::Generate {
         let algorithm = self.algorithm.unwrap_or(Algorithm::P384);
-        if !matches!(algorithm, Algorithm::P256 | Algorithm::P384) {
-            return Err(Failure::new(
-                Exit::Usage,
-                format!("an authority's key cannot be {algorithm}"),
-            )
-            .remedy("use p-256 or p-384")
-            .into());
-        }
-        Ok(key::Generate {
+        key::Generate {
             algorithm,
             purposes: Some(Purposes::of(&[Purpose::Certify])),
             parent: self.issuer.clone(),
@@ -117,6 +108,6 @@ impl Create {
             certify: Some(Box::new(self.certification())),
             reason: self.why.reason.clone(),
             ticket: self.why.under.ticket.clone(),
-        })
+        }
     }
 }

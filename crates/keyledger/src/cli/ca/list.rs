@@ -75,9 +75,9 @@ pub(super) async fn list(session: &Session, out: &mut Output<'_>) -> anyhow::Res
     }
     let now = out.now();
     let mut table = Table::new(&[
-        "NAME", "STATE", "SUBJECT", "ABOVE", "UNTIL", "HOLD", "LISTED",
+        "NAME", "STATE", "SUBJECT", "ISSUER", "UNTIL", "IN DATE", "REVOKED",
     ])
-    .narrowing("SUBJECT", &["LISTED", "HOLD", "ABOVE"]);
+    .narrowing("SUBJECT", &["REVOKED", "IN DATE", "ISSUER"]);
     for row in &rows {
         let style = match row.issues {
             true => output::state(row.state),
@@ -144,7 +144,7 @@ fn standing(row: &AuthorityRow) -> &'static str {
 
 fn above(row: &AuthorityRow) -> String {
     match row.issuer == row.name {
-        true => "a root".to_owned(),
+        true => "itself".to_owned(),
         false => row.issuer.to_string(),
     }
 }

@@ -38,8 +38,8 @@ pub(super) struct CaInit {
     /// The file of the certificate, in PEM; named after the key unless given
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
-    /// The algorithm: p-256 or p-384
-    #[arg(long, default_value = "p-384", value_parser = args::algorithm())]
+    /// The algorithm
+    #[arg(long, default_value = "p-384", value_parser = args::authority_algorithm())]
     algorithm: Algorithm,
     /// How long the certificate holds: 10y, 3650d, until 2036-01-01; 7300d at most
     #[arg(long, value_name = "PERIOD", default_value = "7300d", value_parser = when::parse_period)]

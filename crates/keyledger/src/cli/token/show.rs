@@ -144,6 +144,10 @@ fn print(row: &TokenRow, out: &mut Output<'_>) -> std::io::Result<()> {
             output::fault(),
         ),
     );
+    if row.state == "quarantined" && row.fault.is_none() {
+        let said = "a task was cancelled after it had begun to change the token: provision it anew";
+        line("fault", Cell::styled(said, output::fault()));
+    }
     line("title", maybe(row.title.as_ref()));
     line("principal", maybe(row.principal.as_ref()));
     line("profile", maybe(row.profile.as_ref()));
@@ -203,4 +207,54 @@ fn print(row: &TokenRow, out: &mut Output<'_>) -> std::io::Result<()> {
         ]);
     }
     out.table(&keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn printed(more: Value) -> String {
+        let mut row = json!({
+            "name": "12345678", "state": "provisioned", "secrets_in_custody": true, "revision": 7,
+            "changed_at": "2026-11-22T10:00:00Z", "workstation": "desk", "shown_at": "2026-11-22T09:00:00Z",
+            "shown": { "serial": 12_345_678, "firmware": "5.7.1", "form_factor": "usb_c_keychain", "applets": ["piv"],
+                       "slots": [], "pin_tries": 3, "puk_tries": 3, "factory_pin": true },
+        });
+        let fields = row.as_object_mut().unwrap();
+        fields.extend(more.as_object().unwrap().clone());
+        let row: TokenRow = serde_json::from_value(row).unwrap();
+        let mut text = Vec::new();
+        let mut out = Output::fixed(
+            &mut text,
+            None,
+            when::parse_moment("2026-11-22T12:00:00Z").unwrap(),
+        );
+        print(&row, &mut out).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    /// It is the factory's PIN that a provisioning replaces; what was announced before says nothing of the new one.
+    #[test]
+    fn what_a_token_showed_before_it_was_proved_is_over() {
+        let unproved = printed(json!({}));
+        assert!(
+            unproved.contains("STILL SET") && unproved.contains("PIN tries then"),
+            "{unproved}"
+        );
+        let proved = printed(json!({ "proved_at": "2026-11-22T10:00:00Z" }));
+        assert!(
+            !proved.contains("STILL SET") && !proved.contains("tries then"),
+            "{proved}"
+        );
+        let shown_since = printed(json!({ "proved_at": "2026-11-22T08:00:00Z" }));
+        assert!(shown_since.contains("PIN tries then"), "{shown_since}");
+    }
+
+    #[test]
+    fn a_quarantine_without_a_fault_says_that_a_task_was_cancelled() {
+        let said = printed(json!({ "state": "quarantined" }));
+        assert!(said.contains("a task was cancelled"), "{said}");
+    }
 }
