@@ -1,5 +1,7 @@
 //! An acknowledgement says what is durable, or there is none.
 
+use std::time::Duration;
+
 use keyledger_testkit::Config;
 use serde_json::json;
 
@@ -95,5 +97,55 @@ async fn a_server_that_comes_back_lax_gets_no_command_more() {
     })
     .await;
     assert_eq!(world.last().await, last);
+    service.stop().await;
+}
+
+/// Whoever has the creds of the set-up can have nats-server delete history while the service runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_command_is_taken_while_the_streams_settings_delete_history() {
+    let world = World::new().await;
+    // Whatever else is accepted, this is not.
+    let service = world
+        .serve_with(|options| options.accept_data_loss = true)
+        .await;
+    let admin = world.administrator().await;
+    world.settled(&admin).await;
+    let setup = world.connect(&world.organisation.creds("setup")).await;
+    let setup = async_nats::jetstream::new(setup);
+    let stream = world.organisation.prefix().events_stream();
+    let whole = setup.get_stream(&stream).await.unwrap();
+    let whole = whole.cached_info().config.clone();
+    let nats = admin.client.nats();
+    let generate = async || {
+        let reply = send_raw(nats, SUBJECT, Default::default(), GENERATE).await;
+        let reply = reply.unwrap_or_default();
+        let message = reply["message"].as_str().unwrap_or_default().to_owned();
+        (reply["reason"] == "not_durable", message)
+    };
+    let until = async |what: &str, expected: &str| {
+        let looked = tokio::time::timeout(Duration::from_secs(90), async {
+            loop {
+                let (refused, message) = generate().await;
+                if refused != expected.is_empty() && message.contains(expected) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+        });
+        looked.await.unwrap_or_else(|_| panic!("{what}"));
+    };
+    let mut aged = whole.clone();
+    aged.max_age = Duration::from_secs(100 * 86_400);
+    setup.update_stream(&aged).await.unwrap();
+    until("a limit of age is seen", "max_age").await;
+    setup.update_stream(&whole).await.unwrap();
+    until("without it commands are taken", "").await;
+    // Now events are gone: it stays shut, whatever the setting is.
+    let mut short = whole.clone();
+    short.max_messages = 10;
+    setup.update_stream(&short).await.unwrap();
+    until("a limit of number is seen", "max_messages").await;
+    setup.update_stream(&whole).await.unwrap();
+    until("deleted events are seen", "were deleted").await;
     service.stop().await;
 }

@@ -14,6 +14,8 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
+use crate::store::{OpenError, Store};
+
 /// How long the servers are given to answer.
 const COLLECT: Duration = Duration::from_millis(400);
 /// How often they are asked again; also at each reconnect.
@@ -24,7 +26,7 @@ const WHILE_SHUT: Duration = Duration::from_secs(1);
 /// How often in turn they may be silent until the gate is shut.
 const MAX_SILENT: u32 = 5;
 
-/// What the servers say of how they store.
+/// What the servers say of how they store, and what the ledger's stream is.
 #[derive(Debug, Clone, Default)]
 pub struct Durability {
     state: Arc<RwLock<State>>,
@@ -44,6 +46,8 @@ struct State {
     asked: u64,
     /// How often in turn no server answered while the gate is open.
     silent: u32,
+    /// What loses events in the ledger's own stream.
+    stream_fault: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -123,24 +127,26 @@ impl Durability {
     /// Why no command may be taken; nothing if all is durable, or loss was accepted.
     #[must_use]
     pub fn refusal(&self) -> Option<String> {
-        if self.accept_data_loss {
-            None
-        } else {
-            self.state.read().fault.clone()
-        }
+        let state = self.state.read();
+        let fault = state.fault.clone().filter(|_| !self.accept_data_loss);
+        state.stream_fault.clone().or(fault)
     }
 
     /// True if every acknowledged write survives power loss.
     #[must_use]
     pub fn is_durable(&self) -> bool {
-        self.state.read().fault.is_none()
+        let state = self.state.read();
+        state.fault.is_none() && state.stream_fault.is_none()
     }
 
     /// `durable`, or what is wrong.
     #[must_use]
     pub fn describe(&self) -> String {
-        let fault = self.state.read().fault.clone();
-        match (fault, self.accept_data_loss) {
+        let state = self.state.read();
+        if let Some(fault) = &state.stream_fault {
+            return fault.clone();
+        }
+        match (state.fault.clone(), self.accept_data_loss) {
             (None, _) => "durable".to_owned(),
             (Some(fault), false) => fault,
             (Some(fault), true) => format!("DATA LOSS ACCEPTED: {fault}"),
@@ -270,6 +276,31 @@ impl Durability {
             let answer = if answering == 1 { "answers" } else { "answer" };
             format!("{answering} of {size} servers {answer}; try again when {needed} are up")
         })
+    }
+
+    /// Looks again and again whether the ledger's stream keeps what it holds: somebody may change a setting while the service runs, by
+    /// which history is deleted. That shuts the gate, also where the loss of what was just acknowledged is accepted.
+    pub async fn watch_stream(self, store: Arc<dyn Store>) {
+        loop {
+            let shut = self.state.read().stream_fault.is_some();
+            tokio::time::sleep(if shut { WHILE_SHUT } else { EVERY }).await;
+            let fault = match store.examine().await {
+                Ok(()) => None,
+                // Away for a moment is no wrong setting.
+                Err(OpenError::Unreachable(_)) => continue,
+                Err(fault) => Some(fault.to_string()),
+            };
+            let mut state = self.state.write();
+            if state.stream_fault != fault {
+                match &fault {
+                    Some(fault) => {
+                        tracing::error!(%fault, "THE LEDGER IS BEING LOST; no command is taken")
+                    }
+                    None => tracing::info!("the ledger's stream keeps what it holds again"),
+                }
+                state.stream_fault = fault;
+            }
+        }
     }
 
     /// Asks again and again, for ever.

@@ -332,7 +332,8 @@ impl Service {
         let effects = effects::start(&shared, inbox, &principal, resolver);
         let mut background = JoinSet::new();
         background.spawn(reserve.keep());
-        background.spawn(durability.watch(system));
+        background.spawn(durability.clone().watch(system));
+        background.spawn(durability.watch_stream(Arc::clone(&shared.store)));
         background.spawn(async move { clock_watch.watch().await });
         background.spawn(trust_keys.watch());
         if let Some(snapshot) = &snapshot {

@@ -498,8 +498,8 @@ fn exported(event: StoredEvent) -> Exported {
 
 /// What is wrong with the settings of a stream or a bucket.
 async fn stream_fault(shared: &Shared) -> Option<String> {
-    if let Err(said) = shared.store.examine().await {
-        return Some(said);
+    if let Err(error) = shared.store.examine().await {
+        return Some(error.to_string());
     }
     if let Err(error) = shared.materials.examine().await {
         return Some(error.to_string());

@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{
-    Append, AppendError, MAX_BATCH_EVENTS, Pending, ReadError, Standing, Store, StoredEvent,
+    Append, AppendError, MAX_BATCH_EVENTS, OpenError, Pending, ReadError, Standing, Store,
+    StoredEvent,
 };
 
 /// A store in memory.
@@ -163,7 +164,7 @@ pub trait Disturbed: Send + Sync + 'static {
 }
 
 impl<D: Disturbed> Store for D {
-    fn examine(&self) -> Pending<'_, Result<(), String>> {
+    fn examine(&self) -> Pending<'_, Result<(), OpenError>> {
         self.inner().examine()
     }
 
@@ -215,7 +216,7 @@ impl<D: Disturbed> Store for D {
 }
 
 impl Store for MemoryStore {
-    fn examine(&self) -> Pending<'_, Result<(), String>> {
+    fn examine(&self) -> Pending<'_, Result<(), OpenError>> {
         Box::pin(async { Ok(()) })
     }
 

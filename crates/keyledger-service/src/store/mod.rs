@@ -126,8 +126,9 @@ pub trait Store: Send + Sync + 'static {
         0
     }
 
-    /// Whether the store still keeps what it acknowledges: its settings, looked at now. A fault says what to do.
-    fn examine(&self) -> Pending<'_, Result<(), String>>;
+    /// Whether the store still keeps what it acknowledges: its settings, and whether anything was deleted, looked at now. A fault says
+    /// what to do.
+    fn examine(&self) -> Pending<'_, Result<(), OpenError>>;
 
     /// Reads up to `limit` events with sequences above `after`, in order.
     fn read(&self, after: u64, limit: usize) -> Pending<'_, Result<Vec<StoredEvent>, ReadError>>;

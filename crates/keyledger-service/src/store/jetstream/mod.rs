@@ -186,10 +186,23 @@ impl Store for JetStreamStore {
         })
     }
 
-    fn examine(&self) -> Pending<'_, Result<(), String>> {
+    fn examine(&self) -> Pending<'_, Result<(), OpenError>> {
         Box::pin(async move {
-            let stream = self.looked_at().await.map_err(|e| e.to_string())?;
-            check(&stream.cached_info().config, &self.prefix).map_err(|e| e.to_string())
+            let name = &self.stream;
+            let stream = self.context.get_stream(name).await;
+            let stream = stream.map_err(|e| missing(name, &e))?;
+            let info = stream.cached_info();
+            check(&info.config, &self.prefix)?;
+            let (held, stored) = (info.state.messages, info.state.last_sequence);
+            if held == stored {
+                return Ok(());
+            }
+            let stream = name.clone();
+            Err(OpenError::Deleted {
+                stream,
+                held,
+                stored,
+            })
         })
     }
 

@@ -40,6 +40,19 @@ pub enum OpenError {
     /// JetStream does not answer.
     #[error("JetStream does not answer: {0}")]
     Unreachable(String),
+    /// Events were deleted: by a limit that was set for a while, or on the disk.
+    #[error(
+        "stream {stream} holds {held} of its {stored} events: the others were deleted; export what is left, and restore the stream's storage \
+         from a backup or a replica"
+    )]
+    Deleted {
+        /// Its name.
+        stream: String,
+        /// How many events it holds.
+        held: u64,
+        /// How many were stored.
+        stored: u64,
+    },
 }
 
 impl JetStreamStore {
