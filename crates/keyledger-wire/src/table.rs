@@ -85,7 +85,7 @@ pub fn subjects_md() -> String {
         (
             prefix.report("{agent nkey}", "{task}"),
             "an agent's report; the reply says what became of it",
-            "`report`*: `progressed`, `secrets_sealed`, `secrets_wanted`, `escrow_wanted`, `keys_made`, `proved`, `failed`",
+            "`report`*: `progressed`, `attester_shown`, `secrets_sealed`, `secrets_wanted`, `escrow_wanted`, `keys_made`, `proved`, `failed`",
         ),
         (
             prefix.report("{agent nkey}", token::ANNOUNCEMENTS),

@@ -235,6 +235,7 @@ impl Walk<'_> {
     fn provision(&mut self) -> Result<WalkEnd, Halt> {
         let profile = self.profile()?.clone();
         self.announce(Some(&profile))?;
+        self.show_attester()?;
         self.reset_once()?;
         self.begin(Step::Secrets)?;
         self.make_secrets(&profile)?;

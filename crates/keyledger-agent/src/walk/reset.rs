@@ -1,7 +1,9 @@
 //! Back to the factory's state.
 
 use keyledger_custody::{ProviderFailure, Secret};
-use keyledger_domain::token::{Evidence, FailureCode, Report, Step, TaskKind, Unsuited};
+use keyledger_domain::token::{
+    AttesterShown, Evidence, FailureCode, Report, Step, TaskKind, Unsuited,
+};
 
 use super::{Halt, Walk, WalkEnd};
 use crate::card::{self, CardError, FACTORY_PIN, For, Openpgp, Piv};
@@ -40,6 +42,26 @@ impl Walk<'_> {
             Ok(())
         })?;
         self.desk.keep(DONE, &Secret::new(b"done".to_vec()))?;
+        Ok(())
+    }
+
+    /// Asks whether anybody is believed to vouch for the token, before anything on it is destroyed: a key on it could prove nothing else.
+    pub(super) fn show_attester(&mut self) -> Result<(), Halt> {
+        if self.desk.kept(DONE)?.is_some() {
+            return Ok(());
+        }
+        let attester = self.at_token(|_, piv| match piv.attester() {
+            Err(CardError::Nothing(_)) => Ok(None),
+            shown => Ok(shown.map(Some)?),
+        })?;
+        let Some(attester) = attester else {
+            let detail = "nobody vouches for it: the certificate of its attestation key (slot f9) is gone; take another token";
+            return Err(Halt::Fail(FailureCode::Unable, detail.to_owned()));
+        };
+        self.ask(Report::AttesterShown(AttesterShown {
+            serial: self.serial,
+            attester: super::proof::base64(&attester),
+        }))?;
         Ok(())
     }
 

@@ -134,7 +134,12 @@ impl Desk for TestDesk {
     }
 
     fn ask(&mut self, report: Report) -> Result<ReportReply, DeskError> {
-        if let (Report::SecretsWanted(_), Some(why)) = (&report, self.service.refuses_secrets) {
+        let refused = match &report {
+            Report::SecretsWanted(_) => self.service.refuses_secrets,
+            Report::AttesterShown(_) => self.service.refuses_attester,
+            _ => None,
+        };
+        if let Some(why) = refused {
             return Err(DeskError::Refused(why.to_owned()));
         }
         self.call(|desk| {

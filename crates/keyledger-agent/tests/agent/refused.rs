@@ -44,6 +44,26 @@ fn firmware_that_cannot_do_the_profile_is_refused_before_anything_is_touched() {
 }
 
 #[test]
+fn a_token_that_nobody_vouches_for_is_refused_before_anything_is_touched() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let mut desk = TestDesk::provision("service");
+        desk.walk_to_proof(&token);
+        let before = token.state();
+        desk.file(TaskKind::Provision);
+        desk.service.refuses_attester = Some("bad_value: field attester: no trusted authority");
+        let end = desk.walk(&token).unwrap();
+        let (code, detail) = failed(&desk, &end);
+        assert_eq!(code, FailureCode::Refused);
+        assert!(detail.contains("no trusted authority"), "{detail}");
+        assert_eq!(desk.resets_confirmed, 0, "nobody is asked in vain");
+        let after = token.state();
+        assert_eq!((after.slots, after.objects), (before.slots, before.objects));
+        assert_eq!(after.pin_tries_left, before.pin_tries_left);
+    });
+}
+
+#[test]
 fn a_blocked_pin_ends_a_verification_and_names_the_way_out() {
     VirtualTokens::in_front_of(1, |tokens| {
         let token = tokens.token(0);

@@ -39,6 +39,8 @@ pub(crate) struct Service {
     pub(crate) secrets: Option<TokenSecrets>,
     /// What was last proved to open it, where newer ones were sealed since, and what was sealed between, the oldest first.
     pub(crate) before: Vec<TokenSecrets>,
+    /// Nobody is believed to vouch for the token, with this sentence.
+    pub(crate) refuses_attester: Option<&'static str>,
     /// A rule refuses it the secrets, with this sentence.
     pub(crate) refuses_secrets: Option<&'static str>,
     /// The key that custody has for the holder.
@@ -96,6 +98,7 @@ impl Service {
             issuer: Issuer::new(authority, key),
             secrets: None,
             before: Vec::new(),
+            refuses_attester: None,
             refuses_secrets: None,
             escrowed: EscrowedKey::generate(Timestamp::from_seconds(1_790_000_000)).unwrap(),
             given: 0,
@@ -127,7 +130,7 @@ impl Service {
             escrowed: None,
         };
         match report {
-            Report::Announced(_) | Report::Progressed(_) => {}
+            Report::Announced(_) | Report::Progressed(_) | Report::AttesterShown(_) => {}
             Report::SecretsSealed(sealed) => {
                 let new = self.open(&sealed);
                 self.before.extend(self.secrets.replace(new));

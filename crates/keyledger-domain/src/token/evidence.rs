@@ -41,6 +41,8 @@ pub struct SlotFinding {
 /// What cryptography found out about a report.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Findings {
+    /// Why nobody is believed to vouch for the token, where only that was asked.
+    pub attester: Option<Box<str>>,
     /// About each slot it names; a slot named twice is in `doubled`.
     pub slots: BTreeMap<Slot, SlotFinding>,
     /// A slot that the report names twice.

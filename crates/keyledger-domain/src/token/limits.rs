@@ -42,6 +42,7 @@ pub(crate) fn check(report: &Report) -> Result<(), Rejection> {
             Ok(())
         }
         Report::Progressed(_) | Report::Failed(_) => Ok(()),
+        Report::AttesterShown(r) => base64("attester", &r.attester, MAX_DER_CHARACTERS),
         Report::SecretsSealed(r) => {
             check_nkey("sender", &r.sender, 'X', "a public curve key (`X…`)")?;
             base64("sealed", &r.sealed, MAX_SEALED_CHARACTERS)

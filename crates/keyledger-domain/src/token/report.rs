@@ -20,6 +20,8 @@ pub enum Report {
     Announced(Announcement),
     /// A step of a task begins.
     Progressed(Progress),
+    /// Who vouches for the token: asked before anything on it is destroyed, and refused where nobody is believed to.
+    AttesterShown(AttesterShown),
     /// The token's secrets, sealed to the task's curve key, before they are set on the token.
     SecretsSealed(SecretsSealed),
     /// The token's secrets are needed: to unblock its PIN, or to make new ones.
@@ -209,6 +211,16 @@ pub struct Progress {
     /// What is being worked on: a slot, or an OpenPGP key.
     #[serde(default)]
     pub at: Option<Note>,
+}
+
+/// Who vouches for the token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttesterShown {
+    /// The token.
+    pub serial: Serial,
+    /// Base64 of the DER certificate of the token's attestation key (slot f9).
+    pub attester: Box<str>,
 }
 
 /// The token's secrets, sealed.
@@ -471,6 +483,7 @@ impl Report {
         match self {
             Self::Announced(r) => r.serial,
             Self::Progressed(r) => r.serial,
+            Self::AttesterShown(r) => r.serial,
             Self::SecretsSealed(r) => r.serial,
             Self::SecretsWanted(r) => r.serial,
             Self::EscrowWanted(r) => r.serial,
@@ -486,6 +499,7 @@ impl Report {
         match self {
             Self::Announced(_) => "announced",
             Self::Progressed(_) => "progressed",
+            Self::AttesterShown(_) => "attester_shown",
             Self::SecretsSealed(_) => "secrets_sealed",
             Self::SecretsWanted(_) => "secrets_wanted",
             Self::EscrowWanted(_) => "escrow_wanted",

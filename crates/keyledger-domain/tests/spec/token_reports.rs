@@ -1,6 +1,6 @@
 //! What agents report of tokens: once, for themselves, and no more than there can be.
 
-use keyledger_domain::token::{Applet, FailureCode, Serial, Step as Stage};
+use keyledger_domain::token::{Applet, FailureCode, Report, Serial, Step as Stage};
 use serde_json::json;
 
 use crate::support::{
@@ -29,6 +29,29 @@ fn an_agent_announces_a_token_once() {
             shown(reported).pin_tries = Some(2);
         }))
         .then(["token 12345678 announced"]);
+}
+
+#[test]
+fn a_task_whose_token_nobody_vouches_for_changes_nothing() {
+    let unknown = forged(Say::Attester, |_, found| {
+        found.findings.attester = Some("no trusted authority is called CN=Far".into());
+    });
+    given(then(under_way(), [say(Say::Begin(Stage::Taken))]))
+        .when(unknown)
+        .then_rejected(
+            "bad_value",
+            "field attester: no trusted authority is called CN=Far",
+        )
+        .given()
+        .when(say(Say::Attester))
+        .then_nothing()
+        .given()
+        .when(forged(Say::Attester, |reported, _| {
+            if let Report::AttesterShown(shown) = &mut reported.report {
+                shown.attester = "no base64!".into();
+            }
+        }))
+        .then_rejected("bad_value", "base64 on one line is expected");
 }
 
 #[test]

@@ -8,10 +8,11 @@ use keyledger_domain::{
     name::HistoryId,
     principal::Escrowed,
     token::{
-        Announcement, Applet, Attested, EscrowWanted, Evidence, Failure, FailureCode, Firmware,
-        FormFactor, KeyMade, KeysMade, OpenTask, OpenpgpKeyMade, OpenpgpProof, OpenpgpRole,
-        PinPolicy, Profile, Progress, Report, Reported, SecretsSealed, SecretsWanted, Serial, Slot,
-        SlotFinding, SlotProof, SlotShown, Step as Stage, TaskFacts, Token, TouchPolicy,
+        Announcement, Applet, Attested, AttesterShown, EscrowWanted, Evidence, Failure,
+        FailureCode, Firmware, FormFactor, KeyMade, KeysMade, OpenTask, OpenpgpKeyMade,
+        OpenpgpProof, OpenpgpRole, PinPolicy, Profile, Progress, Report, Reported, SecretsSealed,
+        SecretsWanted, Serial, Slot, SlotFinding, SlotProof, SlotShown, Step as Stage, TaskFacts,
+        Token, TouchPolicy,
     },
 };
 use serde_json::{Value, json};
@@ -29,6 +30,8 @@ pub(crate) enum Say {
     Announce,
     /// A step begins.
     Begin(Stage),
+    /// Who vouches for it.
+    Attester,
     /// Its secrets, sealed.
     Seal,
     /// Its secrets are needed.
@@ -354,6 +357,10 @@ impl World {
             Say::Want => Report::SecretsWanted(SecretsWanted {
                 serial,
                 seal_to: curve_key().into(),
+            }),
+            Say::Attester => Report::AttesterShown(AttesterShown {
+                serial,
+                attester: "Zjk=".into(),
             }),
             Say::Escrow => {
                 let holder = open.as_ref().and_then(|open| open.filed.holder.as_ref());

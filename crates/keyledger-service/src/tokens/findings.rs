@@ -6,17 +6,28 @@ use keyledger_custody::TaskKeys;
 use keyledger_domain::{
     Timestamp,
     token::{
-        Attested, EscrowWanted, Evidence, Findings, KeysMade, Serial, Slot, SlotFinding, TaskFiled,
-        statement, vouched_place,
+        Attested, AttesterShown, EscrowWanted, Evidence, Findings, KeysMade, Serial, Slot,
+        SlotFinding, TaskFiled, statement, vouched_place,
     },
 };
 
 use crate::{
     in_full::in_full,
     x509::{
-        Anchors, CertificateRequest, MAX_CERTIFICATE_BYTES, verify_attestation, verify_signature,
+        Anchors, CertificateRequest, MAX_CERTIFICATE_BYTES, verify_attestation, verify_device,
+        verify_signature,
     },
 };
+
+/// What is found about who vouches for a token, of which nothing else is known yet.
+pub(super) fn of_attester(shown: &AttesterShown, anchors: &Anchors, now: Timestamp) -> Findings {
+    let believed = der(&shown.attester)
+        .and_then(|device| verify_device(&device, anchors, now).map_err(|e| in_full(&e).into()));
+    Findings {
+        attester: believed.err(),
+        ..Findings::default()
+    }
+}
 
 /// What is found about keys that were made.
 pub(super) fn of_made(made: &KeysMade, anchors: &Anchors, now: Timestamp) -> Findings {

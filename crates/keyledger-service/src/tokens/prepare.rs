@@ -56,6 +56,9 @@ pub(crate) async fn report(
     let mut facts = ReportFacts::default();
     let mut entries = Vec::new();
     match &reported.report {
+        Report::AttesterShown(shown) => {
+            facts.findings = findings::of_attester(shown, &anchors(shared), now);
+        }
         Report::SecretsSealed(sealed) => {
             let delivery = Delivery {
                 sender: sealed.sender.to_string(),

@@ -63,9 +63,27 @@ pub fn verify_attestation(
     let device = read(device_certificate, Link::Device)?;
     let authority = authority_of(&device, anchors)?;
     check_authorities(authority, now)?;
-    check_device(&device, &slot, now)?;
+    check_device(&device, Some(&slot), now)?;
     check_slot(&slot, &device)?;
     attested(&slot, &device, authority)
+}
+
+/// Verifies who vouches for a token, of which nothing is attested yet: what it holds in F9, in DER. An attestation by it may still
+/// be none; without it, there can be none.
+///
+/// # Errors
+///
+/// As [`verify_attestation`], of F9 and what is above it.
+pub fn verify_device(
+    device_certificate: &[u8],
+    anchors: &Anchors,
+    now: Timestamp,
+) -> Result<Generation, AttestationError> {
+    let device = read(device_certificate, Link::Device)?;
+    let authority = authority_of(&device, anchors)?;
+    check_authorities(authority, now)?;
+    check_device(&device, None, now)?;
+    Ok(authority.generation)
 }
 
 fn read(der: &[u8], link: Link) -> Result<Certificate, AttestationError> {
@@ -119,12 +137,13 @@ fn check_authorities(authority: &Authority, now: Timestamp) -> Result<(), Attest
 
 fn check_device(
     device: &Certificate,
-    slot: &Certificate,
+    slot: Option<&Certificate>,
     now: Timestamp,
 ) -> Result<(), AttestationError> {
     let link = Link::Device;
     if !device.is_ca() {
-        return Err(match slot.extension(FIRMWARE).and_then(read_firmware) {
+        let firmware = slot.and_then(|slot| slot.extension(FIRMWARE));
+        return Err(match firmware.and_then(read_firmware) {
             Some(firmware) if firmware.major == 4 => {
                 AttestationError::MalformedFirmware { firmware }
             }

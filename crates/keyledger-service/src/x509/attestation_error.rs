@@ -35,8 +35,8 @@ pub enum AttestationError {
     /// Nobody we believe issues certificates under this name: the F9 certificate was replaced, or is of an authority
     /// newer than this Keyledger (see [`Anchors::with_pinned_intermediate`](super::Anchors::with_pinned_intermediate)).
     #[error(
-        "no trusted authority is called {issuer}: the F9 certificate of the token was replaced, or is newer than this service \
-         (`keyledger token trust --help`)"
+        "no trusted authority is called {issuer}: the F9 certificate of the token was replaced, or is newer than this service; \
+         if Yubico publishes an authority of that name, `keyledger token trust add FILE` with its certificate"
     )]
     UnknownRoot {
         /// The issuer the F9 certificate names.

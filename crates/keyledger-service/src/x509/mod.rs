@@ -32,7 +32,7 @@ mod tests;
 
 pub use algorithm::{PublicKeyKind, SignatureAlgorithm, UnsupportedKey};
 pub use anchors::{Anchors, AnchorsError, Generation};
-pub use attestation::{Attested, verify_attestation};
+pub use attestation::{Attested, verify_attestation, verify_device};
 pub use attestation_error::{AttestationError, Link};
 pub use believed::{NotBelieved, check_root};
 pub use certificate::{Certificate, MalformedCertificate};

@@ -160,6 +160,10 @@ impl Walk<'_> {
                 self.progress(p.step, decision);
                 Ok(())
             }
+            Report::AttesterShown(_) => match &found.findings.attester {
+                Some(why) => Err(bad("attester", why)),
+                None => Ok(()),
+            },
             Report::SecretsSealed(_) => {
                 if !sets_secrets(kind) {
                     return Err(refuse("this task sets no secrets"));

@@ -4,7 +4,7 @@ use keyledger_domain::token::{Firmware, FormFactor, PinPolicy, TouchPolicy};
 
 use crate::x509::{
     Anchors, AnchorsError, AttestationError, Attested, Certificate, Generation, Link,
-    verify_attestation,
+    verify_attestation, verify_device,
 };
 
 use super::now;
@@ -48,6 +48,27 @@ fn verify(vector: &Vector) -> Result<Attested, AttestationError> {
         &Anchors::yubico(),
         now(),
     )
+}
+
+/// Asked before a token is reset: of F9 alone.
+#[test]
+fn who_vouches_for_a_token_is_known_before_anything_is_attested() {
+    let believed = |pem: &str| verify_device(&der(pem), &Anchors::yubico(), now());
+    for (device, generation) in [
+        (FIRMWARE_5_2_7.device, Generation::PivRoot263751),
+        (FIRMWARE_5_4_3.device, Generation::PivRoot263751),
+        (FIRMWARE_5_7_4.device, Generation::AttestationRoot1),
+    ] {
+        assert_eq!(believed(device), Ok(generation));
+    }
+    // An attestation vouches for nobody.
+    let refused = believed(FIRMWARE_5_2_7.slot).unwrap_err();
+    let said = refused.to_string();
+    assert!(
+        matches!(refused, AttestationError::UnknownRoot { .. }),
+        "{said}"
+    );
+    assert!(said.contains("keyledger token trust add FILE"), "{said}");
 }
 
 #[test]
