@@ -14,7 +14,8 @@
 //! - [`Custody`]: generates keys, signs, rewraps; the envelope's layout stands at [`Custody`].
 //! - [`NkeySigner`], [`Ed25519Signer`]: a signing key held open in memory.
 //! - [`UserSeed`], [`seal_to`], [`CurveKey`]: delivery of a secret to the one who may have it.
-//! - [`TaskKeys`], [`Custody::escrow`], [`Custody::release`]: a token's task, and its secrets.
+//! - [`TaskKeys`], [`Custody::escrow`], [`Custody::release`], [`Custody::release_management_key`]: a token's
+//!   task, and its secrets.
 //! - [`Custody::seal_openpgp_key`], [`Custody::open_openpgp_key`]: keys that decrypt mail, whichever token a person has.
 //! - [`openpgp`]: certificates whose certify key stays offline, subkeys on cards.
 //! - [`authority`]: the key of a certificate authority that is on no server.
@@ -71,7 +72,9 @@ pub use secret::{Passphrase, PassphraseError, Secret};
 pub use sign::SignError;
 pub use signer::{Ed25519Signer, NkeySigner};
 pub use task::{EscrowError, MAX_TOKEN_SECRETS_BYTES, TaskKeys};
-pub use token_secrets::{ManagementKeyAlgorithm, NotTokenSecrets, TokenSecrets};
+pub use token_secrets::{
+    ManagementKeyAlgorithm, NotTokenSecrets, TokenDigits, TokenManagementKey, TokenSecrets,
+};
 pub use user::{CredsError, UserSeed};
 
 /// The cryptographic provider could not do what cannot fail on a sound machine.

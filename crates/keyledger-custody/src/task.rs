@@ -9,12 +9,12 @@ use data_encoding::BASE64;
 use keyledger_domain::{Name, Purpose, Purposes};
 
 use crate::{
-    CurveKey, Delivery, DeliveryError, ProviderFailure,
+    CurveKey, Delivery, DeliveryError, NotTokenSecrets, ProviderFailure, TokenSecrets,
     custody::Custody,
     kdf,
     material::{Kind, MaterialContext, OpenError},
     seal_to,
-    secret::Key32,
+    secret::{Key32, Secret},
 };
 
 /// The largest sealed secrets of a token, in bytes.
@@ -44,6 +44,9 @@ pub enum EscrowError {
     /// It was not sealed to this task's curve key, or the receiver's is none.
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
+    /// What an agent put into custody is something else.
+    #[error(transparent)]
+    Other(#[from] NotTokenSecrets),
     /// What lies in custody does not open.
     #[error("opening the token's secrets")]
     Open(#[from] OpenError),
@@ -104,6 +107,26 @@ impl Custody {
         token: &Name,
         receiver: &str,
     ) -> Result<Delivery, EscrowError> {
+        Ok(seal_to(receiver, self.secrets_of(sealed, token)?.expose())?)
+    }
+
+    /// Gives the management key among a token's secrets, and nothing else of them, sealed to the holder of a curve nkey.
+    ///
+    /// # Errors
+    ///
+    /// [`EscrowError`].
+    pub fn release_management_key(
+        &self,
+        sealed: &[u8],
+        token: &Name,
+        receiver: &str,
+    ) -> Result<Delivery, EscrowError> {
+        let secrets = TokenSecrets::from_secret(&self.secrets_of(sealed, token)?)?;
+        let key = secrets.management_key_to_secret();
+        Ok(seal_to(receiver, key.expose())?)
+    }
+
+    fn secrets_of(&self, sealed: &[u8], token: &Name) -> Result<Secret, EscrowError> {
         let (kind, secrets) = self.unseal(sealed, &context(token))?;
         if kind != Kind::TokenSecrets {
             return Err(EscrowError::Open(OpenError::OtherKind {
@@ -111,7 +134,7 @@ impl Custody {
                 found: kind.as_str(),
             }));
         }
-        Ok(seal_to(receiver, secrets.expose())?)
+        Ok(secrets)
     }
 }
 

@@ -42,6 +42,29 @@ pub struct TokenSecrets {
     pub openpgp_reset_code: Option<Secret>,
 }
 
+/// One of the secrets of a token that are digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenDigits {
+    /// The PIV PUK.
+    Puk,
+    /// The OpenPGP admin PIN.
+    OpenpgpAdminPin,
+    /// The OpenPGP reset code.
+    OpenpgpResetCode,
+}
+
+/// The management key among a token's secrets: who only looks whether the token still has it is given nothing else.
+#[expect(
+    missing_debug_implementations,
+    reason = "a secret is never printed, not even redacted"
+)]
+pub struct TokenManagementKey {
+    /// 24 bytes.
+    pub key: Secret,
+    /// What it is a key of.
+    pub algorithm: ManagementKeyAlgorithm,
+}
+
 /// What should be a token's secrets is none: what was opened is something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("these are no token's secrets")]
@@ -60,6 +83,29 @@ struct Written<'a> {
     openpgp_admin_pin: Option<&'a str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     openpgp_reset_code: Option<&'a str>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenKey<'a> {
+    management_key: &'a str,
+    management_key_algorithm: ManagementKeyAlgorithm,
+}
+
+impl TokenManagementKey {
+    /// Reads it back from JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`NotTokenSecrets`] if it is not what [`TokenSecrets::management_key_to_secret`] writes.
+    pub fn from_secret(json: &Secret) -> Result<Self, NotTokenSecrets> {
+        let written: WrittenKey<'_> =
+            serde_json::from_slice(json.expose()).map_err(|_| NotTokenSecrets)?;
+        Ok(Self {
+            key: management_key(written.management_key)?,
+            algorithm: written.management_key_algorithm,
+        })
+    }
 }
 
 impl TokenSecrets {
@@ -89,14 +135,9 @@ impl TokenSecrets {
     pub fn from_secret(json: &Secret) -> Result<Self, NotTokenSecrets> {
         let written: Written<'_> =
             serde_json::from_slice(json.expose()).map_err(|_| NotTokenSecrets)?;
-        let key = HEXLOWER.decode(written.management_key.as_bytes());
-        let management_key = Secret::new(key.map_err(|_| NotTokenSecrets)?);
-        if management_key.expose().len() != 24 {
-            return Err(NotTokenSecrets);
-        }
         Ok(Self {
             puk: eight_digits(written.puk)?,
-            management_key,
+            management_key: management_key(written.management_key)?,
             management_key_algorithm: written.management_key_algorithm,
             openpgp_admin_pin: written.openpgp_admin_pin.map(eight_digits).transpose()?,
             openpgp_reset_code: written.openpgp_reset_code.map(eight_digits).transpose()?,
@@ -119,10 +160,60 @@ impl TokenSecrets {
         serde_json::to_writer(&mut json, &written).expect("strings are always JSON");
         Secret::new(json)
     }
+
+    /// Writes the management key alone as JSON, to be sealed: `management_key` (hex) and `management_key_algorithm`.
+    #[must_use]
+    pub fn management_key_to_secret(&self) -> Secret {
+        let key = Zeroizing::new(HEXLOWER.encode(self.management_key.expose()));
+        let mut json = Vec::with_capacity(JSON_BYTES);
+        let written = WrittenKey {
+            management_key: &key,
+            management_key_algorithm: self.management_key_algorithm,
+        };
+        serde_json::to_writer(&mut json, &written).expect("strings are always JSON");
+        Secret::new(json)
+    }
+
+    /// The same with one made anew: where the token refuses it. The others may be set by now.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderFailure`] if the system gives no random numbers.
+    pub fn with_another(mut self, which: TokenDigits) -> Result<Self, ProviderFailure> {
+        match which {
+            TokenDigits::Puk => self.puk = digits()?,
+            TokenDigits::OpenpgpAdminPin => self.openpgp_admin_pin = Some(digits()?),
+            TokenDigits::OpenpgpResetCode => self.openpgp_reset_code = Some(digits()?),
+        }
+        Ok(self)
+    }
 }
 
-/// Eight random digits, each as likely as the other.
+/// Eight random digits, each as likely as the other; none that a token may find too simple.
 fn digits() -> Result<Secret, ProviderFailure> {
+    loop {
+        let made = random_digits()?;
+        if !is_simple(made.expose()) {
+            return Ok(made);
+        }
+    }
+}
+
+/// True of what firmware 5.7 and later refuses where it is told to: one digit again and again, and what stands on lists of PINs that many
+/// people take. The lists are Yubico's, and not known here: so this is wider than they are. One in a few hundred is.
+fn is_simple(digits: &[u8]) -> bool {
+    let distinct = (b'0'..=b'9').filter(|digit| digits.contains(digit)).count();
+    let step = |pair: &[u8]| (10 + pair[1] - pair[0]) % 10;
+    let evenly = digits
+        .windows(3)
+        .all(|three| step(&three[..2]) == step(&three[1..]));
+    let (one, other) = digits.split_at(digits.len() / 2);
+    let mirrored = digits.iter().eq(digits.iter().rev());
+    let paired = digits.chunks(2).all(|pair| pair[0] == pair[pair.len() - 1]);
+    distinct < 4 || evenly || one == other || mirrored || paired
+}
+
+fn random_digits() -> Result<Secret, ProviderFailure> {
     let mut digits = Zeroizing::new(Vec::with_capacity(8));
     while digits.len() < 8 {
         let random = Secret::random(16)?;
@@ -132,6 +223,16 @@ fn digits() -> Result<Secret, ProviderFailure> {
         digits.extend(fair.map(|byte| b'0' + byte % 10).take(missing));
     }
     Ok(Secret::copy_of(&digits))
+}
+
+fn management_key(hex: &str) -> Result<Secret, NotTokenSecrets> {
+    let key = HEXLOWER.decode(hex.as_bytes());
+    let key = Secret::new(key.map_err(|_| NotTokenSecrets)?);
+    if key.expose().len() == 24 {
+        Ok(key)
+    } else {
+        Err(NotTokenSecrets)
+    }
 }
 
 fn text(digits: &Secret) -> &str {
@@ -169,6 +270,62 @@ mod tests {
                 bytes(&made.openpgp_reset_code)
             );
             assert_eq!(read.openpgp_admin_pin.is_some(), openpgp);
+        }
+    }
+
+    #[test]
+    fn the_management_key_alone_says_nothing_of_the_rest() {
+        let made = TokenSecrets::generate(ManagementKeyAlgorithm::Aes192, true).unwrap();
+        let json = made.management_key_to_secret();
+        assert!(json.expose().len() <= JSON_BYTES);
+        let said = std::str::from_utf8(json.expose()).unwrap();
+        assert!(!said.contains(text(&made.puk)) && !said.contains("puk"));
+        let read = TokenManagementKey::from_secret(&json).ok().unwrap();
+        assert_eq!(read.key.expose(), made.management_key.expose());
+        assert_eq!(read.algorithm, made.management_key_algorithm);
+        // Neither form is taken for the other.
+        assert!(TokenManagementKey::from_secret(&made.to_secret()).is_err());
+        assert!(TokenSecrets::from_secret(&json).is_err());
+    }
+
+    #[test]
+    fn one_is_made_anew_and_the_others_stay() {
+        let all = |secrets: &TokenSecrets| {
+            let bytes = |secret: &Option<Secret>| secret.as_ref().unwrap().expose().to_vec();
+            [
+                secrets.management_key.expose().to_vec(),
+                secrets.puk.expose().to_vec(),
+                bytes(&secrets.openpgp_admin_pin),
+                bytes(&secrets.openpgp_reset_code),
+            ]
+        };
+        let one_after_the_other = [
+            TokenDigits::Puk,
+            TokenDigits::OpenpgpAdminPin,
+            TokenDigits::OpenpgpResetCode,
+        ];
+        for (at, which) in one_after_the_other.into_iter().enumerate() {
+            let made = TokenSecrets::generate(ManagementKeyAlgorithm::Aes192, true).unwrap();
+            let before = all(&made);
+            let after = all(&made.with_another(which).unwrap());
+            let changed = (0..4).filter(|at| before[*at] != after[*at]);
+            assert!(changed.eq([at + 1]), "{which:?}");
+        }
+    }
+
+    #[test]
+    fn what_many_people_take_is_never_made() {
+        for simple in [
+            "00000000", "11111112", "12121212", "12345678", "87654321", "90123456", "13579135",
+            "12341234", "12344321", "11223344", "00110011", "12312312", "20202020",
+        ] {
+            assert!(is_simple(simple.as_bytes()), "{simple}");
+        }
+        for good in ["27182818", "31415926", "19283746", "12345679", "00011123"] {
+            assert!(!is_simple(good.as_bytes()), "{good}");
+        }
+        for _ in 0..2_000 {
+            assert!(!is_simple(digits().unwrap().expose()));
         }
     }
 

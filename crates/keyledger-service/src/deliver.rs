@@ -94,7 +94,8 @@ async fn secrets(shared: &Shared, order: &Order, done: &Done) -> Result<Vec<Seal
     let name = &done.history.name;
     match done.wrote.as_ref().map(|record| &record.event) {
         Some(Event::Token(token::Event::SecretsReleased(released))) => {
-            let given = tokens::release_at(shared, name, done.revision, &released.seal_to).await?;
+            let (all, receiver) = (tokens::Given::Everything, &released.seal_to);
+            let given = tokens::release_at(shared, name, done.revision, all, receiver).await?;
             // A retry that comes so late that they open nothing any more.
             let reused = || Rejection::MessageIdReused {
                 id: order.ids.command,

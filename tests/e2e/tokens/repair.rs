@@ -97,6 +97,60 @@ async fn a_blocked_pin_is_unblocked_and_released_secrets_are_made_anew() {
     let _ = shop.world.verify(&shop.admin).await;
 }
 
+/// A verification is given the management key at the token's home, and nothing else of what is in custody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_verification_sees_a_management_key_that_somebody_changed() {
+    let mut shop = Workshop::open(1).await;
+    shop.adopt(0).await;
+    shop.provision(0, "service").await;
+    shop.until_ended(0).await;
+    shop.is_provisioned(0).await;
+    let (name, curve) = (shop.name(0), CurveKey::generate().unwrap());
+    let approver = shop.somebody("grace", "approver").await;
+    let body = json!({ "reason": "to change it", "seal_to": curve.public_nkey() });
+    let done = approver.send("token.release", &name, body).await.unwrap();
+    let known = opened(&curve, &done);
+
+    shop.kill_agent();
+    let filed = shop.admin.send("token.verify", &name, json!({})).await;
+    let task = filed.unwrap()["command_id"].as_str().unwrap().to_owned();
+    let wanted = json!({
+        "report": "secrets_wanted", "serial": shop.token(0).serial(), "seal_to": curve.public_nkey(),
+    });
+    let reply = shop.as_agent().await.report(&task, wanted).await;
+    let given = opened(&curve, &json!({ "secrets": [reply["secrets"].clone()] }));
+    let expected = json!({
+        "management_key": known["management_key"],
+        "management_key_algorithm": known["management_key_algorithm"],
+    });
+    assert_eq!(given, expected);
+
+    // The very same task finds it to be the token's; the next one does not.
+    shop.start_agent();
+    let row = shop.until_ended(0).await;
+    assert_eq!(
+        row["last_task"]["done"],
+        true,
+        "{row:#}\n{}",
+        shop.agent_log()
+    );
+    let mut ykman = shop.tokens.ykman(&shop.token(0));
+    ykman.args(["piv", "access", "change-management-key", "-f", "-m"]);
+    ykman.arg(known["management_key"].as_str().unwrap());
+    ykman.args(["-n", "0102030405060708010203040506070801020304050607ff"]);
+    let changed = run(ykman, b"", Duration::from_secs(60)).await;
+    let _ = changed.expect_success();
+    shop.admin
+        .send("token.verify", &name, json!({}))
+        .await
+        .unwrap();
+    let row = shop.until_ended(0).await;
+    assert_eq!(row["last_task"]["done"], false, "{row:#}");
+    let fault = row["fault"].as_str().unwrap();
+    assert!(fault.contains("none that custody has"), "{fault}");
+    let _ = shop.world.verify(&shop.admin).await;
+}
+
 /// What the cancelled task set is doubtful to the ledger, and the token has it: the agent is given that too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_whose_rotation_was_cancelled_half_way_is_rotated_again() {

@@ -5,7 +5,7 @@ use aes::{
     cipher::{Array, BlockCipherDecrypt, BlockCipherEncrypt, KeyInit},
 };
 use des::TdesEde3;
-use keyledger_custody::{ManagementKeyAlgorithm, TokenSecrets};
+use keyledger_custody::{ManagementKeyAlgorithm, Secret, TokenManagementKey, TokenSecrets};
 use zeroize::Zeroizing;
 
 /// A PIV management key of 24 bytes; wiped behind it.
@@ -30,14 +30,14 @@ impl ManagementKey {
 
     /// That of a token's secrets.
     pub(crate) fn of(secrets: &TokenSecrets) -> Self {
+        Self::new(&secrets.management_key, secrets.management_key_algorithm)
+    }
+
+    fn new(key: &Secret, algorithm: ManagementKeyAlgorithm) -> Self {
         let mut bytes = Zeroizing::new([0; 24]);
-        let key = secrets.management_key.expose();
         // Custody makes and reads no other length.
-        bytes.copy_from_slice(key.first_chunk::<24>().expect("24 bytes"));
-        Self {
-            algorithm: secrets.management_key_algorithm,
-            bytes,
-        }
+        bytes.copy_from_slice(key.expose().first_chunk::<24>().expect("24 bytes"));
+        Self { algorithm, bytes }
     }
 
     /// The number of its algorithm (NIST SP 800-78-4 table 6-2, and Yubico's).
@@ -85,6 +85,12 @@ impl ManagementKey {
             }
         }
         Some(block)
+    }
+}
+
+impl From<&TokenManagementKey> for ManagementKey {
+    fn from(given: &TokenManagementKey) -> Self {
+        Self::new(&given.key, given.algorithm)
     }
 }
 

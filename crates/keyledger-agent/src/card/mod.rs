@@ -41,8 +41,6 @@ pub(crate) use holder::ask_scdaemon_to_let_go;
 pub(crate) use look::{all_slots, announcement};
 pub(crate) use looks::walked;
 pub(crate) use management_key::ManagementKey;
-pub(crate) use openpgp::{
-    FACTORY_ADMIN_PIN, FACTORY_OPENPGP_PIN, For, Import, Openpgp, OpenpgpKey,
-};
+pub(crate) use openpgp::{FACTORY_ADMIN_PIN, For, Import, Openpgp, OpenpgpKey};
 pub(crate) use piv::{FACTORY_PIN, FACTORY_PUK, Piv, Tries};
 pub(crate) use reader::open;

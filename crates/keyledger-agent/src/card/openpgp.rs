@@ -14,8 +14,6 @@ use super::{
     tlv,
 };
 
-/// The user's PIN that tokens leave the factory with.
-pub(crate) const FACTORY_OPENPGP_PIN: &[u8] = b"123456";
 /// The admin's PIN that tokens leave the factory with.
 pub(crate) const FACTORY_ADMIN_PIN: &[u8] = b"12345678";
 
@@ -146,43 +144,46 @@ impl<'a> Openpgp<'a> {
         self.compare(command.with(pin), Reference::OpenpgpAdminPin)
     }
 
-    /// Changes the user's PIN, by the old one.
-    pub(crate) fn change_pin(&mut self, old: &[u8], new: &[u8]) -> Result<(), CardError> {
-        let command = Apdu::new(
-            "CHANGE REFERENCE DATA of the OpenPGP PIN",
-            [0, 0x24, 0, 0x81],
-        );
-        self.compare(command.with(&joined(old, new)), Reference::OpenpgpPin)
-    }
-
     /// Changes the admin's PIN, by the old one.
     pub(crate) fn change_admin_pin(&mut self, old: &[u8], new: &[u8]) -> Result<(), CardError> {
         let command = Apdu::new(
             "CHANGE REFERENCE DATA of the OpenPGP admin PIN",
             [0, 0x24, 0, 0x83],
         );
-        self.compare(command.with(&joined(old, new)), Reference::OpenpgpAdminPin)
+        let what = Reference::OpenpgpAdminPin;
+        match self.compare(command.with(&joined(old, new)), what) {
+            Err(error) => Err(too_simple(error, what)),
+            done => done,
+        }
     }
 
     /// Sets the user's PIN, blocked or not. Needs the admin's.
     pub(crate) fn unblock_pin(&mut self, pin: &[u8]) -> Result<(), CardError> {
         let command = Apdu::new("RESET RETRY COUNTER of OpenPGP", [0, 0x2c, 0x02, 0x81]);
-        let command = command.with(pin).sensitive();
-        command.send(self.line)?.success().map(drop)
+        self.set(command.with(pin), Reference::OpenpgpPin)
     }
 
     /// Sets the reset code. Needs the admin's PIN.
     pub(crate) fn set_reset_code(&mut self, code: &[u8]) -> Result<(), CardError> {
         let command = Apdu::new("PUT DATA of the reset code", [0, 0xda, 0, 0xd3]);
-        let command = command.with(code).sensitive();
+        self.set(command.with(code), Reference::OpenpgpResetCode)
+    }
+
+    /// Sets how often PIN and reset code, and the admin's PIN, may be wrong; they themselves stay (only the YubiKey NEO took the factory's,
+    /// which is too old for everything here). Needs the admin's PIN.
+    pub(crate) fn set_tries(&mut self, pin: u8, admin_pin: u8) -> Result<(), CardError> {
+        let command = Apdu::new("SET PIN RETRIES of OpenPGP", [0, 0xf2, 0, 0]);
+        let command = command.with(&[pin, pin, admin_pin]);
         command.send(self.line)?.success().map(drop)
     }
 
-    /// Sets how often PIN, reset code and admin PIN may be wrong; some firmware sets them to the factory's too. Needs the admin's PIN.
-    pub(crate) fn set_tries(&mut self, each: u8) -> Result<(), CardError> {
-        let command = Apdu::new("SET PIN RETRIES of OpenPGP", [0, 0xf2, 0, 0]);
-        let command = command.with(&[each; 3]);
-        command.send(self.line)?.success().map(drop)
+    /// Sets what the card may find too simple.
+    fn set(&mut self, command: Apdu, what: Reference) -> Result<(), CardError> {
+        let answer = command.sensitive().send(self.line)?;
+        answer
+            .success()
+            .map(drop)
+            .map_err(|error| too_simple(error, what))
     }
 
     /// The key of a role; nothing if there is none, or its making was cut off before its fingerprint was written.
@@ -386,6 +387,17 @@ impl<'a> Openpgp<'a> {
         let inner = tlv::find(&shown, 0x6e).unwrap_or(&shown);
         let objects = tlv::find(inner, 0x73).ok_or(CardError::Malformed(NAME))?;
         Ok(objects.to_vec())
+    }
+}
+
+/// What is refused of a new PIN is the PIN itself. Which status says so depends on the series, as with PIV.
+fn too_simple(error: CardError, what: Reference) -> CardError {
+    match error {
+        CardError::Status {
+            status: 0x6985 | 0x6a80,
+            ..
+        } => CardError::TooSimple(what),
+        error => error,
     }
 }
 

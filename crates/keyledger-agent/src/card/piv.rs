@@ -241,7 +241,7 @@ impl Piv {
     /// The DER certificate of the attestation key, slot f9.
     pub(crate) fn attester(&mut self) -> Result<Vec<u8>, CardError> {
         const NAME: &str = "GET DATA of the attestation certificate";
-        let read = self.read_certificate(NAME, &[0x5f, 0xff, 0x01])?;
+        let read = self.read_certificate(NAME, &ATTESTER)?;
         read.ok_or(CardError::Nothing(NAME))
     }
 
@@ -270,11 +270,17 @@ impl Piv {
     }
 
     /// True if it holds a data object that a person or a program put there. Needs the PIN, behind which some of them are.
+    ///
+    /// PIV lists no objects, and takes any number from 5f0000 to 5fffff: a minute of questions, five of them over NFC. So those are asked
+    /// for that people and programs use: of each of the standard's, Yubico's and the lowest, all 256.
     pub(crate) fn has_objects(&mut self) -> Result<bool, CardError> {
-        for [high, low] in OBJECTS {
-            let name = "GET DATA of an object";
-            if self.read_object(name, &[0x5f, high, low])?.is_some() {
-                return Ok(true);
+        for high in OBJECTS {
+            for low in 0..=u8::MAX {
+                let tag = [0x5f, high, low];
+                let name = "GET DATA of an object";
+                if tag != ATTESTER && self.read_object(name, &tag)?.is_some() {
+                    return Ok(true);
+                }
             }
         }
         Ok(false)
@@ -367,26 +373,12 @@ impl Piv {
     }
 }
 
-/// Objects beside certificates, by the bytes behind 5f: the identifier, capabilities, the security object, the key history, the signer
-/// of secure messaging, the pairing code; what only the PIN opens; Yubico's and Microsoft's own.
-const OBJECTS: [[u8; 2]; 16] = [
-    [0xc1, 0x02],
-    [0xc1, 0x07],
-    [0xc1, 0x06],
-    [0xc1, 0x0c],
-    [0xc1, 0x22],
-    [0xc1, 0x23],
-    [0xc1, 0x03],
-    [0xc1, 0x08],
-    [0xc1, 0x09],
-    [0xc1, 0x21],
-    [0xff, 0x00],
-    [0xff, 0x10],
-    [0xff, 0x11],
-    [0xff, 0x12],
-    [0xff, 0x13],
-    [0xff, 0x14],
-];
+/// Where objects are looked for, by the byte behind 5f: the standard's (NIST SP 800-73-4 part 1 table 3), Yubico's and Microsoft's, and the
+/// first that nobody gave a meaning to.
+const OBJECTS: [u8; 3] = [0xc1, 0xff, 0x00];
+
+/// The object of the attestation key's certificate, which every token has from the factory.
+const ATTESTER: [u8; 3] = [0x5f, 0xff, 0x01];
 
 /// The object of the key history (NIST SP 800-73-4 part 1 table 3).
 const KEY_HISTORY: [u8; 3] = [0x5f, 0xc1, 0x0c];

@@ -143,6 +143,7 @@ pub fn walk_within(
         pin_is_unproved: false,
         openpgp_pin: None,
         secrets: None,
+        made_anew: 0,
     };
     let halt = match walk.run() {
         Ok(end) => return Ok(end),
@@ -192,6 +193,8 @@ struct Walk<'a> {
     openpgp_pin: Option<Secret>,
     /// The token's secrets, once they are known.
     secrets: Option<TokenSecrets>,
+    /// How often the token found them too simple.
+    made_anew: u8,
 }
 
 /// Why a step does not go on.
@@ -261,6 +264,7 @@ impl Walk<'_> {
         self.announce(None)?;
         self.ask_for_pin()?;
         self.check_ways_in()?;
+        self.check_management_key()?;
         self.prove(&profile)
     }
 

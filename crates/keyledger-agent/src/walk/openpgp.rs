@@ -21,36 +21,43 @@ use super::{
     proof::{authenticated, base64},
     ways_in::WaysIn,
 };
-use crate::card::{
-    CardError, FACTORY_ADMIN_PIN, FACTORY_OPENPGP_PIN, For, Openpgp, OpenpgpKey, Piv, Reference,
-};
+use crate::card::{CardError, FACTORY_ADMIN_PIN, For, Openpgp, OpenpgpKey, Piv, Reference};
 
 /// The new admin PIN may be set.
 const ADMIN_TRIED: &str = "admin.tried";
 
+/// How often the admin PIN may be wrong while it is changed: as often as the applet counts.
+const ADMIN_TRIES: u8 = 15;
+
 impl Walk<'_> {
     /// Sets the PINs of the OpenPGP applet: the person's is that of PIV, so that there is one to remember.
     pub(super) fn set_openpgp_secrets(&mut self, plan: &OpenpgpPlan) -> Result<(), Halt> {
-        self.at_token(|walk, piv| piv.with_openpgp(|card| walk.set_openpgp_pins(card, plan)))
+        self.at_token(|walk, piv| {
+            walk.set_pin_anew(piv)?;
+            piv.with_openpgp(|card| walk.set_openpgp_pins(card, plan))
+        })
     }
 
-    /// The applet does not say which PINs it has: ours is tried first, the factory's only if it is not that. The try comes back with
-    /// the right one.
-    fn set_openpgp_pins(&self, card: &mut Openpgp<'_>, plan: &OpenpgpPlan) -> Result<(), Halt> {
+    /// The applet does not say which PINs it has: ours is tried only where it may be set, and the factory's if it is not that. How often
+    /// they may be wrong is set behind that: with a single try, none would be left to find out.
+    fn set_openpgp_pins(&mut self, card: &mut Openpgp<'_>, plan: &OpenpgpPlan) -> Result<(), Halt> {
+        let maybe_set = self.desk.kept(ADMIN_TRIED)?.is_some();
+        if !maybe_set {
+            let mark = Secret::new(b"tried".to_vec());
+            self.desk.keep(ADMIN_TRIED, &mark)?;
+        }
         let (admin, code) = self.openpgp_secrets()?;
-        if !is_right(card.verify_admin_pin(admin.expose()))? {
-            card.verify_admin_pin(FACTORY_ADMIN_PIN)?;
-            // Some firmware sets the factory's PINs by this: so it goes first.
-            card.set_tries(plan.retries)?;
+        if !maybe_set || !is_right(card.verify_admin_pin(admin.expose()))? {
             card.change_admin_pin(FACTORY_ADMIN_PIN, admin.expose())?;
             card.verify_admin_pin(admin.expose())?;
         }
-        card.set_reset_code(code.expose())?;
+        // Whatever it was before, and without a try of it.
         let pin = self.pin()?;
-        if !is_right(card.verify_pin(pin.expose(), For::Using))? {
-            card.change_pin(FACTORY_OPENPGP_PIN, pin.expose())?;
-            card.verify_pin(pin.expose(), For::Using)?;
-        }
+        card.unblock_pin(pin.expose())?;
+        card.set_tries(plan.retries, plan.retries)?;
+        card.set_reset_code(code.expose())?;
+        card.verify_pin(pin.expose(), For::Using)?;
+        card.verify_admin_pin(admin.expose())?;
         let tries = card.tries()?;
         if (tries.pin, tries.admin_pin) == (plan.retries, plan.retries) {
             return Ok(());
@@ -249,12 +256,33 @@ impl Walk<'_> {
         })
     }
 
-    /// Sets the new admin PIN and reset code, by the old admin PIN. The applet does not say which it has: the new one is tried only where
-    /// it may have been set.
-    pub(super) fn rotate_openpgp(&mut self, piv: &mut Piv, old: &WaysIn) -> Result<(), Halt> {
-        if old.admin_pins().next().is_none() {
-            return Ok(());
+    /// Lets the admin PIN be wrong often, before any secret is set: it is not known which it is once a change of it was cut off. While it has
+    /// as few tries as its profile says, no rotation is under way, and it is that of the secrets whose management key fits.
+    pub(super) fn lift_openpgp_tries(&mut self, piv: &mut Piv, old: &WaysIn) -> Result<(), Halt> {
+        if self.desk.kept(ADMIN_TRIED)?.is_some() {
+            return Ok(()); // this very task did, and may have set it back
         }
+        let retries = self.profile()?.openpgp.as_ref().map(|plan| plan.retries);
+        let (Some(retries), Some(admin)) = (retries, old.admin_pins().next()) else {
+            return Ok(());
+        };
+        piv.with_openpgp(|card| {
+            let lifted = card.tries()?.admin_pin > retries;
+            if lifted || retries >= ADMIN_TRIES || !is_right(card.verify_admin_pin(admin.expose()))?
+            {
+                return Ok(());
+            }
+            Ok(card.set_tries(retries, ADMIN_TRIES)?)
+        })
+    }
+
+    /// Sets the new admin PIN and reset code, by the old admin PIN, and how often it may be wrong as before. The applet does not say which it
+    /// has: the new one is tried only where it may have been set.
+    pub(super) fn rotate_openpgp(&mut self, piv: &mut Piv, old: &WaysIn) -> Result<(), Halt> {
+        let retries = self.profile()?.openpgp.as_ref().map(|plan| plan.retries);
+        let Some(retries) = retries.filter(|_| old.admin_pins().next().is_some()) else {
+            return Ok(());
+        };
         let maybe_set = self.desk.kept(ADMIN_TRIED)?.is_some();
         if !maybe_set {
             let mark = Secret::new(b"tried".to_vec());
@@ -266,7 +294,8 @@ impl Walk<'_> {
                 change_admin_pin(card, old, new)?;
                 card.verify_admin_pin(new.expose())?;
             }
-            Ok(card.set_reset_code(code.expose())?)
+            card.set_reset_code(code.expose())?;
+            Ok(card.set_tries(retries, retries)?)
         })
     }
 

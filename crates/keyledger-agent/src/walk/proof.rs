@@ -130,12 +130,12 @@ impl Walk<'_> {
             return Ok(!shown.factory);
         };
         let puk = secrets.puk.expose();
-        piv.change_puk(puk, puk)?;
+        give_puk(piv, puk)?;
         if self.puk_tries(piv)?.left < 2 {
             return Ok(!shown.factory);
         }
         let refused = is_refused(piv.change_puk(FACTORY_PUK, FACTORY_PUK))?;
-        piv.change_puk(puk, puk)?;
+        give_puk(piv, puk)?;
         Ok(refused)
     }
 }
@@ -151,9 +151,18 @@ fn refuses_factory_management_key(piv: &mut Piv) -> Result<bool, Halt> {
     }
 }
 
+/// Gives the right PUK, by setting it to what it is: that gives all tries back. A token may find it too simple by now: then it was right.
+fn give_puk(piv: &mut Piv, puk: &[u8]) -> Result<(), CardError> {
+    match piv.change_puk(puk, puk) {
+        Err(CardError::TooSimple(_)) => Ok(()),
+        given => given,
+    }
+}
+
 fn is_refused(tried: Result<(), CardError>) -> Result<bool, Halt> {
     match tried {
-        Ok(()) => Ok(false),
+        // What is too simple as a new one was right as the old one.
+        Ok(()) | Err(CardError::TooSimple(_)) => Ok(false),
         Err(CardError::Wrong { .. } | CardError::Blocked(_)) => Ok(true),
         Err(error) => Err(error.into()),
     }

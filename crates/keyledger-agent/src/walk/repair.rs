@@ -59,6 +59,7 @@ impl Walk<'_> {
         }
         let proofs = self.prove_keys(&profile)?;
         self.make_secrets(&profile)?;
+        self.at_token(|walk, piv| walk.lift_openpgp_tries(piv, &old))?;
         self.at_token(|walk, piv| walk.rotate_management_key(piv, &old))?;
         if self.desk.kept(PUK_SET)?.is_none() {
             self.at_token(|walk, piv| walk.rotate_puk(piv, &old, &profile.pin))?;

@@ -1,7 +1,7 @@
 //! PUK, management key and PIN: into custody first, then onto the token.
 
 use data_encoding::BASE64;
-use keyledger_custody::{ManagementKeyAlgorithm, Secret, TokenSecrets, seal_to};
+use keyledger_custody::{ManagementKeyAlgorithm, Secret, TokenDigits, TokenSecrets, seal_to};
 use keyledger_domain::token::{
     FailureCode, Firmware, PinRules, Profile, Prompt, Report, SecretsSealed, TaskKind,
 };
@@ -19,8 +19,14 @@ const TAKEN: &str = "secrets.taken";
 /// From this firmware on, management keys can be of AES.
 const AES: Firmware = Firmware::new(5, 4, 2);
 
+/// The PIN was chosen anew after another was set: it is set by the PUK.
+const PIN_ANEW: &str = "pin.anew";
+
 /// How often a PIN against the rules may be chosen.
 const BAD_PINS: u8 = 5;
+
+/// How often a token may find simple what was made at random, before it is no question of rules.
+const BAD_SECRETS: u8 = 5;
 
 impl Walk<'_> {
     /// Makes the token's secrets, once a task, and waits until custody has them.
@@ -43,7 +49,8 @@ impl Walk<'_> {
     }
 
     fn deliver_secrets(&mut self, secrets: &TokenSecrets) -> Result<(), Halt> {
-        if self.desk.kept(TAKEN)?.is_some() {
+        let taken = self.desk.kept(TAKEN)?;
+        if taken.is_some_and(|mark| !mark.expose().is_empty()) {
             return Ok(());
         }
         let kept = self.desk.kept(SEALED)?;
@@ -64,6 +71,35 @@ impl Walk<'_> {
         };
         self.ask(Report::SecretsSealed(sealed))?;
         self.desk.keep(TAKEN, &Secret::new(b"taken".to_vec()))?;
+        Ok(())
+    }
+
+    /// Makes another in place of one that was made and that the token finds too simple; the others stay, which may be set by now. What was
+    /// made before stays in custody until the task ends.
+    pub(super) fn make_another(&mut self, which: Reference) -> Result<(), Halt> {
+        let which = match which {
+            Reference::OpenpgpAdminPin => TokenDigits::OpenpgpAdminPin,
+            Reference::OpenpgpResetCode => TokenDigits::OpenpgpResetCode,
+            Reference::Puk | Reference::Pin | Reference::OpenpgpPin => TokenDigits::Puk,
+        };
+        let known = self.secrets.take();
+        let known =
+            known.ok_or_else(|| Halt::misbehaved("it finds what nobody made too simple"))?;
+        self.made_anew += 1;
+        if self.made_anew > BAD_SECRETS {
+            let detail = format!("it finds {BAD_SECRETS} secrets made at random too simple");
+            return Err(Halt::misbehaved(detail));
+        }
+        let others = known
+            .with_another(which)
+            .map_err(|error| Halt::misbehaved(error.to_string()))?;
+        // Should this be cut off, the ones of before are only delivered again.
+        for of_before in [TAKEN, SEALED] {
+            self.desk.keep(of_before, &Secret::new(Vec::new()))?;
+        }
+        self.desk.keep(SECRETS, &others.to_secret())?;
+        self.deliver_secrets(&others)?;
+        self.secrets = Some(others);
         Ok(())
     }
 
@@ -93,16 +129,28 @@ impl Walk<'_> {
         Err(crate::desk::DeskError::Declined.into())
     }
 
-    /// Has another PIN chosen: the token finds the first too simple.
+    /// Has another PIN chosen: the token finds the first too simple. One applet may have taken it before the other did not.
     pub(super) fn choose_another_pin(&mut self) -> Result<(), Halt> {
         let rules = self.profile()?.pin;
         for _ in 0..BAD_PINS {
             let pin = self.desk.another_pin(self.serial, &rules)?;
             if is_allowed(&pin, &rules) {
+                self.desk.keep(PIN_ANEW, &Secret::new(b"anew".to_vec()))?;
                 return self.know_pin(pin);
             }
         }
         Err(crate::desk::DeskError::Declined.into())
+    }
+
+    /// Sets the PIN that was chosen anew, whichever was set before; only while it is provisioned, with a PUK of its own.
+    pub(super) fn set_pin_anew(&mut self, piv: &mut Piv) -> Result<(), Halt> {
+        if self.desk.kept(PIN_ANEW)?.is_none() {
+            return Ok(());
+        }
+        let (Some(secrets), Some(pin)) = (&self.secrets, &self.pin) else {
+            return Err(Halt::misbehaved("the secrets are not made yet"));
+        };
+        Ok(piv.unblock_pin(secrets.puk.expose(), pin.expose())?)
     }
 
     /// What can be seen of PUK and management key without their values: a verification looks at both.
@@ -160,7 +208,7 @@ impl Walk<'_> {
         if factory {
             piv.set_management_key(&ours)?;
         }
-        Ok(())
+        self.set_pin_anew(piv)
     }
 
     /// What the token shows, after it was told.

@@ -131,7 +131,10 @@ impl Walk<'_> {
                 what: Reference::OpenpgpPin,
                 tries,
             } => self.openpgp_pin = Some(self.another_pin(Reference::OpenpgpPin, tries)?),
-            CardError::TooSimple(Reference::Pin) => self.choose_another_pin()?,
+            CardError::TooSimple(Reference::Pin | Reference::OpenpgpPin) => {
+                self.choose_another_pin()?;
+            }
+            CardError::TooSimple(made) => self.make_another(made)?,
             CardError::Blocked(Reference::Pin) if self.may_unblock() => {
                 self.unblock_with_own_puk()?;
             }

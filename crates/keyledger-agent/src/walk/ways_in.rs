@@ -4,7 +4,7 @@
 //! its own and some of those before it. So the management key that fits says from which task on the others cannot be.
 
 use data_encoding::BASE64;
-use keyledger_custody::{CurveKey, Delivery, Secret, TokenSecrets};
+use keyledger_custody::{CurveKey, Delivery, Secret, TokenManagementKey, TokenSecrets};
 use keyledger_domain::token::{FailureCode, Report, SecretsWanted};
 use keyledger_wire::Sealed;
 
@@ -99,8 +99,52 @@ impl Walk<'_> {
         Ok(ways)
     }
 
+    /// Whether the management key is one that custody has: of the right algorithm, it may still be another. Nothing is found out where the
+    /// service gives none.
+    pub(super) fn check_management_key(&mut self) -> Result<(), Halt> {
+        let (curve, given) = self.given()?;
+        let keys = given.into_iter().map(|sealed| {
+            let json = delivered(&curve, sealed)?;
+            TokenManagementKey::from_secret(&json).map_err(|error| unreadable(&error))
+        });
+        let keys = keys.collect::<Result<Vec<_>, _>>()?;
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let fits = self.at_token(|_, piv| {
+            for key in &keys {
+                match piv.authenticate(&ManagementKey::from(key)) {
+                    Ok(()) => return Ok(true),
+                    Err(CardError::ManagementKey) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            Ok(false)
+        })?;
+        if fits {
+            return Ok(());
+        }
+        let detail = "its management key is none that custody has: somebody changed it";
+        Err(Halt::Fail(
+            FailureCode::ManagementKeyUnknown,
+            detail.to_owned(),
+        ))
+    }
+
     /// The secrets as custody has them, from the oldest to the newest.
     fn given_secrets(&mut self) -> Result<Vec<TokenSecrets>, Halt> {
+        let (curve, given) = self.given()?;
+        if given.is_empty() {
+            return Err(unreadable(&"the service gave none"));
+        }
+        given
+            .into_iter()
+            .map(|sealed| open(&curve, sealed))
+            .collect()
+    }
+
+    /// What custody gives, from the oldest to the newest, and the key that opens it.
+    fn given(&mut self) -> Result<(CurveKey, Vec<Sealed>), Halt> {
         let curve = match self.desk.kept(CURVE)? {
             Some(seed) => CurveKey::from_seed(&seed).map_err(|error| unreadable(&error))?,
             None => {
@@ -113,14 +157,9 @@ impl Walk<'_> {
             serial: self.serial,
             seal_to: curve.public_nkey().into(),
         }))?;
-        let proved = reply
-            .secrets
-            .ok_or_else(|| unreadable(&"the service gave none"))?;
         let doubtful = reply.doubtful_secrets.into_iter().rev();
-        let opened = std::iter::once(proved)
-            .chain(doubtful)
-            .map(|sealed| open(&curve, sealed));
-        opened.collect()
+        let given = reply.secrets.into_iter().chain(doubtful).collect();
+        Ok((curve, given))
     }
 }
 
@@ -137,13 +176,17 @@ fn fitting(all: &[TokenSecrets], piv: &mut Piv) -> Result<Option<usize>, CardErr
 }
 
 fn open(curve: &CurveKey, sealed: Sealed) -> Result<TokenSecrets, Halt> {
+    let json = delivered(curve, sealed)?;
+    TokenSecrets::from_secret(&json).map_err(|error| unreadable(&error))
+}
+
+fn delivered(curve: &CurveKey, sealed: Sealed) -> Result<Secret, Halt> {
     let ciphertext = BASE64.decode(sealed.sealed.as_bytes());
     let opened = curve.open(&Delivery {
         sender: sealed.sender,
         ciphertext: ciphertext.map_err(|error| unreadable(&error))?,
     });
-    let json = opened.map_err(|error| unreadable(&error))?;
-    TokenSecrets::from_secret(&json).map_err(|error| unreadable(&error))
+    opened.map_err(|error| unreadable(&error))
 }
 
 fn unreadable(error: &dyn std::fmt::Display) -> Halt {

@@ -1,10 +1,11 @@
 //! The OpenPGP half of a person's token.
 
+use keyledger_agent::walk::WalkEnd;
 use keyledger_domain::{
     Algorithm,
     token::{Profile, Prompt, Report, Slot, TaskKind},
 };
-use keyledger_testkit::token::VirtualTokens;
+use keyledger_testkit::token::{Fault, VirtualTokens, When};
 
 use crate::{
     desk::{Kill, TestDesk},
@@ -16,7 +17,7 @@ fn person() -> TestDesk {
 }
 
 /// Only what this is about, and the PIV key that vouches, so that a walk is short.
-fn openpgp_only(algorithms: [Algorithm; 3], touch: bool) -> Profile {
+pub(crate) fn openpgp_only(algorithms: [Algorithm; 3], touch: bool) -> Profile {
     let mut profile = Profile::shipped("person").unwrap();
     profile.piv.retain(|slot, _| *slot == Slot::AUTHENTICATION);
     profile
@@ -159,5 +160,87 @@ fn secrets_are_rotated_and_a_pin_unblocked_in_both_applets_and_a_reset_empties_b
             (state.sign, state.decrypt, state.authenticate),
             (None, None, None)
         );
+    });
+}
+
+/// With a single try there is none to find out whether a change of the admin PIN that was cut off was made.
+#[test]
+fn an_admin_pin_with_a_single_try_is_not_blocked_by_a_pull() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let algorithms = [Algorithm::Ed25519, Algorithm::X25519, Algorithm::Ed25519];
+        let mut profile = openpgp_only(algorithms, false);
+        profile.openpgp.as_mut().unwrap().retries = 1;
+        // CHANGE REFERENCE DATA is PUK, PIN, admin PIN in a provisioning; PUK, admin PIN in a rotation. Then the PIN by the admin's, and the
+        // retries, once or twice.
+        let provisioning = [(0x24, 3), (0x2c, 1), (0xf2, 1)];
+        let rotation = [(0xf2, 1), (0xff, 1), (0x24, 1), (0x24, 2), (0xf2, 2)];
+        let cuts = |all: &[(u8, u32)]| {
+            let both = |(instruction, nth)| {
+                [When::Before, When::After].map(|when| (instruction, nth, when))
+            };
+            all.iter().copied().flat_map(both).collect::<Vec<_>>()
+        };
+        let mut desk = TestDesk::with_task(TaskKind::Provision, Some(profile.clone()));
+        let hand = token.clone();
+        desk.while_waiting = Some(Box::new(move || hand.insert()));
+        for (kind, cuts) in [
+            (TaskKind::Provision, cuts(&provisioning)),
+            (TaskKind::RotateSecrets, cuts(&rotation)),
+        ] {
+            for (instruction, nth, when) in cuts {
+                desk.file(kind);
+                if kind == TaskKind::Provision {
+                    desk.service.keys_made.clear();
+                }
+                token.fault(Fault::Remove {
+                    instruction,
+                    nth,
+                    when,
+                });
+                desk.walk_to_proof(&token);
+                let state = token.state();
+                assert_eq!(state.faults_left, 0, "{kind:?} {instruction:02x} {nth}");
+                assert_provisioned(&desk, &token);
+                let openpgp = state.openpgp;
+                let left = (openpgp.pin_tries_left, openpgp.admin_pin_tries_left);
+                assert_eq!(left, (1, 1), "{kind:?} {instruction:02x} {nth} {when:?}");
+            }
+        }
+    });
+}
+
+/// Cancelled, its journal is gone: how often the admin PIN may be wrong says that it is not known which it is.
+#[test]
+fn an_admin_pin_with_a_single_try_is_found_again_after_a_rotation_that_was_cancelled() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let algorithms = [Algorithm::Ed25519, Algorithm::X25519, Algorithm::Ed25519];
+        let mut profile = openpgp_only(algorithms, false);
+        profile.openpgp.as_mut().unwrap().retries = 1;
+        let mut desk = TestDesk::with_task(TaskKind::Provision, Some(profile));
+        desk.walk_to_proof(&token);
+        for (instruction, nth) in [(0xf2, 1), (0xff, 1), (0x24, 1), (0x24, 2), (0xf2, 2)] {
+            for when in [When::Before, When::After] {
+                desk.file(TaskKind::RotateSecrets);
+                token.fault(Fault::Remove {
+                    instruction,
+                    nth,
+                    when,
+                });
+                desk.patience.interruptions = 0;
+                let end = desk.walk(&token).unwrap();
+                assert!(matches!(end, WalkEnd::Failed { .. }), "{end:?}");
+                desk.patience.interruptions = 50;
+                token.insert();
+                for kind in [TaskKind::Unblock, TaskKind::RotateSecrets] {
+                    desk.file(kind);
+                    desk.walk_to_proof(&token);
+                }
+                assert_provisioned(&desk, &token);
+                let left = token.state().openpgp.admin_pin_tries_left;
+                assert_eq!(left, 1, "{instruction:02x} {nth} {when:?}");
+            }
+        }
     });
 }

@@ -3,13 +3,17 @@
 use std::{path::Path, time::Duration};
 
 use keyledger_agent::walk::WalkEnd;
-use keyledger_custody::{ManagementKeyAlgorithm, TokenSecrets};
-use keyledger_domain::token::{FailureCode, Profile, Prompt, TaskKind};
-use keyledger_testkit::token::{Fault, Firmware, Token, Touch, VirtualTokens};
+use keyledger_custody::{ManagementKeyAlgorithm, Secret, TokenSecrets};
+use keyledger_domain::{
+    Algorithm,
+    token::{FailureCode, Profile, Prompt, TaskKind},
+};
+use keyledger_testkit::token::{Fault, Firmware, NewSecret, Token, Touch, VirtualTokens};
 
 use crate::{
     desk::{OTHER_PIN, PIN, TestDesk},
     end::assert_provisioned,
+    openpgp::openpgp_only,
 };
 
 fn failed(desk: &TestDesk, end: &WalkEnd) -> (FailureCode, String) {
@@ -215,6 +219,87 @@ fn a_pin_that_the_token_finds_too_simple_is_chosen_anew() {
     });
 }
 
+/// What nobody chose is made anew by itself; what a person chose, the person chooses anew, for both applets.
+#[test]
+fn whatever_a_token_finds_too_simple_is_made_or_chosen_anew() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let profile = openpgp_only(
+            [Algorithm::Ed25519, Algorithm::X25519, Algorithm::Ed25519],
+            false,
+        );
+        for (secret, status) in [
+            (NewSecret::Puk, 0x6985),
+            (NewSecret::Puk, 0x6a80),
+            (NewSecret::OpenPgpAdminPin, 0x6985),
+            (NewSecret::OpenPgpResetCode, 0x6985),
+            (NewSecret::OpenPgpPin, 0x6985),
+        ] {
+            let mut desk = TestDesk::with_task(TaskKind::Provision, Some(profile.clone()));
+            for kind in [
+                TaskKind::Provision,
+                TaskKind::RotateSecrets,
+                TaskKind::Unblock,
+            ] {
+                desk.file(kind);
+                token.fault(Fault::FindsTooSimple {
+                    secret,
+                    times: 2,
+                    status,
+                });
+                desk.walk_to_proof(&token);
+                // A rotation sets no PIN, and an unblocking nothing else.
+                token.clear_faults();
+                let known = desk.service.secrets.as_ref().unwrap();
+                let text = |secret: &Secret| String::from_utf8(secret.expose().to_vec()).unwrap();
+                assert!(token.puk_is(&text(&known.puk)), "{secret:?} {kind:?}");
+                let (admin, code) = (&known.openpgp_admin_pin, &known.openpgp_reset_code);
+                assert!(token.openpgp_admin_pin_is(&text(admin.as_ref().unwrap())));
+                assert!(token.openpgp_reset_code_is(&text(code.as_ref().unwrap())));
+                let anew = secret == NewSecret::OpenPgpPin;
+                let pin = if anew { OTHER_PIN } else { PIN };
+                assert!(
+                    token.pin_is(pin) && token.openpgp_pin_is(pin),
+                    "{secret:?} {kind:?}"
+                );
+                desk.types = pin.to_owned();
+            }
+        }
+    });
+}
+
+/// It is no end in itself: a token that takes nothing is broken.
+#[test]
+fn a_token_that_finds_everything_too_simple_is_given_up() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let (secret, status) = (NewSecret::Puk, 0x6985);
+        token.fault(Fault::FindsTooSimple {
+            secret,
+            times: 100,
+            status,
+        });
+        let mut desk = TestDesk::provision("service");
+        let end = desk.walk(&token).unwrap();
+        let (code, detail) = failed(&desk, &end);
+        assert_eq!(code, FailureCode::Misbehaved);
+        assert!(detail.contains("made at random too simple"), "{detail}");
+    });
+}
+
+#[test]
+fn a_token_with_pin_complexity_switched_on_is_provisioned_and_rotated() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        token.fault(Fault::PinComplexity);
+        let mut desk = TestDesk::provision("service");
+        desk.walk_to_proof(&token);
+        desk.file(TaskKind::RotateSecrets);
+        desk.walk_to_proof(&token);
+        assert_provisioned(&desk, &token);
+    });
+}
+
 fn ykman(tokens: &VirtualTokens, token: &Token, arguments: &[&str]) {
     let mut command = tokens.ykman(token);
     let done = command.arg("piv").args(arguments).output().unwrap();
@@ -269,6 +354,41 @@ fn a_verification_sees_a_blocked_puk_and_a_management_key_of_another_kind() {
     });
 }
 
+/// Its algorithm says nothing: only who has the right one can tell that it is another.
+#[test]
+fn a_verification_sees_another_management_key_of_the_same_kind() {
+    VirtualTokens::in_front_of(1, |tokens| {
+        let token = tokens.token(0);
+        let mut desk = TestDesk::provision("service");
+        desk.walk_to_proof(&token);
+        let secrets = desk.service.secrets.as_ref().unwrap();
+        let known = secrets.management_key.expose().to_vec();
+        let key = data_encoding::HEXLOWER.encode(&known);
+        let new = "0102030405060708010203040506070801020304050607ff";
+        let change = [
+            "access",
+            "change-management-key",
+            "-f",
+            "-m",
+            &key,
+            "-n",
+            new,
+        ];
+        desk.file(TaskKind::Verify);
+        desk.walk_to_proof(&token);
+        ykman(tokens, &token, &change);
+        desk.file(TaskKind::Verify);
+        let end = desk.walk(&token).unwrap();
+        let (code, detail) = failed(&desk, &end);
+        assert_eq!(code, FailureCode::ManagementKeyUnknown);
+        assert!(detail.contains("none that custody has"), "{detail}");
+        // Away from home it is given none, and proves all the rest.
+        desk.file(TaskKind::Verify);
+        desk.service.gives_secrets = false;
+        desk.walk_to_proof(&token);
+    });
+}
+
 /// A token of the factory but for one object is somebody's.
 #[test]
 fn a_data_object_is_something_to_lose() {
@@ -278,7 +398,8 @@ fn a_data_object_is_something_to_lose() {
         std::fs::write(&file, b"something dear").unwrap();
         let factory = "010203040506070801020304050607080102030405060708";
         // Of capabilities everybody may read, of what is printed only who has the PIN.
-        for object in ["0x5fc107", "0x5fc109"] {
+        // Numbers of one's own are as good as any: in the range that is free, beside the standard's, beside Yubico's.
+        for object in ["0x5fc107", "0x5fc109", "0x5f0001", "0x5fc1f0", "0x5fff77"] {
             let import = [
                 "objects",
                 "import",

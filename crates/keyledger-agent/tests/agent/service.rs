@@ -41,6 +41,8 @@ pub(crate) struct Service {
     pub(crate) before: Vec<TokenSecrets>,
     /// Nobody is believed to vouch for the token, with this sentence.
     pub(crate) refuses_attester: Option<&'static str>,
+    /// False if the agent is to go without: the token is not at home.
+    pub(crate) gives_secrets: bool,
     /// A rule refuses it the secrets, with this sentence.
     pub(crate) refuses_secrets: Option<&'static str>,
     /// The key that custody has for the holder.
@@ -99,6 +101,7 @@ impl Service {
             secrets: None,
             before: Vec::new(),
             refuses_attester: None,
+            gives_secrets: true,
             refuses_secrets: None,
             escrowed: EscrowedKey::generate(Timestamp::from_seconds(1_790_000_000)).unwrap(),
             given: 0,
@@ -137,8 +140,12 @@ impl Service {
             }
             Report::SecretsWanted(wanted) => {
                 let known = self.before.iter().chain(&self.secrets);
+                let known = known.filter(|_| self.gives_secrets);
                 let mut known = known.map(|secrets| {
-                    let json = secrets.to_secret();
+                    let json = match self.task.kind {
+                        TaskKind::Verify => secrets.management_key_to_secret(),
+                        _ => secrets.to_secret(),
+                    };
                     let sealed = seal_to(&wanted.seal_to, json.expose()).unwrap();
                     Sealed {
                         sender: sealed.sender,

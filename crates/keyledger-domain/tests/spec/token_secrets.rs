@@ -7,7 +7,8 @@ use keyledger_domain::{
 use serde_json::json;
 
 use crate::support::{
-    Say, Step, World, assigned, curve_key, forged, given, name, provision, provisioned, say, token,
+    SERIAL, Say, Step, Told, World, assigned, curve_key, forged, given, name, provision,
+    provisioned, say, token,
 };
 
 fn world(more: impl IntoIterator<Item = Step>) -> World {
@@ -75,11 +76,27 @@ fn only_a_task_that_needs_secrets_is_given_them() {
             .when(say(Say::Want))
             .then(["token 12345678 secrets_released"]);
     }
-    for verb in ["verify", "reset"] {
-        given(provisioned("service").into_iter().chain([task(verb)]))
-            .when(say(Say::Want))
-            .then_rejected("unauthorised", "given no secrets");
-    }
+    given(provisioned("service").into_iter().chain([task("reset")]))
+        .when(say(Say::Want))
+        .then_rejected("unauthorised", "given no secrets");
+}
+
+/// How much of them that is, the service decides; here it is only whether.
+#[test]
+fn a_verification_is_given_secrets_at_home_and_goes_without_elsewhere() {
+    given(provisioned("service").into_iter().chain([task("verify")]))
+        .when(say(Say::Want))
+        .then(["token 12345678 secrets_released"]);
+    let elsewhere = token("verify", json!({ "workstation": "till" }));
+    let wants = Step::Told(Told {
+        serial: SERIAL,
+        workstation: "till",
+        say: Say::Want,
+        forge: |_, _| {},
+    });
+    given(provisioned("service").into_iter().chain([elsewhere]))
+        .when(wants)
+        .then_nothing();
 }
 
 #[test]

@@ -6,9 +6,9 @@ use async_nats::Message;
 use keyledger_domain::{
     Command, Event, Rejection,
     command::{Target, parse_payload},
-    name::Aggregate,
+    name::{Aggregate, Name},
     record::{Ids, Why},
-    token::{self, ANNOUNCEMENTS, Progress, Report, Reported, Slot, announce},
+    token::{self, ANNOUNCEMENTS, Progress, Report, Reported, Slot, TaskKind, announce},
 };
 use keyledger_wire::{Prefix, ReportReply, SlotCertificate, Status, notice::Notice};
 use uuid::Uuid;
@@ -178,7 +178,9 @@ async fn deliver(shared: &Shared, done: &Done, reply: &mut ReportReply) -> Resul
     let token = &done.history.name;
     match done.wrote.as_ref().map(|record| &record.event) {
         Some(Event::Token(token::Event::SecretsReleased(given))) => {
-            let secrets = tokens::release_at(shared, token, done.revision, &given.seal_to).await?;
+            let what = given_to_task(shared, token);
+            let secrets =
+                tokens::release_at(shared, token, done.revision, what, &given.seal_to).await?;
             let gone = || custody_failed(&"the token's secrets are not in custody");
             let mut secrets = secrets.ok_or_else(gone)?.into_iter();
             reply.secrets = secrets.next();
@@ -190,6 +192,16 @@ async fn deliver(shared: &Shared, done: &Done, reply: &mut ReportReply) -> Resul
         _ => {}
     }
     Ok(())
+}
+
+/// How much of a token's secrets its open task is given: to verify, the management key is all that is needed.
+fn given_to_task(shared: &Shared, token: &Name) -> tokens::Given {
+    let ledger = shared.live.ledger.read();
+    let open = ledger.token(token).and_then(|e| e.state.task.as_deref());
+    match open.map(|open| open.filed.kind) {
+        Some(TaskKind::Unblock | TaskKind::RotateSecrets) => tokens::Given::Everything,
+        _ => tokens::Given::ManagementKey,
+    }
 }
 
 /// Tells whoever watches. Not stored: what is missed is shown by the next one.

@@ -28,6 +28,6 @@ pub(crate) use openpgp::{
     authorized_keys, certificate as openpgp_certificate, certificate_of, published,
 };
 pub(crate) use prepare::{report, task};
-pub(crate) use secrets::{release, release_at};
+pub(crate) use secrets::{Given, release, release_at};
 pub use wanted::new_root;
 pub(crate) use wanted::placeholder;

@@ -6,6 +6,15 @@ use keyledger_wire::Sealed;
 
 use crate::{endpoint::Refused, prepare::custody_failed, shared::Shared};
 
+/// How much of a token's secrets is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Given {
+    /// All of them.
+    Everything,
+    /// The management key, and nothing else.
+    ManagementKey,
+}
+
 /// A token's secrets, sealed to `receiver`: what opens it as far as is known, and behind it, likeliest first, what a task may have set
 /// that never came to its end.
 pub(crate) async fn release(
@@ -18,7 +27,7 @@ pub(crate) async fn release(
         let token = ledger.token(token).map(|e| &e.state);
         token.map(ways_in).unwrap_or_default()
     };
-    let sealed = seal(shared, token, &entries, receiver).await?;
+    let sealed = seal(shared, token, &entries, Given::Everything, receiver).await?;
     sealed.ok_or_else(|| custody_failed(&"the token's secrets are not in custody"))
 }
 
@@ -28,10 +37,11 @@ pub(crate) async fn release_at(
     shared: &Shared,
     token: &Name,
     revision: u32,
+    given: Given,
     receiver: &str,
 ) -> Result<Option<Vec<Sealed>>, Refused> {
     let entries = ways_in_at(shared, token, revision).await?;
-    seal(shared, token, &entries, receiver).await
+    seal(shared, token, &entries, given, receiver).await
 }
 
 fn ways_in(token: &Token) -> Vec<Box<str>> {
@@ -71,6 +81,7 @@ async fn seal(
     shared: &Shared,
     token: &Name,
     entries: &[Box<str>],
+    given: Given,
     receiver: &str,
 ) -> Result<Option<Vec<Sealed>>, Refused> {
     let mut secrets = Vec::new();
@@ -79,7 +90,11 @@ async fn seal(
         let Some(stored) = stored? else {
             return Ok(None);
         };
-        let delivery = shared.custody.release(&stored, token, receiver);
+        let custody = &shared.custody;
+        let delivery = match given {
+            Given::Everything => custody.release(&stored, token, receiver),
+            Given::ManagementKey => custody.release_management_key(&stored, token, receiver),
+        };
         let delivery = delivery.map_err(|e| Rejection::BadValue {
             field: "seal_to",
             fault: e.to_string(),

@@ -24,4 +24,6 @@ pub use harness::VirtualTokens;
 pub use in_hand::Token;
 pub use openpgp::TouchFlag;
 pub use piv::{Algorithm, ManagementAlgorithm, PinPolicy, TouchPolicy};
-pub use wire::{Fault, OpenPgpKeyState, OpenPgpState, SlotState, TokenState, Touch, When};
+pub use wire::{
+    Fault, NewSecret, OpenPgpKeyState, OpenPgpState, SlotState, TokenState, Touch, When,
+};

@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::apdu::Status;
-use super::wire::{Fault, Touch, When};
+use super::wire::{Fault, NewSecret, Touch, When};
 
 /// How long a YubiKey blinks before it gives up.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -179,6 +179,28 @@ impl Outside {
         self.lock().faults.iter().find_map(is)
     }
 
+    /// Whether the token takes `value` as the new `secret`.
+    pub(crate) fn check_new(&self, secret: NewSecret, value: &[u8]) -> Result<(), Status> {
+        let mut inner = self.lock();
+        if is_simple(value) && inner.faults.contains(&Fault::PinComplexity) {
+            return Err(Status::CONDITIONS_NOT_SATISFIED);
+        }
+        let mut refused = None;
+        inner.faults.retain_mut(|fault| match fault {
+            Fault::FindsTooSimple {
+                secret: of,
+                times,
+                status,
+            } if *of == secret && refused.is_none() => {
+                refused = Some(Status(*status));
+                *times -= 1;
+                *times > 0
+            }
+            _ => true,
+        });
+        refused.map_or(Ok(()), Err)
+    }
+
     /// Counts a whole command and says what is to happen around it. What happens once is forgotten.
     pub(crate) fn command(&self, instruction: u8) -> Interference {
         let mut inner = self.lock();
@@ -247,4 +269,24 @@ impl Outside {
         // Every change is whole: a panic elsewhere leaves nothing half done.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// One character again and again, or one of the first of the lists of PINs that many people take.
+fn is_simple(value: &[u8]) -> bool {
+    const LISTED: [&[u8]; 12] = [
+        b"123456",
+        b"123123",
+        b"654321",
+        b"123321",
+        b"112233",
+        b"121212",
+        b"123456789",
+        b"12345678",
+        b"1234567",
+        b"520520",
+        b"123654",
+        b"11223344",
+    ];
+    let first = value.first();
+    value.iter().all(|byte| Some(byte) == first) || LISTED.contains(&value)
 }

@@ -52,7 +52,7 @@ pub(crate) fn management(device: &Device, command: &Command, outside: &Outside) 
         tlv::put(&mut config, 0x14, &[0, PIV_OF_FIPS]);
         tlv::put(&mut config, 0x15, &[0, 0]); // not until the factory's secrets are gone
     }
-    if outside.has_fault(|fault| matches!(fault, Fault::RefusesPin { .. })) {
+    if outside.has_fault(|fault| matches!(fault, Fault::RefusesPin { .. } | Fault::PinComplexity)) {
         tlv::put(&mut config, 0x16, &[1]);
     }
     if fido == Some(true) {

@@ -127,6 +127,17 @@ pub enum Fault {
         /// What it answers.
         status: u16,
     },
+    /// It refuses the next values that are to become this, with this status word: 6985, or 6a80.
+    FindsTooSimple {
+        /// What is set.
+        secret: NewSecret,
+        /// How many values.
+        times: u32,
+        /// What it answers.
+        status: u16,
+    },
+    /// It is told to refuse simple values of everything that a person may type, as firmware 5.7 can be.
+    PinComplexity,
     /// The metadata of the slot says that its PIN policy has this number; 4 and 5 are those of fingerprints.
     ReportsPinPolicy {
         /// For example `0x9a`.
@@ -166,6 +177,18 @@ pub enum Fault {
         /// For example `0x9d`.
         slot: u8,
     },
+}
+
+/// What may be set on a token, and be too simple.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "their names say all there is")]
+pub enum NewSecret {
+    Pin,
+    Puk,
+    OpenPgpPin,
+    OpenPgpAdminPin,
+    OpenPgpResetCode,
 }
 
 /// Before or after a command has had its effect.

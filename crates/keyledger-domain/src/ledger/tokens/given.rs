@@ -11,19 +11,24 @@ use crate::{
 const MAX_GIVEN: u8 = 16;
 
 impl Walk<'_> {
-    /// An agent asks for the token's secrets: to unblock its PIN, or to make new ones.
+    /// An agent asks for the token's secrets: to unblock its PIN, or to make new ones. A verification is given the management key alone, to
+    /// see whether it still is the token's; where the token is not at home, or no secrets of it are known, it goes without.
     pub(super) fn secrets_wanted(
         &self,
         wanted: &SecretsWanted,
         decision: &mut Decision,
     ) -> Result<(), Rejection> {
         let filed = &self.open.filed;
-        let allowed = matches!(filed.kind, TaskKind::Unblock | TaskKind::RotateSecrets);
-        if !allowed || self.token.entry.is_none() {
-            return Err(refuse("this task is given no secrets"));
+        let (known, home) = (self.token.entry.is_some(), self.token.home.as_ref());
+        let is_home = home == Some(&filed.workstation);
+        match filed.kind {
+            TaskKind::Unblock | TaskKind::RotateSecrets if known => {}
+            TaskKind::Verify if known && is_home => {}
+            TaskKind::Verify => return Ok(()),
+            _ => return Err(refuse("this task is given no secrets")),
         }
         // Whoever files a task names a workstation, and anybody's agent can say that it sees the token.
-        if self.token.home.as_ref() != Some(&filed.workstation) {
+        if !is_home {
             return Err(refuse(
                 "a token's secrets go only to the workstation where it was last proved: file the task for that one, or have an \
                  approver release them (`keyledger token release`)",

@@ -7,6 +7,7 @@ use super::attributes::{Attributes, Purpose};
 use super::passwords::require;
 use super::state::{Password, TouchFlag};
 use crate::token::apdu::{Answer, Command, Status};
+use crate::token::outside::Outside;
 use crate::token::piv::Object;
 use crate::token::tlv;
 
@@ -68,7 +69,7 @@ impl OpenPgp {
     }
 
     /// PUT DATA.
-    pub(super) fn write(&mut self, command: &Command) -> Answer {
+    pub(super) fn write(&mut self, command: &Command, outside: &Outside) -> Answer {
         let tag = u16::from_be_bytes([command.p1, command.p2]);
         match tag {
             0x0101 | 0x0103 => require(self.session.is_user)?,
@@ -83,7 +84,7 @@ impl OpenPgp {
                 [lasts @ 0..=1, ..] => self.state.pin_lasts = *lasts == 1,
                 _ => return Err(Status::WRONG_DATA),
             },
-            0xd3 => self.set_reset_code(data)?,
+            0xd3 => self.set_reset_code(data, outside)?,
             CERTIFICATE => self.put(self.certificate(), data),
             NAME | LOGIN | LANGUAGE | SEX | URL | 0x0101..=0x0104 => self.put(tag, data),
             _ => self.write_of_one(tag, data)?,

@@ -1,8 +1,10 @@
 //! PIN, admin PIN and reset code: verified, changed, unblocked, given more tries.
 
 use super::OpenPgp;
-use super::state::{Password, State};
+use super::state::Password;
 use crate::token::apdu::{Answer, Command, Status};
+use crate::token::outside::Outside;
+use crate::token::wire::NewSecret;
 
 const SIGN: u8 = 0x81;
 const USER: u8 = 0x82;
@@ -36,21 +38,23 @@ impl OpenPgp {
     }
 
     /// CHANGE REFERENCE DATA: the old value, then the new.
-    pub(super) fn change_reference(&mut self, command: &Command) -> Answer {
-        let (password, shortest) = match command.p2 {
-            SIGN => (&mut self.state.user, SHORTEST_PIN),
-            ADMIN => (&mut self.state.admin, SHORTEST_ADMIN_PIN),
+    pub(super) fn change_reference(&mut self, command: &Command, outside: &Outside) -> Answer {
+        use NewSecret::{OpenPgpAdminPin, OpenPgpPin};
+        let (password, shortest, secret) = match command.p2 {
+            SIGN => (&mut self.state.user, SHORTEST_PIN, OpenPgpPin),
+            ADMIN => (&mut self.state.admin, SHORTEST_ADMIN_PIN, OpenPgpAdminPin),
             _ => return Err(Status::WRONG_PARAMETERS),
         };
         let (old, new) = split(&command.data, password)?;
         self.changed = true;
         password.verify(old)?;
+        outside.check_new(secret, new)?;
         password.set(new, shortest)?;
         Ok(Vec::new())
     }
 
     /// RESET RETRY COUNTER: a new PIN, after the reset code or from the admin.
-    pub(super) fn reset_retry_counter(&mut self, command: &Command) -> Answer {
+    pub(super) fn reset_retry_counter(&mut self, command: &Command, outside: &Outside) -> Answer {
         let new = match (command.p1, command.p2) {
             (0x00, SIGN) => {
                 let (code, new) = split(&command.data, &self.state.reset_code)?;
@@ -64,21 +68,23 @@ impl OpenPgp {
             }
             _ => return Err(Status::WRONG_PARAMETERS),
         };
+        outside.check_new(NewSecret::OpenPgpPin, new)?;
         self.state.user.set(new, SHORTEST_PIN)?;
         self.changed = true;
         Ok(Vec::new())
     }
 
     /// PUT DATA of the reset code: an empty one is none.
-    pub(super) fn set_reset_code(&mut self, code: &[u8]) -> Result<(), Status> {
+    pub(super) fn set_reset_code(&mut self, code: &[u8], outside: &Outside) -> Result<(), Status> {
         if code.is_empty() {
             self.state.reset_code = Password::none(self.state.reset_code.tries);
             return Ok(());
         }
+        outside.check_new(NewSecret::OpenPgpResetCode, code)?;
         self.state.reset_code.set(code, SHORTEST_ADMIN_PIN)
     }
 
-    /// Yubico's SET PIN RETRIES: for PIN, reset code and admin PIN, which start again.
+    /// Yubico's SET PIN RETRIES: for PIN, reset code and admin PIN, which stay what they are, as on everything since the YubiKey 4.
     pub(super) fn set_retries(&mut self, command: &Command) -> Answer {
         self.require_admin()?;
         let &[user, reset_code, admin] = &command.data[..] else {
@@ -87,9 +93,9 @@ impl OpenPgp {
         if [user, reset_code, admin].contains(&0) {
             return Err(Status::WRONG_DATA);
         }
-        self.state.user = Password::new(State::FACTORY_PIN, user);
-        self.state.reset_code = Password::none(reset_code);
-        self.state.admin = Password::new(State::FACTORY_ADMIN_PIN, admin);
+        self.state.user.set_tries(user);
+        self.state.reset_code.set_tries(reset_code);
+        self.state.admin.set_tries(admin);
         self.changed = true;
         Ok(Vec::new())
     }

@@ -4,7 +4,7 @@ use super::state::{Reference, State};
 use super::{Piv, has_fingerprints};
 use crate::token::apdu::{Answer, Command, Status};
 use crate::token::outside::Outside;
-use crate::token::wire::Fault;
+use crate::token::wire::{Fault, NewSecret};
 
 const PIN: u8 = 0x80;
 const PUK: u8 = 0x81;
@@ -40,16 +40,16 @@ impl Piv {
 
     /// CHANGE REFERENCE DATA: the old value, then the new.
     pub(super) fn change_reference(&mut self, command: &Command, outside: &Outside) -> Answer {
-        let reference = match command.p2 {
-            PIN => &mut self.state.pin,
+        let (reference, secret) = match command.p2 {
+            PIN => (&mut self.state.pin, NewSecret::Pin),
             PUK if outside.has_fault(has_fingerprints) => return Err(Status::REFERENCE_NOT_FOUND),
-            PUK => &mut self.state.puk,
+            PUK => (&mut self.state.puk, NewSecret::Puk),
             _ => return Err(Status::REFERENCE_NOT_FOUND),
         };
         let (old, new) = pair(&command.data)?;
         self.changed = true;
         reference.verify(old)?;
-        check_new(new, outside)?;
+        check_new(new, secret, outside)?;
         reference.set(new)?;
         Ok(Vec::new())
     }
@@ -62,7 +62,7 @@ impl Piv {
         let (puk, pin) = pair(&command.data)?;
         self.changed = true;
         self.state.puk.verify(puk)?;
-        check_new(pin, outside)?;
+        check_new(pin, NewSecret::Pin, outside)?;
         self.state.pin.set(pin)?;
         Ok(Vec::new())
     }
@@ -86,7 +86,9 @@ impl Piv {
 }
 
 /// What a new PIN or PUK must be beyond its length, in some series.
-fn check_new(padded: &[u8], outside: &Outside) -> Result<(), Status> {
+fn check_new(padded: &[u8], secret: NewSecret, outside: &Outside) -> Result<(), Status> {
+    let filling = padded.iter().rev().take_while(|byte| **byte == 0xff);
+    outside.check_new(secret, &padded[..padded.len() - filling.count()])?;
     let refused = outside.find_fault(|fault| match fault {
         Fault::RefusesPin { pin, status }
             if Reference::new(pin.as_bytes(), 1).is_padded(padded) =>
