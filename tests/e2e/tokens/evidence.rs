@@ -60,7 +60,7 @@ async fn a_token_that_nobody_is_known_to_vouch_for_is_left_as_it_is() {
     assert_eq!(row["state"], "provisioned", "{row:#}");
     assert_eq!(row["last_task"]["done"], false, "{row:#}");
     let said = row["fault"].as_str().unwrap();
-    let authority = "no trusted authority is called CN=Keyledger Test Attestation Root";
+    let authority = "no trusted authority is called CN=Yubico PIV Attestation Z 1";
     assert!(said.contains(authority), "{said}");
     assert!(said.contains("keyledger token trust add FILE"), "{said}");
     let after = shop.token(0).state();

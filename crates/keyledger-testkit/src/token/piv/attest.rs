@@ -75,10 +75,10 @@ impl Piv {
         Ok(attestation.certify(&statement))
     }
 
-    /// An attestation key as another maker would have put it in.
+    /// An attestation key as another maker would have put it in, or Yubico later than anybody here knows.
     pub(super) fn stranger(&mut self) -> &AttestationKey {
-        self.stranger
-            .get_or_insert_with(|| Authority::root().attestation_key())
+        let stranger = || Authority::root_named("Yubico PIV Attestation Z 1").attestation_key();
+        self.stranger.get_or_insert_with(stranger)
     }
 
     fn attestation_key(&self) -> Result<AttestationKey, Status> {
@@ -171,8 +171,12 @@ pub(crate) struct Authority {
 impl Authority {
     /// Trusted for being itself.
     pub(crate) fn root() -> Self {
+        Self::root_named("Keyledger Test Attestation Root")
+    }
+
+    fn root_named(common_name: &str) -> Self {
         let key = PrivateKey::generate(Algorithm::Rsa2048);
-        let subject = name("Keyledger Test Attestation Root");
+        let subject = name(common_name);
         let names = Names {
             issuer: subject.clone(),
             subject,
