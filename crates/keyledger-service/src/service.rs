@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{ServerAddr, jetstream};
+use async_nats::ServerAddr;
 use futures::future::BoxFuture;
 use keyledger_claims::{Creds, subject};
 use keyledger_custody::{Custody, read_secret_file};
@@ -17,7 +17,7 @@ use keyledger_domain::{
     operator::RollbackAccepted,
     signed::RequiredSignatures,
 };
-use keyledger_wire::{Prefix, subject::system};
+use keyledger_wire::{Prefix, REVOCATIONS_NAME, SERVICE_NAME, subject::system};
 use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     durability::Durability,
     edge::Edge,
     effects,
-    endpoint::{Allowance, EndpointError, Endpoints, UserAllowance},
+    endpoint::{Allowance, EndpointError, Endpoints, Inlets, UserAllowance},
     handler::{Clock, CurrentSigner, Handler, Live, LoadError, Parts},
     lanes::Families,
     material::{MaterialBucket, MaterialError, Materials},
@@ -174,6 +174,7 @@ pub enum StartError {
 /// A running instance.
 pub struct Service {
     shared: Arc<Shared>,
+    inlets: Inlets,
     endpoints: Endpoints,
     effects: JoinSet<()>,
     background: JoinSet<()>,
@@ -203,12 +204,16 @@ impl Service {
     async fn begin(options: Options) -> Result<Self, StartError> {
         let durability = Durability::new(options.accept_data_loss);
         let anchors = anchors(&options)?;
-        // Three connections: what clients send is kept apart from what is stored and from what is pushed. Neither the
-        // ledger's tail nor a revocation waits behind a flood of requests.
+        // Four connections: what clients send is kept apart from what is stored and from what is pushed, and what takes trust
+        // away from everything else that they send. Neither the ledger's tail nor a revocation waits behind a flood of requests.
         let own = &options.service_creds;
         let edge = Edge::start().map_err(StartError::Edge)?;
         let here = Handle::current();
-        let nats = connect(&options, own, "keyledger", Told::default(), edge.handle()).await?;
+        let nobody = Told::default;
+        let inlets = Inlets {
+            revocations: connect(&options, own, REVOCATIONS_NAME, nobody(), edge.handle()).await?,
+            others: connect(&options, own, SERVICE_NAME, nobody(), edge.handle()).await?,
+        };
         let told = Told {
             durability: Some(durability.clone()),
             system: None,
@@ -304,7 +309,7 @@ impl Service {
             prefix,
             clock,
             clock_watch: Arc::clone(&clock_watch),
-            nats: nats.clone(),
+            nats: inlets.others.clone(),
             live,
             handler,
             store,
@@ -339,15 +344,12 @@ impl Service {
         if let Some(snapshot) = &snapshot {
             background.spawn(keep(Arc::clone(snapshot), Arc::clone(&shared.live)));
         }
-        let endpoints = Endpoints::open(&nats, &shared, &edge).await?;
+        let endpoints = Endpoints::open(&inlets, &shared, &edge).await?;
         let _ = shared.instance.set(endpoints.instance().await);
-        // An answer over the very connection that the endpoints are on: the server knows each of them by then.
-        let asked = jetstream::new(nats.clone());
-        if let Err(error) = asked.get_stream(shared.prefix.events_stream()).await {
-            tracing::warn!(%error, "the server may not know every endpoint yet");
-        }
+        inlets.are_known(&shared.prefix.events_stream()).await;
         Ok(Self {
             shared,
+            inlets,
             endpoints,
             effects,
             background,
@@ -376,7 +378,7 @@ impl Service {
     async fn end(mut self) {
         self.endpoints.close().await;
         // Answers that were made go out; what waits longer is asked again under its id.
-        let _ = tokio::time::timeout(DRAIN, self.shared.nats.drain()).await;
+        let _ = tokio::time::timeout(DRAIN, self.inlets.drain()).await;
         self.effects.shutdown().await;
         self.background.shutdown().await;
         if let Some(snapshot) = self.snapshot

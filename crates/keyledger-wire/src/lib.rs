@@ -24,4 +24,4 @@ pub use reply::{
     Acknowledgement, IssuedCertificate, Refusal, ReportReply, Sealed, SlotCertificate, Status,
 };
 pub use signature::TokenSignature;
-pub use subject::{AGENTS_ACCOUNT, Prefix, SERVICE_NAME, SERVICE_VERSION};
+pub use subject::{AGENTS_ACCOUNT, Prefix, REVOCATIONS_NAME, SERVICE_NAME, SERVICE_VERSION};

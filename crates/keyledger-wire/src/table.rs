@@ -29,7 +29,8 @@ pub fn subjects_md() -> String {
          Generated from `keyledger-wire` by `cargo run -p keyledger -- subjects`; a test holds it equal. The prefix\n\
          `keys` is configurable as a whole (`--prefix acme.security.keys`).\n\n\
          A name is `[a-z0-9][a-z0-9_-]{0,62}`. A command's payload is JSON of at most 65,536 bytes; an unknown field is\n\
-         refused. `nats micro info keyledger` shows each endpoint with the JSON Schema of its payload.\n\n\
+         refused. `nats micro info keyledger` shows each endpoint with the JSON Schema of its payload, and `nats micro info\n\
+         keyledger-revocations` those of what takes trust away, which have a connection of their own.\n\n\
          ## Commands\n\n| subject | does | payload |\n|---|---|---|\n",
     );
     for verb in Command::verbs() {

@@ -16,14 +16,14 @@ mod watch;
 use std::{collections::HashMap, sync::Arc};
 
 use async_nats::{
-    Message,
+    Message, jetstream,
     service::{Request, Service as Micro, ServiceExt, endpoint::Endpoint},
 };
 use bytes::Bytes;
 use futures::StreamExt;
 use keyledger_domain::{Command, command::Verb};
 use keyledger_wire::{
-    Prefix, SERVICE_NAME, SERVICE_VERSION,
+    Prefix, REVOCATIONS_NAME, SERVICE_NAME, SERVICE_VERSION,
     query::{QUESTIONS, Question},
     subject::QUEUE_GROUP,
 };
@@ -55,31 +55,34 @@ const LARGE_ANSWER_BYTES: usize = 16 * 1_024;
 #[error("the endpoints cannot be opened: {0}")]
 pub struct EndpointError(String);
 
+/// The connections on which requests come in.
+pub(crate) struct Inlets {
+    /// What takes trust away: nothing that anybody floods is on its way before it.
+    pub(crate) revocations: async_nats::Client,
+    /// All other requests.
+    pub(crate) others: async_nats::Client,
+}
+
 /// The running endpoints.
 pub(crate) struct Endpoints {
-    micro: Micro,
+    micros: [Micro; 2],
     tasks: JoinSet<()>,
 }
 
 impl Endpoints {
     /// Opens every endpoint.
     pub(crate) async fn open(
-        nats: &async_nats::Client,
+        inlets: &Inlets,
         shared: &Arc<Shared>,
         edge: &Edge,
     ) -> Result<Self, EndpointError> {
         let fault = |e: async_nats::Error| EndpointError(e.to_string());
-        let micro = nats
-            .service_builder()
-            .description("A key management service: commands become immutable events in JetStream")
-            .metadata(HashMap::from([(
-                "prefix".to_owned(),
-                shared.prefix.to_string(),
-            )]))
-            .queue_group(QUEUE_GROUP)
-            .start(SERVICE_NAME, SERVICE_VERSION)
-            .await
-            .map_err(fault)?;
+        let about = "A key management service: commands become immutable events in JetStream";
+        let others = start(&inlets.others, shared, SERVICE_NAME, about);
+        let others = others.await.map_err(fault)?;
+        let about = "The commands of keyledger that take trust away, on a connection of their own";
+        let revocations = start(&inlets.revocations, shared, REVOCATIONS_NAME, about);
+        let revocations = revocations.await.map_err(fault)?;
         let mut tasks = JoinSet::new();
         let mut serve = |endpoint, kind| {
             let serving = Serving {
@@ -92,37 +95,82 @@ impl Endpoints {
         };
         let prefix = &shared.prefix;
         for verb in Command::verbs() {
-            let endpoint = open_command(&micro, prefix, verb).await.map_err(fault)?;
-            serve(endpoint, Kind::Command(Family::of_verb(&verb)));
+            let family = Family::of_verb(&verb);
+            let micro = match family {
+                Family::Revocation => &revocations,
+                _ => &others,
+            };
+            let endpoint = open_command(micro, prefix, verb).await.map_err(fault)?;
+            serve(endpoint, Kind::Command(family));
         }
-        let rebuild = open_rebuild(&micro, prefix).await.map_err(fault)?;
+        let rebuild = open_rebuild(&others, prefix).await.map_err(fault)?;
         serve(rebuild, Kind::Rebuild);
-        let reports = open_reports(&micro, prefix).await.map_err(fault)?;
+        let reports = open_reports(&others, prefix).await.map_err(fault)?;
         serve(reports, Kind::Report);
         for question in QUESTIONS {
-            let endpoint = open_question(&micro, prefix, question)
+            let endpoint = open_question(&others, prefix, question)
                 .await
                 .map_err(fault)?;
             serve(endpoint, Kind::Question);
         }
-        let watches = watch::open(nats, shared).await;
+        let watches = watch::open(&inlets.others, shared).await;
         let watches = watches.map_err(|e| EndpointError(e.to_string()))?;
         tasks.spawn_on(unconstrained(watches), edge.handle());
-        Ok(Self { micro, tasks })
+        Ok(Self {
+            micros: [others, revocations],
+            tasks,
+        })
     }
 
     /// The instance's id in `nats micro`.
     pub(crate) async fn instance(&self) -> String {
-        self.micro.info().await.id
+        self.micros[0].info().await.id
     }
 
     /// Takes no more requests; those under way are finished by the caller.
     pub(crate) async fn close(mut self) {
         self.tasks.shutdown().await;
-        if let Err(error) = self.micro.stop().await {
-            tracing::debug!(%error, "the micro service did not stop in order");
+        for micro in self.micros {
+            if let Err(error) = micro.stop().await {
+                tracing::debug!(%error, "a micro service did not stop in order");
+            }
         }
     }
+}
+
+impl Inlets {
+    /// Waits until the server knows every endpoint: it answers over a connection in the order in which it was asked.
+    pub(crate) async fn are_known(&self, stream: &str) {
+        for nats in [&self.revocations, &self.others] {
+            if let Err(error) = jetstream::new(nats.clone()).get_stream(stream).await {
+                tracing::warn!(%error, "the server may not know every endpoint yet");
+            }
+        }
+    }
+
+    /// Sends the answers that were made, and closes.
+    pub(crate) async fn drain(&self) {
+        let (revocations, others) = tokio::join!(self.revocations.drain(), self.others.drain());
+        for error in [revocations.err(), others.err()].into_iter().flatten() {
+            tracing::debug!(%error, "a connection was not drained");
+        }
+    }
+}
+
+/// Starts a micro service, with no endpoints yet.
+async fn start(
+    nats: &async_nats::Client,
+    shared: &Shared,
+    name: &str,
+    about: &str,
+) -> Result<Micro, async_nats::Error> {
+    let prefix = HashMap::from([("prefix".to_owned(), shared.prefix.to_string())]);
+    nats.service_builder()
+        .description(about)
+        .metadata(prefix)
+        .queue_group(QUEUE_GROUP)
+        .start(name, SERVICE_VERSION)
+        .await
 }
 
 #[derive(Clone, Copy)]
