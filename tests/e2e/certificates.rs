@@ -102,7 +102,7 @@ async fn every_list_of_a_chain_passes_until_one_certificate_is_revoked() {
     assert_eq!(listed[0]["names"], json!(["www.example.org", "192.0.2.7"]));
     let shown = desk.ca("list").await.expect_success();
     assert!(
-        shown.contains("CN=Root,O=Example") && shown.contains("a root"),
+        shown.contains("CN=Root,O=Example") && shown.contains("itself"),
         "{shown}"
     );
     let shown = desk.ca("show issuing --json").await.expect_success();

@@ -334,8 +334,16 @@ async fn stored(client: &async_nats::Client, stream: &str) -> u64 {
     stream.cached_info().state.messages
 }
 
+/// What the server says of its JetStream, once it says anything of it: a server that has just started may not yet.
 async fn sync_always(server: &NatsServer) -> Value {
-    server.monitor("/varz").await["jetstream"]["config"]["sync_always"].clone()
+    for _ in 0..200 {
+        let jetstream = server.monitor("/varz").await["jetstream"]["config"].clone();
+        if jetstream["store_dir"].is_string() {
+            return jetstream["sync_always"].clone();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the server says nothing of its JetStream");
 }
 
 fn shell(script: &str) -> Command {

@@ -43,8 +43,8 @@ pub(super) enum News {
 struct Done {
     tasks: HashSet<Uuid>,
     agents: HashSet<Name>,
-    /// When the stream was created that it was done in, and how far it reached.
-    stream: Option<(i64, u64)>,
+    /// When the stream was created that it was done in, in nanoseconds, and how far it reached.
+    stream: Option<(i128, u64)>,
 }
 
 /// Does what `news` bring, and what earlier runs left.
@@ -109,7 +109,10 @@ async fn still_done(
     let stream = context.get_stream(shared.prefix.tasks_stream()).await;
     let stream = stream.map_err(|e| e.to_string())?;
     let info = stream.cached_info();
-    let stands = (info.created.unix_timestamp(), info.state.last_sequence);
+    let stands = (
+        info.created.unix_timestamp_nanos(),
+        info.state.last_sequence,
+    );
     let before = done.stream.replace(stands);
     if before.is_some_and(|(created, last)| created != stands.0 || last > stands.1) {
         tracing::error!(
