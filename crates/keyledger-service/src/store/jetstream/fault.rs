@@ -14,6 +14,8 @@ const WRONG_LAST_SEQUENCE: [u64; 2] = [10_071, 10_164];
 const FULL: [u64; 5] = [10_002, 10_023, 10_028, 10_047, 10_122];
 /// The code for a write that failed, which says why in words.
 const STORE_FAILED: u64 = 10_077;
+/// The same message is on its way already: it was sent before, and is not stored yet, perhaps for want of a quorum.
+const DUPLICATE_IN_PROCESS: u64 = 10_158;
 /// The words of those that fail for want of room.
 const FULL_WORDS: [&str; 3] = ["no space", "exceeded", "insufficient"];
 /// The codes for a message that is not there (any more).
@@ -55,6 +57,7 @@ impl ApiFault {
             }
             code if NO_MESSAGE.contains(&code) => FaultKind::Missing,
             _ if self.code == 404 => FaultKind::Missing,
+            DUPLICATE_IN_PROCESS => FaultKind::Passing,
             _ if self.code >= 500 => FaultKind::Passing,
             _ => FaultKind::Lasting,
         }
