@@ -7,11 +7,14 @@ use std::{sync::Arc, time::Instant};
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
-use data_encoding::BASE64URL_NOPAD;
 use keyledger_custody::{Custody, RootKey};
 use keyledger_domain::{
-    Command, Facts, Made, Name, Stamp, Timestamp, VerifiedBy, command::Target, ledger::Sealed,
-    name::Aggregate, record::Ids, verify::StoredEvent,
+    Command, Facts, Made, Name, Stamp, Timestamp, VerifiedBy,
+    command::Target,
+    ledger::Sealed,
+    name::Aggregate,
+    record::Ids,
+    verify::{StoredEvent, header},
 };
 use keyledger_service::{
     Snapshot,
@@ -19,7 +22,7 @@ use keyledger_service::{
     store::{Append, JetStreamStore, Store},
 };
 use keyledger_testkit::{NatsServer, ledger::TestLedger};
-use keyledger_wire::{Prefix, header};
+use keyledger_wire::Prefix;
 use nkeys::KeyPair;
 use uuid::Uuid;
 
@@ -186,38 +189,14 @@ fn append(prefix: &Prefix, sealed: &Sealed, signer: &KeyPair) -> Result<Append> 
     Ok(Append {
         subject: prefix.event(&record.history, record.event.past()),
         expected: None,
-        headers: vec![
-            (header::NATS_MSG_ID, record.id.to_string()),
-            (header::CORRELATION_ID, record.ids.correlation.to_string()),
-            (header::CAUSATION_ID, record.ids.causation.to_string()),
-            (header::EVENT_TYPE, record.event.type_name().to_owned()),
-            (header::AGGREGATE_ID, record.history.name.to_string()),
-            (
-                header::SCHEMA_VERSION,
-                header::SCHEMA_VERSION_NOW.to_owned(),
-            ),
-            (header::CID, sealed.cid.to_string()),
-            (header::SIGNATURE, BASE64URL_NOPAD.encode(&signature)),
-            (header::SIGNER, signer.public_key()),
-        ],
+        headers: header::of_event(record, &sealed.cid, &signature, &signer.public_key()).into(),
         payload: Bytes::copy_from_slice(&sealed.bytes),
     })
 }
 
 /// An event of the trust bootstrap, as it is.
 fn genesis(event: &StoredEvent) -> Append {
-    let names = [
-        header::NATS_MSG_ID,
-        header::CORRELATION_ID,
-        header::CAUSATION_ID,
-        header::EVENT_TYPE,
-        header::AGGREGATE_ID,
-        header::SCHEMA_VERSION,
-        header::CID,
-        header::SIGNATURE,
-        header::SIGNER,
-    ];
-    let headers = names.iter().filter_map(|name| {
+    let headers = header::OF_THE_EVENT.iter().filter_map(|name| {
         let value = event.headers.get(*name)?;
         Some((*name, value.clone()))
     });

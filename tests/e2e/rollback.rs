@@ -9,7 +9,7 @@ use std::{
 
 use keyledger_domain::{
     EventCid, Ledger, Record,
-    verify::{StoredEvent, Verifier},
+    verify::{StoredEvent, Verifier, header},
 };
 use keyledger_service::{
     Options, Service, StartError,
@@ -17,7 +17,6 @@ use keyledger_service::{
     store::{Append, JetStreamStore, Store},
 };
 use keyledger_testkit::{Run, ledger::broken::take_over, run, tools};
-use keyledger_wire::header;
 use serde_json::{Value, json};
 
 use crate::world::{Admin, World, copy, eventually};
@@ -141,21 +140,10 @@ async fn intrude(world: &World, version: u32) {
     let prefix = world.organisation.prefix();
     let store = JetStreamStore::open(client, &prefix).await.unwrap();
     for event in take_over(&ledger, version, admins, &stranger) {
-        let headers = [
-            header::NATS_MSG_ID,
-            header::CORRELATION_ID,
-            header::CAUSATION_ID,
-            header::EVENT_TYPE,
-            header::AGGREGATE_ID,
-            header::SCHEMA_VERSION,
-            header::CID,
-            header::SIGNATURE,
-            header::SIGNER,
-        ];
         let append = Append {
             subject: event.subject,
             expected: None,
-            headers: headers
+            headers: header::OF_THE_EVENT
                 .map(|name| (name, event.headers[name].clone()))
                 .into(),
             payload: event.payload.into(),

@@ -197,7 +197,7 @@ impl Service {
     ///
     /// [`StartError`]; each says what to do.
     pub fn start(options: Options) -> BoxFuture<'static, Result<Self, StartError>> {
-        // A future is compiled where it is awaited. A boxed one is compiled here, once, and not in every program that starts a service.
+        // The compiler compiles a future in every crate that awaits it. It compiles this boxed one once, here.
         Box::pin(Self::begin(options))
     }
 

@@ -61,7 +61,7 @@ pub(crate) struct Shared {
     pub(crate) require_token_signature: RequiredSignatures,
     /// How much of what is worked on at once.
     pub(crate) families: Families,
-    /// Refusals that wait to be told.
+    /// Counts the refusals that are sent a moment later.
     pub(crate) later: Later,
     /// What was folded of histories on the way to a page.
     pub(crate) folds: Folds,

@@ -12,7 +12,7 @@ pub const AGENTS_ACCOUNT: &str = "agents";
 
 /// The name of the micro service: `nats micro info keyledger`.
 pub const SERVICE_NAME: &str = "keyledger";
-/// The name of the micro service of the commands that take trust away. It is one of its own because it has a connection of its own.
+/// The name of the micro service that takes the commands that take trust away: `nats micro info keyledger-revocations`.
 pub const REVOCATIONS_NAME: &str = "keyledger-revocations";
 /// The version of both.
 pub const SERVICE_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -162,11 +162,17 @@ fn advice(reason: &str) -> Option<&'static str> {
     rows.find(|row| row.0 == reason).map(|row| row.2)
 }
 
-fn refusal(error: &anyhow::Error) -> Option<&Refusal> {
+/// The service's refusal, if that is what went wrong.
+pub(crate) fn refusal(error: &anyhow::Error) -> Option<&Refusal> {
     match error.downcast_ref::<CommandError>()? {
         CommandError::Refused(refusal) => Some(refusal),
         _ => None,
     }
+}
+
+/// True if the service refused for this `reason`, a code of the table in `subjects.md`.
+pub(crate) fn is_refused_for(error: &anyhow::Error, reason: &str) -> bool {
+    refusal(error).is_some_and(|refusal| refusal.reason == reason)
 }
 
 fn is_told(error: &anyhow::Error) -> bool {

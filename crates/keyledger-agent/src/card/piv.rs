@@ -271,8 +271,8 @@ impl Piv {
 
     /// True if it holds a data object that a person or a program put there. Needs the PIN, behind which some of them are.
     ///
-    /// PIV lists no objects, and takes any number from 5f0000 to 5fffff: a minute of questions, five of them over NFC. So those are asked
-    /// for that people and programs use: of each of the standard's, Yubico's and the lowest, all 256.
+    /// PIV lists no objects, and takes any number from 5f0000 to 5fffff: 65,536 questions. Only the ranges that people and programs
+    /// use are asked for: all 256 numbers of the standard's, of Yubico's and of the lowest. An object under another number is not seen.
     pub(crate) fn has_objects(&mut self) -> Result<bool, CardError> {
         for high in OBJECTS {
             for low in 0..=u8::MAX {

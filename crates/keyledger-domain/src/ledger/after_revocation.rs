@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Ledger;
 use crate::{
-    key::{Certified, Custodian, Key, State},
+    key::{Certified, Custodian, State},
     name::Name,
     time::Timestamp,
 };
@@ -29,7 +29,7 @@ impl Ledger {
                     "{name} is a root, and no list names it: take its certificate out of wherever it is trusted"
                 ));
             }
-            let below = if is_compromised(key) {
+            let below = if key.state.is_compromised() {
                 self.stranded(name, at).len()
             } else {
                 0
@@ -54,7 +54,7 @@ impl Ledger {
             Custodian::Software => "",
             Custodian::External | Custodian::Offline | Custodian::Token => " --request crl.request",
         };
-        (!is_compromised(key))
+        (!key.state.is_compromised())
             .then(|| format!("publish the list of {issuer} anew: `keyledger ca crl {issuer}{how}`"))
     }
 
@@ -63,7 +63,7 @@ impl Ledger {
     pub fn worthlessly_certified(&self, at: Timestamp) -> BTreeSet<&Name> {
         let compromised = self
             .authorities()
-            .filter(|(_, authority)| is_compromised(&authority.state));
+            .filter(|(_, authority)| authority.state.state.is_compromised());
         compromised
             .flat_map(|(name, _)| self.stranded(name, at))
             .collect()
@@ -87,9 +87,4 @@ impl Ledger {
         }
         found
     }
-}
-
-/// True of a key under which nothing counts.
-const fn is_compromised(key: &Key) -> bool {
-    matches!(key.state, State::Compromised | State::DestroyedCompromised)
 }

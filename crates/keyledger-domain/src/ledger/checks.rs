@@ -30,7 +30,16 @@ impl Ledger {
             (Phase::Provisioning, Some(open)) => {
                 open.before == Phase::Provisioned && !open.has_reset()
             }
-            _ => false,
+            (Phase::Provisioning, None)
+            | (
+                Phase::Seen
+                | Phase::Enrolled
+                | Phase::Quarantined
+                | Phase::Lost
+                | Phase::Retired
+                | Phase::Destroyed,
+                _,
+            ) => false,
         })
     }
 

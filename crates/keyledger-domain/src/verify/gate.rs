@@ -6,7 +6,7 @@ use super::{Fault, Intact, SignedHead, signers::check_message};
 use crate::{
     LEDGER_SIGNING_KEY,
     event::Event,
-    key::{self, State},
+    key,
     ledger::{Applied, Ledger},
     name::Aggregate,
     operator,
@@ -171,10 +171,7 @@ fn entitled(ledger: &Ledger, signer: &str) -> Result<(), &'static str> {
     let Some(entry) = ledger.key(&signing_key()) else {
         return Err("no earlier event names a signing key of the ledger");
     };
-    if matches!(
-        entry.state.state,
-        State::Compromised | State::DestroyedCompromised
-    ) {
+    if entry.state.state.is_compromised() {
         return Err("the ledger's signing key was compromised before");
     }
     let mut versions = entry.state.versions.iter();

@@ -102,17 +102,7 @@ fn check_headers<'a, H>(headers: H, record: &Record) -> Result<(), Fault>
 where
     H: Iterator<Item = (&'a str, &'a str)> + Clone,
 {
-    let said = [
-        (header::NATS_MSG_ID, record.id.to_string()),
-        (header::CORRELATION_ID, record.ids.correlation.to_string()),
-        (header::CAUSATION_ID, record.ids.causation.to_string()),
-        (header::EVENT_TYPE, record.event.type_name().to_owned()),
-        (header::AGGREGATE_ID, record.history.name.to_string()),
-        (
-            header::SCHEMA_VERSION,
-            header::SCHEMA_VERSION_NOW.to_owned(),
-        ),
-    ];
+    let said = header::of_record(record);
     for (what, expected) in &said {
         if required(headers.clone(), what)? != expected {
             return Err(Fault::Misplaced {

@@ -44,6 +44,10 @@ use crate::{cid::EventCid, ledger::Ledger, time::Timestamp};
 
 /// The headers that a stored event bears, and no others.
 pub mod header {
+    use data_encoding::BASE64URL_NOPAD;
+
+    use crate::{cid::EventCid, record::Record};
+
     /// The event's id.
     pub const NATS_MSG_ID: &str = "Nats-Msg-Id";
     /// The conversation.
@@ -74,6 +78,55 @@ pub mod header {
         "Nats-Batch-Sequence",
         "Nats-Batch-Commit",
     ];
+
+    /// What every stored event bears, in the order of [`of_event`].
+    pub const OF_THE_EVENT: [&str; 9] = [
+        NATS_MSG_ID,
+        CORRELATION_ID,
+        CAUSATION_ID,
+        EVENT_TYPE,
+        AGGREGATE_ID,
+        SCHEMA_VERSION,
+        CID,
+        SIGNATURE,
+        SIGNER,
+    ];
+
+    /// The headers that repeat what a record says, for consumers that do not read it.
+    #[must_use]
+    pub fn of_record(record: &Record) -> [(&'static str, String); 6] {
+        [
+            (NATS_MSG_ID, record.id.to_string()),
+            (CORRELATION_ID, record.ids.correlation.to_string()),
+            (CAUSATION_ID, record.ids.causation.to_string()),
+            (EVENT_TYPE, record.event.type_name().to_owned()),
+            (AGGREGATE_ID, record.history.name.to_string()),
+            (SCHEMA_VERSION, SCHEMA_VERSION_NOW.to_owned()),
+        ]
+    }
+
+    /// All headers of a stored event. `cid` is that of the record's bytes, `signature` an Ed25519 signature over its 36 bytes, and
+    /// `signer` the public nkey that made it.
+    #[must_use]
+    pub fn of_event(
+        record: &Record,
+        cid: &EventCid,
+        signature: &[u8],
+        signer: &str,
+    ) -> [(&'static str, String); 9] {
+        let [id, correlation, causation, event_type, name, version] = of_record(record);
+        [
+            id,
+            correlation,
+            causation,
+            event_type,
+            name,
+            version,
+            (CID, cid.to_string()),
+            (SIGNATURE, BASE64URL_NOPAD.encode(signature)),
+            (SIGNER, signer.to_owned()),
+        ]
+    }
 }
 
 /// An event exactly as the stream holds it.

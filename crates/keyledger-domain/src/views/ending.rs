@@ -106,10 +106,7 @@ pub fn ending(ledger: &Ledger, now: Timestamp, days: u16) -> Vec<Ending> {
 /// True of a certificate that neither was revoked nor is worthless with its issuer.
 fn holds(ledger: &Ledger, key: &Key, certified: &Certified) -> bool {
     let issuer = ledger.key(&certified.issuer).map(|e| e.state.state);
-    let worthless = matches!(
-        issuer,
-        Some(State::Compromised | State::DestroyedCompromised)
-    );
+    let worthless = issuer.is_some_and(State::is_compromised);
     !worthless && key.revocation_of(certified).is_none()
 }
 

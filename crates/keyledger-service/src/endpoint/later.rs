@@ -1,7 +1,7 @@
-//! Refusals of what is too much, told a moment later.
+//! A sender that asks for too much is refused a moment later, and not at once.
 //!
-//! Most programs send their next request when the last one is answered. Answered at once, a program that asks for too much would ask
-//! again at once: tens of thousands of refusals a second, for which the servers and the service would have no time left for others.
+//! Most programs send the next request when the last one is answered. If they were refused at once, they would ask again at once:
+//! tens of thousands of refusals a second, which would leave the servers and the service no time for anybody else.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -11,12 +11,12 @@ use crate::lanes::Sender;
 
 /// How long such a refusal waits. Clients wait 5 s for an answer.
 pub(super) const TOLD_AFTER: Duration = Duration::from_secs(1);
-/// How many refusals of one sender wait at the most: as many as all it may have at once and waiting.
+/// How many refusals of one sender wait at the most. A program that sends all its requests at once is still answered.
 const MOST_OF_ONE: usize = 4_096;
 /// How many refusals of all senders wait at the most. Each takes some 2 KiB.
 const MOST: usize = 16_384;
 
-/// The refusals that wait to be told.
+/// Counts the refusals that wait to be sent.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Later(Arc<Mutex<Waiting>>);
 
@@ -26,7 +26,7 @@ struct Waiting {
     of_each: HashMap<Sender, usize>,
 }
 
-/// A refusal that waits. Dropped, it makes room for another.
+/// The place of one waiting refusal. Dropping it makes room for another.
 #[derive(Debug)]
 pub(super) struct Place {
     later: Later,
@@ -34,7 +34,7 @@ pub(super) struct Place {
 }
 
 impl Later {
-    /// A place for one more refusal of `sender`. None if too many wait: then the request is not answered at all.
+    /// Takes a place for one more refusal of `sender`. `None` if too many wait: the request is then not answered at all.
     pub(super) fn enter(&self, sender: &Sender) -> Option<Place> {
         let mut waiting = self.0.lock();
         if waiting.of_all >= MOST {

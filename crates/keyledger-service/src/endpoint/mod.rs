@@ -57,9 +57,9 @@ pub struct EndpointError(String);
 
 /// The connections on which requests come in.
 pub(crate) struct Inlets {
-    /// What takes trust away: nothing that anybody floods is on its way before it.
+    /// Carries the commands that take trust away, and nothing else: they wait behind no flood of other requests.
     pub(crate) revocations: async_nats::Client,
-    /// All other requests.
+    /// Carries every other request.
     pub(crate) others: async_nats::Client,
 }
 
@@ -98,7 +98,11 @@ impl Endpoints {
             let family = Family::of_verb(&verb);
             let micro = match family {
                 Family::Revocation => &revocations,
-                _ => &others,
+                Family::Command
+                | Family::Report
+                | Family::Question
+                | Family::Reading
+                | Family::Past => &others,
             };
             let endpoint = open_command(micro, prefix, verb).await.map_err(fault)?;
             serve(endpoint, Kind::Command(family));
@@ -139,7 +143,7 @@ impl Endpoints {
 }
 
 impl Inlets {
-    /// Waits until the server knows every endpoint: it answers over a connection in the order in which it was asked.
+    /// Waits until the server knows every endpoint. It reads a connection in order, so its answer to a later request says so.
     pub(crate) async fn are_known(&self, stream: &str) {
         for nats in [&self.revocations, &self.others] {
             if let Err(error) = jetstream::new(nats.clone()).get_stream(stream).await {

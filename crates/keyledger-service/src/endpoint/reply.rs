@@ -17,7 +17,7 @@ use crate::{
 pub(super) struct Answer {
     pub(super) payload: Bytes,
     pub(super) headers: HeaderMap,
-    /// True of a refusal of what is too much: it is not told at once.
+    /// True if the sender asks for too much: this refusal is then sent after [`super::later::TOLD_AFTER`].
     pub(super) is_told_later: bool,
 }
 
@@ -35,7 +35,7 @@ pub(crate) enum Refused {
         said: String,
         /// When to ask again.
         retry_after: Duration,
-        /// True if it waited for its turn: then it is told without more delay.
+        /// True if the request has waited for its turn already: it is then refused without more delay.
         has_waited: bool,
     },
 }

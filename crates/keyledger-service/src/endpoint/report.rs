@@ -200,7 +200,9 @@ fn given_to_task(shared: &Shared, token: &Name) -> tokens::Given {
     let open = ledger.token(token).and_then(|e| e.state.task.as_deref());
     match open.map(|open| open.filed.kind) {
         Some(TaskKind::Unblock | TaskKind::RotateSecrets) => tokens::Given::Everything,
-        _ => tokens::Given::ManagementKey,
+        Some(TaskKind::Verify | TaskKind::Provision | TaskKind::Reset) | None => {
+            tokens::Given::ManagementKey
+        }
     }
 }
 

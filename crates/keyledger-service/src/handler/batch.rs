@@ -6,15 +6,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use data_encoding::BASE64URL_NOPAD;
 use futures::{FutureExt, future::BoxFuture};
 use keyledger_domain::{
     Command, Facts, Ledger, Made, Rejection, Timestamp,
     command::Target,
     ledger::{Claimed, Decision, LEDGER_SIGNING_KEY, Reads, Remembered, Sealed},
     record::{Ids, Record, Why},
+    verify::header,
 };
-use keyledger_wire::{Prefix, header};
+use keyledger_wire::Prefix;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -274,31 +274,12 @@ fn to_append(
     prefix: &Prefix,
     signer: &dyn Signer,
 ) -> Append {
-    let Record {
-        id,
-        history,
-        ids,
-        event: body,
-        ..
-    } = &event.record;
+    let record = &event.record;
     let signature = signer.sign(&event.cid.to_bytes());
     Append {
-        subject: prefix.event(history, body.past()),
+        subject: prefix.event(&record.history, record.event.past()),
         expected,
-        headers: vec![
-            (header::NATS_MSG_ID, id.to_string()),
-            (header::CORRELATION_ID, ids.correlation.to_string()),
-            (header::CAUSATION_ID, ids.causation.to_string()),
-            (header::EVENT_TYPE, body.type_name().to_owned()),
-            (header::AGGREGATE_ID, history.name.to_string()),
-            (
-                header::SCHEMA_VERSION,
-                header::SCHEMA_VERSION_NOW.to_owned(),
-            ),
-            (header::CID, event.cid.to_string()),
-            (header::SIGNATURE, BASE64URL_NOPAD.encode(&signature)),
-            (header::SIGNER, signer.nkey().to_owned()),
-        ],
+        headers: header::of_event(record, &event.cid, &signature, signer.nkey()).into(),
         payload: Bytes::copy_from_slice(&event.bytes),
     }
 }

@@ -84,10 +84,7 @@ impl Waiting {
     /// True of what takes trust away, and of what the service records of that: it must not wait for room.
     fn is_pressing(&self) -> bool {
         match &self.work {
-            Work::Order(order, _) => {
-                let verb = order.command.verb();
-                Family::of_command(order.target.aggregate, verb) == Family::Revocation
-            }
+            Work::Order(..) => self.revokes(),
             Work::Outcome(outcome, _) => match outcome {
                 Outcome::Erased(_)
                 | Outcome::Confirmed { .. }
@@ -496,8 +493,8 @@ impl Engine {
         for (waiting, _) in batch.works.into_iter().rev() {
             if waiting.is_worth_waiting() {
                 self.waiting.push_front(waiting);
-            } else if let Work::Order(_, reply) = waiting.work {
-                let _ = reply.send(Err(Failure::Unavailable(said.to_owned())));
+            } else {
+                waiting.refuse(&Failure::Unavailable(said.to_owned()));
             }
         }
         self.behind = Some(u64::MAX);
@@ -548,9 +545,7 @@ impl Engine {
             .partition(|waiting| !waiting.is_worth_waiting());
         self.waiting = young;
         for waiting in old {
-            if let Work::Order(_, reply) = waiting.work {
-                let _ = reply.send(Err(Failure::Unavailable(said.to_owned())));
-            }
+            waiting.refuse(&Failure::Unavailable(said.to_owned()));
         }
     }
 
@@ -600,9 +595,7 @@ impl Engine {
         self.held = None;
         if let Some(said) = self.broken.clone() {
             for waiting in self.waiting.drain(..) {
-                if let Work::Order(_, reply) = waiting.work {
-                    let _ = reply.send(Err(Failure::Broken(said.clone())));
-                }
+                waiting.refuse(&Failure::Broken(said.clone()));
             }
             // Whoever waits for rest hears that there is none.
             self.resting = None;
@@ -681,8 +674,6 @@ impl Batch {
 
 pub(super) fn refuse(batch: Batch, failure: &Failure) {
     for (waiting, _) in batch.works {
-        if let Work::Order(_, reply) = waiting.work {
-            let _ = reply.send(Err(failure.clone()));
-        }
+        waiting.refuse(failure);
     }
 }

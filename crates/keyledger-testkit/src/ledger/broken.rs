@@ -16,8 +16,8 @@ use nkeys::{KeyPair, KeyPairType};
 use uuid::Uuid;
 
 use super::{
-    BEGINNING, TestLedger, account_created, administrator, headers, history, name, sign_event,
-    spki, stamp, stored, title,
+    BEGINNING, TestLedger, account_created, administrator, history, name, sign_event, spki, stamp,
+    stored, title,
 };
 
 /// A ledger that must be refused.
@@ -638,7 +638,7 @@ fn change(event: &mut StoredEvent, how: impl FnOnce(&mut Record)) {
 /// Gives a changed event the headers, the CID and the signature that fit.
 fn relabel(event: &mut StoredEvent, signer: &KeyPair) {
     let record = Record::read(&event.payload).expect("it is an event");
-    for (name, value) in headers(&record) {
+    for (name, value) in header::of_record(&record) {
         event.headers.insert(name.to_owned(), value);
     }
     sign_event(event, signer);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use keyledger_domain::{
     Aggregate, Command, Decision, Event, EventCid, Facts, LEDGER_SIGNING_KEY, Ledger, Made, Name,
-    Record, Role, Stamp, Timestamp, VerifiedBy,
+    Role, Stamp, Timestamp, VerifiedBy,
     account::{self, NkeyMade, Purpose, SigningKey},
     key::{self, Material, NewVersion, Public},
     ledger::Sealed,
@@ -291,28 +291,13 @@ fn stored(sequence: u64, sealed: &Sealed, signer: &KeyPair) -> StoredEvent {
     let mut event = StoredEvent {
         sequence,
         subject: format!("{PREFIX}.events.{aggregate}.{name}.{past}"),
-        headers: headers(record)
+        headers: header::of_record(record)
             .map(|(name, value)| (name.to_owned(), value))
             .into(),
         payload: sealed.bytes.clone(),
     };
     sign_event(&mut event, signer);
     event
-}
-
-/// The headers that repeat what a record says.
-fn headers(record: &Record) -> [(&'static str, String); 6] {
-    [
-        (header::NATS_MSG_ID, record.id.to_string()),
-        (header::CORRELATION_ID, record.ids.correlation.to_string()),
-        (header::CAUSATION_ID, record.ids.causation.to_string()),
-        (header::EVENT_TYPE, record.event.type_name().to_owned()),
-        (header::AGGREGATE_ID, record.history.name.to_string()),
-        (
-            header::SCHEMA_VERSION,
-            header::SCHEMA_VERSION_NOW.to_owned(),
-        ),
-    ]
 }
 
 /// Gives an event the CID of its bytes, and a signature over it.

@@ -9,13 +9,13 @@ use keyledger_domain::{
     user,
     views::{OperatorRow, TokenRow, UserRow},
 };
-use keyledger_wire::{AGENTS_ACCOUNT, CommandError, Enrolment, query::Nothing};
+use keyledger_wire::{AGENTS_ACCOUNT, Enrolment, query::Nothing};
 
 use crate::{
     args::Why,
     cli::{history, openpgp::files, pages, shell, user as users},
     connect::Connection,
-    exit::{Exit, Failure},
+    exit::{Exit, Failure, is_refused_for},
     output::{self, Output},
     session::Session,
     table::Table,
@@ -238,14 +238,12 @@ async fn show(session: &Session, name: &Name, out: &mut Output<'_>) -> anyhow::R
 
 /// Who asks for an agent need not know that it is a user.
 fn unknown(name: &Name, error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref::<CommandError>() {
-        Some(CommandError::Refused(refusal)) if refusal.reason == "not_found" => {
-            Failure::new(Exit::Rejected, format!("there is no agent {name}"))
-                .remedy("`keyledger agent list` lists the agents")
-                .into()
-        }
-        _ => error,
+    if !is_refused_for(&error, "not_found") {
+        return error;
     }
+    Failure::new(Exit::Rejected, format!("there is no agent {name}"))
+        .remedy("`keyledger agent list` lists the agents")
+        .into()
 }
 
 async fn list(session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {

@@ -25,7 +25,9 @@ impl Walk<'_> {
             TaskKind::Unblock | TaskKind::RotateSecrets if known => {}
             TaskKind::Verify if known && is_home => {}
             TaskKind::Verify => return Ok(()),
-            _ => return Err(refuse("this task is given no secrets")),
+            TaskKind::Unblock | TaskKind::RotateSecrets | TaskKind::Provision | TaskKind::Reset => {
+                return Err(refuse("this task is given no secrets"));
+            }
         }
         // Whoever files a task names a workstation, and anybody's agent can say that it sees the token.
         if !is_home {

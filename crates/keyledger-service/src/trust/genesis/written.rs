@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use data_encoding::BASE64URL_NOPAD;
 use keyledger_domain::{
     Decision, Ledger, Stamp, Timestamp, VerifiedBy,
     ledger::Sealed,
     record::{Ids, Why},
     text::Reason,
-    verify::{HeadDigest, Options, SignedHead, StoredEvent, export},
+    verify::{HeadDigest, Options, SignedHead, StoredEvent, export, header},
 };
-use keyledger_wire::{Prefix, header};
+use keyledger_wire::Prefix;
 use uuid::Uuid;
 
 use super::Genesis;
@@ -88,20 +87,8 @@ impl Genesis {
     fn store(&self, event: &Sealed, sequence: u64, prefix: &Prefix) -> StoredEvent {
         let record = &event.record;
         let signature = self.identity.signer.sign(&event.cid.to_bytes());
-        let headers = [
-            (header::NATS_MSG_ID, record.id.to_string()),
-            (header::CORRELATION_ID, record.ids.correlation.to_string()),
-            (header::CAUSATION_ID, record.ids.causation.to_string()),
-            (header::EVENT_TYPE, record.event.type_name().to_owned()),
-            (header::AGGREGATE_ID, record.history.name.to_string()),
-            (
-                header::SCHEMA_VERSION,
-                header::SCHEMA_VERSION_NOW.to_owned(),
-            ),
-            (header::CID, event.cid.to_string()),
-            (header::SIGNATURE, BASE64URL_NOPAD.encode(&signature)),
-            (header::SIGNER, self.operator_nkey().to_owned()),
-        ];
+        let signer = self.operator_nkey();
+        let headers = header::of_event(record, &event.cid, &signature, signer);
         StoredEvent {
             sequence,
             subject: prefix.event(&record.history, record.event.past()),

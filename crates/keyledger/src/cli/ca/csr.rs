@@ -12,11 +12,11 @@ use keyledger_domain::{
     views::InventoryRow,
 };
 use keyledger_service::x509::{CertificateRequest, MAX_CERTIFICATE_BYTES, PublicKeyKind};
-use keyledger_wire::{CommandError, query::Nothing};
+use keyledger_wire::query::Nothing;
 
 use crate::{
     cli::openpgp::files,
-    exit::{Exit, Failure},
+    exit::{Exit, Failure, is_refused_for},
     session::Session,
 };
 
@@ -52,7 +52,7 @@ impl Csr {
             .await;
         let row = match row {
             Ok(row) => row,
-            Err(error) if is_not_found(&error) => return Ok(false),
+            Err(error) if is_refused_for(&error, "not_found") => return Ok(false),
             Err(error) => return Err(error).with_context(|| format!("asking for key {name}")),
         };
         if row.public_key.as_deref() == Some(&*STANDARD.encode(self.request.spki())) {
@@ -107,11 +107,4 @@ impl Csr {
             ticket,
         })
     }
-}
-
-fn is_not_found(error: &anyhow::Error) -> bool {
-    matches!(
-        error.downcast_ref::<CommandError>(),
-        Some(CommandError::Refused(refusal)) if refusal.reason == "not_found"
-    )
 }

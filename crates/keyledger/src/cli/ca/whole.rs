@@ -1,14 +1,11 @@
 //! Long lists of revoked certificates: pages put together.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use keyledger_wire::{
-    CommandError,
-    query::{Crl, ToBeSigned},
-};
+use keyledger_wire::query::{Crl, ToBeSigned};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    exit::{Exit, Failure},
+    exit::{Exit, Failure, is_refused_for},
     session::Session,
 };
 
@@ -55,7 +52,8 @@ pub(super) async fn read<A: Part, Q: Serialize + Sync>(
         let mut next = first.next();
         while next.is_some() {
             let page: A = match session.query(tail, &question(next)).await {
-                Err(error) if has_changed(&error) => continue 'anew,
+                // The list of the first page is gone.
+                Err(error) if is_refused_for(&error, "bad_value") => continue 'anew,
                 page => page?,
             };
             bytes.extend(STANDARD.decode(page.part())?);
@@ -66,12 +64,4 @@ pub(super) async fn read<A: Part, Q: Serialize + Sync>(
     let problem = "certificates are revoked faster than the list of them can be read";
     let failure = Failure::new(Exit::Unreachable, problem);
     Err(failure.remedy("try again in a moment").into())
-}
-
-/// True where the list of the first page is gone.
-fn has_changed(error: &anyhow::Error) -> bool {
-    match error.downcast_ref::<CommandError>() {
-        Some(CommandError::Refused(refusal)) => refusal.reason == "bad_value",
-        _ => false,
-    }
 }

@@ -4,12 +4,9 @@ use std::collections::VecDeque;
 
 use anyhow::Context as _;
 use keyledger_domain::verify::SignedHead;
-use keyledger_wire::{
-    CommandError,
-    query::{EventsPage, EventsQuery, Nothing},
-};
+use keyledger_wire::query::{EventsPage, EventsQuery, Nothing};
 
-use crate::session::Session;
+use crate::{exit::refusal, session::Session};
 
 /// Events of a page: what the service gives at most.
 const PAGE: u16 = 500;
@@ -24,12 +21,8 @@ pub(super) async fn head(session: &Session) -> anyhow::Result<SignedHead> {
 
 /// What the service said, where it cannot give an event because the ledger is broken there.
 pub(super) fn broken(error: &anyhow::Error) -> Option<&str> {
-    match error.downcast_ref::<CommandError>() {
-        Some(CommandError::Refused(refusal)) if refusal.reason == "ledger_broken" => {
-            Some(&refusal.message)
-        }
-        _ => None,
-    }
+    let refusal = refusal(error).filter(|refusal| refusal.reason == "ledger_broken")?;
+    Some(&refusal.message)
 }
 
 /// The lines of some events after `after`, in the export's form.

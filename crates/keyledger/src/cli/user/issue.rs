@@ -14,7 +14,7 @@ use keyledger_wire::{Acknowledgement, CommandError, Sealed, creds::Holder};
 use crate::{
     args::{self, Why},
     cli::{openpgp::files, send},
-    exit::{Exit, Failure},
+    exit::{Exit, Failure, refusal},
     output::Output,
     session::Session,
     when::{self, Period},
@@ -162,11 +162,9 @@ fn unanswered(error: anyhow::Error, name: &Name, account: &Name) -> anyhow::Erro
 
 /// An organisation that was made before roles had accounts of their own has no such one.
 fn no_account(error: anyhow::Error, account: &Name) -> anyhow::Error {
-    match error.downcast_ref::<CommandError>() {
-        Some(CommandError::Refused(refusal))
-            if refusal.reason == "not_found"
-                && refusal.message.contains(&format!("account {account}")) =>
-        {
+    let named = format!("account {account}");
+    match refusal(&error) {
+        Some(refusal) if refusal.reason == "not_found" && refusal.message.contains(&named) => {
             Failure::new(Exit::Rejected, format!("{error:#}"))
                 .remedy(format!(
                     "if this organisation has no account {account}, name another with --account: `keyledger account list` shows them"
