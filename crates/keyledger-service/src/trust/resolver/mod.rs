@@ -47,6 +47,8 @@ const SOON: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(25);
 /// The pauses between pushes to a server that has just said hello: its routes may not be ready.
 const WELCOME_MS: [u64; 3] = [0, 30, 150];
+/// The pauses between comparisons after that: on a busy machine it may say hello long before it answers.
+const COMPARE_MS: [u64; 7] = [0, 500, 1_000, 2_000, 4_000, 8_000, 15_000];
 /// How long the servers are asked at the start whether they know more than the ledger.
 const EXAMINE: Duration = Duration::from_secs(10);
 /// The pause before a subscription that ended is made again.
@@ -76,16 +78,16 @@ impl Resolver {
         health: TrustHealth,
     ) -> Self {
         let (changed, inbox) = mpsc::unbounded_channel();
-        let servers = Arc::new(Servers::new(system));
-        let pusher = Pusher::new(servers, handler, signers, clock, principal, health);
-        let pusher = Arc::new(pusher);
         let (to_compare, compare) = mpsc::channel(1);
         let (to_welcome, welcome) = mpsc::channel(1);
+        let servers = Arc::new(Servers::new(system, to_welcome.clone()));
+        let pusher = Pusher::new(servers, handler, signers, clock, principal, health);
+        let pusher = Arc::new(pusher);
         let mut tasks = JoinSet::new();
         tasks.spawn(push_changed(Arc::clone(&pusher), inbox));
         tasks.spawn(compare_all(Arc::clone(&pusher), compare));
         tasks.spawn(welcome_all(Arc::clone(&pusher), welcome, to_compare));
-        tasks.spawn(watch_servers(Arc::clone(&pusher), to_welcome.clone()));
+        tasks.spawn(watch_servers(Arc::clone(&pusher)));
         tasks.spawn(watch_connection(Arc::clone(&pusher), to_welcome));
         tasks.spawn(hear_pushes(Arc::clone(&pusher)));
         let hearing = Arc::clone(&pusher);
@@ -181,26 +183,36 @@ async fn compare_all(pusher: Arc<Pusher>, mut asked: mpsc::Receiver<()>) {
     }
 }
 
-/// A server that was not there before may hold older JWTs: it lets in who was revoked until it is pushed to.
+/// A server that was not there before may hold older JWTs: it lets in who was revoked until it is pushed to. Whoever comes
+/// while another is welcomed is welcomed at once.
 async fn welcome_all(
     pusher: Arc<Pusher>,
     mut hello: mpsc::Receiver<()>,
     to_compare: mpsc::Sender<()>,
 ) {
-    while hello.recv().await.is_some() {
+    let mut came = hello.recv().await;
+    'welcome: while came.is_some() {
         for pause in WELCOME_MS {
             tokio::time::sleep(Duration::from_millis(pause)).await;
             pusher.welcome().await;
         }
-        // Full is as good: somebody asked already.
-        let _ = to_compare.try_send(());
+        for pause in COMPARE_MS {
+            if let Ok(next) = tokio::time::timeout(Duration::from_millis(pause), hello.recv()).await
+            {
+                came = next;
+                continue 'welcome;
+            }
+            // Full is as good: somebody asked already.
+            let _ = to_compare.try_send(());
+        }
+        came = hello.recv().await;
     }
 }
 
 /// Servers say hello in the system account.
-async fn watch_servers(pusher: Arc<Pusher>, to_welcome: mpsc::Sender<()>) {
+async fn watch_servers(pusher: Arc<Pusher>) {
     loop {
-        if let Err(said) = pusher.servers.watch(&to_welcome).await {
+        if let Err(said) = pusher.servers.watch().await {
             tracing::warn!(%said, "starts of servers are not heard of");
         }
         tokio::time::sleep(AGAIN).await;

@@ -242,7 +242,7 @@ impl Pusher {
         let compare = |name: Name| async move {
             let compared = self.compare(&name).await;
             if let Err(said) = &compared {
-                tracing::error!(account = %name, %said, "the account was not compared; trying on");
+                tracing::warn!(account = %name, %said, "the account was not compared; trying on");
             }
             compared.is_ok()
         };
@@ -270,7 +270,7 @@ impl Pusher {
                 }
                 return Ok(());
             }
-            Held::Unknown => return Ok(()),
+            Held::Unknown => return Err("some servers do not answer".to_owned()),
             Held::Newer(_) => return self.settle(name).await,
             Held::Lost => (None, "none: a server lost it"),
             Held::Other(found) => (found, "another JWT than the ledger's"),

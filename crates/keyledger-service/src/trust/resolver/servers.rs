@@ -29,6 +29,8 @@ const REMEMBER: Duration = Duration::from_secs(7 * 86_400);
 pub(super) struct Servers {
     system: Client,
     registry: Mutex<Registry>,
+    /// Told of each server that was not there before.
+    joined: mpsc::Sender<()>,
 }
 
 #[derive(Debug, Default)]
@@ -60,10 +62,11 @@ struct Server {
 }
 
 impl Servers {
-    pub(super) fn new(system: Client) -> Self {
+    pub(super) fn new(system: Client, joined: mpsc::Sender<()>) -> Self {
         Self {
             system,
             registry: Mutex::default(),
+            joined,
         }
     }
 
@@ -101,22 +104,26 @@ impl Servers {
             .collect()
     }
 
-    /// Hears of servers until the subscription ends, and says so of each that was not there before: a server has another id
-    /// after each start.
-    pub(super) async fn watch(&self, started: &mpsc::Sender<()>) -> Result<(), String> {
+    /// Hears of servers until the subscription ends.
+    pub(super) async fn watch(&self) -> Result<(), String> {
         let subscription = self.system.subscribe(system::SERVER_EVENTS).await;
         let mut events = subscription.map_err(|e| e.to_string())?;
         while let Some(message) = events.next().await {
             let Some(server) = server_of(&message.payload) else {
                 continue;
             };
-            let name = server.name.clone();
-            if self.registry.lock().heard(server) {
-                tracing::info!(server = %name, "a server is there");
-                let _ = started.try_send(());
-            }
+            let is_new = self.registry.lock().heard(server);
+            self.tell(is_new);
         }
         Err("the subscription has ended".to_owned())
+    }
+
+    /// Says that a server came. Whoever is told looks at all of them: full is as good.
+    fn tell(&self, is_new: bool) {
+        if is_new {
+            tracing::info!("a server is there that was not");
+            let _ = self.joined.try_send(());
+        }
     }
 
     /// Finds out which servers there are now.
@@ -129,11 +136,8 @@ impl Servers {
         if found.is_empty() {
             return Err("no server answers in the system account".to_owned());
         }
-        let mut registry = self.registry.lock();
-        registry.known.clear();
-        for server in found {
-            registry.heard(server);
-        }
+        let is_new = self.registry.lock().found(found);
+        self.tell(is_new);
         Ok(())
     }
 
@@ -194,7 +198,16 @@ impl Servers {
 }
 
 impl Registry {
-    /// Notes that a server was heard of; true if it was not known.
+    /// Notes which servers there are now, and no others; true if one was not known, though some were.
+    fn found(&mut self, servers: Vec<Server>) -> bool {
+        let before = std::mem::take(&mut self.known);
+        for server in servers {
+            self.heard(server);
+        }
+        !before.is_empty() && self.known.keys().any(|id| !before.contains_key(id))
+    }
+
+    /// Notes that a server was heard of; true if it was not known. A server has another id after each start.
     fn heard(&mut self, server: Server) -> bool {
         self.seen.insert(server.name.clone(), Instant::now());
         // It has another id since it started: the old one does not answer any more.
@@ -206,4 +219,29 @@ impl Registry {
 
 fn server_of(payload: &[u8]) -> Option<Server> {
     Some(serde_json::from_slice::<Signed>(payload).ok()?.server)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(id: &str, name: &str) -> Server {
+        Server {
+            id: id.to_owned(),
+            name: name.into(),
+        }
+    }
+
+    #[test]
+    fn a_server_that_came_is_told_of_once_however_it_was_noticed() {
+        let mut registry = Registry::default();
+        // At the start nothing is compared with: all are asked what they hold before anything is pushed.
+        assert!(!registry.found(vec![server("1", "a"), server("2", "b")]));
+        assert!(!registry.found(vec![server("1", "a")]));
+        assert!(registry.found(vec![server("1", "a"), server("3", "b")]));
+        assert!(!registry.heard(server("3", "b")));
+        assert!(registry.heard(server("4", "b")));
+        assert!(!registry.found(vec![server("1", "a"), server("4", "b")]));
+        assert_eq!(registry.known.len(), 2);
+    }
 }
