@@ -45,12 +45,26 @@ fn knows(service: &Service, key: &str) -> bool {
     ledger.key(&crate::world::name(key)).is_some()
 }
 
+/// An instance whose connections all go to one server, which can be another from now on.
+async fn serve_behind_proxy(world: &ClusterWorld) -> (Service, Proxy) {
+    let way = Proxy::to(world.cluster.server(0).port()).await;
+    let url = format!("nats://127.0.0.1:{}", way.port());
+    let service = world.serve_with(|options| options.url = url).await;
+    (service, way)
+}
+
 /// Cuts the ledger's leader off and brings an instance that knows more than it there, while it believes that it leads; its index.
-async fn come_to_a_stale_leader(world: &ClusterWorld, way: &Proxy, moved: &Service) -> usize {
+/// Who stays goes to another server.
+async fn come_to_a_stale_leader(
+    world: &ClusterWorld,
+    (moved, way): (&Service, &Proxy),
+    stays: &Proxy,
+) -> usize {
     for cut in 0..TRIES {
         let stale = world.cluster.wait_for_stream_leader(LEDGER).await;
         let other = world.cluster.server((stale + 1) % 3);
         way.turn_to(other.port());
+        stays.turn_to(other.port());
         let here = world.administrator_at(&other.url()).await;
         world.cluster.wait_until_current(LEDGER).await;
         world.cluster.cut_off(stale);
@@ -76,12 +90,9 @@ async fn come_to_a_stale_leader(world: &ClusterWorld, way: &Proxy, moved: &Servi
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stale_leader_breaks_nothing_and_has_nothing_acknowledged() {
     let world = ClusterWorld::severable().await;
-    let way = Proxy::to(world.cluster.server(0).port()).await;
-    let stays = world.serve().await;
-    let moved = world
-        .serve_with(|options| options.url = format!("nats://127.0.0.1:{}", way.port()))
-        .await;
-    let stale = come_to_a_stale_leader(&world, &way, &moved).await;
+    let (stays, way_of_stays) = serve_behind_proxy(&world).await;
+    let (moved, way) = serve_behind_proxy(&world).await;
+    let stale = come_to_a_stale_leader(&world, (&moved, &way), &way_of_stays).await;
     let there = world
         .administrator_at(&world.cluster.server(stale).url())
         .await;
