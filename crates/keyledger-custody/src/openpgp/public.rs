@@ -249,7 +249,13 @@ fn visit(key: &SignedPublicKey, mut seen: impl FnMut(&[u8], &Vec<u8>)) {
     }
 }
 
-/// The bytes within the armor, or the bytes if there is none; at most `max`.
+/// The largest packet that is read, in bytes: ours have some 500, of which most are the reason for a revocation.
+///
+/// The library follows signatures that are embedded in signatures down however deep they go, a call for each, and where the stack
+/// ends the whole process does. Within so few bytes there are some 300 levels, which are well within any stack.
+const MAX_PACKET_BYTES: usize = 4 << 10;
+
+/// The bytes within the armor, or the bytes if there is none; at most `max`, in packets of at most [`MAX_PACKET_BYTES`].
 pub(super) fn dearmored(bytes: &[u8], max: usize) -> Result<Vec<u8>, CertificateError> {
     use std::io::Read as _;
     // Base64 and its line breaks need 4/3 and a little.
@@ -273,11 +279,62 @@ pub(super) fn dearmored(bytes: &[u8], max: usize) -> Result<Vec<u8>, Certificate
 }
 
 fn fitting(bytes: Vec<u8>, max: usize) -> Result<Vec<u8>, CertificateError> {
-    if bytes.len() <= max {
-        return Ok(bytes);
+    if bytes.len() > max {
+        let bytes = bytes.len();
+        return Err(CertificateError::TooLarge { bytes, max });
     }
-    let bytes = bytes.len();
-    Err(CertificateError::TooLarge { bytes, max })
+    let mut rest = &bytes[..];
+    while !rest.is_empty() {
+        let (body, behind) = split_packet(rest).ok_or(CertificateError::Unreadable)?;
+        if body.len() > MAX_PACKET_BYTES {
+            let what = "a packet of more than 4 KiB";
+            return Err(CertificateError::OtherKind { what });
+        }
+        rest = behind;
+    }
+    Ok(bytes)
+}
+
+/// The first packet's body, and what follows it (RFC 9580 §4.2); nothing if it is cut off, or comes in parts of unknown length.
+fn split_packet(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&tag, rest) = bytes.split_first()?;
+    let (length, rest) = match tag {
+        0xc0.. => {
+            let (&first, rest) = rest.split_first()?;
+            match first {
+                0..=191 => (u32::from(first), rest),
+                192..=223 => {
+                    let (&second, rest) = rest.split_first()?;
+                    (
+                        (u32::from(first) - 192) * 256 + u32::from(second) + 192,
+                        rest,
+                    )
+                }
+                224..=254 => return None,
+                255 => long(rest)?,
+            }
+        }
+        // The older form: the last two bits say how long the length is.
+        0x80..=0xbf => match tag & 3 {
+            0 => {
+                let (&length, rest) = rest.split_first()?;
+                (u32::from(length), rest)
+            }
+            1 => {
+                let (length, rest) = rest.split_first_chunk()?;
+                (u16::from_be_bytes(*length).into(), rest)
+            }
+            2 => long(rest)?,
+            _ => return None,
+        },
+        0..=0x7f => return None,
+    };
+    rest.split_at_checked(usize::try_from(length).ok()?)
+}
+
+fn long(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    Some((u32::from_be_bytes(*length), rest))
 }
 
 /// Many certificates, one after the other.

@@ -12,6 +12,7 @@ mod golden;
 mod nkeys_signing;
 mod openpgp_certificates;
 mod openpgp_gpg;
+mod openpgp_hostile;
 mod openpgp_offline;
 mod openpgp_refusals;
 mod openpgp_secrets;
