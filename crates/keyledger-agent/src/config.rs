@@ -184,8 +184,8 @@ impl Config {
             pin: before.map_or_else(NewPin::default, |config| config.pin),
         };
         // The JWT first: with new settings and an old JWT the agent would be refused.
-        replace(&directory.join(JWT_FILE), enrolment.jwt.as_bytes())?;
-        replace(&directory.join(CONFIG_FILE), config.to_toml().as_bytes())?;
+        replace_secret_file(&directory.join(JWT_FILE), enrolment.jwt.as_bytes())?;
+        replace_secret_file(&directory.join(CONFIG_FILE), config.to_toml().as_bytes())?;
         Ok(config)
     }
 
@@ -223,13 +223,6 @@ impl Config {
             },
         )
     }
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
-    let mut leftover = path.as_os_str().to_owned();
-    leftover.push(".new");
-    drop(fs::remove_file(leftover)); // of a replacement that was cut off; another trouble with it is told by what follows
-    replace_secret_file(path, bytes)
 }
 
 /// The agent's JWT, held to be this nkey's, and what it says.

@@ -113,12 +113,18 @@ pub fn write_secret_file(path: &Path, bytes: &[u8]) -> Result<(), SecretFileErro
 ///
 /// # Errors
 ///
-/// [`SecretFileError::Missing`] if the directory does not exist; [`SecretFileError::Exists`] if an earlier replacement
-/// was cut off and left its `.new` file, which can be removed; [`SecretFileError::Io`] otherwise.
+/// [`SecretFileError::Missing`] if the directory does not exist; [`SecretFileError::Io`] otherwise.
 pub fn replace_secret_file(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let fresh = path.with_file_name(name);
+    // An earlier replacement that was killed may have left its file, which nobody needs: the old one is whole.
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(SecretFileError::of(&fresh, error));
+        }
+        _ => {}
+    }
     write_secret_file(&fresh, bytes)?;
     fs::rename(&fresh, path)
         .and_then(|()| sync_directory_of(path))
@@ -235,9 +241,13 @@ fn check_mode(
 
 /// A new name is on disk only when its directory is.
 pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
-    let directory = match path.parent() {
+    File::open(directory_of(path))?.sync_all()
+}
+
+/// The directory that a file is in.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
-    File::open(directory)?.sync_all()
+    }
 }

@@ -1,16 +1,19 @@
 //! Files that commands write for people: whole or not at all, and never through a link.
 //!
-//! A file is written under another name in its own directory, made anew there (`O_EXCL` follows no link), and then takes its
-//! name. So a link or a `.part` file that somebody planted is never written to, and nobody reads half of it.
+//! A file is written without a name, and gets its name when it is whole: a process that is killed before leaves nothing behind, no
+//! half of a secret either. Where the file system has no files without a name, it is written under another name in the same
+//! directory, made anew there (`O_EXCL` follows no link). So a link or a `.part` file that somebody planted is never written to.
 
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt as _,
+    os::{fd::AsRawFd as _, unix::fs::OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
-use crate::file::{SecretFileError, sync_directory_of};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat};
+
+use crate::file::{SecretFileError, directory_of, sync_directory_of};
 
 /// How many names are tried for the file beside: more than a few are taken only by somebody who plants them.
 const TRIES: u32 = 100;
@@ -37,10 +40,10 @@ pub enum Existing {
 #[derive(Debug)]
 pub struct OutputFile {
     file: File,
-    beside: PathBuf,
+    /// The name it has until it is finished; none where the file system lets it be without.
+    beside: Option<PathBuf>,
     path: PathBuf,
     existing: Existing,
-    named: bool,
 }
 
 impl OutputFile {
@@ -60,31 +63,22 @@ impl OutputFile {
             Readers::Owner => 0o600,
             Readers::Everybody => 0o666, // less the umask
         };
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let process = std::process::id();
-        for number in 0..TRIES {
-            let beside = path.with_file_name(format!(".{name}.{process}.{number}.part"));
-            let opened = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(mode)
-                .open(&beside);
-            match opened {
-                Ok(file) => {
-                    return Ok(Self {
-                        file,
-                        beside,
-                        path: path.to_owned(),
-                        existing,
-                        named: false,
-                    });
-                }
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(SecretFileError::of(path, source)),
+        let (file, beside) = match nameless(path, mode) {
+            Some(file) => (file, None),
+            None => {
+                let (file, beside) = first_free(path, |beside| {
+                    let mut options = OpenOptions::new();
+                    options.write(true).create_new(true).mode(mode).open(beside)
+                })?;
+                (file, Some(beside))
             }
-        }
-        let source = io::Error::other("files are in the way that look like parts of it");
-        Err(SecretFileError::of(path, source))
+        };
+        Ok(Self {
+            file,
+            beside,
+            path: path.to_owned(),
+            existing,
+        })
     }
 
     /// Waits until it is on disk, and gives it its name.
@@ -95,8 +89,9 @@ impl OutputFile {
     pub fn finish(mut self) -> Result<(), SecretFileError> {
         let failed = |source| SecretFileError::of(&self.path, source);
         self.file.sync_all().map_err(failed)?;
-        match self.existing {
-            Existing::Kept => match fs::hard_link(&self.beside, &self.path) {
+        match (self.existing, &self.beside) {
+            (Existing::Kept, None) => name(&self.file, &self.path).map_err(failed)?,
+            (Existing::Kept, Some(beside)) => match fs::hard_link(beside, &self.path) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     return Err(failed(error));
@@ -104,14 +99,20 @@ impl OutputFile {
                 // A file system without hard links, on a medium that is carried about.
                 Err(_) => {
                     check_free(&self.path, self.existing)?;
-                    fs::rename(&self.beside, &self.path).map_err(failed)?;
-                    self.named = true;
+                    fs::rename(beside, &self.path).map_err(failed)?;
+                    self.beside = None;
                 }
             },
-            Existing::Replaced => {
+            (Existing::Replaced, _) => {
+                if self.beside.is_none() {
+                    let named = first_free(&self.path, |beside| name(&self.file, beside));
+                    self.beside = Some(named?.1);
+                }
                 check_free(&self.path, self.existing)?;
-                fs::rename(&self.beside, &self.path).map_err(failed)?;
-                self.named = true;
+                if let Some(beside) = &self.beside {
+                    fs::rename(beside, &self.path).map_err(failed)?;
+                }
+                self.beside = None;
             }
         }
         sync_directory_of(&self.path).map_err(failed)
@@ -130,10 +131,53 @@ impl Write for OutputFile {
 
 impl Drop for OutputFile {
     fn drop(&mut self) {
-        if !self.named {
-            drop(fs::remove_file(&self.beside)); // half a file is none; the first error counts
+        if let Some(beside) = &self.beside {
+            drop(fs::remove_file(beside)); // half a file is none; the first error counts
         }
     }
+}
+
+/// A new file without a name, in the directory of `path`; nothing where there are no such files, or no way to name them.
+fn nameless(path: &Path, mode: u32) -> Option<File> {
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(directory_of(path), flags, Mode::from_raw_mode(mode)).ok()?;
+    let file = File::from(file);
+    open_as(&file).exists().then_some(file)
+}
+
+/// Gives a name to a file that has none. What has that name already stays.
+fn name(file: &File, path: &Path) -> io::Result<()> {
+    Ok(linkat(
+        CWD,
+        open_as(file),
+        CWD,
+        path,
+        AtFlags::SYMLINK_FOLLOW,
+    )?)
+}
+
+/// Where the kernel shows an open file.
+fn open_as(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+/// Does something with the first name beside `path` that is free; gives what it gave, and the name.
+fn first_free<T>(
+    path: &Path,
+    make: impl Fn(&Path) -> io::Result<T>,
+) -> Result<(T, PathBuf), SecretFileError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let process = std::process::id();
+    for number in 0..TRIES {
+        let beside = path.with_file_name(format!(".{name}.{process}.{number}.part"));
+        match make(&beside) {
+            Ok(made) => return Ok((made, beside)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(SecretFileError::of(path, source)),
+        }
+    }
+    let source = io::Error::other("files are in the way that look like parts of it");
+    Err(SecretFileError::of(path, source))
 }
 
 /// Writes a whole file.
@@ -250,6 +294,24 @@ mod tests {
         write_output(&path, b"x", Readers::Owner, Existing::Kept).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"x");
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
+    }
+
+    /// A process that is killed cleans nothing up: so there must be nothing to see of a file until it is finished.
+    #[test]
+    fn a_file_has_no_name_until_it_is_finished() {
+        let home = tempfile::tempdir().unwrap();
+        for existing in [Existing::Kept, Existing::Replaced] {
+            let path = home.path().join("orders.creds");
+            let mut begun = OutputFile::begin(&path, Readers::Owner, existing).unwrap();
+            begun.write_all(b"secret").unwrap();
+            assert_eq!(names(home.path()), [""; 0]);
+            begun.finish().unwrap();
+            assert_eq!(names(home.path()), ["orders.creds"]);
+            assert_eq!(fs::read(&path).unwrap(), b"secret");
+            let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
+            assert_eq!(mode, 0o600);
+            fs::remove_file(&path).unwrap();
+        }
     }
 
     #[test]

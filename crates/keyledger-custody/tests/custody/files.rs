@@ -41,6 +41,11 @@ fn a_secret_file_is_replaced_whole() {
     replace_secret_file(&path, b"two").unwrap();
     assert_eq!(mode_of(&path), 0o600);
     assert_eq!(read_secret_file(&path).unwrap().expose(), b"two");
+    // Another replacement was killed before it was done.
+    put(&directory.path().join("secret.new"), b"th", 0o600);
+    replace_secret_file(&path, b"three").unwrap();
+    assert_eq!(read_secret_file(&path).unwrap().expose(), b"three");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 
 #[test]

@@ -10,12 +10,15 @@ use std::{
 use keyledger_custody::{SecretFileError, write_secret_file};
 use uuid::Uuid;
 
-/// A directory beside the one it is to become. Removed, with all that was written, unless it is published.
+/// A directory beside the one it is to become. Removed, with all that was written, unless it is published; what a process left that
+/// was killed is removed by the next draft of the same directory.
 #[derive(Debug)]
 pub(super) struct Draft {
     at: PathBuf,
     target: PathBuf,
     published: bool,
+    /// Says as long as it is open that this draft is being written.
+    _lock: File,
 }
 
 /// Why a directory was not written. Nothing of it stays behind.
@@ -65,14 +68,18 @@ impl Draft {
         fs::create_dir_all(parent).map_err(failed(parent))?;
         // Contexts name files by where they are: links on the way would break when they move.
         let target = parent.canonicalize().map_err(failed(parent))?.join(name);
+        let beside = format!(".{}.", name.to_string_lossy());
+        remove_abandoned(target.parent().ok_or_else(no_place)?, &beside);
         check_empty(&target)?;
-        let sibling = format!(".{}.{}", name.to_string_lossy(), Uuid::now_v7().simple());
-        let at = target.with_file_name(sibling);
+        let at = target.with_file_name(format!("{beside}{}", Uuid::now_v7().simple()));
         make_private(&at)?;
+        let lock = File::open(&at).map_err(failed(&at))?;
+        lock.try_lock().map_err(|e| failed(&at)(e.into()))?;
         Ok(Self {
             at,
             target,
             published: false,
+            _lock: lock,
         })
     }
 
@@ -120,6 +127,24 @@ impl Drop for Draft {
         if !self.published {
             // Nothing more can be done about a file system that refuses this too.
             drop(fs::remove_dir_all(&self.at));
+        }
+    }
+}
+
+/// Removes the drafts that nobody writes any more: secrets are in them, of an organisation that never was.
+///
+/// What cannot be removed stays: it is in nobody's way.
+fn remove_abandoned(directory: &Path, beside: &str) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let id = name.to_str().and_then(|name| name.strip_prefix(beside));
+        let is_draft = id.is_some_and(|id| id.parse::<uuid::fmt::Simple>().is_ok());
+        // Not through a link.
+        if !is_draft || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        if File::open(entry.path()).is_ok_and(|draft| draft.try_lock().is_ok()) {
+            drop(fs::remove_dir_all(entry.path()));
         }
     }
 }

@@ -67,6 +67,41 @@ fn nothing_is_written_over_and_nothing_stays_of_a_failure() {
     initialise(options(empty)).unwrap();
 }
 
+/// `kill -9` while an organisation is made: its seeds must not lie about for ever, and the next one must not be in its way.
+#[test]
+fn what_a_killed_init_left_goes_with_the_next_one() {
+    let home = tempfile::tempdir().unwrap();
+    let beside = |name: &str| home.path().join(name);
+    let draft = |digit: &str| beside(&format!(".acme.{}", digit.repeat(32)));
+    let (killed, running) = (draft("1"), draft("2"));
+    let kept = [
+        running.clone(),
+        beside(".acme.backup"),
+        beside(&format!(".acme-2.{}", "1".repeat(32))),
+        beside("elsewhere"),
+    ];
+    for directory in kept.iter().chain([&killed]) {
+        std::fs::create_dir_all(directory.join("creds")).unwrap();
+        std::fs::write(directory.join("creds/admin.creds"), "a seed").unwrap();
+    }
+    let link = draft("3");
+    std::os::unix::fs::symlink(beside("elsewhere"), &link).unwrap();
+    let lock = std::fs::File::open(&running).unwrap();
+    lock.try_lock().unwrap();
+    initialise(options(beside("acme"))).unwrap();
+    assert!(!killed.exists());
+    for directory in kept.iter().chain([&link]) {
+        assert!(
+            directory.join("creds/admin.creds").exists(),
+            "{directory:?}"
+        );
+    }
+    // Nobody writes it any more.
+    drop(lock);
+    assert!(initialise(options(beside("acme"))).is_err());
+    assert!(!running.exists());
+}
+
 #[test]
 fn a_passphrase_opens_the_root_key_and_nothing_else_does() {
     let home = tempfile::tempdir().unwrap();

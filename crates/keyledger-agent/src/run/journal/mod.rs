@@ -135,7 +135,6 @@ impl Journal {
             path: path.clone(),
             source,
         };
-        remove_leftover(&path).map_err(failed)?;
         if !path.exists() {
             let (bytes, _) = written(&Book::default(), &*identity)?;
             replace_secret_file(&path, &bytes)?;
@@ -351,7 +350,6 @@ impl Journal {
             .write(true)
             .open(&self.path)
             .map_err(failed)?;
-        remove_leftover(&self.path).map_err(failed)?;
         replace_secret_file(&self.path, &bytes)?;
         let file = appending(&self.path).map_err(failed)?;
         let old_length = self.length;
@@ -381,12 +379,4 @@ fn appending(path: &Path) -> io::Result<File> {
         .append(true)
         .mode(0o600)
         .open(path)
-}
-
-/// A rewriting that was cut off leaves its file, which nobody needs: the old one is whole.
-fn remove_leftover(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path.with_file_name(format!("{FILE}.new"))) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
 }
