@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use keyledger_service::Service;
 use keyledger_testkit::Config;
 use serde_json::json;
 
@@ -148,4 +149,62 @@ async fn no_command_is_taken_while_the_streams_settings_delete_history() {
     setup.update_stream(&whole).await.unwrap();
     until("deleted events are seen", "were deleted").await;
     service.stop().await;
+}
+
+/// The same of the bucket of sealed keys: what it deletes opens nothing any more, and no backup of the ledger brings it back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_key_is_made_while_the_buckets_settings_delete_sealed_keys() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let body = json!({"algorithm": "ed25519", "activate": true});
+    admin
+        .send("key.generate", "before", body.clone())
+        .await
+        .unwrap();
+    let setup = world.connect(&world.organisation.creds("setup")).await;
+    let setup = async_nats::jetstream::new(setup);
+    let bucket = setup.get_stream("KV_KEYS_MATERIAL").await.unwrap();
+    let whole = bucket.cached_info().config.clone();
+    let mut aged = whole.clone();
+    aged.max_age = Duration::from_secs(100 * 86_400);
+    setup.update_stream(&aged).await.unwrap();
+    let mut tries = 0;
+    let refused = tokio::time::timeout(Duration::from_secs(90), async {
+        loop {
+            tries += 1;
+            let name = format!("key-{tries}");
+            match admin.send("key.generate", &name, body.clone()).await {
+                Ok(_) => tokio::time::sleep(Duration::from_millis(300)).await,
+                Err(refused) => return refused,
+            }
+        }
+    });
+    let refused = refused.await.expect("the setting is seen");
+    assert!(refused.to_string().contains("max_age"), "{refused}");
+    // What takes trust away needs no new material.
+    let revoke = json!({"reason": "stolen", "revocation_reason": "key_compromise"});
+    admin.send("key.revoke", "before", revoke).await.unwrap();
+    setup.update_stream(&whole).await.unwrap();
+    let taken = tokio::time::timeout(Duration::from_secs(90), async {
+        while admin
+            .send("key.generate", "after", body.clone())
+            .await
+            .is_err()
+        {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    });
+    taken.await.expect("keys are made again");
+    service.stop().await;
+
+    let mut history = whole;
+    history.max_messages_per_subject = 64;
+    setup.update_stream(&history).await.unwrap();
+    // A destroyed key's bytes would stay.
+    let refused = Service::start(world.options()).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("max_messages_per_subject"),
+        "{refused}"
+    );
 }

@@ -14,7 +14,10 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::store::{OpenError, Store};
+use crate::{
+    material::{MaterialError, Materials},
+    store::{OpenError, Store},
+};
 
 /// How long the servers are given to answer.
 const COLLECT: Duration = Duration::from_millis(400);
@@ -279,11 +282,27 @@ impl Durability {
     }
 
     /// Looks again and again whether the ledger's stream keeps what it holds: somebody may change a setting while the service runs, by
-    /// which history is deleted. That shuts the gate, also where the loss of what was just acknowledged is accepted.
-    pub async fn watch_stream(self, store: Arc<dyn Store>) {
+    /// which history is deleted. That shuts the gate, also where the loss of what was just acknowledged is accepted. Where sealed keys
+    /// would be deleted, none is made; everything else goes on, revocations above all.
+    pub async fn watch_stream(self, store: Arc<dyn Store>, materials: Arc<dyn Materials>) {
+        let mut material_fault = None;
         loop {
-            let shut = self.state.read().stream_fault.is_some();
+            let shut = self.state.read().stream_fault.is_some() || material_fault.is_some();
             tokio::time::sleep(if shut { WHILE_SHUT } else { EVERY }).await;
+            let fault = match materials.examine().await {
+                Err(fault @ MaterialError::Setting(_)) => Some(fault.to_string()),
+                // Away for a moment is no wrong setting, and what else is wrong is heard where it is used.
+                Ok(()) | Err(_) => None,
+            };
+            if material_fault != fault {
+                match &fault {
+                    Some(fault) => {
+                        tracing::error!(%fault, "SEALED KEYS ARE BEING LOST; no key is made")
+                    }
+                    None => tracing::info!("the bucket of sealed keys keeps what it holds again"),
+                }
+                material_fault = fault;
+            }
             let fault = match store.examine().await {
                 Ok(()) => None,
                 // Away for a moment is no wrong setting.

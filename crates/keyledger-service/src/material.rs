@@ -15,7 +15,9 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::store::{ApiFault, FaultKind, Pending, ROOM, no_leader, uncompressed, while_connected};
+use crate::store::{
+    ApiFault, FaultKind, Pending, ROOM, keeps_material, no_leader, while_connected,
+};
 
 /// How long one answer is waited for.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
@@ -64,7 +66,7 @@ pub enum MaterialError {
 
 /// Where sealed material lies.
 pub trait Materials: Send + Sync + 'static {
-    /// Whether the bucket still keeps what it holds: its settings, looked at now.
+    /// Whether the bucket still keeps what it holds: its settings, looked at now. While it does not, nothing is written to it.
     fn examine(&self) -> Pending<'_, Result<(), MaterialError>>;
 
     /// Writes an entry. Acknowledged only once durable.
@@ -90,6 +92,8 @@ pub struct MaterialBucket {
     context: jetstream::Context,
     bucket: String,
     stream: String,
+    /// What was wrong with its settings when they were last looked at: nothing is written then.
+    fault: Arc<Mutex<Option<String>>>,
 }
 
 /// The newest message of an entry.
@@ -114,6 +118,7 @@ impl MaterialBucket {
             context,
             stream: Prefix::bucket_stream(&bucket),
             bucket,
+            fault: Arc::default(),
         };
         bucket.look().await?;
         Ok(bucket)
@@ -128,7 +133,9 @@ impl MaterialBucket {
             Kind::JetStream(e) if e.code() == 404 => MaterialError::Missing { stream },
             _ => MaterialError::Unavailable(format!("stream {stream} does not answer: {e}")),
         })?;
-        uncompressed(&info.cached_info().config).map_err(|e| MaterialError::Setting(e.to_string()))
+        let kept = keeps_material(&info.cached_info().config).map_err(|e| e.to_string());
+        self.fault.lock().clone_from(&kept.as_ref().err().cloned());
+        kept.map_err(MaterialError::Setting)
     }
 
     /// The newest message of an entry. A delete marker counts as nothing.
@@ -220,7 +227,13 @@ impl Materials for MaterialBucket {
 
     fn put(&self, entry: &str, sealed: Vec<u8>) -> Pending<'_, Result<(), MaterialError>> {
         let subject = Prefix::bucket_entry(&self.bucket, entry);
-        Box::pin(async move { self.insist(&subject, Bytes::from(sealed)).await })
+        Box::pin(async move {
+            let fault = self.fault.lock().clone();
+            if let Some(fault) = fault {
+                return Err(MaterialError::Setting(fault));
+            }
+            self.insist(&subject, Bytes::from(sealed)).await
+        })
     }
 
     fn read(&self, entry: &str) -> Pending<'_, Result<Option<Vec<u8>>, MaterialError>> {

@@ -338,7 +338,9 @@ impl Service {
         let mut background = JoinSet::new();
         background.spawn(reserve.keep());
         background.spawn(durability.clone().watch(system));
-        background.spawn(durability.watch_stream(Arc::clone(&shared.store)));
+        background.spawn(
+            durability.watch_stream(Arc::clone(&shared.store), Arc::clone(&shared.materials)),
+        );
         background.spawn(async move { clock_watch.watch().await });
         background.spawn(trust_keys.watch());
         if let Some(snapshot) = &snapshot {

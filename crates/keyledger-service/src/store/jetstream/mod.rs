@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 pub(crate) use fault::{ApiFault, FaultKind, ROOM, no_leader};
 pub use settings::OpenError;
-pub(crate) use settings::uncompressed;
+pub(crate) use settings::{keeps_material, uncompressed};
 
 use self::{
     reading::{MAX_READERS, unavailable},

@@ -107,6 +107,72 @@ pub(crate) fn uncompressed(config: &jetstream::stream::Config) -> Result<(), Ope
     }
 }
 
+/// Refuses settings of the material bucket by which nats-server would delete sealed keys, or keep one that was replaced or erased.
+pub(crate) fn keeps_material(config: &jetstream::stream::Config) -> Result<(), OpenError> {
+    use jetstream::stream::{RetentionPolicy, StorageType};
+    uncompressed(config)?;
+    let edit = |option: &str| {
+        format!(
+            "`nats --creds DIR/creds/setup.creds stream edit {} {option} --force`; then look with `keyledger doctor` which keys \
+             still open, and restore the stream's storage from a backup if some do not",
+            config.name
+        )
+    };
+    let limit = |limit: i64| (limit <= 0, limit.to_string(), "none");
+    let rules: [(&'static str, (bool, String, &'static str), &str); 6] = [
+        (
+            "storage",
+            (
+                config.storage == StorageType::File,
+                format!("{:?}", config.storage),
+                "file",
+            ),
+            "--storage file",
+        ),
+        (
+            "retention",
+            (
+                config.retention == RetentionPolicy::Limits,
+                format!("{:?}", config.retention),
+                "limits",
+            ),
+            "--retention limits",
+        ),
+        (
+            "max_age",
+            (
+                config.max_age.is_zero(),
+                format!("{:?}", config.max_age),
+                "none",
+            ),
+            "--max-age 0",
+        ),
+        ("max_messages", limit(config.max_messages), "--max-msgs=-1"),
+        ("max_bytes", limit(config.max_bytes), "--max-bytes=-1"),
+        (
+            "max_messages_per_subject",
+            (
+                config.max_messages_per_subject == 1,
+                config.max_messages_per_subject.to_string(),
+                "1",
+            ),
+            "--max-msgs-per-subject 1",
+        ),
+    ];
+    for (setting, (fits, found, needed), option) in rules {
+        if !fits {
+            return Err(OpenError::Setting {
+                stream: config.name.clone(),
+                setting,
+                found,
+                needed,
+                remedy: edit(option),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Holds a stream's settings against what the ledger needs.
 pub(super) fn check(config: &jetstream::stream::Config, prefix: &Prefix) -> Result<(), OpenError> {
     use jetstream::stream::{RetentionPolicy, StorageType};

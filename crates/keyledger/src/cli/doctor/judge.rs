@@ -45,6 +45,12 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
     let mut findings = vec![service(status)];
     findings.push(if status.durability == "durable" {
         Finding::ok("durability", "acknowledged means on disk")
+    } else if status.stream_fault.as_ref() == Some(&status.durability) {
+        Finding::fail(
+            "durability",
+            "no command is taken",
+            "mend the stream first, as the next line says",
+        )
     } else {
         let remedy = "set `jetstream { sync_interval: always }` on the server, and restart it";
         Finding::fail("durability", &status.durability, remedy)
