@@ -222,6 +222,53 @@ async fn a_request_of_somebody_else_is_certified_under_a_name_of_its_own() {
 }
 
 #[tokio::test]
+async fn rsa_keys_of_custody_and_of_others_are_certified_and_openssl_agrees() {
+    let world = World::new().await;
+    let _service = world.serve().await;
+    let admin = world.administrator().await;
+    let desk = Desk::new(&world);
+    organisation(&desk).await;
+    for bits in [2_048, 4_096] {
+        let algorithm = format!("rsa-{bits}");
+        let (own, theirs) = (format!("own-{bits}"), format!("theirs-{bits}"));
+        let body = json!({ "algorithm": algorithm, "activate": true });
+        admin.send("key.generate", &own, body).await.unwrap();
+        let request = format!(
+            "req -new -newkey rsa:{bits} -nodes -keyout {theirs}.key -subj /CN=x -out {theirs}.csr"
+        );
+        let _ = desk.openssl(&request).await.expect_success();
+        for (name, csr) in [
+            (&own, String::new()),
+            (&theirs, format!("--csr {theirs}.csr ")),
+        ] {
+            let certify = format!(
+                "certify {name} {csr}--issuer issuing --subject {name}.example.org --usage server_auth --dns {name}.example.org --days 36h"
+            );
+            let _ = desk.done([&*certify]).await;
+            let chain = format!("chain {name} --leaf --out web.pem");
+            let _ = desk.done([&*chain]).await;
+            let said = judged(&desk).await.unwrap();
+            assert!(said.contains("OK"), "{said}");
+            let shown = desk.openssl("x509 -in web.pem -noout -text").await;
+            let length = format!("Public-Key: ({bits} bit)");
+            assert!(shown.expect_success().contains(&length), "{name}");
+            let row = admin.key(name).await;
+            assert_eq!(row["algorithm"], *algorithm, "{row}");
+        }
+    }
+    let request = "req -new -newkey rsa:2560 -nodes -keyout odd.key -subj /CN=x -out odd.csr";
+    let _ = desk.openssl(request).await.expect_success();
+    let certify =
+        "certify odd --csr odd.csr --issuer issuing --subject odd --usage client_auth --days 36h";
+    let refused = desk.ca(certify).await.expect_failure();
+    assert!(
+        refused.contains("2560") && refused.contains("RSA of 2048, 3072 or 4096 bits"),
+        "{refused}"
+    );
+    assert!(!world.has_key("odd").await);
+}
+
+#[tokio::test]
 async fn nothing_in_a_ledger_stops_a_list() {
     let world = World::new().await;
     let _service = world.serve().await;

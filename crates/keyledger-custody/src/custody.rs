@@ -22,7 +22,7 @@ use crate::{
 /// | 0 | 4 | `KLSM` |
 /// | 4 | 1 | format, 1 |
 /// | 5 | 1 | class of the key: 1 certificate, 2 data, 3 other |
-/// | 6 | 1 | kind: 1 Ed25519, 2 X25519, 3 P-256, 4 P-384, 5 RSA-3072, 6 AES-256; nkeys: 16 operator, 17 account, 18 user, 19 curve; 32 a token's secrets, 33 an OpenPGP key that decrypts |
+/// | 6 | 1 | kind: 1 Ed25519, 2 X25519, 3 P-256, 4 P-384, 5 RSA-3072, 6 AES-256, 7 RSA-2048, 8 RSA-4096; nkeys: 16 operator, 17 account, 18 user, 19 curve; 32 a token's secrets, 33 an OpenPGP key that decrypts |
 /// | 7 | 8 | id of the root key |
 /// | 15 | 60 | data key: nonce (12), ciphertext (32), tag (16), under the class's key-encryption key; associated data: bytes 0 to 14 |
 /// | 75 | 28 + n | material: nonce (12), ciphertext (n), tag (16), under the data key |

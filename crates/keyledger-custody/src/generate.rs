@@ -54,7 +54,7 @@ impl Custody {
     /// Of an asymmetric key the public half is given as a DER `SubjectPublicKeyInfo`, of AES a check value, derived
     /// by HKDF, that tells nothing of the key.
     ///
-    /// Blocks: RSA-3072 takes from a tenth of a second to some seconds. Call it on a thread for blocking work
+    /// Blocks: RSA takes from a tenth of a second to some seconds, the longer the modulus the more. Call it on a thread for blocking work
     /// (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
@@ -73,7 +73,9 @@ impl Custody {
             }
             Algorithm::P256 => ecdsa(&ECDSA_P256_SHA256_ASN1_SIGNING)?,
             Algorithm::P384 => ecdsa(&ECDSA_P384_SHA384_ASN1_SIGNING)?,
-            Algorithm::Rsa3072 => rsa_3072()?,
+            Algorithm::Rsa2048 => rsa(KeySize::Rsa2048)?,
+            Algorithm::Rsa3072 => rsa(KeySize::Rsa3072)?,
+            Algorithm::Rsa4096 => rsa(KeySize::Rsa4096)?,
             Algorithm::Aes256 => aes_256()?,
         };
         let sealed = self.seal(Kind::Key(algorithm), context, &material)?;
@@ -146,8 +148,8 @@ fn ecdsa(curve: &'static EcdsaSigningAlgorithm) -> Result<(Public, Secret), Prov
     Ok((spki(pair.public_key())?, Secret::copy_of(pkcs8.as_ref())))
 }
 
-fn rsa_3072() -> Result<(Public, Secret), ProviderFailure> {
-    let pair = RsaKeyPair::generate(KeySize::Rsa3072)?;
+fn rsa(size: KeySize) -> Result<(Public, Secret), ProviderFailure> {
+    let pair = RsaKeyPair::generate(size)?;
     let pkcs8: Pkcs8V1Der<'_> = pair.as_der()?;
     Ok((spki(pair.public_key())?, Secret::copy_of(pkcs8.as_ref())))
 }

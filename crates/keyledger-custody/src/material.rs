@@ -66,7 +66,7 @@ pub enum OpenError {
 /// What material is, and so how its bytes are to be read. Numbers are stored: never to change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// PKCS#8 of Ed25519, P-256, P-384, RSA-3072; the raw 32 bytes of X25519 and AES-256.
+    /// PKCS#8 of Ed25519, P-256, P-384, RSA; the raw 32 bytes of X25519 and AES-256.
     Key(Algorithm),
     /// The 32 bytes of an nkey's seed.
     Nkey(NkeyKind),
@@ -77,13 +77,15 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 14] = [
         Self::Key(Algorithm::Ed25519),
         Self::Key(Algorithm::X25519),
         Self::Key(Algorithm::P256),
         Self::Key(Algorithm::P384),
         Self::Key(Algorithm::Rsa3072),
         Self::Key(Algorithm::Aes256),
+        Self::Key(Algorithm::Rsa2048),
+        Self::Key(Algorithm::Rsa4096),
         Self::Nkey(NkeyKind::Operator),
         Self::Nkey(NkeyKind::Account),
         Self::Nkey(NkeyKind::User),
@@ -100,6 +102,8 @@ impl Kind {
             Self::Key(Algorithm::P384) => 4,
             Self::Key(Algorithm::Rsa3072) => 5,
             Self::Key(Algorithm::Aes256) => 6,
+            Self::Key(Algorithm::Rsa2048) => 7,
+            Self::Key(Algorithm::Rsa4096) => 8,
             Self::Nkey(NkeyKind::Operator) => 16,
             Self::Nkey(NkeyKind::Account) => 17,
             Self::Nkey(NkeyKind::User) => 18,

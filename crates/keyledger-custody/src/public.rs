@@ -66,7 +66,9 @@ pub fn check_public(algorithm: Algorithm, spki_der: &[u8]) -> Result<(), CheckPu
         },
         Algorithm::P256 => parses(algorithm, &ECDSA_P256_SHA256_ASN1, spki_der),
         Algorithm::P384 => parses(algorithm, &ECDSA_P384_SHA384_ASN1, spki_der),
-        Algorithm::Rsa3072 => parses(algorithm, &RSA_PSS_2048_8192_SHA256, spki_der),
+        Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => {
+            parses(algorithm, &RSA_PSS_2048_8192_SHA256, spki_der)
+        }
         Algorithm::Aes256 => Err(CheckPublicError::OtherForm { algorithm }),
     }
 }

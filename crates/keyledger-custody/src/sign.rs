@@ -48,7 +48,7 @@ impl Custody {
     /// | Ed25519, and nkeys of operators, accounts and users | EdDSA (RFC 8032), 64 bytes |
     /// | P-256 | ECDSA with SHA-256, ASN.1 DER |
     /// | P-384 | ECDSA with SHA-384, ASN.1 DER |
-    /// | RSA-3072 | RSASSA-PSS with SHA-256, MGF1 with SHA-256, a salt of 32 bytes; 384 bytes |
+    /// | RSA | RSASSA-PSS with SHA-256, MGF1 with SHA-256, a salt of 32 bytes; as long as the modulus |
     ///
     /// Opens the material anew each time; to sign often, hold an [`Ed25519Signer`](crate::Ed25519Signer). An RSA signature
     /// takes some milliseconds of computing.
@@ -87,8 +87,11 @@ impl Custody {
                 &material,
                 message,
             ),
-            Algorithm::Rsa3072 => rsa(&material, message),
-            _ => {
+            Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => {
+                rsa(algorithm, &material, message)
+            }
+            Algorithm::X25519 | Algorithm::Aes256 => Err(SignError::DoesNotSign { algorithm }),
+            Algorithm::Ed25519 => {
                 let signature = ed25519(kind, &material)?.try_sign(message);
                 Ok(signature.map_err(ProviderFailure::from)?.as_ref().to_vec())
             }
@@ -125,10 +128,9 @@ pub(crate) fn sign_ecdsa(
     Ok(signature.map_err(ProviderFailure::from)?.as_ref().to_vec())
 }
 
-fn rsa(material: &Secret, message: &[u8]) -> Result<Vec<u8>, SignError> {
-    let pair = RsaKeyPair::from_pkcs8(material.expose()).map_err(|_| SignError::Malformed {
-        algorithm: Algorithm::Rsa3072,
-    })?;
+fn rsa(algorithm: Algorithm, material: &Secret, message: &[u8]) -> Result<Vec<u8>, SignError> {
+    let pair = RsaKeyPair::from_pkcs8(material.expose())
+        .map_err(|_| SignError::Malformed { algorithm })?;
     let mut signature = vec![0; pair.public_modulus_len()];
     pair.sign(
         &RSA_PSS_SHA256,

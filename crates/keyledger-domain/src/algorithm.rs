@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// The algorithm of a key, with its length.
+///
+/// The order of the variants is stored, in snapshots: a new one goes to the end.
 #[derive(
     Debug,
     Clone,
@@ -37,16 +39,25 @@ pub enum Algorithm {
     /// AES with a key of 256 bits.
     #[serde(rename = "aes-256")]
     Aes256,
+    /// RSA with a modulus of 2,048 bits: 112 bits of security, which NIST SP 800-57 part 1 §5.6.3 accepts for protecting
+    /// through 2030 only.
+    #[serde(rename = "rsa-2048")]
+    Rsa2048,
+    /// RSA with a modulus of 4,096 bits.
+    #[serde(rename = "rsa-4096")]
+    Rsa4096,
 }
 
 impl Algorithm {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Ed25519,
         Self::X25519,
         Self::P256,
         Self::P384,
+        Self::Rsa2048,
         Self::Rsa3072,
+        Self::Rsa4096,
         Self::Aes256,
     ];
 
@@ -58,8 +69,21 @@ impl Algorithm {
             Self::X25519 => "x25519",
             Self::P256 => "p-256",
             Self::P384 => "p-384",
+            Self::Rsa2048 => "rsa-2048",
             Self::Rsa3072 => "rsa-3072",
+            Self::Rsa4096 => "rsa-4096",
             Self::Aes256 => "aes-256",
+        }
+    }
+
+    /// The length of an RSA modulus in bits; nothing of other algorithms.
+    #[must_use]
+    pub const fn rsa_bits(self) -> Option<u16> {
+        match self {
+            Self::Rsa2048 => Some(2_048),
+            Self::Rsa3072 => Some(3_072),
+            Self::Rsa4096 => Some(4_096),
+            Self::Ed25519 | Self::X25519 | Self::P256 | Self::P384 | Self::Aes256 => None,
         }
     }
 
@@ -84,7 +108,7 @@ impl Algorithm {
                 P::Wrap,
                 P::Derive,
             ]),
-            Self::Rsa3072 => {
+            Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => {
                 Purposes::of(&[P::Sign, P::Authenticate, P::Certify, P::Encrypt, P::Wrap])
             }
             Self::Aes256 => Purposes::of(&[P::Encrypt, P::Wrap, P::Derive, P::Authenticate]),
@@ -95,9 +119,12 @@ impl Algorithm {
     #[must_use]
     pub const fn usual(self) -> Purposes {
         match self {
-            Self::Ed25519 | Self::P256 | Self::P384 | Self::Rsa3072 => {
-                Purposes::of(&[Purpose::Sign])
-            }
+            Self::Ed25519
+            | Self::P256
+            | Self::P384
+            | Self::Rsa2048
+            | Self::Rsa3072
+            | Self::Rsa4096 => Purposes::of(&[Purpose::Sign]),
             Self::X25519 => Purposes::of(&[Purpose::Derive]),
             Self::Aes256 => Purposes::of(&[Purpose::Encrypt]),
         }

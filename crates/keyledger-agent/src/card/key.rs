@@ -156,7 +156,9 @@ impl Piv {
 /// An algorithm's number (NIST SP 800-78-4 table 6-2, and Yubico's from firmware 5.7 on).
 const fn number_of(algorithm: Algorithm) -> Option<u8> {
     match algorithm {
+        Algorithm::Rsa2048 => Some(0x07),
         Algorithm::Rsa3072 => Some(0x05),
+        Algorithm::Rsa4096 => Some(0x16),
         Algorithm::P256 => Some(0x11),
         Algorithm::P384 => Some(0x14),
         Algorithm::Ed25519 => Some(0xe0),
@@ -207,7 +209,7 @@ pub(super) fn public_key(algorithm: Algorithm, numbers: &[u8]) -> Option<Vec<u8>
         Algorithm::P384 => (EC, Some((&P384).into()), point()?),
         Algorithm::Ed25519 => (ED25519, None, point()?),
         Algorithm::X25519 => (X25519, None, point()?),
-        Algorithm::Rsa3072 => {
+        Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => {
             let modulus = UintRef::new(tlv::find(numbers, 0x81)?).ok()?;
             let exponent = UintRef::new(tlv::find(numbers, 0x82)?).ok()?;
             let mut pair = modulus.to_der().ok()?;
@@ -248,9 +250,15 @@ mod tests {
             let der = public_key(algorithm, &numbers).unwrap();
             spki::normalised(algorithm, &BASE64.encode(&der)).unwrap();
         }
-        let mut numbers = tlv::object(0x81, &[0xc7; 384]);
-        numbers.extend(tlv::object(0x82, &[1, 0, 1]).iter());
-        let der = public_key(Algorithm::Rsa3072, &numbers).unwrap();
-        spki::normalised(Algorithm::Rsa3072, &BASE64.encode(&der)).unwrap();
+        for (algorithm, bytes) in [
+            (Algorithm::Rsa2048, 256),
+            (Algorithm::Rsa3072, 384),
+            (Algorithm::Rsa4096, 512),
+        ] {
+            let mut numbers = tlv::object(0x81, &vec![0xc7; bytes]);
+            numbers.extend(tlv::object(0x82, &[1, 0, 1]).iter());
+            let der = public_key(algorithm, &numbers).unwrap();
+            spki::normalised(algorithm, &BASE64.encode(&der)).unwrap();
+        }
     }
 }

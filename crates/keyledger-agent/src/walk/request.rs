@@ -61,7 +61,9 @@ impl Request {
             Algorithm::P256 => (ECDSA_SHA256, None),
             Algorithm::P384 => (ECDSA_SHA384, None),
             Algorithm::Ed25519 => (ED25519, None),
-            Algorithm::Rsa3072 => (RSA_SHA256, Some(Any::null())),
+            Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => {
+                (RSA_SHA256, Some(Any::null()))
+            }
             Algorithm::X25519 | Algorithm::Aes256 => {
                 return Err(format!("a key of {algorithm} cannot ask for a certificate"));
             }
@@ -101,7 +103,9 @@ pub(super) fn to_sign(algorithm: Algorithm, message: &[u8]) -> Vec<u8> {
     match algorithm {
         Algorithm::P256 => digest(&SHA256, message).as_ref().to_vec(),
         Algorithm::P384 => digest(&SHA384, message).as_ref().to_vec(),
+        Algorithm::Rsa2048 => padded(digest(&SHA256, message).as_ref(), 256),
         Algorithm::Rsa3072 => padded(digest(&SHA256, message).as_ref(), 384),
+        Algorithm::Rsa4096 => padded(digest(&SHA256, message).as_ref(), 512),
         Algorithm::Ed25519 | Algorithm::X25519 | Algorithm::Aes256 => message.to_vec(),
     }
 }
@@ -162,10 +166,16 @@ mod tests {
 
     #[test]
     fn an_rsa_block_fills_the_modulus_and_ends_in_the_hash() {
-        let block = to_sign(Algorithm::Rsa3072, b"message");
-        assert_eq!(block.len(), 384);
-        assert_eq!(block[..2], [0, 1]);
-        assert_eq!(block[384 - 32 - 19 - 1], 0);
-        assert_eq!(&block[384 - 32..], digest(&SHA256, b"message").as_ref());
+        for (algorithm, bytes) in [
+            (Algorithm::Rsa2048, 256),
+            (Algorithm::Rsa3072, 384),
+            (Algorithm::Rsa4096, 512),
+        ] {
+            let block = to_sign(algorithm, b"message");
+            assert_eq!(block.len(), bytes);
+            assert_eq!(block[..2], [0, 1]);
+            assert_eq!(block[bytes - 32 - 19 - 1], 0);
+            assert_eq!(&block[bytes - 32..], digest(&SHA256, b"message").as_ref());
+        }
     }
 }

@@ -98,10 +98,15 @@ pub(crate) fn sign(
 }
 
 const fn signs(algorithm: Algorithm) -> bool {
-    matches!(
-        algorithm,
-        Algorithm::P256 | Algorithm::P384 | Algorithm::Rsa3072 | Algorithm::Ed25519
-    )
+    match algorithm {
+        Algorithm::P256
+        | Algorithm::P384
+        | Algorithm::Rsa2048
+        | Algorithm::Rsa3072
+        | Algorithm::Rsa4096
+        | Algorithm::Ed25519 => true,
+        Algorithm::X25519 | Algorithm::Aes256 => false,
+    }
 }
 
 /// Opens the token; asks the user's own GnuPG to let go of it.

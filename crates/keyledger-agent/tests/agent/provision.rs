@@ -1,6 +1,9 @@
 //! Provisioning, with nothing in its way.
 
-use keyledger_domain::token::{Profile, Prompt, Report, Step, TaskKind};
+use keyledger_domain::{
+    Algorithm,
+    token::{Profile, Prompt, Report, Step, TaskKind},
+};
 use keyledger_testkit::token::{Firmware, VirtualTokens};
 
 use crate::{
@@ -85,6 +88,11 @@ fn every_algorithm_of_firmware_5_7_makes_its_key_its_request_and_its_proof() {
             pin = "always"
             touch = "always"
             certificate = { usages = ["client_auth"], days = 10 }
+            [piv.83]
+            algorithm = "rsa-4096"
+            pin = "once"
+            touch = "never"
+            certificate = { usages = ["client_auth"], days = 10 }
             "#,
         )
         .unwrap();
@@ -95,10 +103,16 @@ fn every_algorithm_of_firmware_5_7_makes_its_key_its_request_and_its_proof() {
 }
 
 #[test]
-fn an_older_token_is_provisioned_too() {
+fn an_older_token_is_provisioned_too_and_makes_the_rsa_key_that_it_can() {
     VirtualTokens::in_front_of_firmware(1, Firmware(5, 4, 3), |tokens| {
         let token = tokens.token(0);
-        let mut desk = TestDesk::provision("service");
+        let mut profile = Profile::shipped("service").unwrap();
+        let plan = profile
+            .piv
+            .values_mut()
+            .find(|plan| plan.certificate.is_some());
+        plan.unwrap().algorithm = Algorithm::Rsa2048;
+        let mut desk = TestDesk::with_task(TaskKind::Provision, Some(profile));
         desk.walk_to_proof(&token);
         assert_provisioned(&desk, &token);
     });

@@ -29,21 +29,30 @@ fn failed(desk: &TestDesk, end: &WalkEnd) -> (FailureCode, String) {
 fn firmware_that_cannot_do_the_profile_is_refused_before_anything_is_touched() {
     VirtualTokens::in_front_of_firmware(1, Firmware(5, 4, 3), |tokens| {
         let token = tokens.token(0);
+        // Somebody's, who would lose it.
+        let mut desk = TestDesk::provision("service");
+        desk.walk_to_proof(&token);
         let before = token.state();
-        let mut profile = Profile::shipped("service").unwrap();
         let slot = "9d".parse().unwrap();
-        profile.piv.get_mut(&slot).unwrap().algorithm = keyledger_domain::Algorithm::X25519;
-        let mut desk = TestDesk::with_task(TaskKind::Provision, Some(profile));
-        let end = desk.walk(&token).unwrap();
-        let (code, detail) = failed(&desk, &end);
-        assert_eq!(code, FailureCode::Unable);
-        assert!(
-            detail.contains("5.4.3") && detail.contains("x25519"),
-            "{detail}"
-        );
-        let after = token.state();
-        assert_eq!((after.slots, after.objects), (before.slots, before.objects));
-        assert!(after.pin_is_factory);
+        for (algorithm, instead) in [
+            (Algorithm::X25519, "p-256"),
+            (Algorithm::Rsa4096, "rsa-2048"),
+        ] {
+            let mut profile = Profile::shipped("service").unwrap();
+            profile.piv.get_mut(&slot).unwrap().algorithm = algorithm;
+            let mut desk = TestDesk::with_task(TaskKind::Provision, Some(profile));
+            let end = desk.walk(&token).unwrap();
+            let (code, detail) = failed(&desk, &end);
+            assert_eq!(code, FailureCode::Unable);
+            for words in ["5.4.3", algorithm.as_str(), instead] {
+                assert!(detail.contains(words), "{words}: {detail}");
+            }
+            assert_eq!(desk.resets_confirmed, 0, "nobody is asked in vain");
+            let after = token.state();
+            assert_eq!(after.slots, before.slots);
+            assert_eq!(after.objects, before.objects);
+            assert!(token.pin_is(PIN));
+        }
     });
 }
 

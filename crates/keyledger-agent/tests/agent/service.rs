@@ -335,7 +335,7 @@ fn verify(algorithm: Algorithm, spki: &[u8], message: &[u8], signature: &[u8]) {
         Algorithm::P256 => &ECDSA_P256_SHA256_ASN1,
         Algorithm::P384 => &ECDSA_P384_SHA384_ASN1,
         Algorithm::Ed25519 => &ED25519,
-        Algorithm::Rsa3072 => &RSA_PKCS1_2048_8192_SHA256,
+        Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => &RSA_PKCS1_2048_8192_SHA256,
         other => panic!("{other} does not sign"),
     };
     let key = ParsedPublicKey::new(by, spki).unwrap();

@@ -111,8 +111,18 @@ fn p_384_signs_with_sha_384() {
 }
 
 #[test]
+fn rsa_2048_signs_with_pss_and_sha_256() {
+    signs_and_verifies(Algorithm::Rsa2048, &RSA_PSS_2048_8192_SHA256);
+}
+
+#[test]
 fn rsa_3072_signs_with_pss_and_sha_256() {
     signs_and_verifies(Algorithm::Rsa3072, &RSA_PSS_2048_8192_SHA256);
+}
+
+#[test]
+fn rsa_4096_signs_with_pss_and_sha_256() {
+    signs_and_verifies(Algorithm::Rsa4096, &RSA_PSS_2048_8192_SHA256);
 }
 
 #[test]
@@ -148,7 +158,7 @@ fn keys_for_agreement_and_encryption_do_not_sign() {
 fn a_key_does_not_sign_as_another_algorithm() {
     let custody = custody();
     let key = made(&custody, Algorithm::P256);
-    for algorithm in [Algorithm::Ed25519, Algorithm::P384, Algorithm::Rsa3072] {
+    for algorithm in [Algorithm::Ed25519, Algorithm::P384, Algorithm::Rsa2048] {
         assert_eq!(
             custody.sign(&key.sealed, &orders(), algorithm, b""),
             Err(SignError::Open(OpenError::OtherKind {

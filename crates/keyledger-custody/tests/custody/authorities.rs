@@ -50,7 +50,9 @@ fn an_authority_s_key_is_p_256_or_p_384() {
     for algorithm in [
         Algorithm::Ed25519,
         Algorithm::X25519,
+        Algorithm::Rsa2048,
         Algorithm::Rsa3072,
+        Algorithm::Rsa4096,
         Algorithm::Aes256,
     ] {
         let refused = AuthorityKey::generate(algorithm).err().unwrap();

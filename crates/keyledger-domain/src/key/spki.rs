@@ -45,7 +45,7 @@ pub fn normalised(algorithm: Algorithm, text: &str) -> Result<String, Rejection>
         .decode(prefix.as_bytes())
         .expect("the prefixes are hex");
     // PKCS#1 is the inner half of what is asked for.
-    let der = if label == "RSA PUBLIC KEY" && algorithm == Algorithm::Rsa3072 {
+    let der = if label == "RSA PUBLIC KEY" && algorithm.rsa_bits().is_some() {
         let head = prefix.len().saturating_sub(PKCS1_HEAD_BYTES);
         [&prefix[..head], &der].concat()
     } else {
@@ -57,14 +57,14 @@ pub fn normalised(algorithm: Algorithm, text: &str) -> Result<String, Rejection>
     if der.len() != length || !der.starts_with(&prefix) {
         return Err(refuse(&format!(
             "it is not the SubjectPublicKeyInfo of a {algorithm} key{}",
-            if algorithm == Algorithm::Rsa3072 {
+            if algorithm.rsa_bits().is_some() {
                 " with exponent 65537"
             } else {
                 ""
             }
         )));
     }
-    if algorithm == Algorithm::Rsa3072 && !der.ends_with(&[2, 3, 1, 0, 1]) {
+    if algorithm.rsa_bits().is_some() && !der.ends_with(&[2, 3, 1, 0, 1]) {
         return Err(refuse("its public exponent is not 65537"));
     }
     Ok(BASE64.encode(&der))
@@ -108,9 +108,17 @@ const fn shape(algorithm: Algorithm) -> (&'static str, usize) {
         Algorithm::X25519 => ("302a300506032b656e032100", 44),
         Algorithm::P256 => ("3059301306072a8648ce3d020106082a8648ce3d03010703420004", 91),
         Algorithm::P384 => ("3076301006072a8648ce3d020106052b8104002203620004", 120),
+        Algorithm::Rsa2048 => (
+            "30820122300d06092a864886f70d01010105000382010f003082010a0282010100",
+            294,
+        ),
         Algorithm::Rsa3072 => (
             "308201a2300d06092a864886f70d01010105000382018f003082018a0282018100",
             422,
+        ),
+        Algorithm::Rsa4096 => (
+            "30820222300d06092a864886f70d01010105000382020f003082020a0282020100",
+            550,
         ),
         Algorithm::Aes256 => ("", 0),
     }

@@ -290,7 +290,7 @@ impl Profile {
                 return Err(ProfileError::Algorithm {
                     place: format!("slot {slot}"),
                     algorithm: plan.algorithm,
-                    remedy: "write p-256, p-384, ed25519, x25519 or rsa-3072",
+                    remedy: "write p-256, p-384, ed25519, x25519, rsa-2048, rsa-3072 or rsa-4096",
                 });
             }
             if plan.pin.takes_fingerprint() {
@@ -357,7 +357,11 @@ impl OpenpgpPlan {
                 Algorithm::P256 => true,
                 Algorithm::Ed25519 => !decrypts,
                 Algorithm::X25519 => decrypts,
-                _ => false,
+                Algorithm::P384
+                | Algorithm::Rsa2048
+                | Algorithm::Rsa3072
+                | Algorithm::Rsa4096
+                | Algorithm::Aes256 => false,
             };
             if !able {
                 return Err(ProfileError::Algorithm {

@@ -7,7 +7,7 @@ use crate::algorithm::Algorithm;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{place} needs {algorithm}, which firmware {firmware} cannot do ({since} and later can): take another token{}",
-    if *since == FIRMWARE_5_7 { ", or a profile with p-256 or p-384 there" } else { "" }
+    .instead.map(|instead| format!(", or a profile with {instead} there")).unwrap_or_default()
 )]
 pub struct Unable {
     /// The slot.
@@ -18,6 +18,8 @@ pub struct Unable {
     pub firmware: Firmware,
     /// What it would need at least.
     pub since: Firmware,
+    /// What the profile could say instead, if this firmware can do anything there.
+    pub instead: Option<&'static str>,
 }
 
 /// Why a token does not suit what is asked of it.
@@ -56,6 +58,8 @@ pub enum Unsuited {
 
 /// From this firmware on, keys are attested with their policies: nothing can be proved of an older token.
 pub const FIRMWARE_4_3: Firmware = Firmware::new(4, 3, 0);
+/// From this firmware on, RSA keys that a token made cannot be factored (CVE-2017-15361).
+pub const FIRMWARE_4_3_5: Firmware = Firmware::new(4, 3, 5);
 /// From this firmware on, OpenPGP does elliptic curves.
 pub const FIRMWARE_5_2_3: Firmware = Firmware::new(5, 2, 3);
 /// From this firmware on, PIV does Ed25519, X25519 and RSA beyond 2,048 bits.
@@ -69,22 +73,30 @@ impl Profile {
     /// [`Unable`], the first thing that it cannot do.
     pub fn fits(&self, firmware: Firmware) -> Result<(), Unable> {
         let piv = self.piv.iter().map(|(slot, plan)| {
-            let since = match plan.algorithm {
-                Algorithm::Ed25519 | Algorithm::X25519 | Algorithm::Rsa3072 => FIRMWARE_5_7,
-                _ => FIRMWARE_4_3,
+            let (since, instead) = match plan.algorithm {
+                Algorithm::Ed25519 | Algorithm::X25519 => (FIRMWARE_5_7, Some("p-256 or p-384")),
+                Algorithm::Rsa3072 | Algorithm::Rsa4096 => {
+                    (FIRMWARE_5_7, Some("rsa-2048, p-256 or p-384"))
+                }
+                Algorithm::Rsa2048 => (FIRMWARE_4_3_5, Some("p-256 or p-384")),
+                // No profile has AES.
+                Algorithm::P256 | Algorithm::P384 | Algorithm::Aes256 => (FIRMWARE_4_3, None),
             };
-            (format!("slot {slot}"), plan.algorithm, since)
+            (format!("slot {slot}"), plan.algorithm, since, instead)
         });
         let openpgp = self.openpgp.iter().flat_map(OpenpgpPlan::subkeys);
         let openpgp =
-            openpgp.map(|(place, plan)| (place.to_owned(), plan.algorithm, FIRMWARE_5_2_3));
-        let beyond = piv.chain(openpgp).find(|(_, _, since)| firmware < *since);
-        beyond.map_or(Ok(()), |(place, algorithm, since)| {
+            openpgp.map(|(place, plan)| (place.to_owned(), plan.algorithm, FIRMWARE_5_2_3, None));
+        let mut needs = piv.chain(openpgp);
+        let beyond = needs.find(|(_, _, since, _)| firmware < *since);
+        beyond.map_or(Ok(()), |(place, algorithm, since, instead)| {
             Err(Unable {
                 place,
                 algorithm,
                 firmware,
                 since,
+                // Before 4.3 nothing is attested, whatever a slot holds.
+                instead: instead.filter(|_| firmware >= FIRMWARE_4_3),
             })
         })
     }

@@ -8,6 +8,10 @@ const COMPRESSED: &str =
 const SPELT_OUT: &str = "MIIBSzCCAQMGByqGSM49AgEwgfcCAQEwLAYHKoZIzj0BAQIhAP////8AAAABAAAAAAAAAAAAAAAA////////////////MFsEIP////8AAAABAAAAAAAAAAAAAAAA///////////////8BCBaxjXYqjqT57PrvVV2mIa8ZR0GsMxTsPY7zjw+J9JgSwMVAMSdNgiG5wSTamZ44ROdJreBn36QBEEEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9QIhAP////8AAAAA//////////+85vqtpxeehPO5ysL8YyVRAgEBA0IABIPwSi1MTpH07YYZa/CG9aZhJ2ywy6zrxR7f8U+4v5s1Evg5LAx5wqySEOTNE0odyic/WAMUvnFJG+TVgUH9oqg=";
 const PKCS1: &str = "MIIBigKCAYEAqmFhDkbVnPaYz7eilHFo8cbvXpN8jz6j3QT01VrjJAT3p+JkUZqJ/YtVgCnadNu/jBAyCcbmn4tUcggywznossuf+vybf/zj672luAdPFd+PA0ZDvbW7AG2GDZON9d/cXH5nfaM9vUxg2Dx3C5T04kfiRaN0NbGZhTtRLBT3n65XdBfS7VUdGMUJWNaArhKt2tRvRScRZdExzhM4d5HRDfpiTQ0psHjcZQn4xEK3jUEJMShFQafbRKNPMCM+SDqWY5P1y0H2WadhdpwAoRzsZ62W3oA1N8QsoJ2AyenV7L2wP+/B9JUGtStE3znmxeB7ynT/XbJDR9/edkLVmKs6mJQ1Ro8mVAtmyy3q9Np0Xh30eCCP1Us85VYxVnIB0J8eAMJ5kqr3O3kqb8K36Qj8QOoxfQye/8r4ULjnRYqn/VkQGh0bBDrIfFeHD5ZWf3VabzfLRUYK+MXa/7k/Shom9XwX0xGb8xmmczr2pku8rAzRxwv8vRB6YhZMnezwWA4/AgMBAAE=";
 const RSA: &str = "MIIBojANBgkqhkiG9w0BAQEFAAOCAY8AMIIBigKCAYEAqmFhDkbVnPaYz7eilHFo8cbvXpN8jz6j3QT01VrjJAT3p+JkUZqJ/YtVgCnadNu/jBAyCcbmn4tUcggywznossuf+vybf/zj672luAdPFd+PA0ZDvbW7AG2GDZON9d/cXH5nfaM9vUxg2Dx3C5T04kfiRaN0NbGZhTtRLBT3n65XdBfS7VUdGMUJWNaArhKt2tRvRScRZdExzhM4d5HRDfpiTQ0psHjcZQn4xEK3jUEJMShFQafbRKNPMCM+SDqWY5P1y0H2WadhdpwAoRzsZ62W3oA1N8QsoJ2AyenV7L2wP+/B9JUGtStE3znmxeB7ynT/XbJDR9/edkLVmKs6mJQ1Ro8mVAtmyy3q9Np0Xh30eCCP1Us85VYxVnIB0J8eAMJ5kqr3O3kqb8K36Qj8QOoxfQye/8r4ULjnRYqn/VkQGh0bBDrIfFeHD5ZWf3VabzfLRUYK+MXa/7k/Shom9XwX0xGb8xmmczr2pku8rAzRxwv8vRB6YhZMnezwWA4/AgMBAAE=";
+const RSA_2048: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAouXaNkp/y3Ejo5w553LnzGXJMxf7hJi9Wx6uGGyy2os1Ou5/t6pvRpmr/yTEHSQ7mGFid470D6aWouPJMSGGvXZmKK4MegRx6WMeBpoTWEBerjlgIPnGqE6ekoxTa8gq3m0Ewrmw+QhvRl7OqmWGT8VANIF+gTrYwq+J+5rlpconhq3GTtFN8xCODJzclmux89YmzL8B+mzucJkq0DSc+fr+0Yq15r96UgN136FCKN+Kr9WfP4rDSAaZXcOYrtruBvoiEwfF7UvQtHGKbqXEcPRlVxbhQ/nURkoayvT5GyuXuEeBFUKDE6AXD5Q6ATAq2ZXAoQUQOJkGlCLoWQdPjwIDAQAB";
+const PKCS1_2048: &str = "MIIBCgKCAQEAouXaNkp/y3Ejo5w553LnzGXJMxf7hJi9Wx6uGGyy2os1Ou5/t6pvRpmr/yTEHSQ7mGFid470D6aWouPJMSGGvXZmKK4MegRx6WMeBpoTWEBerjlgIPnGqE6ekoxTa8gq3m0Ewrmw+QhvRl7OqmWGT8VANIF+gTrYwq+J+5rlpconhq3GTtFN8xCODJzclmux89YmzL8B+mzucJkq0DSc+fr+0Yq15r96UgN136FCKN+Kr9WfP4rDSAaZXcOYrtruBvoiEwfF7UvQtHGKbqXEcPRlVxbhQ/nURkoayvT5GyuXuEeBFUKDE6AXD5Q6ATAq2ZXAoQUQOJkGlCLoWQdPjwIDAQAB";
+const RSA_4096: &str = "MIICIjANBgkqhkiG9w0BAQEFAAOCAg8AMIICCgKCAgEAznRNRsDQU9QlHy5tJHopj6I6+NPdGsGkE4YAzWsq4YpHJMughfPys94rPHdAjSYvWGi9nw00vkTPIawuAvdQGGn82YtLdhdpyGzztsmG4LcOQ0tnUazKgdBgYEk0K0kcGvZf/OetQvEl0y8Oidrp9q2tBdV280oliSMid1794v7Nt/gO1zG4qKpvcLtrySG8yOJTD14yiB2k4DYIt+8QXWW8O+mR8JgsUMkMUkNwBRI+T2xOopE3EoNVcj1id6EdWmJ3sCc94IZjBFEyNd2r5PyHQDXhnVJIuqZVc5YQhE3kCbQeInJR2BWhq01JoajaWIu90llwGhbOJyIrOwnBJ5pXX1ketMUDWLHW2yhjjBvgqaqo8ZHvnmI8DGtwBA2FHrvhm+LA4l+0HN6a0nvfLyXEer8NqblIEyv08RYSfru86LmJl2TRKP8NVWSxBzD0JJwDwUBiXGurxlRACTEMaGAZEEpkNJW7gjowfFOrRlx6k87ruhV9lcGbz9QAVFWtl8lrRWr1My8LNNMX4TOAED6UYyFcNy+nRDxSFT5C9LkX5nFsiIhQfVcjAKqKjlgblwpt7XkdVwjIrWStxcjglfibY4ADjxLzVZmDzq8Dx8LY6BP6sZBU2Jyqavw+gtVS8sZXnIakzyfY1ck9WO4NxWDVX6yp/QDqTREyzI3b4o0CAwEAAQ==";
+const PKCS1_4096: &str = "MIICCgKCAgEAznRNRsDQU9QlHy5tJHopj6I6+NPdGsGkE4YAzWsq4YpHJMughfPys94rPHdAjSYvWGi9nw00vkTPIawuAvdQGGn82YtLdhdpyGzztsmG4LcOQ0tnUazKgdBgYEk0K0kcGvZf/OetQvEl0y8Oidrp9q2tBdV280oliSMid1794v7Nt/gO1zG4qKpvcLtrySG8yOJTD14yiB2k4DYIt+8QXWW8O+mR8JgsUMkMUkNwBRI+T2xOopE3EoNVcj1id6EdWmJ3sCc94IZjBFEyNd2r5PyHQDXhnVJIuqZVc5YQhE3kCbQeInJR2BWhq01JoajaWIu90llwGhbOJyIrOwnBJ5pXX1ketMUDWLHW2yhjjBvgqaqo8ZHvnmI8DGtwBA2FHrvhm+LA4l+0HN6a0nvfLyXEer8NqblIEyv08RYSfru86LmJl2TRKP8NVWSxBzD0JJwDwUBiXGurxlRACTEMaGAZEEpkNJW7gjowfFOrRlx6k87ruhV9lcGbz9QAVFWtl8lrRWr1My8LNNMX4TOAED6UYyFcNy+nRDxSFT5C9LkX5nFsiIhQfVcjAKqKjlgblwpt7XkdVwjIrWStxcjglfibY4ADjxLzVZmDzq8Dx8LY6BP6sZBU2Jyqavw+gtVS8sZXnIakzyfY1ck9WO4NxWDVX6yp/QDqTREyzI3b4o0CAwEAAQ==";
 
 fn block(label: &str, body: &str) -> String {
     format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
@@ -74,8 +78,21 @@ fn a_file_in_utf_16_is_read_as_one_in_utf_8() {
 
 #[test]
 fn an_rsa_key_is_read_in_pkcs_1_too() {
-    let text = block("RSA PUBLIC KEY", PKCS1);
-    assert_eq!(normalised(Algorithm::Rsa3072, &text).as_deref(), Ok(RSA));
+    for (algorithm, spki, pkcs1) in [
+        (Algorithm::Rsa2048, RSA_2048, PKCS1_2048),
+        (Algorithm::Rsa3072, RSA, PKCS1),
+        (Algorithm::Rsa4096, RSA_4096, PKCS1_4096),
+    ] {
+        for text in [block("PUBLIC KEY", spki), block("RSA PUBLIC KEY", pkcs1)] {
+            assert_eq!(normalised(algorithm, &text).as_deref(), Ok(spki));
+            for other in Algorithm::ALL
+                .into_iter()
+                .filter(|other| *other != algorithm)
+            {
+                assert!(normalised(other, &text).is_err(), "{algorithm} as {other}");
+            }
+        }
+    }
 }
 
 #[test]

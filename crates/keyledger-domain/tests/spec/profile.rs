@@ -147,6 +147,7 @@ fn a_key_is_of_an_algorithm_that_can_do_it() {
         (openpgp("x25519", "x25519", ""), "openpgp.sign"),
         (openpgp("ed25519", "ed25519", ""), "openpgp.encrypt"),
         (openpgp("rsa-3072", "x25519", ""), "openpgp.sign"),
+        (openpgp("rsa-2048", "x25519", ""), "openpgp.sign"),
         (
             openpgp("ed25519", "x25519", ", escrow = true"),
             "openpgp.sign with escrow",
@@ -211,19 +212,54 @@ fn each_profile_fits_the_firmware_that_can_do_it() {
         let unable = fits(name, before).unwrap_err();
         assert!(unable.to_string().contains(since), "{unable}");
     }
-    for algorithm in ["ed25519", "x25519", "rsa-3072"] {
+    for (algorithm, since, before, remedy) in [
+        (
+            "ed25519",
+            "5.7.0",
+            "5.6.9",
+            ", or a profile with p-256 or p-384 there",
+        ),
+        (
+            "x25519",
+            "5.7.0",
+            "5.6.9",
+            ", or a profile with p-256 or p-384 there",
+        ),
+        (
+            "rsa-3072",
+            "5.7.0",
+            "5.6.9",
+            ", or a profile with rsa-2048, p-256 or p-384 there",
+        ),
+        (
+            "rsa-4096",
+            "5.7.0",
+            "5.6.9",
+            ", or a profile with rsa-2048, p-256 or p-384 there",
+        ),
+        // CVE-2017-15361
+        (
+            "rsa-2048",
+            "4.3.5",
+            "4.3.4",
+            ", or a profile with p-256 or p-384 there",
+        ),
+        ("rsa-2048", "4.3.5", "4.2.9", "take another token"),
+        ("p-384", "4.3.0", "4.2.9", "take another token"),
+    ] {
         let toml =
             format!("[piv.82]\nalgorithm = \"{algorithm}\"\npin = \"once\"\ntouch = \"never\"\n");
         let profile = read(&toml).unwrap();
-        assert!(profile.fits(Firmware::new(5, 7, 0)).is_ok());
-        let unable = profile.fits(Firmware::new(5, 6, 9)).unwrap_err();
+        assert!(profile.fits(since.parse().unwrap()).is_ok());
+        let unable = profile.fits(before.parse().unwrap()).unwrap_err();
         assert_eq!(
             (&*unable.place, unable.algorithm.as_str()),
             ("slot 82", algorithm)
         );
+        let said = unable.to_string();
         assert!(
-            unable.to_string().contains("5.7.0 and later can"),
-            "{unable}"
+            said.contains(&format!("({since} and later can)")) && said.ends_with(remedy),
+            "{said}"
         );
     }
 }

@@ -179,7 +179,9 @@ pub(crate) fn key_on(algorithm: Algorithm, serial: u32, place: &str, run: u8) ->
         Algorithm::X25519 => ("302a300506032b656e032100", 44),
         Algorithm::P256 => ("3059301306072a8648ce3d020106082a8648ce3d03010703420004", 91),
         Algorithm::P384 => ("3076301006072a8648ce3d020106052b8104002203620004", 120),
-        Algorithm::Rsa3072 | Algorithm::Aes256 => panic!("no test makes one on a token"),
+        Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 | Algorithm::Aes256 => {
+            panic!("no test makes one on a token")
+        }
     };
     let mut der = HEXLOWER.decode(prefix.as_bytes()).unwrap();
     let tail = format!("{serial} {place} {run}");

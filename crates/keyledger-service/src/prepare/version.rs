@@ -59,9 +59,9 @@ impl Kind {
         }
     }
 
-    /// True of RSA: finding its primes takes a core half a second, where others take microseconds.
+    /// True of RSA: finding its primes takes a core half a second and more, where others take microseconds.
     const fn is_slow(self) -> bool {
-        matches!(self, Self::Key(Algorithm::Rsa3072))
+        self.algorithm().rsa_bits().is_some()
     }
 }
 

@@ -54,7 +54,7 @@ order!(Generate: Key "generate" => "generated", key::Generate, |this| key::Gener
 #[command(after_help = "\
 Examples:
   keyledger key register partner-sig --algorithm p-256 --public-key partner.pem --activate
-  openssl pkey -in key.pem -pubout | keyledger key register legacy --algorithm rsa-3072 --public-key -")]
+  openssl pkey -in key.pem -pubout | keyledger key register legacy --algorithm rsa-2048 --public-key -")]
 pub(crate) struct Register {
     /// The key's name: chosen once, never used again
     name: Name,
