@@ -53,6 +53,8 @@
             ];
             # macOS brings PC/SC with the system.
             tokenLibraries = lib.optional pkgs.stdenv.hostPlatform.isLinux pkgs.pcsclite;
+            # Judges of what the agent writes to a token.
+            tokenTools = [ pkgs.opensc ];
           }
         );
 
@@ -105,6 +107,7 @@
           toolchain,
           natsTools,
           tokenLibraries,
+          tokenTools,
           ...
         }:
         {
@@ -116,7 +119,8 @@
               pkgs.shellcheck
             ]
             ++ natsTools
-            ++ tokenLibraries;
+            ++ tokenLibraries
+            ++ tokenTools;
           };
         }
       );
@@ -126,6 +130,7 @@
           pkgs,
           toolchain,
           natsTools,
+          tokenTools,
           ...
         }@system:
         let
@@ -155,7 +160,7 @@
               cargo test --offline --locked --workspace
             '').overrideAttrs
               (old: {
-                nativeBuildInputs = old.nativeBuildInputs ++ natsTools;
+                nativeBuildInputs = old.nativeBuildInputs ++ natsTools ++ tokenTools;
                 # The servers listen on loopback, which the sandbox of macOS forbids otherwise.
                 __darwinAllowLocalNetworking = true;
               });

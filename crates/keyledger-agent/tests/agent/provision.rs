@@ -1,5 +1,7 @@
 //! Provisioning, with nothing in its way.
 
+use std::{collections::BTreeMap, process::Command};
+
 use keyledger_domain::{
     Algorithm,
     token::{Profile, Prompt, Report, Step, TaskKind},
@@ -164,7 +166,7 @@ fn six_persons_tokens_are_provisioned_at_once() {
 
 /// OpenSC looks into as many retired slots as the key history names, from the first.
 #[test]
-fn retired_slots_with_certificates_stand_in_the_key_history() {
+fn opensc_sees_retired_slots_with_certificates_because_of_the_key_history() {
     VirtualTokens::in_front_of(1, |tokens| {
         let token = tokens.token(0);
         let mut desk = TestDesk::provision("person");
@@ -173,13 +175,44 @@ fn retired_slots_with_certificates_stand_in_the_key_history() {
             !token.state().objects.contains(&0x005f_c10c),
             "none is retired"
         );
+        assert_eq!(seen_by_opensc(tokens), [[false; 2]; 2]);
+
         let mut profile = crate::desk::piv_part("person");
         let plan = profile.piv.values().find(|plan| plan.certificate.is_some());
         let plan = plan.unwrap().clone();
-        profile.piv = std::collections::BTreeMap::from([("83".parse().unwrap(), plan)]);
-        let mut desk =
-            TestDesk::with_task(keyledger_domain::token::TaskKind::Provision, Some(profile));
+        let slots = ["82", "84"].map(|slot| (slot.parse().unwrap(), plan.clone()));
+        profile.piv = BTreeMap::from(slots);
+        let mut desk = TestDesk::with_task(TaskKind::Provision, Some(profile));
         desk.walk_to_proof(&token);
         assert!(token.state().objects.contains(&0x005f_c10c));
+        assert_eq!(seen_by_opensc(tokens), [[true; 2]; 2]);
+
+        // It is by the history alone: the same token, with one that names a slot only.
+        let file = tokens.directory().join("history");
+        std::fs::write(&file, [0xc1, 1, 1, 0xc2, 1, 0, 0xf3, 0, 0xfe, 0]).unwrap();
+        let secrets = desk.service.secrets.as_ref().unwrap();
+        let key = data_encoding::HEXLOWER.encode(secrets.management_key.expose());
+        let mut ykman = tokens.ykman(&token);
+        ykman.args(["piv", "objects", "import", "-m", &key, "0x5fc10c"]);
+        let done = ykman.arg(&file).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        assert_eq!(seen_by_opensc(tokens), [[true; 2], [false; 2]]);
     });
+}
+
+/// Of the retired slots 82 and 84: whether OpenSC lists a certificate, and a key.
+fn seen_by_opensc(tokens: &VirtualTokens) -> [[bool; 2]; 2] {
+    let list = |what: &str| {
+        let mut tool = Command::new("pkcs15-tool");
+        let done = tool.arg(what).envs([tokens.env()]).output();
+        let done = done.expect("pkcs15-tool should run (Debian: apt-get install opensc)");
+        let said = String::from_utf8(done.stdout).unwrap();
+        assert!(done.status.success(), "{what}: {said}");
+        said
+    };
+    let (certificates, keys) = (list("--list-certificates"), list("--list-keys"));
+    [("1", "(0x82)"), ("3", "(0x84)")].map(|(nth, slot)| {
+        let certificate = format!("[Retired Certificate for Key Management {nth}]");
+        [certificates.contains(&certificate), keys.contains(slot)]
+    })
 }
