@@ -56,7 +56,7 @@ impl Apdu {
     /// Of the line only: a status is no error yet.
     pub(crate) fn send(&self, line: &mut Line) -> Result<Answer, CardError> {
         let mut pieces = self.data.chunks(255).peekable();
-        let mut answer = loop {
+        let answer = loop {
             let piece = pieces.next().unwrap_or_default();
             let more = pieces.peek().is_some();
             let answer = self.send_piece(line, piece, more)?;
@@ -64,16 +64,7 @@ impl Apdu {
                 break answer;
             }
         };
-        while answer.status >> 8 == 0x61 && answer.data.len() < LONGEST {
-            let rest = Self::new(self.name, [0, 0xc0, 0, 0]).send_piece(line, &[], false)?;
-            let mut whole = Zeroizing::new(Vec::with_capacity(answer.data.len() + rest.data.len()));
-            whole.extend(answer.data.iter().chain(rest.data.iter()));
-            answer = Answer {
-                data: whole,
-                ..rest
-            };
-        }
-        Ok(answer)
+        answer.completed(|| Self::new(self.name, [0, 0xc0, 0, 0]).send_piece(line, &[], false))
     }
 
     fn send_piece(&self, line: &mut Line, piece: &[u8], more: bool) -> Result<Answer, CardError> {
@@ -102,6 +93,28 @@ impl Apdu {
 }
 
 impl Answer {
+    /// Collects the rest of an answer, piece by piece, for as long as the card says that there is more. A card that says so and gives
+    /// nothing has no more: it would be asked for ever.
+    fn completed(
+        mut self,
+        mut next: impl FnMut() -> Result<Self, CardError>,
+    ) -> Result<Self, CardError> {
+        while self.status >> 8 == 0x61 && self.data.len() < LONGEST {
+            let rest = next()?;
+            let is_more = !rest.data.is_empty();
+            let mut whole = Zeroizing::new(Vec::with_capacity(self.data.len() + rest.data.len()));
+            whole.extend(self.data.iter().chain(rest.data.iter()));
+            self = Self {
+                data: whole,
+                ..rest
+            };
+            if !is_more {
+                break;
+            }
+        }
+        Ok(self)
+    }
+
     /// The data of a success.
     ///
     /// # Errors
@@ -133,5 +146,49 @@ impl Answer {
             0x6983 => Err(CardError::Blocked(what)),
             _ => self.success().map(drop),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(data: &[u8], status: u16) -> Answer {
+        Answer {
+            data: Zeroizing::new(data.to_vec()),
+            status,
+            name: "reading",
+        }
+    }
+
+    /// The whole answer, and how often the card was asked for more.
+    fn completed(first: Answer, pieces: impl Fn(usize) -> Answer) -> (Answer, usize) {
+        let mut asked = 0;
+        let whole = first.completed(|| {
+            asked += 1;
+            assert!(asked <= LONGEST, "it is asked for ever");
+            Ok(pieces(asked))
+        });
+        (whole.unwrap(), asked)
+    }
+
+    #[test]
+    fn an_answer_in_pieces_is_put_together() {
+        let pieces = [answer(b"cd", 0x6101), answer(b"e", SUCCESS)];
+        let mut pieces = pieces.into_iter();
+        let whole = answer(b"ab", 0x6103).completed(|| Ok(pieces.next().unwrap()));
+        assert_eq!(*whole.unwrap().success().unwrap(), b"abcde");
+    }
+
+    #[test]
+    fn a_card_that_always_has_more_is_not_asked_for_ever() {
+        let (nothing, asked) = completed(answer(b"", 0x6100), |_| answer(b"", 0x6100));
+        assert_eq!(asked, 1);
+        assert!(matches!(
+            nothing.success(),
+            Err(CardError::Status { status: 0x6100, .. })
+        ));
+        let (bytes, asked) = completed(answer(b"x", 0x61ff), |_| answer(b"x", 0x61ff));
+        assert_eq!((bytes.data.len(), asked), (LONGEST, LONGEST - 1));
     }
 }
