@@ -12,6 +12,10 @@ use serde_json::Value;
 
 /// How often something may be wrapped: base64 of a PEM file, as a Kubernetes secret holds it, within base64.
 const MAX_DEPTH: u8 = 4;
+/// How often as many bytes as are given are looked at, on all levels together: each level has several readings (hex, base64, without its
+/// first lines), and a text made of base64 on every level would be read a hundred times. One that is wrapped [`MAX_DEPTH`] times is
+/// found within five.
+const MOST_TIMES: usize = 10;
 /// No private key is written in less: an nkey's seed has 58 letters, and the base64 of an Ed25519 key in PKCS#8 64.
 const LEAST_LETTERS: usize = 40;
 
@@ -75,7 +79,7 @@ pub struct Found {
 /// Looks for a private key in the bytes of a file or a value: binary, or text in UTF-8, UTF-16 or UTF-32, also within base64 or hex.
 #[must_use]
 pub fn find(bytes: &[u8]) -> Option<PrivateKey> {
-    find_within(bytes, MAX_DEPTH)
+    Search::new(bytes).find(bytes, MAX_DEPTH)
 }
 
 /// Looks for a private key in the payload of a command or a question, whatever field it is in.
@@ -93,21 +97,36 @@ pub fn find_in_payload(payload: &[u8]) -> Option<Found> {
     })
 }
 
-fn find_within(bytes: &[u8], depth: u8) -> Option<PrivateKey> {
-    let depth = depth.checked_sub(1)?;
-    let found = der::find(bytes)
-        .or_else(|| openpgp::find(bytes))
-        .or_else(|| text::find(bytes, depth));
-    if found.is_some() || !bytes.contains(&0) {
-        return found;
+/// A search, and how much it may still look at.
+struct Search {
+    /// In bytes, on all levels together.
+    left: usize,
+}
+
+impl Search {
+    fn new(bytes: &[u8]) -> Self {
+        Self {
+            left: bytes.len().saturating_mul(MOST_TIMES),
+        }
     }
-    // Of UTF-16 and UTF-32 in either order, letters without their zeros and the mark before them.
-    let narrow: Vec<u8> = bytes
-        .iter()
-        .copied()
-        .filter(|b| !matches!(b, 0 | 0xfe | 0xff))
-        .collect();
-    text::find(&narrow, depth)
+
+    fn find(&mut self, bytes: &[u8], depth: u8) -> Option<PrivateKey> {
+        let depth = depth.checked_sub(1)?;
+        self.left = self.left.checked_sub(bytes.len())?;
+        let found = der::find(bytes)
+            .or_else(|| openpgp::find(bytes))
+            .or_else(|| text::find(bytes, depth, self));
+        if found.is_some() || !bytes.contains(&0) {
+            return found;
+        }
+        // Of UTF-16 and UTF-32 in either order, letters without their zeros and the mark before them.
+        let narrow: Vec<u8> = bytes
+            .iter()
+            .copied()
+            .filter(|b| !matches!(b, 0 | 0xfe | 0xff))
+            .collect();
+        text::find(&narrow, depth, self)
+    }
 }
 
 fn in_value(value: &Value, path: &mut String) -> Option<Found> {
@@ -159,4 +178,43 @@ fn may_hold_one(payload: &[u8]) -> bool {
     });
     let says = |what: &[u8]| payload.windows(what.len()).any(|at| at == what);
     long || says(b"BEGIN") || says(b"\"d\"") || (!is_text && payload.len() >= LEAST_LETTERS)
+}
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::BASE64;
+
+    use super::*;
+
+    /// Base64 of base64 of …, in lines that are base64 each: every reading of it has as many again.
+    fn wrapped(inner: &str) -> String {
+        (0..MAX_DEPTH).fold(inner.to_owned(), |text, _| {
+            let text = BASE64.encode(text.as_bytes());
+            format!(
+                "{}\n{}\n{}\n{}",
+                &text[..4],
+                &text[4..8],
+                &text[8..12],
+                &text[12..]
+            )
+        })
+    }
+
+    #[test]
+    fn a_text_with_many_readings_is_not_read_on_and_on() {
+        let text = wrapped(&"D".repeat(2_000));
+        let mut search = Search::new(text.as_bytes());
+        assert_eq!(search.find(text.as_bytes(), MAX_DEPTH), None);
+        assert!(search.left < text.len(), "{} bytes are left", search.left);
+    }
+
+    #[test]
+    fn what_is_wrapped_is_found_all_the_same() {
+        let seed = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
+        let mut text = seed.to_owned();
+        for _ in 1..MAX_DEPTH {
+            text = BASE64.encode(text.as_bytes());
+            assert_eq!(find(text.as_bytes()), Some(PrivateKey::Seed), "{text}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{LEAST_LETTERS, PrivateKey, find_within};
+use super::{LEAST_LETTERS, PrivateKey, Search};
 
 /// The length of an nkey's seed.
 const SEED: usize = 58;
@@ -23,7 +23,7 @@ const MARKS: [(&str, PrivateKey); 6] = [
 ];
 
 /// One in a text, or within what it encodes.
-pub(super) fn find(bytes: &[u8], depth: u8) -> Option<PrivateKey> {
+pub(super) fn find(bytes: &[u8], depth: u8, search: &mut Search) -> Option<PrivateKey> {
     let text = String::from_utf8_lossy(bytes);
     labelled(&text)
         .or_else(|| seed(&text))
@@ -31,7 +31,7 @@ pub(super) fn find(bytes: &[u8], depth: u8) -> Option<PrivateKey> {
             let value = serde_json::from_str::<Value>(text.trim()).ok()?;
             is_private_json(&value)
         })
-        .or_else(|| encoded(&text, depth))
+        .or_else(|| encoded(&text, depth, search))
 }
 
 /// An object that is a private key as JSON: a JSON Web Key, or a file of Keyledger's own.
@@ -110,7 +110,7 @@ fn seed(text: &str) -> Option<PrivateKey> {
 }
 
 /// One within base64 or hex: in lines of it, or in a word.
-fn encoded(text: &str, depth: u8) -> Option<PrivateKey> {
+fn encoded(text: &str, depth: u8, search: &mut Search) -> Option<PrivateKey> {
     let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_' | '=');
     let mut block: Vec<&str> = Vec::new();
     for line in text.lines().chain([":"]) {
@@ -124,14 +124,14 @@ fn encoded(text: &str, depth: u8) -> Option<PrivateKey> {
             continue;
         }
         let found = (0..block.len().min(LEADING_LINES + 1))
-            .find_map(|from| decoded(&block[from..].concat(), depth));
+            .find_map(|from| decoded(&block[from..].concat(), depth, search));
         if found.is_some() {
             return found;
         }
         block.clear();
         let found = line
             .split(|c| !is_letter(c))
-            .find_map(|word| decoded(word, depth));
+            .find_map(|word| decoded(word, depth, search));
         if found.is_some() {
             return found;
         }
@@ -141,17 +141,19 @@ fn encoded(text: &str, depth: u8) -> Option<PrivateKey> {
     whole
         .chars()
         .all(is_letter)
-        .then(|| decoded(&whole, depth))
+        .then(|| decoded(&whole, depth, search))
         .flatten()
 }
 
-fn decoded(word: &str, depth: u8) -> Option<PrivateKey> {
+fn decoded(word: &str, depth: u8, search: &mut Search) -> Option<PrivateKey> {
     if word.len() < LEAST_LETTERS {
         return None;
     }
     let hex = data_encoding::HEXLOWER_PERMISSIVE.decode(word.as_bytes());
-    let within = |bytes: Vec<u8>| find_within(&bytes, depth);
-    hex.ok().and_then(within).or_else(|| within(base64(word)?))
+    let mut within = |bytes: Vec<u8>| search.find(&bytes, depth);
+    hex.ok()
+        .and_then(&mut within)
+        .or_else(|| within(base64(word)?))
 }
 
 /// The bytes of base64 in either alphabet, with or without its end; nothing of what is none.
