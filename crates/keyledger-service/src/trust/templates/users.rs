@@ -16,8 +16,12 @@ pub struct Grants {
     pub subscribe: Vec<String>,
 }
 
-/// What the running service may do, whose public nkey is `user`. It cannot create, change, delete or purge the ledger's stream, nor delete a
-/// message of it.
+/// What the running service may do, whose public nkey is `user`. It may not ask JetStream to create, change, delete or purge the ledger's
+/// stream, nor to delete a message of it.
+///
+/// That holds for the service, and not for whoever has stolen its creds: nats-server asks nobody's leave for the subject of an answer. Who
+/// stores a request in the material bucket and asks for it with `$JS.API.STREAM.DELETE.…` as the subject of the answer has JetStream
+/// itself send the request. A deleted or changed stream is noticed within 15 s, and no command is acknowledged.
 ///
 /// Answers inside its account are allowed besides, one a request. Those that go back over an import are allowed as such:
 /// the server would keep book of each.
