@@ -167,6 +167,12 @@ async fn a_root_without_a_network_vouches_for_an_authority_that_has_one() {
     );
     assert!(!world.has_key("issuing-ca").await);
     let request = format!("{create} --request issuing.request");
+    let _ = desk.ca(&request).await.expect_success();
+    // As after a kill between the key and its request: the same command goes on, and another one does not.
+    std::fs::remove_file(desk.path("issuing.request")).unwrap();
+    let other = desk.ca(&format!("{request} --algorithm p-256")).await;
+    let other = other.expect_failure();
+    assert!(other.contains("name_taken"), "{other}");
     let said = desk.ca(&request).await.expect_success();
     assert!(
         said.contains("keyledger ca accept issuing.response\n"),
@@ -174,6 +180,9 @@ async fn a_root_without_a_network_vouches_for_an_authority_that_has_one() {
     );
     desk.signed("issuing").await;
     let _ = desk.ca("accept issuing.response").await.expect_success();
+    let again = desk.ca(&format!("{create} --request again.request")).await;
+    let again = again.expect_failure();
+    assert!(again.contains("name_taken"), "{again}");
     // Its certificate is renewed in the same way.
     let renew = "certify issuing-ca --issuer root-ca --subject Issuing --path-length 0 --days 2000d --request renewal.request";
     let _ = desk.ca(renew).await.expect_success();

@@ -7,12 +7,15 @@ use keyledger_domain::{
     Algorithm, Name, Purpose, Purposes, key,
     name::Aggregate,
     text::{Subject, Title},
+    views::{InventoryRow, ListQuery},
 };
 use keyledger_service::x509::exchange::Asked;
+use keyledger_wire::query::{Certificates, Nothing};
 
 use super::{certified, request};
 use crate::{
     args::{self, Why},
+    exit::is_refused_for,
     output::Output,
     session::Session,
     when::{self, Period},
@@ -57,15 +60,55 @@ impl Create {
         let Some(file) = &self.request else {
             return certified(session, out, "generate", &self.name, &generate, ids).await;
         };
-        session
+        let made = session
             .command(Aggregate::Key, "generate", &self.name, &generate, ids)
-            .await
-            .with_context(|| format!("generating key {}", self.name))?;
+            .await;
+        match made {
+            Ok(_) => {}
+            Err(error)
+                if is_refused_for(&error, "name_taken")
+                    && self.awaits(session, &generate).await? =>
+            {
+                eprintln!(
+                    "the key {} is there already, without a certificate: going on with it",
+                    self.name
+                );
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("generating key {}", self.name));
+            }
+        }
         let certify =
             key::Certify::of(self.certification(), self.why.reason, self.why.under.ticket);
         let tail = format!("certificates.to_be_signed.{}", self.name);
         let asked = Asked::Certificate { key: self.name };
         request::write(session, out, &tail, |_| &certify, asked, file).await
+    }
+
+    /// True if the key is what this command would make, and has no certificate yet: an earlier run was cut off before its request was
+    /// written, or the request was lost.
+    async fn awaits(&self, session: &Session, made: &key::Generate) -> anyhow::Result<bool> {
+        let row: InventoryRow = session
+            .query(&format!("inventory.show.{}", self.name), &Nothing {})
+            .await
+            .with_context(|| format!("asking for key {}", self.name))?;
+        let is_the_same = row.algorithm == made.algorithm
+            && Some(row.purposes) == made.purposes
+            && row.parent == made.parent
+            && row.title == made.title
+            && row.custodian == key::Custodian::Software
+            && row.state == key::State::Active;
+        if !is_the_same {
+            return Ok(false);
+        }
+        let known: Certificates = session
+            .query(
+                &format!("certificates.{}", self.name),
+                &ListQuery::default(),
+            )
+            .await
+            .with_context(|| format!("asking for the certificates of {}", self.name))?;
+        Ok(known.certificates.is_empty())
     }
 
     /// The certificate with which the key comes to be.

@@ -120,7 +120,11 @@ impl Issue {
             .command(Aggregate::User, "issue", &self.name, &body, ids)
             .await
             .map_err(|error| match generated {
-                true => unanswered(error, &self.name, &body.account),
+                true => cut_off(
+                    unanswered(error, &self.name, &body.account),
+                    &self.name,
+                    &body.account,
+                ),
                 false => error,
             })
             .map_err(|error| match is_default {
@@ -153,6 +157,21 @@ fn unanswered(error: anyhow::Error, name: &Name, account: &Name) -> anyhow::Erro
                 .remedy(format!(
                     "if `keyledger user list --account {account}` shows it: `keyledger user revoke {name} --reason 'creds lost'`, \
                      and issue one under another name"
+                ))
+                .into()
+        }
+        _ => error,
+    }
+}
+
+/// The name is taken: perhaps by a run of this very command that was cut off, whose user nobody has the creds of.
+fn cut_off(error: anyhow::Error, name: &Name, account: &Name) -> anyhow::Error {
+    match refusal(&error) {
+        Some(refusal) if refusal.reason == "name_taken" => {
+            Failure::new(Exit::Rejected, format!("{error:#}"))
+                .remedy(format!(
+                    "choose another name; if it was a run of this command that was cut off (`keyledger user list --account {account}` says \
+                     when), nobody has its creds: `keyledger user revoke {name} --reason 'creds lost'` as well"
                 ))
                 .into()
         }
