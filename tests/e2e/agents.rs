@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_nats::{ConnectOptions, HeaderMap, jetstream};
 use futures::StreamExt as _;
-use keyledger_domain::{EventCid, Record, token::Report};
+use keyledger_domain::{EventCid, Record, command::MAX_REPORT_BYTES, token::Report};
 use keyledger_wire::{Prefix, header};
 use nkeys::KeyPair;
 use serde_json::{Value, json};
@@ -386,6 +386,29 @@ async fn a_report_that_is_none_names_what_is_wrong() {
         assert!(said.contains(word), "{report}: {said}");
     }
     assert_eq!(world.last().await, before);
+    service.stop().await;
+}
+
+/// RSA-4096 keys in all slots, with attestations and requests, are more than a command may hold.
+#[tokio::test]
+async fn a_report_may_be_larger_than_a_command() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let agent = Agent::enrol(&world, &admin, "desk").await;
+    let subject = Prefix::default().report(&agent.nkey, "tokens");
+    let report = async |bytes: usize| {
+        let mut payload = announced(1_000_001).to_string().into_bytes();
+        payload.resize(bytes, b' ');
+        let mut headers = HeaderMap::new();
+        headers.insert(header::MESSAGE_ID, Uuid::now_v7().to_string().as_str());
+        let answer = send_raw(&agent.nats, &subject, headers, payload).await;
+        answer.unwrap()
+    };
+    assert_eq!(report(MAX_REPORT_BYTES).await["state"], "seen");
+    let refusal = report(MAX_REPORT_BYTES + 1).await;
+    assert_eq!(refusal["reason"], "payload_too_large", "{refusal}");
+    assert!(refusal["message"].as_str().unwrap().contains("114688"));
     service.stop().await;
 }
 

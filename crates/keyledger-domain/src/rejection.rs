@@ -23,7 +23,7 @@ pub enum Rejection {
         /// What was found and what was expected.
         fault: String,
     },
-    /// The payload is larger than a command may be.
+    /// The payload is larger than a command or a report may be.
     #[error("the payload has {bytes} bytes, and at most {max} are allowed")]
     PayloadTooLarge {
         /// How many there were.
@@ -282,7 +282,11 @@ impl Rejection {
             400,
             "the payload does not fit the verb's schema; the message names the field",
         ),
-        ("payload_too_large", 413, "send at most 65,536 bytes"),
+        (
+            "payload_too_large",
+            413,
+            "send at most 65,536 bytes, as an agent 114,688",
+        ),
         (
             "bad_name",
             400,

@@ -13,7 +13,10 @@ use std::{
 
 use data_encoding::{BASE64, HEXLOWER};
 use keyledger_custody::CurveKey;
-use keyledger_domain::token::{Profile, Slot, SubjectPart};
+use keyledger_domain::{
+    Algorithm,
+    token::{Profile, Slot, SubjectPart},
+};
 use keyledger_testkit::run;
 use serde_json::json;
 
@@ -91,6 +94,30 @@ async fn a_token_is_provisioned_verified_and_lost() {
         }
     }
     let _ = shop.world.verify(&shop.admin).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rsa_keys_of_a_token_are_attested_certified_and_proved() {
+    let shop = Workshop::open(1).await;
+    shop.adopt(0).await;
+    let mut profile = Profile::shipped("service").unwrap();
+    for (slot, algorithm) in [("9a", Algorithm::Rsa2048), ("9c", Algorithm::Rsa4096)] {
+        let slot = slot.parse().unwrap();
+        profile.piv.get_mut(&slot).unwrap().algorithm = algorithm;
+    }
+    shop.provision_with(0, profile, None).await;
+    shop.until_ended(0).await;
+    shop.is_provisioned(0).await;
+    for slot in ["9a", "9c"] {
+        openssl_agrees(&shop, slot, "CN=Ada Lovelace,UID=ada").await;
+    }
+    let name = shop.name(0);
+    shop.admin
+        .send("token.verify", &name, json!({}))
+        .await
+        .unwrap();
+    let row = shop.until_ended(0).await;
+    assert_eq!(row["last_task"]["done"], true, "{row:#}");
 }
 
 /// The certificates lead to the root and are for whom they should be, by a judge of another house.

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, process::Command};
 
 use keyledger_domain::{
     Algorithm,
-    token::{Profile, Prompt, Report, Step, TaskKind},
+    command::MAX_REPORT_BYTES,
+    token::{MAX_SLOTS, Profile, Prompt, Report, Slot, Step, TaskKind},
 };
 use keyledger_testkit::token::{Firmware, VirtualTokens};
 
@@ -101,7 +102,23 @@ fn every_algorithm_of_firmware_5_7_makes_its_key_its_request_and_its_proof() {
         let mut desk = TestDesk::with_task(TaskKind::Provision, Some(profile));
         desk.walk_to_proof(&token);
         assert_provisioned(&desk, &token);
+        assert_all_slots_fit_a_report(&desk, "83".parse().unwrap());
     });
+}
+
+/// The reports about a token with such keys as this slot's in all 24 would be taken: they are written when the old keys are gone.
+fn assert_all_slots_fit_a_report(desk: &TestDesk, slot: Slot) {
+    let mut made = desk.service.keys_made.last().unwrap().clone();
+    let key = made.keys.iter().find(|key| key.slot == slot).unwrap();
+    made.keys = vec![key.clone(); MAX_SLOTS];
+    let mut evidence = desk.service.evidence.clone().unwrap();
+    let proof = evidence.slots.iter().find(|proof| proof.slot == slot);
+    evidence.slots = vec![proof.unwrap().clone(); MAX_SLOTS];
+    for report in [Report::KeysMade(made), Report::Proved(evidence)] {
+        let bytes = serde_json::to_vec(&report).unwrap().len();
+        // Beside them are three OpenPGP keys, and a title and an attester that are longer.
+        assert!(bytes + 24 * 1_024 < MAX_REPORT_BYTES, "{bytes} bytes");
+    }
 }
 
 #[test]

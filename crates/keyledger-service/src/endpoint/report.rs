@@ -5,7 +5,7 @@
 use async_nats::Message;
 use keyledger_domain::{
     Command, Event, Rejection,
-    command::{Target, parse_payload},
+    command::{Target, parse_report},
     name::{Aggregate, Name},
     record::{Ids, Why},
     token::{self, ANNOUNCEMENTS, Progress, Report, Reported, Slot, TaskKind, announce},
@@ -105,7 +105,7 @@ fn parse(shared: &Shared, message: &Message) -> Result<Reported, Rejection> {
         .prefix
         .split_report(subject)
         .ok_or_else(|| bad("the subject is not {prefix}.reports.{agent nkey}.{task}"))?;
-    let report: Report = parse_payload(&message.payload)?;
+    let report = parse_report(&message.payload)?;
     let task = if task == ANNOUNCEMENTS {
         None
     } else {
