@@ -15,6 +15,7 @@ use crate::x509::{
     certificate::{Certificate, MalformedCertificate, decoded},
     issue::Issuer,
     listed::ListContent,
+    name::DistinguishedName,
     profile::{AlternativeName, ExtendedKeyUsage, KeyUsage},
     to_be_signed::{ReopenError, ToBeSigned},
 };
@@ -62,6 +63,10 @@ impl Content {
                 match own {
                     true => issuer.check_renewal(&certificate)?,
                     false => issuer.check_content(&certificate)?,
+                }
+                // A root's own name stays as whoever made it wrote it.
+                if !own && !is_written_as_read(&certificate) {
+                    return Err(not_shown("a name that is written otherwise than it reads"));
                 }
                 Self::Certificate(Box::new(CertificateContent::read(certificate, issuer)?))
             }
@@ -178,6 +183,13 @@ fn is_canonical<T: for<'a> Decode<'a> + Encode>(content: &[u8]) -> bool {
     let read = T::from_der(content).ok();
     read.and_then(|read| read.to_der().ok())
         .is_some_and(|again| again == content)
+}
+
+/// True if the subject is written in the one way in which names are written here: the same words in another type of string are another
+/// name to most of those who check a chain.
+fn is_written_as_read(certificate: &Certificate) -> bool {
+    let written = certificate.subject().parse::<DistinguishedName>();
+    written.is_ok_and(|name| name == certificate.distinguished_name())
 }
 
 fn not_shown(what: &str) -> ExchangeError {

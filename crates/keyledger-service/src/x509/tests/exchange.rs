@@ -457,12 +457,107 @@ fn a_subject_cannot_write_lines_of_its_own() {
         .windows(10)
         .position(|window| window == b"Issuing CA")
         .unwrap();
-    bytes[at..at + 3].copy_from_slice("\u{202e}".as_bytes());
-    let file = changed(&file, "to_be_signed", json!(BASE64.encode(&bytes)));
-    let words = describe(&Request::parse(&file).unwrap(), now());
-    assert!(words.contains("CN=Example \u{fffd}uing CA 2"), "{words}");
-    bytes[at..at + 3].copy_from_slice(b"\n  ");
-    let file = changed(&file, "to_be_signed", json!(BASE64.encode(&bytes)));
-    let words = describe(&Request::parse(&file).unwrap(), now());
-    assert!(words.contains("CN=Example \\0a  uing CA 2"), "{words}");
+    for written in ["\u{202e}".as_bytes(), b"\n  "] {
+        bytes[at..at + 3].copy_from_slice(written);
+        let file = changed(&file, "to_be_signed", json!(BASE64.encode(&bytes)));
+        let refused = Request::parse(&file).unwrap_err();
+        assert!(
+            matches!(refused, ExchangeError::NotShown { .. }),
+            "{refused}"
+        );
+    }
+}
+
+/// Tags, and lengths at the ends of their ranges.
+const ODD: [u8; 12] = [0, 1, 2, 4, 5, 0x0c, 0x13, 0x30, 0x7f, 0x80, 0xa0, 0xff];
+
+/// Numbers that look random and are the same in each run (xorshift64*).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let number = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+        usize::try_from(number).unwrap() % end
+    }
+
+    /// `bytes` with one to three changes; most keep the length, so that what is around them is still read.
+    fn changed(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        for _ in 0..=self.below(3) {
+            let at = self.below(bytes.len());
+            match self.below(8) {
+                0 => bytes.truncate(at.max(1)),
+                1 => drop(bytes.remove(at)),
+                2 => bytes.insert(at, ODD[self.below(ODD.len())]),
+                3 | 4 => bytes[at] = ODD[self.below(ODD.len())],
+                _ => bytes[at] ^= 1 << self.below(8),
+            }
+            if bytes.len() < 2 {
+                break;
+            }
+        }
+        bytes
+    }
+}
+
+/// A request that was changed on its way is refused, or a person reads that it is another one.
+#[test]
+fn no_change_to_what_is_to_be_signed_goes_unseen() {
+    let organisation = Organisation::found();
+    let revoked = |number: u8| Revoked {
+        serial_number: serial(number),
+        revoked_at: at("2026-11-24T10:00:00Z"),
+        reason: Some(CertificateRevocationReason::KeyCompromise),
+        invalid_since: Some(at("2026-11-20T08:00:00Z")),
+    };
+    let drafts = [
+        (
+            Asked::Certificate {
+                key: id("issuing-ca"),
+            },
+            draft(&organisation, &ca_profile(Some(0))),
+        ),
+        (Asked::Crl, list(&organisation, &[revoked(3), revoked(9)])),
+    ];
+    let shown = |request: &Request| {
+        let words = describe(request, now());
+        let lines = words
+            .lines()
+            .filter(|line| *line != format!("{:<13}{}", "SHA-256", request.digest()));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let mut numbers = Numbers(0x5eed_0f09_e4b9_0002);
+    for (asked, draft) in drafts {
+        let whole = draft.bytes();
+        let words = shown(&request(&organisation, asked.clone(), whole).unwrap());
+        let mut taken = 0;
+        // Each byte as each odd one and with each bit turned, and then several changes at once.
+        let single = (0..whole.len()).flat_map(|at| {
+            let flipped = (0..8).map(move |bit| whole[at] ^ (1 << bit));
+            ODD.into_iter().chain(flipped).map(move |byte| {
+                let mut bytes = whole.to_vec();
+                bytes[at] = byte;
+                bytes
+            })
+        });
+        let several = (0..1_000).map(|_| numbers.changed(whole));
+        for bytes in single.chain(several) {
+            let Ok(other) = request(&organisation, asked.clone(), &bytes) else {
+                continue;
+            };
+            taken += usize::from(bytes != whole);
+            assert!(
+                bytes == whole || shown(&other) != words,
+                "unseen: {}",
+                data_encoding::HEXLOWER.encode(&bytes)
+            );
+        }
+        assert!(
+            taken > 20,
+            "{taken} changes were taken: too few to say anything"
+        );
+    }
 }
