@@ -6,7 +6,7 @@ use keyledger_service::Service;
 use keyledger_testkit::Config;
 use serde_json::json;
 
-use crate::world::{World, eventually, send_raw};
+use crate::world::{Admin, World, eventually, send_raw};
 
 /// A server that acknowledges what a power cut takes away.
 fn lax(config: Config) -> Config {
@@ -101,6 +101,24 @@ async fn a_server_that_comes_back_lax_gets_no_command_more() {
     service.stop().await;
 }
 
+/// Waits until commands are refused as not durable, for a reason that holds `expected`; with an empty one, until they are taken.
+async fn refused_for(admin: &Admin, what: &str, expected: &str) {
+    let looked = tokio::time::timeout(Duration::from_secs(90), async {
+        loop {
+            let nats = admin.client.nats();
+            let reply = send_raw(nats, SUBJECT, Default::default(), GENERATE).await;
+            let reply = reply.unwrap_or_default();
+            let message = reply["message"].as_str().unwrap_or_default();
+            let refused = reply["reason"] == "not_durable";
+            if refused != expected.is_empty() && message.contains(expected) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+    });
+    looked.await.unwrap_or_else(|_| panic!("{what}"));
+}
+
 /// Whoever has the creds of the set-up can have nats-server delete history while the service runs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_command_is_taken_while_the_streams_settings_delete_history() {
@@ -116,25 +134,7 @@ async fn no_command_is_taken_while_the_streams_settings_delete_history() {
     let stream = world.organisation.prefix().events_stream();
     let whole = setup.get_stream(&stream).await.unwrap();
     let whole = whole.cached_info().config.clone();
-    let nats = admin.client.nats();
-    let generate = async || {
-        let reply = send_raw(nats, SUBJECT, Default::default(), GENERATE).await;
-        let reply = reply.unwrap_or_default();
-        let message = reply["message"].as_str().unwrap_or_default().to_owned();
-        (reply["reason"] == "not_durable", message)
-    };
-    let until = async |what: &str, expected: &str| {
-        let looked = tokio::time::timeout(Duration::from_secs(90), async {
-            loop {
-                let (refused, message) = generate().await;
-                if refused != expected.is_empty() && message.contains(expected) {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(300)).await;
-            }
-        });
-        looked.await.unwrap_or_else(|_| panic!("{what}"));
-    };
+    let until = async |what: &str, expected: &str| refused_for(&admin, what, expected).await;
     let mut aged = whole.clone();
     aged.max_age = Duration::from_secs(100 * 86_400);
     setup.update_stream(&aged).await.unwrap();
@@ -145,7 +145,7 @@ async fn no_command_is_taken_while_the_streams_settings_delete_history() {
     let mut short = whole.clone();
     short.max_messages = 10;
     setup.update_stream(&short).await.unwrap();
-    until("a limit of number is seen", "max_messages").await;
+    until("a limit of number is seen", "max_msgs").await;
     setup.update_stream(&whole).await.unwrap();
     until("deleted events are seen", "were deleted").await;
     service.stop().await;
@@ -181,7 +181,11 @@ async fn no_key_is_made_while_the_buckets_settings_delete_sealed_keys() {
         }
     });
     let refused = refused.await.expect("the setting is seen");
-    assert!(refused.to_string().contains("max_age"), "{refused}");
+    let said = "stream KV_KEYS_MATERIAL has max_age = 8640000s";
+    assert!(refused.to_string().contains(said), "{refused}");
+    let status = admin.ask("status", json!({})).await;
+    let fault = status["stream_fault"].as_str().unwrap_or_default();
+    assert!(fault.contains(said), "{status}");
     // What takes trust away needs no new material.
     let revoke = json!({"reason": "stolen", "revocation_reason": "key_compromise"});
     admin.send("key.revoke", "before", revoke).await.unwrap();
@@ -204,7 +208,29 @@ async fn no_key_is_made_while_the_buckets_settings_delete_sealed_keys() {
     // A destroyed key's bytes would stay.
     let refused = Service::start(world.options()).await.unwrap_err();
     assert!(
-        refused.to_string().contains("max_messages_per_subject"),
+        refused.to_string().contains("max_msgs_per_subject"),
         "{refused}"
     );
+}
+
+/// The queue of tasks and the view are looked at too: what was changed there is said, and commands are taken.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_queue_of_tasks_is_said_and_nothing_is_refused() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let setup = world.connect(&world.organisation.creds("setup")).await;
+    let setup = async_nats::jetstream::new(setup);
+    let stream = world.organisation.prefix().tasks_stream();
+    let tasks = setup.get_stream(&stream).await.unwrap();
+    let mut tasks = tasks.cached_info().config.clone();
+    let fault = async || admin.ask("status", json!({})).await["stream_fault"].clone();
+    assert!(fault().await.is_null());
+    tasks.max_age = Duration::from_secs(3_600);
+    setup.update_stream(&tasks).await.unwrap();
+    let said = fault().await;
+    let said = said.as_str().unwrap_or_default();
+    assert!(said.contains("KEYS_TASKS has max_age = 3600s"), "{said}");
+    refused_for(&admin, "commands are taken", "").await;
+    service.stop().await;
 }

@@ -120,12 +120,23 @@ async fn a_ledger_without_genesis_is_not_served() {
         .unwrap();
     let error = refused(world.options()).await;
     assert!(error.to_string().contains("keyledger setup"), "{error}");
+    // A bucket as `nats kv add` makes it: nothing in it could be erased.
     let bucket = jetstream::kv::Config {
         bucket: prefix.material_bucket(),
         history: 1,
         ..Default::default()
     };
     context.create_key_value(bucket).await.unwrap();
+    let error = refused(world.options()).await.to_string();
+    assert!(
+        error.contains("KV_KEYS_MATERIAL has deny_delete = true"),
+        "{error}"
+    );
+    let bucket = context.get_stream("KV_KEYS_MATERIAL").await.unwrap();
+    let mut bucket = bucket.cached_info().config.clone();
+    bucket.deny_delete = false;
+    context.delete_stream(&bucket.name).await.unwrap();
+    context.create_stream(bucket).await.unwrap();
     let error = refused(world.options()).await;
     assert!(matches!(error, StartError::NoGenesis), "{error}");
     assert!(error.to_string().contains("keyledger setup"), "{error}");
@@ -149,7 +160,7 @@ async fn a_stream_with_other_settings_is_refused_by_name() {
             },
         ),
         (
-            "max_messages",
+            "max_msgs",
             jetstream::stream::Config {
                 max_messages: 1_000_000,
                 ..good.clone()
@@ -173,7 +184,7 @@ async fn a_stream_with_other_settings_is_refused_by_name() {
         context.update_stream(config).await.unwrap();
         let error = refused(world.options()).await;
         assert!(
-            matches!(error, StartError::Stream(OpenError::Setting { setting: found, .. }) if found == setting),
+            matches!(error, StartError::Stream(OpenError::Setting { setting: ref found, .. }) if found == setting),
             "{setting}: {error}"
         );
         assert!(error.to_string().contains("nats stream edit"), "{error}");

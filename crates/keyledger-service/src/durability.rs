@@ -14,10 +14,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::{
-    material::{MaterialError, Materials},
-    store::{OpenError, Store},
-};
+use crate::{material::MaterialError, shared::Shared, store::OpenError, trust::views_fault};
 
 /// How long the servers are given to answer.
 const COLLECT: Duration = Duration::from_millis(400);
@@ -29,7 +26,7 @@ const WHILE_SHUT: Duration = Duration::from_secs(1);
 /// How often in turn they may be silent until the gate is shut.
 const MAX_SILENT: u32 = 5;
 
-/// What the servers say of how they store, and what the ledger's stream is.
+/// What the servers say of how they store, and what became of the ledger's stream.
 #[derive(Debug, Clone, Default)]
 pub struct Durability {
     state: Arc<RwLock<State>>,
@@ -281,15 +278,26 @@ impl Durability {
         })
     }
 
-    /// Looks again and again whether the ledger's stream keeps what it holds: somebody may change a setting while the service runs, by
-    /// which history is deleted. That shuts the gate, also where the loss of what was just acknowledged is accepted. Where sealed keys
-    /// would be deleted, none is made; everything else goes on, revocations above all.
-    pub async fn watch_stream(self, store: Arc<dyn Store>, materials: Arc<dyn Materials>) {
-        let mut material_fault = None;
+    /// Looks again and again whether the streams keep what they hold: somebody may change a setting while the service runs, by which
+    /// history is deleted. That shuts the gate, also where the loss of what was just acknowledged is accepted. Where sealed keys would be
+    /// deleted, none is made; everything else goes on, revocations above all. What is wrong with the view or the queue of tasks is logged:
+    /// the ledger has all that they hold.
+    pub(crate) async fn watch_streams(self, shared: Arc<Shared>) {
+        let (mut material_fault, mut beside) = (None, None);
         loop {
             let shut = self.state.read().stream_fault.is_some() || material_fault.is_some();
             tokio::time::sleep(if shut { WHILE_SHUT } else { EVERY }).await;
-            let fault = match materials.examine().await {
+            let fault = views_fault(&shared.nats, &shared.prefix).await;
+            if beside != fault {
+                match &fault {
+                    Some(fault) => {
+                        tracing::error!(%fault, "a stream beside the ledger was changed")
+                    }
+                    None => tracing::info!("the streams beside the ledger are as they were made"),
+                }
+                beside = fault;
+            }
+            let fault = match shared.materials.examine().await {
                 Err(fault @ MaterialError::Setting(_)) => Some(fault.to_string()),
                 // Away for a moment is no wrong setting, and what else is wrong is heard where it is used.
                 Ok(()) | Err(_) => None,
@@ -303,7 +311,7 @@ impl Durability {
                 }
                 material_fault = fault;
             }
-            let fault = match store.examine().await {
+            let fault = match shared.store.examine().await {
                 Ok(()) => None,
                 // Away for a moment is no wrong setting.
                 Err(OpenError::Unreachable(_)) => continue,

@@ -15,8 +15,9 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::store::{
-    ApiFault, FaultKind, Pending, ROOM, keeps_material, no_leader, while_connected,
+use crate::{
+    store::{ApiFault, FaultKind, Pending, ROOM, check, no_leader, while_connected},
+    trust::material_config,
 };
 
 /// How long one answer is waited for.
@@ -37,7 +38,7 @@ pub enum MaterialError {
         /// The bucket's stream.
         stream: String,
     },
-    /// A setting of the bucket would lose what it holds; the message says what to do.
+    /// A setting of the bucket is not the one that it was made with, and may lose what it holds; the message says what to do.
     #[error("{0}")]
     Setting(String),
     /// No server that leads the bucket answered in time: written or not, nobody knows. Try again.
@@ -92,6 +93,8 @@ pub struct MaterialBucket {
     context: jetstream::Context,
     bucket: String,
     stream: String,
+    /// The settings that it was made with.
+    made: jetstream::stream::Config,
     /// What was wrong with its settings when they were last looked at: nothing is written then.
     fault: Arc<Mutex<Option<String>>>,
 }
@@ -118,6 +121,7 @@ impl MaterialBucket {
             context,
             stream: Prefix::bucket_stream(&bucket),
             bucket,
+            made: material_config(prefix, 1),
             fault: Arc::default(),
         };
         bucket.look().await?;
@@ -133,7 +137,7 @@ impl MaterialBucket {
             Kind::JetStream(e) if e.code() == 404 => MaterialError::Missing { stream },
             _ => MaterialError::Unavailable(format!("stream {stream} does not answer: {e}")),
         })?;
-        let kept = keeps_material(&info.cached_info().config).map_err(|e| e.to_string());
+        let kept = check(&info.cached_info().config, &self.made).map_err(|e| e.to_string());
         self.fault.lock().clone_from(&kept.as_ref().err().cloned());
         kept.map_err(MaterialError::Setting)
     }

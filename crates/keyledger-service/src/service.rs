@@ -338,9 +338,7 @@ impl Service {
         let mut background = JoinSet::new();
         background.spawn(reserve.keep());
         background.spawn(durability.clone().watch(system));
-        background.spawn(
-            durability.watch_stream(Arc::clone(&shared.store), Arc::clone(&shared.materials)),
-        );
+        background.spawn(durability.watch_streams(Arc::clone(&shared)));
         background.spawn(async move { clock_watch.watch().await });
         background.spawn(trust_keys.watch());
         if let Some(snapshot) = &snapshot {

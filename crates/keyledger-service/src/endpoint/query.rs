@@ -29,7 +29,7 @@ use super::{
 use crate::{
     identity,
     shared::Shared,
-    store::{ReadError, StoredEvent, uncompressed},
+    store::{ReadError, StoredEvent},
     tokens, trust,
 };
 
@@ -504,14 +504,7 @@ async fn stream_fault(shared: &Shared) -> Option<String> {
     if let Err(error) = shared.materials.examine().await {
         return Some(error.to_string());
     }
-    // Away for a moment is no wrong setting.
-    let tasks = crate::trust::tasks_stream(&shared.nats, &shared.prefix).await?;
-    let inventory = crate::trust::inventory_stream(&shared.nats, &shared.prefix).await;
-    [Some(tasks), inventory]
-        .iter()
-        .flatten()
-        .find_map(|config| uncompressed(config).err())
-        .map(|error| error.to_string())
+    crate::trust::views_fault(&shared.nats, &shared.prefix).await
 }
 
 async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refused> {

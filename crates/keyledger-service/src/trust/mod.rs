@@ -49,6 +49,6 @@ pub use older::older_templates;
 pub use resolver::Resolver;
 pub(crate) use resolver::{ClusterState, Watch};
 pub use setup::{SetupError, SetupReport, ensure_inventory, known_genesis, setup};
-pub(crate) use setup::{inventory_stream, tasks_stream};
+pub(crate) use setup::{material_config, views_fault};
 pub(crate) use storage::unlimited_accounts;
 pub use url::{BadUrl, check_url};

@@ -213,7 +213,7 @@ async fn a_missing_stream_is_not_made() {
 #[tokio::test]
 async fn a_stream_with_a_wrong_setting_is_refused_with_the_remedy() {
     type Spoil = fn(&mut async_nats::jetstream::stream::Config);
-    let spoils: [(&str, Spoil); 7] = [
+    let spoils: [(&str, Spoil); 10] = [
         ("compression", |c| {
             c.compression = Some(async_nats::jetstream::stream::Compression::S2)
         }),
@@ -222,8 +222,19 @@ async fn a_stream_with_a_wrong_setting_is_refused_with_the_remedy() {
         }),
         ("deny_purge", |c| c.deny_purge = false),
         ("deny_delete", |c| c.deny_delete = false),
-        ("max_messages", |c| c.max_messages = 10),
-        ("allow_atomic_publish", |c| c.allow_atomic_publish = false),
+        ("max_msgs", |c| c.max_messages = 10),
+        ("allow_atomic", |c| c.allow_atomic_publish = false),
+        ("allow_rollup_hdrs", |c| {
+            (c.allow_rollup, c.deny_purge) = (true, false);
+        }),
+        ("allow_msg_ttl", |c| c.allow_message_ttl = true),
+        ("republish", |c| {
+            c.republish = Some(async_nats::jetstream::stream::Republish {
+                source: ">".to_owned(),
+                destination: "copy.>".to_owned(),
+                headers_only: false,
+            });
+        }),
         ("storage", |c| {
             c.storage = async_nats::jetstream::stream::StorageType::Memory
         }),
@@ -236,7 +247,7 @@ async fn a_stream_with_a_wrong_setting_is_refused_with_the_remedy() {
         spoil(&mut config);
         context.create_stream(config).await.unwrap();
         match JetStreamStore::open(server.connect().await, &prefix).await {
-            Err(error @ OpenError::Setting { setting, .. }) => {
+            Err(ref error @ OpenError::Setting { ref setting, .. }) => {
                 assert_eq!(setting, expected);
                 if setting == "compression" {
                     let edit = "stream edit KEYS_EVENTS --compression none --force`, then restart";
@@ -247,6 +258,17 @@ async fn a_stream_with_a_wrong_setting_is_refused_with_the_remedy() {
         }
         context.delete_stream(prefix.events_stream()).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_an_administrator_may_choose_is_no_fault() {
+    let (server, store) = jetstream().await;
+    let mut config = JetStreamStore::config(&Prefix::default(), 1);
+    config.description = Some("ours".to_owned());
+    config.metadata = [("team".to_owned(), "keys".to_owned())].into();
+    let context = async_nats::jetstream::new(server.connect().await);
+    context.update_stream(config).await.unwrap();
+    store.examine().await.unwrap();
 }
 
 #[tokio::test]

@@ -23,11 +23,11 @@ use uuid::Uuid;
 
 pub(crate) use fault::{ApiFault, FaultKind, ROOM, no_leader};
 pub use settings::OpenError;
-pub(crate) use settings::{keeps_material, uncompressed};
+pub(crate) use settings::check;
 
 use self::{
     reading::{MAX_READERS, unavailable},
-    settings::{check, missing},
+    settings::missing,
 };
 use super::{Append, AppendError, Pending, ReadError, Standing, Store, StoredEvent};
 
@@ -76,7 +76,7 @@ impl JetStreamStore {
             .info()
             .await
             .map_err(|e| OpenError::Unreachable(e.to_string()))?;
-        check(&info.config, prefix)?;
+        check(&info.config, &Self::config(prefix, 1))?;
         Ok(Self {
             client,
             context,
@@ -192,7 +192,7 @@ impl Store for JetStreamStore {
             let stream = self.context.get_stream(name).await;
             let stream = stream.map_err(|e| missing(name, &e))?;
             let info = stream.cached_info();
-            check(&info.config, &self.prefix)?;
+            check(&info.config, &Self::config(&self.prefix, 1))?;
             let (held, stored) = (info.state.messages, info.state.last_sequence);
             if held == stored {
                 return Ok(());

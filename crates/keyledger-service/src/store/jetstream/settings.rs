@@ -1,6 +1,6 @@
-//! The settings of the ledger's stream: what it is made with, and what is wrong with one that was changed.
+//! The settings of streams and buckets: what the ledger's is made with, and what is wrong with one that was changed.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use async_nats::jetstream;
 use keyledger_wire::Prefix;
@@ -10,6 +10,28 @@ use super::JetStreamStore;
 /// How long the server remembers message ids. No event is sent twice under one id: what a lost acknowledgement leaves open
 /// is settled by compare-and-set. The default of 2 minutes costs the server some 100 bytes an event of that time.
 const DUPLICATES: Duration = Duration::from_secs(5);
+
+/// Settings that an administrator may choose: they neither lose nor change what is held. The name says which stream is looked at.
+const FREE: [&str; 5] = [
+    "name",
+    "description",
+    "metadata",
+    "num_replicas",
+    "placement",
+];
+/// Settings that `nats stream edit` does not set back: nats-server takes these changes, but not their opposites.
+const LASTING: [&str; 10] = [
+    "allow_msg_counter",
+    "allow_msg_schedules",
+    "allow_msg_ttl",
+    "deny_delete",
+    "deny_purge",
+    "first_seq",
+    "persist_mode",
+    "retention",
+    "sealed",
+    "storage",
+];
 
 /// Why the ledger's stream cannot be used. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -23,17 +45,17 @@ pub enum OpenError {
         /// Its name.
         stream: String,
     },
-    /// A setting would let history be lost or changed.
+    /// A setting is not the one that the stream was made with: it may lose, change or give away what the stream holds.
     #[error("stream {stream} has {setting} = {found}, and needs {needed}: {remedy}")]
     Setting {
         /// Its name.
         stream: String,
-        /// The setting.
-        setting: &'static str,
+        /// The setting, as nats-server calls it.
+        setting: String,
         /// What it is.
         found: String,
         /// What it must be.
-        needed: &'static str,
+        needed: String,
         /// How to mend it.
         remedy: String,
     },
@@ -87,200 +109,308 @@ pub(super) fn missing(stream: &str, error: &jetstream::context::GetStreamError) 
     }
 }
 
-/// Refuses a stream or bucket that is compressed: with S2, nats-server 2.15.1 damages a replicated stream within a few
-/// kill -9 of its leader, and what was acknowledged is gone.
-pub(crate) fn uncompressed(config: &jetstream::stream::Config) -> Result<(), OpenError> {
-    use jetstream::stream::Compression;
-    match &config.compression {
-        None | Some(Compression::None) => Ok(()),
-        Some(found @ Compression::S2) => Err(OpenError::Setting {
-            stream: config.name.clone(),
-            setting: "compression",
-            found: format!("{found:?}").to_lowercase(),
-            needed: "none",
-            remedy: format!(
-                "`nats --creds DIR/creds/setup.creds stream edit {} --compression none --force`, then restart each nats-server in \
-                 order, one after another: a server compresses on until it is restarted",
-                config.name
-            ),
-        }),
-    }
-}
-
-/// Refuses settings of the material bucket by which nats-server would delete sealed keys, or keep one that was replaced or erased.
-pub(crate) fn keeps_material(config: &jetstream::stream::Config) -> Result<(), OpenError> {
-    use jetstream::stream::{RetentionPolicy, StorageType};
-    uncompressed(config)?;
-    let edit = |option: &str| {
-        format!(
-            "`nats --creds DIR/creds/setup.creds stream edit {} {option} --force`; then look with `keyledger doctor` which keys \
-             still open, and restore the stream's storage from a backup if some do not",
-            config.name
-        )
+/// Holds the settings of a stream or bucket against those that it was made with: all but those in [`FREE`].
+///
+/// Compares what both are in JSON, so that no setting that this client knows of is forgotten.
+pub(crate) fn check(
+    found: &jetstream::stream::Config,
+    made: &jetstream::stream::Config,
+) -> Result<(), OpenError> {
+    let (is, needed) = (settings(found), settings(made));
+    let names: BTreeSet<&String> = is.keys().chain(needed.keys()).collect();
+    let Some(setting) = names
+        .into_iter()
+        .find(|name| is.get(*name) != needed.get(*name))
+    else {
+        return Ok(());
     };
-    let limit = |limit: i64| (limit <= 0, limit.to_string(), "none");
-    let rules: [(&'static str, (bool, String, &'static str), &str); 6] = [
-        (
-            "storage",
-            (
-                config.storage == StorageType::File,
-                format!("{:?}", config.storage),
-                "file",
-            ),
-            "--storage file",
-        ),
-        (
-            "retention",
-            (
-                config.retention == RetentionPolicy::Limits,
-                format!("{:?}", config.retention),
-                "limits",
-            ),
-            "--retention limits",
-        ),
-        (
-            "max_age",
-            (
-                config.max_age.is_zero(),
-                format!("{:?}", config.max_age),
-                "none",
-            ),
-            "--max-age 0",
-        ),
-        ("max_messages", limit(config.max_messages), "--max-msgs=-1"),
-        ("max_bytes", limit(config.max_bytes), "--max-bytes=-1"),
-        (
-            "max_messages_per_subject",
-            (
-                config.max_messages_per_subject == 1,
-                config.max_messages_per_subject.to_string(),
-                "1",
-            ),
-            "--max-msgs-per-subject 1",
-        ),
-    ];
-    for (setting, (fits, found, needed), option) in rules {
-        if !fits {
-            return Err(OpenError::Setting {
-                stream: config.name.clone(),
-                setting,
-                found,
-                needed,
-                remedy: edit(option),
-            });
-        }
-    }
-    Ok(())
+    let said = |settings: &Settings| match settings.get(setting) {
+        None => "none".to_owned(),
+        Some(value) => said(setting, value),
+    };
+    Err(OpenError::Setting {
+        stream: found.name.clone(),
+        setting: setting.clone(),
+        found: said(&is),
+        needed: said(&needed),
+        remedy: remedy(&found.name, setting, needed.contains_key(setting)),
+    })
 }
 
-/// Holds a stream's settings against what the ledger needs.
-pub(super) fn check(config: &jetstream::stream::Config, prefix: &Prefix) -> Result<(), OpenError> {
-    use jetstream::stream::{RetentionPolicy, StorageType};
-    const ANEW: &str =
-        "export the ledger, create the stream anew with `keyledger setup`, import it";
-    const EDIT: &str = "`nats stream edit` with the setup creds";
-    let expected = vec![prefix.events()];
-    let rules: [(&'static str, bool, String, &'static str, &'static str); 11] = [
-        (
-            "subjects",
-            config.subjects == expected,
-            format!("{:?}", config.subjects),
-            "those of this prefix",
-            "start the service with the prefix of this stream",
+type Settings = serde_json::Map<String, serde_json::Value>;
+
+/// The settings that are not free, without those that limit and allow nothing: nats-server and its clients write these as they like.
+fn settings(config: &jetstream::stream::Config) -> Settings {
+    let config = serde_json::to_value(config).expect("settings are JSON with text keys");
+    let serde_json::Value::Object(mut settings) = config else {
+        unreachable!("a structure is an object");
+    };
+    settings.retain(|name, value| !FREE.contains(&name.as_str()) && !says_nothing(value));
+    settings
+}
+
+/// True of no limit, of what is off, and of nothing.
+fn says_nothing(value: &serde_json::Value) -> bool {
+    use serde_json::Value as V;
+    match value {
+        V::Null | V::Bool(false) => true,
+        V::Bool(true) => false,
+        V::Number(number) => number.as_i64().is_some_and(|number| number <= 0),
+        V::String(text) => matches!(text.as_str(), "" | "none" | "default"),
+        V::Array(values) => values.is_empty(),
+        V::Object(fields) => fields.values().all(says_nothing),
+    }
+}
+
+/// A setting's value in words: a time in its units, text as it is, anything else in JSON.
+fn said(setting: &str, value: &serde_json::Value) -> String {
+    match (setting, value) {
+        ("duplicate_window" | "max_age" | "subject_delete_marker_ttl", value) => {
+            let nanoseconds = value.as_u64().unwrap_or_default();
+            format!("{:?}", Duration::from_nanos(nanoseconds))
+        }
+        (_, serde_json::Value::String(text)) => text.clone(),
+        (_, value) => value.to_string(),
+    }
+}
+
+/// What puts a setting right. `is_wanted` where the stream was made with it.
+fn remedy(stream: &str, setting: &str, is_wanted: bool) -> String {
+    match setting {
+        // With S2, nats-server 2.15.1 damages a replicated stream within a few kill -9 of its leader.
+        "compression" => format!(
+            "`nats --creds DIR/creds/setup.creds stream edit {stream} --compression none --force`, then restart each nats-server in order, \
+             one after another: a server compresses on until it is restarted"
         ),
-        (
-            "storage",
-            config.storage == StorageType::File,
-            format!("{:?}", config.storage),
-            "file",
-            ANEW,
+        // A denial that is missing can be set again.
+        "deny_delete" | "deny_purge" if is_wanted => edit(stream),
+        lasting if LASTING.contains(&lasting) => format!(
+            "nats-server does not take this back; stop the service, and with the setup creds `nats stream backup {stream} DIR`, \
+             `nats stream rm {stream}`, and `nats stream restore DIR --config FILE` with the setting put right in FILE"
         ),
-        (
-            "retention",
-            config.retention == RetentionPolicy::Limits,
-            format!("{:?}", config.retention),
-            "limits",
-            ANEW,
-        ),
-        (
-            "deny_delete",
-            config.deny_delete,
-            config.deny_delete.to_string(),
-            "true",
-            EDIT,
-        ),
-        (
-            "deny_purge",
-            config.deny_purge,
-            config.deny_purge.to_string(),
-            "true",
-            EDIT,
-        ),
-        (
-            "max_age",
-            config.max_age.is_zero(),
-            format!("{:?}", config.max_age),
-            "none",
-            EDIT,
-        ),
-        (
-            "max_messages",
-            config.max_messages <= 0,
-            config.max_messages.to_string(),
-            "none",
-            EDIT,
-        ),
-        (
-            "max_bytes",
-            config.max_bytes <= 0,
-            config.max_bytes.to_string(),
-            "none",
-            EDIT,
-        ),
-        (
-            "max_messages_per_subject",
-            config.max_messages_per_subject <= 0,
-            config.max_messages_per_subject.to_string(),
-            "none",
-            EDIT,
-        ),
-        (
-            "allow_direct",
-            config.allow_direct,
-            config.allow_direct.to_string(),
-            "true",
-            EDIT,
-        ),
-        (
-            "allow_atomic_publish",
-            config.allow_atomic_publish,
-            config.allow_atomic_publish.to_string(),
-            "true",
-            EDIT,
-        ),
-    ];
-    for (setting, fits, found, needed, remedy) in rules {
-        if !fits {
-            let stream = config.name.clone();
-            return Err(OpenError::Setting {
-                stream,
-                setting,
-                found,
-                needed,
-                remedy: remedy.to_owned(),
-            });
+        _ => edit(stream),
+    }
+}
+
+fn edit(stream: &str) -> String {
+    format!("set it back by `nats stream edit {stream}` with the setup creds")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jetstream::stream::{
+        Compression, Config, ConsumerLimits, DiscardPolicy, PersistenceMode, Placement, Republish,
+        RetentionPolicy, Source, StorageType, SubjectTransform,
+    };
+
+    fn made() -> Config {
+        JetStreamStore::config(&Prefix::default(), 1)
+    }
+
+    /// The setting that is found fault with, and its remedy.
+    fn fault(spoil: impl Fn(&mut Config)) -> Option<(String, String)> {
+        let mut found = made();
+        spoil(&mut found);
+        match check(&found, &made()) {
+            Ok(()) => None,
+            Err(OpenError::Setting {
+                setting, remedy, ..
+            }) => Some((setting, remedy)),
+            Err(other) => panic!("{other}"),
         }
     }
-    uncompressed(config)?;
-    let lax = config.persist_mode == Some(async_nats::jetstream::stream::PersistenceMode::Async);
-    if config.sealed || config.no_ack || lax {
-        return Err(OpenError::Setting {
-            stream: config.name.clone(),
-            setting: "sealed, no_ack or persist_mode: async",
-            found: "true".to_owned(),
-            needed: "false",
-            remedy: ANEW.to_owned(),
-        });
+
+    /// Every setting, changed; those that an administrator may choose have no name.
+    #[test]
+    fn every_setting_but_the_free_ones_is_looked_at() {
+        let republish = Republish {
+            source: ">".to_owned(),
+            destination: "copy.>".to_owned(),
+            headers_only: false,
+        };
+        let source = Source {
+            name: "OTHER".to_owned(),
+            ..Source::default()
+        };
+        let other = made();
+        let Config {
+            name: _,
+            max_bytes: _,
+            max_messages: _,
+            max_messages_per_subject: _,
+            discard: _,
+            discard_new_per_subject: _,
+            subjects: _,
+            retention: _,
+            max_consumers: _,
+            max_age: _,
+            max_message_size: _,
+            storage: _,
+            num_replicas: _,
+            no_ack: _,
+            duplicate_window: _,
+            template_owner: _,
+            sealed: _,
+            description: _,
+            allow_rollup: _,
+            deny_delete: _,
+            deny_purge: _,
+            republish: _,
+            allow_direct: _,
+            mirror_direct: _,
+            mirror: _,
+            sources: _,
+            metadata: _,
+            subject_transform: _,
+            compression: _,
+            consumer_limits: _,
+            first_sequence: _,
+            placement: _,
+            persist_mode: _,
+            pause_until: _,
+            allow_message_ttl: _,
+            subject_delete_marker_ttl: _,
+            allow_atomic_publish: _,
+            allow_message_schedules: _,
+            allow_message_counter: _,
+            allow_batch_publish: _,
+        } = &other; // a new one does not compile: it belongs in this list
+        type Spoil<'a> = Box<dyn Fn(&mut Config) + 'a>;
+        let spoils: Vec<(&str, Spoil<'_>)> = vec![
+            ("", Box::new(|c| c.name = "OTHER".to_owned())),
+            ("max_bytes", Box::new(|c| c.max_bytes = 1 << 40)),
+            ("max_msgs", Box::new(|c| c.max_messages = 1_000_000)),
+            (
+                "max_msgs_per_subject",
+                Box::new(|c| c.max_messages_per_subject = 1),
+            ),
+            ("discard", Box::new(|c| c.discard = DiscardPolicy::New)),
+            (
+                "discard_new_per_subject",
+                Box::new(|c| c.discard_new_per_subject = true),
+            ),
+            (
+                "subjects",
+                Box::new(|c| c.subjects.push("more.>".to_owned())),
+            ),
+            (
+                "retention",
+                Box::new(|c| c.retention = RetentionPolicy::Interest),
+            ),
+            ("max_consumers", Box::new(|c| c.max_consumers = 1)),
+            ("max_age", Box::new(|c| c.max_age = Duration::from_secs(60))),
+            ("max_msg_size", Box::new(|c| c.max_message_size = 100)),
+            ("storage", Box::new(|c| c.storage = StorageType::Memory)),
+            ("", Box::new(|c| c.num_replicas = 5)),
+            ("no_ack", Box::new(|c| c.no_ack = true)),
+            (
+                "duplicate_window",
+                Box::new(|c| c.duplicate_window = Duration::from_secs(9)),
+            ),
+            (
+                "template_owner",
+                Box::new(|c| c.template_owner = "x".to_owned()),
+            ),
+            ("sealed", Box::new(|c| c.sealed = true)),
+            ("", Box::new(|c| c.description = None)),
+            ("allow_rollup_hdrs", Box::new(|c| c.allow_rollup = true)),
+            ("deny_delete", Box::new(|c| c.deny_delete = false)),
+            ("deny_purge", Box::new(|c| c.deny_purge = false)),
+            (
+                "republish",
+                Box::new(|c| c.republish = Some(republish.clone())),
+            ),
+            ("allow_direct", Box::new(|c| c.allow_direct = false)),
+            ("mirror_direct", Box::new(|c| c.mirror_direct = true)),
+            ("mirror", Box::new(|c| c.mirror = Some(source.clone()))),
+            (
+                "sources",
+                Box::new(|c| c.sources = Some(vec![source.clone()])),
+            ),
+            (
+                "",
+                Box::new(|c| drop(c.metadata.insert("team".to_owned(), "keys".to_owned()))),
+            ),
+            (
+                "subject_transform",
+                Box::new(|c| {
+                    c.subject_transform = Some(SubjectTransform {
+                        source: ">".to_owned(),
+                        destination: "x.>".to_owned(),
+                    });
+                }),
+            ),
+            (
+                "compression",
+                Box::new(|c| c.compression = Some(Compression::S2)),
+            ),
+            (
+                "consumer_limits",
+                Box::new(|c| {
+                    c.consumer_limits = Some(ConsumerLimits {
+                        max_ack_pending: 1,
+                        ..ConsumerLimits::default()
+                    });
+                }),
+            ),
+            ("first_seq", Box::new(|c| c.first_sequence = Some(100))),
+            ("", Box::new(|c| c.placement = Some(Placement::default()))),
+            (
+                "persist_mode",
+                Box::new(|c| c.persist_mode = Some(PersistenceMode::Async)),
+            ),
+            (
+                "pause_until",
+                Box::new(|c| {
+                    let mut paused = serde_json::to_value(&*c).unwrap();
+                    paused["pause_until"] = "2030-01-01T00:00:00Z".into();
+                    *c = serde_json::from_value(paused).unwrap();
+                }),
+            ),
+            ("allow_msg_ttl", Box::new(|c| c.allow_message_ttl = true)),
+            (
+                "subject_delete_marker_ttl",
+                Box::new(|c| c.subject_delete_marker_ttl = Some(Duration::from_secs(1))),
+            ),
+            ("allow_atomic", Box::new(|c| c.allow_atomic_publish = false)),
+            (
+                "allow_msg_schedules",
+                Box::new(|c| c.allow_message_schedules = true),
+            ),
+            (
+                "allow_msg_counter",
+                Box::new(|c| c.allow_message_counter = true),
+            ),
+            ("allow_batched", Box::new(|c| c.allow_batch_publish = true)),
+        ];
+        assert_eq!(spoils.len(), 40, "as many as there are settings");
+        for (expected, spoil) in spoils {
+            let found = fault(spoil).map(|(setting, _)| setting);
+            assert_eq!(found.as_deref().unwrap_or_default(), expected);
+        }
     }
-    Ok(())
+
+    #[test]
+    fn what_says_the_same_in_other_words_is_no_fault() {
+        let same = |c: &mut Config| {
+            (c.max_bytes, c.max_messages, c.max_message_size) = (-1, -1, -1);
+            c.compression = Some(Compression::None);
+            c.persist_mode = Some(PersistenceMode::Default);
+            c.consumer_limits = Some(ConsumerLimits::default());
+            c.sources = Some(Vec::new());
+        };
+        assert_eq!(fault(same), None);
+    }
+
+    #[test]
+    fn the_remedy_is_one_that_nats_server_takes() {
+        let remedy = |spoil: fn(&mut Config)| fault(spoil).unwrap().1;
+        let age = remedy(|c| c.max_age = Duration::from_secs(60));
+        assert!(age.contains("`nats stream edit KEYS_EVENTS`"), "{age}");
+        let deny = remedy(|c| c.deny_purge = false);
+        assert!(deny.contains("nats stream edit"), "{deny}");
+        let ttl = remedy(|c| c.allow_message_ttl = true);
+        assert!(ttl.contains("nats stream restore"), "{ttl}");
+    }
 }

@@ -19,8 +19,8 @@ use keyledger_domain::{
 };
 use keyledger_wire::Prefix;
 
-pub(crate) use self::streams::{inventory_stream, tasks_stream};
-use self::streams::{is_there, make, material_config, tasks_config};
+use self::streams::{is_there, make, tasks_config};
+pub(crate) use self::streams::{material_config, views_fault};
 pub use self::{
     error::{SetupError, SetupReport},
     streams::ensure_inventory,

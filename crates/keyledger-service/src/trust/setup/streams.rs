@@ -10,6 +10,7 @@ use async_nats::jetstream::{
 use keyledger_wire::Prefix;
 
 use super::{SetupError, SetupReport, TIMEOUT};
+use crate::store::check;
 
 /// Makes the inventory bucket if it is not there: it lives in memory, so a restart of the server takes it away. True if it was
 /// made, and is empty.
@@ -35,20 +36,22 @@ pub async fn ensure_inventory(
     Ok(true)
 }
 
-/// The settings of the tasks' stream as they are; nothing if it does not answer.
-pub(crate) async fn tasks_stream(client: &async_nats::Client, prefix: &Prefix) -> Option<Config> {
-    let context = jetstream::new(client.clone());
-    settings(context, &prefix.tasks_stream()).await
-}
-
-/// The settings of the inventory bucket as they are; nothing if it does not answer.
-pub(crate) async fn inventory_stream(
-    client: &async_nats::Client,
-    prefix: &Prefix,
-) -> Option<Config> {
-    let context = jetstream::with_prefix(client.clone(), &prefix.imported_api());
-    let stream = Prefix::bucket_stream(&prefix.inventory_bucket());
-    settings(context, &stream).await
+/// What is wrong with the settings of the tasks' stream or of the inventory bucket. One that is away for a moment has no wrong setting.
+pub(crate) async fn views_fault(client: &async_nats::Client, prefix: &Prefix) -> Option<String> {
+    let own = jetstream::new(client.clone());
+    let views = jetstream::with_prefix(client.clone(), &prefix.imported_api());
+    for (context, made) in [
+        (own, tasks_config(prefix, 1)),
+        (views, inventory_config(prefix, 1)),
+    ] {
+        let Some(found) = settings(context, &made.name).await else {
+            continue;
+        };
+        if let Err(fault) = check(&found, &made) {
+            return Some(fault.to_string());
+        }
+    }
+    None
 }
 
 async fn settings(mut context: jetstream::Context, stream: &str) -> Option<Config> {
@@ -136,7 +139,7 @@ fn comes_yet(error: &jetstream::Error) -> bool {
 }
 
 /// Sealed material: on disk, one value an entry, erased on destruction.
-pub(super) fn material_config(prefix: &Prefix, replicas: usize) -> Config {
+pub(crate) fn material_config(prefix: &Prefix, replicas: usize) -> Config {
     Config {
         description: Some("Sealed keys".to_owned()),
         ..bucket_config(&prefix.material_bucket(), StorageType::File, replicas)
