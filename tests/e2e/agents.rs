@@ -482,6 +482,65 @@ async fn keys_that_nobody_attests_put_the_token_into_quarantine() {
     service.stop().await;
 }
 
+/// Who has the creds of the set-up can edit an agent's consumer, so that the agent hears of no task any more.
+#[tokio::test]
+async fn a_consumer_that_somebody_changed_is_put_right() {
+    use jetstream::consumer::pull;
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let agent = Agent::enrol(&world, &admin, "desk").await;
+    let setup = world.connect(&world.organisation.creds("setup")).await;
+    let setup = jetstream::new(setup);
+    let tasks = setup.get_stream(Prefix::default().tasks_stream()).await;
+    let tasks = tasks.unwrap();
+    let is = async || {
+        let info = tasks.consumer_info(&agent.nkey).await.ok()?;
+        let mut config = info.config;
+        config.metadata.clear(); // nats-server's own
+        Some(config)
+    };
+    eventually("there is a consumer", || async { is().await.is_some() }).await;
+    let made = is().await.unwrap();
+    let put_right = async || {
+        assert_ne!(is().await.as_ref(), Some(&made));
+        tokio::time::timeout(Duration::from_secs(90), async {
+            while is().await.as_ref() != Some(&made) {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+        })
+        .await
+        .expect("it is put right");
+    };
+    let edited = pull::Config {
+        durable_name: Some(agent.nkey.clone()),
+        filter_subject: "keys.tasks.nobody.>".to_owned(),
+        ack_policy: made.ack_policy,
+        ack_wait: Duration::from_secs(86_400),
+        max_deliver: 1,
+        headers_only: true,
+        ..Default::default()
+    };
+    tasks.create_consumer(edited).await.unwrap();
+    put_right().await;
+    // What JetStream edits in no consumer: it is made anew.
+    let other = pull::Config {
+        durable_name: Some(agent.nkey.clone()),
+        filter_subject: made.filter_subject.clone(),
+        ack_policy: made.ack_policy,
+        max_waiting: 7,
+        ..Default::default()
+    };
+    tasks.delete_consumer(&agent.nkey).await.unwrap();
+    tasks.create_consumer(other).await.unwrap();
+    put_right().await;
+    let task = filed(&admin, &agent, 1_000_001).await;
+    let message = agent.task().await;
+    let record = Record::read(&message.payload).unwrap();
+    assert_eq!(record.ids.command.to_string(), task);
+    service.stop().await;
+}
+
 /// Who has the creds of the set-up, or puts back older storage, takes queues away behind the service's back.
 #[tokio::test]
 async fn a_queue_that_somebody_took_away_comes_back_with_its_tasks() {

@@ -1,13 +1,21 @@
 //! Files tasks to workstations' agents, and keeps each agent's consumer.
 //!
-//! May run twice, in several instances: a consumer that is there stays as it is, JetStream drops a task that was filed a
+//! May run twice, in several instances: a consumer that is as it should be stays as it is, JetStream drops a task that was filed a
 //! moment ago, and an agent that gets one again asks and is told what became of it.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_nats::{
     HeaderMap,
-    jetstream::{self, consumer::AckPolicy, stream},
+    jetstream::{
+        self,
+        consumer::{AckPolicy, pull},
+        stream,
+    },
 };
 use futures::{StreamExt as _, TryStreamExt as _};
 use keyledger_domain::{Name, Role, ledger::Remembered, name::Aggregate};
@@ -27,6 +35,8 @@ const MAX_PENDING: i64 = 64;
 const MAX_NEWS: usize = 256;
 /// How much of them is done at once: JetStream syncs each, and meanwhile takes others.
 const AT_ONCE: usize = 16;
+/// How many consumers are looked at again in each sweep, in turn: a look is a request to make it, which a cluster agrees on.
+const LOOKED_AT: usize = 8;
 /// How long JetStream is waited for.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -43,8 +53,20 @@ pub(super) enum News {
 struct Done {
     tasks: HashSet<Uuid>,
     agents: HashSet<Name>,
+    /// Those of them whose consumers are still to be looked at in this turn.
+    turn: VecDeque<Name>,
     /// When the stream was created that it was done in, in nanoseconds, and how far it reached.
     stream: Option<(i128, u64)>,
+}
+
+impl Done {
+    /// The agents whose consumers are looked at again now: somebody may have changed one.
+    fn next_in_turn(&mut self) -> Vec<Name> {
+        if self.turn.is_empty() {
+            self.turn.extend(self.agents.iter().cloned());
+        }
+        self.turn.drain(..self.turn.len().min(LOOKED_AT)).collect()
+    }
 }
 
 /// Does what `news` bring, and what earlier runs left.
@@ -66,7 +88,9 @@ pub(super) async fn run(shared: Arc<Shared>, mut news: mpsc::UnboundedReceiver<N
                 if let Err(said) = still_done(&shared, &context, &mut done).await {
                     tracing::warn!(%said, "whether the queues of tasks are as they were left is not known");
                 }
-                left_over(&shared, &done)
+                let (mut agents, tokens) = left_over(&shared, &done);
+                agents.extend(done.next_in_turn());
+                (agents, tokens)
             }
         };
         // Each name once: two that tend the same agent would not know who was the last.
@@ -161,7 +185,7 @@ fn left_over(shared: &Shared, done: &Done) -> (HashSet<Name>, HashSet<Name>) {
     (agents.collect(), tokens.collect())
 }
 
-/// Makes a live agent's consumer; takes a revoked one's away, with what waited for it.
+/// Makes a live agent's consumer, or what somebody made of it what it was; takes a revoked one's away, with what waited for it.
 async fn tend(shared: &Shared, context: &jetstream::Context, name: &Name) -> Result<(), String> {
     let user = shared
         .live
@@ -178,7 +202,7 @@ async fn tend(shared: &Shared, context: &jetstream::Context, name: &Name) -> Res
         .await
         .map_err(|e| e.to_string())?;
     if user.is_live((shared.clock)()) {
-        let config = jetstream::consumer::pull::Config {
+        let config = pull::Config {
             durable_name: Some(user.nkey.to_string()),
             filter_subject: shared.prefix.tasks_of(name.as_str()),
             ack_policy: AckPolicy::Explicit,
@@ -186,8 +210,7 @@ async fn tend(shared: &Shared, context: &jetstream::Context, name: &Name) -> Res
             max_ack_pending: MAX_PENDING,
             ..Default::default()
         };
-        let made = tasks.create_consumer(config).await;
-        return made.map(|_| ()).map_err(|e| e.to_string());
+        return make(&tasks, config, name).await;
     }
     if let Err(error) = tasks.delete_consumer(&user.nkey).await {
         use stream::ConsumerErrorKind as Kind;
@@ -201,6 +224,31 @@ async fn tend(shared: &Shared, context: &jetstream::Context, name: &Name) -> Res
         .filter(shared.prefix.tasks_of(name.as_str()))
         .await;
     purged.map(|_| ()).map_err(|e| e.to_string())
+}
+
+/// Makes a consumer. One that is there with other settings is edited, or made anew where JetStream does not edit them: the tasks stay in
+/// the stream.
+async fn make(
+    tasks: &stream::Stream<()>,
+    config: pull::Config,
+    agent: &Name,
+) -> Result<(), String> {
+    use stream::ConsumerCreateStrictErrorKind as Kind;
+    match tasks.create_consumer_strict(config.clone()).await {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == Kind::AlreadyExists => {}
+        Err(error) => return Err(error.to_string()),
+    }
+    tracing::warn!(%agent, "somebody changed the settings of its consumer: they are set back");
+    if let Err(error) = tasks.create_consumer(config.clone()).await {
+        tracing::warn!(%error, %agent, "its consumer is made anew: JetStream does not edit it");
+        let consumer = config.durable_name.as_deref().unwrap_or_default();
+        let deleted = tasks.delete_consumer(consumer).await;
+        deleted.map_err(|e| e.to_string())?;
+        let made = tasks.create_consumer(config).await;
+        made.map_err(|e| e.to_string())?;
+    }
+    Ok(())
 }
 
 /// Puts a token's open task into its agent's queue: the stored event, as it is stored.
