@@ -219,3 +219,25 @@ async fn wrong_credentials_are_said_within_seconds() {
     let error = refused(options).await;
     assert!(error.to_string().contains("127.0.0.1:1"), "{error}");
 }
+
+/// A queue is opened only once somebody writes to it: a start would wait without end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_in_the_place_of_a_file_is_refused() {
+    let world = World::new().await;
+    let queue = world.path("queue");
+    let made = std::process::Command::new("mkfifo").arg(&queue).status();
+    assert!(made.unwrap().success());
+    type Spoil = fn(&mut keyledger_service::Options, std::path::PathBuf);
+    let spoils: [Spoil; 4] = [
+        |options, queue| options.attestation_test_root = Some(queue),
+        |options, queue| options.service_creds = queue,
+        |options, queue| options.tls_ca = Some(queue),
+        |options, queue| options.tls_client = Some((queue.clone(), queue)),
+    ];
+    for spoil in spoils {
+        let mut options = world.options();
+        spoil(&mut options, queue.clone());
+        let error = refused(options).await.to_string();
+        assert!(error.contains("it is no ordinary file"), "{error}");
+    }
+}

@@ -1,7 +1,7 @@
 //! The agent's settings: `agent.toml`, and the JWT beside it.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -9,7 +9,7 @@ use async_nats::ServerAddr;
 use data_encoding::BASE64URL_NOPAD;
 use keyledger_custody::{SecretFileError, read_secret_file, replace_secret_file};
 use keyledger_domain::{Name, Timestamp};
-use keyledger_wire::{Enrolment, Prefix};
+use keyledger_wire::{Enrolment, Prefix, read_ordinary_text};
 use serde::Deserialize;
 
 use crate::person::NewPin;
@@ -107,20 +107,12 @@ impl Config {
     /// [`ConfigError`].
     pub fn read(directory: &Path) -> Result<Self, ConfigError> {
         let path = directory.join(CONFIG_FILE);
-        let text = match fs::metadata(&path) {
-            Ok(metadata) if !metadata.is_file() => Err(io::Error::other("it is no ordinary file")),
-            Ok(metadata) if metadata.len() > MAX_BYTES => {
-                Err(io::Error::other("it is larger than any settings"))
-            }
-            Ok(_) => fs::read_to_string(&path),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(ConfigError::NotEnrolled { path });
-            }
-            Err(error) => Err(error),
-        };
-        let text = text.map_err(|source| ConfigError::Io {
-            path: path.clone(),
-            source,
+        let text = read_ordinary_text(&path, MAX_BYTES).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => ConfigError::NotEnrolled { path: path.clone() },
+            _ => ConfigError::Io {
+                path: path.clone(),
+                source,
+            },
         })?;
         let config: Self = toml::from_str(&text).map_err(|source| ConfigError::Form {
             path: path.clone(),
@@ -303,6 +295,8 @@ impl Claims {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn enrolment() -> Enrolment {

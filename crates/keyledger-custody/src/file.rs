@@ -177,29 +177,6 @@ fn read(path: &Path, is_private: impl Fn(u32) -> bool) -> Result<Secret, SecretF
     Ok(Secret::new(std::mem::take(&mut *bytes)))
 }
 
-/// Reads a file that holds nothing secret, if it is an ordinary one of at most `max_bytes`.
-///
-/// # Errors
-///
-/// What the file system says; [`io::ErrorKind::InvalidInput`] of anything else: a queue would be waited for without end, and a device
-/// would be read without end.
-pub fn read_ordinary_file(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
-    let refuse = |said: String| io::Error::new(io::ErrorKind::InvalidInput, said);
-    // Before it is opened: a queue would be waited for then.
-    if !fs::metadata(path)?.is_file() {
-        return Err(refuse("it is no ordinary file".to_owned()));
-    }
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.len() > max_bytes {
-        let said = format!("it is no ordinary file of at most {max_bytes} bytes");
-        return Err(refuse(said));
-    }
-    let mut bytes = Vec::new();
-    file.take(max_bytes).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 /// Holds that only its owner can read a file that somebody else will read.
 ///
 /// # Errors

@@ -17,7 +17,10 @@ use keyledger_domain::{
     operator::RollbackAccepted,
     signed::RequiredSignatures,
 };
-use keyledger_wire::{Prefix, REVOCATIONS_NAME, SERVICE_NAME, subject::system};
+use keyledger_wire::{
+    Dropped, Prefix, REVOCATIONS_NAME, SERVICE_NAME, check_ordinary_file, creds,
+    read_ordinary_text, subject::system,
+};
 use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 
 use crate::{
@@ -28,6 +31,7 @@ use crate::{
     effects,
     endpoint::{Allowance, EndpointError, Endpoints, Inlets, UserAllowance},
     handler::{Clock, CurrentSigner, Handler, Live, LoadError, Parts},
+    in_full::in_full,
     lanes::Families,
     material::{MaterialBucket, MaterialError, Materials},
     reserve::Reserve,
@@ -448,25 +452,32 @@ fn hears_pushes(creds: &Path) -> bool {
 /// The connection lives on the threads `on`.
 async fn connect(
     options: &Options,
-    creds: &Path,
+    own: &Path,
     name: &str,
     told: Told,
     on: &Handle,
 ) -> Result<async_nats::Client, StartError> {
     let refused = |said: String| StartError::Connect {
         url: options.url.clone(),
-        creds: creds.to_owned(),
+        creds: own.to_owned(),
         said,
         refused: false,
     };
-    let mut connect = keyledger_wire::creds::options(creds)
+    let dropped = Dropped::default();
+    let mut connect = creds::options(own)
         .await
-        .map_err(|e| refused(e.to_string()))?
+        .map_err(|e| refused(in_full(&e)))?
         .name(name)
         .ping_interval(Duration::from_secs(10))
         .client_capacity(MAX_QUEUED)
         .event_callback(move |event| {
             match event {
+                async_nats::Event::SlowConsumer(_) => dropped.one_more(|count| {
+                    tracing::warn!(
+                        count,
+                        "messages were dropped: they came faster than they were read"
+                    );
+                }),
                 async_nats::Event::Connected => {
                     tracing::info!("connected");
                     told.durability.iter().for_each(Durability::reconnected);
@@ -491,6 +502,14 @@ async fn connect(
             }
             async {}
         });
+    let client = options
+        .tls_client
+        .iter()
+        .flat_map(|(cert, key)| [cert, key]);
+    for path in options.tls_ca.iter().chain(client) {
+        check_ordinary_file(path, creds::MAX_BYTES)
+            .map_err(|e| refused(format!("{}: {e}", path.display())))?;
+    }
     if let Some(ca) = &options.tls_ca {
         connect = connect.add_root_certificates(ca.clone()).require_tls(true);
     }
@@ -507,7 +526,7 @@ async fn connect(
     let connected = connected.await.map_err(|e| refused(e.to_string()))?;
     connected.map_err(|e| StartError::Connect {
         url: options.url.clone(),
-        creds: creds.to_owned(),
+        creds: own.to_owned(),
         said: e.to_string(),
         refused: matches!(
             e.kind(),
@@ -546,7 +565,7 @@ fn anchors(options: &Options) -> Result<Anchors, StartError> {
         path: path.clone(),
         said,
     };
-    let pem = std::fs::read_to_string(path).map_err(|e| refused(e.to_string()))?;
+    let pem = read_ordinary_text(path, creds::MAX_BYTES).map_err(|e| refused(e.to_string()))?;
     tracing::warn!(path = %path.display(), "test tokens count as real ones: their attestations prove nothing");
     anchors
         .with_test_root(&pem)

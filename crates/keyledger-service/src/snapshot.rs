@@ -5,8 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use keyledger_custody::{MacKey, read_ordinary_file};
+use keyledger_custody::MacKey;
 use keyledger_domain::{EventCid, Ledger, verify::HeadDigest};
+use keyledger_wire::read_ordinary_file;
 use serde::{Deserialize, Serialize};
 
 use crate::handler::{Known, Live, Position};

@@ -14,10 +14,13 @@ use serde::Deserialize;
 
 use keyledger_domain::{Role, Timestamp};
 
-use crate::Prefix;
+use crate::{Prefix, read_ordinary_text};
 
 /// What the tag of a user's JWT begins with that names its role. For people and clients: nats-server knows the role by who signed.
 pub const ROLE_TAG: &str = "role:";
+
+/// The most bytes that a creds file may have, or another file that a connection is made with: far more than any has.
+pub const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Whose creds they are, as the JWT in them says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +120,10 @@ pub async fn options(creds: &Path) -> Result<ConnectOptions, CredsError> {
         path: creds.to_owned(),
         source,
     };
-    let text = tokio::fs::read_to_string(creds).await.map_err(failed)?;
+    let path = creds.to_owned();
+    let read = tokio::task::spawn_blocking(move || read_ordinary_text(&path, MAX_BYTES));
+    let text = read.await.map_err(|e| failed(io::Error::other(e)))?;
+    let text = text.map_err(failed)?;
     let holder = Holder::of(&text).ok_or_else(|| CredsError::NoJwt {
         path: creds.to_owned(),
     })?;
@@ -156,6 +162,16 @@ mod tests {
         );
         let own = creds(r#"{"sub":"UX","iss":"AOWN","nats":{}}"#);
         assert_eq!(Holder::of(&own).unwrap().account, "AOWN");
+    }
+
+    #[tokio::test]
+    async fn a_queue_is_not_waited_for() {
+        let home = tempfile::tempdir().unwrap();
+        let queue = home.path().join("x.creds");
+        let made = std::process::Command::new("mkfifo").arg(&queue).status();
+        assert!(made.unwrap().success());
+        let refused = options(&queue).await.map(drop).unwrap_err();
+        assert!(matches!(refused, CredsError::Io { .. }), "{refused}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod client;
 pub mod creds;
 pub mod enrolment;
 pub mod events;
+mod file;
 pub mod header;
 pub mod local;
 pub mod notice;
@@ -14,14 +15,17 @@ pub mod query;
 pub mod reply;
 pub mod schemas;
 mod signature;
+mod slow;
 pub mod subject;
 pub mod table;
 
 pub use client::{Client, CommandError, ConnectError, Ids, QueryError};
 pub use enrolment::{Enrolment, NotAnEnrolment};
 pub use events::{Events, Heard};
+pub use file::{check_ordinary_file, read_ordinary_file, read_ordinary_text};
 pub use reply::{
     Acknowledgement, IssuedCertificate, Refusal, ReportReply, Sealed, SlotCertificate, Status,
 };
 pub use signature::TokenSignature;
+pub use slow::Dropped;
 pub use subject::{AGENTS_ACCOUNT, Prefix, REVOCATIONS_NAME, SERVICE_NAME, SERVICE_VERSION};

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
-use keyledger_wire::Prefix;
+use keyledger_wire::{Dropped, Prefix, check_ordinary_file, creds};
 use tokio::sync::watch;
 
 use super::{
@@ -39,7 +39,12 @@ pub(crate) struct Link {
 /// The connection's settings are wrong; being offline is no error.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection cannot be prepared")]
-pub struct LinkError(#[from] async_nats::ConnectError);
+pub enum LinkError {
+    /// async-nats does not take them.
+    Connect(#[from] async_nats::ConnectError),
+    /// The CA's file is none.
+    Ca(#[source] std::io::Error),
+}
 
 impl Link {
     /// Begins to connect; gives the link at once, connected or not.
@@ -58,6 +63,7 @@ impl Link {
                 Ok(signature.to_vec())
             }
         };
+        let dropped = Dropped::default();
         let mut options = ConnectOptions::with_jwt(address.jwt.clone(), sign)
             .name("keyledger-agent")
             .custom_inbox_prefix(inbox)
@@ -68,10 +74,11 @@ impl Link {
                 Duration::from_millis(pause.min(MAX_PAUSE_S * 1000))
             })
             .event_callback(move |event| {
-                note(&event, &told, &board);
+                note(&event, &told, &board, &dropped);
                 std::future::ready(())
             });
         if let Some(ca) = &address.tls_ca {
+            check_ordinary_file(ca, creds::MAX_BYTES).map_err(LinkError::Ca)?;
             options = options.add_root_certificates(ca.clone());
         }
         let client = options.connect(address.servers.clone()).await?;
@@ -112,8 +119,14 @@ impl Link {
 }
 
 /// Takes in what the client says of its connection.
-fn note(event: &Event, told: &watch::Sender<u64>, board: &Board) {
+fn note(event: &Event, told: &watch::Sender<u64>, board: &Board, dropped: &Dropped) {
     match event {
+        Event::SlowConsumer(_) => dropped.one_more(|count| {
+            tracing::warn!(
+                count,
+                "messages were dropped: they came faster than they were read"
+            );
+        }),
         Event::Connected => {
             // The board first: whoever is told may write there that all is well.
             board.connection(ConnectionState::NoQueue);

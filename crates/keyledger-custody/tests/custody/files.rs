@@ -1,10 +1,10 @@
 //! Secret files: whose they are, and that none is lost.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 use keyledger_custody::{
-    SecretFileError, check_secret_directory, check_secret_file, read_ordinary_file,
-    read_secret_file, replace_secret_file, write_secret_file,
+    SecretFileError, check_secret_directory, check_secret_file, read_secret_file,
+    replace_secret_file, write_secret_file,
 };
 
 use crate::{mode_of, put};
@@ -95,26 +95,4 @@ fn what_others_can_read_is_told_without_reading_it() {
         check_secret_file(&inner.join("none")),
         Err(SecretFileError::Missing { .. })
     ));
-}
-
-#[test]
-fn only_an_ordinary_file_of_that_size_is_read() {
-    let home = tempfile::tempdir().unwrap();
-    let path = home.path().join("file");
-    std::fs::write(&path, b"public").unwrap();
-    assert_eq!(read_ordinary_file(&path, 6).unwrap(), b"public");
-    let refused = |path: &Path| read_ordinary_file(path, 5).unwrap_err().kind();
-    let device = Path::new("/dev/zero");
-    for path in [&path, home.path(), device] {
-        assert_eq!(
-            refused(path),
-            std::io::ErrorKind::InvalidInput,
-            "{}",
-            path.display()
-        );
-    }
-    assert_eq!(
-        refused(&home.path().join("none")),
-        std::io::ErrorKind::NotFound
-    );
 }

@@ -7,7 +7,11 @@ use std::{
 
 use keyledger_custody::{Existing, Readers, SecretFileError, write_output};
 use keyledger_domain::Role;
-use keyledger_wire::{Prefix, creds::Holder};
+use keyledger_wire::{
+    Prefix,
+    creds::{Holder, MAX_BYTES},
+    read_ordinary_file, read_ordinary_text,
+};
 use serde_json::{Value, json};
 
 use super::files::{Organisation, file};
@@ -62,7 +66,7 @@ impl Organisation {
     /// Where the context of `user` looks for creds, if there is one, and that is not this directory: it was moved or copied.
     #[must_use]
     pub fn context_looks_elsewhere(&self, user: &str) -> Option<String> {
-        let text = fs::read(self.context(user)).ok()?;
+        let text = read_ordinary_file(&self.context(user), MAX_BYTES).ok()?;
         let context: Value = serde_json::from_slice(&text).ok()?;
         let creds = context["creds"].as_str()?;
         (Path::new(creds) != self.creds(user)).then(|| creds.to_owned())
@@ -88,7 +92,7 @@ impl Organisation {
         let mut written = Vec::new();
         for user in WITH_CONTEXT {
             let creds = self.creds(user);
-            let read = |path: &Path| match fs::read_to_string(path) {
+            let read = |path: &Path| match read_ordinary_text(path, MAX_BYTES) {
                 Ok(text) => Ok(Some(text)),
                 Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(source) => Err(ContextError::Read {

@@ -8,10 +8,10 @@ use std::{
 use data_encoding::HEXLOWER;
 use keyledger_custody::{
     Custody, Passphrase, RootKey, RootKeyError, SealedRoot, SealedRootError, SecretFileError,
-    check_secret_directory, check_secret_file, read_ordinary_file,
+    check_secret_directory, check_secret_file,
 };
 use keyledger_domain::Timestamp;
-use keyledger_wire::Prefix;
+use keyledger_wire::{Prefix, read_ordinary_file};
 use serde::{Deserialize, Serialize};
 
 /// What `init` made of an organisation, and where: everything public that `serve`, `up` and `setup` need.
