@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_nats::{ConnectOptions, Event};
 use keyledger_claims::Creds;
 use keyledger_custody::{CurveKey, Delivery};
+use keyledger_testkit::{run, tools};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -192,6 +193,49 @@ async fn nobody_is_revoked_without_whom_nobody_could_command() {
             .send("key.generate", name, json!({"algorithm": "ed25519"}))
             .await;
         assert_eq!(taken.unwrap_err()["reason"], "bad_name");
+    }
+    service.stop().await;
+}
+
+/// The server may cut the connection before the answer is read, with a word of why or without. What the command says is true each time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_administrator_that_revokes_itself_is_told_what_is_known() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    issue(
+        &world,
+        &admin,
+        "heir",
+        json!({"account": "admin", "role": "administrator"}),
+    )
+    .await;
+    for n in 0..5 {
+        let name = format!("own-{n}");
+        let creds = issue(
+            &world,
+            &admin,
+            &name,
+            json!({"account": "admin", "role": "administrator"}),
+        )
+        .await;
+        let mut command = std::process::Command::new(tools::keyledger());
+        command
+            .args(["user", "revoke", &name, "--reason", "left", "--dir"])
+            .arg(world.organisation.directory())
+            .args(["--server", &world.server.url(), "--creds"])
+            .arg(&creds)
+            .env("HOME", world.path(""))
+            .current_dir(world.path(""));
+        let ran = run(command, b"", Duration::from_secs(60)).await;
+        let (out, err) = (&ran.stdout, &ran.stderr);
+        match ran.code {
+            Some(0) => assert!(out.contains(&format!("revoked {name}")), "{ran}"),
+            Some(3) => assert!(err.contains("was not answered"), "{ran}"),
+            other => panic!("{other:?}: {ran}"),
+        }
+        let row = admin.ask(&format!("users.show.{name}"), json!({})).await;
+        assert_eq!(row["state"], "revoked", "{row}");
     }
     service.stop().await;
 }

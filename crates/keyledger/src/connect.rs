@@ -1,11 +1,21 @@
 //! Connecting: flags, environment, contexts of the `nats` CLI, and the directory of `keyledger up`.
 
-use std::{io::Write as _, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    io::Write as _,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::Context as _;
-use async_nats::{ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError};
+use async_nats::{ClientError, ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError};
 use keyledger_domain::token::Serial;
-use keyledger_wire::{Client, Prefix};
+use keyledger_wire::{
+    Client, Dropped, Prefix, check_ordinary_file, creds::MAX_BYTES, read_ordinary_text,
+};
 use tokio::sync::watch;
 
 use crate::{
@@ -242,14 +252,17 @@ async fn connect(
     denied: &watch::Receiver<Option<String>>,
     within: Duration,
 ) -> anyhow::Result<async_nats::Client> {
+    let (dropped, refused) = (Dropped::default(), Arc::new(AtomicBool::new(false)));
     let mut options = ConnectOptions::new()
         .name("keyledger")
         .connection_timeout(within)
         .max_reconnects(MAX_RECONNECTS)
         .event_callback(move |event| {
-            let told = Arc::clone(&told);
+            let (told, refused) = (Arc::clone(&told), Arc::clone(&refused));
+            let dropped = dropped.clone();
             async move {
-                if let Some(text) = forbidden(&event) {
+                let given_up = given_up(&event, &refused);
+                if let Some(text) = forbidden(&event).or(given_up) {
                     // The first says why; what follows, as that the server takes it back no more, does not.
                     told.send_if_modified(|said| {
                         let is_first = said.is_none();
@@ -257,7 +270,15 @@ async fn connect(
                         is_first
                     });
                 }
-                tracing::debug!(%event, "connection");
+                match event {
+                    Event::SlowConsumer(_) => dropped.one_more(|count| {
+                        tracing::debug!(
+                            count,
+                            "messages were dropped: they came faster than they were read"
+                        );
+                    }),
+                    event => tracing::debug!(%event, "connection"),
+                }
             }
         });
     if !context.creds.is_empty() {
@@ -269,17 +290,26 @@ async fn connect(
                 context.creds
             ));
         }
-        options = options
-            .credentials_file(&context.creds)
-            .await
+        options = read_ordinary_text(context.creds.as_ref(), MAX_BYTES)
+            .and_then(|text| options.credentials(&text))
             .map_err(|source| {
                 let problem = format!("the creds file {} cannot be read: {source}", context.creds);
                 Failure::new(Exit::Error, problem)
             })?;
     } else if !context.nkey.is_empty() {
-        let seed = tokio::fs::read_to_string(&context.nkey).await;
+        let seed = read_ordinary_text(context.nkey.as_ref(), MAX_BYTES);
         let seed = seed.with_context(|| format!("the nkey file {}", context.nkey))?;
         options = options.nkey(seed.trim().to_owned());
+    }
+    for file in [&context.ca, &context.cert, &context.key] {
+        if !file.is_empty() {
+            check_ordinary_file(file.as_ref(), MAX_BYTES).map_err(|source| {
+                Failure::new(
+                    Exit::Error,
+                    format!("the file {file} cannot be read: {source}"),
+                )
+            })?;
+        }
     }
     if !context.ca.is_empty() {
         options = options.add_root_certificates(context.ca.clone().into());
@@ -315,17 +345,40 @@ fn addresses(urls: &str) -> anyhow::Result<Vec<ServerAddr>> {
     Ok(urls.split(',').map(parse).collect::<Result<_, _>>()?)
 }
 
+/// What is told where the server takes creds no more, and does not say why.
+const REFUSED: &str = "the server refuses these credentials";
+
+/// True if the server takes the creds no more, and did not say why: those of a user who was revoked, when it connects anew.
+pub(crate) fn is_refusal(said: &str) -> bool {
+    said == REFUSED
+}
+
 /// True if what the server said is that the creds it had taken were revoked meanwhile.
 pub(crate) fn is_revocation(said: &str) -> bool {
     said.to_ascii_lowercase().contains("authentication revoked")
 }
 
+/// What is told once no server took the creds when connecting anew: they are given up then. Before that a server that was just started may
+/// not know the account yet. `refused` remembers what became of the last try.
+fn given_up(event: &Event, refused: &AtomicBool) -> Option<String> {
+    match event {
+        Event::ClientError(ClientError::Other(said)) => {
+            let is_refusal = *said == ConnectErrorKind::AuthorizationViolation.to_string();
+            refused.store(is_refusal, Ordering::Relaxed);
+            None
+        }
+        Event::ClientError(ClientError::MaxReconnects) => {
+            let refused = refused.load(Ordering::Relaxed);
+            refused.then(|| REFUSED.to_owned())
+        }
+        _ => None,
+    }
+}
+
 /// What the server says it will not let this user do, or be.
 fn forbidden(event: &Event) -> Option<String> {
     match event {
-        Event::ServerError(ServerError::AuthorizationViolation) => {
-            Some("the server refuses these credentials".to_owned())
-        }
+        Event::ServerError(ServerError::AuthorizationViolation) => Some(REFUSED.to_owned()),
         Event::ServerError(ServerError::Other(text)) => {
             let said = text.to_ascii_lowercase();
             let forbids = [

@@ -3,12 +3,15 @@
 use std::{
     env,
     ffi::OsString,
-    fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
-use keyledger_wire::{Prefix, creds::Holder};
+use keyledger_wire::{
+    Prefix,
+    creds::{Holder, MAX_BYTES},
+    read_ordinary_text,
+};
 use serde::Deserialize;
 
 use crate::exit::{Exit, Failure};
@@ -73,7 +76,7 @@ impl Context {
 
     /// Whose creds they are, as their JWT has it; nothing where they cannot be read.
     pub(crate) fn holder(&self) -> Option<Holder> {
-        Holder::of(&fs::read_to_string(&self.creds).ok()?)
+        Holder::of(&read_ordinary_text(self.creds.as_ref(), MAX_BYTES).ok()?)
     }
 
     /// Reads a context by its file, or by its name in `$XDG_CONFIG_HOME/nats/context/`.
@@ -89,7 +92,8 @@ impl Context {
 
     /// The context that `nats context select` chose, if there is one.
     pub(crate) fn selected() -> anyhow::Result<Option<Self>> {
-        let Ok(text) = fs::read_to_string(config_home()?.join("nats/context.txt")) else {
+        let chosen = config_home()?.join("nats/context.txt");
+        let Ok(text) = read_ordinary_text(&chosen, MAX_BYTES) else {
             return Ok(None);
         };
         match text.trim() {
@@ -100,7 +104,7 @@ impl Context {
 
     /// Reads a context file.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = fs::read_to_string(path).map_err(|source| {
+        let text = read_ordinary_text(path, MAX_BYTES).map_err(|source| {
             let problem = format!("the context {} cannot be read: {source}", path.display());
             Failure::new(Exit::Usage, problem)
                 .remedy("`nats context ls` lists the contexts there are")
@@ -212,6 +216,8 @@ fn set(variable: &str) -> Option<OsString> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn write(text: &str) -> tempfile::NamedTempFile {

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    connect::is_revocation,
+    connect::{is_refusal, is_revocation},
     exit::{Exit, Failure},
     heard::Listening,
     signing::{Signing, Unsigned},
@@ -89,6 +89,11 @@ impl Session {
     /// True if this is the session of user `name`, and the server cut it because that user was revoked.
     pub(crate) fn was_revoked(&self, name: &Name) -> bool {
         self.is_of(name) && self.denied.borrow().as_deref().is_some_and(is_revocation)
+    }
+
+    /// True if the server took this session's creds before, and takes them no more, without a word of why.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.denied.borrow().as_deref().is_some_and(is_refusal)
     }
 
     /// Sends a command.

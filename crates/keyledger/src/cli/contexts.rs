@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use keyledger_domain::text::shell_word;
 use keyledger_service::trust::fit;
-use keyledger_wire::creds::Holder;
+use keyledger_wire::{
+    creds::{Holder, MAX_BYTES},
+    read_ordinary_text,
+};
 use serde_json::json;
 
 use super::openpgp::files;
@@ -72,7 +75,7 @@ impl Contexts {
         out: &mut Output<'_>,
     ) -> anyhow::Result<()> {
         files::check_absent(file)?;
-        let text = std::fs::read_to_string(creds)
+        let text = read_ordinary_text(creds, MAX_BYTES)
             .with_context(|| format!("the creds file {}", creds.display()))?;
         let holder = Holder::of(&text).ok_or_else(|| {
             let problem = format!("{} holds no user's JWT", creds.display());

@@ -31,6 +31,42 @@ fn a_server_that_is_not_there_is_unreachable() {
     }
 }
 
+/// A queue is opened only once somebody writes to it: the command would wait without end.
+#[test]
+fn a_queue_in_the_place_of_a_file_is_refused_and_not_waited_for() {
+    let shell = Shell::new();
+    let context = r#"{"url":"nats://127.0.0.1:1","nkey":"queue"}"#;
+    fs::write(shell.home.path().join("nkey.json"), context).unwrap();
+    let queue = shell.home.path().join("queue");
+    let made = std::process::Command::new("mkfifo").arg(&queue).status();
+    assert!(made.unwrap().success());
+    for options in [
+        "--creds queue --server nats://127.0.0.1:1",
+        "--context ./queue",
+        "--context ./nkey.json",
+        "--tlsca queue --server nats://127.0.0.1:1",
+        "--tlscert queue --tlskey queue --server nats://127.0.0.1:1",
+    ] {
+        let run = shell.line(&format!("inventory {options}"));
+        assert!([1, 2].contains(&run.code), "{options}: {}", run.stderr);
+        assert!(
+            run.stderr.contains("it is no ordinary file"),
+            "{options}: {}",
+            run.stderr
+        );
+    }
+    let run = shell.line("contexts --creds queue --out made.json --server nats://127.0.0.1:1");
+    assert!(
+        run.stderr.contains("it is no ordinary file"),
+        "{}",
+        run.stderr
+    );
+    // The context that was chosen, and an empty one chosen by a queue is none.
+    fs::create_dir_all(shell.home.path().join(".config/nats")).unwrap();
+    fs::rename(&queue, shell.home.path().join(".config/nats/context.txt")).unwrap();
+    assert_eq!(shell.line("inventory --timeout 1s").code, 4);
+}
+
 #[test]
 fn doctor_says_so_too_and_fails() {
     let run = Shell::new().line(&format!("doctor --server {}", nobody()));

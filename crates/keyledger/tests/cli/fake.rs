@@ -22,7 +22,7 @@ impl Fake {
         Self::start(None)
     }
 
-    /// One that answers a command with this error, cuts the connection, and refuses everybody from then on.
+    /// One that answers a command with this error, or with nothing where it is empty, cuts the connection, and refuses everybody from then on.
     pub(crate) fn that_cuts(error: &'static str) -> Self {
         Self::start(Some(error))
     }
@@ -88,7 +88,9 @@ fn cut_off(
     mut lines: BufReader<TcpStream>,
     error: &str,
 ) -> std::io::Result<()> {
-    write!(connection, "-ERR '{error}'\r\n")?;
+    if !error.is_empty() {
+        write!(connection, "-ERR '{error}'\r\n")?;
+    }
     connection.shutdown(Shutdown::Write)?;
     std::io::copy(&mut lines, &mut std::io::sink())?;
     Ok(())

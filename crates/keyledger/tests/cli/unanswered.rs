@@ -90,6 +90,26 @@ fn whoever_revokes_itself_is_cut_off_and_told_so() {
     );
 }
 
+/// The server's word is lost with the connection now and then.
+#[test]
+fn whoever_revokes_itself_and_is_cut_off_without_a_word_is_told_what_is_known() {
+    let shell = Shell::new();
+    shell.organisation("acme");
+    for options in ["", "--wait"] {
+        let fake = Fake::that_cuts("");
+        let run = revoked(&shell, &fake, options);
+        assert_eq!(run.code, 3, "{}", run.stderr);
+        for said in [
+            "was not answered",
+            "takes these creds no more",
+            "`keyledger user show admin`",
+        ] {
+            assert!(run.stderr.contains(said), "{}", run.stderr);
+        }
+        assert!(run.stdout.is_empty(), "{}", run.stdout);
+    }
+}
+
 #[test]
 fn whoever_is_cut_off_while_revoking_another_has_revoked_nobody_for_sure() {
     let shell = Shell::new();

@@ -63,6 +63,8 @@ impl Revoke {
         match self.revoke(session, out).await {
             // The acknowledgement went the way of the connection; that it was cut is better than any.
             Err(_) if session.was_revoked(&name) => print_own(&name, out)?,
+            // Cut off without a word, and refused since: most likely for the same reason, but nothing says so.
+            Err(_) if is_own && session.is_refused() => return Err(unanswered(&name).into()),
             done => done?,
         }
         if is_own && !out.is_json() {
@@ -144,6 +146,16 @@ fn print_own(name: &Name, out: &mut Output<'_>) -> anyhow::Result<()> {
         "revoked {name}: it is the user of these creds, so the server cut this connection; the revocation is in force"
     ))?;
     Ok(())
+}
+
+/// The failure of one who revoked itself, was not answered, and is refused since.
+fn unanswered(name: &Name) -> Failure {
+    let problem = format!(
+        "user {name}: the command was not answered, and the server takes these creds no more: the revocation probably took place"
+    );
+    Failure::new(Exit::Rejected, problem).remedy(format!(
+        "ask another administrator to look with `keyledger user show {name}`"
+    ))
 }
 
 async fn wait(events: &mut Listening) -> anyhow::Result<Confirmed> {
