@@ -8,7 +8,7 @@ use crate::{
     operator, principal, private_key,
     record::Why,
     rejection::Rejection,
-    token, user,
+    text, token, user,
 };
 
 /// The history a command is for.
@@ -152,7 +152,8 @@ impl Command {
     }
 }
 
-/// Reads the JSON payload of a command or a question strictly; a fault names its field.
+/// Reads the JSON payload of a command or a question strictly; a fault names its field. Text in which nothing can be seen is a fault
+/// wherever it stands.
 ///
 /// # Errors
 ///
@@ -179,6 +180,10 @@ fn parse_within<T: DeserializeOwned>(max: usize, payload: &[u8]) -> Result<T, Re
     }
     if let Some(found) = private_key::find_in_payload(payload) {
         return Err(Rejection::private(found.field, found.what));
+    }
+    if let Some(field) = text::unseen_field(payload) {
+        let fault = text::NotALine::Empty.to_string();
+        return Err(Rejection::Malformed { field, fault });
     }
     let blank = payload.iter().all(u8::is_ascii_whitespace);
     let payload = if blank { &b"{}"[..] } else { payload };

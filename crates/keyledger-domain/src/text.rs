@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+use serde_json::Value;
 
 use crate::{each_once::EachOnce, name::Name};
 
@@ -114,6 +115,56 @@ pub(crate) fn is_invisible(c: char) -> bool {
         )
 }
 
+/// True of text in which nothing can be seen, though it is not empty: whitespace, letters that are blanks (a braille pattern without dots),
+/// selectors of variants of nothing.
+///
+/// Asked of what comes in, not of what is read again: events that were stored before stay readable.
+#[must_use]
+pub fn shows_nothing(text: &str) -> bool {
+    let unseen = |c: char| {
+        c.is_whitespace()
+            || is_invisible(c)
+            || matches!(c, '\u{2800}' | '\u{fe00}'..='\u{fe0f}' | '\u{1d159}' | '\u{e0100}'..='\u{e01ef}')
+    };
+    !text.is_empty() && text.chars().all(unseen)
+}
+
+/// The path of the first text in a payload that [`shows_nothing`].
+pub(crate) fn unseen_field(payload: &[u8]) -> Option<String> {
+    // Nearly all payloads are ASCII, in which blanks are refused by each field.
+    let is_plain = payload.is_ascii() && !payload.windows(2).any(|two| two == b"\\u");
+    if is_plain {
+        return None;
+    }
+    let value = serde_json::from_slice(payload).ok()?;
+    unseen_in(&value)
+}
+
+fn unseen_in(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => (!text.is_ascii() && shows_nothing(text)).then(String::new),
+        Value::Array(items) => {
+            let mut items = items.iter().enumerate();
+            items.find_map(|(place, item)| Some(format!("[{place}]{}", after(&unseen_in(item)?))))
+        }
+        Value::Object(fields) => fields.iter().find_map(|(name, field)| {
+            let name: String = name.chars().take(64).collect();
+            Some(format!("{name}{}", after(&unseen_in(field)?)))
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+/// A path as it stands behind another one.
+fn after(path: &str) -> String {
+    let dot = if path.is_empty() || path.starts_with('[') {
+        ""
+    } else {
+        "."
+    };
+    format!("{dot}{path}")
+}
+
 /// True if a word of it has the form of an nkey seed, or it speaks of a PEM or age private key as their files do.
 fn holds_secret(text: &str) -> bool {
     let is_seed = |word: &str| {
@@ -144,7 +195,11 @@ impl<const MAX: usize> fmt::Debug for Line<MAX> {
 impl<const MAX: usize> std::str::FromStr for Line<MAX> {
     type Err = NotALine;
 
+    /// Reads what a person wrote: something must be seen.
     fn from_str(text: &str) -> Result<Self, NotALine> {
+        if shows_nothing(text) {
+            return Err(NotALine::Empty);
+        }
         Self::new(text)
     }
 }

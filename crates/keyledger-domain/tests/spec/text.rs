@@ -1,6 +1,10 @@
 //! What people write: one visible line, and nothing that must not be kept.
 
-use keyledger_domain::text::{Labels, Line, NotALine, Reason, Title, plain};
+use keyledger_domain::{
+    Rejection,
+    command::parse_payload,
+    text::{Labels, Line, NotALine, Reason, Title, plain, shows_nothing},
+};
 
 #[test]
 fn a_line_is_plain_visible_text() {
@@ -52,6 +56,65 @@ fn what_a_reader_does_not_see_is_refused() {
             Err(NotALine::Control),
             "{c:?}"
         );
+    }
+}
+
+/// Text that looks empty, and is not: each was tried as a title.
+const BLANK: [&str; 10] = [
+    "\u{2800}",
+    "\u{2800}\u{2800} \u{2800}",
+    "\u{3164}",
+    "\u{115f}",
+    "\u{ffa0}",
+    "\u{200b}",
+    "\u{fe0f}",
+    "\u{e0100}\u{fe0e}",
+    "\u{202e}\u{2066}",
+    "\u{3000}\u{a0}",
+];
+
+#[test]
+fn text_in_which_nothing_can_be_seen_is_refused_wherever_a_command_holds_it() {
+    for blank in BLANK {
+        assert!(shows_nothing(blank), "{blank:?}");
+        assert!(blank.parse::<Title>().is_err(), "{blank:?}");
+        let escaped: String = blank
+            .encode_utf16()
+            .map(|unit| format!("\\u{unit:04x}"))
+            .collect();
+        for blank in [blank, &escaped] {
+            for (payload, path) in [
+                (format!(r#"{{"title":"{blank}"}}"#), "title"),
+                (format!(r#"{{"a":[{{"b":["x","{blank}"]}}]}}"#), "a[0].b[1]"),
+                (
+                    format!(r#"{{"labels":{{"team":"{blank}"}}}}"#),
+                    "labels.team",
+                ),
+            ] {
+                match parse_payload::<serde_json::Value>(payload.as_bytes()) {
+                    Err(Rejection::Malformed { field, fault }) => {
+                        assert_eq!(field, path);
+                        assert!(fault.contains("visible character"), "{fault}");
+                    }
+                    other => panic!("{payload}: {other:?}"),
+                }
+            }
+        }
+    }
+    for seen in ["", "a", "\u{2800}a", "❤\u{fe0f}", "鍵", "ᄀ"] {
+        assert!(!shows_nothing(seen), "{seen:?}");
+        let payload = serde_json::json!({ "title": seen }).to_string();
+        parse_payload::<serde_json::Value>(payload.as_bytes()).unwrap();
+    }
+}
+
+/// What was stored before the rule came stays readable.
+#[test]
+fn a_stored_title_in_which_nothing_can_be_seen_is_read() {
+    for blank in ["\u{2800}", "\u{fe0f}"] {
+        let stored = serde_json::json!(blank).to_string();
+        let title: Title = serde_json::from_str(&stored).unwrap();
+        assert_eq!(title.as_str(), blank);
     }
 }
 
