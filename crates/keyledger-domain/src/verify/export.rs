@@ -11,7 +11,7 @@
 //! A payload is a JSON string that holds the stored text exactly. Bytes that are no text, which only a damaged
 //! ledger has, are written as `payload_base64` instead, so that the damage can be shown.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use data_encoding::BASE64;
 use serde::{
@@ -19,7 +19,7 @@ use serde::{
     de::{DeserializeOwned, IgnoredAny},
 };
 
-use super::{Broken, Options, Report, SignedHead, StoredEvent, Verifier};
+use super::{Broken, Fault, Options, Report, SignedHead, StoredEvent, Verifier};
 use crate::each_once::EachOnce;
 
 /// The name of the format, in the header.
@@ -211,6 +211,39 @@ pub struct Reader {
     verifier: Option<Verifier>,
     head: Option<SignedHead>,
     line: u64,
+    /// A gap in the sequences, until it is known whether what is missing stands further down.
+    gap: Option<Gap>,
+}
+
+/// Sequences that were left out before an event.
+#[derive(Debug, Clone)]
+struct Gap {
+    missing: RangeInclusive<u64>,
+    broken: Broken,
+}
+
+impl Gap {
+    /// The gap that `broken` names, if it does.
+    const fn of(broken: Broken) -> Result<Self, Broken> {
+        match broken.fault {
+            Fault::Removed { first, last } => Ok(Self {
+                missing: first..=last,
+                broken,
+            }),
+            _ => Err(broken),
+        }
+    }
+
+    /// What is wrong where one of the missing events stands on `line`: nothing was removed.
+    fn filled(self, sequence: u64, line: u64) -> Broken {
+        let said = format!(
+            "sequence {sequence} belongs before it, and stands further down, on line {line}"
+        );
+        Broken {
+            fault: Fault::Reordered(said),
+            ..self.broken
+        }
+    }
 }
 
 impl Reader {
@@ -222,6 +255,7 @@ impl Reader {
             verifier: None,
             head: None,
             line: 0,
+            gap: None,
         }
     }
 
@@ -235,6 +269,9 @@ impl Reader {
             Ok(text) => self.take(text),
             Err(fault) => {
                 self.line += 1;
+                if let Some(gap) = self.gap.take() {
+                    return Err(gap.broken.into());
+                }
                 let at = fault.valid_up_to() + 1;
                 Err(ExportError::Line {
                     line: self.line,
@@ -244,7 +281,7 @@ impl Reader {
         }
     }
 
-    /// Takes the next line.
+    /// Takes the next line. Where events are missing before one, it reads on before it says so: they may stand further down.
     ///
     /// # Errors
     ///
@@ -252,7 +289,20 @@ impl Reader {
     pub fn take(&mut self, text: &str) -> Result<(), ExportError> {
         self.line += 1;
         let line = self.line;
-        let parsed = parse_line(text).map_err(|source| ExportError::Line { line, source })?;
+        let parsed = parse_line(text).map_err(|source| ExportError::Line { line, source });
+        if let Some(gap) = self.gap.take() {
+            return match parsed {
+                Ok(Line::Event(stored)) if gap.missing.contains(&stored.sequence) => {
+                    Err(gap.filled(stored.sequence, line).into())
+                }
+                Ok(_) => {
+                    self.gap = Some(gap);
+                    Ok(())
+                }
+                Err(_) => Err(gap.broken.into()),
+            };
+        }
+        let parsed = parsed?;
         let order = |expected| Err(ExportError::Order { line, expected });
         if self.head.is_some() {
             return order("nothing more");
@@ -265,7 +315,13 @@ impl Reader {
             }
             (_, None) => return order("the header of the export"),
             (Line::Header { .. }, Some(_)) => return order("an event or the signed head"),
-            (Line::Event(stored), Some(verifier)) => verifier.take(&stored)?,
+            (Line::Event(stored), Some(verifier)) => {
+                match verifier.take(&stored).map_err(Gap::of) {
+                    Ok(()) => {}
+                    Err(Ok(gap)) => self.gap = Some(gap),
+                    Err(Err(broken)) => return Err(broken.into()),
+                }
+            }
             (Line::Head(head), Some(_)) => self.head = Some(head),
         }
         Ok(())
@@ -277,6 +333,9 @@ impl Reader {
     ///
     /// [`ExportError::Unfinished`] if there was no head; [`ExportError::Broken`] if it does not fit.
     pub fn finish(self) -> Result<Report, ExportError> {
+        if let Some(gap) = self.gap {
+            return Err(gap.broken.into());
+        }
         match (self.verifier, self.head) {
             (Some(verifier), Some(head)) => Ok(verifier.finish(Some(&head))?),
             _ => Err(ExportError::Unfinished { line: self.line }),

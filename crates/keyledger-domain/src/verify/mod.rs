@@ -361,7 +361,7 @@ impl Verifier {
         let digest = self.digest.to_string();
         if head.digest != digest || head.sequence != self.sequence {
             let fault = format!(
-                "the digest of the first {} events is {digest}, not {}",
+                "one of the first {} events was changed, moved or left out: their digest is {digest}, and the head names {}",
                 head.events, head.digest
             );
             return Err(Fault::OtherHead(fault));

@@ -156,6 +156,8 @@ fn a_reordered_event_is_found() {
     events.swap(at, at + 1);
     let broken = verify(&renumbered(events), Some(&head)).unwrap_err();
     assert_eq!(broken.fault.reason(), "other_head", "{broken}");
+    let said = broken.to_string();
+    assert!(said.contains("was changed, moved or left out"), "{said}");
 }
 
 #[test]

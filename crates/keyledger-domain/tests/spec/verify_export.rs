@@ -59,6 +59,50 @@ fn lines_stand_in_order() {
     assert!(order(&[&lines[..1], &lines].concat()), "two headers");
 }
 
+/// What is broken in an export, as programs and people are told.
+fn broken(lines: &[String]) -> (&'static str, String) {
+    match read(lines) {
+        Err(ExportError::Broken(broken)) => (broken.fault.reason(), broken.to_string()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn lines_that_stand_elsewhere_are_not_called_removed() {
+    let lines = export();
+    // One with its neighbour, with one far away, and one that was taken to the end.
+    let mut neighbours = lines.clone();
+    neighbours.swap(3, 4);
+    let mut far = lines.clone();
+    far.swap(3, 9);
+    let mut last = lines.clone();
+    let moved = last.remove(3);
+    last.insert(last.len() - 1, moved);
+    // What the far one overtook stands behind it already.
+    for (lines, at) in [(neighbours, 4), (far, 4), (last, lines.len() - 2)] {
+        let (reason, said) = broken(&lines);
+        assert_eq!(reason, "reordered", "{said}");
+        let wanted = format!("stands further down, on line {}", at + 1);
+        assert!(said.contains("it is out of order: sequence"), "{said}");
+        assert!(said.contains(&wanted), "{said}");
+    }
+}
+
+#[test]
+fn lines_that_stand_nowhere_are_called_removed_whatever_comes_behind() {
+    let mut lines = export();
+    lines.remove(3);
+    let mut damaged = lines.clone();
+    damaged[6] = "{".to_owned();
+    let cut = lines[..lines.len() - 1].to_vec();
+    for lines in [lines, damaged, cut] {
+        let (reason, said) = broken(&lines);
+        assert_eq!(reason, "removed", "{said}");
+        assert!(said.starts_with("sequence 4, "), "{said}");
+        assert!(said.contains("removed before it: sequence 3"), "{said}");
+    }
+}
+
 #[test]
 fn an_altered_line_is_named_by_its_event() {
     let mut lines = export();

@@ -161,9 +161,17 @@ fn an_altered_event_is_found() {
 #[test]
 fn reordered_events_are_found() {
     let mut export = Export::new();
+    let kept = export.write().with_file_name("kept.jsonl");
+    fs::copy(export.write(), &kept).unwrap();
+    let kept = kept.display();
     export.lines.swap(3, 4);
-    let code = export.verify("").code;
-    assert_eq!(code, 5);
+    let run = export.broken("reordered", 4);
+    for run in [run, export.verify(&format!("--earlier {kept}"))] {
+        assert_eq!(run.code, 5, "{}", run.stderr);
+        let said = "out of order: sequence 3 belongs before it, and stands further down, on line 5";
+        assert!(run.stderr.contains(said), "{}", run.stderr);
+        assert!(!run.stderr.contains("removed"), "{}", run.stderr);
+    }
     // Renumbered, so that only what they say tells.
     for at in [3, 4] {
         let mut event = export.event(at);
