@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use keyledger_testkit::{run, tools};
+use keyledger_testkit::{PATIENCE, run, tools};
 use serde_json::{Value, json};
 
 use crate::{
@@ -74,7 +74,7 @@ async fn export_and_verify(world: &ClusterWorld, kill: usize) {
             command.args(["--server", &world.cluster.url(), "--creds"]);
             command.arg(creds);
         }
-        let ended = run(command, b"", Duration::from_secs(30)).await;
+        let ended = run(command, b"", PATIENCE).await;
         assert_eq!(ended.code, Some(0), "{ended}");
     }
 }
@@ -139,7 +139,7 @@ async fn doctor(world: &ClusterWorld) -> (Option<i32>, Value) {
         "--creds",
     ]);
     command.arg(world.organisation.creds("admin"));
-    let ended = run(command, b"", Duration::from_secs(30)).await;
+    let ended = run(command, b"", PATIENCE).await;
     // Of two documents none could be read.
     let findings = serde_json::from_str(&ended.stdout).unwrap_or_else(|e| panic!("{e}: {ended}"));
     (ended.code, findings)

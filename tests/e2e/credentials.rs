@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::{ConnectOptions, Event};
 use keyledger_claims::Creds;
 use keyledger_custody::{CurveKey, Delivery};
-use keyledger_testkit::{run, tools};
+use keyledger_testkit::{PATIENCE, run, tools};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -73,7 +73,7 @@ async fn a_revoked_user_is_cut_off_and_stays_out() {
         .await
         .unwrap();
     assert_eq!(done["state"], "revoked");
-    let dropped = tokio::time::timeout(Duration::from_secs(5), async {
+    let dropped = tokio::time::timeout(PATIENCE, async {
         loop {
             if matches!(seen.recv().await, Some(Event::Disconnected) | None) {
                 break;

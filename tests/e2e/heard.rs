@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_nats::{HeaderMap, Message};
 use keyledger_domain::{LEDGER_SIGNING_KEY, verify::StoredEvent};
+use keyledger_testkit::PATIENCE;
 use keyledger_wire::{
     Events, Prefix,
     events::{NotAnEvent, Signers},
@@ -46,7 +47,7 @@ async fn an_answer_on_an_events_subject_is_skipped_and_counted() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     let body = json!({"algorithm": "ed25519"});
     admin.send("key.generate", "a", body).await.unwrap();
-    let next = tokio::time::timeout(Duration::from_secs(10), async {
+    let next = tokio::time::timeout(PATIENCE, async {
         loop {
             let record = events.next().await.unwrap().unwrap().record;
             if record.history.name.as_str() == "a" {

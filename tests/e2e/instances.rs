@@ -6,6 +6,7 @@ use async_nats::HeaderMap;
 use futures::StreamExt;
 use keyledger_custody::CurveKey;
 use keyledger_domain::{EventCid, Record};
+use keyledger_testkit::PATIENCE;
 use keyledger_wire::{Acknowledgement, Ids, header::MESSAGE_ID};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -110,8 +111,7 @@ async fn served(admin: &Admin) -> Vec<u64> {
         .unwrap();
     let mut served = Vec::new();
     while served.len() < 2 {
-        let wait = std::time::Duration::from_secs(5);
-        let reply = tokio::time::timeout(wait, replies.next())
+        let reply = tokio::time::timeout(PATIENCE, replies.next())
             .await
             .unwrap()
             .unwrap();

@@ -1,9 +1,9 @@
 //! NATS's own tools read every JWT that is minted here.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{path::Path, process::Command};
 
 use keyledger_claims::Creds;
-use keyledger_testkit::{run, tools};
+use keyledger_testkit::{PATIENCE, run, tools};
 use serde_json::{Value, json};
 
 use crate::{
@@ -25,9 +25,7 @@ async fn describe(world: &World, jwt: &str) -> Value {
         .env("XDG_CONFIG_HOME", home.join("config"))
         .env("NSC_NO_GIT_IGNORE", "true")
         .env("NSC_NO_UPDATE_CHECK", "true");
-    let text = run(command, b"", Duration::from_secs(20))
-        .await
-        .expect_success();
+    let text = run(command, b"", PATIENCE).await.expect_success();
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{text}: {e}"))
 }
 

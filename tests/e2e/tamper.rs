@@ -303,7 +303,7 @@ async fn a_stream_whose_end_was_cut_off_is_not_served() {
     let bytes = std::fs::read(&blocks[0]).unwrap();
     std::fs::write(&blocks[0], &bytes[..bytes.len() - 300]).unwrap();
     world.server.restart().await;
-    let start = tokio::time::timeout(std::time::Duration::from_secs(20), world.try_serve());
+    let start = tokio::time::timeout(keyledger_testkit::PATIENCE, world.try_serve());
     let refused = start.await.expect("it does not try for ever").unwrap_err();
     let said = refused.to_string();
     assert!(said.contains(&format!("sequence {last} is gone")), "{said}");

@@ -19,7 +19,7 @@ use keyledger_service::{
     store::{JetStreamStore, Store},
     trust::{InitOptions, Organisation, Root, initialise, known_genesis, setup},
 };
-use keyledger_testkit::{Cluster, Config, NatsServer};
+use keyledger_testkit::{Cluster, Config, NatsServer, PATIENCE};
 use keyledger_wire::{Client, Ids};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -404,17 +404,8 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// Tries until it is true, for at most ten seconds.
-pub(crate) async fn eventually<F: Future<Output = bool>>(
-    what: &str,
-    mut is_true: impl FnMut() -> F,
-) {
-    for _ in 0..200 {
-        if is_true().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("it did not come to pass within 10 s: {what}");
+pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, is_true: impl FnMut() -> F) {
+    eventually_within(PATIENCE, what, is_true).await;
 }
 
 /// The same for what takes long, each try included.

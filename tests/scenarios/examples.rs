@@ -1,12 +1,10 @@
 //! The examples do what they say, against a running `keyledger up`.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{path::PathBuf, process::Command};
 
-use keyledger_testkit::{Process, run, tools};
+use keyledger_testkit::{PATIENCE, Process, run, tools};
 
 use crate::{normalise::Normaliser, world::World};
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn the_nats_cli_alone_sees_a_key_through_its_life() {

@@ -11,11 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keyledger_testkit::{Process, Run, run, tools};
+use keyledger_testkit::{PATIENCE, Process, Run, run, tools};
 use tempfile::TempDir;
 
-/// What any one step may take: many times what it does, on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// The pause between two looks at a condition; each look starts a process.
 const PAUSE: Duration = Duration::from_millis(50);
 

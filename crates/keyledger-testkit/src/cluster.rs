@@ -1,15 +1,15 @@
 //! Three real nats-servers in a cluster.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::future::join_all;
 
 use crate::config::{Config, Place, Routes};
 use crate::ports;
-use crate::process::POLL;
+use crate::process::{PATIENCE, POLL};
 use crate::proxy::Proxy;
-use crate::server::{NatsServer, NotUp, PATIENCE};
+use crate::server::{NatsServer, NotUp};
 
 /// The smallest number of servers of which one may fail.
 const SERVERS: usize = 3;
@@ -35,7 +35,7 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// As [`NatsServer::start`], and if no leader is elected within 30 s.
+    /// As [`NatsServer::start`], and if no leader is elected within [`PATIENCE`].
     pub async fn start(config: Config) -> Self {
         Self::start_linked(config, false).await
     }
@@ -113,7 +113,7 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// If `index` is not 0, 1 or 2, or it does not end within 20 s.
+    /// If `index` is not 0, 1 or 2, or it does not end within [`PATIENCE`].
     pub async fn stop(&mut self, index: usize) {
         self.servers[index].stop().await;
     }
@@ -160,7 +160,7 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// If there is none within 30 s: two of three servers must run.
+    /// If there is none within [`PATIENCE`]: two of three servers must run.
     pub async fn wait_for_leader(&self) -> usize {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -180,7 +180,7 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// If one is not within 30 s; with its log.
+    /// If one is not within [`PATIENCE`]; with its log.
     pub async fn wait_until_healthy(&self) {
         join_all(self.running().map(NatsServer::wait_until_healthy)).await;
     }
@@ -221,7 +221,7 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// If it has none within 30 s: most of its servers must run.
+    /// If it has none within [`PATIENCE`]: most of its servers must run.
     pub async fn wait_for_stream_leader(&self, stream: &str) -> usize {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -241,7 +241,7 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// If that takes longer than 30 s.
+    /// If that takes longer than [`PATIENCE`].
     pub async fn wait_until_current(&self, stream: &str) {
         let deadline = Instant::now() + PATIENCE;
         while !self.is_current(stream).await {
@@ -281,7 +281,7 @@ impl Cluster {
             .map(|server| server.url().parse().expect("the harness makes valid URLs"))
             .collect();
         async_nats::ConnectOptions::new()
-            .connection_timeout(Duration::from_secs(5))
+            .connection_timeout(PATIENCE)
             .connect(urls)
             .await
             .unwrap_or_else(|error| {

@@ -30,6 +30,6 @@ pub use cluster::Cluster;
 pub use config::{CLUSTER_CONF, Config, KEYLEDGER_CONF};
 pub use named::check_named_commands;
 pub use nats::Nats;
-pub use process::{Process, Run, run};
+pub use process::{PATIENCE, Process, Run, run};
 pub use proxy::Proxy;
 pub use server::NatsServer;

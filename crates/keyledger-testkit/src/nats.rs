@@ -1,18 +1,15 @@
 //! The real `nats` CLI, away from the user's home.
 
+use crate::process::PATIENCE;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
 use crate::process::{Process, Run, run};
 use crate::tools;
-
-/// Longer than the CLI's own timeout of 5 s, so that its message is seen and not ours.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The `nats` CLI with a home directory of its own and contexts in it.
 #[derive(Debug)]
@@ -88,7 +85,7 @@ impl Nats {
     ///
     /// # Panics
     ///
-    /// If the CLI is missing (run `./dev tools`) or does not end within 20 s; with its output.
+    /// If the CLI is missing (run `./dev tools`) or does not end within [`PATIENCE`](crate::PATIENCE); with its output.
     pub async fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Run {
         self.run_with_stdin(arguments, b"").await
     }

@@ -11,6 +11,10 @@ use tempfile::TempDir;
 
 use crate::watchdog;
 
+/// How long a test waits for what must come about, and a program may take. Most takes under a second, and nothing a tenth of
+/// this: the rest is for busy processors and slow disks. Whoever asserts how fast something is measures it in a benchmark.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How often a condition outside of us is looked at: short beside what servers take, long beside a look.
 pub(crate) const POLL: Duration = Duration::from_millis(10);
 
@@ -111,20 +115,20 @@ impl Process {
     ///
     /// # Panics
     ///
-    /// If it does not end within 20 s; with its output.
+    /// If it does not end within [`PATIENCE`]; with its output.
     pub async fn interrupt(&mut self) -> ExitStatus {
         self.signal(Signal::INT);
-        self.wait(Duration::from_secs(20)).await
+        self.wait(PATIENCE).await
     }
 
     /// Asks the process to end as a service manager does (SIGTERM) and waits for it.
     ///
     /// # Panics
     ///
-    /// If it does not end within 20 s; with its output.
+    /// If it does not end within [`PATIENCE`]; with its output.
     pub async fn terminate(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
-        self.wait(Duration::from_secs(20)).await
+        self.wait(PATIENCE).await
     }
 
     /// Waits for the process to end by itself.

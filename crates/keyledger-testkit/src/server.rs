@@ -11,11 +11,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::config::{Config, Place};
-use crate::process::{POLL, Process};
+use crate::process::{PATIENCE, POLL, Process};
 use crate::{ports, tools};
-
-/// A server is ready in 0.1 s, in 1 s with a million events; the rest is for a loaded machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A real nats-server on loopback, in a directory of its own; gone when dropped.
 #[derive(Debug)]
@@ -40,7 +37,7 @@ impl NatsServer {
     ///
     /// # Panics
     ///
-    /// If nats-server is missing (run `./dev tools`), or refuses the configuration, or is not healthy within 30 s;
+    /// If nats-server is missing (run `./dev tools`), or refuses the configuration, or is not healthy within [`PATIENCE`];
     /// with its log.
     pub async fn start(config: Config) -> Self {
         loop {
@@ -121,7 +118,7 @@ impl NatsServer {
     ///
     /// # Panics
     ///
-    /// If it does not end within 20 s; with its log.
+    /// If it does not end within [`PATIENCE`]; with its log.
     pub async fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.terminate().await;
@@ -176,7 +173,7 @@ impl NatsServer {
     ///
     /// # Panics
     ///
-    /// If it does not within 30 s; with its log.
+    /// If it does not within [`PATIENCE`]; with its log.
     pub async fn wait_until_healthy(&self) {
         let deadline = Instant::now() + PATIENCE;
         while fetch(self.place.monitor_port, "/healthz").await.is_none() {
@@ -321,9 +318,7 @@ async fn fetch(port: u16, path: &str) -> Option<String> {
         stream.read_to_string(&mut answer).await.ok()?;
         Some(answer)
     };
-    let answer = tokio::time::timeout(Duration::from_secs(5), answer)
-        .await
-        .ok()??;
+    let answer = tokio::time::timeout(PATIENCE, answer).await.ok()??;
     let (head, body) = answer.split_once("\r\n\r\n")?;
     head.split(' ').nth(1).filter(|status| *status == "200")?;
     Some(body.to_owned())

@@ -9,11 +9,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use async_nats::jetstream;
-use keyledger_testkit::{Cluster, Config, Nats, NatsServer, Process, Proxy, run, tools};
+use keyledger_testkit::{Cluster, Config, Nats, NatsServer, PATIENCE, Process, Proxy, run, tools};
 use serde_json::Value;
 use tempfile::TempDir;
-
-const SOON: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn what_a_server_acknowledged_survives_kill_9() {
@@ -63,7 +61,7 @@ async fn sync_always_is_seen_over_monitoring_and_by_the_system_account() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    let seen = tokio::time::timeout(SOON, seen).await;
+    let seen = tokio::time::timeout(PATIENCE, seen).await;
     seen.expect("the server says it over monitoring");
 
     let system = server.connect_system().await;
@@ -118,7 +116,7 @@ async fn a_proxy_holds_back_what_goes_through_it_and_turns_to_another_server() {
     way.release();
     assert!(answers().await);
     way.turn_to(second.port());
-    let deadline = tokio::time::Instant::now() + SOON;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
     while client.server_info().server_name != second.name() {
         assert!(tokio::time::Instant::now() < deadline, "it did not turn");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -228,8 +226,8 @@ async fn the_cli_waits_on_a_subject_and_answers() {
         .run(["--context", "test", "pub", "greetings", "hello"])
         .await
         .expect_success();
-    listener.wait_for_line("hello", SOON).await;
-    assert!(listener.wait(SOON).await.success());
+    listener.wait_for_line("hello", PATIENCE).await;
+    assert!(listener.wait(PATIENCE).await.success());
     assert!(
         !nats.config_home().join("nats/context.txt").exists(),
         "nothing is selected"
@@ -241,19 +239,19 @@ async fn a_process_is_watched_interrupted_and_killed() {
     let mut polite = Process::spawn(shell(
         "trap 'echo bye; exit 3' INT; echo ready; while :; do sleep 0.05; done",
     ));
-    assert_eq!(polite.wait_for_line("read", SOON).await, "ready");
+    assert_eq!(polite.wait_for_line("read", PATIENCE).await, "ready");
     assert_eq!(polite.interrupt().await.code(), Some(3));
     assert_eq!(polite.stdout(), "ready\nbye\n");
 
     let mut stubborn = Process::spawn(shell(
         "trap '' INT TERM; echo ready; while :; do sleep 0.05; done",
     ));
-    stubborn.wait_for_line("ready", SOON).await;
+    stubborn.wait_for_line("ready", PATIENCE).await;
     assert!(stubborn.is_running());
     stubborn.kill9();
     assert!(!stubborn.is_running());
 
-    let output = run(shell("cat; echo sorry >&2; exit 7"), b"input", SOON).await;
+    let output = run(shell("cat; echo sorry >&2; exit 7"), b"input", PATIENCE).await;
     assert_eq!(
         (output.stdout.as_str(), output.stderr.as_str(), output.code),
         ("input", "sorry\n", Some(7))
@@ -264,7 +262,7 @@ async fn a_process_is_watched_interrupted_and_killed() {
 #[should_panic(expected = "ended and never printed")]
 async fn a_line_that_cannot_come_any_more_is_not_waited_for() {
     Process::spawn(shell("echo something else"))
-        .wait_for_line("ready", SOON)
+        .wait_for_line("ready", PATIENCE)
         .await;
 }
 
@@ -272,7 +270,7 @@ async fn a_line_that_cannot_come_any_more_is_not_waited_for() {
 async fn a_dropped_process_takes_its_children_along() {
     let mut parent = Process::spawn(shell("sleep 1000 & echo child $!; wait"));
     let child = parent
-        .wait_for_line("child", SOON)
+        .wait_for_line("child", PATIENCE)
         .await
         .replace("child ", "");
     assert!(runs(&child));
@@ -290,7 +288,7 @@ async fn a_killed_test_leaves_nothing_running() {
         "leaves_a_process_and_waits",
     ]);
     let mut test = Process::spawn(test);
-    let line = test.wait_for_line("left running", SOON).await;
+    let line = test.wait_for_line("left running", PATIENCE).await;
     let left = line.rsplit(' ').next().unwrap();
     assert!(runs(left));
     test.kill9();
@@ -302,7 +300,7 @@ async fn a_killed_test_leaves_nothing_running() {
 fn leaves_a_process_and_waits() {
     let left = Process::spawn(shell("sleep 1000"));
     println!("left running {}", left.pid());
-    std::thread::sleep(SOON);
+    std::thread::sleep(PATIENCE);
 }
 
 /// Publishes one message with `replicas` copies; after a leader was lost, tries until there is another.
@@ -313,7 +311,7 @@ async fn append(client: &async_nats::Client, stream: &str, replicas: usize) {
         num_replicas: replicas,
         ..jetstream::stream::Config::default()
     };
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    let deadline = tokio::time::Instant::now() + PATIENCE;
     while let Err(error) = jetstream.get_or_create_stream(config.clone()).await {
         assert!(tokio::time::Instant::now() < deadline, "no stream: {error}");
     }
@@ -360,7 +358,7 @@ fn runs(pid: &str) -> bool {
 }
 
 async fn gone(pid: &str) {
-    let deadline = tokio::time::Instant::now() + SOON;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
     while runs(pid) {
         assert!(tokio::time::Instant::now() < deadline, "{pid} still runs");
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -415,6 +413,6 @@ impl Organisation {
             .env("XDG_CONFIG_HOME", home.join("config"))
             .env("NKEYS_PATH", home.join("keys"))
             .env("NSC_NO_GIT_IGNORE", "true");
-        run(command, b"", SOON).await.expect_success()
+        run(command, b"", PATIENCE).await.expect_success()
     }
 }

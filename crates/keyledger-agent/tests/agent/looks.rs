@@ -9,6 +9,7 @@ use keyledger_agent::{
 use keyledger_domain::token::{
     Announcement, Applet, FailureCode, FormFactor, PinPolicy, Restriction, TaskKind,
 };
+use keyledger_testkit::PATIENCE;
 use keyledger_testkit::token::{Fault, Firmware, Token, VirtualTokens};
 
 use crate::desk::{TestDesk, serial};
@@ -93,13 +94,13 @@ fn a_watch_wakes_when_a_token_comes_or_goes() {
     VirtualTokens::in_front_of(1, |tokens| {
         let token = tokens.token(0);
         let mut watch = Watch::begin().unwrap();
-        assert!(watch.changed(Duration::from_secs(5)).unwrap());
+        assert!(watch.changed(PATIENCE).unwrap());
         assert!(!watch.changed(Duration::from_millis(300)).unwrap());
         token.remove();
-        assert!(watch.changed(Duration::from_secs(5)).unwrap());
+        assert!(watch.changed(PATIENCE).unwrap());
         assert!(readers().unwrap().is_empty());
         token.insert();
-        assert!(watch.changed(Duration::from_secs(5)).unwrap());
+        assert!(watch.changed(PATIENCE).unwrap());
         assert_eq!(readers().unwrap().len(), 1);
     });
 }
@@ -124,13 +125,13 @@ fn a_token_that_comes_ends_no_session_with_another() {
         assert_eq!(say(b"\x00\x20\x00\x80\x08123456\xff\xff"), [0x90, 0]);
 
         let mut watch = Watch::begin().unwrap();
-        assert!(watch.changed(Duration::from_secs(5)).unwrap());
+        assert!(watch.changed(PATIENCE).unwrap());
         for _ in 0..2 {
             comes.remove();
-            assert!(watch.changed(Duration::from_secs(5)).unwrap());
+            assert!(watch.changed(PATIENCE).unwrap());
             assert_eq!(readers().unwrap().len(), 1);
             comes.insert();
-            assert!(watch.changed(Duration::from_secs(5)).unwrap());
+            assert!(watch.changed(PATIENCE).unwrap());
             assert_eq!(readers().unwrap().len(), 2);
         }
         // A walk that waits for a token does not ask the others whether they are it.
@@ -159,7 +160,7 @@ fn a_look_that_failed_in_passing_is_repeated() {
             status: 0x6f00,
         });
         let mut watch = Watch::begin().unwrap();
-        assert!(watch.changed(Duration::from_secs(5)).unwrap());
+        assert!(watch.changed(PATIENCE).unwrap());
         assert!(readers().unwrap().is_empty());
         // Nobody touches it, and yet it is seen.
         while readers().unwrap().is_empty() {

@@ -7,16 +7,14 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use keyledger_claims::{KeyPairSigner, UserClaims, encode};
-use keyledger_testkit::{Process, Run, run};
+use keyledger_testkit::{PATIENCE, Process, Run, run};
 use nkeys::KeyPair;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A home of a person.
 struct Home(TempDir);

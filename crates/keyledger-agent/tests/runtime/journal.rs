@@ -12,8 +12,9 @@ use keyledger_agent::{
     run::{ConnectionState, JOURNAL_FILE, Journal, JournalError, TaskState},
 };
 use keyledger_domain::token::Report;
+use keyledger_testkit::PATIENCE;
 
-use crate::world::{PATIENCE, SERIAL, World};
+use crate::world::{SERIAL, World};
 
 /// A journal of a task that was left in the midst of it, and the identity it belongs to.
 async fn left(world: &World) -> (PathBuf, Arc<dyn Identity>) {

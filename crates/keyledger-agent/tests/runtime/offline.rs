@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use keyledger_agent::run::{ConnectionState, TaskState};
 use keyledger_domain::token::{Report, Step};
+use keyledger_testkit::PATIENCE;
 
 use crate::{
     service::{Answer, content, taken},
-    world::{PATIENCE, SERIAL, World},
+    world::{SERIAL, World},
 };
 
 #[tokio::test(flavor = "multi_thread")]

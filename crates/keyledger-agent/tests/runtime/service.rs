@@ -10,6 +10,7 @@ use data_encoding::BASE64URL_NOPAD;
 use futures::StreamExt as _;
 use keyledger_custody::CurveKey;
 use keyledger_domain::{EventCid, token::Report};
+use keyledger_testkit::PATIENCE;
 use keyledger_wire::{Prefix, Refusal, ReportReply, Status, header};
 use nkeys::KeyPair;
 use serde_json::{Value, json};
@@ -135,7 +136,7 @@ impl Service {
 
     /// Waits until `is` is true of what came.
     pub(crate) async fn wait(&self, what: &str, is: impl Fn(&[Got]) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + PATIENCE;
         while !is(&self.got()) {
             assert!(
                 Instant::now() < deadline,

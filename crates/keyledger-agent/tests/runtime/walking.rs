@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use keyledger_agent::run::{ConnectionState, TaskState};
 use keyledger_domain::token::{Prompt, Report};
+use keyledger_testkit::PATIENCE;
 
 use crate::{
     service::{Answer, Got, content},
-    world::{PATIENCE, SERIAL, World},
+    world::{SERIAL, World},
 };
 
 fn names(reports: &[crate::service::Got]) -> Vec<&'static str> {

@@ -17,7 +17,7 @@ use keyledger_agent::{
     identity::{FileIdentity, Identity as _},
     run::{JOURNAL_FILE, SOCKET, Status},
 };
-use keyledger_testkit::{NatsServer, Process};
+use keyledger_testkit::{NatsServer, PATIENCE, Process};
 use tempfile::TempDir;
 
 use crate::{
@@ -26,7 +26,6 @@ use crate::{
     trust::Organisation,
 };
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const SERIAL: u32 = 31_415_926;
 
 /// A pinentry that has one answer for PINs and the number for serial numbers, and writes down that it was asked.

@@ -7,12 +7,11 @@ use keyledger_domain::verify::{
     Broken as Fault, Options, Report, SignedHead, StoredEvent, Verifier,
 };
 use keyledger_service::{handler::Failure, store::Store};
+use keyledger_testkit::PATIENCE;
 use keyledger_testkit::ledger::broken::{Broken, Genuine, Shows};
 
 use crate::support::{File, begin, broken_within, genesis, register, serve, store, stored};
 
-/// How long an instance is given to see it.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// How many ledgers are judged at once.
 const AT_ONCE: usize = 24;
 

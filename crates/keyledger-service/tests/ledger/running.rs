@@ -14,6 +14,7 @@ use keyledger_service::{
     handler::{Clock, Failure},
     store::{Append, AppendError, Disturbed, MemoryStore, Pending, ReadError, Store, StoredEvent},
 };
+use keyledger_testkit::PATIENCE;
 use keyledger_testkit::ledger::{BEGINNING, broken::Genuine};
 
 use crate::support::{
@@ -199,9 +200,7 @@ async fn nothing_is_acknowledged_onto_a_stream_that_was_rolled_back() {
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
     memory.replace(events[..genuine.seen].iter().map(stored).collect());
-    let said = broken_within(&handler, Duration::from_secs(10))
-        .await
-        .unwrap();
+    let said = broken_within(&handler, PATIENCE).await.unwrap();
     assert!(said.contains("rolled back"), "{said}");
     let done = sender.await.unwrap();
     assert!(!done.is_empty());
@@ -248,9 +247,7 @@ async fn what_stands_behind_a_refused_event_is_not_folded() {
     let mut broken = events.clone();
     broken[genuine.seen].payload = b"{}".to_vec();
     memory.replace(broken.iter().map(stored).collect());
-    broken_within(&handler, Duration::from_secs(10))
-        .await
-        .unwrap();
+    broken_within(&handler, PATIENCE).await.unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(handler.live().position().sequence, genuine.seen as u64);
     assert_eq!(handler.live().ledger.read().events(), genuine.seen as u64);

@@ -1,12 +1,12 @@
 //! The directory that `init` writes, and what the real tools say of it.
 
-use std::{os::unix::fs::PermissionsExt, path::Path, process::Command, time::Duration};
+use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use keyledger_claims::{AccountBody, OperatorBody, decode};
 use keyledger_custody::{KdfCost, Passphrase};
 use keyledger_domain::verify::export;
 use keyledger_service::trust::{InitError, Organisation, Root, RootError, initialise};
-use keyledger_testkit::{run, tools};
+use keyledger_testkit::{PATIENCE, run, tools};
 
 use crate::support::{World, options};
 
@@ -254,7 +254,7 @@ async fn nsc_takes_operator_and_accounts() {
             .env("XDG_CONFIG_HOME", home.path().join("config"))
             .env("XDG_DATA_HOME", home.path().join("data"))
             .env("NSC_NO_GIT_IGNORE", "true");
-        run(command, b"", Duration::from_secs(20))
+        run(command, b"", PATIENCE)
     };
     let path = |of: &str| jwt(of).display().to_string();
     let _ = nsc(&["add", "operator", "-u", &path("operator")])

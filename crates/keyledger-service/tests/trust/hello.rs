@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use keyledger_service::trust::{initialise, setup};
-use keyledger_testkit::Cluster;
+use keyledger_testkit::{Cluster, PATIENCE};
 use serde_json::json;
 
 use crate::{
@@ -56,7 +56,7 @@ async fn accepted_for(person: &Person, url: &str) -> Duration {
     let begin = Instant::now();
     let (mut first, mut last) = (None, None);
     let mut refused = 0;
-    while begin.elapsed() < Duration::from_secs(30) && refused < 100 {
+    while begin.elapsed() < PATIENCE && refused < 100 {
         match person.connect(url).await {
             Ok(_) => {
                 first.get_or_insert_with(Instant::now);

@@ -10,6 +10,7 @@ use keyledger_claims::{
     decode, encode,
 };
 use keyledger_service::trust::Organisation;
+use keyledger_testkit::PATIENCE;
 use nkeys::KeyPair;
 
 use crate::support::World;
@@ -260,7 +261,7 @@ async fn the_written_contexts_work_with_the_nats_cli() {
         .await
         .unwrap();
     events
-        .wait_for_line("keys.events.key.x.generated", Duration::from_secs(10))
+        .wait_for_line("keys.events.key.x.generated", PATIENCE)
         .await;
     let system = nats.run(["--context", "keyledger-system", "server", "ping", "1"]);
     let _ = system.await.expect_success();

@@ -9,7 +9,7 @@ use keyledger_service::{
     Service,
     trust::{Organisation, older_templates},
 };
-use keyledger_testkit::NatsServer;
+use keyledger_testkit::{NatsServer, PATIENCE};
 use keyledger_wire::Prefix;
 use serde_json::{Value, json};
 
@@ -154,11 +154,9 @@ async fn the_nats_cli_reads_lists_and_watches_the_inventory() {
         "watch",
         "KEYS_INVENTORY",
     ]);
-    watch
-        .wait_for_line("billing", Duration::from_secs(10))
-        .await;
+    watch.wait_for_line("billing", PATIENCE).await;
     served.generate("late").await;
-    watch.wait_for_line("late", Duration::from_secs(10)).await;
+    watch.wait_for_line("late", PATIENCE).await;
     served.service.stop().await;
 }
 
@@ -230,7 +228,7 @@ async fn a_watch_delivers_to_the_viewer_that_asked_and_only_that_one_ends_it() {
     auditor.nats.flush().await.unwrap();
     let made = auditor.watch("w", |_| ()).await;
     let name = made["name"].as_str().unwrap();
-    let entry = tokio::time::timeout(Duration::from_secs(5), inbox.next()).await;
+    let entry = tokio::time::timeout(PATIENCE, inbox.next()).await;
     let entry = entry.unwrap().unwrap();
     let row: Value = serde_json::from_slice(&entry.payload).unwrap();
     assert!(row["name"].is_string(), "{row}");

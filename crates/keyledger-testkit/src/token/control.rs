@@ -1,16 +1,13 @@
 //! The control socket of a stack: who tests says what happens to the tokens, and asks for the truth.
 
+use crate::process::PATIENCE;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::virtual_token::VirtualToken;
 use super::wire::{Action, Reply, Request};
-
-/// pcscd looks for new cards every 400 ms; a machine under load may take longer.
-const SEEN_WITHIN: Duration = Duration::from_secs(20);
 
 /// Answers on `listener` as long as the process lives.
 pub(crate) fn serve(listener: &UnixListener, tokens: &Arc<[VirtualToken]>) -> io::Result<()> {
@@ -54,10 +51,10 @@ fn answer(Request { token, action }: Request, tokens: &[VirtualToken]) -> Reply 
     match action {
         Action::Insert => {
             token.outside.insert();
-            if token.outside.wait_until_seen(SEEN_WITHIN) {
+            if token.outside.wait_until_seen(PATIENCE) {
                 Reply::Done
             } else {
-                Reply::Refused(format!("pcscd has not seen it within {SEEN_WITHIN:?}"))
+                Reply::Refused(format!("pcscd has not seen it within {PATIENCE:?}"))
             }
         }
         Action::Remove => {

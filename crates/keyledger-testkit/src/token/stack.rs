@@ -4,6 +4,7 @@
 //! their own, stacks don't meet each other, nor the pcscd and the YubiKeys of the machine. A unix socket is reached by
 //! its path from every network namespace, so clients stay outside and find it by `PCSCLITE_CSOCK_NAME`.
 
+use crate::process::PATIENCE;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -11,7 +12,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::mount::{MountFlags, mount, mount_bind, mount_bind_recursive};
 use serde::{Deserialize, Serialize};
@@ -36,7 +37,6 @@ const DRIVER: &str = "/usr/lib/pcsc/drivers/serial/libifdvpcd.so";
 const DRIVERS: &str = "/usr/lib/pcsc/drivers";
 
 const FIRST_PORT: u16 = 35_963;
-const READY_WITHIN: Duration = Duration::from_secs(20);
 
 /// Where the parts of a stack lie in its directory.
 #[derive(Debug, Clone)]
@@ -189,7 +189,7 @@ pub fn run(wanted: &Wanted) -> anyhow::Result<()> {
         for token in tokens.iter() {
             token.outside.insert();
         }
-        let deadline = Instant::now() + READY_WITHIN;
+        let deadline = Instant::now() + PATIENCE;
         for token in tokens.iter() {
             let left = deadline.saturating_duration_since(Instant::now());
             if !token.outside.wait_until_seen(left) {

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use keyledger_testkit::token::{Fault, Token, Touch, VirtualTokens, When};
-use keyledger_testkit::{Process, tools};
+use keyledger_testkit::{PATIENCE, Process, tools};
 use yubikey::piv::{self, AlgorithmId, SlotId};
 use yubikey::{Error, MgmKey, PinPolicy, TouchPolicy, YubiKey};
 
@@ -267,7 +267,7 @@ fn sign(client: &mut YubiKey) -> Result<(), Error> {
 }
 
 fn eventually(mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "not within 10 s");
         thread::sleep(Duration::from_millis(20));

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use keyledger_testkit::token::{Algorithm, Fault, Touch, TouchFlag, VirtualTokens, When};
-use keyledger_testkit::{Run, run};
+use keyledger_testkit::{PATIENCE, Run, run};
 
 use crate::client::{Raw, generate, open_as_administrator};
 use crate::gpg::Gpg;
@@ -61,9 +61,7 @@ async fn gpg_makes_keys_on_it_signs_decrypts_and_serves_ssh() {
     let ssh = async |program: &str, arguments: &[&str]| {
         let mut command = std::process::Command::new(program);
         command.args(arguments).env("SSH_AUTH_SOCK", socket.trim());
-        run(command, b"", Duration::from_secs(20))
-            .await
-            .expect_success()
+        run(command, b"", PATIENCE).await.expect_success()
     };
     let listed = ssh("ssh-add", &["-L"]).await;
     let exported = gpg.ok(&["--export-ssh-key", "alice@example.org"]).await;
@@ -85,7 +83,7 @@ async fn gpg_makes_keys_on_it_signs_decrypts_and_serves_ssh() {
         "-s",
         &format!("{message}.sig"),
     ]);
-    let said = run(check, &fs::read(&message).unwrap(), Duration::from_secs(20)).await;
+    let said = run(check, &fs::read(&message).unwrap(), PATIENCE).await;
     assert!(said.expect_success().contains("Good \"test\" signature"));
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use keyledger_testkit::token::{Algorithm, PinPolicy, TouchPolicy, VirtualTokens};
-use keyledger_testkit::{Run, run};
+use keyledger_testkit::{PATIENCE, Run, run};
 
 const KEY: &str = "010203040506070801020304050607080102030405060708";
 
@@ -221,6 +221,6 @@ async fn openssl_verifies_itself(certificate: &Path) {
         .arg("-CAfile")
         .arg(certificate)
         .arg(certificate);
-    let verified = run(command, b"", Duration::from_secs(10)).await;
+    let verified = run(command, b"", PATIENCE).await;
     assert!(verified.expect_success().contains("OK"));
 }
