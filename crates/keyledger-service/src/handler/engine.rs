@@ -269,7 +269,7 @@ impl Engine {
                         }
                     }
                 () = tokio::time::sleep(PAUSE), if !takes_events && !self.waiting.is_empty() => {
-                    self.expire("it is asked again where the ledger stands");
+                    self.expire(&self.proof.why());
                 }
                 () = tokio::time::sleep_until(self.held.unwrap_or_else(Instant::now).into()),
                     if self.held.is_some() => {}

@@ -20,8 +20,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Proof {
     /// The number of the connection over which it was.
     connection: Option<u64>,
-    /// The last question was not answered.
-    unanswered: bool,
+    /// Why the last question was not answered, if it was not.
+    unanswered: Option<String>,
     /// The question under way.
     pub(super) asking: Option<BoxFuture<'static, Proven>>,
     /// What was answered over a connection that is not proven.
@@ -38,11 +38,17 @@ impl Proof {
     pub(super) const fn of(connection: u64) -> Self {
         Self {
             connection: Some(connection),
-            unanswered: false,
+            unanswered: None,
             asking: None,
             answered: Vec::new(),
             came: VecDeque::new(),
         }
+    }
+
+    /// Why nothing is proven yet.
+    pub(super) fn why(&self) -> String {
+        let unknown = || "it is asked again where the ledger stands".to_owned();
+        self.unanswered.clone().unwrap_or_else(unknown)
     }
 
     /// The store gave an answer that contradicts: it is proven anew.
@@ -89,7 +95,7 @@ impl Engine {
             end: live.known().end.max(self.acknowledged),
             ..live.known()
         };
-        let pause = if self.proof.unanswered {
+        let pause = if self.proof.unanswered.is_some() {
             PAUSE
         } else {
             Duration::ZERO
@@ -111,7 +117,7 @@ impl Engine {
     /// The store said where it stands.
     pub(super) fn proven(&mut self, (connection, held): Proven) {
         self.proof.asking = None;
-        self.proof.unanswered = held.is_err();
+        self.proof.unanswered = held.as_ref().err().map(ToString::to_string);
         match held {
             Ok(standing) => {
                 self.live.set_doubt(None);
