@@ -1,5 +1,7 @@
 //! A full store: nothing is half written, and it goes on where room was made.
 
+use std::time::Duration;
+
 use async_nats::RequestErrorKind;
 use keyledger_testkit::Config;
 use serde_json::{Value, json};
@@ -7,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     credentials::issue,
-    world::{Admin, World, eventually, send_raw},
+    world::{Admin, World, blocks, eventually, send_raw, send_within},
 };
 
 /// A server with room for a few hundred events.
@@ -110,8 +112,8 @@ fn narrow(config: Config) -> Config {
         .replace("max_memory_store: 1GB", unused)
 }
 
-/// Describes a key until the store is full.
-async fn fill(admin: &Admin) {
+/// Describes a key until the store takes no more; what is said then.
+async fn fill(admin: &Admin) -> Value {
     let text = "x".repeat(480);
     for round in 0..400 {
         let mut senders = JoinSet::new();
@@ -130,11 +132,12 @@ async fn fill(admin: &Admin) {
             });
         }
         while let Some(reply) = senders.join_next().await {
-            if reply
-                .unwrap()
-                .is_ok_and(|reply| reply["reason"] == "store_full")
+            let reply = reply.unwrap();
+            if let Ok(refused) = reply
+                && (refused["reason"] == "store_full"
+                    || refused["message"].to_string().contains("cannot write"))
             {
-                return;
+                return refused;
             }
         }
     }
@@ -163,7 +166,7 @@ async fn what_takes_trust_away_has_room_in_a_full_store() {
     })
     .await;
     world.settled(&admin).await;
-    fill(&admin).await;
+    assert_eq!(fill(&admin).await["reason"], "store_full");
     let refused = admin
         .send("key.suspend", "a", json!({"reason": "x"}))
         .await
@@ -197,6 +200,74 @@ async fn what_takes_trust_away_has_room_in_a_full_store() {
         disk["used"].as_u64().unwrap() * 10 > disk["most"].as_u64().unwrap() * 9,
         "{status}"
     );
+    service.stop().await;
+}
+
+/// Sends a command for key `a`, and not again; null if no answer comes while a client waits.
+async fn send_once(admin: &Admin, command: &str, body: Value) -> Value {
+    let subject = format!("keys.commands.{command}.a");
+    let nats = admin.client.nats();
+    let reply = send_within(
+        CLIENT_WAITS,
+        nats,
+        &subject,
+        Default::default(),
+        body.to_string(),
+    )
+    .await;
+    reply.unwrap_or_default()
+}
+
+/// How long a client waits for an answer, unless it is told otherwise: `nats` too.
+const CLIENT_WAITS: Duration = Duration::from_secs(5);
+
+/// A disk that is full is not a store that is: nats-server acknowledges nothing then, and writes nothing until it is restarted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_said_and_what_to_do_about_it() {
+    let mut world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let body = json!({"algorithm": "ed25519"});
+    admin.send("key.generate", "a", body).await.unwrap();
+    world.settled(&admin).await;
+    let [ledger] = &blocks(world.server.directory(), "KEYS_EVENTS")[..] else {
+        panic!("the ledger is small yet");
+    };
+    let written = std::fs::metadata(ledger).unwrap().len();
+    world.server.limit_files(written + 100_000);
+    fill(&admin).await;
+    // Nobody is left without an answer, and each one says what to do.
+    let describe = || json!({"usage": "again"});
+    for (command, body) in [("key.activate", json!({})), ("key.describe", describe())] {
+        let refused = send_once(&admin, command, body).await;
+        assert_eq!(refused["reason"], "store_unavailable", "{refused}");
+        let said = refused["message"].as_str().unwrap();
+        assert!(
+            said.contains("nats-server cannot write KEYS_EVENTS: file too large; make room"),
+            "{said}"
+        );
+        assert!(said.contains("restart nats-server"), "{said}");
+    }
+    let status = admin.ask("status", json!({})).await;
+    let unwritable = &status["servers"][0]["unwritable"];
+    assert_eq!(
+        unwritable[0],
+        json!({"stream": "KEYS_EVENTS", "said": "file too large"}),
+        "{status}"
+    );
+
+    // Room alone does not help.
+    world.server.limit_files(1 << 30);
+    assert_eq!(
+        send_once(&admin, "key.describe", describe()).await["status"],
+        "rejected"
+    );
+    world.server.restart().await;
+    eventually("commands are taken again", || async {
+        send_once(&admin, "key.describe", describe()).await["status"] == "accepted"
+    })
+    .await;
+    world.verify(&admin).await;
     service.stop().await;
 }
 

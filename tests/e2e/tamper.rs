@@ -12,7 +12,7 @@ use keyledger_service::{
 use keyledger_wire::{header, query::EventsPage};
 use serde_json::json;
 
-use crate::world::{Admin, World, eventually};
+use crate::world::{Admin, World, blocks, eventually};
 
 /// The whole ledger, by the queries that `keyledger ledger export` asks.
 async fn export(admin: &Admin) -> (Vec<StoredEvent>, SignedHead) {
@@ -285,20 +285,7 @@ async fn a_stream_whose_end_was_cut_off_is_not_served() {
     let last = world.settled(&admin).await;
     service.stop().await;
     world.server.stop().await;
-    let mut blocks = Vec::new();
-    let mut folders = vec![world.server.directory().to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.to_string_lossy().contains("KEYS_EVENTS/msgs/")
-                && path.extension().is_some_and(|e| e == "blk")
-            {
-                blocks.push(path);
-            }
-        }
-    }
+    let blocks = blocks(world.server.directory(), "KEYS_EVENTS");
     assert_eq!(blocks.len(), 1, "{blocks:?}");
     let bytes = std::fs::read(&blocks[0]).unwrap();
     std::fs::write(&blocks[0], &bytes[..bytes.len() - 300]).unwrap();

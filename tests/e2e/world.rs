@@ -333,6 +333,25 @@ impl Admin {
     }
 }
 
+/// The files in which a server keeps the messages of a stream.
+pub(crate) fn blocks(directory: &Path, stream: &str) -> Vec<PathBuf> {
+    let mut blocks = Vec::new();
+    let mut folders = vec![directory.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_string_lossy().contains(&format!("{stream}/msgs/"))
+                && path.extension().is_some_and(|e| e == "blk")
+            {
+                blocks.push(path);
+            }
+        }
+    }
+    blocks
+}
+
 /// Sends a request as it is, past every client; an error says why nothing came back.
 pub(crate) async fn send_raw(
     client: &async_nats::Client,
@@ -355,7 +374,7 @@ pub(crate) async fn send_unheard(
     assert_eq!(reply, Err(RequestErrorKind::TimedOut), "{subject}");
 }
 
-async fn send_within(
+pub(crate) async fn send_within(
     patience: Duration,
     client: &async_nats::Client,
     subject: &str,

@@ -2,9 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures::StreamExt;
 use keyledger_wire::{
-    query::{ROOM_WARN_PERCENT, Room, ServerStatus},
+    Prefix,
+    query::{ROOM_WARN_PERCENT, Room, ServerStatus, Unwritable},
     subject::system,
 };
 use parking_lot::RwLock;
@@ -14,7 +16,12 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use crate::{material::MaterialError, shared::Shared, store::OpenError, trust::views_fault};
+use crate::{
+    material::MaterialError,
+    shared::Shared,
+    store::{FULL_WORDS, OpenError, ROOM},
+    trust::views_fault,
+};
 
 /// How long the servers are given to answer.
 const COLLECT: Duration = Duration::from_millis(400);
@@ -32,6 +39,19 @@ pub struct Durability {
     state: Arc<RwLock<State>>,
     ask_again: Arc<Notify>,
     accept_data_loss: bool,
+    /// The service's own streams.
+    streams: Arc<[String]>,
+}
+
+/// Why a command was not written, as far as the servers say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NotWritten {
+    /// Too few servers of a cluster answer.
+    NoQuorum(String),
+    /// Too few servers have room for one of the streams.
+    Full(String),
+    /// Too few servers can write one of the streams, for another reason.
+    Failing(String),
 }
 
 #[derive(Debug, Clone, Default)]
@@ -54,6 +74,27 @@ struct State {
 struct Reply {
     server: Option<Server>,
     data: Option<Varz>,
+}
+
+/// What a server says of its health.
+#[derive(Deserialize)]
+struct HealthReply {
+    server: Option<Server>,
+    data: Option<Health>,
+}
+
+#[derive(Deserialize)]
+struct Health {
+    #[serde(default)]
+    errors: Vec<HealthError>,
+}
+
+#[derive(Deserialize)]
+struct HealthError {
+    #[serde(default)]
+    stream: String,
+    #[serde(default)]
+    error: String,
 }
 
 #[derive(Deserialize)]
@@ -109,9 +150,9 @@ struct JetstreamStats {
 }
 
 impl Durability {
-    /// A gate that is shut until the servers were asked; or, with `accept_data_loss`, always open.
+    /// A gate of the service under `prefix` that is shut until the servers were asked; or, with `accept_data_loss`, always open.
     #[must_use]
-    pub fn new(accept_data_loss: bool) -> Self {
+    pub fn new(prefix: &Prefix, accept_data_loss: bool) -> Self {
         let fault = Some("the servers were not asked yet".to_owned());
         let state = State {
             fault,
@@ -121,6 +162,13 @@ impl Durability {
             state: Arc::new(RwLock::new(state)),
             ask_again: Arc::default(),
             accept_data_loss,
+            streams: [
+                prefix.events_stream(),
+                Prefix::bucket_stream(&prefix.material_bucket()),
+                prefix.tasks_stream(),
+                Prefix::bucket_stream(&prefix.inventory_bucket()),
+            ]
+            .into(),
         }
     }
 
@@ -162,18 +210,16 @@ impl Durability {
     /// One that knows of a server with so much room on disk, and no memory.
     #[cfg(test)]
     pub(crate) fn with_room(bytes: u64) -> Self {
-        let durability = Self::new(false);
-        durability.state.write().servers.push(ServerStatus {
-            name: "a".to_owned(),
-            version: "2.15.1".to_owned(),
-            sync_always: Some(true),
-            disk: Some(Room {
-                used: 0,
-                most: bytes,
-            }),
-            memory: Some(Room { used: 0, most: 0 }),
-            open_batches: None,
+        let durability = Self::new(&Prefix::default(), false);
+        let disk = Some(Room {
+            used: 0,
+            most: bytes,
         });
+        let server = ServerStatus {
+            disk,
+            ..tests::server("a", &[])
+        };
+        durability.state.write().servers.push(server);
         durability
     }
 
@@ -206,7 +252,7 @@ impl Durability {
     /// Asks every server now.
     pub async fn check(&self, system: &async_nats::Client) {
         let losses = self.state.read().losses;
-        let (servers, cluster_size, fault) = match ask(system).await {
+        let (servers, cluster_size, fault) = match ask(system, &self.streams).await {
             Ok((servers, size)) => (servers.clone(), size, judge(&servers)),
             Err(said) => {
                 let fault = format!("the servers do not say how they store: {said}");
@@ -260,22 +306,15 @@ impl Durability {
         self.ask_again.notify_one();
     }
 
-    /// Asks the servers now, and says so if too few of them answer for a cluster to store anything.
-    pub async fn lost_quorum(&self) -> Option<String> {
+    /// Asks the servers now why nothing is written, if they know.
+    pub(crate) async fn why_not_written(&self) -> Option<NotWritten> {
         let before = self.state.read().asked;
         self.ask_again.notify_one();
         let end = Instant::now() + 3 * COLLECT;
         while self.state.read().asked == before && Instant::now() < end {
             tokio::time::sleep(COLLECT / 8).await;
         }
-        let state = self.state.read();
-        let storing = state.servers.iter().filter(|s| s.sync_always.is_some());
-        let (answering, needed) = (storing.count(), state.cluster_size / 2 + 1);
-        (state.cluster_size > 1 && answering < needed).then(|| {
-            let size = state.cluster_size;
-            let answer = if answering == 1 { "answers" } else { "answer" };
-            format!("{answering} of {size} servers {answer}; try again when {needed} are up")
-        })
+        self.state.read().why_not_written()
     }
 
     /// Looks again and again whether the streams keep what they hold: somebody may change a setting while the service runs, by which
@@ -341,24 +380,78 @@ impl Durability {
     }
 }
 
-/// What each server says, and how many the cluster counts.
-async fn ask(system: &async_nats::Client) -> Result<(Vec<ServerStatus>, usize), String> {
+impl State {
+    fn why_not_written(&self) -> Option<NotWritten> {
+        let storing = || self.servers.iter().filter(|s| s.sync_always.is_some());
+        let (answering, size) = (storing().count(), self.cluster_size);
+        let needed = size / 2 + 1;
+        if size > 1 && answering < needed {
+            let answer = if answering == 1 { "answers" } else { "answer" };
+            return Some(NotWritten::NoQuorum(format!(
+                "{answering} of {size} servers {answer}; try again when {needed} are up"
+            )));
+        }
+        let mut unwritable = storing().flat_map(|server| &server.unwritable);
+        let most = unwritable.find(|Unwritable { stream, .. }| {
+            let cannot = |server: &&ServerStatus| {
+                let mut streams = server.unwritable.iter();
+                streams.any(|unwritable| unwritable.stream == *stream)
+            };
+            answering - storing().filter(cannot).count() < needed
+        });
+        most.map(|Unwritable { stream, said }| {
+            let why = format!("nats-server cannot write {stream}: {said}");
+            if FULL_WORDS.iter().any(|words| said.contains(words)) {
+                NotWritten::Full(format!("{why}; {ROOM}"))
+            } else {
+                NotWritten::Failing(format!(
+                    "{why}; make room on its disk or mend it, then restart nats-server: it takes no writes until then"
+                ))
+            }
+        })
+    }
+}
+
+/// What all servers answer within a moment.
+async fn gather(
+    system: &async_nats::Client,
+    subject: &'static str,
+    question: &'static str,
+) -> Result<Vec<Bytes>, String> {
     let inbox = system.new_inbox();
     let mut replies = system
         .subscribe(inbox.clone())
         .await
         .map_err(|e| e.to_string())?;
     system
-        .publish_with_reply(system::VARZ, inbox, "".into())
+        .publish_with_reply(subject, inbox, question.into())
         .await
         .map_err(|e| e.to_string())?;
     let end = Instant::now() + COLLECT;
-    let (mut servers, mut size) = (Vec::new(), 0);
+    let mut answers = Vec::new();
     while let Ok(Some(message)) = timeout_at(end, replies.next()).await {
         if message.payload.is_empty() {
             return Err("nobody answers in the system account".to_owned());
         }
-        let reply: Reply = serde_json::from_slice(&message.payload).map_err(|e| e.to_string())?;
+        answers.push(message.payload);
+    }
+    Ok(answers)
+}
+
+/// What each server says, and how many the cluster counts.
+async fn ask(
+    system: &async_nats::Client,
+    streams: &[String],
+) -> Result<(Vec<ServerStatus>, usize), String> {
+    let (figures, health) = tokio::join!(
+        gather(system, system::VARZ, ""),
+        gather(system, system::HEALTHZ, r#"{"details":true}"#),
+    );
+    // How servers store is told without it.
+    let health = health.unwrap_or_default();
+    let (mut servers, mut size) = (Vec::new(), 0);
+    for answer in figures? {
+        let reply: Reply = serde_json::from_slice(&answer).map_err(|e| e.to_string())?;
         let Some(server) = reply.server else { continue };
         let jetstream = reply.data.and_then(|varz| varz.jetstream);
         let meta = jetstream.as_ref().and_then(|js| js.meta.as_ref());
@@ -372,6 +465,7 @@ async fn ask(system: &async_nats::Client) -> Result<(Vec<ServerStatus>, usize), 
             Some(Room { used, most })
         };
         servers.push(ServerStatus {
+            unwritable: unwritable(&server.name, &health, streams),
             name: server.name,
             version: server.ver,
             sync_always: config.as_ref().map(|config| config.sync_always),
@@ -382,6 +476,28 @@ async fn ask(system: &async_nats::Client) -> Result<(Vec<ServerStatus>, usize), 
     }
     servers.sort_by(|a, b| a.name.cmp(&b.name));
     Ok((servers, size))
+}
+
+/// Which of these streams a server says that it cannot write.
+fn unwritable(server: &str, health: &[Bytes], streams: &[String]) -> Vec<Unwritable> {
+    const FAILED: &str = "write error: ";
+    let replies = health
+        .iter()
+        .filter_map(|answer| serde_json::from_slice::<HealthReply>(answer).ok());
+    let own = replies.filter(|reply| reply.server.as_ref().is_some_and(|s| s.name == server));
+    let errors = own.filter_map(|reply| Some(reply.data?.errors)).flatten();
+    errors
+        .filter(|error| streams.contains(&error.stream))
+        .filter_map(|error| {
+            let (_, why) = error.error.split_once(FAILED)?;
+            // Without the path of the file, which is nobody's business but the server's.
+            let said = why.rsplit(": ").next().unwrap_or(why);
+            Some(Unwritable {
+                stream: error.stream,
+                said: said.chars().filter(|c| !c.is_control()).take(200).collect(),
+            })
+        })
+        .collect()
 }
 
 /// What a server has room in.
@@ -411,4 +527,100 @@ fn judge(servers: &[ServerStatus]) -> Option<String> {
             lax.join(", ")
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEDGER: &str = "KEYS_EVENTS";
+    const NO_SPACE: &str = "no space left on device";
+
+    /// A server that cannot write these streams.
+    pub(super) fn server(name: &str, unwritable: &[(&str, &str)]) -> ServerStatus {
+        let unwritable = unwritable.iter().map(|(stream, said)| Unwritable {
+            stream: (*stream).to_owned(),
+            said: (*said).to_owned(),
+        });
+        ServerStatus {
+            name: name.to_owned(),
+            version: "2.15.1".to_owned(),
+            sync_always: Some(true),
+            disk: Some(Room { used: 0, most: 0 }),
+            memory: Some(Room { used: 0, most: 0 }),
+            open_batches: None,
+            unwritable: unwritable.collect(),
+        }
+    }
+
+    fn why(cluster_size: usize, servers: Vec<ServerStatus>) -> Option<NotWritten> {
+        let state = State {
+            servers,
+            cluster_size,
+            ..State::default()
+        };
+        state.why_not_written()
+    }
+
+    #[test]
+    fn what_most_servers_cannot_write_is_not_written() {
+        assert_eq!(why(0, vec![server("a", &[])]), None);
+        let full = |name| server(name, &[(LEDGER, NO_SPACE)]);
+        let Some(NotWritten::Full(said)) = why(0, vec![full("a")]) else {
+            panic!("its only server is full");
+        };
+        assert!(
+            said.contains("KEYS_EVENTS: no space left on device"),
+            "{said}"
+        );
+        assert!(said.contains("restart nats-server"), "{said}");
+        let failing = why(0, vec![server("a", &[(LEDGER, "input/output error")])]);
+        assert!(
+            matches!(failing, Some(NotWritten::Failing(_))),
+            "{failing:?}"
+        );
+
+        let (b, c) = (server("b", &[]), server("c", &[]));
+        assert_eq!(why(3, vec![full("a"), b.clone(), c.clone()]), None);
+        let two = why(3, vec![full("a"), full("b"), c.clone()]);
+        assert!(matches!(two, Some(NotWritten::Full(_))), "{two:?}");
+        // Of different streams each has its majority.
+        let other = server("b", &[("KV_KEYS_MATERIAL", NO_SPACE)]);
+        assert_eq!(why(3, vec![full("a"), other, c.clone()]), None);
+        let of_two = why(3, vec![full("a"), b]);
+        assert!(matches!(of_two, Some(NotWritten::Full(_))), "{of_two:?}");
+        let alone = why(3, vec![c]);
+        assert!(matches!(alone, Some(NotWritten::NoQuorum(_))), "{alone:?}");
+    }
+
+    #[test]
+    fn a_server_says_what_it_cannot_write() {
+        let error = |stream: &str, error: &str| {
+            let kind = if stream.is_empty() {
+                "ACCOUNT"
+            } else {
+                "STREAM"
+            };
+            serde_json::json!({ "type": kind, "account": "A", "stream": stream, "error": error })
+        };
+        // As nats-server 2.15.1 says it.
+        let failed = "JetStream stream 'A > KEYS_EVENTS' write error: write /js/A/streams/KEYS_EVENTS/msgs/1.blk: no space left on device";
+        let health = serde_json::json!({
+            "server": { "name": "a" },
+            "data": { "status": "error", "status_code": 503, "errors": [
+                error(LEDGER, failed),
+                error("ORDERS", failed),
+                error(LEDGER, "JetStream stream 'A > KEYS_EVENTS' is not current"),
+                error("", "JetStream account 'A' could not be resolved"),
+            ] },
+        });
+        let well = serde_json::json!({ "server": { "name": "b" }, "data": { "status": "ok" } });
+        let health: Vec<Bytes> = [health, well]
+            .map(|answer| serde_json::to_vec(&answer).unwrap().into())
+            .into();
+        let streams = [LEDGER.to_owned()];
+        let found = unwritable("a", &health, &streams);
+        assert_eq!(found, server("a", &[(LEDGER, NO_SPACE)]).unwritable);
+        assert_eq!(unwritable("b", &health, &streams), []);
+    }
 }

@@ -21,10 +21,10 @@ use crate::{
 };
 
 /// How long one answer is waited for.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
+const ANSWERED_WITHIN: Duration = Duration::from_millis(1_500);
 /// For how long in all something is tried while the bucket has no leader: less than a client waits for an answer, so that the
-/// reason is heard. Each try writes the same bytes to the same entry.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// reason is heard, though the servers are asked for it too. Each try writes the same bytes to the same entry.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// The pause before the bucket is asked again.
 const PAUSE: Duration = Duration::from_millis(200);
 

@@ -206,7 +206,7 @@ impl Service {
     }
 
     async fn begin(options: Options) -> Result<Self, StartError> {
-        let durability = Durability::new(options.accept_data_loss);
+        let durability = Durability::new(&options.prefix, options.accept_data_loss);
         let anchors = anchors(&options)?;
         // Four connections: what clients send is kept apart from what is stored and from what is pushed, and what takes trust
         // away from everything else that they send. Neither the ledger's tail nor a revocation waits behind a flood of requests.

@@ -130,6 +130,19 @@ impl NatsServer {
         self.process = None;
     }
 
+    /// Lets the server write no file beyond so many bytes until it is started again: its writes fail then as on a full disk.
+    ///
+    /// # Panics
+    ///
+    /// If it is not running, or there is no `prlimit` (of util-linux).
+    pub fn limit_files(&self, bytes: u64) {
+        let pid = self.pid().expect("it is running");
+        let limited = Command::new("prlimit")
+            .args([format!("--pid={pid}"), format!("--fsize={bytes}:")])
+            .status();
+        assert!(limited.expect("there is prlimit").success());
+    }
+
     /// Starts the server again, with the same name, ports and data; stops it first if it still runs.
     ///
     /// # Panics

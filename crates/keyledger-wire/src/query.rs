@@ -388,6 +388,18 @@ pub struct ServerStatus {
     /// JetStream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_batches: Option<u64>,
+    /// The service's own streams that it cannot write any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unwritable: Vec<Unwritable>,
+}
+
+/// A stream that a server cannot write: its disk is full, or fails. It takes no writes until it is restarted, and answers none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Unwritable {
+    /// The stream.
+    pub stream: String,
+    /// What the write failed with, as `no space left on device`.
+    pub said: String,
 }
 
 /// How many open atomic batches a server should allow: fewer, and a few accounts with JetStream use up what the ledger needs.

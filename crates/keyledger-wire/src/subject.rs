@@ -307,6 +307,8 @@ pub mod system {
     ];
     /// Every server's figures: `sync_always` is among them.
     pub const VARZ: &str = "$SYS.REQ.SERVER.PING.VARZ";
+    /// Every server's health: which streams it cannot write.
+    pub const HEALTHZ: &str = "$SYS.REQ.SERVER.PING.HEALTHZ";
     /// Which servers there are.
     pub const PING: &str = "$SYS.REQ.SERVER.PING";
     /// Every server's JetStream.

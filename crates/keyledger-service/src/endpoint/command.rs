@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     deliver::deliver,
+    durability::NotWritten,
     handler::Order,
     identity,
     lanes::{Family, Sender},
@@ -56,16 +57,18 @@ pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
     }
 }
 
-/// Says of a store that does not answer how many servers do.
+/// Says of a store that does not answer what the servers know of that.
 async fn explained(shared: &Shared, refused: Refused) -> Refused {
     let Refused::Fault(reason @ "store_unavailable", said) = refused else {
         return refused;
     };
-    let quorum = shared.durability.lost_quorum().await;
-    Refused::Fault(
-        reason,
-        quorum.map_or(said.clone(), |lost| format!("{said}; {lost}")),
-    )
+    match shared.durability.why_not_written().await {
+        Some(NotWritten::NoQuorum(why) | NotWritten::Failing(why)) => {
+            Refused::Fault(reason, format!("{said}; {why}"))
+        }
+        Some(NotWritten::Full(why)) => Refused::Fault("store_full", format!("{said}; {why}")),
+        None => Refused::Fault(reason, said),
+    }
 }
 
 /// Carries a command out; true if it wrote something now.

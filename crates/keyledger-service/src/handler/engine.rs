@@ -31,8 +31,8 @@ use crate::{
 /// How many commands may wait; more are left in the channel, and in the end with NATS.
 pub(super) const MAX_WAITING: usize = 8_192;
 /// How long a command is tried before its sender is told that the store does not answer: less than a client waits for an answer,
-/// so that the reason is heard. Under the same id it is tried on.
-const PATIENCE: Duration = Duration::from_millis(4_500);
+/// the last try and the question to the servers included, so that the reason is heard. Under the same id it is tried on.
+const PATIENCE: Duration = Duration::from_millis(3_500);
 /// The pause before the store is asked again for where it stands.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -179,6 +179,8 @@ pub(super) struct Engine {
     pub(super) behind: Option<u64>,
     /// The question to the store how far it has come.
     asking: Option<BoxFuture<'static, Asked>>,
+    /// Why nothing was stored, since something was.
+    trouble: Option<String>,
     /// Judges what other instances wrote.
     gate: Gate,
     /// Whether the stream was held against what is folded since the connection came about.
@@ -222,6 +224,7 @@ impl Engine {
             held: None,
             behind: None,
             asking: None,
+            trouble: None,
             broken: None,
             freeing: None,
             resting: None,
@@ -268,8 +271,11 @@ impl Engine {
                             *self.live.ledger.write() = ledger;
                         }
                     }
-                () = tokio::time::sleep(PAUSE), if !takes_events && !self.waiting.is_empty() => {
-                    self.expire(&self.proof.why());
+                () = tokio::time::sleep(PAUSE),
+                    if (!takes_events || self.trouble.is_some()) && !self.waiting.is_empty() =>
+                {
+                    let why = self.trouble.clone().filter(|_| takes_events);
+                    self.expire(&why.unwrap_or_else(|| self.proof.why()));
                 }
                 () = tokio::time::sleep_until(self.held.unwrap_or_else(Instant::now).into()),
                     if self.held.is_some() => {}
@@ -349,6 +355,7 @@ impl Engine {
     }
 
     fn stored(&mut self, batch: Batch, first: u64) {
+        self.trouble = None;
         let mut sequence = first;
         let mut answers = Vec::with_capacity(batch.works.len());
         let mut fault = None;
@@ -498,6 +505,7 @@ impl Engine {
             }
         }
         self.behind = Some(u64::MAX);
+        self.trouble = Some(said.to_owned());
         self.ask(Duration::ZERO);
     }
 
@@ -531,7 +539,7 @@ impl Engine {
             Ok(last) => self.fold_up_to(last),
             Err(error) => {
                 tracing::warn!(%error, "the store does not say where it stands");
-                self.expire(&error.to_string());
+                self.trouble = Some(error.to_string());
                 self.ask(PAUSE);
             }
         }

@@ -10,7 +10,9 @@ use std::{future::Future, pin::Pin};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-pub(crate) use jetstream::{ApiFault, FaultKind, ROOM, check, no_leader, while_connected};
+pub(crate) use jetstream::{
+    ApiFault, FULL_WORDS, FaultKind, ROOM, check, no_leader, while_connected,
+};
 pub use jetstream::{JetStreamStore, OpenError};
 pub use memory::{Disturbed, MemoryStore};
 

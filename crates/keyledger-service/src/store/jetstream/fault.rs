@@ -17,7 +17,7 @@ const STORE_FAILED: u64 = 10_077;
 /// The same message is on its way already: it was sent before, and is not stored yet, perhaps for want of a quorum.
 const DUPLICATE_IN_PROCESS: u64 = 10_158;
 /// The words of those that fail for want of room.
-const FULL_WORDS: [&str; 3] = ["no space", "exceeded", "insufficient"];
+pub(crate) const FULL_WORDS: [&str; 3] = ["no space", "exceeded", "insufficient"];
 /// The codes for a message that is not there (any more).
 const NO_MESSAGE: [u64; 3] = [10_037, 10_043, 10_057];
 

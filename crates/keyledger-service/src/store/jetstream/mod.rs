@@ -21,7 +21,7 @@ use serde::Deserialize;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-pub(crate) use fault::{ApiFault, FaultKind, ROOM, no_leader};
+pub(crate) use fault::{ApiFault, FULL_WORDS, FaultKind, ROOM, no_leader};
 pub use settings::OpenError;
 pub(crate) use settings::check;
 

@@ -166,6 +166,7 @@ fn server(server: &ServerStatus) -> Vec<Finding> {
         None => Finding::ok(&what, "stores nothing"),
     };
     let mut findings = vec![version(&server.name, &server.version), syncs];
+    findings.extend(unwritable(server));
     findings.extend(open_batches(server));
     for (kind, room, setting) in [
         ("disk", &server.disk, "max_file_store"),
@@ -180,6 +181,19 @@ fn server(server: &ServerStatus) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Which streams a server cannot write.
+fn unwritable(server: &ServerStatus) -> Option<Finding> {
+    let streams = server.unwritable.iter();
+    let streams: Vec<_> = streams
+        .map(|u| format!("{}: {}", u.stream, u.said))
+        .collect();
+    (!streams.is_empty()).then(|| {
+        let found = format!("fail, and none is answered: {}", streams.join(", "));
+        let remedy = "make room on its disk, then restart it: it takes no writes for these streams until then";
+        Finding::fail(&format!("JetStream writes {}", server.name), found, remedy)
+    })
 }
 
 /// Whether accounts with JetStream can keep the ledger from writing by batches that they begin and do not end.
@@ -252,6 +266,8 @@ fn clocks(ahead_ms: Option<i64>) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::super::{Level, print};
+    use keyledger_wire::query::Unwritable;
+
     use super::*;
     use crate::output::Output;
 
@@ -280,6 +296,7 @@ mod tests {
                     most: 1 << 30,
                 }),
                 open_batches: Some(OPEN_BATCHES),
+                unwritable: Vec::new(),
             }],
             reserve: (16, 16),
             unlimited_accounts: Vec::new(),
@@ -349,6 +366,18 @@ mod tests {
             said.contains("warn  inventory bucket: it was gone and was made anew, 2 times"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn a_server_that_cannot_write_is_named() {
+        let mut full = status();
+        full.servers[0].unwritable = vec![Unwritable {
+            stream: "KEYS_EVENTS".to_owned(),
+            said: "no space left on device".to_owned(),
+        }];
+        let said = printed(&full);
+        let line = "FAIL  JetStream writes a: fail, and none is answered: KEYS_EVENTS: no space left on device\n";
+        assert!(said.contains(line), "{said}");
     }
 
     #[test]
