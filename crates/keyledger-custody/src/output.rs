@@ -11,9 +11,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat};
+use rustix::fs::{AtFlags, CWD, linkat};
 
-use crate::file::{SecretFileError, directory_of, sync_directory_of};
+use crate::file::{SecretFileError, sync_directory_of};
 
 /// How many names are tried for the file beside: more than a few are taken only by somebody who plants them.
 const TRIES: u32 = 100;
@@ -138,11 +138,21 @@ impl Drop for OutputFile {
 }
 
 /// A new file without a name, in the directory of `path`; nothing where there are no such files, or no way to name them.
+#[cfg(target_os = "linux")]
 fn nameless(path: &Path, mode: u32) -> Option<File> {
+    use rustix::fs::{Mode, OFlags};
+
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    let file = rustix::fs::open(directory_of(path), flags, Mode::from_raw_mode(mode)).ok()?;
+    let directory = crate::file::directory_of(path);
+    let file = rustix::fs::open(directory, flags, Mode::from_raw_mode(mode)).ok()?;
     let file = File::from(file);
     open_as(&file).exists().then_some(file)
+}
+
+/// Only Linux has files without a name.
+#[cfg(not(target_os = "linux"))]
+const fn nameless(_: &Path, _: u32) -> Option<File> {
+    None
 }
 
 /// Gives a name to a file that has none. What has that name already stays.
@@ -297,6 +307,7 @@ mod tests {
     }
 
     /// A process that is killed cleans nothing up: so there must be nothing to see of a file until it is finished.
+    #[cfg(target_os = "linux")]
     #[test]
     fn a_file_has_no_name_until_it_is_finished() {
         let home = tempfile::tempdir().unwrap();
