@@ -1,5 +1,6 @@
 //! The whole life of a key.
 
+use keyledger_domain::Algorithm;
 use keyledger_wire::Ids;
 use serde_json::json;
 use uuid::Uuid;
@@ -127,9 +128,7 @@ async fn every_algorithm_can_be_generated_and_rotated() {
     let world = World::new().await;
     let service = world.serve().await;
     let admin = world.administrator().await;
-    for algorithm in [
-        "ed25519", "x25519", "p-256", "p-384", "rsa-2048", "rsa-3072", "rsa-4096", "aes-256",
-    ] {
+    for algorithm in Algorithm::ALL.map(Algorithm::as_str) {
         let body = json!({"algorithm": algorithm, "activate": true});
         let done = admin.send("key.generate", algorithm, body).await;
         done.unwrap_or_else(|e| panic!("{algorithm}: {e}"));

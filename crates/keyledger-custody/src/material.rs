@@ -277,3 +277,28 @@ fn join(
 pub fn root_of(sealed: &[u8]) -> Result<RootId, OpenError> {
     Parts::read(sealed).map(|parts| parts.header.root)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Material of a kind that is not among all would be sealed, and never opened again.
+    #[test]
+    fn every_kind_is_found_by_its_code() {
+        let keys = Algorithm::ALL.map(Kind::Key);
+        let nkeys = NkeyKind::ALL.map(Kind::Nkey);
+        let others = [Kind::TokenSecrets, Kind::OpenpgpKey];
+        for kind in keys.into_iter().chain(nkeys).chain(others) {
+            let mut found = Kind::ALL.to_vec();
+            found.retain(|other| other.code() == kind.code());
+            assert_eq!(found, [kind], "{}", kind.as_str());
+        }
+    }
+
+    /// They are stored: a new kind gets a new one, and is written into the table of [`crate::Custody`].
+    #[test]
+    fn codes_never_change() {
+        let codes = [1, 2, 3, 4, 5, 6, 7, 8, 16, 17, 18, 19, 32, 33];
+        assert_eq!(Kind::ALL.map(Kind::code), codes);
+    }
+}

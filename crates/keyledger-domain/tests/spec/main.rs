@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test has nobody to return an error to
 
 mod account;
+mod algorithm;
 mod authority;
 mod bearers;
 mod certificates;

@@ -72,20 +72,20 @@ impl Csr {
         ticket: Option<Ticket>,
     ) -> anyhow::Result<Register> {
         let algorithm = match self.request.key() {
-            PublicKeyKind::P256 => Algorithm::P256,
-            PublicKeyKind::P384 => Algorithm::P384,
-            PublicKeyKind::Ed25519 => Algorithm::Ed25519,
-            PublicKeyKind::Rsa { bits: 2_048 } => Algorithm::Rsa2048,
-            PublicKeyKind::Rsa { bits: 3_072 } => Algorithm::Rsa3072,
-            PublicKeyKind::Rsa { bits: 4_096 } => Algorithm::Rsa4096,
-            other => {
-                let problem =
-                    format!("the request's key is {other:?}, and no such key is registered");
-                return Err(Failure::new(Exit::Rejected, problem)
-                    .remedy("use P-256, P-384, Ed25519 or RSA of 2048, 3072 or 4096 bits")
-                    .into());
-            }
+            PublicKeyKind::P256 => Some(Algorithm::P256),
+            PublicKeyKind::P384 => Some(Algorithm::P384),
+            PublicKeyKind::Ed25519 => Some(Algorithm::Ed25519),
+            PublicKeyKind::Rsa { bits } => Algorithm::ALL
+                .into_iter()
+                .find(|algorithm| algorithm.rsa_bits() == Some(bits)),
+            _ => None,
         };
+        let algorithm = algorithm.ok_or_else(|| {
+            let found = self.request.key();
+            let problem = format!("the request's key is {found:?}, and no such key is registered");
+            Failure::new(Exit::Rejected, problem)
+                .remedy("use P-256, P-384, Ed25519 or RSA of 2048, 3072 or 4096 bits")
+        })?;
         Ok(Register {
             algorithm,
             public_key: STANDARD.encode(self.request.spki()),
