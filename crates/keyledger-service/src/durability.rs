@@ -322,50 +322,63 @@ impl Durability {
     /// deleted, none is made; everything else goes on, revocations above all. What is wrong with the view or the queue of tasks is logged:
     /// the ledger has all that they hold.
     pub(crate) async fn watch_streams(self, shared: Arc<Shared>) {
-        let (mut material_fault, mut beside) = (None, None);
+        let (mut material_fault, mut beside): (Option<String>, Option<String>) = (None, None);
         loop {
             let shut = self.state.read().stream_fault.is_some() || material_fault.is_some();
             tokio::time::sleep(if shut { WHILE_SHUT } else { EVERY }).await;
+            // The ledger first: a server that does not answer for the others must not delay it.
+            self.examine_ledger(&shared).await;
+            let fault = match shared.materials.examine().await {
+                Ok(()) => None,
+                Err(fault @ MaterialError::Setting(_)) => Some(fault.to_string()),
+                // What was found last counts until the bucket answers again. What else is wrong is heard where it is used.
+                Err(
+                    MaterialError::Missing { .. }
+                    | MaterialError::Unavailable(_)
+                    | MaterialError::Full { .. }
+                    | MaterialError::Refused { .. }
+                    | MaterialError::Unread(_),
+                ) => material_fault.clone(),
+            };
+            if material_fault != fault {
+                match &fault {
+                    Some(fault) => {
+                        tracing::error!(%fault, "SEALED KEYS MAY BE LOST; no key is made")
+                    }
+                    None => tracing::info!("the bucket of sealed keys keeps what it holds again"),
+                }
+                material_fault = fault;
+            }
             let fault = views_fault(&shared.nats, &shared.prefix).await;
             if beside != fault {
                 match &fault {
                     Some(fault) => {
                         tracing::error!(%fault, "a stream beside the ledger was changed")
                     }
-                    None => tracing::info!("the streams beside the ledger are as they were made"),
+                    None => tracing::info!("no fault of the streams beside the ledger is seen now"),
                 }
                 beside = fault;
             }
-            let fault = match shared.materials.examine().await {
-                Err(fault @ MaterialError::Setting(_)) => Some(fault.to_string()),
-                // Away for a moment is no wrong setting, and what else is wrong is heard where it is used.
-                Ok(()) | Err(_) => None,
-            };
-            if material_fault != fault {
-                match &fault {
-                    Some(fault) => {
-                        tracing::error!(%fault, "SEALED KEYS ARE BEING LOST; no key is made")
-                    }
-                    None => tracing::info!("the bucket of sealed keys keeps what it holds again"),
+        }
+    }
+
+    /// Looks at the ledger's stream, and shuts or opens the gate.
+    async fn examine_ledger(&self, shared: &Shared) {
+        let fault = match shared.store.examine().await {
+            Ok(()) => None,
+            // Away for a moment is no wrong setting.
+            Err(OpenError::Unreachable(_)) => return,
+            Err(fault) => Some(fault.to_string()),
+        };
+        let mut state = self.state.write();
+        if state.stream_fault != fault {
+            match &fault {
+                Some(fault) => {
+                    tracing::error!(%fault, "THE LEDGER MAY BE LOST; no command is taken")
                 }
-                material_fault = fault;
+                None => tracing::info!("the ledger's stream keeps what it holds again"),
             }
-            let fault = match shared.store.examine().await {
-                Ok(()) => None,
-                // Away for a moment is no wrong setting.
-                Err(OpenError::Unreachable(_)) => continue,
-                Err(fault) => Some(fault.to_string()),
-            };
-            let mut state = self.state.write();
-            if state.stream_fault != fault {
-                match &fault {
-                    Some(fault) => {
-                        tracing::error!(%fault, "THE LEDGER IS BEING LOST; no command is taken")
-                    }
-                    None => tracing::info!("the ledger's stream keeps what it holds again"),
-                }
-                state.stream_fault = fault;
-            }
+            state.stream_fault = fault;
         }
     }
 
