@@ -233,22 +233,27 @@ async fn make(
     config: pull::Config,
     agent: &Name,
 ) -> Result<(), String> {
-    use stream::ConsumerCreateStrictErrorKind as Kind;
+    use stream::{ConsumerCreateStrictErrorKind as Kind, ConsumerErrorKind};
     match tasks.create_consumer_strict(config.clone()).await {
         Ok(_) => return Ok(()),
         Err(error) if error.kind() == Kind::AlreadyExists => {}
         Err(error) => return Err(error.to_string()),
     }
     tracing::warn!(%agent, "somebody changed the settings of its consumer: they are set back");
-    if let Err(error) = tasks.create_consumer(config.clone()).await {
-        tracing::warn!(%error, %agent, "its consumer is made anew: JetStream does not edit it");
-        let consumer = config.durable_name.as_deref().unwrap_or_default();
-        let deleted = tasks.delete_consumer(consumer).await;
-        deleted.map_err(|e| e.to_string())?;
-        let made = tasks.create_consumer(config).await;
-        made.map_err(|e| e.to_string())?;
+    let Err(error) = tasks.create_consumer(config.clone()).await else {
+        return Ok(());
+    };
+    // JetStream refuses what it does not edit. Without an answer, or without a leader, nothing is known: with the consumer would go
+    // what it knows of the tasks that were given out.
+    if !matches!(error.kind(), ConsumerErrorKind::JetStream(e) if e.code() != 503) {
+        return Err(error.to_string());
     }
-    Ok(())
+    tracing::warn!(%error, %agent, "its consumer is made anew: JetStream does not edit it");
+    let consumer = config.durable_name.as_deref().unwrap_or_default();
+    let deleted = tasks.delete_consumer(consumer).await;
+    deleted.map_err(|e| e.to_string())?;
+    let made = tasks.create_consumer(config).await;
+    made.map(|_| ()).map_err(|e| e.to_string())
 }
 
 /// Puts a token's open task into its agent's queue: the stored event, as it is stored.
