@@ -20,13 +20,14 @@ const FREE: [&str; 5] = [
     "placement",
 ];
 /// Settings that `nats stream edit` does not set back: nats-server takes these changes, but not their opposites.
-const LASTING: [&str; 10] = [
+const LASTING: [&str; 11] = [
     "allow_msg_counter",
     "allow_msg_schedules",
     "allow_msg_ttl",
     "deny_delete",
     "deny_purge",
     "first_seq",
+    "max_consumers",
     "persist_mode",
     "retention",
     "sealed",
@@ -412,5 +413,7 @@ mod tests {
         assert!(deny.contains("nats stream edit"), "{deny}");
         let ttl = remedy(|c| c.allow_message_ttl = true);
         assert!(ttl.contains("nats stream restore"), "{ttl}");
+        let consumers = remedy(|c| c.max_consumers = 1);
+        assert!(consumers.contains("nats stream restore"), "{consumers}");
     }
 }
