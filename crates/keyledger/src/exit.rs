@@ -247,6 +247,22 @@ mod tests {
     }
 
     #[test]
+    fn programs_are_told_the_refusal_also_where_a_command_has_a_remedy_of_its_own() {
+        let own = Failure::new(Exit::Rejected, "nothing was issued").remedy("look at the users");
+        let error = refused("name_taken", 409)
+            .context(own)
+            .context("issuing user x");
+        assert_eq!(code(&error), Exit::Rejected);
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        report(&error, true, &mut out, &mut err);
+        let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(json["reason"], "name_taken");
+        let said = String::from_utf8(err).unwrap();
+        assert!(said.contains("nothing was issued: "), "{said}");
+        assert!(said.contains(" help: look at the users\n"), "{said}");
+    }
+
+    #[test]
     fn a_reader_that_has_enough_is_no_error() {
         let gone = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
         let mut err = Vec::new();

@@ -14,7 +14,7 @@ use keyledger_wire::{Acknowledgement, CommandError, Sealed, creds::Holder};
 use crate::{
     args::{self, Why},
     cli::{openpgp::files, send},
-    exit::{Exit, Failure, refusal},
+    exit::{Exit, Failure, is_refused_for, refusal},
     output::Output,
     session::Session,
     when::{self, Period},
@@ -166,17 +166,16 @@ fn unanswered(error: anyhow::Error, name: &Name, account: &Name) -> anyhow::Erro
 
 /// The name is taken: perhaps by a run of this very command that was cut off, whose user nobody has the creds of.
 fn cut_off(error: anyhow::Error, name: &Name, account: &Name) -> anyhow::Error {
-    match refusal(&error) {
-        Some(refusal) if refusal.reason == "name_taken" => {
-            Failure::new(Exit::Rejected, format!("{error:#}"))
-                .remedy(format!(
-                    "choose another name; if it was a run of this command that was cut off (`keyledger user list --account {account}` says \
-                     when), nobody has its creds: `keyledger user revoke {name} --reason 'creds lost'` as well"
-                ))
-                .into()
-        }
-        _ => error,
+    if !is_refused_for(&error, "name_taken") {
+        return error;
     }
+    // The refusal stays below it: programs are told its reason.
+    error.context(
+        Failure::new(Exit::Rejected, "nothing was issued").remedy(format!(
+            "choose another name; if a run of this command was cut off before (`keyledger user list --account {account}` says when), nobody \
+             has those creds: revoke them with `keyledger user revoke {name} --reason 'creds lost'`"
+        )),
+    )
 }
 
 /// An organisation that was made before roles had accounts of their own has no such one.
