@@ -285,7 +285,7 @@ impl Rejection {
         (
             "payload_too_large",
             413,
-            "send at most 65,536 bytes, as an agent 114,688",
+            "send at most 65,536 bytes; an agent's report may have 114,688",
         ),
         (
             "bad_name",
