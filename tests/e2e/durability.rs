@@ -106,12 +106,13 @@ async fn refused_for(admin: &Admin, what: &str, expected: &str) {
     let looked = tokio::time::timeout(Duration::from_secs(90), async {
         loop {
             let nats = admin.client.nats();
-            let reply = send_raw(nats, SUBJECT, Default::default(), GENERATE).await;
-            let reply = reply.unwrap_or_default();
-            let message = reply["message"].as_str().unwrap_or_default();
-            let refused = reply["reason"] == "not_durable";
-            if refused != expected.is_empty() && message.contains(expected) {
-                return;
+            // No answer says nothing.
+            if let Ok(reply) = send_raw(nats, SUBJECT, Default::default(), GENERATE).await {
+                let message = reply["message"].as_str().unwrap_or_default();
+                let refused = reply["reason"] == "not_durable";
+                if refused != expected.is_empty() && message.contains(expected) {
+                    return;
+                }
             }
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
@@ -169,20 +170,20 @@ async fn no_key_is_made_while_the_buckets_settings_delete_sealed_keys() {
     let mut aged = whole.clone();
     aged.max_age = Duration::from_secs(100 * 86_400);
     setup.update_stream(&aged).await.unwrap();
+    let said = "stream KV_KEYS_MATERIAL has max_age = 8640000s";
     let mut tries = 0;
     let refused = tokio::time::timeout(Duration::from_secs(90), async {
         loop {
             tries += 1;
             let name = format!("key-{tries}");
             match admin.send("key.generate", &name, body.clone()).await {
-                Ok(_) => tokio::time::sleep(Duration::from_millis(300)).await,
-                Err(refused) => return refused,
+                Err(refused) if refused.to_string().contains(said) => return,
+                // Not seen yet, or a busy machine.
+                Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
             }
         }
     });
-    let refused = refused.await.expect("the setting is seen");
-    let said = "stream KV_KEYS_MATERIAL has max_age = 8640000s";
-    assert!(refused.to_string().contains(said), "{refused}");
+    refused.await.expect("the setting is seen");
     let status = admin.ask("status", json!({})).await;
     let fault = status["stream_fault"].as_str().unwrap_or_default();
     assert!(fault.contains(said), "{status}");
@@ -225,12 +226,19 @@ async fn a_changed_queue_of_tasks_is_said_and_nothing_is_refused() {
     let tasks = setup.get_stream(&stream).await.unwrap();
     let mut tasks = tasks.cached_info().config.clone();
     let fault = async || admin.ask("status", json!({})).await["stream_fault"].clone();
-    assert!(fault().await.is_null());
+    eventually("all is as it was made", || async {
+        fault().await.is_null()
+    })
+    .await;
     tasks.max_age = Duration::from_secs(3_600);
     setup.update_stream(&tasks).await.unwrap();
-    let said = fault().await;
-    let said = said.as_str().unwrap_or_default();
-    assert!(said.contains("KEYS_TASKS has max_age = 3600s"), "{said}");
+    // On a busy machine a look may end without an answer.
+    eventually("the change is said", || async {
+        let said = fault().await;
+        let said = said.as_str().unwrap_or_default();
+        said.contains("KEYS_TASKS has max_age = 3600s")
+    })
+    .await;
     refused_for(&admin, "commands are taken", "").await;
     service.stop().await;
 }

@@ -422,7 +422,7 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap())
 }
 
-/// Tries until it is true, for at most ten seconds.
+/// Tries until it is true, for at most [`PATIENCE`].
 pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, is_true: impl FnMut() -> F) {
     eventually_within(PATIENCE, what, is_true).await;
 }

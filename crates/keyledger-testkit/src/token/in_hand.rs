@@ -41,7 +41,7 @@ impl Token {
     ///
     /// # Panics
     ///
-    /// If pcscd does not see it within 20 s, like all of these if the stack is gone.
+    /// If pcscd does not see it within [`PATIENCE`](crate::PATIENCE), like all of these if the stack is gone.
     pub fn insert(&self) {
         self.done(Action::Insert);
     }
