@@ -250,6 +250,12 @@ async fn an_answer_is_no_command_wherever_an_agent_wants_it() {
         stream.info().await.unwrap().state.consumer_count == 2
     })
     .await;
+    // The service writes its reserve beside what it serves.
+    eventually("the reserve is there", || async {
+        let status = admin.ask("status", json!({})).await;
+        status["reserve"][0] == status["reserve"][1] && status["reserve"][1] != json!(0)
+    })
+    .await;
     world.settled(&admin).await;
     let task = honest.task().await;
     let before = seen().await;

@@ -113,22 +113,10 @@ pub fn write_secret_file(path: &Path, bytes: &[u8]) -> Result<(), SecretFileErro
 ///
 /// # Errors
 ///
-/// [`SecretFileError::Missing`] if the directory does not exist; [`SecretFileError::Io`] otherwise.
+/// [`SecretFileError::Missing`] if the directory does not exist; [`SecretFileError::NotAFile`] if something else than a file is there, a
+/// link too; [`SecretFileError::Io`] otherwise.
 pub fn replace_secret_file(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let fresh = path.with_file_name(name);
-    // An earlier replacement that was killed may have left its file, which nobody needs: the old one is whole.
-    match fs::remove_file(&fresh) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(SecretFileError::of(&fresh, error));
-        }
-        _ => {}
-    }
-    write_secret_file(&fresh, bytes)?;
-    fs::rename(&fresh, path)
-        .and_then(|()| sync_directory_of(path))
-        .map_err(|source| SecretFileError::of(path, source))
+    write_output(path, bytes, Readers::Owner, Existing::Replaced)
 }
 
 /// Reads a file that only its owner can read.

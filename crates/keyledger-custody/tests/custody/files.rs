@@ -41,10 +41,16 @@ fn a_secret_file_is_replaced_whole() {
     replace_secret_file(&path, b"two").unwrap();
     assert_eq!(mode_of(&path), 0o600);
     assert_eq!(read_secret_file(&path).unwrap().expose(), b"two");
-    // Another replacement was killed before it was done.
-    put(&directory.path().join("secret.new"), b"th", 0o600);
-    replace_secret_file(&path, b"three").unwrap();
-    assert_eq!(read_secret_file(&path).unwrap().expose(), b"three");
+    // Others at the same time: it is one of them that is there, whole.
+    let several: Vec<_> = (0..8u8)
+        .map(|n| {
+            let path = path.clone();
+            std::thread::spawn(move || replace_secret_file(&path, &[n; 4_096]).unwrap())
+        })
+        .collect();
+    several.into_iter().for_each(|one| one.join().unwrap());
+    let read = read_secret_file(&path).unwrap();
+    assert_eq!(read.expose(), [read.expose()[0]; 4_096]);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 

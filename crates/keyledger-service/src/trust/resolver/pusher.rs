@@ -233,33 +233,36 @@ impl Pusher {
         self.push(name, true).await.map(|_| ())
     }
 
-    /// Compares every account on every server. False if it is worth trying again soon.
+    /// Compares every account on every server. False if that did not come about: it is worth trying again soon.
     pub(super) async fn compare_all(self: &Arc<Self>) -> bool {
         if let Err(said) = self.servers.find().await {
             tracing::warn!(%said, "accounts were not compared");
             return false;
         }
         let compare = |name: Name| async move {
-            let compared = self.compare(&name).await;
-            if let Err(said) = &compared {
-                tracing::warn!(account = %name, %said, "the account was not compared; trying on");
-            }
-            compared.is_ok()
+            self.compare(&name).await.unwrap_or_else(|said| {
+                tracing::error!(account = %name, %said, "the account was not compared; trying on");
+                false
+            })
         };
         let compared = stream::iter(self.names())
             .map(compare)
             .buffer_unordered(COMPARE_AT_ONCE);
         // All of them, also after one that failed.
-        compared
+        let all = compared
             .fold(true, |all, good| async move { all && good })
-            .await
+            .await;
+        if !all {
+            tracing::warn!("not every server said what it holds of every account; asking again");
+        }
+        all
     }
 
-    /// Compares one account on every server, and pushes it again where it differs.
-    async fn compare(self: &Arc<Self>, name: &Name) -> Result<(), String> {
+    /// Compares one account on every server, and pushes it again where it differs. False if some server did not say what it holds.
+    async fn compare(self: &Arc<Self>, name: &Name) -> Result<bool, String> {
         let turn = self.turn(name);
         let Some(newest) = self.newest(name, &mut *turn.lock().await).await? else {
-            return Ok(());
+            return Ok(true);
         };
         let confirmed = newest.account.confirmed == Some(newest.account.issued_at);
         let (found, what) = match self.held(&newest).await? {
@@ -268,22 +271,22 @@ impl Pusher {
                 if !confirmed {
                     self.report_confirmed(name, &newest.account).await;
                 }
-                return Ok(());
+                return Ok(true);
             }
-            Held::Unknown => return Err("some servers do not answer".to_owned()),
-            Held::Newer(_) => return self.settle(name).await,
+            Held::Unknown => return Ok(false),
+            Held::Newer(_) => return self.settle(name).await.map(|()| true),
             Held::Lost => (None, "none: a server lost it"),
             Held::Other(found) => (found, "another JWT than the ledger's"),
         };
         let Some(newest) = self.push(name, true).await? else {
-            return Ok(());
+            return Ok(true);
         };
         if confirmed {
             self.drifted(name, found, what).await;
         } else {
             self.confirm(name, newest).await;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// A server holds a newer JWT of this operator's than the ledger of this instance. It is another instance's, unless it
