@@ -8,6 +8,8 @@ use keyledger_service::{
     store::{JetStreamStore, OpenError},
     trust::{SetupError, setup},
 };
+use keyledger_testkit::Nats;
+use keyledger_wire::creds::Holder;
 use serde_json::json;
 
 use crate::world::{Admin, World, organisation};
@@ -145,6 +147,67 @@ async fn a_ledger_without_genesis_is_not_served() {
     world.serve().await.stop().await;
 }
 
+/// What nats-server does not set back is mended as the refusal says, with the creds of the setup and the plain `nats`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_is_restored_with_the_setting_put_right() {
+    let world = World::new().await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let body = json!({"algorithm": "ed25519", "activate": true});
+    admin.send("key.generate", "before", body).await.unwrap();
+    service.stop().await;
+
+    let creds = world.organisation.creds("setup");
+    let context = jetstream::new(world.connect(&creds).await);
+    let stream = context.get_stream("KV_KEYS_MATERIAL").await.unwrap();
+    let messages = stream.cached_info().state.messages;
+    let mut spoilt = stream.cached_info().config.clone();
+    spoilt.deny_delete = true;
+    context.update_stream(&spoilt).await.unwrap();
+    let said = refused(world.options()).await.to_string();
+    let restore = "stream restore BACKUP --config FILE";
+    assert!(
+        said.contains("KV_KEYS_MATERIAL has deny_delete = true") && said.contains(restore),
+        "{said}"
+    );
+
+    let text = std::fs::read_to_string(&creds).unwrap();
+    let inbox = Holder::of(&text).unwrap().inbox();
+    let url = world.server.url();
+    let nats = Nats::new();
+    let creds = creds.display().to_string();
+    let fields = [
+        ("url", &*url),
+        ("creds", &*creds),
+        ("inbox_prefix", &*inbox),
+    ];
+    nats.add_context_with("setup", fields);
+    let run = async |arguments: &[&str]| {
+        let arguments = [&["--context", "setup"][..], arguments].concat();
+        nats.run(arguments).await.expect_success()
+    };
+    let (backup, file) = (world.path("backup"), world.path("put-right.json"));
+    let (to, config) = (backup.to_str().unwrap(), file.to_str().unwrap());
+    run(&["stream", "backup", "KV_KEYS_MATERIAL", to]).await;
+    let kept = std::fs::read(backup.join("backup.json")).unwrap();
+    let mut kept: serde_json::Value = serde_json::from_slice(&kept).unwrap();
+    assert_eq!(kept["config"]["deny_delete"], true, "{kept}");
+    kept["config"]["deny_delete"] = false.into();
+    std::fs::write(&file, kept.to_string()).unwrap();
+    run(&["pub", "$JS.SNAPSHOT.RESTORE.TRY", "x"]).await;
+    run(&["stream", "rm", "KV_KEYS_MATERIAL", "--force"]).await;
+    run(&["stream", "restore", to, "--config", config]).await;
+
+    let stream = context.get_stream("KV_KEYS_MATERIAL").await.unwrap();
+    assert_eq!(stream.cached_info().state.messages, messages);
+    let service = world.serve().await;
+    // It opened what was sealed before: the ledger's own signing key, with which this is signed.
+    let rotated = admin.send("key.rotate", "before", json!({})).await;
+    rotated.unwrap();
+    world.verify(&admin).await;
+    service.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_with_other_settings_is_refused_by_name() {
     let world = World::new().await;
@@ -187,7 +250,10 @@ async fn a_stream_with_other_settings_is_refused_by_name() {
             matches!(error, StartError::Stream(OpenError::Setting { setting: ref found, .. }) if found == setting),
             "{setting}: {error}"
         );
-        assert!(error.to_string().contains("nats stream edit"), "{error}");
+        assert!(
+            error.to_string().contains("stream edit KEYS_EVENTS`"),
+            "{error}"
+        );
         context.update_stream(good.clone()).await.unwrap();
     }
     world.serve().await.stop().await;

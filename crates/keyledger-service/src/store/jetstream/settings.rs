@@ -175,26 +175,34 @@ fn said(setting: &str, value: &serde_json::Value) -> String {
     }
 }
 
+/// How the `nats` CLI becomes the user of the setup. The creds alone are not enough: nats-server lets a user listen on its own
+/// inboxes only, and the context names them.
+const AS_SETUP: &str =
+    "`keyledger contexts --dir DIR --creds DIR/creds/setup.creds --out setup.json` once";
+
 /// What puts a setting right. `is_wanted` where the stream was made with it.
 fn remedy(stream: &str, setting: &str, is_wanted: bool) -> String {
     match setting {
         // With S2, nats-server 2.15.1 damages a replicated stream within a few kill -9 of its leader.
         "compression" => format!(
-            "`nats --creds DIR/creds/setup.creds stream edit {stream} --compression none --force`, then restart each nats-server in order, \
-             one after another: a server compresses on until it is restarted"
+            "{AS_SETUP}; `nats --context ./setup.json stream edit {stream} --compression none --force`, then restart each nats-server in \
+             order, one after another: a server compresses on until it is restarted"
         ),
         // A denial that is missing can be set again.
         "deny_delete" | "deny_purge" if is_wanted => edit(stream),
         lasting if LASTING.contains(&lasting) => format!(
-            "nats-server does not take this back; stop the service, and with the setup creds `nats stream backup {stream} DIR`, \
-             `nats stream rm {stream}`, and `nats stream restore DIR --config FILE` with the setting put right in FILE"
+            "nats-server does not take this back. Stop the service; {AS_SETUP}; `nats --context ./setup.json stream backup {stream} BACKUP`, \
+             and keep BACKUP; copy its backup.json to FILE, and put the setting right there. Try both in another nats-server: \
+             `nats --server URL stream restore BACKUP --config FILE --replicas 1`. Setup creds of an organisation that an earlier version \
+             made may not restore: go on only if `nats --context ./setup.json pub '$JS.SNAPSHOT.RESTORE.TRY' x` is not refused. Then \
+             `nats --context ./setup.json stream rm {stream}`, and `nats --context ./setup.json stream restore BACKUP --config FILE`"
         ),
         _ => edit(stream),
     }
 }
 
 fn edit(stream: &str) -> String {
-    format!("set it back by `nats stream edit {stream}` with the setup creds")
+    format!("{AS_SETUP}; set it back by `nats --context ./setup.json stream edit {stream}`")
 }
 
 #[cfg(test)]
@@ -408,12 +416,13 @@ mod tests {
     fn the_remedy_is_one_that_nats_server_takes() {
         let remedy = |spoil: fn(&mut Config)| fault(spoil).unwrap().1;
         let age = remedy(|c| c.max_age = Duration::from_secs(60));
-        assert!(age.contains("`nats stream edit KEYS_EVENTS`"), "{age}");
+        assert!(age.contains("stream edit KEYS_EVENTS`"), "{age}");
+        assert!(age.contains("--creds DIR/creds/setup.creds"), "{age}");
         let deny = remedy(|c| c.deny_purge = false);
-        assert!(deny.contains("nats stream edit"), "{deny}");
+        assert!(deny.contains("stream edit KEYS_EVENTS`"), "{deny}");
         let ttl = remedy(|c| c.allow_message_ttl = true);
-        assert!(ttl.contains("nats stream restore"), "{ttl}");
+        assert!(ttl.contains("stream restore BACKUP"), "{ttl}");
         let consumers = remedy(|c| c.max_consumers = 1);
-        assert!(consumers.contains("nats stream restore"), "{consumers}");
+        assert!(consumers.contains("stream restore BACKUP"), "{consumers}");
     }
 }

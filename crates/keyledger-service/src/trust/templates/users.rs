@@ -85,6 +85,8 @@ pub fn setup_grants(prefix: &Prefix, user: &str) -> Grants {
         Prefix::bucket_entry(&prefix.material_bucket(), ">"),
         Prefix::bucket_entry(&prefix.inventory_bucket(), ">"),
         "$JS.API.>".to_owned(),
+        // Parts of a backup and of what is restored from it: what nats-server does not set back is mended so.
+        "$JS.SNAPSHOT.>".to_owned(),
         format!("{}.>", prefix.imported_api()),
     ];
     Grants {
