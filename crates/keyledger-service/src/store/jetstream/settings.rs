@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use async_nats::jetstream;
+use async_nats::jetstream::{self, stream::StorageType};
 use keyledger_wire::Prefix;
 
 use super::JetStreamStore;
@@ -86,7 +86,7 @@ impl JetStreamStore {
             name: prefix.events_stream(),
             description: Some("The ledger: never deleted, never changed".to_owned()),
             subjects: vec![prefix.events()],
-            storage: jetstream::stream::StorageType::File,
+            storage: StorageType::File,
             num_replicas: replicas,
             deny_delete: true,
             deny_purge: true,
@@ -134,7 +134,11 @@ pub(crate) fn check(
         setting: setting.clone(),
         found: said(&is),
         needed: said(&needed),
-        remedy: remedy(&found.name, setting, needed.contains_key(setting)),
+        remedy: match made.storage {
+            // Only the inventory bucket, in an account whose JetStream no creds of the organisation may edit.
+            StorageType::Memory => VIEW.to_owned(),
+            StorageType::File => remedy(&found.name, setting, needed.contains_key(setting)),
+        },
     })
 }
 
@@ -175,6 +179,10 @@ fn said(setting: &str, value: &serde_json::Value) -> String {
     }
 }
 
+/// What puts a setting of a view in memory right.
+const VIEW: &str = "it is only a view, in memory: stop nats-server, in a cluster all servers before the first is started again, \
+     and it is made anew";
+
 /// How the `nats` CLI becomes the user of the setup. The creds alone are not enough: nats-server lets a user listen on its own
 /// inboxes only, and the context names them.
 const AS_SETUP: &str =
@@ -210,7 +218,7 @@ mod tests {
     use super::*;
     use jetstream::stream::{
         Compression, Config, ConsumerLimits, DiscardPolicy, PersistenceMode, Placement, Republish,
-        RetentionPolicy, Source, StorageType, SubjectTransform,
+        RetentionPolicy, Source, SubjectTransform,
     };
 
     fn made() -> Config {
@@ -410,6 +418,21 @@ mod tests {
             c.sources = Some(Vec::new());
         };
         assert_eq!(fault(same), None);
+    }
+
+    #[test]
+    fn a_view_in_memory_is_not_edited() {
+        let made = Config {
+            storage: StorageType::Memory,
+            ..made()
+        };
+        let found = Config {
+            max_age: Duration::from_secs(60),
+            ..made.clone()
+        };
+        let said = check(&found, &made).unwrap_err().to_string();
+        assert!(said.contains("in a cluster all servers"), "{said}");
+        assert!(!said.contains("setup.creds"), "{said}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a service says of itself, judged.
 
 use keyledger_wire::{
-    SERVICE_VERSION,
+    Prefix, SERVICE_VERSION,
     query::{
         OPEN_BATCHES, ROOM_FAIL_PERCENT, ROOM_WARN_PERCENT, Room, ServerStatus, ServiceStatus,
         Severity, StatusFinding,
@@ -57,6 +57,10 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
     });
     findings.push(match &status.stream_fault {
         None => Finding::ok("stream", "every setting keeps history as it is"),
+        Some(said) if is_beside_the_ledger(status, said) => {
+            let remedy = "the message says what to do; commands are taken meanwhile: the ledger has all that it holds";
+            Finding::warn("stream", said, remedy)
+        }
         Some(said) => {
             let remedy = "the message says what to set; export the ledger first";
             Finding::fail("stream", said, remedy)
@@ -95,6 +99,17 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
         findings.push(Finding::ok("token signatures", found));
     }
     findings
+}
+
+/// True of a fault of the queue of tasks or of the inventory bucket.
+fn is_beside_the_ledger(status: &ServiceStatus, fault: &str) -> bool {
+    let Ok(prefix) = status.prefix.parse::<Prefix>() else {
+        return false;
+    };
+    let inventory = Prefix::bucket_stream(&prefix.inventory_bucket());
+    [prefix.tasks_stream(), inventory]
+        .iter()
+        .any(|stream| fault.starts_with(&format!("stream {stream} has ")))
 }
 
 fn inventory(status: &ServiceStatus) -> Finding {
@@ -336,6 +351,25 @@ mod tests {
     fn a_healthy_service_is_all_ok() {
         assert!(all(&status()).iter().all(|f| f.level == Level::Ok));
         crate::golden::assert("doctor-ok.txt", printed(&status()).as_bytes());
+    }
+
+    #[test]
+    fn a_changed_view_is_no_failure_of_the_ledger() {
+        let mut changed = status();
+        for stream in ["KEYS_TASKS", "KV_KEYS_INVENTORY"] {
+            changed.stream_fault = Some(format!("stream {stream} has max_age = 60s"));
+            let said = printed(&changed);
+            assert!(
+                said.contains(&format!("warn  stream: stream {stream} has")),
+                "{said}"
+            );
+            assert!(!said.contains("export the ledger"), "{said}");
+        }
+        for stream in ["KEYS_EVENTS", "KV_KEYS_MATERIAL"] {
+            changed.stream_fault = Some(format!("stream {stream} has max_age = 60s"));
+            let said = printed(&changed);
+            assert!(said.contains("fail  stream: "), "{said}");
+        }
     }
 
     #[test]
