@@ -410,7 +410,7 @@ mod tests {
             said: "no space left on device".to_owned(),
         }];
         let said = printed(&full);
-        let line = "FAIL  JetStream writes a: fail, and none is answered: KEYS_EVENTS: no space left on device\n";
+        let line = "fail  JetStream writes a: fail, and none is answered: KEYS_EVENTS: no space left on device\n";
         assert!(said.contains(line), "{said}");
     }
 
