@@ -318,7 +318,9 @@ impl Admin {
     }
 
     pub(crate) async fn ask(&self, tail: &str, question: Value) -> Value {
-        self.client.query(tail, &question).await.unwrap()
+        // On a busy machine a question may wait for its turn for longer than a client waits by itself.
+        let client = self.client.clone().with_timeout(PATIENCE);
+        client.query(tail, &question).await.unwrap()
     }
 
     /// The signed head of the ledger.
