@@ -68,8 +68,9 @@ const MAX_WATCHERS: i32 = 1_024;
 /// How long a watcher may be away until its consumer goes.
 const WATCHER_GONE: Duration = Duration::from_secs(3_600);
 
-/// How long a cluster that was just started may take until JetStream works for an account.
-const WORKS_WITHIN: Duration = Duration::from_secs(20);
+/// How long a cluster that was just started may take until JetStream works for an account. Whoever was asked and lost its lead
+/// meanwhile does not answer.
+const WORKS_WITHIN: Duration = Duration::from_secs(30);
 /// The pause between two tries.
 const PAUSE: Duration = Duration::from_millis(200);
 /// JetStream's code for too few servers to place a stream on: also of a cluster that is not complete yet.
@@ -87,6 +88,9 @@ pub(super) async fn is_there(
         match error.kind() {
             GetStreamErrorKind::JetStream(e) if e.code() == 404 => return Ok(false),
             GetStreamErrorKind::JetStream(e) if comes_yet(&e) && begin.elapsed() < WORKS_WITHIN => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            GetStreamErrorKind::Request if begin.elapsed() < WORKS_WITHIN => {
                 tokio::time::sleep(PAUSE).await;
             }
             _ => {
@@ -121,6 +125,10 @@ pub(super) async fn make(
             CreateStreamErrorKind::JetStream(e)
                 if comes_yet(&e) && begin.elapsed() < WORKS_WITHIN =>
             {
+                tokio::time::sleep(PAUSE).await;
+            }
+            // Made or not: the same once more is the same stream.
+            CreateStreamErrorKind::TimedOut if begin.elapsed() < WORKS_WITHIN => {
                 tokio::time::sleep(PAUSE).await;
             }
             _ => {
