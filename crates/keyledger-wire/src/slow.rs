@@ -1,4 +1,4 @@
-//! Messages that are dropped because they come faster than they are read: told by their number, not one by one.
+//! Messages that are dropped because they come faster than they are read: their number is reported, not each one.
 
 use std::{
     sync::{
@@ -8,15 +8,15 @@ use std::{
     time::Duration,
 };
 
-/// How long they are counted until it is told.
+/// How long they are counted before their number is reported.
 const COUNTED: Duration = Duration::from_secs(1);
 
-/// Counts the dropped messages of a connection: async-nats says each as an event of its own, thousands a second in a flood.
+/// Counts the dropped messages of a connection: async-nats reports each as an event of its own, thousands a second in a flood.
 #[derive(Debug, Clone, Default)]
 pub struct Dropped(Arc<AtomicU64>);
 
 impl Dropped {
-    /// One more was dropped. The first has `tell` called a second later with the number of all until then; each is told once.
+    /// Counts one more. After the first, `tell` is called a second later with the number of all until then; each is counted once.
     ///
     /// Call it where a Tokio runtime runs.
     pub fn one_more(&self, tell: impl FnOnce(u64) + Send + 'static) {

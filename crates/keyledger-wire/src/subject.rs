@@ -12,7 +12,7 @@ pub const AGENTS_ACCOUNT: &str = "agents";
 
 /// The name of the micro service: `nats micro info keyledger`.
 pub const SERVICE_NAME: &str = "keyledger";
-/// The name of the micro service that takes the commands that take trust away: `nats micro info keyledger-revocations`.
+/// The name of the micro service for commands that take trust away: `nats micro info keyledger-revocations`.
 pub const REVOCATIONS_NAME: &str = "keyledger-revocations";
 /// The version of both.
 pub const SERVICE_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -118,7 +118,7 @@ impl Servers {
         Err("the subscription has ended".to_owned())
     }
 
-    /// Says that a server came. Whoever is told looks at all of them: full is as good.
+    /// Reports that a server came. A full channel is as good as a message: its reader looks at all servers.
     fn tell(&self, is_new: bool) {
         if is_new {
             tracing::info!("a server is there that was not");
