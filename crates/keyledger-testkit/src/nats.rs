@@ -1,6 +1,5 @@
 //! The real `nats` CLI, away from the user's home.
 
-use crate::process::PATIENCE;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +7,7 @@ use std::process::Command;
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
-use crate::process::{Process, Run, run};
+use crate::process::{PATIENCE, Process, Run, run};
 use crate::tools;
 
 /// The `nats` CLI with a home directory of its own and contexts in it.

@@ -1,6 +1,5 @@
 //! The control socket of a stack: who tests says what happens to the tokens, and asks for the truth.
 
-use crate::process::PATIENCE;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -8,6 +7,7 @@ use std::sync::Arc;
 
 use super::virtual_token::VirtualToken;
 use super::wire::{Action, Reply, Request};
+use crate::process::PATIENCE;
 
 /// Answers on `listener` as long as the process lives.
 pub(crate) fn serve(listener: &UnixListener, tokens: &Arc<[VirtualToken]>) -> io::Result<()> {

@@ -4,11 +4,10 @@
 //! their own, stacks don't meet each other, nor the pcscd and the YubiKeys of the machine. A unix socket is reached by
 //! its path from every network namespace, so clients stay outside and find it by `PCSCLITE_CSOCK_NAME`.
 
-use crate::process::PATIENCE;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::DirBuilderExt as _;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -23,6 +22,7 @@ use super::device::{Device, Firmware};
 use super::openpgp;
 use super::piv::{self, Authority};
 use super::virtual_token::VirtualToken;
+use crate::process::{PATIENCE, POLL};
 
 /// pcscd's limit for the whole system.
 pub const MOST_TOKENS: usize = 16;
@@ -199,6 +199,16 @@ pub fn run(wanted: &Wanted) -> anyhow::Result<()> {
                 );
             }
         }
+    }
+    // It looks into its readers before it listens to clients.
+    let deadline = Instant::now() + PATIENCE;
+    while UnixStream::connect(places.pcscd_socket()).is_err() {
+        ensure!(
+            Instant::now() < deadline,
+            "pcscd does not listen: {}",
+            places.pcscd_log().display()
+        );
+        std::thread::sleep(POLL);
     }
     let socket = places.control_socket();
     if socket.exists() {
