@@ -19,7 +19,7 @@ use keyledger_domain::{
 };
 use keyledger_wire::Prefix;
 
-use self::streams::{is_there, make, tasks_config};
+use self::streams::{PAUSE, WORKS_WITHIN, is_there, make, tasks_config};
 pub(crate) use self::streams::{material_config, views_fault};
 pub use self::{
     error::{SetupError, SetupReport},
@@ -101,12 +101,21 @@ async fn set_up(
     }
     // Material before the events that name it; never again after them: what was destroyed stays destroyed.
     report.uploaded = upload(client, organisation, &prefix).await?;
-    match store.append(appends(&genesis, &prefix), None).await {
-        Ok(_) => report.genesis_events = genesis.len(),
-        // Another setup was faster, or the answer was lost.
-        Err(AppendError::Conflict | AppendError::Unacknowledged(_))
-            if is_written(&store, &prefix, &genesis).await? => {}
-        Err(error) => return Err(error.into()),
+    let begin = Instant::now();
+    loop {
+        match store.append(appends(&genesis, &prefix), None).await {
+            Ok(_) => report.genesis_events = genesis.len(),
+            // Another setup was faster, or the answer was lost.
+            Err(AppendError::Conflict | AppendError::Unacknowledged(_))
+                if is_written(&store, &prefix, &genesis).await? => {}
+            // The stream may have lost its leader meanwhile. Written twice is refused.
+            Err(AppendError::Unacknowledged(_)) if begin.elapsed() < WORKS_WITHIN => {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        break;
     }
     mark(&marker, organisation)?;
     Ok(report)

@@ -70,9 +70,9 @@ const WATCHER_GONE: Duration = Duration::from_secs(3_600);
 
 /// How long a cluster that was just started may take until JetStream works for an account. Whoever was asked and lost its lead
 /// meanwhile does not answer.
-const WORKS_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const WORKS_WITHIN: Duration = Duration::from_secs(30);
 /// The pause between two tries.
-const PAUSE: Duration = Duration::from_millis(200);
+pub(super) const PAUSE: Duration = Duration::from_millis(200);
 /// JetStream's code for too few servers to place a stream on: also of a cluster that is not complete yet.
 const NO_SUITABLE_PEERS: u64 = 10_005;
 
