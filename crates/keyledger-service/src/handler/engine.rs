@@ -13,7 +13,10 @@ use keyledger_domain::{
     name::{Aggregate, HistoryId},
     verify::Gate,
 };
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::MissedTickBehavior,
+};
 use uuid::Uuid;
 
 use super::{
@@ -33,7 +36,7 @@ pub(super) const MAX_WAITING: usize = 8_192;
 /// How long a command is tried before its sender is told that the store does not answer: less than a client waits for an answer,
 /// the last try and the question to the servers included, so that the reason is heard. Under the same id it is tried on.
 const PATIENCE: Duration = Duration::from_millis(3_500);
-/// The pause before the store is asked again for where it stands.
+/// The pause before the store is asked again for where it stands, and between two looks at who has waited too long.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// How often a part of the reserve is freed for one command: somebody else may have taken the room.
@@ -179,7 +182,7 @@ pub(super) struct Engine {
     pub(super) behind: Option<u64>,
     /// The question to the store how far it has come.
     asking: Option<BoxFuture<'static, Asked>>,
-    /// Why nothing was stored, since something was.
+    /// Why the last append was not stored; nothing once one was.
     trouble: Option<String>,
     /// Judges what other instances wrote.
     gate: Gate,
@@ -237,6 +240,9 @@ impl Engine {
         mut inbox: mpsc::Receiver<Work>,
         mut tail: mpsc::Receiver<Tailed>,
     ) {
+        // Not a pause that begins anew with each command that comes: while many come it would never end.
+        let mut looks = tokio::time::interval(PAUSE);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             // Looked at once: what comes over a connection that is lost meanwhile is held back where it is taken.
             let takes_events = self.takes_events();
@@ -271,8 +277,7 @@ impl Engine {
                             *self.live.ledger.write() = ledger;
                         }
                     }
-                () = tokio::time::sleep(PAUSE),
-                    if (!takes_events || self.trouble.is_some()) && !self.waiting.is_empty() =>
+                _ = looks.tick(), if (!takes_events || self.trouble.is_some()) && !self.waiting.is_empty() =>
                 {
                     let why = self.trouble.clone().filter(|_| takes_events);
                     self.expire(&why.unwrap_or_else(|| self.proof.why()));

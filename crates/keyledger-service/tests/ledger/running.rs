@@ -124,6 +124,70 @@ impl Disturbed for Mute {
     }
 }
 
+/// A store that loses its leader: it takes nothing then, and does not say where it stands.
+#[derive(Clone)]
+struct Leaderless {
+    inner: MemoryStore,
+    is_lost: Arc<AtomicBool>,
+}
+
+impl Disturbed for Leaderless {
+    fn inner(&self) -> &MemoryStore {
+        &self.inner
+    }
+
+    fn append(
+        &self,
+        batch: Vec<Append>,
+        last: Option<u64>,
+    ) -> Pending<'_, Result<u64, AppendError>> {
+        if self.is_lost.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(AppendError::Unacknowledged("no leader".to_owned())) });
+        }
+        self.inner.append(batch, last)
+    }
+
+    fn last_sequence(&self) -> Pending<'_, Result<u64, ReadError>> {
+        if self.is_lost.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(ReadError::Unavailable("no leader".to_owned())) });
+        }
+        self.inner.last_sequence()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_hears_that_there_is_no_leader_though_others_go_on_sending() {
+    let genuine = Genuine::new();
+    let memory = store(&genuine.ledger.events);
+    let live = begin(&memory, None, &genesis(&genuine)).await.unwrap().live;
+    let leaderless = Leaderless {
+        inner: memory,
+        is_lost: Arc::default(),
+    };
+    let handler = serve(&genuine.ledger, 3, Arc::new(leaderless.clone()), live)
+        .await
+        .unwrap();
+    let handler = Arc::new(handler);
+    leaderless.is_lost.store(true, Ordering::SeqCst);
+    let others = tokio::spawn({
+        let handler = Arc::clone(&handler);
+        async move {
+            let mut sent = tokio::task::JoinSet::new();
+            for n in 0.. {
+                let handler = Arc::clone(&handler);
+                sent.spawn(async move { register(&handler, &format!("k{n}")).await.is_ok() });
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    });
+    let told = tokio::time::timeout(PATIENCE, register(&handler, "first")).await;
+    others.abort();
+    match told.expect("it is told").unwrap_err() {
+        Failure::Unavailable(said) => assert!(said.contains("no leader"), "{said}"),
+        other => panic!("{other}"),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_answer_of_a_stale_leader_breaks_nothing() {
     let genuine = Genuine::new();
