@@ -101,24 +101,34 @@ async fn set_up(
     }
     // Material before the events that name it; never again after them: what was destroyed stays destroyed.
     report.uploaded = upload(client, organisation, &prefix).await?;
+    report.genesis_events = write(&store, &prefix, &genesis).await?;
+    mark(&marker, organisation)?;
+    Ok(report)
+}
+
+/// Writes the genesis events into an empty ledger; how many it wrote.
+async fn write(
+    store: &JetStreamStore,
+    prefix: &Prefix,
+    genesis: &[StoredEvent],
+) -> Result<usize, SetupError> {
     let begin = Instant::now();
     loop {
-        match store.append(appends(&genesis, &prefix), None).await {
-            Ok(_) => report.genesis_events = genesis.len(),
+        match store.append(appends(genesis, prefix), None).await {
+            Ok(_) => return Ok(genesis.len()),
             // Another setup was faster, or the answer was lost.
             Err(AppendError::Conflict | AppendError::Unacknowledged(_))
-                if is_written(&store, &prefix, &genesis).await? => {}
+                if is_written(store, prefix, genesis).await? =>
+            {
+                return Ok(0);
+            }
             // The stream may have lost its leader meanwhile. Written twice is refused.
             Err(AppendError::Unacknowledged(_)) if begin.elapsed() < WORKS_WITHIN => {
                 tokio::time::sleep(PAUSE).await;
-                continue;
             }
             Err(error) => return Err(error.into()),
         }
-        break;
     }
-    mark(&marker, organisation)?;
-    Ok(report)
 }
 
 /// True if the ledger begins with these genesis events; false if it is empty.
