@@ -1,17 +1,9 @@
 //! Connecting: flags, environment, contexts of the `nats` CLI, and the directory of `keyledger up`.
 
-use std::{
-    io::Write as _,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{io::Write as _, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use async_nats::{ClientError, ConnectErrorKind, ConnectOptions, Event, ServerAddr, ServerError};
+use async_nats::{ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use keyledger_domain::token::Serial;
 use keyledger_wire::{
     Client, Dropped, Prefix, check_ordinary_file, creds::MAX_BYTES, read_ordinary_text,
@@ -20,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::{
     context::Context,
+    denied::{Denied, Retries},
     exit::{Exit, Failure},
     place,
     session::Session,
@@ -248,25 +241,25 @@ pub(crate) async fn plain(
 /// Connects as `context` says; `told` learns what the server forbids.
 async fn connect(
     context: &Context,
-    told: Arc<watch::Sender<Option<String>>>,
-    denied: &watch::Receiver<Option<String>>,
+    told: Arc<watch::Sender<Option<Denied>>>,
+    denied: &watch::Receiver<Option<Denied>>,
     within: Duration,
 ) -> anyhow::Result<async_nats::Client> {
-    let (dropped, refused) = (Dropped::default(), Arc::new(AtomicBool::new(false)));
+    let (dropped, retries) = (Dropped::default(), Arc::new(Retries::default()));
     let mut options = ConnectOptions::new()
         .name("keyledger")
         .connection_timeout(within)
         .max_reconnects(MAX_RECONNECTS)
         .event_callback(move |event| {
-            let (told, refused) = (Arc::clone(&told), Arc::clone(&refused));
+            let (told, retries) = (Arc::clone(&told), Arc::clone(&retries));
             let dropped = dropped.clone();
             async move {
-                let given_up = given_up(&event, &refused);
-                if let Some(text) = forbidden(&event).or(given_up) {
+                let given_up = retries.ended_by(&event);
+                if let Some(denied) = Denied::of(&event).or(given_up) {
                     // The first says why; what follows, as that the server takes it back no more, does not.
                     told.send_if_modified(|said| {
                         let is_first = said.is_none();
-                        said.get_or_insert(text);
+                        said.get_or_insert(denied);
                         is_first
                     });
                 }
@@ -345,61 +338,10 @@ fn addresses(urls: &str) -> anyhow::Result<Vec<ServerAddr>> {
     Ok(urls.split(',').map(parse).collect::<Result<_, _>>()?)
 }
 
-/// What is told where the server takes creds no more, and does not say why.
-const REFUSED: &str = "the server refuses these credentials";
-
-/// True if the server takes the creds no more, and did not say why: those of a user who was revoked, when it connects anew.
-pub(crate) fn is_refusal(said: &str) -> bool {
-    said == REFUSED
-}
-
-/// True if what the server said is that the creds it had taken were revoked meanwhile.
-pub(crate) fn is_revocation(said: &str) -> bool {
-    said.to_ascii_lowercase().contains("authentication revoked")
-}
-
-/// What is told once no server took the creds when connecting anew: they are given up then. Before that a server that was just started may
-/// not know the account yet. `refused` remembers what became of the last try.
-fn given_up(event: &Event, refused: &AtomicBool) -> Option<String> {
-    match event {
-        Event::ClientError(ClientError::Other(said)) => {
-            let is_refusal = *said == ConnectErrorKind::AuthorizationViolation.to_string();
-            refused.store(is_refusal, Ordering::Relaxed);
-            None
-        }
-        Event::ClientError(ClientError::MaxReconnects) => {
-            let refused = refused.load(Ordering::Relaxed);
-            refused.then(|| REFUSED.to_owned())
-        }
-        _ => None,
-    }
-}
-
-/// What the server says it will not let this user do, or be.
-fn forbidden(event: &Event) -> Option<String> {
-    match event {
-        Event::ServerError(ServerError::AuthorizationViolation) => Some(REFUSED.to_owned()),
-        Event::ServerError(ServerError::Other(text)) => {
-            let said = text.to_ascii_lowercase();
-            let forbids = [
-                "permissions violation",
-                "authentication",
-                "authorization",
-                "account",
-            ];
-            forbids
-                .iter()
-                .any(|f| said.contains(f))
-                .then(|| format!("the server says: {text}"))
-        }
-        _ => None,
-    }
-}
-
 fn unconnected(
     context: &Context,
     source: &async_nats::ConnectError,
-    denied: &watch::Receiver<Option<String>>,
+    denied: &watch::Receiver<Option<Denied>>,
 ) -> Failure {
     let refused = matches!(
         source.kind(),

@@ -7,6 +7,7 @@ mod args;
 mod cli;
 mod connect;
 mod context;
+mod denied;
 mod exit;
 #[cfg(test)]
 mod golden;

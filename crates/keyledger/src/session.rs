@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    connect::{is_refusal, is_revocation},
+    denied::Denied,
     exit::{Exit, Failure},
     heard::Listening,
     signing::{Signing, Unsigned},
@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Session {
     client: Client,
-    denied: watch::Receiver<Option<String>>,
+    denied: watch::Receiver<Option<Denied>>,
     patience: Duration,
     dir: Option<PathBuf>,
     user: Option<String>,
@@ -39,7 +39,7 @@ impl Session {
     /// A session over a connection of `user`; `denied` tells what the server forbids.
     pub(crate) const fn new(
         client: Client,
-        denied: watch::Receiver<Option<String>>,
+        denied: watch::Receiver<Option<Denied>>,
         patience: Duration,
         dir: Option<PathBuf>,
         user: Option<String>,
@@ -88,12 +88,12 @@ impl Session {
 
     /// True if this is the session of user `name`, and the server cut it because that user was revoked.
     pub(crate) fn was_revoked(&self, name: &Name) -> bool {
-        self.is_of(name) && self.denied.borrow().as_deref().is_some_and(is_revocation)
+        self.is_of(name) && matches!(*self.denied.borrow(), Some(Denied::Revoked(_)))
     }
 
     /// True if the server took this session's creds before, and takes them no more, without a word of why.
     pub(crate) fn is_refused(&self) -> bool {
-        self.denied.borrow().as_deref().is_some_and(is_refusal)
+        *self.denied.borrow() == Some(Denied::Refused)
     }
 
     /// Sends a command.
@@ -186,7 +186,7 @@ impl Session {
                 Err(error @ CommandError::NotSent { .. }) => Err(self.why_cut_off(error).await),
                 answer => answer.map_err(Into::into),
             },
-            said = self.denied() => Err(denied(&said).into()),
+            denied = self.denied() => Err(Failure::from(denied).into()),
             () = tokio::time::sleep(self.patience) => Err(none().into()),
         }
     }
@@ -195,7 +195,7 @@ impl Session {
     async fn why_cut_off(&self, error: CommandError) -> anyhow::Error {
         const MOMENT: Duration = Duration::from_secs(2);
         match tokio::time::timeout(MOMENT, self.denied()).await {
-            Ok(said) => denied(&said).into(),
+            Ok(denied) => Failure::from(denied).into(),
             Err(_) => error.into(),
         }
     }
@@ -222,26 +222,17 @@ impl Session {
     }
 
     /// What the server forbade, as soon as it does.
-    pub(crate) async fn denied(&self) -> String {
+    pub(crate) async fn denied(&self) -> Denied {
         let mut denied = self.denied.clone();
-        match denied.wait_for(Option::is_some).await {
-            Ok(said) => said.clone().unwrap_or_default(),
-            Err(_) => std::future::pending().await, // the connection is gone, and says so elsewhere
+        loop {
+            if let Some(denied) = denied.borrow_and_update().clone() {
+                return denied;
+            }
+            if denied.changed().await.is_err() {
+                std::future::pending::<()>().await; // the connection is gone, and says so elsewhere
+            }
         }
     }
-}
-
-/// The failure of a user who may not do what it asked.
-pub(crate) fn denied(said: &str) -> Failure {
-    if is_revocation(said) {
-        let problem = format!("{said}: these creds were revoked, and the connection was cut");
-        return Failure::new(Exit::Rejected, problem)
-            .remedy("use other creds, and look whether what was asked for was done before that");
-    }
-    Failure::new(Exit::Rejected, said).remedy(
-        "this user may not do that, or all subjects of this organisation begin otherwise: name its directory with --dir, or what they \
-         begin with with --prefix; else use creds of a user who may (`keyledger user issue --role` makes them)",
-    )
 }
 
 /// The failure of one who listens, and whose connection is gone.

@@ -15,7 +15,7 @@ use crate::{
     cli::history,
     exit::{Exit, Failure},
     output::{self, Output},
-    session::{self, Session},
+    session::Session,
     when,
 };
 
@@ -52,7 +52,7 @@ pub(super) async fn run(
     loop {
         let record = tokio::select! {
             heard = events.next() => heard?.ok_or_else(lost)?.record,
-            said = session.denied() => return Err(session::denied(&said).into()),
+            denied = session.denied() => return Err(Failure::from(denied).into()),
             _ = tokio::signal::ctrl_c() => return Ok(()),
         };
         if record.history.aggregate != Aggregate::Key

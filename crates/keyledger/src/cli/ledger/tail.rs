@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::pages;
 use crate::{
     cli::history,
+    exit::Failure,
     output::Output,
     session::{self, Session},
     when,
@@ -49,7 +50,7 @@ impl Tail {
         loop {
             let heard = tokio::select! {
                 heard = events.next() => heard?.ok_or_else(session::lost)?,
-                said = session.denied() => return Err(session::denied(&said).into()),
+                denied = session.denied() => return Err(Failure::from(denied).into()),
                 _ = tokio::signal::ctrl_c() => return Ok(()),
             };
             if !printed.remove(&heard.record.id) {

@@ -17,7 +17,7 @@ use crate::{
     exit::{Exit, Failure},
     heard::Listening,
     output::{self, Output},
-    session::{self, Session},
+    session::Session,
     when,
 };
 
@@ -104,7 +104,7 @@ impl Watching {
                         );
                     }
                 }
-                said = session.denied() => return Err(session::denied(&said).into()),
+                denied = session.denied() => return Err(Failure::from(denied).into()),
                 _ = tokio::signal::ctrl_c() => return Ok(()),
             }
         }

@@ -17,7 +17,7 @@ use crate::{
     exit::{Exit, Failure},
     heard::Listening,
     output::{Output, warning},
-    session::{self, Session},
+    session::Session,
 };
 
 /// Revoke a NATS user: its connections are cut and it cannot connect again
@@ -85,7 +85,7 @@ impl Revoke {
         let done = send::order_of(session, self).await?;
         let confirmed = tokio::select! {
             confirmed = wait(&mut events) => confirmed?,
-            said = session.denied() => return Err(session::denied(&said).into()),
+            denied = session.denied() => return Err(Failure::from(denied).into()),
             () = tokio::time::sleep(session.patience()) => {
                 // Perhaps it had been confirmed before, or the event was missed while the connection was lost.
                 earlier(session, &name).await?.ok_or_else(|| unconfirmed(&name))?
