@@ -17,6 +17,7 @@ mod lanes;
 pub mod material;
 mod prepare;
 mod reserve;
+mod scatter;
 mod service;
 mod shared;
 mod signers;

@@ -26,7 +26,7 @@ use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 use crate::{
     begin::{Beginning, Begun, KnownGenesis},
     clock::ClockWatch,
-    durability::Durability,
+    durability::{Durability, Streams},
     edge::Edge,
     effects,
     endpoint::{Allowance, EndpointError, Endpoints, Inlets, UserAllowance},
@@ -342,7 +342,12 @@ impl Service {
         let mut background = JoinSet::new();
         background.spawn(reserve.keep());
         background.spawn(durability.clone().watch(system));
-        background.spawn(durability.watch_streams(Arc::clone(&shared)));
+        background.spawn(durability.watch_streams(Streams {
+            ledger: Arc::clone(&shared.store),
+            materials: Arc::clone(&shared.materials),
+            nats: shared.nats.clone(),
+            prefix: shared.prefix.clone(),
+        }));
         background.spawn(async move { clock_watch.watch().await });
         background.spawn(trust_keys.watch());
         if let Some(snapshot) = &snapshot {

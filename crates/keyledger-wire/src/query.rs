@@ -298,8 +298,12 @@ pub struct ServiceStatus {
     pub keys: usize,
     /// Whether commands are acknowledged durably; else what is wrong.
     pub durability: String,
-    /// What is wrong with the settings of the ledger's stream, looked at now; nothing if they keep history as it is.
+    /// What is wrong with the settings of a stream or bucket of the service's own, looked at now; nothing if they are as they were
+    /// made.
     pub stream_fault: Option<String>,
+    /// What that stream holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_fault_of: Option<StreamHolds>,
     /// Each server that answered: name, version, `sync_always`.
     pub servers: Vec<ServerStatus>,
     /// Accounts whose JWT is not confirmed on every server, the first 500 by name.
@@ -391,6 +395,18 @@ pub struct ServerStatus {
     /// The service's own streams that it cannot write any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unwritable: Vec<Unwritable>,
+}
+
+/// What a stream or bucket of the service's own holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamHolds {
+    /// The ledger: no command is taken while its stream is at fault.
+    Ledger,
+    /// Sealed keys: none is made meanwhile.
+    SealedKeys,
+    /// The queue of tasks or the inventory, which the ledger has all of: commands are taken meanwhile.
+    View,
 }
 
 /// A stream that a server cannot write: its disk is full, or fails. It takes no writes until it is restarted, and answers none.

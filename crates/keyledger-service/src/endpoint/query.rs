@@ -18,7 +18,7 @@ use keyledger_wire::{
     Prefix, SERVICE_VERSION,
     query::{
         Certificates, CrlQuery, CrlWanted, EventsPage, EventsQuery, InventoryRemade, IssuedQuery,
-        LinesQuery, Nothing, OpenpgpCertificate, Rebuilt, ServiceStatus,
+        LinesQuery, Nothing, OpenpgpCertificate, Rebuilt, ServiceStatus, StreamHolds,
     },
 };
 
@@ -496,21 +496,22 @@ fn exported(event: StoredEvent) -> Exported {
     }
 }
 
-/// What is wrong with the settings of a stream or a bucket.
-async fn stream_fault(shared: &Shared) -> Option<String> {
+/// What is wrong with the settings of a stream or a bucket, and what it holds.
+async fn stream_fault(shared: &Shared) -> Option<(StreamHolds, String)> {
     if let Err(error) = shared.store.examine().await {
-        return Some(error.to_string());
+        return Some((StreamHolds::Ledger, error.to_string()));
     }
     if let Err(error) = shared.materials.examine().await {
-        return Some(error.to_string());
+        return Some((StreamHolds::SealedKeys, error.to_string()));
     }
-    crate::trust::views_fault(&shared.nats, &shared.prefix).await
+    let fault = trust::views_fault(&shared.nats, &shared.prefix).await?;
+    Some((StreamHolds::View, fault))
 }
 
 async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refused> {
     let position = shared.live.position();
     let clock_ahead_ms = shared.clock_watch.measure().await;
-    let stream_fault = stream_fault(shared).await;
+    let (stream_fault_of, stream_fault) = stream_fault(shared).await.unzip();
     let findings = super::findings::all(shared, now).await;
     let soon = InventoryQuery {
         expiring_days: Some(30),
@@ -539,6 +540,7 @@ async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refuse
         keys: ledger.keys().count(),
         durability: shared.durability.describe(),
         stream_fault,
+        stream_fault_of,
         servers: shared.durability.servers(),
         reserve: (shared.reserve.held(), shared.reserve.wanted()),
         unlimited_accounts: trust::unlimited_accounts(&ledger),

@@ -6,16 +6,15 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, StatusCode};
+use async_nats::Client;
 use bytes::Bytes;
 use futures::StreamExt;
 use keyledger_wire::subject::system;
 use parking_lot::Mutex;
 use serde::Deserialize;
-use tokio::{
-    sync::mpsc,
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::mpsc, time::Instant};
+
+use crate::scatter::{NotAsked, scatter};
 
 /// How long answers are gathered where it is not known how many servers there are.
 const GATHER: Duration = Duration::from_millis(300);
@@ -128,7 +127,8 @@ impl Servers {
 
     /// Finds out which servers there are now.
     pub(super) async fn find(&self) -> Result<(), String> {
-        let answers = self.scatter(system::PING, None, GATHER).await?;
+        let answers = self.scatter(system::PING, None, GATHER).await;
+        let answers = answers.map_err(|e| e.to_string())?;
         let found: Vec<_> = answers
             .iter()
             .filter_map(|answer| server_of(answer))
@@ -147,7 +147,8 @@ impl Servers {
             self.find().await?;
         }
         let known = self.registry.lock().known.len();
-        let answers = self.scatter(subject, Some(known), ANSWER).await?;
+        let answers = self.scatter(subject, Some(known), ANSWER).await;
+        let answers = answers.map_err(|e| e.to_string())?;
         let complete = answers.len() >= known;
         if !complete {
             self.find().await?;
@@ -164,36 +165,18 @@ impl Servers {
         within: Duration,
     ) -> Result<Vec<Bytes>, String> {
         let known = self.registry.lock().known.len();
-        self.scatter(subject, Some(known.max(1)), within).await
+        let answers = self.scatter(subject, Some(known.max(1)), within).await;
+        answers.map_err(|e| e.to_string())
     }
 
-    /// Asks all servers at once, and gathers `count` answers; or all that come in time.
+    /// As [`scatter`].
     pub(super) async fn scatter(
         &self,
         subject: &str,
         count: Option<usize>,
         within: Duration,
-    ) -> Result<Vec<Bytes>, String> {
-        let inbox = self.system.new_inbox();
-        let subscription = self.system.subscribe(inbox.clone()).await;
-        let mut replies = subscription.map_err(|e| e.to_string())?;
-        let sent = self
-            .system
-            .publish_with_reply(subject.to_owned(), inbox, Bytes::new())
-            .await;
-        sent.map_err(|e| e.to_string())?;
-        let end = Instant::now() + within;
-        let mut answers = Vec::new();
-        while count.is_none_or(|count| answers.len() < count) {
-            let Ok(Some(message)) = timeout_at(end, replies.next()).await else {
-                break;
-            };
-            if message.status == Some(StatusCode::NO_RESPONDERS) {
-                return Err("nobody answers in the system account".to_owned());
-            }
-            answers.push(message.payload);
-        }
-        Ok(answers)
+    ) -> Result<Vec<Bytes>, NotAsked> {
+        scatter(&self.system, subject, "", count, within).await
     }
 }
 

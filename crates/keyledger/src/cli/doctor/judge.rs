@@ -1,10 +1,10 @@
 //! What a service says of itself, judged.
 
 use keyledger_wire::{
-    Prefix, SERVICE_VERSION,
+    SERVICE_VERSION,
     query::{
         OPEN_BATCHES, ROOM_FAIL_PERCENT, ROOM_WARN_PERCENT, Room, ServerStatus, ServiceStatus,
-        Severity, StatusFinding,
+        Severity, StatusFinding, StreamHolds,
     },
 };
 
@@ -45,7 +45,7 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
     let mut findings = vec![service(status)];
     findings.push(if status.durability == "durable" {
         Finding::ok("durability", "acknowledged means on disk")
-    } else if status.stream_fault.as_ref() == Some(&status.durability) {
+    } else if status.stream_fault_of == Some(StreamHolds::Ledger) {
         Finding::fail(
             "durability",
             "no command is taken",
@@ -57,7 +57,7 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
     });
     findings.push(match &status.stream_fault {
         None => Finding::ok("stream", "every setting keeps history as it is"),
-        Some(said) if is_beside_the_ledger(status, said) => {
+        Some(said) if status.stream_fault_of == Some(StreamHolds::View) => {
             let remedy = "the message says what to do; commands are taken meanwhile: the ledger has all that it holds";
             Finding::warn("stream", said, remedy)
         }
@@ -99,17 +99,6 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
         findings.push(Finding::ok("token signatures", found));
     }
     findings
-}
-
-/// True of a fault of the queue of tasks or of the inventory bucket.
-fn is_beside_the_ledger(status: &ServiceStatus, fault: &str) -> bool {
-    let Ok(prefix) = status.prefix.parse::<Prefix>() else {
-        return false;
-    };
-    let inventory = Prefix::bucket_stream(&prefix.inventory_bucket());
-    [prefix.tasks_stream(), inventory]
-        .iter()
-        .any(|stream| fault.starts_with(&format!("stream {stream} has ")))
 }
 
 fn inventory(status: &ServiceStatus) -> Finding {
@@ -298,6 +287,7 @@ mod tests {
             keys: 4,
             durability: "durable".to_owned(),
             stream_fault: None,
+            stream_fault_of: None,
             servers: vec![ServerStatus {
                 name: "a".to_owned(),
                 version: "2.15.1".to_owned(),
@@ -356,6 +346,7 @@ mod tests {
     #[test]
     fn a_changed_view_is_no_failure_of_the_ledger() {
         let mut changed = status();
+        changed.stream_fault_of = Some(StreamHolds::View);
         for stream in ["KEYS_TASKS", "KV_KEYS_INVENTORY"] {
             changed.stream_fault = Some(format!("stream {stream} has max_age = 60s"));
             let said = printed(&changed);
@@ -365,8 +356,12 @@ mod tests {
             );
             assert!(!said.contains("export the ledger"), "{said}");
         }
-        for stream in ["KEYS_EVENTS", "KV_KEYS_MATERIAL"] {
+        for (stream, holds) in [
+            ("KEYS_EVENTS", StreamHolds::Ledger),
+            ("KV_KEYS_MATERIAL", StreamHolds::SealedKeys),
+        ] {
             changed.stream_fault = Some(format!("stream {stream} has max_age = 60s"));
+            changed.stream_fault_of = Some(holds);
             let said = printed(&changed);
             assert!(said.contains("fail  stream: "), "{said}");
         }

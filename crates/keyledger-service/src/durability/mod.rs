@@ -1,25 +1,24 @@
 //! The durability gate: commands are refused while a server would lose acknowledged writes.
 
+mod servers;
+
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-use futures::StreamExt;
 use keyledger_wire::{
     Prefix,
     query::{ROOM_WARN_PERCENT, Room, ServerStatus, Unwritable},
-    subject::system,
 };
 use parking_lot::RwLock;
-use serde::Deserialize;
 use tokio::{
     sync::Notify,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout},
 };
 
+use self::servers::{ask, judge, rooms};
 use crate::{
-    material::MaterialError,
-    shared::Shared,
-    store::{FULL_WORDS, OpenError, ROOM},
+    in_full::in_full,
+    material::{MaterialError, Materials},
+    store::{FULL_WORDS, OpenError, ROOM, Store},
     trust::views_fault,
 };
 
@@ -41,6 +40,15 @@ pub struct Durability {
     accept_data_loss: bool,
     /// The service's own streams.
     streams: Arc<[String]>,
+}
+
+/// The streams that are looked at again and again.
+pub(crate) struct Streams {
+    pub(crate) ledger: Arc<dyn Store>,
+    pub(crate) materials: Arc<dyn Materials>,
+    /// Reaches the queue of tasks and the inventory bucket.
+    pub(crate) nats: async_nats::Client,
+    pub(crate) prefix: Prefix,
 }
 
 /// Why a command was not written, as far as the servers say.
@@ -68,85 +76,6 @@ struct State {
     silent: u32,
     /// What loses events in the ledger's own stream.
     stream_fault: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Reply {
-    server: Option<Server>,
-    data: Option<Varz>,
-}
-
-/// What a server says of its health.
-#[derive(Deserialize)]
-struct HealthReply {
-    server: Option<Server>,
-    data: Option<Health>,
-}
-
-#[derive(Deserialize)]
-struct Health {
-    #[serde(default)]
-    errors: Vec<HealthError>,
-}
-
-#[derive(Deserialize)]
-struct HealthError {
-    #[serde(default)]
-    stream: String,
-    #[serde(default)]
-    error: String,
-}
-
-#[derive(Deserialize)]
-struct Server {
-    name: String,
-    #[serde(default)]
-    ver: String,
-}
-
-#[derive(Deserialize)]
-struct Varz {
-    #[serde(default)]
-    jetstream: Option<Jetstream>,
-}
-
-#[derive(Deserialize)]
-struct Jetstream {
-    config: Option<JetstreamConfig>,
-    stats: Option<JetstreamStats>,
-    meta: Option<Meta>,
-    limits: Option<JetstreamLimits>,
-}
-
-/// What its configuration limits; what it does not name has nats-server's own limits.
-#[derive(Deserialize)]
-struct JetstreamLimits {
-    max_batch_inflight_total: Option<u64>,
-}
-
-/// The group of all servers of a cluster that have JetStream.
-#[derive(Deserialize)]
-struct Meta {
-    #[serde(default)]
-    cluster_size: usize,
-}
-
-#[derive(Deserialize)]
-struct JetstreamConfig {
-    #[serde(default)]
-    sync_always: bool,
-    #[serde(default)]
-    max_memory: u64,
-    #[serde(default)]
-    max_storage: u64,
-}
-
-#[derive(Deserialize)]
-struct JetstreamStats {
-    #[serde(default)]
-    memory: u64,
-    #[serde(default)]
-    storage: u64,
 }
 
 impl Durability {
@@ -254,8 +183,11 @@ impl Durability {
         let losses = self.state.read().losses;
         let (servers, cluster_size, fault) = match ask(system, &self.streams).await {
             Ok((servers, size)) => (servers.clone(), size, judge(&servers)),
-            Err(said) => {
-                let fault = format!("the servers do not say how they store: {said}");
+            Err(unknown) => {
+                let fault = format!(
+                    "the servers do not say how they store: {}",
+                    in_full(&unknown)
+                );
                 (Vec::new(), 0, Some(fault))
             }
         };
@@ -321,14 +253,14 @@ impl Durability {
     /// history is deleted. That shuts the gate, also where the loss of what was just acknowledged is accepted. Where sealed keys would be
     /// deleted, none is made; everything else goes on, revocations above all. What is wrong with the view or the queue of tasks is logged:
     /// the ledger has all that they hold.
-    pub(crate) async fn watch_streams(self, shared: Arc<Shared>) {
+    pub(crate) async fn watch_streams(self, streams: Streams) {
         let (mut material_fault, mut beside): (Option<String>, Option<String>) = (None, None);
         loop {
             let shut = self.state.read().stream_fault.is_some() || material_fault.is_some();
             tokio::time::sleep(if shut { WHILE_SHUT } else { EVERY }).await;
             // The ledger first: a server that does not answer for the others must not delay it.
-            self.examine_ledger(&shared).await;
-            let fault = match shared.materials.examine().await {
+            self.examine_ledger(&*streams.ledger).await;
+            let fault = match streams.materials.examine().await {
                 Ok(()) => None,
                 Err(fault @ MaterialError::Setting(_)) => Some(fault.to_string()),
                 // What was found last counts until the bucket answers again. What else is wrong is heard where it is used.
@@ -349,7 +281,7 @@ impl Durability {
                 }
                 material_fault = fault;
             }
-            let fault = views_fault(&shared.nats, &shared.prefix).await;
+            let fault = views_fault(&streams.nats, &streams.prefix).await;
             if beside != fault {
                 match &fault {
                     Some(fault) => {
@@ -363,8 +295,8 @@ impl Durability {
     }
 
     /// Looks at the ledger's stream, and shuts or opens the gate.
-    async fn examine_ledger(&self, shared: &Shared) {
-        let fault = match shared.store.examine().await {
+    async fn examine_ledger(&self, ledger: &dyn Store) {
+        let fault = match ledger.examine().await {
             Ok(()) => None,
             // Away for a moment is no wrong setting.
             Err(OpenError::Unreachable(_)) => return,
@@ -425,129 +357,12 @@ impl State {
     }
 }
 
-/// What all servers answer within a moment.
-async fn gather(
-    system: &async_nats::Client,
-    subject: &'static str,
-    question: &'static str,
-) -> Result<Vec<Bytes>, String> {
-    let inbox = system.new_inbox();
-    let mut replies = system
-        .subscribe(inbox.clone())
-        .await
-        .map_err(|e| e.to_string())?;
-    system
-        .publish_with_reply(subject, inbox, question.into())
-        .await
-        .map_err(|e| e.to_string())?;
-    let end = Instant::now() + COLLECT;
-    let mut answers = Vec::new();
-    while let Ok(Some(message)) = timeout_at(end, replies.next()).await {
-        if message.payload.is_empty() {
-            return Err("nobody answers in the system account".to_owned());
-        }
-        answers.push(message.payload);
-    }
-    Ok(answers)
-}
-
-/// What each server says, and how many the cluster counts.
-async fn ask(
-    system: &async_nats::Client,
-    streams: &[String],
-) -> Result<(Vec<ServerStatus>, usize), String> {
-    let (figures, health) = tokio::join!(
-        gather(system, system::VARZ, ""),
-        gather(system, system::HEALTHZ, r#"{"details":true}"#),
-    );
-    // How servers store is told without it.
-    let health = health.unwrap_or_default();
-    let (mut servers, mut size) = (Vec::new(), 0);
-    for answer in figures? {
-        let reply: Reply = serde_json::from_slice(&answer).map_err(|e| e.to_string())?;
-        let Some(server) = reply.server else { continue };
-        let jetstream = reply.data.and_then(|varz| varz.jetstream);
-        let meta = jetstream.as_ref().and_then(|js| js.meta.as_ref());
-        size = meta.map_or(size, |meta| size.max(meta.cluster_size));
-        let limits = jetstream.as_ref().and_then(|js| js.limits.as_ref());
-        let open_batches = limits.and_then(|limits| limits.max_batch_inflight_total);
-        let (config, stats) = jetstream.map_or((None, None), |js| (js.config, js.stats));
-        let room = |used: fn(&JetstreamStats) -> u64, most: fn(&JetstreamConfig) -> u64| {
-            let used = used(stats.as_ref()?);
-            let most = most(config.as_ref()?);
-            Some(Room { used, most })
-        };
-        servers.push(ServerStatus {
-            unwritable: unwritable(&server.name, &health, streams),
-            name: server.name,
-            version: server.ver,
-            sync_always: config.as_ref().map(|config| config.sync_always),
-            disk: room(|stats| stats.storage, |config| config.max_storage),
-            memory: room(|stats| stats.memory, |config| config.max_memory),
-            open_batches,
-        });
-    }
-    servers.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok((servers, size))
-}
-
-/// Which of these streams a server says that it cannot write.
-fn unwritable(server: &str, health: &[Bytes], streams: &[String]) -> Vec<Unwritable> {
-    const FAILED: &str = "write error: ";
-    let replies = health
-        .iter()
-        .filter_map(|answer| serde_json::from_slice::<HealthReply>(answer).ok());
-    let own = replies.filter(|reply| reply.server.as_ref().is_some_and(|s| s.name == server));
-    let errors = own.filter_map(|reply| Some(reply.data?.errors)).flatten();
-    errors
-        .filter(|error| streams.contains(&error.stream))
-        .filter_map(|error| {
-            let (_, why) = error.error.split_once(FAILED)?;
-            // Without the path of the file, which is nobody's business but the server's.
-            let said = why.rsplit(": ").next().unwrap_or(why);
-            Some(Unwritable {
-                stream: error.stream,
-                said: said.chars().filter(|c| !c.is_control()).take(200).collect(),
-            })
-        })
-        .collect()
-}
-
-/// What a server has room in.
-fn rooms(server: &ServerStatus) -> impl Iterator<Item = (&str, &'static str, &Room)> {
-    let rooms = [("disk", &server.disk), ("memory", &server.memory)];
-    rooms
-        .into_iter()
-        .filter_map(|(what, room)| Some((server.name.as_str(), what, room.as_ref()?)))
-}
-
-fn judge(servers: &[ServerStatus]) -> Option<String> {
-    let storing: Vec<_> = servers.iter().filter(|s| s.sync_always.is_some()).collect();
-    if storing.is_empty() {
-        return Some(
-            "no server with JetStream says how it stores: a server switches JetStream off where its disk is full; make room, then restart it"
-                .to_owned(),
-        );
-    }
-    let lax: Vec<_> = storing
-        .iter()
-        .filter(|s| s.sync_always == Some(false))
-        .map(|s| s.name.as_str())
-        .collect();
-    (!lax.is_empty()).then(|| {
-        format!(
-            "server {} does not sync writes to disk before it acknowledges them: set `jetstream {{ sync_interval: always }}` there",
-            lax.join(", ")
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LEDGER: &str = "KEYS_EVENTS";
-    const NO_SPACE: &str = "no space left on device";
+    pub(super) const LEDGER: &str = "KEYS_EVENTS";
+    pub(super) const NO_SPACE: &str = "no space left on device";
 
     /// A server that cannot write these streams.
     pub(super) fn server(name: &str, unwritable: &[(&str, &str)]) -> ServerStatus {
@@ -604,36 +419,5 @@ mod tests {
         assert!(matches!(of_two, Some(NotWritten::Full(_))), "{of_two:?}");
         let alone = why(3, vec![c]);
         assert!(matches!(alone, Some(NotWritten::NoQuorum(_))), "{alone:?}");
-    }
-
-    #[test]
-    fn a_server_says_what_it_cannot_write() {
-        let error = |stream: &str, error: &str| {
-            let kind = if stream.is_empty() {
-                "ACCOUNT"
-            } else {
-                "STREAM"
-            };
-            serde_json::json!({ "type": kind, "account": "A", "stream": stream, "error": error })
-        };
-        // As nats-server 2.15.1 says it.
-        let failed = "JetStream stream 'A > KEYS_EVENTS' write error: write /js/A/streams/KEYS_EVENTS/msgs/1.blk: no space left on device";
-        let health = serde_json::json!({
-            "server": { "name": "a" },
-            "data": { "status": "error", "status_code": 503, "errors": [
-                error(LEDGER, failed),
-                error("ORDERS", failed),
-                error(LEDGER, "JetStream stream 'A > KEYS_EVENTS' is not current"),
-                error("", "JetStream account 'A' could not be resolved"),
-            ] },
-        });
-        let well = serde_json::json!({ "server": { "name": "b" }, "data": { "status": "ok" } });
-        let health: Vec<Bytes> = [health, well]
-            .map(|answer| serde_json::to_vec(&answer).unwrap().into())
-            .into();
-        let streams = [LEDGER.to_owned()];
-        let found = unwritable("a", &health, &streams);
-        assert_eq!(found, server("a", &[(LEDGER, NO_SPACE)]).unwritable);
-        assert_eq!(unwritable("b", &health, &streams), []);
     }
 }
