@@ -7,9 +7,9 @@ use keyledger_domain::Timestamp;
 use pgp::{
     armor::{self, BlockType},
     composed::{Deserializable as _, SignedPublicKey},
-    packet::Signature,
+    packet::{PacketHeader, Signature},
     ser::Serialize as _,
-    types::KeyDetails,
+    types::{KeyDetails, PacketLength},
 };
 use serde::{Deserialize, Serialize};
 
@@ -295,46 +295,13 @@ fn fitting(bytes: Vec<u8>, max: usize) -> Result<Vec<u8>, CertificateError> {
     Ok(bytes)
 }
 
-/// The first packet's body, and what follows it (RFC 9580 §4.2); nothing if it is cut off, or comes in parts of unknown length.
-fn split_packet(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (&tag, rest) = bytes.split_first()?;
-    let (length, rest) = match tag {
-        0xc0.. => {
-            let (&first, rest) = rest.split_first()?;
-            match first {
-                0..=191 => (u32::from(first), rest),
-                192..=223 => {
-                    let (&second, rest) = rest.split_first()?;
-                    (
-                        (u32::from(first) - 192) * 256 + u32::from(second) + 192,
-                        rest,
-                    )
-                }
-                224..=254 => return None,
-                255 => long(rest)?,
-            }
-        }
-        // The older form: the last two bits say how long the length is.
-        0x80..=0xbf => match tag & 3 {
-            0 => {
-                let (&length, rest) = rest.split_first()?;
-                (u32::from(length), rest)
-            }
-            1 => {
-                let (length, rest) = rest.split_first_chunk()?;
-                (u16::from_be_bytes(*length).into(), rest)
-            }
-            2 => long(rest)?,
-            _ => return None,
-        },
-        0..=0x7f => return None,
-    };
-    rest.split_at_checked(usize::try_from(length).ok()?)
-}
-
-fn long(bytes: &[u8]) -> Option<(u32, &[u8])> {
-    let (length, rest) = bytes.split_first_chunk()?;
-    Some((u32::from_be_bytes(*length), rest))
+/// The first packet's body, and what follows it; nothing if it is cut off, or comes in parts of unknown length.
+fn split_packet(mut bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let header = PacketHeader::try_from_reader(&mut bytes).ok()?;
+    match header.packet_length() {
+        PacketLength::Fixed(length) => bytes.split_at_checked(usize::try_from(length).ok()?),
+        PacketLength::Indeterminate | PacketLength::Partial(_) => None,
+    }
 }
 
 /// Many certificates, one after the other.
