@@ -75,6 +75,9 @@ pub(super) const WORKS_WITHIN: Duration = Duration::from_secs(30);
 pub(super) const PAUSE: Duration = Duration::from_millis(200);
 /// JetStream's code for too few servers to place a stream on: also of a cluster that is not complete yet.
 const NO_SUITABLE_PEERS: u64 = 10_005;
+/// JetStream's code for a stream whose files could not be made: also where they are just made, or removed, for a request that was given
+/// up before.
+const STORE_FAILED: u64 = 10_049;
 
 pub(super) async fn is_there(
     context: &jetstream::Context,
@@ -143,7 +146,7 @@ pub(super) async fn make(
 
 /// True of an answer that a server gives while it or its cluster is starting.
 fn comes_yet(error: &jetstream::Error) -> bool {
-    error.code() == 503 || error.error_code().0 == NO_SUITABLE_PEERS
+    error.code() == 503 || [NO_SUITABLE_PEERS, STORE_FAILED].contains(&error.error_code().0)
 }
 
 /// Sealed material: on disk, one value an entry, erased on destruction.
@@ -201,5 +204,25 @@ fn bucket_config(bucket: &str, storage: StorageType, replicas: usize) -> Config 
         allow_direct: true,
         duplicate_window: Duration::from_secs(120),
         ..Config::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_starting_cluster_says_is_asked_again_and_nothing_else() {
+        let said = |code: u16, err_code: u64| -> jetstream::Error {
+            let said = serde_json::json!({ "code": code, "err_code": err_code, "description": "" });
+            serde_json::from_value(said).unwrap()
+        };
+        // No quorum yet; too few servers yet; the files of a try that was given up are still being made.
+        assert!(comes_yet(&said(503, 10_008)));
+        assert!(comes_yet(&said(400, 10_005)));
+        assert!(comes_yet(&said(500, 10_049)));
+        // Too little storage; a setting that is refused.
+        assert!(!comes_yet(&said(500, 10_047)));
+        assert!(!comes_yet(&said(400, 10_052)));
     }
 }
