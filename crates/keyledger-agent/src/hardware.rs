@@ -7,7 +7,8 @@ use keyledger_domain::token::{Serial, Slot, TaskFiled};
 use crate::{
     card::{self, CardError},
     desk::{Desk, DeskError},
-    run::{SignError, Signatory, Stop, TokenSeen, Tokens, WalkEnd, WatchError, clock},
+    run::{SignError, Signatory, TokenSeen, Tokens, WalkEnd, WatchError, clock},
+    stop::Stop,
     walk::{self, WalkError},
 };
 

@@ -10,6 +10,7 @@
 //! | [`identity`] | who the agent is: an nkey that signs and a curve key to which others seal |
 //! | [`person`] | who chooses and types PINs, by pinentry or on a terminal |
 //! | [`run`] | the agent at work: queue, walks, journal, delivery, status |
+//! | [`stop`] | the end of a run, told to threads and to tasks alike |
 //! | [`walk`] | a task, walked from wherever the token stands |
 //!
 //! *Invariant:* an agent holds one NATS user, whose permissions reach its own tasks and its own reports; what a token shows
@@ -26,4 +27,5 @@ mod output;
 pub mod person;
 pub mod place;
 pub mod run;
+pub mod stop;
 pub mod walk;

@@ -11,7 +11,8 @@ use crate::{
     output::Output,
     person::{Person, Pinentry, Prompter, Terminal},
     place::Place,
-    run::{Address, Agent, Stop, Tokens, clock},
+    run::{Address, Agent, Tokens, clock},
+    stop::Stop,
 };
 
 /// Take tasks, walk them, report: until Ctrl-C or SIGTERM

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use self::typed::{left, typed_pin};
 pub use self::{pinentry::Pinentry, terminal::Terminal, typed::LAST_TRIES};
-use crate::{desk::Tries, run::Stop};
+use crate::{desk::Tries, stop::Stop};
 
 /// Where new PINs come from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

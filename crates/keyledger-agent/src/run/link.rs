@@ -6,11 +6,8 @@ use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use keyledger_wire::{Dropped, Prefix, check_ordinary_file, creds};
 use tokio::sync::watch;
 
-use super::{
-    Stop,
-    board::{Board, ConnectionState},
-};
-use crate::identity::Identity;
+use super::board::{Board, ConnectionState};
+use crate::{identity::Identity, stop::Stop};
 
 /// The longest pause between two attempts to connect, in seconds.
 const MAX_PAUSE_S: u64 = 10;

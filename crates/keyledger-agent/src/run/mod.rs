@@ -22,7 +22,6 @@ mod queue;
 mod shown;
 mod signing;
 mod socket;
-mod stop;
 mod tokens;
 mod trust;
 mod walks;
@@ -43,11 +42,10 @@ pub use journal::{FILE as JOURNAL_FILE, Journal, JournalError, Refused};
 pub use keyledger_wire::local::SOCKET;
 pub use link::{Address, LinkError};
 pub use lock::{Lock, LockError};
-pub use stop::Stop;
 pub use tokens::{SignError, Signatory, TokenSeen, Tokens, WalkEnd, WatchError};
 pub use trust::{NotTrusted, Signed, Task, Trust};
 
-use crate::{identity::Identity, person::Person};
+use crate::{identity::Identity, person::Person, stop::Stop};
 
 /// How long walks are waited for when the agent stops: what a token is doing then is found out from the token later.
 const FAREWELL: Duration = Duration::from_secs(5);

@@ -11,12 +11,12 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{
-    Stop,
     announcer::Announcer,
     board::Board,
     journal::{Filed, Journal, JournalError},
     trust::Task,
 };
+use crate::stop::Stop;
 
 /// What all parts of a run share.
 pub(crate) struct Office {

@@ -7,11 +7,11 @@ use keyledger_domain::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Stop;
 use crate::{
     card::CardError,
     desk::{Desk, DeskError, Tries},
     person::PersonError,
+    stop::Stop,
 };
 
 /// The tokens of this workstation. Everything here blocks: the runtime gives it threads of its own.

@@ -5,7 +5,8 @@ use std::{env, fs, path::PathBuf, sync::Arc};
 use keyledger_agent::{
     identity::FileIdentity,
     person::{NewPin, Person, Pinentry, Prompter, Terminal},
-    run::{Address, Agent, Stop},
+    run::{Address, Agent},
+    stop::Stop,
 };
 use serde::{Deserialize, Serialize};
 
