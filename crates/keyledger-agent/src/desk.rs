@@ -24,6 +24,9 @@ pub enum DeskError {
     Journal(String),
 }
 
+/// So many tries are the last: nothing but a person who was warned uses them.
+pub const LAST_TRIES: u8 = 2;
+
 /// How it stands with a PIN that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tries {

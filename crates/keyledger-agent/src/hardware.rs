@@ -6,9 +6,10 @@ use keyledger_domain::token::{Serial, Slot, TaskFiled};
 
 use crate::{
     card::{self, CardError},
+    clock,
     desk::{Desk, DeskError},
-    run::{SignError, Signatory, TokenSeen, Tokens, WalkEnd, WatchError, clock},
     stop::Stop,
+    tokens::{SignError, Signatory, TokenSeen, Tokens, WalkEnd, WatchError},
     walk::{self, WalkError},
 };
 

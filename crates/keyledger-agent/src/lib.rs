@@ -11,6 +11,7 @@
 //! | [`person`] | who chooses and types PINs, by pinentry or on a terminal |
 //! | [`run`] | the agent at work: queue, walks, journal, delivery, status |
 //! | [`stop`] | the end of a run, told to threads and to tasks alike |
+//! | [`tokens`] | the seam to the hardware: what is plugged in, a task walked on it, a signature by it |
 //! | [`walk`] | a task, walked from wherever the token stands |
 //!
 //! *Invariant:* an agent holds one NATS user, whose permissions reach its own tasks and its own reports; what a token shows
@@ -18,6 +19,7 @@
 
 pub mod card;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod desk;
 mod exit;
@@ -28,4 +30,5 @@ pub mod person;
 pub mod place;
 pub mod run;
 pub mod stop;
+pub mod tokens;
 pub mod walk;

@@ -127,7 +127,10 @@ mod tests {
         assert_eq!((&*place.state, &*place.runtime), (state, state));
         let found =
             keyledger_wire::local::socket_path(|name| (name == "HOME").then(|| "/home/ada".into()));
-        assert_eq!(found, Some(place.runtime.join(crate::run::SOCKET)));
+        assert_eq!(
+            found,
+            Some(place.runtime.join(keyledger_wire::local::SOCKET))
+        );
         let place = of(&[
             ("HOME", "/home/ada"),
             ("XDG_CONFIG_HOME", "relative/is/ignored"),

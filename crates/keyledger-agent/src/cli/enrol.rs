@@ -16,12 +16,12 @@ use super::{
     running,
 };
 use crate::{
+    clock,
     config::{CONFIG_FILE, Claims, Config, ConfigError, JWT_FILE},
     exit::{Exit, Failure},
     identity::{FileIdentity, Identity as _, NKEY_FILE},
     output::{Output, warning},
     place::Place,
-    run::clock,
 };
 
 /// Make this workstation's agent known to the ledger, in two steps

@@ -17,7 +17,7 @@ use std::{
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
-use crate::{exit, output::Output, place::Place, run::Tokens};
+use crate::{exit, output::Output, place::Place, tokens::Tokens};
 
 /// Keyledger's agent on a workstation: provisions YubiKeys, and proves it
 ///

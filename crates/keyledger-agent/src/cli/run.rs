@@ -6,13 +6,15 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    clock,
     config::{Claims, Config, read_jwt},
     identity::{FileIdentity, Identity as _},
     output::Output,
     person::{Person, Pinentry, Prompter, Terminal},
     place::Place,
-    run::{Address, Agent, Tokens, clock},
+    run::{Address, Agent},
     stop::Stop,
+    tokens::Tokens,
 };
 
 /// Take tasks, walk them, report: until Ctrl-C or SIGTERM

@@ -7,11 +7,12 @@ use std::{
 };
 
 use anyhow::Context as _;
+use keyledger_wire::local::SOCKET;
 
 use crate::{
     exit::{Exit, Failure},
     place::Place,
-    run::{SOCKET, Status},
+    run::Status,
 };
 
 /// An agent that runs answers at once.

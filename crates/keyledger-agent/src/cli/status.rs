@@ -3,10 +3,11 @@
 use keyledger_domain::token::Step;
 
 use crate::{
+    clock,
     config::Claims,
     output::{Output, fault, good, warning},
     place::Place,
-    run::{ConnectionState, Refused, Status, TaskState, TaskStatus, clock},
+    run::{ConnectionState, Refused, Status, TaskState, TaskStatus},
 };
 
 use super::running;

@@ -4,7 +4,8 @@ use crate::{
     exit::{Exit, Failure},
     output::{Output, warning},
     place::Place,
-    run::{Status, TokenSeen},
+    run::Status,
+    tokens::TokenSeen,
 };
 
 use super::running;

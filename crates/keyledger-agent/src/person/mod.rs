@@ -14,7 +14,7 @@ use keyledger_domain::token::{PinRules, Serial};
 use serde::{Deserialize, Serialize};
 
 use self::typed::{left, typed_pin};
-pub use self::{pinentry::Pinentry, terminal::Terminal, typed::LAST_TRIES};
+pub use self::{pinentry::Pinentry, terminal::Terminal};
 use crate::{desk::Tries, stop::Stop};
 
 /// Where new PINs come from.

@@ -4,7 +4,7 @@ use keyledger_custody::Secret;
 use keyledger_domain::token::Serial;
 
 use super::{MAX_DIGITS, PersonError, Prompter, Question, TRIES};
-use crate::desk::Tries;
+use crate::desk::{LAST_TRIES, Tries};
 
 /// How many tries are left, in words.
 pub(super) fn left(tries: u8) -> String {
@@ -13,9 +13,6 @@ pub(super) fn left(tries: u8) -> String {
         tries => format!("{tries} tries are left before it is blocked"),
     }
 }
-
-/// So many tries are the last: nothing but a person who was warned uses them.
-pub const LAST_TRIES: u8 = 2;
 
 /// The PIN that the token has.
 pub(super) fn typed_pin(

@@ -11,10 +11,13 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{
-    TokenSeen, Tokens, clock,
     courier::{Courier, Pauses, Sent},
     journal::Refused,
     office::Office,
+};
+use crate::{
+    clock,
+    tokens::{TokenSeen, Tokens},
 };
 
 /// The pause before readers are watched again.

@@ -9,7 +9,8 @@ use keyledger_domain::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{TokenSeen, clock, journal::Refused};
+use super::journal::Refused;
+use crate::{clock, tokens::TokenSeen};
 
 /// What the agent is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{
-    clock,
     journal::{Filed, JournalError, Refused},
     link::Link,
     office::{Answer, Office},
 };
+use crate::clock;
 
 /// How long an answer is waited for: the service may have to make certificates.
 const PATIENCE: Duration = Duration::from_secs(15);

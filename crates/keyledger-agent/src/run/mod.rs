@@ -11,7 +11,6 @@
 
 mod announcer;
 mod board;
-pub(crate) mod clock;
 mod courier;
 mod desk;
 mod journal;
@@ -22,7 +21,6 @@ mod queue;
 mod shown;
 mod signing;
 mod socket;
-mod tokens;
 mod trust;
 mod walks;
 
@@ -39,13 +37,11 @@ use tokio::sync::mpsc;
 
 pub use board::{Connection, ConnectionState, EndedTask, Status, TaskState, TaskStatus};
 pub use journal::{FILE as JOURNAL_FILE, Journal, JournalError, Refused};
-pub use keyledger_wire::local::SOCKET;
 pub use link::{Address, LinkError};
 pub use lock::{Lock, LockError};
-pub use tokens::{SignError, Signatory, TokenSeen, Tokens, WalkEnd, WatchError};
 pub use trust::{NotTrusted, Signed, Task, Trust};
 
-use crate::{identity::Identity, person::Person, stop::Stop};
+use crate::{clock, identity::Identity, person::Person, stop::Stop, tokens::Tokens};
 
 /// How long walks are waited for when the agent stops: what a token is doing then is found out from the token later.
 const FAREWELL: Duration = Duration::from_secs(5);

@@ -20,10 +20,11 @@ use keyledger_wire::{
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{SignError, Signatory, Tokens, board::Board, shown::shown};
+use super::{board::Board, shown::shown};
 use crate::{
     desk::Tries,
     person::{Person, Window},
+    tokens::{SignError, Signatory, Tokens},
 };
 
 /// The longest public nkey.

@@ -16,7 +16,6 @@ use tokio::sync::mpsc::UnboundedSender;
 use uuid::Uuid;
 
 use super::{
-    Tokens, WalkEnd,
     board::{TaskState, TaskStatus},
     courier::Pauses,
     desk::TaskDesk,
@@ -26,6 +25,7 @@ use super::{
 use crate::{
     desk::{Desk as _, DeskError},
     person::Person,
+    tokens::{Tokens, WalkEnd},
 };
 
 /// How often a thread that waits looks whether there is something to do.

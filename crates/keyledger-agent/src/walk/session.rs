@@ -10,8 +10,7 @@ use keyledger_domain::token::{
 use super::{Halt, Walk};
 use crate::{
     card::{self, CardError, Piv, Reference},
-    desk::Tries,
-    person::LAST_TRIES,
+    desk::{LAST_TRIES, Tries},
 };
 
 /// How often a missing token is looked for.

@@ -16,7 +16,7 @@ use super::{lock_of, request::to_sign};
 use crate::{
     card::{self, CardError, Piv, Reference},
     desk::Tries,
-    run::{SignError, Signatory},
+    tokens::{SignError, Signatory},
 };
 
 /// How long another program may hold the token.

@@ -1,6 +1,6 @@
 //! Tokens that are plugged in and out.
 
-use keyledger_agent::run::TokenSeen;
+use keyledger_agent::tokens::TokenSeen;
 use keyledger_domain::token::{Announcement, Applet, Firmware, FormFactor, Report, Serial};
 
 use crate::{

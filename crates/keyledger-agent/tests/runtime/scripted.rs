@@ -13,8 +13,8 @@ use std::{
 use data_encoding::BASE64;
 use keyledger_agent::{
     desk::{Desk, DeskError},
-    run::{SignError, Signatory, TokenSeen, Tokens, WalkEnd, WatchError},
     stop::Stop,
+    tokens::{SignError, Signatory, TokenSeen, Tokens, WalkEnd, WatchError},
 };
 use keyledger_custody::{Secret, seal_to};
 use keyledger_domain::token::{

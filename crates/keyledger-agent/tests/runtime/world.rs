@@ -15,9 +15,10 @@ use std::{
 use async_nats::jetstream::{self, consumer::pull, stream};
 use keyledger_agent::{
     identity::{FileIdentity, Identity as _},
-    run::{JOURNAL_FILE, SOCKET, Status},
+    run::{JOURNAL_FILE, Status},
 };
 use keyledger_testkit::{NatsServer, PATIENCE, Process};
+use keyledger_wire::local::SOCKET;
 use tempfile::TempDir;
 
 use crate::{

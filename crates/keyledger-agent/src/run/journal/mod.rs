@@ -28,8 +28,11 @@ pub(crate) use book::Book;
 pub use entry::Refused;
 pub(crate) use entry::{Entry, Filed};
 
-use super::{clock, trust::Signed};
-use crate::identity::{Identity, IdentityError};
+use super::trust::Signed;
+use crate::{
+    clock,
+    identity::{Identity, IdentityError},
+};
 
 /// The name of its file in the agent's state.
 pub const FILE: &str = "journal";
