@@ -11,12 +11,14 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{
-    courier::{Courier, Pauses, Sent},
+    board::Board,
+    courier::{Courier, Sent},
     journal::Refused,
-    office::Office,
+    pauses::Pauses,
 };
 use crate::{
     clock,
+    stop::Stop,
     tokens::{TokenSeen, Tokens},
 };
 
@@ -24,8 +26,9 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(3);
 
 /// What is to be announced.
-#[derive(Default)]
 pub(crate) struct Announcer {
+    board: Arc<Board>,
+    stop: Stop,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -39,32 +42,41 @@ struct State {
 }
 
 impl Announcer {
+    pub(crate) fn new(board: Arc<Board>, stop: Stop) -> Self {
+        Self {
+            board,
+            stop,
+            state: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
     /// Watches until the agent stops. Blocks.
-    pub(crate) fn watch(&self, tokens: &dyn Tokens, office: &Office) {
-        while !office.stop.is_stopping() {
-            let watched = tokens.watch(&office.stop, &mut |seen| self.see(seen, office));
+    pub(crate) fn watch(&self, tokens: &dyn Tokens) {
+        while !self.stop.is_stopping() {
+            let watched = tokens.watch(&self.stop, &mut |seen| self.see(seen));
             let why = match watched {
                 Ok(()) => continue,
                 Err(error) => error.to_string(),
             };
             {
-                let mut status = office.board.lock();
+                let mut status = self.board.lock();
                 if status.readers.as_deref() != Some(&*why) {
                     tracing::warn!("tokens cannot be watched: {why}");
                 }
                 status.readers = Some(why);
                 status.tokens.clear();
             }
-            if office.stop.within(PAUSE) {
+            if self.stop.within(PAUSE) {
                 return;
             }
         }
     }
 
     /// Takes in what is plugged in now.
-    fn see(&self, seen: &[TokenSeen], office: &Office) {
+    fn see(&self, seen: &[TokenSeen]) {
         {
-            let mut status = office.board.lock();
+            let mut status = self.board.lock();
             status.readers = None;
             status.tokens = seen.to_vec();
         }
@@ -79,12 +91,12 @@ impl Announcer {
         }
         drop(state);
         for shows in seen.iter().filter_map(|token| token.shows.as_ref()) {
-            self.announce(shows, office);
+            self.announce(shows);
         }
     }
 
     /// Announces what a token shows now, unless that was announced since it was plugged in.
-    pub(crate) fn announce(&self, shows: &Announcement, office: &Office) {
+    pub(crate) fn announce(&self, shows: &Announcement) {
         let mut state = self.state();
         let before = state.plugged.insert(shows.serial, shows.clone());
         if before.as_ref() == Some(shows) {
@@ -93,18 +105,18 @@ impl Announcer {
         tracing::info!(serial = %shows.serial, firmware = %shows.firmware, "a token is plugged in, or shows something new");
         let pending = (Uuid::now_v7(), shows.clone());
         state.pending.insert(shows.serial, pending);
-        office.board.lock().announcements = state.pending.len();
+        self.board.lock().announcements = state.pending.len();
         self.changed.notify_one();
     }
 
     /// Delivers until the agent stops.
-    pub(crate) async fn deliver(&self, courier: &Courier, office: &Arc<Office>) {
+    pub(crate) async fn deliver(&self, courier: &Courier) {
         let mut pauses = Pauses::new();
         loop {
             // First the connection, then what is newest by then.
             tokio::select! {
                 _ = courier.link.up() => {}
-                () = office.stop.stopped() => return,
+                () = self.stop.stopped() => return,
             }
             let next = {
                 let state = self.state();
@@ -114,23 +126,23 @@ impl Announcer {
             let Some((serial, message, shows)) = next else {
                 tokio::select! {
                     () = self.changed.notified() => continue,
-                    () = office.stop.stopped() => return,
+                    () = self.stop.stopped() => return,
                 }
             };
             let report = Report::Announced(shows);
             let sent = tokio::select! {
                 sent = courier.send(ANNOUNCEMENTS, message, message, &report) => sent,
-                () = office.stop.stopped() => return,
+                () = self.stop.stopped() => return,
             };
             match sent {
                 Sent::Taken(_) => {
-                    self.settle(serial, message, office);
+                    self.settle(serial, message);
                     pauses = Pauses::new();
                 }
                 Sent::Refused(reason) => {
                     tracing::warn!(%serial, "its announcement is refused: {reason}");
-                    self.settle(serial, message, office);
-                    office.board.announcement_refused(Refused {
+                    self.settle(serial, message);
+                    self.board.announcement_refused(Refused {
                         task: None,
                         serial: Some(serial),
                         count: 1,
@@ -142,7 +154,7 @@ impl Announcer {
                 }
                 Sent::Later(why) => {
                     tracing::info!(%serial, "not announced yet: {why}");
-                    if courier.link.pause(pauses.next(), &office.stop).await {
+                    if courier.link.pause(pauses.next(), &self.stop).await {
                         return;
                     }
                 }
@@ -151,12 +163,12 @@ impl Announcer {
     }
 
     /// An announcement needs no delivery any more, unless a newer one has come.
-    fn settle(&self, serial: Serial, message: Uuid, office: &Office) {
+    fn settle(&self, serial: Serial, message: Uuid) {
         let mut state = self.state();
         if state.pending.get(&serial).is_some_and(|p| p.0 == message) {
             state.pending.remove(&serial);
         }
-        office.board.lock().announcements = state.pending.len();
+        self.board.lock().announcements = state.pending.len();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

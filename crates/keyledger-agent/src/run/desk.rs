@@ -121,7 +121,7 @@ impl Desk for TaskDesk {
         self.check()?;
         if let Report::Announced(shows) = &report {
             // It is no task's: only the newest counts, and has a subject of its own.
-            self.office.announcer.announce(shows, &self.office);
+            self.office.announcer.announce(shows);
             return Ok(());
         }
         if let Report::Progressed(progress) = &report {

@@ -4,7 +4,7 @@
 //!  KEYS_TASKS ──► queue ──► walks ──► Tokens (a thread a token)
 //!                   │         │ desk
 //!                   ▼         ▼
-//!                 journal ◄─ office ──► courier ──► keys.reports.{agent}.{task}
+//!                 journal ◄─ office ──► delivery ──► courier ──► keys.reports.{agent}.{task}
 //! ```
 //!
 //! *Invariant:* what was taken, kept or is to be reported is on disk before it counts; a report has one message id for ever.
@@ -12,11 +12,13 @@
 mod announcer;
 mod board;
 mod courier;
+mod delivery;
 mod desk;
 mod journal;
 mod link;
 mod lock;
 mod office;
+mod pauses;
 mod queue;
 mod shown;
 mod signing;
@@ -157,8 +159,8 @@ impl Agent {
             held: std::collections::HashMap::new(),
         };
         self.watch(&office)?;
-        let announcing = office.announcer.deliver(&courier, &office);
-        let delivering = courier.clone().run(Arc::clone(&office));
+        let announcing = office.announcer.deliver(&courier);
+        let delivering = delivery::deliver(&courier, &office);
         tokio::select! {
             ((), (), ()) = async { tokio::join!(queue.run(), announcing, delivering) } => {}
             () = socket.serve(&board, &signing) => {}
@@ -171,7 +173,7 @@ impl Agent {
 
     fn watch(&self, office: &Arc<office::Office>) -> Result<(), RunError> {
         let (tokens, office) = (Arc::clone(&self.tokens), Arc::clone(office));
-        let watch = move || office.announcer.watch(&*tokens, &office);
+        let watch = move || office.announcer.watch(&*tokens);
         let thread = std::thread::Builder::new().name("readers".to_owned());
         thread.spawn(watch).map_err(RunError::Thread)?;
         Ok(())

@@ -46,13 +46,23 @@ impl Office {
     pub(crate) fn new(journal: Journal, board: Arc<Board>, stop: Stop) -> Self {
         Self {
             journal: Mutex::new(journal),
+            announcer: Announcer::new(Arc::clone(&board), stop.clone()),
             board,
             stop,
-            announcer: Announcer::default(),
             filed: Notify::new(),
             waiting: Mutex::default(),
             over: Mutex::default(),
         }
+    }
+
+    /// Does what waits for the disk where waiting does no harm.
+    pub(crate) async fn on_disk<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> T {
+        let office = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || work(&office)).await;
+        done.expect("writing the journal does not panic, and is not cancelled")
     }
 
     /// The journal. Its writes block until they are on disk: not for long, and not across an `await`.

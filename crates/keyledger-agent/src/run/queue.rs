@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{
     board::ConnectionState,
-    courier::{Courier, Sent, on_disk},
+    courier::{Courier, Sent},
     journal::JournalError,
     office::Office,
     trust::{self, NotTrusted, Signed, Task, Trust},
@@ -140,7 +140,7 @@ impl Queue {
         }
         let walks = self.walks.clone();
         // In one go: it is done to its end even if the connection is lost meanwhile, and this with it.
-        let begun = on_disk(&self.office, move |office| {
+        let begun = self.office.on_disk(move |office| {
             if walks.has(id) {
                 return Ok(());
             }

@@ -17,9 +17,9 @@ use uuid::Uuid;
 
 use super::{
     board::{TaskState, TaskStatus},
-    courier::Pauses,
     desk::TaskDesk,
     office::Office,
+    pauses::Pauses,
     trust::Task,
 };
 use crate::{

@@ -1,0 +1,141 @@
+//! Delivery of the tasks' reports: in order for each task, tried again for ever, under the same message id however often.
+
+use std::{collections::HashSet, sync::Arc};
+
+use keyledger_domain::token::Report;
+use keyledger_wire::ReportReply;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::{
+    courier::{Courier, Sent},
+    journal::{Filed, JournalError, Refused},
+    office::{Answer, Office},
+    pauses::Pauses,
+};
+use crate::clock;
+
+/// Delivers the reports of all tasks until the agent stops.
+pub(crate) async fn deliver(courier: &Courier, office: &Arc<Office>) {
+    let mut busy = HashSet::new();
+    let mut rounds = JoinSet::new();
+    loop {
+        for task in office.to_deliver() {
+            if busy.insert(task) {
+                let (courier, office) = (courier.clone(), Arc::clone(office));
+                rounds.spawn(async move {
+                    round(&courier, &office, task).await;
+                    task
+                });
+            }
+        }
+        tokio::select! {
+            () = office.filed.notified() => {}
+            Some(ended) = rounds.join_next() => match ended {
+                Ok(task) => { busy.remove(&task); }
+                Err(error) => tracing::error!("a delivery ended: {error}"),
+            },
+            () = office.stop.stopped() => return,
+        }
+    }
+}
+
+/// Delivers the reports of one task, until there is none.
+async fn round(courier: &Courier, office: &Arc<Office>, task: Uuid) {
+    let mut pauses = Pauses::new();
+    while let Some(filed) = office.next(task) {
+        let tried = courier
+            .send(&task.to_string(), filed.message, task, &filed.report)
+            .await;
+        let noted = match tried {
+            Sent::Taken(reply) => {
+                pauses = Pauses::new();
+                delivered(office, filed, *reply).await
+            }
+            Sent::Refused(reason) => {
+                tracing::warn!(%task, report = filed.report.name(), "refused: {reason}");
+                refused(office, filed, reason).await
+            }
+            Sent::Later(why) => {
+                tracing::info!(%task, report = filed.report.name(), "not delivered yet: {why}");
+                office
+                    .board
+                    .task(task, |status| status.trouble = Some(why.clone()));
+                if courier.link.pause(pauses.next(), &office.stop).await {
+                    return;
+                }
+                Ok(())
+            }
+        };
+        if let Err(error) = noted {
+            // It is in the ledger and will be sent once more, which is harmless.
+            tracing::error!(%task, error = &error as &dyn std::error::Error, "the journal does not note a delivery");
+            if courier.link.pause(pauses.next(), &office.stop).await {
+                return;
+            }
+        }
+    }
+}
+
+async fn delivered(
+    office: &Arc<Office>,
+    filed: Filed,
+    reply: ReportReply,
+) -> Result<(), JournalError> {
+    let task = filed.task;
+    office.board.task(task, |status| {
+        status.trouble.clone_from(&reply.fault);
+    });
+    if !reply.task_open {
+        office.set_over(task, not_well(&filed.report, &reply));
+    }
+    let message = filed.message;
+    let noted = office
+        .on_disk(move |office| office.journal().delivered(message))
+        .await;
+    office.count(task);
+    if noted.is_ok() {
+        office.answer(message, Answer::Reply(Box::new(reply)));
+    }
+    noted
+}
+
+/// Why a task that has ended did not end well; nothing if it did.
+fn not_well(report: &Report, reply: &ReportReply) -> Option<String> {
+    let told = || match report {
+        Report::Failed(failure) => Some(failure.detail.to_string()),
+        Report::Progressed(_) => Some(format!("it was closed; the token is {}", reply.state)),
+        _ => None,
+    };
+    reply.fault.clone().or_else(told)
+}
+
+async fn refused(office: &Arc<Office>, filed: Filed, reason: String) -> Result<(), JournalError> {
+    let task = filed.task;
+    let entry = Refused {
+        task: Some(task),
+        serial: Some(filed.report.serial()),
+        count: 1,
+        message: filed.message,
+        report: filed.report.name().to_owned(),
+        reason: reason.clone(),
+        at: clock::now(),
+    };
+    let noted = office
+        .on_disk(move |office| {
+            let mut journal = office.journal();
+            journal.refuse(entry)?;
+            office.board.refused(journal.refused());
+            Ok(())
+        })
+        .await;
+    office.count(task);
+    if noted.is_ok() {
+        // Nobody wants the task walked any more: not only when the walk next asks for something.
+        if reason.starts_with("task_not_open") {
+            office.set_over(task, Some(reason.clone()));
+        }
+        office.answer(filed.message, Answer::Refused(reason));
+    }
+    noted
+}
