@@ -16,7 +16,7 @@ use pcsc::{Context, State};
 
 use super::{
     CardError,
-    reader::{Occupied, context},
+    service::{Occupied, context},
 };
 
 /// What was seen in a reader.

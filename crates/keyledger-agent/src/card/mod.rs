@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`reader`](readers) | which tokens are plugged in, and when that changes |
 //! | `looks` | what was seen in each reader, and is not looked at again |
+//! | `service` | the smart card service, and its readers |
 //! | `line` | one connection and one transaction, held by a thread of its own |
 //! | `apdu`, `tlv` | commands and answers (ISO 7816-4) |
 //! | `piv`, `key`, `management_key` | the PIV applet (NIST SP 800-73-4, and Yubico's instructions) |
@@ -32,6 +33,7 @@ mod management_key;
 mod openpgp;
 mod piv;
 mod reader;
+mod service;
 mod tlv;
 
 pub use error::{CardError, Reference};

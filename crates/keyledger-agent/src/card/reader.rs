@@ -7,13 +7,14 @@ use std::{
 };
 
 use keyledger_domain::token::{Announcement, Serial};
-use pcsc::{Context, PNP_NOTIFICATION, ReaderState, Scope, State};
+use pcsc::{Context, PNP_NOTIFICATION, ReaderState, State};
 
 use super::{
     CardError, Piv, announcement,
     look::without_piv,
     looks::{self, Look, What},
     piv::Opened,
+    service::{Occupied, context, names, occupied},
 };
 
 /// A token that is plugged in.
@@ -37,7 +38,7 @@ pub struct Found {
 /// [`CardError::NoService`] if pcscd does not answer.
 pub fn readers() -> Result<Vec<Found>, CardError> {
     let mut found = Vec::new();
-    let occupied = occupied()?;
+    let occupied = looks::with_service(occupied)?;
     looks::forget_others(&occupied);
     for reader in occupied {
         let look = match looks::of(&reader) {
@@ -75,7 +76,7 @@ const fn look_is_told(error: &CardError, times: u32) -> bool {
 /// [`CardError::WithoutPiv`] if it has none; [`CardError::NoService`].
 pub(crate) fn open(serial: Serial) -> Result<Piv, CardError> {
     let mut held = None;
-    for reader in occupied()? {
+    for reader in looks::with_service(occupied)? {
         // Who is known to be another one is left alone, for as long as it stays where it is.
         if looks::known(&reader).is_some_and(|known| known != Some(serial)) {
             continue;
@@ -176,74 +177,6 @@ impl Watch {
 #[allow(clippy::useless_conversion)]
 fn pcsc_state(bits: u32) -> pcsc::ffi::DWORD {
     bits.into()
-}
-
-/// A reader with a card in it, at one moment.
-pub(super) struct Occupied {
-    pub(super) name: CString,
-    /// How often a card came or went.
-    pub(super) events: u32,
-    /// Whether other programs have it, apart from that.
-    pub(super) state: State,
-}
-
-fn occupied() -> Result<Vec<Occupied>, CardError> {
-    looks::with_service(|context| {
-        let names = names(context)?;
-        let mut states: Vec<_> = names
-            .into_iter()
-            .map(|name| ReaderState::new(name, State::UNAWARE))
-            .collect();
-        if states.is_empty() {
-            return Ok(Vec::new());
-        }
-        match context.get_status_change(Duration::ZERO, &mut states) {
-            Ok(()) | Err(pcsc::Error::Timeout) => {}
-            Err(error) => return Err(CardError::of_service(error, "looking at readers")),
-        }
-        let present = states
-            .iter()
-            .filter(|state| state.event_state().contains(State::PRESENT));
-        Ok(present
-            .map(|state| Occupied {
-                name: state.name().to_owned(),
-                events: state.event_count(),
-                state: state.event_state().intersection(USED),
-            })
-            .collect())
-    })
-}
-
-/// Whether other programs have a card.
-const USED: State = State::INUSE.union(State::EXCLUSIVE);
-
-pub(super) fn context() -> Result<Context, CardError> {
-    let mut tries = 0;
-    loop {
-        match Context::establish(Scope::User) {
-            // A pcscd that is just ending says so too; the next time, it does not answer.
-            Err(pcsc::Error::SecurityViolation) if tries < ENDING_TRIES => {
-                tries += 1;
-                std::thread::sleep(ENDING_PAUSE);
-            }
-            established => {
-                return established.map_err(|error| CardError::of_service(error, "connecting"));
-            }
-        }
-    }
-}
-
-/// How often pcscd is asked again whether it denies access.
-const ENDING_TRIES: u32 = 3;
-/// The pause between.
-const ENDING_PAUSE: Duration = Duration::from_millis(100);
-
-fn names(context: &Context) -> Result<Vec<CString>, CardError> {
-    match context.list_readers_owned() {
-        Ok(names) => Ok(names),
-        Err(pcsc::Error::NoReadersAvailable) => Ok(Vec::new()),
-        Err(error) => Err(CardError::of_service(error, "listing readers")),
-    }
 }
 
 /// Looks at what is in a reader, and remembers it.
