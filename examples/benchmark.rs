@@ -1,4 +1,4 @@
-//! How many commands a second, how soon, and how fast a revocation reaches a live connection. See the README for the
+//! How many commands a second, how soon, and how fast a revocation reaches a live connection. docs/src/speed.md has the
 //! command.
 //!
 //! A real nats-server with `sync_interval: always`, one instance of the service, and the load, all on this machine.

@@ -1,8 +1,8 @@
 //! How soon an administrator's revocation is in force, and what memory the service takes, while four users of the role `service` ask
-//! for all they can. See the README for the command.
+//! for all they can. docs/src/speed.md has the command.
 //!
-//! A real nats-server with `sync_interval: always`, the service and the flood in a process each, all on this machine. Fails if what the
-//! README promises does not hold.
+//! A real nats-server with `sync_interval: always`, the service and the flood in a process each, all on this machine. Fails if what
+//! docs/src/speed.md promises does not hold.
 
 mod figures;
 mod flood;
@@ -36,7 +36,7 @@ const EVERY: Duration = Duration::from_millis(250);
 const ALONE: usize = 100;
 /// Events in the history of each user's key before the flood.
 const HISTORY: usize = 2_500;
-/// What the README promises of the revocations' 99th percentile.
+/// What docs/src/speed.md promises of the revocations' 99th percentile.
 const MOST: Duration = Duration::from_millis(500);
 /// What it promises of the service's resident memory, in MiB.
 const MOST_MIB: u64 = 512;

@@ -1,4 +1,4 @@
-//! How fast a ledger is folded, and how much memory a key takes. See the README for the command.
+//! How fast a ledger is folded, and how much memory a key takes. docs/src/speed.md has the command.
 //!
 //! Writes a million events for 250,000 keys into a stream of a real nats-server, then folds them: without a snapshot
 //! and with one.

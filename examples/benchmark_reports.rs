@@ -1,4 +1,4 @@
-//! How many agents' reports an instance of the service takes, and how soon it answers. See the README for the command.
+//! How many agents' reports an instance of the service takes, and how soon it answers. docs/src/speed.md has the command.
 //!
 //! A real nats-server with `sync_interval: always`, one instance of the service, and a thousand agents, all on this machine.
 //! Each agent is a NATS user with a connection and a consumer of its own and a token at hand: it fetches its task, reports

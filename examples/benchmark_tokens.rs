@@ -1,4 +1,4 @@
-//! How long an agent takes to provision a token, alone and six at once, and how much memory it takes. See the README for
+//! How long an agent takes to provision a token, alone and six at once, and how much memory it takes. docs/src/speed.md has
 //! the command.
 //!
 //! Virtual tokens behind the real pcscd, touched at once when they blink; the real `keyledger-agent`; a real nats-server with

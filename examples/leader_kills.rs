@@ -1,4 +1,4 @@
-//! What a cluster of three servers loses when its leaders are killed: nothing, and how long it pauses. See the README for the command.
+//! What a cluster of three servers loses when its leaders are killed: nothing, and how long it pauses. docs/src/speed.md has the command.
 //!
 //! Under load, kills the leader of the ledger with SIGKILL again and again: first each time after all replicas are current,
 //! then without waiting for that. After each kill the ledger is exported and verified by the `keyledger` binary.

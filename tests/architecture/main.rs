@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on ends there
 
 mod dev;
+mod docs;
 
 use std::{
     collections::BTreeMap,

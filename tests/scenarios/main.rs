@@ -4,6 +4,7 @@
 //! `UPDATE_SCENARIOS=1` in the environment the files are written anew from what happens; read the difference then.
 #![allow(clippy::unwrap_used)] // a test has nobody to return an error to
 
+mod docs;
 mod examples;
 mod normalise;
 mod script;

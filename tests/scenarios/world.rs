@@ -36,8 +36,8 @@ impl World {
             };
             fs::create_dir_all(world.path("home")).unwrap();
             fs::create_dir_all(world.path("bin")).unwrap();
-            symlink(tools::keyledger(), world.path("bin/keyledger")).unwrap();
-            symlink(tools::nats_cli(), world.path("bin/nats")).unwrap();
+            world.link("bin/keyledger", &tools::keyledger());
+            world.link("bin/nats", &tools::nats_cli());
             let mut up = world.command("keyledger", ["up", "--port", &world.port.to_string()]);
             up.env("RUST_LOG", "warn"); // the rest comes in any order
             let mut up = Process::spawn(up);
@@ -118,12 +118,17 @@ impl World {
         }
     }
 
-    /// Ends everything in order.
+    /// Ends everything, what was started last first.
     pub(crate) async fn close(mut self) {
-        for process in &mut self.background {
+        for process in self.background.iter_mut().rev() {
             let status = process.interrupt().await;
             assert!(status.success(), "{status}\n{}", process.stderr());
         }
+    }
+
+    /// Puts a link to something beside `.keyledger`.
+    pub(crate) fn link(&self, name: &str, to: &Path) {
+        symlink(to, self.path(name)).unwrap();
     }
 
     /// A path beside `.keyledger`.
@@ -200,7 +205,7 @@ impl World {
 }
 
 /// A port that is free, and below those that outgoing connections take: a second `up` must find it free again.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         let port = 10_000 + RandomState::new().hash_one(0) % 22_000;
         let port = u16::try_from(port).unwrap();

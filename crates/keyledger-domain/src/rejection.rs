@@ -388,7 +388,7 @@ impl Rejection {
         (
             "limit_reached",
             422,
-            "ask for what fits: the message has the limit, and README's table says what it is for; where old ones count, \
+            "ask for what fits: the message has the limit, and the page Limits of the documentation says what it is for; where old ones count, \
              remove some first",
         ),
     ];

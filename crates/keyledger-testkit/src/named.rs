@@ -68,13 +68,14 @@ fn named_commands(program: &str) -> Vec<Named> {
         root.join("ARCHITECTURE.md"),
         root.join("subjects.md"),
     ];
+    sources(&root.join("docs/src"), "md", &mut files);
     for entry in fs::read_dir(root.join("crates")).expect("there are crates") {
         let folder = entry.expect("a crate").path();
         if folder
             .file_name()
             .is_some_and(|name| name != "keyledger-testkit")
         {
-            sources(&folder.join("src"), &mut files);
+            sources(&folder.join("src"), "rs", &mut files);
         }
     }
     let mut found = Vec::new();
@@ -93,12 +94,12 @@ fn named_commands(program: &str) -> Vec<Named> {
     found
 }
 
-fn sources(folder: &Path, files: &mut Vec<PathBuf>) {
+fn sources(folder: &Path, extension: &str, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.expect("a file").path();
         if path.is_dir() {
-            sources(&path, files);
-        } else if path.extension().is_some_and(|e| e == "rs") {
+            sources(&path, extension, files);
+        } else if path.extension().is_some_and(|e| e == extension) {
             files.push(path);
         }
     }

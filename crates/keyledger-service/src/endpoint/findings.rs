@@ -238,7 +238,7 @@ fn administrators(ledger: &Ledger, now: Timestamp) -> Option<StatusFinding> {
             Some(finding(Severity::Fail, WHAT, found, remedy))
         }
         Err(nobody) => {
-            let remedy = "restore the ledger from a backup of a time when there was one (README, \"Backup and restore\")";
+            let remedy = "restore the ledger from a backup of a time when there was one (the page \"Backup and restore\" of the documentation)";
             Some(finding(Severity::Fail, WHAT, nobody.to_string(), remedy))
         }
     }

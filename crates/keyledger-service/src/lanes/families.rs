@@ -1,4 +1,4 @@
-//! The families of requests, and what each may take. Every number stands in the README's table of limits.
+//! The families of requests, and what each may take. Every number stands in docs/src/reference/limits.md.
 
 use std::{sync::Arc, time::Duration};
 
