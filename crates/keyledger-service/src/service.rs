@@ -18,8 +18,8 @@ use keyledger_domain::{
     signed::RequiredSignatures,
 };
 use keyledger_wire::{
-    Dropped, Prefix, REVOCATIONS_NAME, SERVICE_NAME, check_ordinary_file, creds,
-    read_ordinary_text, subject::system,
+    Dropped, Prefix, REVOCATIONS_NAME, SERVICE_NAME, ServerVersion, UnsupportedServer,
+    check_ordinary_file, creds, read_ordinary_text, subject::system,
 };
 use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 
@@ -132,6 +132,9 @@ pub enum StartError {
         /// What NATS says.
         said: String,
     },
+    /// A server is too old: upgrade it.
+    #[error(transparent)]
+    UnsupportedServer(#[from] UnsupportedServer),
     /// The ledger's stream cannot be used.
     #[error(transparent)]
     Stream(#[from] OpenError),
@@ -243,6 +246,9 @@ impl Service {
         clock_watch.check().await;
         let clock = clock_watch.clock();
         durability.check(&system).await;
+        if let Some(server) = durability.unsupported() {
+            return Err(server.into());
+        }
         let store: Arc<dyn Store> = Arc::new(JetStreamStore::open(storing.clone(), &prefix).await?);
         let materials: Arc<dyn Materials> =
             Arc::new(MaterialBucket::open(storing.clone(), &prefix).await?);
@@ -529,7 +535,7 @@ async fn connect(
         .map_err(|e: std::io::Error| refused(e.to_string()))?;
     let connected = on.spawn(async move { connect.connect(addresses).await });
     let connected = connected.await.map_err(|e| refused(e.to_string()))?;
-    connected.map_err(|e| StartError::Connect {
+    let client = connected.map_err(|e| StartError::Connect {
         url: options.url.clone(),
         creds: own.to_owned(),
         said: e.to_string(),
@@ -538,7 +544,10 @@ async fn connect(
             async_nats::ConnectErrorKind::AuthorizationViolation
                 | async_nats::ConnectErrorKind::Authentication
         ),
-    })
+    })?;
+    let server = client.server_info();
+    ServerVersion::check(&server.server_name, &server.version)?;
+    Ok(client)
 }
 
 /// The service's own creds were taken a moment before.

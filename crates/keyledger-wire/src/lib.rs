@@ -14,6 +14,7 @@ pub mod notice;
 pub mod query;
 pub mod reply;
 pub mod schemas;
+mod server_version;
 mod signature;
 mod slow;
 pub mod subject;
@@ -26,6 +27,7 @@ pub use file::{check_ordinary_file, read_ordinary_file, read_ordinary_text};
 pub use reply::{
     Acknowledgement, IssuedCertificate, Refusal, ReportReply, Sealed, SlotCertificate, Status,
 };
+pub use server_version::{NotAVersion, ServerVersion, UnsupportedServer};
 pub use signature::TokenSignature;
 pub use slow::Dropped;
 pub use subject::{AGENTS_ACCOUNT, Prefix, REVOCATIONS_NAME, SERVICE_NAME, SERVICE_VERSION};

@@ -5,7 +5,7 @@ mod servers;
 use std::{sync::Arc, time::Duration};
 
 use keyledger_wire::{
-    Prefix,
+    Prefix, UnsupportedServer,
     query::{ROOM_WARN_PERCENT, Room, ServerStatus, Unwritable},
 };
 use parking_lot::RwLock;
@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use self::servers::{ask, judge, rooms};
+use self::servers::{ask, judge, rooms, unsupported};
 use crate::{
     in_full::in_full,
     material::{MaterialError, Materials},
@@ -65,6 +65,8 @@ pub(crate) enum NotWritten {
 #[derive(Debug, Clone, Default)]
 struct State {
     servers: Vec<ServerStatus>,
+    /// A server that is too old. To accept the loss of what was acknowledged does not open the gate for it: it can mix up the ledger.
+    unsupported: Option<UnsupportedServer>,
     fault: Option<String>,
     /// How often the connection was lost.
     losses: u64,
@@ -106,22 +108,28 @@ impl Durability {
     pub fn refusal(&self) -> Option<String> {
         let state = self.state.read();
         let fault = state.fault.clone().filter(|_| !self.accept_data_loss);
-        state.stream_fault.clone().or(fault)
+        state.hard_fault().or(fault)
+    }
+
+    /// A server that Keyledger does not work with, of those that answered last.
+    #[must_use]
+    pub fn unsupported(&self) -> Option<UnsupportedServer> {
+        self.state.read().unsupported.clone()
     }
 
     /// True if every acknowledged write survives power loss.
     #[must_use]
     pub fn is_durable(&self) -> bool {
         let state = self.state.read();
-        state.fault.is_none() && state.stream_fault.is_none()
+        state.fault.is_none() && state.hard_fault().is_none()
     }
 
     /// `durable`, or what is wrong.
     #[must_use]
     pub fn describe(&self) -> String {
         let state = self.state.read();
-        if let Some(fault) = &state.stream_fault {
-            return fault.clone();
+        if let Some(fault) = state.hard_fault() {
+            return fault;
         }
         match (state.fault.clone(), self.accept_data_loss) {
             (None, _) => "durable".to_owned(),
@@ -212,6 +220,12 @@ impl Durability {
         {
             tracing::error!(%fault, accepted = self.accept_data_loss, "not durable");
         }
+        let unsupported = unsupported(&servers);
+        if let Some(fault) = &unsupported
+            && state.unsupported.as_ref() != Some(fault)
+        {
+            tracing::error!(%fault, "no command is taken");
+        }
         for (server, what, room) in servers.iter().flat_map(rooms) {
             let percent = room.used_percent();
             if percent >= ROOM_WARN_PERCENT {
@@ -219,6 +233,7 @@ impl Durability {
                 tracing::warn!(%server, what, percent, used, most, "JetStream's store fills up");
             }
         }
+        state.unsupported = unsupported;
         state.servers = servers;
         state.cluster_size = cluster_size;
         state.fault = fault;
@@ -326,6 +341,12 @@ impl Durability {
 }
 
 impl State {
+    /// Why no command may be taken, also where data loss is accepted.
+    fn hard_fault(&self) -> Option<String> {
+        let unsupported = self.unsupported.as_ref().map(ToString::to_string);
+        self.stream_fault.clone().or(unsupported)
+    }
+
     fn why_not_written(&self) -> Option<NotWritten> {
         let storing = || self.servers.iter().filter(|s| s.sync_always.is_some());
         let (answering, size) = (storing().count(), self.cluster_size);
@@ -419,5 +440,33 @@ mod tests {
         assert!(matches!(of_two, Some(NotWritten::Full(_))), "{of_two:?}");
         let alone = why(3, vec![c]);
         assert!(matches!(alone, Some(NotWritten::NoQuorum(_))), "{alone:?}");
+    }
+    #[test]
+    fn a_server_that_is_too_old_shuts_the_gate_also_where_data_loss_is_accepted() {
+        let aged = |version: &str| ServerStatus {
+            version: version.to_owned(),
+            ..server("b", &[])
+        };
+        // A server without JetStream counts as well.
+        let idle = ServerStatus {
+            sync_always: None,
+            ..aged("2.12.15")
+        };
+        for old in [aged("2.15.0"), idle] {
+            let gate = Durability::new(&Prefix::default(), true);
+            let servers = vec![server("a", &[]), old];
+            {
+                let mut state = gate.state.write();
+                state.fault = judge(&servers);
+                state.unsupported = unsupported(&servers);
+            }
+            let refusal = gate.refusal().unwrap();
+            assert!(refusal.contains("nats-server b"), "{refusal}");
+            assert!(refusal.contains("2.15.1 or later"), "{refusal}");
+            assert_eq!(gate.describe(), refusal);
+            assert!(!gate.is_durable());
+            assert_eq!(gate.unsupported().unwrap().name, "b");
+        }
+        assert_eq!(unsupported(&[server("a", &[]), aged("2.16.0")]), None);
     }
 }

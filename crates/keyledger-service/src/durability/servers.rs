@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use keyledger_wire::{
+    ServerVersion, UnsupportedServer,
     query::{Room, ServerStatus, Unwritable},
     subject::system,
 };
@@ -174,6 +175,12 @@ pub(super) fn rooms(server: &ServerStatus) -> impl Iterator<Item = (&str, &'stat
     rooms
         .into_iter()
         .filter_map(|(what, room)| Some((server.name.as_str(), what, room.as_ref()?)))
+}
+
+/// The first of these servers that is too old. One without JetStream counts too: it forwards what others store, and enforces permissions.
+pub(super) fn unsupported(servers: &[ServerStatus]) -> Option<UnsupportedServer> {
+    let check = |server: &ServerStatus| ServerVersion::check(&server.name, &server.version).err();
+    servers.iter().find_map(check)
 }
 
 pub(super) fn judge(servers: &[ServerStatus]) -> Option<String> {

@@ -211,3 +211,22 @@ fn setup_names_its_own_options() {
         run.stderr
     );
 }
+
+#[test]
+fn a_server_that_is_too_old_is_refused_with_the_reason_and_the_remedy() {
+    let (shell, fake) = (Shell::new(), crate::fake::Fake::mute());
+    shell.organisation("acme");
+    for command in ["serve", "setup"] {
+        let run = shell.line(&format!("{command} --dir acme --url {}", fake.url));
+        assert_eq!(run.code, 1, "{command}: {}", run.stderr);
+        for part in [
+            "nats-server fake has version \"2.12.0\"",
+            "2.15.1 or later",
+            "sync_interval: always",
+            "upgrade every server",
+        ] {
+            assert!(run.stderr.contains(part), "{command}: {}", run.stderr);
+        }
+    }
+    assert_eq!(fake.asked(), Vec::<String>::new());
+}

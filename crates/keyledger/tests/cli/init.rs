@@ -141,12 +141,37 @@ fn nothing_is_served_with_secrets_that_others_can_read() {
 
 /// A program that says it is a nats-server, and is none.
 fn a_nats_server(shell: &Shell) -> std::path::PathBuf {
-    let program = shell.home.path().join("nats-server");
+    a_nats_server_of(shell, "2.15.1")
+}
+
+fn a_nats_server_of(shell: &Shell, version: &str) -> std::path::PathBuf {
+    let program = shell.home.path().join(format!("nats-server-{version}"));
     if !program.exists() {
-        fs::write(&program, "#!/bin/sh\necho nats-server: v2.14.0\n").unwrap();
+        fs::write(
+            &program,
+            format!("#!/bin/sh\necho nats-server: v{version}\n"),
+        )
+        .unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     }
     program
+}
+
+#[test]
+fn up_starts_no_nats_server_that_is_too_old() {
+    let shell = Shell::new();
+    let run = ended(
+        shell
+            .command(["up", "--dir", "acme"])
+            .env("KEYLEDGER_NATS_SERVER", a_nats_server_of(&shell, "2.15.0"))
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(run.code, 2, "{}", run.stderr);
+    for part in ["which is 2.15.0", "2.15.1 or later", "name a later one"] {
+        assert!(run.stderr.contains(part), "{}", run.stderr);
+    }
+    assert!(!shell.home.path().join("acme").exists());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::{io, path::PathBuf};
 
 use keyledger_custody::SecretFileError;
 use keyledger_domain::verify::export;
+use keyledger_wire::UnsupportedServer;
 
 use crate::{
     material::MaterialError,
@@ -26,6 +27,9 @@ pub struct SetupReport {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
+    /// The server is too old: upgrade it.
+    #[error(transparent)]
+    UnsupportedServer(#[from] UnsupportedServer),
     /// JetStream refuses or does not answer.
     #[error("JetStream refuses {what}: {said}; are these the setup creds, and is JetStream on?")]
     JetStream {

@@ -17,7 +17,7 @@ use keyledger_domain::{
     EventCid,
     verify::{StoredEvent, export},
 };
-use keyledger_wire::Prefix;
+use keyledger_wire::{Prefix, ServerVersion};
 
 use self::streams::{PAUSE, WORKS_WITHIN, is_there, make, tasks_config};
 pub(crate) use self::streams::{material_config, views_fault};
@@ -63,6 +63,8 @@ async fn set_up(
     organisation: &Organisation,
     replicas: usize,
 ) -> Result<SetupReport, SetupError> {
+    let server = client.server_info();
+    ServerVersion::check(&server.server_name, &server.version)?;
     let prefix = organisation.prefix();
     let genesis = read_genesis(organisation)?;
     let mut report = SetupReport::default();

@@ -1,7 +1,7 @@
 //! What a service says of itself, judged.
 
 use keyledger_wire::{
-    SERVICE_VERSION,
+    SERVICE_VERSION, ServerVersion,
     query::{
         OPEN_BATCHES, ROOM_FAIL_PERCENT, ROOM_WARN_PERCENT, Room, ServerStatus, ServiceStatus,
         Severity, StatusFinding, StreamHolds,
@@ -10,9 +10,6 @@ use keyledger_wire::{
 
 use super::Finding;
 
-/// The first nats-server whose atomic batches and "sync always" keep what they promise: before it, a compare-and-set header in a batch
-/// could be another event's, and compaction did not sync.
-pub(in crate::cli) const LEAST_SERVER: (u32, u32, u32) = (2, 15, 1);
 /// Clocks apart by more are worth a look, in milliseconds: dates in events come from the service's.
 const CLOCK_WARN_MS: u64 = 500;
 /// Clocks apart by more make JWTs that servers find to be from the future.
@@ -20,24 +17,17 @@ const CLOCK_FAIL_MS: u64 = 10_000;
 
 pub(super) fn version(server: &str, version: &str) -> Finding {
     let what = format!("nats-server {server}");
-    let (major, minor, patch) = LEAST_SERVER;
-    match parse_version(version) {
-        Some(found) if found >= LEAST_SERVER => Finding::ok(&what, version),
-        _ => {
+    match ServerVersion::check(server, version) {
+        Ok(()) => Finding::ok(&what, version),
+        Err(_) => {
             let remedy = format!(
-                "upgrade it to {major}.{minor}.{patch} or later: before it, acknowledged events could be lost"
+                "upgrade it to {} or later: {}",
+                ServerVersion::MINIMUM,
+                ServerVersion::WHY
             );
             Finding::fail(&what, version, &remedy)
         }
     }
-}
-
-/// The numbers of `2.15.1`; what is behind them, as in `2.16.0-RC.1`, does not count.
-pub(in crate::cli) fn parse_version(text: &str) -> Option<(u32, u32, u32)> {
-    let text = text.trim().trim_start_matches('v');
-    let mut numbers = text.split(['.', '-', '+']);
-    let mut number = || numbers.next()?.parse().ok();
-    Some((number()?, number()?, number()?))
 }
 
 /// What an instance says of itself.
@@ -50,6 +40,16 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
             "durability",
             "no command is taken",
             "mend the stream first, as the next line says",
+        )
+    } else if status
+        .servers
+        .iter()
+        .any(|server| ServerVersion::check(&server.name, &server.version).is_err())
+    {
+        Finding::fail(
+            "durability",
+            "no command is taken: a server is too old",
+            "upgrade it, as a line below says",
         )
     } else {
         let remedy = "set `jetstream { sync_interval: always }` on the server, and restart it";
@@ -457,12 +457,5 @@ mod tests {
         sick.reserve = (3, 16);
         sick.unlimited_accounts = vec!["orders".to_owned()];
         crate::golden::assert("doctor-sick.txt", printed(&sick).as_bytes());
-    }
-
-    #[test]
-    fn versions_are_compared_as_numbers() {
-        assert!(parse_version("2.15.1").unwrap() > parse_version("v2.9.25-RC.1").unwrap());
-        assert!(parse_version("2.15.0").unwrap() < LEAST_SERVER);
-        assert_eq!(parse_version("new"), None);
     }
 }

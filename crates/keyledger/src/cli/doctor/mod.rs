@@ -12,8 +12,6 @@ use keyledger_wire::{
 };
 use serde::Serialize;
 
-pub(super) use judge::{LEAST_SERVER, parse_version};
-
 use crate::{
     connect::Connection,
     exit::{self, Exit, Failure},

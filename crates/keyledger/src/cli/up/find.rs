@@ -6,11 +6,10 @@ use std::{
     process::Command,
 };
 
+use keyledger_wire::ServerVersion;
+
 use crate::{
-    cli::{
-        doctor::{LEAST_SERVER, parse_version},
-        shell,
-    },
+    cli::shell,
     exit::{Exit, Failure},
 };
 
@@ -22,7 +21,18 @@ pub(super) fn nats_server() -> anyhow::Result<PathBuf> {
     if let Some(named) = env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
         let path = PathBuf::from(named);
         return match version(&path) {
-            Some(_) => Ok(path),
+            Some(found) if found.is_supported() => Ok(path),
+            Some(found) => {
+                let problem = format!(
+                    "{VARIABLE} names {}, which is {found}, and Keyledger needs {} or later: {}",
+                    path.display(),
+                    ServerVersion::MINIMUM,
+                    ServerVersion::WHY
+                );
+                Err(Failure::new(Exit::Usage, problem)
+                    .remedy("name a later one, or unset it")
+                    .into())
+            }
             None => {
                 let problem = format!(
                     "{VARIABLE} names {}, which is no nats-server",
@@ -40,10 +50,8 @@ pub(super) fn nats_server() -> anyhow::Result<PathBuf> {
         .chain(shell::in_tools(NAME))
     {
         match version(&path) {
-            Some(found) if found >= LEAST_SERVER => return Ok(path),
-            Some((major, minor, patch)) => {
-                too_old.push(format!("{} is {major}.{minor}.{patch}", path.display()));
-            }
+            Some(found) if found.is_supported() => return Ok(path),
+            Some(found) => too_old.push(format!("{} is {found}", path.display())),
             None => {}
         }
     }
@@ -51,20 +59,20 @@ pub(super) fn nats_server() -> anyhow::Result<PathBuf> {
 }
 
 fn missing(too_old: &[String]) -> Failure {
-    let (major, minor, patch) = LEAST_SERVER;
+    let least = ServerVersion::MINIMUM;
     let old = if too_old.is_empty() {
         String::new()
     } else {
         format!(" ({})", too_old.join(", "))
     };
-    Failure::new(Exit::Error, format!("there is no nats-server of version {major}.{minor}.{patch} or later{old}")).remedy(
+    Failure::new(Exit::Error, format!("there is no nats-server of version {least} or later{old}")).remedy(
         "in the repository `./dev up` installs one; else put one on PATH: https://github.com/nats-io/nats-server/releases, \
          `brew install nats-server`, or `go install github.com/nats-io/nats-server/v2@latest`",
     )
 }
 
-fn version(program: &Path) -> Option<(u32, u32, u32)> {
+fn version(program: &Path) -> Option<ServerVersion> {
     let output = Command::new(program).arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    parse_version(text.trim().strip_prefix("nats-server:")?)
+    text.trim().strip_prefix("nats-server:")?.parse().ok()
 }
