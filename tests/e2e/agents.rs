@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_nats::{ConnectOptions, HeaderMap, jetstream};
 use futures::StreamExt as _;
 use keyledger_domain::{EventCid, Record, command::MAX_REPORT_BYTES, token::Report};
+use keyledger_testkit::Config;
 use keyledger_wire::{Prefix, header};
 use nkeys::KeyPair;
 use serde_json::{Value, json};
@@ -174,6 +175,46 @@ async fn an_agent_reaches_its_own_tasks_and_reports_and_nothing_else() {
     let record = Record::read(&message.payload).unwrap();
     assert_eq!(record.ids.command.to_string(), task);
     message.double_ack().await.unwrap();
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn an_agent_acknowledges_its_tasks_in_the_form_without_domain() {
+    acknowledges(|config| config, "$JS.ACK.KEYS_TASKS.").await;
+}
+
+#[tokio::test]
+async fn an_agent_acknowledges_its_tasks_in_the_form_with_domain_and_account() {
+    let flag = "feature_flags: { js_ack_fc_v2: true }\njetstream: {";
+    acknowledges(|config| config.replace("jetstream: {", flag), "$JS.ACK._.").await;
+    let named = format!("{flag}\n    domain: hub");
+    acknowledges(
+        |config| config.replace("jetstream: {", &named),
+        "$JS.ACK.hub.",
+    )
+    .await;
+}
+
+/// On a server that asks for acknowledgements on subjects that begin so, an agent ends its own task, and another agent does not.
+async fn acknowledges(change: impl FnOnce(Config) -> Config, begin: &str) {
+    let world = World::with_config(change).await;
+    let service = world.serve().await;
+    let admin = world.administrator().await;
+    let agent = Agent::enrol(&world, &admin, "desk").await;
+    let other = Agent::enrol(&world, &admin, "lab").await;
+    let _ = filed(&admin, &agent, 1_000_001).await;
+    let message = agent.task().await;
+    let reply = message.reply.as_ref().unwrap().to_string();
+    assert!(reply.starts_with(begin), "{reply}");
+    let setup = jetstream::new(world.connect(&world.organisation.creds("setup")).await);
+    let waiting = async || {
+        let mut stream = setup.get_stream("KEYS_TASKS").await.unwrap();
+        stream.info().await.unwrap().state.messages
+    };
+    send_unheard(&other.nats, &reply, HeaderMap::new(), "+ACK").await;
+    assert_eq!(waiting().await, 1);
+    message.double_ack().await.unwrap();
+    assert_eq!(waiting().await, 0);
     service.stop().await;
 }
 

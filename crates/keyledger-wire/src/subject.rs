@@ -183,6 +183,20 @@ impl Prefix {
         format!("$JS.{self}.API")
     }
 
+    /// Where an agent acknowledges its tasks, in both forms in which nats-server can ask for it: `$JS.ACK.KEYS_TASKS.{agent}.…`, and
+    /// `$JS.ACK.{domain}.{account hash}.KEYS_TASKS.{agent}.…` where its feature flag `js_ack_fc_v2` is on.
+    ///
+    /// A subject of the first form has nine tokens, one of the second at least eleven. As both patterns say so, a `*` of the second
+    /// never stands for another agent's consumer in the first.
+    #[must_use]
+    pub fn acknowledgements(&self, agent: &str) -> [String; 2] {
+        let tasks = self.tasks_stream();
+        [
+            format!("$JS.ACK.{tasks}.{agent}.*.*.*.*.*"),
+            format!("$JS.ACK.*.*.{tasks}.{agent}.*.*.*.*.>"),
+        ]
+    }
+
     /// Every task: `keys.tasks.>`.
     #[must_use]
     pub fn tasks(&self) -> String {

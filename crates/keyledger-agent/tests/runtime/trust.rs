@@ -84,7 +84,7 @@ impl Organisation {
 }
 
 /// What the service's account exports, and what it is called in the agents'.
-const SHARED: [(&str, &str); 4] = [
+const SHARED: [(&str, &str); 5] = [
     ("keys.reports.>", "keys.reports.>"),
     (
         "$JS.API.CONSUMER.MSG.NEXT.KEYS_TASKS.*",
@@ -94,7 +94,14 @@ const SHARED: [(&str, &str); 4] = [
         "$JS.API.CONSUMER.INFO.KEYS_TASKS.*",
         "$JS.keys.API.CONSUMER.INFO.KEYS_TASKS.$1",
     ),
-    ("$JS.ACK.KEYS_TASKS.*.>", "$JS.ACK.KEYS_TASKS.*.>"),
+    (
+        "$JS.ACK.KEYS_TASKS.*.*.*.*.*.*",
+        "$JS.ACK.KEYS_TASKS.*.*.*.*.*.*",
+    ),
+    (
+        "$JS.ACK.*.*.KEYS_TASKS.*.*.*.*.*.>",
+        "$JS.ACK.*.*.KEYS_TASKS.*.*.*.*.*.>",
+    ),
 ];
 
 fn export(subject: &str) -> Export {
@@ -132,7 +139,8 @@ fn scope(key: &str) -> UserScope {
     scope.template.publish = allow(&[
         "$JS.keys.API.CONSUMER.MSG.NEXT.KEYS_TASKS.{{subject()}}",
         "$JS.keys.API.CONSUMER.INFO.KEYS_TASKS.{{subject()}}",
-        "$JS.ACK.KEYS_TASKS.{{subject()}}.>",
+        "$JS.ACK.KEYS_TASKS.{{subject()}}.*.*.*.*.*",
+        "$JS.ACK.*.*.KEYS_TASKS.{{subject()}}.*.*.*.*.>",
         "keys.reports.{{subject()}}.>",
     ]);
     scope.template.subscribe = allow(&["_INBOX.agent.{{subject()}}.>"]);

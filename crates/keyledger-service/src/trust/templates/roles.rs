@@ -99,12 +99,13 @@ fn service_reads(prefix: &Prefix) -> Vec<String> {
 /// An agent takes what waits for it, says that it is done, and reports under its own nkey; it answers nobody.
 fn agent(prefix: &Prefix) -> Vec<String> {
     let (tasks, api) = (prefix.tasks_stream(), prefix.imported_api());
-    vec![
+    let mut publish = vec![
         format!("{api}.CONSUMER.MSG.NEXT.{tasks}.{SUBJECT}"),
         format!("{api}.CONSUMER.INFO.{tasks}.{SUBJECT}"),
-        format!("$JS.ACK.{tasks}.{SUBJECT}.>"),
         prefix.report(SUBJECT, "*"),
-    ]
+    ];
+    publish.extend(prefix.acknowledgements(SUBJECT));
+    publish
 }
 
 /// The user's own nkey, in a template.

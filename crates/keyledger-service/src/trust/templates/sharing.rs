@@ -62,12 +62,14 @@ pub fn service_exports(prefix: &Prefix) -> Vec<Export> {
 }
 
 /// What it takes to work off a queue of tasks: each agent's own, by the subjects that its role lets it publish on.
-fn queue(prefix: &Prefix) -> [(&'static str, String); 3] {
+fn queue(prefix: &Prefix) -> [(&'static str, String); 4] {
     let tasks = prefix.tasks_stream();
+    let [done, done_with_domain] = prefix.acknowledgements("*");
     [
         ("tasks-next", format!("$JS.API.CONSUMER.MSG.NEXT.{tasks}.*")),
         ("tasks-info", format!("$JS.API.CONSUMER.INFO.{tasks}.*")),
-        ("tasks-done", format!("$JS.ACK.{tasks}.*.>")),
+        ("tasks-done", done),
+        ("tasks-done-with-domain", done_with_domain),
     ]
 }
 

@@ -264,3 +264,38 @@ fn a_service_asks_for_its_own_keys_timelines_only() {
         assert!(timelines.iter().all(|subject| subject.contains("{{")));
     }
 }
+
+#[test]
+fn an_agent_acknowledges_its_own_tasks_and_no_other_agents_in_either_form() {
+    let prefix = Prefix::default();
+    let publish = role_template(&prefix, Role::Agent).publish.allow;
+    let own = "UOWN";
+    let publish: Vec<_> = publish
+        .iter()
+        .map(|subject| subject.replace("{{subject()}}", own))
+        .collect();
+    let may = |subject: &str| {
+        publish
+            .iter()
+            .any(|allowed| subject::covers(allowed, subject))
+    };
+    let is_exported = |subject: &str| {
+        let exports = service_exports(&prefix);
+        exports
+            .iter()
+            .any(|export| subject::covers(&export.subject, subject))
+    };
+    for form in [
+        "$JS.ACK.KEYS_TASKS.{}.1.7.7.1790000000000000000.0",
+        "$JS.ACK._.szMpdrwD.KEYS_TASKS.{}.1.7.7.1790000000000000000.0",
+        "$JS.ACK.hub.szMpdrwD.KEYS_TASKS.{}.1.7.7.1790000000000000000.0.more",
+    ] {
+        let (own, other) = (form.replace("{}", own), form.replace("{}", "UOTHER"));
+        assert!(may(&own) && is_exported(&own), "{own}");
+        assert!(!may(&other), "{other}");
+        assert!(!may(&own.replace("KEYS_TASKS", "KEYS_EVENTS")), "{own}");
+    }
+    // Nine tokens are the first form: here the stream and another agent stand where the second has domain and account.
+    let disguised = format!("$JS.ACK.KEYS_TASKS.UOTHER.KEYS_TASKS.{own}.7.7.0");
+    assert!(!may(&disguised), "{disguised}");
+}
