@@ -135,7 +135,7 @@ pub fn read_secret_file(path: &Path) -> Result<Secret, SecretFileError> {
 /// # Errors
 ///
 /// As [`read_secret_file`].
-pub(crate) fn read_credential_file(path: &Path) -> Result<Secret, SecretFileError> {
+pub fn read_credential_file(path: &Path) -> Result<Secret, SecretFileError> {
     read(path, |mode| SECRET(mode) || mode & 0o337 == 0)
 }
 

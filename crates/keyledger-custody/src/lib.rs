@@ -56,8 +56,8 @@ mod user;
 pub use custody::Custody;
 pub use delivery::{CurveKey, Delivery, DeliveryError, seal_to};
 pub use file::{
-    SecretFileError, check_secret_directory, check_secret_file, read_secret_file,
-    replace_secret_file, write_secret_file,
+    SecretFileError, check_secret_directory, check_secret_file, read_credential_file,
+    read_secret_file, replace_secret_file, write_secret_file,
 };
 pub use generate::{GenerateError, Generated};
 pub use mac::{MacKey, MacMismatch};

@@ -87,6 +87,14 @@ pub fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
+/// `text` as one word of a command line, or of an environment, in a unit file of systemd.
+#[must_use]
+pub fn systemd_word(text: &str) -> String {
+    // Between quotes it reads backslashes and quotes as C does, and `%` is a specifier everywhere.
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", text.replace('%', "%%"))
+}
+
 /// Text as a terminal may be given it: nothing is left that it would obey. Line breaks and tabs stay.
 #[must_use]
 pub fn plain(text: &str) -> String {

@@ -9,7 +9,7 @@ use std::{
 use async_nats::ServerAddr;
 use futures::future::BoxFuture;
 use keyledger_claims::{Creds, subject};
-use keyledger_custody::{Custody, read_secret_file};
+use keyledger_custody::{Custody, read_credential_file};
 use keyledger_domain::{
     Stamp, Timestamp, VerifiedBy,
     ledger::{LEDGER_SIGNING_KEY, Outcome},
@@ -441,7 +441,7 @@ struct Told {
 /// True if these creds of the system account's user allow to hear what others push. Organisations that were set up before
 /// that was so have creds that do not.
 fn hears_pushes(creds: &Path) -> bool {
-    let file = read_secret_file(creds).ok();
+    let file = read_credential_file(creds).ok();
     let text = file
         .as_ref()
         .map(|file| String::from_utf8_lossy(file.expose()));

@@ -1,6 +1,7 @@
 //! `keyledger-agent unit`: what systemd starts.
 
 use anyhow::Context as _;
+use keyledger_domain::text::systemd_word;
 
 use crate::output::Output;
 
@@ -34,13 +35,8 @@ impl Unit {
 
 /// The unit that starts the program at `path`.
 fn unit(path: &str) -> String {
-    // As systemd reads it: in quotes, and `%` means something.
-    let path = path
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('%', "%%");
     UNIT.replace("# The program in /usr/local/bin or /usr/bin.\n", "")
-        .replace(START, &format!("ExecStart=\"{path}\" "))
+        .replace(START, &format!("ExecStart={} ", systemd_word(path)))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod init;
 mod inventory;
 mod key;
 mod ledger;
+mod notify;
 mod offline;
 mod openpgp;
 mod pages;
@@ -26,6 +27,7 @@ mod shell;
 mod signals;
 mod subjects;
 mod token;
+mod unit;
 mod up;
 mod user;
 
@@ -71,6 +73,7 @@ enum Command {
     Init(Box<init::Init>),
     Setup(Box<setup::Setup>),
     Serve(Box<serve::Serve>),
+    Unit(unit::Unit),
     Contexts(Box<contexts::Contexts>),
     Completions(completions::Completions),
     Names(Box<completions::Names>),
@@ -112,6 +115,7 @@ impl Cli {
             Command::Init(init) => init.run(out),
             Command::Setup(setup) => setup.run(out).await,
             Command::Serve(serve) => serve.run(out).await,
+            Command::Unit(unit) => unit.run(out),
             Command::Contexts(contexts) => contexts.run(out),
             Command::Completions(completions) => completions.run(out),
             Command::Names(names) => names.run(out).await,

@@ -8,7 +8,7 @@ use keyledger_service::{
 };
 use serde_json::json;
 
-use super::{root::Unseal, setup::Server, signals::Signals};
+use super::{notify, root::Unseal, setup::Server, signals::Signals};
 use crate::{
     connect::DEFAULT_DIR,
     exit::{Exit, Failure},
@@ -18,7 +18,8 @@ use crate::{
 
 /// Serve against any NATS: the shape for production
 ///
-/// Several instances share the load. Ctrl-C or SIGTERM stops in order: what was taken is finished.
+/// Several instances share the load. Ctrl-C or SIGTERM stops in order: what was taken is finished. `keyledger unit` prints a unit for
+/// systemd, which is told when it serves, and what it does
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -160,6 +161,7 @@ impl Serve {
             crl_url: self.lists.crl_url,
             clock: None,
         };
+        notify::starting();
         let service = tokio::select! {
             started = Service::start(options) => started.map_err(unstarted)?,
             _ = signals.next() => return Ok(()),
@@ -177,8 +179,15 @@ impl Serve {
                 out.styled(warning(), &service.durability())?;
             }
         }
+        notify::ready(&format!(
+            "serving {} under {}: {}",
+            organisation.title,
+            organisation.prefix(),
+            service.durability()
+        ));
         let signal = signals.next().await;
         tracing::info!(signal, "stopping");
+        notify::stopping();
         service.stop().await;
         Ok(())
     }

@@ -20,6 +20,7 @@ fn help_names_every_command_and_every_exit_code() {
         "init",
         "setup",
         "serve",
+        "unit",
         "completions",
         "subjects",
     ] {
@@ -47,6 +48,7 @@ fn every_subcommand_has_help() {
         "init",
         "setup",
         "serve",
+        "unit",
         "doctor",
         "completions",
         "subjects",

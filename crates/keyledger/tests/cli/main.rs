@@ -11,4 +11,5 @@ mod offline_ca;
 mod openpgp;
 mod support;
 mod unanswered;
+mod unit;
 mod verify;
