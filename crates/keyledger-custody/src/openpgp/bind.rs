@@ -18,7 +18,8 @@ use pgp::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    public::{Certificate, Fingerprint},
+    fingerprint::Fingerprint,
+    public::Certificate,
     self_signature::{CARD_HASH, config},
     subkey::{PublicSubkey, SubkeyAlgorithm, SubkeyRole},
     summary::check,

@@ -2,7 +2,10 @@
 
 use pgp::packet::{Packet, PacketParser};
 
-use super::public::{Certificate, CertificateError, dearmored};
+use super::{
+    certificate_error::CertificateError,
+    public::{Certificate, dearmored},
+};
 
 impl Certificate {
     /// Revoked with a revocation certificate that the certify key signed at birth, armored or not.

@@ -3,10 +3,8 @@
 use keyledger_domain::Timestamp;
 
 use super::{
-    bind::BindError,
-    public::{CertificateError, Fingerprint},
-    time::OutOfRange,
-    user_id::UserId,
+    bind::BindError, certificate_error::CertificateError, fingerprint::Fingerprint,
+    time::OutOfRange, user_id::UserId,
 };
 use crate::ProviderFailure;
 

@@ -17,7 +17,8 @@ use pgp::{
 
 use super::{
     certify_error::CertifyError,
-    public::{Certificate, Fingerprint, armored},
+    fingerprint::Fingerprint,
+    public::{Certificate, armored},
     reason::RevocationReason,
     self_signature::{CERTIFY_HASH, revocation},
     time,

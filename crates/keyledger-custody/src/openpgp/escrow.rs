@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{
     bind::ProvenSubkey,
-    public::Fingerprint,
+    fingerprint::Fingerprint,
     subkey::{PublicSubkey, SubkeyAlgorithm, SubkeyRole},
 };
 use crate::{

@@ -36,10 +36,12 @@
 
 mod bind;
 mod birth;
+mod certificate_error;
 mod certify;
 mod certify_error;
 mod certify_key;
 mod escrow;
+mod fingerprint;
 pub mod offline;
 mod public;
 mod reason;
@@ -55,10 +57,12 @@ mod user_id;
 pub mod wkd;
 
 pub use bind::{Bind, BindError, ProvenSubkey, ToSign};
+pub use certificate_error::CertificateError;
 pub use certify_error::CertifyError;
 pub use certify_key::{CertifyKey, NewCertifyKey};
 pub use escrow::EscrowedKey;
-pub use public::{Certificate, CertificateError, Fingerprint, NotAFingerprint};
+pub use fingerprint::{Fingerprint, NotAFingerprint};
+pub use public::Certificate;
 pub use reason::{Revocation, RevocationReason};
 pub use renewal::Renewal;
 pub use sealed::{SealedKey, SealedKeyError, SealedKind};

@@ -1,19 +1,19 @@
 //! Certificates: what everybody may see, and nobody may believe before it is verified.
 
-use std::{collections::HashSet, fmt, io::Cursor, str::FromStr};
+use std::{collections::HashSet, io::Cursor};
 
-use data_encoding::{HEXLOWER_PERMISSIVE, HEXUPPER};
 use keyledger_domain::Timestamp;
 use pgp::{
     armor::{self, BlockType},
     composed::{Deserializable as _, SignedPublicKey},
     packet::{PacketHeader, Signature},
     ser::Serialize as _,
-    types::{KeyDetails, PacketLength},
+    types::PacketLength,
 };
-use serde::{Deserialize, Serialize};
 
 use super::{
+    certificate_error::CertificateError,
+    fingerprint::Fingerprint,
     reason::Revocation,
     subkey::SubkeyRole,
     summary::{Standing, SubkeyView, Summary, UserIdView},
@@ -28,38 +28,6 @@ use super::{
 pub struct Certificate {
     key: SignedPublicKey,
     summary: Summary,
-}
-
-/// Why something is not a certificate of ours.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CertificateError {
-    /// There is nothing, or not what OpenPGP looks like: look at the file.
-    #[error("it is no OpenPGP certificate")]
-    Unreadable,
-    /// It is too large to be one of ours: look at the file.
-    #[error("it has {bytes} bytes, and at most {max} are read")]
-    TooLarge {
-        /// How large it is.
-        bytes: usize,
-        /// How large it may be.
-        max: usize,
-    },
-    /// There are several: give them one by one.
-    #[error("it holds more than one certificate")]
-    Several,
-    /// It is, in part, of a kind that we do not make: take the certificate that Keyledger wrote.
-    #[error("it holds {what}, which no certificate made here has")]
-    OtherKind {
-        /// What.
-        what: &'static str,
-    },
-    /// A signature in it does not verify: it was damaged or forged. Get it again from where it was made.
-    #[error("{what} does not verify: the certificate was changed")]
-    Forged {
-        /// Which signature.
-        what: &'static str,
-    },
 }
 
 impl Certificate {
@@ -330,75 +298,4 @@ pub(super) fn armored(bytes: &[u8]) -> String {
     armor::write(&Raw(bytes), BlockType::PublicKey, &mut text, None, true)
         .expect("a vector takes everything");
     String::from_utf8(text).expect("armor is ASCII")
-}
-
-/// A fingerprint of version 4: SHA-1 of the public key packet, 20 bytes. Written as 40 hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Fingerprint([u8; 20]);
-
-/// A text that is no fingerprint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a fingerprint has 40 hex digits, as `gpg --fingerprint` shows them")]
-pub struct NotAFingerprint;
-
-impl Fingerprint {
-    /// Its bytes.
-    #[must_use]
-    pub const fn as_bytes(&self) -> &[u8; 20] {
-        &self.0
-    }
-
-    /// In groups of four, as people compare them.
-    #[must_use]
-    pub fn grouped(&self) -> String {
-        let text = self.to_string();
-        let groups: Vec<_> = (0..10).map(|at| &text[4 * at..4 * at + 4]).collect();
-        format!("{}  {}", groups[..5].join(" "), groups[5..].join(" "))
-    }
-
-    pub(super) fn of(key: &impl KeyDetails) -> Self {
-        let fingerprint = key.fingerprint();
-        let bytes = fingerprint.as_bytes().try_into();
-        Self(bytes.expect("a key of version 4 has a fingerprint of 20 bytes"))
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&HEXUPPER.encode(&self.0))
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Fingerprint({self})")
-    }
-}
-
-impl FromStr for Fingerprint {
-    type Err = NotAFingerprint;
-
-    fn from_str(text: &str) -> Result<Self, NotAFingerprint> {
-        let digits: String = text.chars().filter(|c| *c != ' ').collect();
-        let digits = digits.strip_prefix("0x").unwrap_or(&digits);
-        let bytes = HEXLOWER_PERMISSIVE
-            .decode(digits.as_bytes())
-            .map_err(|_| NotAFingerprint)?;
-        Ok(Self(bytes.try_into().map_err(|_| NotAFingerprint)?))
-    }
-}
-
-impl TryFrom<String> for Fingerprint {
-    type Error = NotAFingerprint;
-
-    fn try_from(text: String) -> Result<Self, NotAFingerprint> {
-        text.parse()
-    }
-}
-
-impl From<Fingerprint> for String {
-    fn from(fingerprint: Fingerprint) -> Self {
-        fingerprint.to_string()
-    }
 }

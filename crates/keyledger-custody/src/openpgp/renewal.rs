@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::public::Fingerprint;
+use super::fingerprint::Fingerprint;
 
 /// What to renew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use pgp::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    public::Fingerprint,
+    fingerprint::Fingerprint,
     time::{self, OutOfRange},
 };
 

@@ -9,7 +9,8 @@ use pgp::{
 use serde::Serialize;
 
 use super::{
-    public::{CertificateError, Fingerprint},
+    certificate_error::CertificateError,
+    fingerprint::Fingerprint,
     reason::{Revocation, RevocationReason},
     self_signature::{flags, is_certify, is_sound, regular},
     subkey::{PublicSubkey, SubkeyAlgorithm, SubkeyRole},

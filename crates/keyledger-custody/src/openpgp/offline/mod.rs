@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     bind::{BindError, ProvenSubkey},
-    public::{CertificateError, Fingerprint},
+    certificate_error::CertificateError,
+    fingerprint::Fingerprint,
     reason::RevocationReason,
     renewal::Renewal,
     user_id::UserId,
