@@ -29,11 +29,13 @@
 //! safe crate offers that; run the service with swap off or encrypted.
 
 mod aead;
+mod argon2id;
 pub mod authority;
 mod custody;
 mod delivery;
 mod digits;
 mod file;
+mod file_error;
 mod generate;
 mod kdf;
 mod mac;
@@ -41,6 +43,7 @@ mod material;
 mod nkey;
 pub mod openpgp;
 mod output;
+mod passphrase;
 mod process;
 mod public;
 mod root;
@@ -53,22 +56,25 @@ mod token_secrets;
 mod under_passphrase;
 mod user;
 
+pub use argon2id::{KdfCost, KdfError};
 pub use custody::Custody;
 pub use delivery::{CurveKey, Delivery, DeliveryError, seal_to};
 pub use file::{
-    SecretFileError, check_secret_directory, check_secret_file, read_credential_file,
-    read_secret_file, replace_secret_file, write_secret_file,
+    check_secret_directory, check_secret_file, read_credential_file, read_secret_file,
+    replace_secret_file, write_secret_file,
 };
+pub use file_error::SecretFileError;
 pub use generate::{GenerateError, Generated};
 pub use mac::{MacKey, MacMismatch};
 pub use material::{MaterialContext, OpenError, root_of};
 pub use nkey::{NkeyKind, SeedError};
 pub use output::{Existing, OutputFile, Readers, check_output, write_output};
+pub use passphrase::{Passphrase, PassphraseError};
 pub use process::keep_memory_to_itself;
 pub use public::{CheckPublicError, check_public};
 pub use root::{NotARootId, RootId, RootKey, RootKeyError};
-pub use sealed_root::{KdfCost, SealedRoot, SealedRootError};
-pub use secret::{Passphrase, PassphraseError, Secret};
+pub use sealed_root::{SealedRoot, SealedRootError};
+pub use secret::Secret;
 pub use sign::SignError;
 pub use signer::{Ed25519Signer, NkeySigner};
 pub use task::{EscrowError, MAX_TOKEN_SECRETS_BYTES, TaskKeys};

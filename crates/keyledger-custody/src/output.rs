@@ -13,7 +13,7 @@ use std::{
 
 use rustix::fs::{AtFlags, CWD, linkat};
 
-use crate::file::{SecretFileError, sync_directory_of};
+use crate::file_error::SecretFileError;
 
 /// How many names are tried for the file beside: more than a few are taken only by somebody who plants them.
 const TRIES: u32 = 100;
@@ -143,7 +143,7 @@ fn nameless(path: &Path, mode: u32) -> Option<File> {
     use rustix::fs::{Mode, OFlags};
 
     let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    let directory = crate::file::directory_of(path);
+    let directory = directory_of(path);
     let file = rustix::fs::open(directory, flags, Mode::from_raw_mode(mode)).ok()?;
     let file = File::from(file);
     open_as(&file).exists().then_some(file)
@@ -228,6 +228,19 @@ fn check_free(path: &Path, existing: Existing) -> Result<(), SecretFileError> {
         Existing::Kept => Err(SecretFileError::Exists { path }),
         Existing::Replaced if found.is_file() => Ok(()),
         Existing::Replaced => Err(SecretFileError::NotAFile { path }),
+    }
+}
+
+/// A new name is on disk only when its directory is.
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    File::open(directory_of(path))?.sync_all()
+}
+
+/// The directory that a file is in.
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 

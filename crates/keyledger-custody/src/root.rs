@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 
 use crate::{
     ProviderFailure,
-    file::{SecretFileError, read_secret_file, write_secret_file},
+    file::{read_secret_file, write_secret_file},
+    file_error::SecretFileError,
     kdf,
     secret::{Key32, key32},
 };

@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
 use keyledger_domain::form::{self, NotOfForm};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 use crate::{
     ProviderFailure,
-    file::{SecretFileError, read_secret_file, replace_secret_file, write_secret_file},
+    argon2id::{KdfCost, KdfError},
+    file::{read_secret_file, replace_secret_file, write_secret_file},
+    file_error::SecretFileError,
+    passphrase::Passphrase,
     root::{RootId, RootKey},
-    secret::{Key32, Passphrase},
     under_passphrase::{self, OpenFault, SealFault},
 };
 
@@ -46,72 +46,10 @@ enum Kind {
     Passphrase,
 }
 
-/// What one guess at the passphrase costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KdfCost {
-    name: KdfName,
-    memory_kib: u32,
-    passes: u32,
-    lanes: u32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum KdfName {
-    Argon2id,
-}
-
 /// The version that vouches for nothing but the root key.
 const ALONE: u8 = 1;
 /// The version of a root key that vouches for what stands beside it.
 const BOUND: u8 = 2;
-
-/// Least memory in KiB: the second choice of RFC 9106 §4, 64 MiB with three passes.
-const MIN_MEMORY_KIB: u32 = 64 << 10;
-/// Most memory in KiB that a file can make us take: 4 GiB.
-const MAX_MEMORY_KIB: u32 = 4 << 20;
-const PASSES: std::ops::RangeInclusive<u32> = 3..=64;
-const LANES: std::ops::RangeInclusive<u32> = 1..=64;
-
-impl KdfCost {
-    /// The usual cost: 256 MiB, three passes, four lanes; about a second.
-    pub const USUAL: Self = Self {
-        name: KdfName::Argon2id,
-        memory_kib: 256 << 10,
-        passes: 3,
-        lanes: 4,
-    };
-    /// The least cost that is accepted: 64 MiB, three passes, four lanes (RFC 9106 §4, second choice).
-    pub const LEAST: Self = Self {
-        memory_kib: MIN_MEMORY_KIB,
-        ..Self::USUAL
-    };
-
-    /// Another cost: memory in KiB from 64 MiB to 4 GiB, 3 to 64 passes, 1 to 64 lanes.
-    ///
-    /// # Errors
-    ///
-    /// [`SealedRootError::Cost`] if it is outside of that.
-    pub fn new(memory_kib: u32, passes: u32, lanes: u32) -> Result<Self, SealedRootError> {
-        let cost = Self {
-            name: KdfName::Argon2id,
-            memory_kib,
-            passes,
-            lanes,
-        };
-        cost.params().map(|_| cost)
-    }
-
-    fn params(&self) -> Result<Params, SealedRootError> {
-        let memory = (MIN_MEMORY_KIB..=MAX_MEMORY_KIB).contains(&self.memory_kib);
-        if !memory || !PASSES.contains(&self.passes) || !LANES.contains(&self.lanes) {
-            return Err(SealedRootError::Cost);
-        }
-        Params::new(self.memory_kib, self.passes, self.lanes, Some(32))
-            .map_err(|_| SealedRootError::Cost)
-    }
-}
 
 /// Why a root key was not sealed, or not opened.
 #[derive(Debug, thiserror::Error)]
@@ -130,15 +68,9 @@ pub enum SealedRootError {
         /// The format it is sealed in.
         found: u64,
     },
-    /// The cost of a guess is too low to protect or too high to bear: choose another; of a stored file, somebody changed it.
-    #[error("Argon2id takes 64 MiB to 4 GiB of memory, 3 to 64 passes and 1 to 64 lanes")]
-    Cost,
-    /// Argon2id does not get the memory that it needs: free some.
-    #[error("{memory_kib} KiB of memory are needed for the passphrase, and are not to be had")]
-    Memory {
-        /// How much it needs.
-        memory_kib: u32,
-    },
+    /// See [`KdfError`].
+    #[error(transparent)]
+    Kdf(#[from] KdfError),
     /// The file could not be read or written: the source says why.
     #[error("the sealed root key file")]
     File(#[from] SecretFileError),
@@ -154,7 +86,7 @@ impl SealedRoot {
     ///
     /// # Errors
     ///
-    /// [`SealedRootError::Memory`], [`SealedRootError::Provider`].
+    /// [`SealedRootError::Kdf`], [`SealedRootError::Provider`].
     pub fn seal(
         root: &RootKey,
         passphrase: &Passphrase,
@@ -207,8 +139,8 @@ impl SealedRoot {
     /// # Errors
     ///
     /// [`SealedRootError::WrongPassphrase`] if it is wrong or the sealed root was changed;
-    /// [`SealedRootError::NotASealedRoot`], [`SealedRootError::Cost`] if it cannot have been made here;
-    /// [`SealedRootError::Memory`].
+    /// [`SealedRootError::NotASealedRoot`] if it cannot have been made here; [`SealedRootError::Kdf`] if its cost is out of range
+    /// or takes more memory than there is.
     pub fn open(&self, passphrase: &Passphrase) -> Result<RootKey, SealedRootError> {
         let id = self.root()?;
         let both = (&*self.salt, &*self.wrapped);
@@ -272,7 +204,7 @@ impl From<NotOfForm> for SealedRootError {
 impl From<SealFault> for SealedRootError {
     fn from(fault: SealFault) -> Self {
         match fault {
-            SealFault::Kdf(fault) => fault,
+            SealFault::Kdf(error) => Self::Kdf(error),
             SealFault::Provider(failure) => Self::Provider(failure),
         }
     }
@@ -282,7 +214,7 @@ impl From<OpenFault> for SealedRootError {
     fn from(fault: OpenFault) -> Self {
         match fault {
             OpenFault::Form => Self::NotASealedRoot,
-            OpenFault::Kdf(fault) => fault,
+            OpenFault::Kdf(error) => Self::Kdf(error),
             OpenFault::WrongPassphrase => Self::WrongPassphrase,
         }
     }
@@ -291,53 +223,4 @@ impl From<OpenFault> for SealedRootError {
 fn associated(version: u8, root: RootId) -> Vec<u8> {
     let form = format!("keyledger-root-sealed-v{version}");
     [form.as_bytes(), &root.0].concat()
-}
-
-pub(crate) fn derive(
-    passphrase: &Passphrase,
-    salt: &[u8],
-    cost: &KdfCost,
-) -> Result<Key32, SealedRootError> {
-    let params = cost.params()?;
-    let mut memory = Zeroizing::new(Vec::new());
-    let blocks = params.block_count();
-    memory
-        .try_reserve_exact(blocks)
-        .map_err(|_| SealedRootError::Memory {
-            memory_kib: cost.memory_kib,
-        })?;
-    memory.resize(blocks, Block::default());
-    let mut key = Key32::default();
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into_with_memory(passphrase.as_bytes(), salt, &mut *key, &mut memory[..])
-        .map_err(|_| SealedRootError::NotASealedRoot)?; // a salt of less than 8 bytes
-    Ok(key)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use argon2::{AssociatedData, ParamsBuilder};
-    use data_encoding::HEXLOWER;
-
-    #[test]
-    fn rfc_9106_section_5_3() {
-        let params = ParamsBuilder::new()
-            .m_cost(32)
-            .t_cost(3)
-            .p_cost(4)
-            .data(AssociatedData::new(&[4; 12]).unwrap())
-            .build()
-            .unwrap();
-        let argon2 =
-            Argon2::new_with_secret(&[3; 8], Algorithm::Argon2id, Version::V0x13, params).unwrap();
-        let mut tag = [0; 32];
-        argon2
-            .hash_password_into(&[1; 32], &[2; 16], &mut tag)
-            .unwrap();
-        assert_eq!(
-            HEXLOWER.encode(&tag),
-            "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659"
-        );
-    }
 }

@@ -4,8 +4,9 @@ use data_encoding::BASE64;
 
 use crate::{
     ProviderFailure, aead,
-    sealed_root::{KdfCost, SealedRootError, derive},
-    secret::{Passphrase, Secret},
+    argon2id::{KdfCost, KdfError, derive},
+    passphrase::Passphrase,
+    secret::Secret,
 };
 
 /// A sealed secret as it stands in a file, both in base64.
@@ -19,7 +20,7 @@ pub(crate) struct Sealed {
 /// Why it was not sealed.
 pub(crate) enum SealFault {
     /// Argon2id.
-    Kdf(SealedRootError),
+    Kdf(KdfError),
     /// See [`ProviderFailure`].
     Provider(ProviderFailure),
 }
@@ -29,7 +30,7 @@ pub(crate) enum OpenFault {
     /// It is not base64 of what it should be.
     Form,
     /// Argon2id.
-    Kdf(SealedRootError),
+    Kdf(KdfError),
     /// The passphrase is wrong or something was changed: nobody can tell which.
     WrongPassphrase,
 }
@@ -61,9 +62,7 @@ pub(crate) fn open(
     let decode = |text: &str| BASE64.decode(text.as_bytes());
     let salt = decode(salt).map_err(|_| OpenFault::Form)?;
     let wrapped = decode(wrapped).map_err(|_| OpenFault::Form)?;
-    if salt.len() != 16 {
-        return Err(OpenFault::Form);
-    }
-    let kek = derive(passphrase, &salt, cost).map_err(OpenFault::Kdf)?;
+    let salt = salt.as_slice().try_into().map_err(|_| OpenFault::Form)?;
+    let kek = derive(passphrase, salt, cost).map_err(OpenFault::Kdf)?;
     aead::open(&kek, associated, &wrapped).map_err(|_| OpenFault::WrongPassphrase)
 }

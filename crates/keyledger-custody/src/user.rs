@@ -10,7 +10,8 @@ use zeroize::Zeroizing;
 use crate::{
     ProviderFailure,
     delivery::{Delivery, DeliveryError, seal_to},
-    file::{SecretFileError, write_secret_file},
+    file::write_secret_file,
+    file_error::SecretFileError,
     generate::raw,
     nkey::{NkeyKind, SeedError},
     secret::{Key32, Secret, key32},

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::key::AuthorityKey;
 use crate::{
     ProviderFailure,
-    file::{SecretFileError, read_secret_file, replace_secret_file, write_secret_file},
-    sealed_root::{KdfCost, SealedRootError},
-    secret::Passphrase,
+    argon2id::{KdfCost, KdfError},
+    file::{read_secret_file, replace_secret_file, write_secret_file},
+    file_error::SecretFileError,
+    passphrase::Passphrase,
     under_passphrase::{self, OpenFault, SealFault},
 };
 
@@ -64,7 +65,7 @@ pub enum SealedAuthorityError {
     },
     /// Argon2id: its cost is out of range, or the memory is not to be had. The source says which.
     #[error("deriving a key from the passphrase")]
-    Kdf(#[source] SealedRootError),
+    Kdf(#[source] KdfError),
     /// The file could not be read or written: the source says why.
     #[error("the sealed file")]
     File(#[from] SecretFileError),

@@ -11,14 +11,16 @@ use serde::{Deserialize, Serialize};
 use super::{
     certify_key::{CertifyKey, NewCertifyKey},
     escrow::EscrowedKey,
-    public::Fingerprint,
+    fingerprint::Fingerprint,
     time,
 };
 use crate::{
     ProviderFailure,
-    file::{SecretFileError, read_secret_file, replace_secret_file, write_secret_file},
-    sealed_root::{KdfCost, SealedRootError},
-    secret::{Passphrase, Secret},
+    argon2id::{KdfCost, KdfError},
+    file::{read_secret_file, replace_secret_file, write_secret_file},
+    file_error::SecretFileError,
+    passphrase::Passphrase,
+    secret::Secret,
     under_passphrase::{self, OpenFault, SealFault},
 };
 
@@ -102,7 +104,7 @@ pub enum SealedKeyError {
     },
     /// Argon2id: its cost is out of range, or the memory is not to be had. The source says which.
     #[error("deriving a key from the passphrase")]
-    Kdf(#[source] SealedRootError),
+    Kdf(#[source] KdfError),
     /// The file could not be read or written: the source says why.
     #[error("the sealed file")]
     File(#[from] SecretFileError),
