@@ -16,12 +16,10 @@ use crate::{
     exit::{Exit, Failure},
     place,
     session::Session,
-    signing::{Signing, SigningSlot},
+    signing::{SigningSlot, TokenSigner},
     when,
 };
 
-/// Where `keyledger up` and `keyledger init` put everything when nobody says.
-pub(crate) const DEFAULT_DIR: &str = ".keyledger";
 /// Where nats-server is when nobody says.
 const USUAL_URL: &str = "nats://127.0.0.1:4222";
 /// After so many refusals in a row the connection is given up: async-nats would try for ever.
@@ -112,11 +110,11 @@ impl Connection {
             context.holder().map(|holder| holder.name),
             context.url.clone(),
         )
-        .signing(self.signing(&context)?))
+        .signed_by(self.signer(&context)?))
     }
 
     /// What signs the commands of the session, if something does.
-    fn signing(&self, context: &Context) -> anyhow::Result<Option<Signing>> {
+    fn signer(&self, context: &Context) -> anyhow::Result<Option<TokenSigner>> {
         let Some(slot) = self.sign_with else {
             return Ok(None);
         };
@@ -127,7 +125,7 @@ impl Connection {
             )
             .remedy("give a creds file: --creds, or a context that names one")
         })?;
-        Ok(Some(Signing::new(slot, self.signing_token, user)))
+        Ok(Some(TokenSigner::new(slot, self.signing_token, user)))
     }
 
     /// The organisation's directory, which says where its server is: named, or the one around here unless the server was named
@@ -151,7 +149,8 @@ impl Connection {
 
     /// The directory that was named, else the default one.
     pub(crate) fn dir_or_default(&self) -> PathBuf {
-        self.dir_around().unwrap_or_else(|| DEFAULT_DIR.into())
+        self.dir_around()
+            .unwrap_or_else(|| place::DEFAULT_DIR.into())
     }
 
     /// What all subjects begin with.

@@ -8,11 +8,12 @@ use std::{
 use keyledger_service::trust::Organisation;
 
 use crate::{
-    connect::DEFAULT_DIR,
     context::Context,
     exit::{Exit, Failure},
 };
 
+/// Where `keyledger up` and `keyledger init` put everything unless --dir says otherwise.
+pub(crate) const DEFAULT_DIR: &str = ".keyledger";
 /// The user of the first administrator, whose context `init` writes.
 pub(crate) const ADMINISTRATOR: &str = "admin";
 

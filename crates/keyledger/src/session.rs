@@ -8,9 +8,10 @@ use std::{
 
 use anyhow::Context as _;
 use async_nats::{HeaderMap, RequestError, RequestErrorKind};
-use keyledger_domain::{Name, name::Aggregate, record::Ids};
+use keyledger_domain::{Name, name::Aggregate, record::Ids, views::TokenRow};
 use keyledger_wire::{
-    Acknowledgement, Client, CommandError, Events, Refusal, client::check_public, header,
+    Acknowledgement, Client, CommandError, Events, Refusal, TokenSignature, client::check_public,
+    header, query::Nothing,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
@@ -20,7 +21,7 @@ use crate::{
     denied::Denied,
     exit::{Exit, Failure},
     heard::Listening,
-    signing::{Signing, Unsigned},
+    signing::{TokenSigner, UnsignedCommand},
 };
 
 /// A connection, with what it takes to say clearly why nothing comes.
@@ -32,7 +33,7 @@ pub(crate) struct Session {
     dir: Option<PathBuf>,
     user: Option<String>,
     url: String,
-    signing: Option<Signing>,
+    signer: Option<TokenSigner>,
 }
 
 impl Session {
@@ -52,13 +53,13 @@ impl Session {
             dir,
             user,
             url,
-            signing: None,
+            signer: None,
         }
     }
 
     /// The same, with what signs its commands.
-    pub(crate) fn signing(self, signing: Option<Signing>) -> Self {
-        Self { signing, ..self }
+    pub(crate) fn signed_by(self, signer: Option<TokenSigner>) -> Self {
+        Self { signer, ..self }
     }
 
     /// The client.
@@ -109,16 +110,16 @@ impl Session {
         let subject = prefix.command(aggregate.as_str(), verb, name.as_str());
         let payload = serde_json::to_vec(body).context("the command's body")?;
         check_public(&payload)?;
-        let signature = match &self.signing {
-            Some(signing) => {
-                let command = Unsigned {
+        let signature = match &self.signer {
+            Some(signer) => {
+                let command = UnsignedCommand {
                     aggregate,
                     verb,
                     name,
                     id: ids.command,
                     payload: &payload,
                 };
-                Some(signing.sign(self, command).await?)
+                Some(self.sign(signer, command).await?)
             }
             None => None,
         };
@@ -138,6 +139,21 @@ impl Session {
             id,
         };
         self.answer(sent, none).await
+    }
+
+    /// Has a command signed. The ledger says which key is in the token's slot, before the person is asked for anything.
+    async fn sign(
+        &self,
+        signer: &TokenSigner,
+        command: UnsignedCommand<'_>,
+    ) -> anyhow::Result<TokenSignature> {
+        let serial = signer.token().await?;
+        let token: TokenRow = self
+            .query(&format!("tokens.show.{serial}"), &Nothing {})
+            .await
+            .with_context(|| format!("looking up token {serial}"))?;
+        let prefix = self.client.prefix();
+        signer.sign(serial, &token, prefix, command).await
     }
 
     /// Asks a question.

@@ -17,16 +17,12 @@ use keyledger_domain::{
     views::TokenRow,
 };
 use keyledger_wire::{
-    TokenSignature,
+    Prefix, TokenSignature,
     local::{Request, Sign, Word, socket_path},
-    query::Nothing,
 };
 use uuid::Uuid;
 
-use crate::{
-    exit::{Exit, Failure},
-    session::Session,
-};
+use crate::exit::{Exit, Failure};
 
 /// A slot whose key signs commands, as `piv:9c`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +41,7 @@ impl FromStr for SigningSlot {
 
 /// What signs the commands of a session.
 #[derive(Debug, Clone)]
-pub(crate) struct Signing {
+pub(crate) struct TokenSigner {
     slot: Slot,
     token: Option<Serial>,
     user: String,
@@ -53,7 +49,7 @@ pub(crate) struct Signing {
 
 /// A command to be signed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Unsigned<'a> {
+pub(crate) struct UnsignedCommand<'a> {
     pub(crate) aggregate: Aggregate,
     pub(crate) verb: &'a str,
     pub(crate) name: &'a Name,
@@ -61,7 +57,7 @@ pub(crate) struct Unsigned<'a> {
     pub(crate) payload: &'a [u8],
 }
 
-impl Signing {
+impl TokenSigner {
     /// Signs what `user`, a public nkey, sends: with a key on `token`, or on the only one that is plugged in.
     pub(crate) const fn new(slot: SigningSlot, token: Option<Serial>, user: String) -> Self {
         Self {
@@ -71,34 +67,8 @@ impl Signing {
         }
     }
 
-    /// Has a command signed.
-    pub(crate) async fn sign(
-        &self,
-        session: &Session,
-        command: Unsigned<'_>,
-    ) -> anyhow::Result<TokenSignature> {
-        let serial = self.token().await?;
-        let key = self.key(session, serial).await?;
-        let payload = String::from_utf8(command.payload.to_vec());
-        let request = Request::Sign(Box::new(Sign {
-            serial,
-            slot: self.slot,
-            aggregate: command.aggregate,
-            verb: command.verb.to_owned(),
-            name: command.name.clone(),
-            prefix: session.client().prefix().to_string(),
-            id: command.id,
-            user: self.user.clone(),
-            payload: payload.context("a command is text")?,
-        }));
-        match asked(request).await? {
-            Word::Signed { signature } => Ok(TokenSignature { key, signature }),
-            other => Err(unexpected(other)),
-        }
-    }
-
-    /// The token to sign with.
-    async fn token(&self) -> anyhow::Result<Serial> {
+    /// The token to sign with: the one that was named, else the only one that is plugged in.
+    pub(crate) async fn token(&self) -> anyhow::Result<Serial> {
         if let Some(serial) = self.token {
             return Ok(serial);
         }
@@ -119,19 +89,41 @@ impl Signing {
         }
     }
 
-    /// The key in the slot, as the ledger names it: found out before the person is asked for anything.
-    async fn key(&self, session: &Session, serial: Serial) -> anyhow::Result<Name> {
-        let tail = format!("tokens.show.{serial}");
-        let token: TokenRow = session
-            .query(&tail, &Nothing {})
-            .await
-            .with_context(|| format!("looking up token {serial}"))?;
+    /// Has a command signed with the key that the ledger knows in the slot of `token`.
+    pub(crate) async fn sign(
+        &self,
+        serial: Serial,
+        token: &TokenRow,
+        prefix: &Prefix,
+        command: UnsignedCommand<'_>,
+    ) -> anyhow::Result<TokenSignature> {
+        let key = self.key(token)?;
+        let payload = String::from_utf8(command.payload.to_vec());
+        let request = Request::Sign(Box::new(Sign {
+            serial,
+            slot: self.slot,
+            aggregate: command.aggregate,
+            verb: command.verb.to_owned(),
+            name: command.name.clone(),
+            prefix: prefix.to_string(),
+            id: command.id,
+            user: self.user.clone(),
+            payload: payload.context("a command is text")?,
+        }));
+        match asked(request).await? {
+            Word::Signed { signature } => Ok(TokenSignature { key, signature }),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// The key in the slot, as the ledger names it.
+    fn key(&self, token: &TokenRow) -> anyhow::Result<Name> {
         let place = self.slot.place();
-        let found = token.keys.into_iter().find(|key| key.place == place);
-        found.map(|on_it| on_it.key).ok_or_else(|| {
+        let found = token.keys.iter().find(|key| key.place == place);
+        found.map(|on_it| on_it.key.clone()).ok_or_else(|| {
             let problem = format!(
-                "the ledger knows of no key in slot {} of token {serial}, which is {}",
-                self.slot, token.state
+                "the ledger knows of no key in slot {} of token {}, which is {}",
+                self.slot, token.name, token.state
             );
             Failure::new(Exit::Rejected, problem)
                 .remedy("sign with a token that was provisioned for you: `keyledger token list`")

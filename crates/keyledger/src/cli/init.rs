@@ -11,9 +11,9 @@ use serde_json::json;
 
 use super::root;
 use crate::{
-    connect::DEFAULT_DIR,
     exit::{Exit, Failure},
     output::{Output, warning},
+    place::DEFAULT_DIR,
     when,
 };
 

@@ -10,10 +10,9 @@ use serde_json::json;
 
 use super::{notify, root::Unseal, setup::Server, signals::Signals};
 use crate::{
-    connect::DEFAULT_DIR,
     exit::{Exit, Failure},
     output::{Output, warning},
-    place,
+    place::{self, DEFAULT_DIR},
 };
 
 /// Serve against any NATS: the shape for production

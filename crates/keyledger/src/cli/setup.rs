@@ -7,11 +7,12 @@ use keyledger_service::trust::{SetupReport, setup};
 use serde_json::json;
 
 use crate::{
-    connect::{self, DEFAULT_DIR},
+    connect,
     context::Context,
     exit::{Exit, Failure},
     output::Output,
-    place, when,
+    place::{self, DEFAULT_DIR},
+    when,
 };
 
 /// Make an organisation's streams and buckets, and write the genesis events

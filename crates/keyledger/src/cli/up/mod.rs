@@ -20,7 +20,7 @@ use keyledger_wire::Prefix;
 
 use self::child::NatsServer;
 use super::{root::Unseal, serve, signals::Signals};
-use crate::{connect::DEFAULT_DIR, output::Output};
+use crate::{output::Output, place::DEFAULT_DIR};
 
 pub(crate) use guard::Guard;
 
