@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::apdu::{Answer, Command, Status};
 use super::device::Device;
+use super::fault::Fault;
 use super::openpgp::{self, OpenPgp};
 use super::outside::{Interference, Outside};
 use super::piv::{self, Piv};
 use super::small_applets;
-use super::wire::Fault;
 
 /// The chip with its applets.
 pub(crate) struct Card {

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::control;
+use super::fault::{Fault, Touch};
 use super::stack::{self, READER_NAME};
-use super::wire::{Action, Fault, Reply, Request, TokenState, Touch};
+use super::wire::{Action, Reply, Request, TokenState};
 
 /// One virtual token, in the hand of the test.
 #[derive(Debug, Clone)]

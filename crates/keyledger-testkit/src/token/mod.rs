@@ -7,6 +7,7 @@ mod apdu;
 mod card;
 mod control;
 mod device;
+mod fault;
 mod harness;
 mod hex;
 mod in_hand;
@@ -20,10 +21,9 @@ mod virtual_token;
 mod wire;
 
 pub use device::{Firmware, NoFirmware};
+pub use fault::{Fault, NewSecret, Touch, When};
 pub use harness::VirtualTokens;
 pub use in_hand::Token;
 pub use openpgp::TouchFlag;
 pub use piv::{Algorithm, ManagementAlgorithm, PinPolicy, TouchPolicy};
-pub use wire::{
-    Fault, NewSecret, OpenPgpKeyState, OpenPgpState, SlotState, TokenState, Touch, When,
-};
+pub use wire::{OpenPgpKeyState, OpenPgpState, SlotState, TokenState};

@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::apdu::Status;
-use super::wire::{Fault, NewSecret, Touch, When};
+use super::fault::{Fault, NewSecret, Touch, When};
 
 /// How long a YubiKey blinks before it gives up.
 const PATIENCE: Duration = Duration::from_secs(15);

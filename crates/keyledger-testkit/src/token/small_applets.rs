@@ -2,9 +2,9 @@
 
 use super::apdu::{Answer, Command, Status};
 use super::device::Device;
+use super::fault::Fault;
 use super::outside::Outside;
 use super::tlv;
-use super::wire::Fault;
 
 pub(crate) const MANAGEMENT_ID: &[u8] = &[0xa0, 0x00, 0x00, 0x05, 0x27, 0x47, 0x11, 0x17];
 pub(crate) const OTP_ID: &[u8] = &[0xa0, 0x00, 0x00, 0x05, 0x27, 0x20, 0x01, 0x01];

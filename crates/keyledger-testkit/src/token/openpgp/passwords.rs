@@ -3,8 +3,8 @@
 use super::OpenPgp;
 use super::state::Password;
 use crate::token::apdu::{Answer, Command, Status};
+use crate::token::fault::NewSecret;
 use crate::token::outside::Outside;
-use crate::token::wire::NewSecret;
 
 const SIGN: u8 = 0x81;
 const USER: u8 = 0x82;

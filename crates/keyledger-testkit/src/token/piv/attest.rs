@@ -26,8 +26,8 @@ use super::key::{Algorithm, PrivateKey, random};
 use super::state::{ATTESTATION_CERTIFICATE, ATTESTATION_SLOT, PinPolicy, Slot, TouchPolicy};
 use crate::token::apdu::{Answer, Command, Status};
 use crate::token::device::Device;
+use crate::token::fault::Fault;
 use crate::token::outside::Outside;
-use crate::token::wire::Fault;
 use crate::token::{hex, tlv};
 
 const FIRMWARE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.41482.3.3");

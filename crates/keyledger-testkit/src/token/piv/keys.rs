@@ -6,9 +6,9 @@ use super::management::{ManagementAlgorithm, ManagementKey};
 use super::state::{ATTESTATION_SLOT, PinPolicy, Reference, Slot, State, TouchPolicy};
 use super::{Piv, has_fingerprints, is_user_slot};
 use crate::token::apdu::{Answer, Command, Status};
+use crate::token::fault::Fault;
 use crate::token::outside::Outside;
 use crate::token::tlv;
-use crate::token::wire::Fault;
 
 const PIN_POLICY: u16 = 0xaa;
 const TOUCH_POLICY: u16 = 0xab;

@@ -14,9 +14,9 @@ use std::time::Instant;
 use self::management::Proof;
 use super::apdu::{Answer, Command, Status};
 use super::device::Device;
+use super::fault::Fault;
 use super::outside::Outside;
 use super::tlv;
-use super::wire::Fault;
 
 pub(crate) use self::attest::{AttestationKey, Authority};
 pub(crate) use self::key::{PrivateKey, random};

@@ -5,9 +5,9 @@ use zeroize::Zeroizing;
 use super::Piv;
 use super::state::{ATTESTATION_CERTIFICATE, Object};
 use crate::token::apdu::{Answer, Command, Status};
+use crate::token::fault::Fault;
 use crate::token::outside::Outside;
 use crate::token::tlv;
-use crate::token::wire::Fault;
 
 const LIST: u16 = 0x5c;
 const DATA: u16 = 0x53;

@@ -3,8 +3,8 @@
 use super::state::{Reference, State};
 use super::{Piv, has_fingerprints};
 use crate::token::apdu::{Answer, Command, Status};
+use crate::token::fault::{Fault, NewSecret};
 use crate::token::outside::Outside;
-use crate::token::wire::{Fault, NewSecret};
 
 const PIN: u8 = 0x80;
 const PUK: u8 = 0x81;
