@@ -37,8 +37,17 @@ pub fn check_named_commands(mut program: Command) -> usize {
     named.len()
 }
 
+/// Why a command line is none of a program.
+#[derive(Debug, thiserror::Error)]
+enum LookUpError {
+    #[error("no option --{0}")]
+    NoOption(String),
+    #[error("no command {0}")]
+    NoCommand(String),
+}
+
 /// Walks the subcommands of a command line, and looks its options up.
-fn look_up(program: &Command, line: &str) -> Result<(), String> {
+fn look_up(program: &Command, line: &str) -> Result<(), LookUpError> {
     let mut at = program;
     let mut words = line.split_whitespace().skip(1);
     while let Some(word) = words.next() {
@@ -46,7 +55,7 @@ fn look_up(program: &Command, line: &str) -> Result<(), String> {
             let (option, value) = option.split_once('=').unzip();
             let option = option.unwrap_or(&word[2..]);
             let known = at.get_arguments().find(|a| a.get_long() == Some(option));
-            let known = known.ok_or_else(|| format!("no option --{option}"))?;
+            let known = known.ok_or_else(|| LookUpError::NoOption(option.to_owned()))?;
             if value.is_none() && known.get_action().takes_values() {
                 words.next();
             }
@@ -55,7 +64,7 @@ fn look_up(program: &Command, line: &str) -> Result<(), String> {
         } else if let Some(sub) = at.find_subcommand(word) {
             at = sub;
         } else if at.has_subcommands() {
-            return Err(format!("no command {word}"));
+            return Err(LookUpError::NoCommand(word.to_owned()));
         }
     }
     Ok(())

@@ -169,16 +169,21 @@ pub(crate) fn class() -> impl TypedValueParser<Value = Class> {
 }
 
 /// An operator's public nkey.
-pub(crate) fn operator_nkey(text: &str) -> Result<String, String> {
+pub(crate) fn operator_nkey(text: &str) -> Result<String, NotAnOperatorNkey> {
     let form = text.len() == 56
         && text.starts_with('O')
         && text.bytes().all(|b| matches!(b, b'A'..=b'Z' | b'2'..=b'7'));
     if form {
         Ok(text.to_owned())
     } else {
-        Err("write an operator's public nkey: O and 55 more letters and digits".to_owned())
+        Err(NotAnOperatorNkey)
     }
 }
+
+/// A text that is no public nkey of an operator.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("write an operator's public nkey: O and 55 more letters and digits")]
+pub(crate) struct NotAnOperatorNkey;
 
 /// A label, `name=value`.
 #[derive(Debug, Clone)]
@@ -189,14 +194,29 @@ pub(crate) struct Label {
     pub(crate) value: Title,
 }
 
-impl FromStr for Label {
-    type Err = String;
+/// Why a text is no label. An error of the name or the value is shown as it is: the command line shows no sources.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LabelError {
+    /// There is no `=` in it.
+    #[error("write it as name=value")]
+    Form,
+    /// What stands before the `=`.
+    #[error(transparent)]
+    Name(<Name as FromStr>::Err),
+    /// What stands behind it.
+    #[error(transparent)]
+    Value(<Title as FromStr>::Err),
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, value) = text.split_once('=').ok_or("write it as name=value")?;
-        let name = Name::new(name).map_err(|e| e.to_string())?;
-        let value = Title::new(value).map_err(|e| format!("the value: {e}"))?;
-        Ok(Self { name, value })
+impl FromStr for Label {
+    type Err = LabelError;
+
+    fn from_str(text: &str) -> Result<Self, LabelError> {
+        let (name, value) = text.split_once('=').ok_or(LabelError::Form)?;
+        Ok(Self {
+            name: name.parse().map_err(LabelError::Name)?,
+            value: value.parse().map_err(LabelError::Value)?,
+        })
     }
 }
 
@@ -220,7 +240,7 @@ pub(crate) fn labels(given: &[Label]) -> anyhow::Result<Option<Labels>> {
         .map(|l| (l.name.to_string(), l.value.as_str().into()));
     let map = serde_json::Value::Object(map.collect());
     let labels = serde_json::from_value(map)
-        .map_err(|e| Failure::new(Exit::Usage, format!("--label: {e}")))?;
+        .map_err(|error| Failure::new(Exit::Usage, "--label").because(error))?;
     Ok(Some(labels))
 }
 

@@ -285,8 +285,8 @@ async fn connect(
         options = read_ordinary_text(context.creds.as_ref(), MAX_BYTES)
             .and_then(|text| options.credentials(&text))
             .map_err(|source| {
-                let problem = format!("the creds file {} cannot be read: {source}", context.creds);
-                Failure::new(Exit::Error, problem)
+                let problem = format!("the creds file {} cannot be read", context.creds);
+                Failure::new(Exit::Error, problem).because(source)
             })?;
     } else if !context.nkey.is_empty() {
         let seed = read_ordinary_text(context.nkey.as_ref(), MAX_BYTES);
@@ -296,10 +296,7 @@ async fn connect(
     for file in [&context.ca, &context.cert, &context.key] {
         if !file.is_empty() {
             check_ordinary_file(file.as_ref(), MAX_BYTES).map_err(|source| {
-                Failure::new(
-                    Exit::Error,
-                    format!("the file {file} cannot be read: {source}"),
-                )
+                Failure::new(Exit::Error, format!("the file {file} cannot be read")).because(source)
             })?;
         }
     }
@@ -323,14 +320,15 @@ async fn connect(
     options
         .connect(servers)
         .await
-        .map_err(|source| unconnected(context, &source, denied).into())
+        .map_err(|source| unconnected(context, source, denied).into())
 }
 
 fn addresses(urls: &str) -> anyhow::Result<Vec<ServerAddr>> {
     let parse = |url: &str| {
         let url = url.trim();
         url.parse::<ServerAddr>().map_err(|source| {
-            Failure::new(Exit::Usage, format!("{url:?} is no server's URL: {source}"))
+            Failure::new(Exit::Usage, format!("{url:?} is no server's URL"))
+                .because(source)
                 .remedy("write nats://host:4222 or tls://host:4222")
         })
     };
@@ -339,7 +337,7 @@ fn addresses(urls: &str) -> anyhow::Result<Vec<ServerAddr>> {
 
 fn unconnected(
     context: &Context,
-    source: &async_nats::ConnectError,
+    source: async_nats::ConnectError,
     denied: &watch::Receiver<Option<Denied>>,
 ) -> Failure {
     let refused = matches!(
@@ -364,11 +362,10 @@ fn unconnected(
         return Failure::new(Exit::Rejected, format!("{url} refuses these credentials"))
             .remedy("they may be revoked, expired or another organisation's; name others with --creds, --context or --dir");
     }
-    let failure = Failure::new(
-        Exit::Unreachable,
-        format!("{url} cannot be reached: {source}"),
-    );
-    match source.kind() {
+    let kind = source.kind();
+    let failure =
+        Failure::new(Exit::Unreachable, format!("{url} cannot be reached")).because(source);
+    match kind {
         ConnectErrorKind::Tls => failure.remedy("give the CA with --tlsca, a client certificate with --tlscert and --tlskey"),
         _ => failure.remedy("is nats-server up there? `keyledger up` starts one; --server, --context and --dir name another"),
     }

@@ -105,8 +105,9 @@ impl Context {
     /// Reads a context file.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = read_ordinary_text(path, MAX_BYTES).map_err(|source| {
-            let problem = format!("the context {} cannot be read: {source}", path.display());
+            let problem = format!("the context {} cannot be read", path.display());
             Failure::new(Exit::Usage, problem)
+                .because(source)
                 .remedy("`nats context ls` lists the contexts there are")
         })?;
         let context: Self = serde_json::from_str(&text).with_context(|| {
@@ -141,26 +142,30 @@ impl Context {
             &mut self.key,
         ] {
             *file = written_out(file).map_err(|unset| {
-                let problem = format!(
-                    "the context {} names a file by ${unset}, which is not set",
-                    path.display()
-                );
-                Failure::new(Exit::Usage, problem).remedy("set it, or write the path out")
+                let problem = format!("the context {} names a file by a variable", path.display());
+                Failure::new(Exit::Usage, problem)
+                    .because(unset)
+                    .remedy("set it, or write the path out")
             })?;
         }
         Ok(self)
     }
 }
 
+/// A variable of the environment that a path names, and that is not set.
+#[derive(Debug, thiserror::Error)]
+#[error("${0} is not set")]
+struct UnsetVariable(String);
+
 /// A path as the `nats` CLI reads it: with `~` and variables (`$HOME`, `${HOME}`) written out.
 ///
 /// # Errors
 ///
-/// The name of a variable that is not set.
-fn written_out(path: &str) -> Result<String, String> {
+/// [`UnsetVariable`].
+fn written_out(path: &str) -> Result<String, UnsetVariable> {
     let value = |name: &str| {
         let value = set(name).and_then(|value| value.into_string().ok());
-        value.ok_or_else(|| name.to_owned())
+        value.ok_or_else(|| UnsetVariable(name.to_owned()))
     };
     let mut out = String::new();
     let mut rest = path;
@@ -278,13 +283,13 @@ mod tests {
             ("a~/b", "a~/b"),
             ("/x${HOME}y", &format!("/x{}y", home().unwrap().display())),
         ] {
-            assert_eq!(written_out(path).as_deref(), Ok(expected), "{path}");
+            assert_eq!(written_out(path).unwrap(), expected, "{path}");
         }
         let unset = write(r#"{"creds": "$KEYLEDGER_NO_SUCH_VARIABLE/a"}"#);
         let error = Context::read(unset.path()).unwrap_err();
         assert!(
-            error.to_string().contains("$KEYLEDGER_NO_SUCH_VARIABLE"),
-            "{error}"
+            format!("{error:#}").contains("$KEYLEDGER_NO_SUCH_VARIABLE is not set"),
+            "{error:#}"
         );
     }
 

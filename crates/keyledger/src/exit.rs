@@ -45,6 +45,8 @@ pub(crate) struct Failure {
     message: String,
     remedy: Option<String>,
     told: bool,
+    #[source]
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Failure {
@@ -55,7 +57,17 @@ impl Failure {
             message: message.into(),
             remedy: None,
             told: false,
+            cause: None,
         }
+    }
+
+    /// The same, with the error that it comes from: that is shown behind its message.
+    pub(crate) fn because(
+        mut self,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.cause = Some(cause.into());
+        self
     }
 
     /// Of which programs were told already, in what was printed.

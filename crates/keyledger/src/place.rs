@@ -20,8 +20,8 @@ pub(crate) const ADMINISTRATOR: &str = "admin";
 /// Opens the organisation in `dir`.
 pub(crate) fn organisation(dir: &Path) -> anyhow::Result<Organisation> {
     Organisation::open(dir).map_err(|error| {
-        let problem = format!("{:#}", anyhow::Error::from(error));
-        Failure::new(Exit::Usage, problem)
+        Failure::new(Exit::Usage, "this directory cannot be used")
+            .because(error)
             .remedy("name its directory with --dir; `keyledger up` or `keyledger init` makes one")
             .into()
     })

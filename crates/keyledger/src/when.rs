@@ -4,6 +4,79 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use keyledger_domain::Timestamp;
 
+/// Why a text is no moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum MomentError {
+    /// It is neither a moment nor a date.
+    #[error(
+        "write a time like 2026-11-22T10:00:00Z (with seconds, in UTC), a date like 2026-11-22, or a distance like +30d or -2h"
+    )]
+    Form,
+    /// What stands behind the sign is no distance.
+    #[error("write a distance like 30d, 12h or 4w (s, m, h, d, w, y)")]
+    Distance,
+    /// A moment of the past was asked for.
+    #[error("it has not come yet: write a moment of the past, such as -7d")]
+    NotPast,
+}
+
+/// Why a text is no period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PeriodError {
+    /// It is neither a period nor a moment.
+    #[error("write a period like 30d, 4w, 2y, 36h or 90m, or its end, like 2027-03-01")]
+    Form,
+    /// Its end has passed.
+    #[error("{} is not in the future: write a period like 30d, 4w, 2y, 36h or 90m, or its end, like 2027-03-01", moment(*.0))]
+    Past(Timestamp),
+    /// More days than any command takes.
+    #[error("that is more than 65,535 days")]
+    TooManyDays,
+}
+
+/// Why a text is no period for the JWT of a user or an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum UsersPeriodError {
+    /// It is neither a period nor a moment.
+    #[error("write a period like 30d, 4w, 36h or 90m (minutes), or its end, like 2027-03-01")]
+    Form,
+    /// Its end has passed.
+    #[error("{} is not in the future: write a period like 30d, 4w, 36h or 90m (minutes), or its end, like 2027-03-01", moment(*.0))]
+    Past(Timestamp),
+    /// It is longer than a year.
+    #[error(
+        "it is {MOST_USER_DAYS} days at most: write a period like 30d, 4w, 36h or 90m (minutes), or its end, like 2027-03-01"
+    )]
+    TooLong,
+}
+
+/// Why a text is no number of days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DaysError {
+    /// It is neither a number of days nor a date.
+    #[error("write a number of days like 30d, 4w or 2y, or a date like 2027-03-01")]
+    Form,
+    /// It is no whole number of days.
+    #[error(
+        "it is counted in whole days: write a number of days like 30d, 4w or 2y, or a date like 2027-03-01"
+    )]
+    NotWhole,
+    /// The date has passed.
+    #[error("{} is not in the future: write a number of days like 30d, 4w or 2y, or a date like 2027-03-01", moment(*.0))]
+    Past(Timestamp),
+    /// More days than any command takes.
+    #[error("that is more than 65,535 days")]
+    TooMany,
+}
+
+/// A text that is no duration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("write a duration like 10s, 500ms or 2m")]
+pub(crate) struct NotADuration;
+
+/// The longest that a JWT of a user or an agent lasts, in days.
+const MOST_USER_DAYS: u16 = 365;
+
 /// The clock of this machine.
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now()
@@ -13,9 +86,8 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// Reads `2026-11-22T10:00:00Z`, `2026-11-22` (midnight in UTC), or a distance from now such as `+30d` or `-2h`.
-pub(crate) fn parse_moment(text: &str) -> Result<Timestamp, String> {
-    let expected = "write a time like 2026-11-22T10:00:00Z (with seconds, in UTC), a date like 2026-11-22, or a distance like +30d or -2h";
-    let distance = |digits: &str| parse_span_ms(digits);
+pub(crate) fn parse_moment(text: &str) -> Result<Timestamp, MomentError> {
+    let distance = |digits: &str| parse_span_ms(digits).ok_or(MomentError::Distance);
     if let Some(ahead) = text.strip_prefix('+') {
         return Ok(Timestamp::from_ms(
             now().ms().saturating_add(distance(ahead)?),
@@ -32,17 +104,17 @@ pub(crate) fn parse_moment(text: &str) -> Result<Timestamp, String> {
     } else {
         text.to_owned()
     };
-    full.parse().map_err(|_| expected.to_owned())
+    full.parse().map_err(|_| MomentError::Form)
 }
 
 /// Reads a moment of the past to ask about. A second is shown without its milliseconds, and means all of it: what is
 /// shown to have happened in it has happened by then.
-pub(crate) fn parse_as_of(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn parse_as_of(text: &str) -> Result<Timestamp, MomentError> {
     let at = parse_moment(text)?;
     let whole_second = text.contains(':') && !text.contains('.');
     let at = Timestamp::from_ms(at.ms() + if whole_second { 999 } else { 0 });
     if at.ms() > now().ms() + 999 {
-        return Err("it has not come yet: write a moment of the past, such as -7d".to_owned());
+        return Err(MomentError::NotPast);
     }
     Ok(at)
 }
@@ -74,68 +146,61 @@ impl Period {
     }
 }
 
-/// What a period looks like.
-const EXPECTED: &str = "write a period like 30d, 4w, 2y, 36h or 90m, or its end, like 2027-03-01";
-
 /// Reads a period: `30`, `30d`, `4w` or `2y`, `36h` or `90m` from now, or its end: `2027-03-01`, `2027-03-01T10:00:00Z`.
-pub(crate) fn parse_period(text: &str) -> Result<Period, String> {
-    let expected = EXPECTED;
+pub(crate) fn parse_period(text: &str) -> Result<Period, PeriodError> {
     if let Some(days) = whole_days(text) {
-        return days.map(Period::Days);
+        return days.map(Period::Days).ok_or(PeriodError::TooManyDays);
     }
     let now = now();
     let until = match parse_span_ms(text) {
-        Ok(ms) => Timestamp::from_ms(now.ms().saturating_add(ms)),
-        Err(_) => parse_moment(text).map_err(|_| expected.to_owned())?,
+        Some(ms) => Timestamp::from_ms(now.ms().saturating_add(ms)),
+        None => parse_moment(text).map_err(|_| PeriodError::Form)?,
     };
     if until <= now {
-        return Err(format!(
-            "{} is not in the future: {expected}",
-            moment(until)
-        ));
+        return Err(PeriodError::Past(until));
     }
     Ok(Period::Until(until))
 }
 
 /// The same for the JWT of a user or an agent, which lasts no longer than a year.
-pub(crate) fn parse_users_period(text: &str) -> Result<Period, String> {
-    const MOST_DAYS: u16 = 365;
-    let expected = "write a period like 30d, 4w, 36h or 90m (minutes), or its end, like 2027-03-01";
+pub(crate) fn parse_users_period(text: &str) -> Result<Period, UsersPeriodError> {
     let now = now();
-    let period = parse_period(text).map_err(|said| said.replace(EXPECTED, expected))?;
-    // A minute more than that is what the clocks of two machines may be apart.
-    if period.end(now) > now.plus_days(i64::from(MOST_DAYS)).plus_ms(60_000) {
-        return Err(format!("it is {MOST_DAYS} days at most: {expected}"));
+    let period = parse_period(text).map_err(|error| match error {
+        PeriodError::Form => UsersPeriodError::Form,
+        PeriodError::Past(end) => UsersPeriodError::Past(end),
+        PeriodError::TooManyDays => UsersPeriodError::TooLong,
+    })?;
+    // The clocks of two machines may differ by a minute.
+    let latest = now.plus_days(i64::from(MOST_USER_DAYS)).plus_ms(60_000);
+    if period.end(now) > latest {
+        return Err(UsersPeriodError::TooLong);
     }
     Ok(period)
 }
 
 /// Reads a number of whole days: `30`, `30d`, `4w`, `2y` or `48h`, or the days until a date: `2027-03-01`.
-pub(crate) fn parse_days(text: &str) -> Result<u16, String> {
+pub(crate) fn parse_days(text: &str) -> Result<u16, DaysError> {
     const DAY_MS: i64 = 86_400_000;
-    let expected = "write a number of days like 30d, 4w or 2y, or a date like 2027-03-01";
     if let Some(days) = whole_days(text) {
-        return days;
+        return days.ok_or(DaysError::TooMany);
     }
     let days = match parse_span_ms(text) {
-        Ok(ms) if ms % DAY_MS != 0 => {
-            return Err(format!("it is counted in whole days: {expected}"));
-        }
-        Ok(ms) => ms / DAY_MS,
-        Err(_) => {
-            let at = parse_moment(text).map_err(|_| expected.to_owned())?;
+        Some(ms) if ms % DAY_MS != 0 => return Err(DaysError::NotWhole),
+        Some(ms) => ms / DAY_MS,
+        None => {
+            let at = parse_moment(text).map_err(|_| DaysError::Form)?;
             let ahead = at.ms().saturating_sub(now().ms());
             if ahead <= 0 {
-                return Err(format!("{} is not in the future: {expected}", moment(at)));
+                return Err(DaysError::Past(at));
             }
             ahead.saturating_add(DAY_MS - 1) / DAY_MS
         }
     };
-    u16::try_from(days).map_err(|_| expected.to_owned())
+    u16::try_from(days).map_err(|_| DaysError::TooMany)
 }
 
-/// What is written in days, weeks or years; nothing if it is written in something else.
-fn whole_days(text: &str) -> Option<Result<u16, String>> {
+/// What is written in days, weeks or years; `None` if it is written otherwise, `Some(None)` if it is more than 65,535 days.
+fn whole_days(text: &str) -> Option<Option<u16>> {
     let (digits, factor) = match text.char_indices().next_back()? {
         (at, 'd') => (&text[..at], 1),
         (at, 'w') => (&text[..at], 7),
@@ -149,25 +214,24 @@ fn whole_days(text: &str) -> Option<Result<u16, String>> {
         .parse::<u16>()
         .ok()
         .and_then(|n| n.checked_mul(factor));
-    Some(days.ok_or_else(|| "that is more than 65,535 days".to_owned()))
+    Some(days)
 }
 
 /// Reads a duration: `500ms`, `10s`, `2m`; a bare number is seconds.
-pub(crate) fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<std::time::Duration, NotADuration> {
     let ms = match text.strip_suffix("ms") {
         Some(ms) => ms.parse().ok(),
-        None if text.ends_with(|c: char| c.is_ascii_digit()) => {
-            parse_span_ms(&format!("{text}s")).ok()
-        }
-        None => parse_span_ms(text).ok(),
+        None if text.ends_with(|c: char| c.is_ascii_digit()) => parse_span_ms(&format!("{text}s")),
+        None => parse_span_ms(text),
     };
     ms.and_then(|ms: i64| u64::try_from(ms).ok())
         .filter(|ms| *ms > 0)
         .map(std::time::Duration::from_millis)
-        .ok_or_else(|| "write a duration like 10s, 500ms or 2m".to_owned())
+        .ok_or(NotADuration)
 }
 
-fn parse_span_ms(text: &str) -> Result<i64, String> {
+/// Milliseconds of what is written as `30d` or `12h`.
+fn parse_span_ms(text: &str) -> Option<i64> {
     let unit_at = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());
@@ -186,7 +250,6 @@ fn parse_span_ms(text: &str) -> Result<i64, String> {
         .ok()
         .filter(|_| unit_ms > 0)
         .and_then(|n| n.checked_mul(unit_ms))
-        .ok_or_else(|| "write a distance like 30d, 12h or 4w (s, m, h, d, w, y)".to_owned())
 }
 
 /// `2026-11-22`.
@@ -248,7 +311,7 @@ mod tests {
         let exact = "2026-01-02T03:04:05.123Z";
         assert_eq!(parse_as_of(exact), parse_moment(exact));
         assert_eq!(parse_as_of("2026-01-02"), parse_moment("2026-01-02"));
-        assert!(parse_as_of("+30d").unwrap_err().contains("not come yet"));
+        assert_eq!(parse_as_of("+30d"), Err(MomentError::NotPast));
         assert!(parse_as_of("9999-01-01").is_err());
     }
 
@@ -279,10 +342,10 @@ mod tests {
         assert_eq!(parse_days("4w"), Ok(28));
         assert_eq!(parse_days("2y"), Ok(730));
         assert_eq!(parse_days("48h"), Ok(2));
-        assert!(parse_days("1h").unwrap_err().contains("whole days"));
+        assert_eq!(parse_days("1h"), Err(DaysError::NotWhole));
         let date = date(Timestamp::from_ms(now().ms() + 10 * 86_400_000));
         assert!(matches!(parse_days(&date), Ok(9 | 10)));
-        assert!(parse_days("2020-01-01").unwrap_err().contains("future"));
+        assert!(matches!(parse_days("2020-01-01"), Err(DaysError::Past(_))));
         assert!(parse_days("-1").is_err());
         assert!(parse_days("9999w").is_err());
         assert_eq!(parse_duration("10").unwrap().as_secs(), 10);
@@ -316,7 +379,7 @@ mod tests {
         assert_eq!(parse_users_period("365d"), Ok(Period::Days(365)));
         assert!(parse_users_period("90m").is_ok());
         for bad in ["2y", "366d", "2137-03-01", "soon"] {
-            let said = parse_users_period(bad).unwrap_err();
+            let said = parse_users_period(bad).unwrap_err().to_string();
             assert!(
                 said.contains("30d, 4w, 36h") && !said.contains("2y"),
                 "{bad}: {said}"

@@ -129,8 +129,13 @@ struct Sort {
     desc: bool,
 }
 
+/// A text that names no field to sort by.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("use name, created_at, protect_stop_at, rotation_due_at, certified_until or changed_at")]
+struct NoSuchOrder;
+
 impl Sort {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, NoSuchOrder> {
         let (desc, field) = text
             .strip_prefix('-')
             .map_or((false, text), |field| (true, field));
@@ -142,10 +147,7 @@ impl Sort {
             "certified_until" => InventorySort::CertifiedUntil,
             "changed_at" | "changed" => InventorySort::ChangedAt,
             _ => {
-                return Err(
-                    "use name, created_at, protect_stop_at, rotation_due_at, certified_until or changed_at"
-                        .to_owned(),
-                );
+                return Err(NoSuchOrder);
             }
         };
         Ok(Self { by, desc })

@@ -1,5 +1,7 @@
 //! The inventory as a table: state and dates at a glance.
 
+use std::fmt;
+
 use keyledger_domain::{
     Name, Timestamp,
     key::State,
@@ -15,6 +17,19 @@ use crate::{
 
 /// A date this near is shown as a warning.
 const SOON_DAYS: i64 = 30;
+
+/// A text that names no column.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NoSuchColumn;
+
+impl fmt::Display for NoSuchColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = Column::ALL.iter().map(|(_, name, _)| *name).collect();
+        write!(f, "the columns are {}", names.join(", "))
+    }
+}
+
+impl std::error::Error for NoSuchColumn {}
 
 /// A column of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,13 +102,10 @@ impl Column {
     ];
 
     /// Reads a column's name.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, NoSuchColumn> {
         let asked = text.replace('-', "_").to_lowercase();
         let found = Self::ALL.iter().find(|(_, name, _)| *name == asked);
-        found.map(|(column, ..)| *column).ok_or_else(|| {
-            let names: Vec<_> = Self::ALL.iter().map(|(_, name, _)| *name).collect();
-            format!("the columns are {}", names.join(", "))
-        })
+        found.map(|(column, ..)| *column).ok_or(NoSuchColumn)
     }
 
     fn head(self) -> &'static str {
@@ -318,7 +330,7 @@ pub(crate) mod tests {
             "{text}"
         );
         assert_eq!(text.matches("\r\n").count(), 1 + page.rows.len());
-        let refused = Column::parse("colour").unwrap_err();
+        let refused = Column::parse("colour").unwrap_err().to_string();
         assert!(refused.contains("classification"), "{refused}");
         // No cell is a formula.
         let mut table = Table::new(&["A", "B"]);

@@ -9,7 +9,7 @@ use super::{change::Change, files};
 use crate::{
     exit::{Exit, Failure},
     output::Output,
-    when,
+    when::{self, MomentError},
 };
 
 /// The largest file of subkeys that is read, in bytes: room for the most that one request may ask.
@@ -41,16 +41,25 @@ struct End {
     at: Timestamp,
 }
 
-impl FromStr for End {
-    type Err = String;
+/// Why a text is no end of subkeys.
+#[derive(Debug, thiserror::Error)]
+enum EndError {
+    #[error("the roles are sign, encrypt and authenticate")]
+    Role,
+    #[error(transparent)]
+    Moment(#[from] MomentError),
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for End {
+    type Err = EndError;
+
+    fn from_str(text: &str) -> Result<Self, EndError> {
         let Some((role, at)) = text.split_once('=') else {
             let at = when::parse_moment(text)?;
             return Ok(Self { role: None, at });
         };
         let role = SubkeyRole::ALL.into_iter().find(|r| r.as_str() == role);
-        let role = role.ok_or("the roles are sign, encrypt and authenticate")?;
+        let role = role.ok_or(EndError::Role)?;
         Ok(Self {
             role: Some(role),
             at: when::parse_moment(at)?,

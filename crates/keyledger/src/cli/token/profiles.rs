@@ -100,8 +100,9 @@ fn from_file(file: &Path) -> anyhow::Result<Profile> {
     std::fs::File::open(file)
         .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text))
         .with_context(|| format!("reading profile {shown}"))?;
-    Profile::read(&text).map_err(|e| {
-        Failure::new(Exit::Usage, format!("profile {shown}: {e}"))
+    Profile::read(&text).map_err(|error| {
+        Failure::new(Exit::Usage, format!("profile {shown}"))
+            .because(error)
             .remedy("begin with one that is shipped: `keyledger token profiles person`")
             .into()
     })

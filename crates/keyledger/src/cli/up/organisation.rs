@@ -41,10 +41,10 @@ fn make(up: &Up, out: &mut Output<'_>) -> anyhow::Result<Organisation> {
         Some(port) => match listen(port) {
             Ok(()) => port,
             Err(source) => {
-                let problem = format!(
-                    "port {port} of 127.0.0.1 cannot be listened on, and nothing was made: {source}"
-                );
+                let problem =
+                    format!("port {port} of 127.0.0.1 cannot be used, and nothing was made");
                 return Err(Failure::new(Exit::Error, problem)
+                    .because(source)
                     .remedy("stop what listens there, name another port, or leave out --port")
                     .into());
             }

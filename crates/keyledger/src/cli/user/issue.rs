@@ -222,14 +222,10 @@ fn open(curve: &CurveKey, done: &Acknowledgement, file: &Path) -> anyhow::Result
         DeliveryError::Refused => lost(
             "its creds cannot be opened: they are sealed to a key that only the first run under this --message-id had",
         ),
-        e => lost(&format!("its creds cannot be opened: {e}")),
+        error => lost("its creds cannot be opened").because(error),
     })?;
-    write_secret_file(file, creds.expose()).map_err(|e| {
-        lost(&format!(
-            "its creds cannot be written: {}",
-            anyhow::Error::from(e)
-        ))
-    })?;
+    write_secret_file(file, creds.expose())
+        .map_err(|error| lost("its creds cannot be written").because(error))?;
     let text = std::str::from_utf8(creds.expose()).ok();
     Ok(text.and_then(Holder::of))
 }
