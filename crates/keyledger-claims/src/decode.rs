@@ -31,9 +31,9 @@ pub fn decode<B: Body>(token: &str) -> Result<Claims<B>, DecodeError> {
     let &[header, payload, signature] = parts.as_slice() else {
         return Err(DecodeError::Parts { found: parts.len() });
     };
-    check_header(&bytes_of(header, Part::Header)?)?;
-    let json = bytes_of(payload, Part::Claims)?;
-    let signature = bytes_of(signature, Part::Signature)?;
+    check_header(&bytes_of(header, JwtPart::Header)?)?;
+    let json = bytes_of(payload, JwtPart::Claims)?;
+    let signature = bytes_of(signature, JwtPart::Signature)?;
     check_type::<B>(&json)?;
     let claims: Claims<B> = serde_json::from_slice(&json).map_err(DecodeError::Claims)?;
 
@@ -55,7 +55,7 @@ pub fn decode<B: Body>(token: &str) -> Result<Claims<B>, DecodeError> {
 /// Flattened into a struct, keeps serde from reading the struct from an array too.
 type ObjectOnly = BTreeMap<String, IgnoredAny>;
 
-fn bytes_of(text: &str, part: Part) -> Result<Vec<u8>, DecodeError> {
+fn bytes_of(text: &str, part: JwtPart) -> Result<Vec<u8>, DecodeError> {
     URL_SAFE_NO_PAD
         .decode(text)
         .map_err(|source| DecodeError::Base64 { part, source })
@@ -131,7 +131,7 @@ fn check_type<B: Body>(json: &[u8]) -> Result<(), DecodeError> {
 
 /// One of the three parts of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum JwtPart {
     /// The first.
     Header,
     /// The second.
@@ -140,7 +140,7 @@ pub enum Part {
     Signature,
 }
 
-impl std::fmt::Display for Part {
+impl std::fmt::Display for JwtPart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Header => "header",
@@ -170,7 +170,7 @@ pub enum DecodeError {
     #[error("the {part} is not base64url without padding: copy all of the token")]
     Base64 {
         /// Which part.
-        part: Part,
+        part: JwtPart,
         /// Where it goes wrong.
         source: base64::DecodeError,
     },

@@ -8,7 +8,7 @@ use keyledger_domain::key::Class;
 use crate::{
     ProviderFailure, kdf,
     mac::MacKey,
-    material::{self, Header, Kind, MaterialContext, OpenError, Parts},
+    material::{self, Header, MaterialContext, MaterialKind, OpenError, Parts},
     root::{ROOT_SALT, RootId, RootKey},
     secret::{Key32, Secret},
 };
@@ -102,7 +102,7 @@ impl Custody {
 
     pub(crate) fn seal(
         &self,
-        kind: Kind,
+        kind: MaterialKind,
         context: &MaterialContext,
         material: &Secret,
     ) -> Result<Vec<u8>, ProviderFailure> {
@@ -119,7 +119,7 @@ impl Custody {
         &self,
         sealed: &[u8],
         context: &MaterialContext,
-    ) -> Result<(Kind, Secret), OpenError> {
+    ) -> Result<(MaterialKind, Secret), OpenError> {
         let parts = self.parts(sealed)?;
         let material = parts.open(&self.kek(parts.header.class), context)?;
         Ok((parts.header.kind, material))

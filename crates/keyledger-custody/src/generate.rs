@@ -16,7 +16,7 @@ use crate::{
     ProviderFailure,
     custody::Custody,
     kdf,
-    material::{Kind, MaterialContext},
+    material::{MaterialContext, MaterialKind},
     nkey::{NkeyKind, SeedError},
     secret::{Key32, Secret, key32},
 };
@@ -78,7 +78,7 @@ impl Custody {
             Algorithm::Rsa4096 => rsa(KeySize::Rsa4096)?,
             Algorithm::Aes256 => aes_256()?,
         };
-        let sealed = self.seal(Kind::Key(algorithm), context, &material)?;
+        let sealed = self.seal(MaterialKind::Key(algorithm), context, &material)?;
         Ok(Generated { public, sealed })
     }
 
@@ -131,7 +131,7 @@ impl Custody {
             nkey: Some(kind.public(&key).into()),
             ..public_key
         };
-        let sealed = self.seal(Kind::Nkey(kind), context, &Secret::copy_of(&**seed))?;
+        let sealed = self.seal(MaterialKind::Nkey(kind), context, &Secret::copy_of(&**seed))?;
         Ok(Generated { public, sealed })
     }
 }

@@ -65,7 +65,7 @@ pub enum OpenError {
 
 /// What material is, and so how its bytes are to be read. Numbers are stored: never to change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum MaterialKind {
     /// PKCS#8 of Ed25519, P-256, P-384, RSA; the raw 32 bytes of X25519 and AES-256.
     Key(Algorithm),
     /// The 32 bytes of an nkey's seed.
@@ -76,7 +76,7 @@ pub(crate) enum Kind {
     OpenpgpKey,
 }
 
-impl Kind {
+impl MaterialKind {
     const ALL: [Self; 14] = [
         Self::Key(Algorithm::Ed25519),
         Self::Key(Algorithm::X25519),
@@ -137,7 +137,7 @@ impl Kind {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Header {
     pub(crate) class: Class,
-    pub(crate) kind: Kind,
+    pub(crate) kind: MaterialKind,
     pub(crate) root: RootId,
 }
 
@@ -169,7 +169,7 @@ impl Header {
             return Err(OpenError::NewerFormat { found: version });
         }
         let class = CLASSES.into_iter().find(|c| class_code(*c) == class);
-        let kind = Kind::ALL.into_iter().find(|k| k.code() == kind);
+        let kind = MaterialKind::ALL.into_iter().find(|k| k.code() == kind);
         match (class, kind) {
             (Some(class), Some(kind)) => Ok(Self {
                 class,
@@ -285,11 +285,11 @@ mod tests {
     /// Material of a kind that is not among all would be sealed, and never opened again.
     #[test]
     fn every_kind_is_found_by_its_code() {
-        let keys = Algorithm::ALL.map(Kind::Key);
-        let nkeys = NkeyKind::ALL.map(Kind::Nkey);
-        let others = [Kind::TokenSecrets, Kind::OpenpgpKey];
+        let keys = Algorithm::ALL.map(MaterialKind::Key);
+        let nkeys = NkeyKind::ALL.map(MaterialKind::Nkey);
+        let others = [MaterialKind::TokenSecrets, MaterialKind::OpenpgpKey];
         for kind in keys.into_iter().chain(nkeys).chain(others) {
-            let mut found = Kind::ALL.to_vec();
+            let mut found = MaterialKind::ALL.to_vec();
             found.retain(|other| other.code() == kind.code());
             assert_eq!(found, [kind], "{}", kind.as_str());
         }
@@ -299,6 +299,6 @@ mod tests {
     #[test]
     fn codes_never_change() {
         let codes = [1, 2, 3, 4, 5, 6, 7, 8, 16, 17, 18, 19, 32, 33];
-        assert_eq!(Kind::ALL.map(Kind::code), codes);
+        assert_eq!(MaterialKind::ALL.map(MaterialKind::code), codes);
     }
 }

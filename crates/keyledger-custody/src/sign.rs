@@ -12,7 +12,7 @@ use keyledger_domain::Algorithm;
 use crate::{
     ProviderFailure,
     custody::Custody,
-    material::{Kind, MaterialContext, OpenError},
+    material::{MaterialContext, MaterialKind, OpenError},
     secret::Secret,
 };
 
@@ -100,11 +100,11 @@ impl Custody {
 }
 
 /// The Ed25519 key pair of material: PKCS#8 of a key, the seed of an nkey.
-pub(crate) fn ed25519(kind: Kind, material: &Secret) -> Result<Ed25519KeyPair, SignError> {
+pub(crate) fn ed25519(kind: MaterialKind, material: &Secret) -> Result<Ed25519KeyPair, SignError> {
     let pair = match kind {
-        Kind::Key(_) => Ed25519KeyPair::from_pkcs8(material.expose()),
-        Kind::Nkey(_) => Ed25519KeyPair::from_seed_unchecked(material.expose()),
-        Kind::TokenSecrets | Kind::OpenpgpKey => {
+        MaterialKind::Key(_) => Ed25519KeyPair::from_pkcs8(material.expose()),
+        MaterialKind::Nkey(_) => Ed25519KeyPair::from_seed_unchecked(material.expose()),
+        MaterialKind::TokenSecrets | MaterialKind::OpenpgpKey => {
             return Err(SignError::DoesNotSign {
                 algorithm: kind.algorithm(),
             });

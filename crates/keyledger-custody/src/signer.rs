@@ -8,7 +8,7 @@ use keyledger_domain::Algorithm;
 
 use crate::{
     custody::Custody,
-    material::{Kind, MaterialContext, OpenError},
+    material::{MaterialContext, MaterialKind, OpenError},
     nkey::NkeyKind,
     sign::{SignError, ed25519},
 };
@@ -104,13 +104,13 @@ impl Custody {
     ) -> Result<NkeySigner, SignError> {
         let (kind, material) = self.unseal(sealed, context)?;
         match kind {
-            Kind::Nkey(NkeyKind::Curve) | Kind::TokenSecrets | Kind::OpenpgpKey => {
-                Err(SignError::DoesNotSign {
-                    algorithm: Algorithm::X25519,
-                })
-            }
-            Kind::Nkey(nkey) => Ok(NkeySigner::new(nkey, ed25519(kind, &material)?)),
-            Kind::Key(_) => Err(SignError::Open(OpenError::OtherKind {
+            MaterialKind::Nkey(NkeyKind::Curve)
+            | MaterialKind::TokenSecrets
+            | MaterialKind::OpenpgpKey => Err(SignError::DoesNotSign {
+                algorithm: Algorithm::X25519,
+            }),
+            MaterialKind::Nkey(nkey) => Ok(NkeySigner::new(nkey, ed25519(kind, &material)?)),
+            MaterialKind::Key(_) => Err(SignError::Open(OpenError::OtherKind {
                 expected: "signing nkey",
                 found: kind.as_str(),
             })),

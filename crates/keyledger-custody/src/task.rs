@@ -12,7 +12,7 @@ use crate::{
     CurveKey, Delivery, DeliveryError, NotTokenSecrets, ProviderFailure, TokenSecrets,
     custody::Custody,
     kdf,
-    material::{Kind, MaterialContext, OpenError},
+    material::{MaterialContext, MaterialKind, OpenError},
     seal_to,
     secret::{Key32, Secret},
 };
@@ -93,7 +93,7 @@ impl Custody {
             });
         }
         let secrets = self.task(task)?.curve.open(delivery)?;
-        Ok(self.seal(Kind::TokenSecrets, &context(token), &secrets)?)
+        Ok(self.seal(MaterialKind::TokenSecrets, &context(token), &secrets)?)
     }
 
     /// Gives a token's secrets, sealed to the holder of a curve nkey.
@@ -128,9 +128,9 @@ impl Custody {
 
     fn secrets_of(&self, sealed: &[u8], token: &Name) -> Result<Secret, EscrowError> {
         let (kind, secrets) = self.unseal(sealed, &context(token))?;
-        if kind != Kind::TokenSecrets {
+        if kind != MaterialKind::TokenSecrets {
             return Err(EscrowError::Open(OpenError::OtherKind {
-                expected: Kind::TokenSecrets.as_str(),
+                expected: MaterialKind::TokenSecrets.as_str(),
                 found: kind.as_str(),
             }));
         }

@@ -66,7 +66,7 @@ pub enum Problem {
     #[error("only a {kind} has this")]
     Only {
         /// The type that has it.
-        kind: Kind,
+        kind: ExportKind,
     },
     /// An unknown response type, or one on a stream.
     #[error("{found:?} is no response type of a service: Singleton, Stream or Chunked")]
@@ -144,7 +144,7 @@ pub enum Problem {
     #[error("the activation is not for a {expected}")]
     TokenType {
         /// The type of the import.
-        expected: Kind,
+        expected: ExportKind,
     },
     /// The activation does not reach as far as the import.
     #[error("the activation is for {granted:?}, the import takes {wanted:?}")]
@@ -242,14 +242,14 @@ pub enum Problem {
 
 /// An [`ExportType`] in a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ExportKind {
     /// A stream.
     Stream,
     /// A service.
     Service,
 }
 
-impl Kind {
+impl ExportKind {
     fn of(kind: ExportType) -> Option<Self> {
         match kind {
             ExportType::Unknown => None,
@@ -259,7 +259,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ExportKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Stream => "stream",

@@ -1,6 +1,6 @@
 //! Exports and imports.
 
-use super::{Issues, Kind, Problem};
+use super::{ExportKind, Issues, Problem};
 use crate::account::{Export, ExportType, Import, ResponseType, Sampling, ServiceLatency};
 use crate::activation::{ActivationBody, ActivationClaims};
 use crate::decode::decode;
@@ -59,7 +59,7 @@ impl Issues {
         ] {
             self.check(!(stream && is_set), format!("{prefix}{field}"), || {
                 Problem::Only {
-                    kind: Kind::Service,
+                    kind: ExportKind::Service,
                 }
             });
         }
@@ -143,12 +143,12 @@ impl Issues {
             (
                 "share",
                 import.share && is(ExportType::Stream),
-                Kind::Service,
+                ExportKind::Service,
             ),
             (
                 "allow_trace",
                 import.allow_trace && is(ExportType::Service),
-                Kind::Stream,
+                ExportKind::Stream,
             ),
         ] {
             self.check(!wrong, format!("{prefix}{field}"), || Problem::Only {
@@ -217,7 +217,7 @@ impl Issues {
                 expected: account.to_owned(),
             });
         }
-        if let Some(expected) = Kind::of(import.kind) {
+        if let Some(expected) = ExportKind::of(import.kind) {
             let same = activation.nats.kind == import.kind;
             self.check(same, field, || Problem::TokenType { expected });
         }

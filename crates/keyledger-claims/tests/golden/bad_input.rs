@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use keyledger_claims::claims::TimesError;
-use keyledger_claims::decode::Part;
+use keyledger_claims::decode::JwtPart;
 use keyledger_claims::{
     AccountBody, AccountClaims, DecodeError, EncodeError, GenericBody, IssuerError,
     MAX_TOKEN_BYTES, NkeyError, NkeyKind, OperatorBody, PublicNkey, Seed, SeedError, UserBody,
@@ -113,14 +113,14 @@ fn padding_is_refused() {
     assert!(matches!(
         padded(2),
         DecodeError::Base64 {
-            part: Part::Signature,
+            part: JwtPart::Signature,
             ..
         }
     ));
     assert!(matches!(
         padded(0),
         DecodeError::Base64 {
-            part: Part::Header,
+            part: JwtPart::Header,
             ..
         }
     ));

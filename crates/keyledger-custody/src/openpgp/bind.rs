@@ -172,7 +172,7 @@ fn back_signature(
 
 /// A subkey whose holder wants it bound. What the machine with the certify key is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Form", into = "Form")]
+#[serde(try_from = "ProvenSubkeyForm", into = "ProvenSubkeyForm")]
 pub struct ProvenSubkey {
     subkey: PublicSubkey,
     proof: Option<Signature>,
@@ -180,7 +180,7 @@ pub struct ProvenSubkey {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Form {
+struct ProvenSubkeyForm {
     subkey: PublicSubkey,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     proof: Option<String>,
@@ -228,10 +228,10 @@ impl ProvenSubkey {
 #[error("the proof of the subkey is no OpenPGP signature in base64")]
 struct NotAProof;
 
-impl TryFrom<Form> for ProvenSubkey {
+impl TryFrom<ProvenSubkeyForm> for ProvenSubkey {
     type Error = NotAProof;
 
-    fn try_from(form: Form) -> Result<Self, NotAProof> {
+    fn try_from(form: ProvenSubkeyForm) -> Result<Self, NotAProof> {
         let proof = match form.proof {
             None => None,
             Some(text) => {
@@ -250,7 +250,7 @@ impl TryFrom<Form> for ProvenSubkey {
     }
 }
 
-impl From<ProvenSubkey> for Form {
+impl From<ProvenSubkey> for ProvenSubkeyForm {
     fn from(proven: ProvenSubkey) -> Self {
         let encode = |signature: &Signature| {
             let mut bytes = Vec::new();

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     Custody, Delivery, DeliveryError, MaterialContext, OpenError, ProviderFailure,
     generate::x25519,
-    material::Kind,
+    material::MaterialKind,
     seal_to,
     secret::{Key32, Secret, key32},
 };
@@ -151,7 +151,11 @@ impl Custody {
         principal: &Name,
         key: &EscrowedKey,
     ) -> Result<Vec<u8>, ProviderFailure> {
-        self.seal(Kind::OpenpgpKey, &context(principal), &key.with_time())
+        self.seal(
+            MaterialKind::OpenpgpKey,
+            &context(principal),
+            &key.with_time(),
+        )
     }
 
     /// Opens a key that decrypts for `principal`, and for nobody else.
@@ -165,9 +169,9 @@ impl Custody {
         sealed: &[u8],
     ) -> Result<EscrowedKey, OpenError> {
         let (kind, opened) = self.unseal(sealed, &context(principal))?;
-        if kind != Kind::OpenpgpKey {
+        if kind != MaterialKind::OpenpgpKey {
             return Err(OpenError::OtherKind {
-                expected: Kind::OpenpgpKey.as_str(),
+                expected: MaterialKind::OpenpgpKey.as_str(),
                 found: kind.as_str(),
             });
         }

@@ -89,7 +89,7 @@ impl SubkeyAlgorithm {
 
 /// A subkey's public half, and when it was made: all that its fingerprint is made of, and what it is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Form", into = "Form")]
+#[serde(try_from = "SubkeyForm", into = "SubkeyForm")]
 pub struct PublicSubkey {
     role: SubkeyRole,
     packet: Packet,
@@ -97,7 +97,7 @@ pub struct PublicSubkey {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Form {
+struct SubkeyForm {
     role: SubkeyRole,
     algorithm: SubkeyAlgorithm,
     created: Timestamp,
@@ -262,10 +262,10 @@ fn params(
     PublicParams::try_from_reader(public_key_algorithm, Some(body.len()), &body[..]).ok()
 }
 
-impl TryFrom<Form> for PublicSubkey {
+impl TryFrom<SubkeyForm> for PublicSubkey {
     type Error = NotASubkey;
 
-    fn try_from(form: Form) -> Result<Self, NotASubkey> {
+    fn try_from(form: SubkeyForm) -> Result<Self, NotASubkey> {
         let algorithm = form.algorithm;
         let point = BASE64
             .decode(form.point.as_bytes())
@@ -274,7 +274,7 @@ impl TryFrom<Form> for PublicSubkey {
     }
 }
 
-impl From<PublicSubkey> for Form {
+impl From<PublicSubkey> for SubkeyForm {
     fn from(subkey: PublicSubkey) -> Self {
         Self {
             role: subkey.role,
