@@ -27,7 +27,7 @@ pub use keyledger_domain::record::Ids;
 
 /// How often a command is sent before the client gives up.
 const TRIES: u32 = 5;
-/// How long an answer is waited for unless [`Client::with_timeout`] says otherwise.
+/// How long the client waits for an answer, unless [`Client::with_timeout`] sets another time.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause before the second try; it doubles.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -53,7 +53,7 @@ pub enum CommandError {
         /// The subject.
         subject: String,
     },
-    /// No answer came: done or not, nobody knows. Send it again under the same id.
+    /// No answer came, so nobody knows whether the command was done. Send it again under the same id.
     #[error(
         "no answer on {subject}: send it again with message id {id}; or this user may not publish there"
     )]
@@ -143,11 +143,11 @@ impl Client {
         }
     }
 
-    /// Waits for so long for an answer; 5 s unless this is called.
+    /// Sets how long the client waits for an answer; 5 s unless this is called.
     ///
-    /// A question is asked once and waited for all that time, and asked again in that time where the service says that it is busy. A
-    /// command is tried up to five times, and each try waits
-    /// for a fifth of it, but for 5 s at least where it is that long: what was lost on the way is sent again in time.
+    /// A question is sent once, and again within this time if the service says that it is busy. A command is sent up to five times. Each
+    /// try waits a fifth of this time, but at least 5 s if the whole time is that long: a command that was lost on the way is sent again
+    /// early enough.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -320,7 +320,7 @@ impl Client {
         check_public(&payload)?;
         let mut pause = PAUSE;
         let mut tried = 1;
-        // Once a try was not answered nobody knows, whatever becomes of the next ones.
+        // After one try without an answer nobody knows whether the command was done, even if the next tries are refused.
         let mut unanswered = false;
         loop {
             let sent = self.request(
@@ -355,7 +355,7 @@ impl Client {
                 CommandError::Refused(refusal) => told_pause(refusal),
                 _ => None,
             };
-            // Whoever is told to wait longer than he has tells his caller at once.
+            // If the service asks for a longer pause than there is time left, the caller learns it at once.
             if told.is_some_and(|told| begin.elapsed() + told > self.timeout) {
                 return Err(error);
             }
@@ -441,7 +441,7 @@ impl Client {
     }
 }
 
-/// Refuses a payload that holds a private key, in whatever form and field: it is never to leave this machine.
+/// Refuses a payload that holds a private key, in any form and field: a private key must never leave this machine.
 ///
 /// # Errors
 ///
@@ -466,7 +466,7 @@ fn told_pause(refusal: &Refusal) -> Option<Duration> {
     refusal.retry_after_ms.map(Duration::from_millis)
 }
 
-/// How long one of several tries waits, of a command that may take `timeout` in all.
+/// How long one try of a command waits, if all tries together may take `timeout`.
 fn try_timeout(timeout: Duration) -> Duration {
     (timeout / TRIES).max(timeout.min(TIMEOUT))
 }

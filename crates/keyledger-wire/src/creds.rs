@@ -16,10 +16,11 @@ use keyledger_domain::{Role, Timestamp};
 
 use crate::{Prefix, read_ordinary_text};
 
-/// What the tag of a user's JWT begins with that names its role. For people and clients: nats-server knows the role by who signed.
+/// The beginning of the tag that names the role in a user's JWT. It is for people and clients: nats-server knows the role by the
+/// signing key.
 pub const ROLE_TAG: &str = "role:";
 
-/// The most bytes that a creds file may have, or another file that a connection is made with: far more than any has.
+/// The largest size, in bytes, of a creds file or of another file that a connection needs. Real files are far smaller.
 pub const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Whose creds they are, as the JWT in them says.
@@ -37,7 +38,7 @@ pub struct Holder {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Why creds cannot be connected with.
+/// Why a client cannot connect with these creds.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredsError {

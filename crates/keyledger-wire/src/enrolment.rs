@@ -12,7 +12,7 @@ use crate::Prefix;
 const MAX_URL_BYTES: usize = 2048;
 /// The longest JWT, in bytes.
 const MAX_JWT_BYTES: usize = 16 * 1024;
-/// The most signers: the ledger's signing key is rotated, and a few versions are of use at once.
+/// The most signers. The ledger's signing key is rotated, so a few of its versions are in use at once.
 const MAX_SIGNERS: usize = 32;
 
 /// What an agent needs to know besides its own seeds.
@@ -29,7 +29,7 @@ pub struct Enrolment {
     pub prefix: String,
     /// The agent's user JWT.
     pub jwt: String,
-    /// The public nkeys that sign for the ledger: tasks of others are not walked.
+    /// The public nkeys that sign for the ledger. The agent carries out no task that another key signed.
     pub signers: Vec<String>,
     /// The operator's public nkey, `O…`.
     pub operator: String,
@@ -48,7 +48,7 @@ pub enum NotAnEnrolment {
     /// It is no JSON of the form.
     #[error("it is not what `keyledger agent enrol` writes")]
     Form(#[source] serde_json::Error),
-    /// A field holds what it cannot hold.
+    /// A field has a value that it cannot have.
     #[error("its {field} is not {expected}")]
     Field {
         /// Which.
@@ -81,7 +81,7 @@ impl Enrolment {
         Ok(enrolment)
     }
 
-    /// Holds what is in it, for one that is about to be written, or was read.
+    /// Checks the fields of an enrolment that was read, or that is about to be written.
     ///
     /// # Errors
     ///
@@ -146,7 +146,7 @@ fn is_jwt(jwt: &str) -> bool {
     jwt.len() <= MAX_JWT_BYTES && jwt.split('.').count() == 3 && jwt.split('.').all(is_part)
 }
 
-/// The form of a public nkey; its checksum is seen by who uses it.
+/// Checks the form of a public nkey. Its checksum is checked where it is used.
 fn is_nkey(text: &str) -> bool {
     let in_alphabet = |b: u8| matches!(b, b'A'..=b'Z' | b'2'..=b'7');
     text.len() == 56 && text.starts_with(['O', 'A', 'U']) && text.bytes().all(in_alphabet)

@@ -1,8 +1,8 @@
-//! Events as they are heard on `keys.events.>`, each verified.
+//! Events that arrive on `keys.events.>`, each of them verified.
 //!
-//! A subject proves nothing. In the account that imports them anybody who may ask a question may have its answer published
-//! there: nats-server checks what a user publishes on, and not the subject on which it wants the answer. So an event counts for
-//! its signature; what has none of the ledger's is skipped, and counted.
+//! The subject of a message proves nothing. In an account that imports the events, every user who may ask a question can have the
+//! answer published on an event's subject: nats-server checks the subject that a user publishes on, and not the subject on which
+//! the user wants the answer. So only a message with a signature of the ledger counts as an event; others are skipped and counted.
 
 use std::{
     collections::BTreeSet,
@@ -18,13 +18,14 @@ use keyledger_domain::{
 
 use crate::{Client, Prefix, header, query::Nothing};
 
-/// How often it is asked who signs for the ledger, at most: whoever floods the subject decides how often a signer is unknown.
+/// The shortest time between two questions about who signs for the ledger. Somebody who floods the subject decides how often a
+/// signer is unknown.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// How often it is asked in a row while nobody is known yet to sign: the service may just be starting.
+/// How many times in a row the service is asked while no signer is known: it may just be starting.
 const FIRST_TRIES: u32 = 10;
 
-/// An event of the ledger: its bytes are those of its CID, and a key signed that which signs for the ledger.
+/// An event of the ledger: its bytes match its CID, and a key that signs for the ledger signed it.
 #[derive(Debug)]
 pub struct Heard {
     /// What it says.
@@ -42,20 +43,20 @@ pub struct Unreadable(String);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotAnEvent {
-    /// It lacks a header that every event has, or what stands in it is none.
-    #[error("it lacks the header {0}, or what stands in it is none")]
+    /// A header that every event has is missing or malformed.
+    #[error("its header {0} is missing or malformed")]
     Header(&'static str),
-    /// Its bytes are not those of its CID.
-    #[error("its bytes are not those of its CID")]
+    /// Its bytes do not match its CID.
+    #[error("its bytes do not match its CID")]
     Changed,
-    /// Nobody signed it who is known to sign for the ledger.
+    /// The key that signed it is not known to sign for the ledger.
     #[error("{0} does not sign for the ledger")]
     UnknownSigner(String),
-    /// The signature is not by whom it says.
-    #[error("its signature is not by {0}")]
+    /// The key that it names did not make its signature.
+    #[error("{0} did not make its signature")]
     BadSignature(String),
-    /// It is another event than its subject says.
-    #[error("it is another event than its subject says")]
+    /// Its subject belongs to another event.
+    #[error("its subject belongs to another event")]
     OtherSubject,
 }
 
@@ -124,13 +125,13 @@ pub struct Events {
     subscriber: Subscriber,
     signers: Signers,
     asked: Option<Instant>,
-    /// Taken from the subscription, and not yet given: so that nothing is lost where waiting is cut off.
+    /// Taken from the subscription and not yet returned. It is kept here so that nothing is lost when waiting is cancelled.
     pending: Option<Message>,
     skipped: u64,
 }
 
 impl Events {
-    /// Verifies what `subscriber` hears, by the keys of which the service says that they sign for the ledger.
+    /// Verifies what `subscriber` receives, with the keys that sign for the ledger as the service tells them.
     #[must_use]
     pub fn new(client: Client, subscriber: Subscriber) -> Self {
         Self {
@@ -143,7 +144,7 @@ impl Events {
         }
     }
 
-    /// Waits for the next event of the ledger; nothing once the connection is gone. May be cut off: nothing is lost by it.
+    /// Waits for the next event of the ledger; `None` once the connection is gone. Cancelling it loses nothing.
     ///
     /// # Errors
     ///
@@ -178,7 +179,7 @@ impl Events {
         self.skipped
     }
 
-    /// Asks who signs for the ledger now. While nobody is known yet, an event waits for the service to say so.
+    /// Asks who signs for the ledger now. As long as no signer is known, an event waits for the service's answer.
     async fn learn_or_wait(&mut self) -> bool {
         let mut tries = FIRST_TRIES;
         loop {
@@ -193,7 +194,7 @@ impl Events {
         }
     }
 
-    /// Asks who signs for the ledger now, if that was not asked a moment ago; true if it was told.
+    /// Asks who signs for the ledger now, unless it asked a moment ago; true if the service answered.
     async fn learn(&mut self) -> bool {
         if self.asked.is_some_and(|at| at.elapsed() < ASK_EVERY) {
             return false;
@@ -205,7 +206,7 @@ impl Events {
             .await;
         self.asked = Some(Instant::now());
         let nkey = row.ok().and_then(|row| row.nkey);
-        // Former ones stay: two instances learn of a rotation one after the other.
+        // Former signers stay known: two instances learn of a rotation one after the other.
         nkey.is_some_and(|nkey| {
             self.signers.known.insert(nkey);
             true

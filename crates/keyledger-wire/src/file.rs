@@ -1,4 +1,4 @@
-//! Files that somebody names: read only if they are ordinary ones, and not too long.
+//! Files that a user names. They are read only if they are ordinary files and not too large.
 
 use std::{
     fs::{self, File},
@@ -10,10 +10,10 @@ use std::{
 ///
 /// # Errors
 ///
-/// What the file system says; [`io::ErrorKind::InvalidInput`] of anything else: a queue would be waited for without end, and a device
-/// would be read without end.
+/// The error of the file system; [`io::ErrorKind::InvalidInput`] if it is no ordinary file: opening a named pipe may block for ever,
+/// and reading a device may never end.
 pub fn read_ordinary_file(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
-    // Before it is opened: a queue would be waited for then.
+    // Checked before the file is opened: opening a named pipe may block for ever.
     check_ordinary(&fs::metadata(path)?, max_bytes)?;
     let file = File::open(path)?;
     check_ordinary(&file.metadata()?, max_bytes)?;
@@ -33,7 +33,7 @@ pub fn read_ordinary_text(path: &Path, max_bytes: u64) -> io::Result<String> {
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text in UTF-8"))
 }
 
-/// Holds that a file which a library will read by itself is an ordinary one of at most `max_bytes`.
+/// Checks that a file is an ordinary one of at most `max_bytes`, if a library is going to read it.
 ///
 /// # Errors
 ///

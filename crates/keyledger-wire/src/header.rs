@@ -4,7 +4,7 @@
 pub const MESSAGE_ID: &str = "CIM-Message-Id";
 /// On commands and events: the conversation.
 pub const CORRELATION_ID: &str = "CIM-Correlation-Id";
-/// On commands and events: what caused it.
+/// On commands and events: the id of the message that caused it.
 pub const CAUSATION_ID: &str = "CIM-Causation-Id";
 /// On a command that a key on the sender's token signed: the key's name, such as `1000001-9c-2`. With [`TOKEN_SIGNATURE`], or not at all.
 pub const TOKEN_KEY: &str = "Keyledger-Token-Key";
@@ -33,7 +33,7 @@ pub const CID: &str = "Keyledger-Cid";
 pub const SIGNATURE: &str = "Keyledger-Signature";
 /// On events: the public nkey that signed.
 pub const SIGNER: &str = "Keyledger-Signer";
-/// nats-server's own stamp on a shared service import: who sent it.
+/// On a request over a shared service import: nats-server's own stamp, which says who sent it.
 pub const REQUEST_INFO: &str = "Nats-Request-Info";
 /// On a refusal: a sentence.
 pub const SERVICE_ERROR: &str = "Nats-Service-Error";

@@ -1,7 +1,7 @@
 //! What a program asks the agent that runs for the same user on the same machine, over the agent's own socket.
 //!
-//! A request is a line of JSON, and so is each [`Word`] of the answer; the last one says how it ended. Who asks nothing and closes its half
-//! of the connection is told the agent's status.
+//! A request is one line of JSON, and so is each [`AgentReply`]; the last reply says how the request ended. A program that closes its
+//! half of the connection without a request gets the agent's status.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -32,10 +32,10 @@ pub fn socket_path(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBu
     base.map(|base| base.join(DIRECTORY).join(SOCKET))
 }
 
-/// What is asked.
+/// A request to the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
-pub enum Request {
+pub enum AgentRequest {
     /// What the agent is doing.
     Status,
     /// Which tokens are plugged in.
@@ -44,7 +44,8 @@ pub enum Request {
     Sign(Box<Sign>),
 }
 
-/// A command to be signed. The agent shows it to the person and makes the statement of it itself: nobody can have anything else signed.
+/// A command to be signed. The agent shows it to the person and writes the statement to be signed itself, so that no program can have
+/// anything else signed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sign {
@@ -56,7 +57,7 @@ pub struct Sign {
     pub aggregate: Aggregate,
     /// The verb.
     pub verb: String,
-    /// Whom it is for.
+    /// The name of the aggregate that it changes.
     pub name: Name,
     /// What all subjects begin with: the agent's own organisation's.
     pub prefix: String,
@@ -68,10 +69,10 @@ pub struct Sign {
     pub payload: String,
 }
 
-/// A line of the answer.
+/// One line of the agent's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "word", rename_all = "snake_case")]
-pub enum Word {
+pub enum AgentReply {
     /// What the person must do now: more follows.
     Now {
         /// In a sentence.
@@ -87,7 +88,7 @@ pub enum Word {
         /// Base64url without padding.
         signature: String,
     },
-    /// It is not.
+    /// The command is not signed.
     Refused {
         /// Why, and what to do, in a sentence.
         why: String,
@@ -136,9 +137,12 @@ mod tests {
             user: "UANN".to_owned(),
             payload: "{\n}".to_owned(),
         };
-        let request = Request::Sign(Box::new(sign));
+        let request = AgentRequest::Sign(Box::new(sign));
         let line = serde_json::to_string(&request).unwrap();
         assert!(!line.contains('\n'), "{line}");
-        assert_eq!(serde_json::from_str::<Request>(&line).unwrap(), request);
+        assert_eq!(
+            serde_json::from_str::<AgentRequest>(&line).unwrap(),
+            request
+        );
     }
 }

@@ -10,26 +10,26 @@ pub struct EventsQuery {
     /// Only events after this sequence.
     #[serde(default)]
     pub after: u64,
-    /// At most so many, 1 to 500; 200 if absent. Fewer come where they would not fit a message.
+    /// The most events of a page, 1 to 500; 200 if absent. A page has fewer if they do not fit in a message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u16>,
 }
 
-/// Stored events, as lines of the export's form.
+/// Stored events, as lines of an export.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EventsPage {
-    /// A line each; none at the end of the ledger.
+    /// One line for each event; empty at the end of the ledger.
     pub lines: Vec<String>,
 }
 
 /// The certificates over a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Certificates {
-    /// Over the key: those that hold, newest first, and then those that do not.
+    /// The certificates over the key: first the valid ones, then the others, newest first.
     pub certificates: Vec<keyledger_domain::key::Certified>,
-    /// Above the first of them, the root last; empty of a root.
+    /// The chain above the first of them, the root last; empty if it is a root.
     pub chain: Vec<keyledger_domain::key::Certified>,
-    /// What to send as `after` for the next page: a serial number; absent on the last one.
+    /// What to send as `after` for the next page: a serial number; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -41,30 +41,30 @@ pub struct AuthorityRow {
     pub name: keyledger_domain::Name,
     /// The key's state.
     pub state: keyledger_domain::key::State,
-    /// True if it may sign certificates now: it is active, its certificate holds, and nothing above it was revoked.
+    /// True if it may sign certificates now: it is active, its certificate is valid, and nothing above it was revoked.
     pub issues: bool,
     /// Who holds its secret half.
     pub custodian: keyledger_domain::key::Custodian,
     /// Its name in certificates, as RFC 4514 writes names.
     pub subject: String,
-    /// The authority above it; itself of a root.
+    /// The authority above it; a root names itself.
     pub issuer: keyledger_domain::Name,
-    /// The serial number of its newest certificate that holds, or of the one that held last.
+    /// The serial number of its newest valid certificate, or of the last one that was valid.
     pub serial: String,
     /// That certificate's SHA-256.
     pub sha256: String,
-    /// How many authorities may stand below it; absent if any number.
+    /// How many levels of authorities may be below it; absent if there is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_length: Option<u8>,
-    /// From when on that certificate holds.
+    /// The start of that certificate's validity.
     pub not_before: Timestamp,
-    /// Until when it holds.
+    /// The end of its validity.
     pub not_after: Timestamp,
-    /// How many of the certificates that it issued hold, its own aside.
+    /// How many of the certificates that it issued are valid, without its own.
     pub holding: usize,
-    /// How many of them are on its list.
+    /// How many of them are on its list of revoked certificates.
     pub listed: usize,
-    /// Where its list is published, by the service's configuration.
+    /// Where its list is published, as the service's configuration says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crl_url: Option<String>,
 }
@@ -73,13 +73,13 @@ pub struct AuthorityRow {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IssuedQuery {
-    /// Those in this state.
+    /// Only those in this state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<CertificateState>,
-    /// Those that hold, and end within so many days; 0 to 7,300.
+    /// Only those that are valid and end within this number of days, 0 to 7,300.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiring_days: Option<u16>,
-    /// At most so many, 1 to 500; 100 if absent.
+    /// The most rows of a page, 1 to 500; 100 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u16>,
     /// Only those after this serial number: the `next` of the page before.
@@ -91,11 +91,11 @@ pub struct IssuedQuery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CertificateState {
-    /// It holds.
+    /// It is valid.
     Valid,
-    /// It has ended.
+    /// Its validity has ended.
     Expired,
-    /// It is on its issuer's list.
+    /// It is on its issuer's list of revoked certificates.
     Revoked,
     /// It is on its issuer's list for as long as its key is suspended.
     OnHold,
@@ -124,20 +124,20 @@ pub struct IssuedRow {
     pub serial: String,
     /// The key that it is over.
     pub key: keyledger_domain::Name,
-    /// Whom it is for, as RFC 4514 writes names.
+    /// Its subject, as RFC 4514 writes names.
     pub subject: String,
-    /// The other names that it is for.
+    /// Its alternative names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
-    /// From when on it holds.
+    /// The start of its validity.
     pub not_before: Timestamp,
-    /// Until when it holds.
+    /// The end of its validity.
     pub not_after: Timestamp,
-    /// True of an authority's.
+    /// True if it is an authority's certificate.
     pub authority: bool,
     /// How it stands.
     pub state: CertificateState,
-    /// When it was revoked, with its key or by itself.
+    /// When it was revoked, alone or with its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
     /// Why, in RFC 5280's words.
@@ -148,11 +148,11 @@ pub struct IssuedRow {
 /// Who may log in by SSH as a principal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AuthorizedKeys {
-    /// Whose keys.
+    /// The principal whose keys they are.
     pub principal: keyledger_domain::Name,
-    /// A line each.
+    /// One line for each key.
     pub lines: Vec<String>,
-    /// What to send as `after` for the next page: how many lines there were; absent on the last one.
+    /// What to send as `after` for the next page: the number of lines until here; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u32>,
 }
@@ -163,22 +163,22 @@ pub struct AuthorizedKeys {
 )]
 #[serde(deny_unknown_fields)]
 pub struct LinesQuery {
-    /// Only lines after so many: the `next` of the page before.
+    /// How many lines to skip: the `next` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<u32>,
 }
 
-/// Whose attestations of tokens are believed.
+/// The authorities whose attestations of tokens are believed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AttestationAuthorities {
-    /// Those that sign the certificates with which tokens attest.
+    /// The authorities that sign the certificates with which tokens attest.
     pub authorities: Vec<AttestationAuthorityRow>,
 }
 
 /// An authority that signs the certificates with which tokens attest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AttestationAuthorityRow {
-    /// Whom its certificate is for.
+    /// The subject of its certificate.
     pub subject: String,
     /// The certificate's SHA-256, in lower-case hexadecimal.
     pub sha256: String,
@@ -192,25 +192,24 @@ pub struct AttestationAuthorityRow {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// Keyledger has it embedded.
+    /// It is built into Keyledger.
     Embedded,
-    /// It was brought, and known by its fingerprint.
+    /// An administrator added it, and it is known by its fingerprint.
     Trusted,
-    /// The service was started with it: for tests, and no evidence of hardware.
+    /// The service was started with it. This is for tests, and proves nothing about hardware.
     Test,
 }
 
 /// A principal's OpenPGP certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OpenpgpCertificate {
-    /// Whose.
+    /// The principal that it belongs to.
     pub principal: keyledger_domain::Name,
     /// Its primary key's fingerprint, 40 digits of hex.
     pub fingerprint: String,
     /// Base64 of the certificate.
     pub certificate: String,
-    /// Fingerprints of subkeys that the ledger knows to be revoked and the certificate does not say so yet: its certify key must
-    /// revoke them.
+    /// Fingerprints of subkeys that are revoked in the ledger, and not yet in the certificate: its certify key must revoke them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub to_revoke: Vec<String>,
 }
@@ -218,14 +217,14 @@ pub struct OpenpgpCertificate {
 /// A list of revoked certificates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Crl {
-    /// Whose certificates.
+    /// The authority that issued the certificates.
     pub issuer: keyledger_domain::Name,
-    /// Base64 of the DER; of a list that is too long for a message, of this page's part of it.
+    /// Base64 of the DER. If the list is too long for one message, it is this page's part of it.
     pub crl: String,
-    /// How many bytes the whole list has.
+    /// The size of the whole list in bytes.
     #[serde(default)]
     pub bytes: usize,
-    /// What to send as `after` for the next page of the same list; absent on the last one.
+    /// What to send as `after` for the next page of the same list; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -234,22 +233,22 @@ pub struct Crl {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CrlQuery {
-    /// The `next` of the page before: more of the list that was signed for the first page. Absent, a new list is signed.
+    /// The `next` of the page before, to get more of the list that was signed for the first page. If absent, a new list is signed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
 
-/// What an authority whose secret half is kept elsewhere is to sign.
+/// The bytes that an authority must sign whose secret half is kept elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ToBeSigned {
     /// The authority's key.
     pub issuer: keyledger_domain::Name,
     /// Base64 of the DER of the certificate under which it issues.
     pub issuer_certificate: String,
-    /// Base64 of the DER to be signed: of a certificate, or of a list of revoked certificates; of a list that is too long for a
-    /// message, of this page's part of it.
+    /// Base64 of the DER to be signed: a certificate, or a list of revoked certificates. If the list is too long for one message, it is
+    /// this page's part of it.
     pub to_be_signed: String,
-    /// What to send as `after` for the next page of the same list; absent on the last one.
+    /// What to send as `after` for the next page of the same list; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
@@ -258,10 +257,10 @@ pub struct ToBeSigned {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CrlWanted {
-    /// Days until the next one is there at the latest, 1 to 366; 180 if absent.
+    /// The days after which the next list is due, 1 to 366; 180 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days: Option<u16>,
-    /// The `next` of the page before, of a question for the same days.
+    /// The `next` of the page before. Ask for the same number of days again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
 }
@@ -271,9 +270,9 @@ pub struct CrlWanted {
 pub struct Rebuilt {
     /// How many events were folded.
     pub events: u64,
-    /// How many keys it has.
+    /// How many keys the view has.
     pub keys: usize,
-    /// True if it equals the live one, which it replaced.
+    /// True if it equals the live view that it replaced.
     pub equal: bool,
 }
 
@@ -286,9 +285,9 @@ pub struct ServiceStatus {
     pub version: String,
     /// Its prefix.
     pub prefix: String,
-    /// The server's name and version it is connected to.
+    /// The name and version of the server that it is connected to.
     pub server: String,
-    /// Milliseconds that its clock is ahead of the server's; nothing if the server did not say.
+    /// How many milliseconds its clock is ahead of the server's; absent if the server did not say.
     pub clock_ahead_ms: Option<i64>,
     /// Events folded.
     pub events: u64,
@@ -298,59 +297,59 @@ pub struct ServiceStatus {
     pub keys: usize,
     /// Whether commands are acknowledged durably; else what is wrong.
     pub durability: String,
-    /// What is wrong with the settings of a stream or bucket of the service's own, looked at now; nothing if they are as they were
+    /// What is wrong with the settings of one of the service's streams or buckets, checked now; absent if all settings are as they were
     /// made.
     pub stream_fault: Option<String>,
-    /// What that stream holds.
+    /// What that stream or bucket holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream_fault_of: Option<StreamHolds>,
     /// Each server that answered: name, version, `sync_always`.
     pub servers: Vec<ServerStatus>,
     /// Accounts whose JWT is not confirmed on every server, the first 500 by name.
     pub unconfirmed_accounts: Vec<String>,
-    /// How many there are.
+    /// How many such accounts there are.
     #[serde(default)]
     pub unconfirmed: usize,
     /// Keys whose protect-stop or rotation falls within 30 days.
     pub expiring_within_30_days: usize,
-    /// Parts of the reserve that are there and that there should be: room in the store for revocations when it is full.
+    /// How many parts of the reserve exist, and how many there should be. The reserve is room for revocations when the store is full.
     #[serde(default)]
     pub reserve: (usize, usize),
     /// Accounts whose users may store in JetStream without a limit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unlimited_accounts: Vec<String>,
-    /// Commands that it takes only with a signature by a key on the sender's token.
+    /// Commands that the instance accepts only with a signature by a key on the sender's token.
     #[serde(default)]
     pub token_signature_required: Vec<String>,
-    /// Why the inventory bucket is behind the ledger; nothing if it is not.
+    /// Why the inventory bucket is behind the ledger; absent if it is not behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inventory_fault: Option<String>,
-    /// That this instance found the inventory bucket gone, and made it anew.
+    /// Present if this instance found the inventory bucket missing and made it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inventory_remade: Option<InventoryRemade>,
-    /// What the accounts lack that were made by earlier versions, a sentence each.
+    /// What accounts made by earlier versions lack, one sentence each.
     #[serde(default)]
     pub older_templates: Vec<String>,
-    /// What it found out about trust, servers, and what ends.
+    /// Its findings about trust, servers, and things that expire.
     #[serde(default)]
     pub findings: Vec<StatusFinding>,
 }
 
-/// That the inventory bucket was gone although the connection held, and was made anew.
+/// The inventory bucket was missing while the connection was up, and was made again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct InventoryRemade {
-    /// How often since this instance was started.
+    /// How many times since this instance was started.
     pub times: u32,
-    /// When it was last.
+    /// The last time.
     pub at: Timestamp,
 }
 
-/// What an instance found of one thing.
+/// One finding of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StatusFinding {
     /// How bad it is.
     pub severity: Severity,
-    /// Of what.
+    /// What was looked at.
     pub what: String,
     /// What was found.
     pub found: String,
@@ -367,20 +366,20 @@ pub struct StatusFinding {
 pub enum Severity {
     /// All is well.
     Ok,
-    /// It works, and somebody should look.
+    /// It works, but somebody should look at it.
     Warn,
     /// It does not work, or is not safe.
     Fail,
 }
 
-/// How a server is.
+/// The state of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ServerStatus {
     /// Its name.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// Whether it syncs each write to disk; nothing if it has no JetStream.
+    /// Whether it syncs each write to disk; absent if it has no JetStream.
     pub sync_always: Option<bool>,
     /// What its JetStream holds on disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -388,11 +387,10 @@ pub struct ServerStatus {
     /// What its JetStream holds in memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Room>,
-    /// How many atomic batches all accounts together may have open; nothing where its configuration does not say, or it has no
-    /// JetStream.
+    /// How many atomic batches all accounts together may have open; absent if its configuration does not say, or if it has no JetStream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_batches: Option<u64>,
-    /// The service's own streams that it cannot write any more.
+    /// The service's own streams that it can no longer write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unwritable: Vec<Unwritable>,
 }
@@ -401,42 +399,44 @@ pub struct ServerStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StreamHolds {
-    /// The ledger: no command is taken while its stream is at fault.
+    /// The ledger. While its stream has a fault, no command is accepted.
     Ledger,
-    /// Sealed keys: none is made meanwhile.
+    /// Sealed keys. While the bucket has a fault, no key is made.
     SealedKeys,
-    /// The queue of tasks or the inventory, which the ledger has all of: commands are taken meanwhile.
+    /// The queue of tasks, or the inventory. Commands are accepted while it has a fault, because the ledger has everything in it.
     View,
 }
 
-/// A stream that a server cannot write: its disk is full, or fails. It takes no writes until it is restarted, and answers none.
+/// A stream that a server cannot write, because its disk is full or fails. The server accepts and answers no writes until it is
+/// restarted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Unwritable {
     /// The stream.
     pub stream: String,
-    /// What the write failed with, as `no space left on device`.
+    /// The error of the write, such as `no space left on device`.
     pub said: String,
 }
 
-/// How many open atomic batches a server should allow: fewer, and a few accounts with JetStream use up what the ledger needs.
+/// How many open atomic batches a server should allow. With fewer, a few accounts with JetStream can use up those that the ledger
+/// needs.
 pub const OPEN_BATCHES: u64 = 100_000;
 
-/// From how full a store on is worth a look, in percent.
+/// From this percentage on, somebody should look at a store.
 pub const ROOM_WARN_PERCENT: u64 = 70;
-/// From how full on it is soon too late.
+/// From this percentage on, a store must get more room soon.
 pub const ROOM_FAIL_PERCENT: u64 = 90;
 
-/// How much a store holds, and may hold, in bytes.
+/// The size and the limit of a store, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Room {
-    /// What it holds.
+    /// How much it holds.
     pub used: u64,
-    /// The most it takes.
+    /// How much it may hold.
     pub most: u64,
 }
 
 impl Room {
-    /// How full it is, in percent. What takes nothing is not full.
+    /// How full it is, in percent; 0 if it may hold nothing.
     #[must_use]
     pub const fn used_percent(&self) -> u64 {
         match self.used.saturating_mul(100).checked_div(self.most) {

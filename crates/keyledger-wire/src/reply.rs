@@ -10,7 +10,7 @@ use uuid::Uuid;
 pub enum Status {
     /// It is done, durably.
     Accepted,
-    /// A rule said no, or the world failed: nothing was written.
+    /// A rule refused it, or something outside the command failed. Nothing was written.
     Rejected,
 }
 
@@ -41,11 +41,11 @@ pub struct Acknowledgement {
     /// The user's creds, sealed to the requester, where they were generated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub creds: Option<Sealed>,
-    /// A token's secrets, the likeliest to open it first, or a principal's key of custody, sealed to the requester, where they were
-    /// released.
+    /// Released secrets, sealed to the requester: those of a token, the ones first that most likely open it, or a principal's key that
+    /// custody holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<Sealed>,
-    /// What else is to be known of what was done, in sentences for people.
+    /// More about what was done, as sentences for people.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
     /// The certificate over the key, where the command brought one.
@@ -53,10 +53,10 @@ pub struct Acknowledgement {
     pub certificate: Option<IssuedCertificate>,
 }
 
-/// A certificate that a command brought.
+/// A certificate that a command added to the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct IssuedCertificate {
-    /// The key that signed it; the key itself of a root.
+    /// The key that signed it; a root's certificate names its own key.
     pub issuer: Name,
     /// Its serial number, lower-case hex.
     pub serial: String,
@@ -64,7 +64,7 @@ pub struct IssuedCertificate {
     pub not_before: Timestamp,
     /// Until when it holds.
     pub not_after: Timestamp,
-    /// Until when it was asked for, where it was cut short: it may not outlive its issuer's own certificate.
+    /// The end that was asked for, if the certificate ends earlier: it may not outlive its issuer's own certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut_short_from: Option<Timestamp>,
 }
@@ -76,18 +76,18 @@ pub struct ReportReply {
     pub status: Status,
     /// The token's state, in a word.
     pub state: String,
-    /// False once the task is no longer to be walked: it has ended, or never was this agent's.
+    /// False if the agent must stop this task: it has ended, or it never belonged to this agent.
     pub task_open: bool,
-    /// Why the evidence was not enough, where it was not.
+    /// Why the evidence was not enough, if it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
     /// The certificates to write, by slot.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub certificates: Vec<SlotCertificate>,
-    /// The token's secrets, sealed to the agent, where it asked for them: those that were last proved to open it.
+    /// The token's secrets, sealed to the agent, if it asked for them: the ones that were last proved to open the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<Sealed>,
-    /// What tasks may have set since that never came to their end, the newest first. The token's management key tells which are set.
+    /// Secrets that unfinished tasks may have set since then, the newest first. The token's management key shows which ones are set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub doubtful_secrets: Vec<Sealed>,
     /// The key to import, sealed to the agent, where it asked for it: when it was made (seconds since 1970, 8 bytes,
@@ -134,7 +134,7 @@ pub struct Refusal {
     pub reason: String,
     /// What is wrong and what to do, in a sentence.
     pub message: String,
-    /// 400–499 the caller's to fix, 500–599 the world's.
+    /// 400–499: the caller can fix it. 500–599: something outside the command failed.
     pub code: u16,
     /// Milliseconds after which to try again, where the service can say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -149,12 +149,12 @@ impl Refusal {
     }
 }
 
-/// The faults of the world that a caller can meet, with their code and what to do: the second part of the table.
+/// Faults outside the command that a caller can meet, with their code and what to do: the second part of the table.
 pub const FAULTS: &[(&str, u16, &str)] = &[
     (
         "busy",
         503,
-        "more is asked of the service than it takes at once: try again after `retry_after_ms`, with the same `CIM-Message-Id`",
+        "the service has too many requests at once: try again after `retry_after_ms`, with the same `CIM-Message-Id`",
     ),
     (
         "not_durable",
@@ -164,7 +164,7 @@ pub const FAULTS: &[(&str, u16, &str)] = &[
     (
         "not_ready",
         503,
-        "the service is starting, or reads what another instance wrote: try again",
+        "the service is starting, or is reading what another instance wrote: try again",
     ),
     (
         "clock_skewed",
@@ -174,12 +174,12 @@ pub const FAULTS: &[(&str, u16, &str)] = &[
     (
         "too_many_reports",
         503,
-        "what an agent announces changes too often: wait; see what is at its workstation",
+        "an agent's announcements change too often: wait, and look at its workstation",
     ),
     (
         "allowance_used",
         503,
-        "this user makes the ledger longer faster than it may: wait for `retry_after_ms`, or raise the allowance of `keyledger serve`",
+        "this user adds events to the ledger faster than it may: wait for `retry_after_ms`, or raise the allowance of `keyledger serve`",
     ),
     (
         "store_unavailable",

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{Acknowledgement, Prefix, Refusal, query};
 
-/// A JSON object: by subject, the schema of the payload and that of the answer; and of a refusal, which is the same everywhere.
+/// A JSON object: the schemas of payload and answer by subject, and the schema of a refusal, which is the same for all subjects.
 #[must_use]
 pub fn schemas() -> Value {
     let prefix = Prefix::default();
@@ -42,7 +42,7 @@ mod tests {
         }
     }
 
-    /// What is really answered is what its schema says: the fields, and which may be left out.
+    /// A real answer is what its schema says: the same fields, and the same ones may be left out.
     #[test]
     fn a_refusal_is_what_its_schema_says() {
         let refusal = Refusal {

@@ -2,7 +2,7 @@
 
 use keyledger_domain::Name;
 
-/// What a key on the sender's token made of a command.
+/// The signature that a key on the sender's token made over a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenSignature {
     /// The key.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// How long they are counted before their number is reported.
+/// How long dropped messages are counted before their number is reported.
 const COUNTED: Duration = Duration::from_secs(1);
 
 /// Counts the dropped messages of a connection: async-nats reports each as an event of its own, thousands a second in a flood.

@@ -18,11 +18,11 @@ pub const REVOCATIONS_NAME: &str = "keyledger-revocations";
 pub const SERVICE_VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The queue group in which instances share the load.
 pub const QUEUE_GROUP: &str = "keyledger";
-/// What stands before every subject the service listens on: only the export reaches these.
+/// The beginning of every subject that the service listens on. Only the account's export reaches these subjects.
 pub const INNER: &str = "svc";
 
-/// Where nats-server expects the answer to a request that came over a service import. It makes the rest up, and lets each
-/// answer through once; it takes no message from a client that wants its answer there.
+/// The beginning of the subject on which nats-server expects the answer to a request that came over a service import. nats-server
+/// chooses the rest, lets each answer through once, and refuses a client's message that wants its answer there.
 pub const REPLIES_OVER_IMPORTS: &str = "_R_.>";
 
 /// True if a request that wants its answer on `reply` came over a service import, maybe through a gateway, which puts
@@ -162,7 +162,7 @@ impl Prefix {
         format!("{self}.tasks.{workstation}.{kind}")
     }
 
-    /// An agent's report: `keys.reports.{agent nkey}.{task}`; the last token is [`ANNOUNCEMENTS`] of what is no task's.
+    /// An agent's report: `keys.reports.{agent nkey}.{task}`. The last token is [`ANNOUNCEMENTS`] if the report belongs to no task.
     ///
     /// [`ANNOUNCEMENTS`]: keyledger_domain::token::ANNOUNCEMENTS
     #[must_use]
@@ -223,39 +223,39 @@ impl Prefix {
         (!task.contains('.')).then_some((agent, task))
     }
 
-    /// What is shown of a task while it is walked: `keys.notices.token.{serial}`. Not stored.
+    /// The progress of a task that is being carried out: `keys.notices.token.{serial}`. It is not stored.
     #[must_use]
     pub fn notice(&self, serial: &str) -> String {
         format!("{self}.notices.token.{serial}")
     }
 
-    /// What the inboxes of an agent begin with: nobody else may listen there.
+    /// The beginning of an agent's inboxes. Nobody else may listen there.
     #[must_use]
     pub fn agent_inbox(agent: &str) -> String {
         format!("_INBOX.agent.{agent}")
     }
 
-    /// What the inboxes of a user begin with, by its public nkey: the users of an account cannot hear each other's answers.
+    /// The beginning of a user's inboxes, made from its public nkey. The users of an account cannot hear each other's answers.
     #[must_use]
     pub fn inbox(user: &str) -> String {
         format!("_INBOX.{user}")
     }
 
-    /// What the inboxes of a user begin with who may watch the inventory bucket: entries are delivered there, into the
-    /// user's own account only.
+    /// The beginning of the inboxes of a user who may watch the inventory bucket. Entries are delivered there, in the user's own
+    /// account only.
     #[must_use]
     pub fn deliver(&self, account: &str, user: &str) -> String {
         format!("deliver.{self}.{account}.{user}")
     }
 
-    /// Where a wish to watch the inventory bucket comes in: the consumer's name and what it is filtered by follow.
-    /// Importing accounts have it in place of JetStream's own subject.
+    /// The beginning of the subject for requests to watch the inventory bucket; the consumer's name and its filter follow. Importing
+    /// accounts use it in place of JetStream's own subject.
     #[must_use]
     pub fn watch(&self) -> String {
         format!("{self}.watches.create.>")
     }
 
-    /// Where the end of such a watch comes in; the consumer's name follows.
+    /// The beginning of the subject for requests to end such a watch; the consumer's name follows.
     #[must_use]
     pub fn unwatch(&self) -> String {
         format!("{self}.watches.delete.*")
@@ -297,8 +297,8 @@ impl Prefix {
         format!("$KV.{bucket}.{entry}")
     }
 
-    /// `ACME_SECURITY_KEYS_EVENTS`: the prefix in capitals. A dot becomes one stroke and a stroke two, so that
-    /// no two prefixes share a stream.
+    /// `ACME_SECURITY_KEYS_EVENTS`: the prefix in capitals. A dot becomes one underscore and an underscore two, so that no two
+    /// prefixes share a stream.
     fn stored(&self, what: &str) -> String {
         let prefix = self
             .0
@@ -309,11 +309,11 @@ impl Prefix {
     }
 }
 
-/// What the service publishes to, and asks of, the system account.
+/// The subjects on which the service publishes to the system account, and asks it.
 pub mod system {
     /// Push an account's JWT.
     pub const CLAIMS_UPDATE: &str = "$SYS.REQ.CLAIMS.UPDATE";
-    /// Where somebody may push an account's JWT: whoever listens there hears it.
+    /// The subjects on which an account's JWT may be pushed. Every subscriber of them sees it.
     pub const CLAIMS_UPDATES: [&str; 3] = [
         CLAIMS_UPDATE,
         "$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE",

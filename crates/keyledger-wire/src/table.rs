@@ -140,7 +140,7 @@ pub fn subjects_md() -> String {
          ```text\nkeyledger signed command v1\n{subject}\n{CIM-Message-Id}\n{sender}\n{SHA-256 of the payload, in hex}\n```\n",
     );
     out.push_str(
-        "\n## Rejections\n\nThe caller's to fix; nothing was written. `reason` is stable.\n\n| reason | code | what to do |\n|---|---|---|\n",
+        "\n## Rejections\n\nThe caller can fix these; nothing was written. `reason` is stable.\n\n| reason | code | what to do |\n|---|---|---|\n",
     );
     for (reason, code, remedy) in Rejection::TABLE {
         row(
@@ -148,7 +148,7 @@ pub fn subjects_md() -> String {
             &[&format!("`{reason}`"), &code.to_string(), remedy],
         );
     }
-    out.push_str("\n## Faults\n\nThe world's; trying again under the same `CIM-Message-Id` is safe.\n\n| reason | code | what to do |\n|---|---|---|\n");
+    out.push_str("\n## Faults\n\nSomething outside the command failed; trying again under the same `CIM-Message-Id` is safe.\n\n| reason | code | what to do |\n|---|---|---|\n");
     for (reason, code, remedy) in reply::FAULTS {
         row(
             &mut out,

@@ -18,7 +18,7 @@ use keyledger_domain::{
 };
 use keyledger_wire::{
     Prefix, TokenSignature,
-    local::{Request, Sign, Word, socket_path},
+    local::{AgentReply, AgentRequest, Sign, socket_path},
 };
 use uuid::Uuid;
 
@@ -29,15 +29,20 @@ use crate::exit::{Exit, Failure};
 pub(crate) struct SigningSlot(Slot);
 
 impl FromStr for SigningSlot {
-    type Err = String;
+    type Err = NotASigningSlot;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, NotASigningSlot> {
         let slot = text.strip_prefix("piv:").and_then(|slot| slot.parse().ok());
         slot.filter(|slot| SIGNING_SLOTS.contains(slot))
             .map(Self)
-            .ok_or_else(|| "commands are signed with piv:9c or piv:9a".to_owned())
+            .ok_or(NotASigningSlot)
     }
 }
+
+/// A text that names no slot for signing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("commands are signed with piv:9c or piv:9a")]
+pub(crate) struct NotASigningSlot;
 
 /// What signs the commands of a session.
 #[derive(Debug, Clone)]
@@ -72,8 +77,8 @@ impl TokenSigner {
         if let Some(serial) = self.token {
             return Ok(serial);
         }
-        let serials = match asked(Request::Tokens).await? {
-            Word::Tokens { serials } => serials,
+        let serials = match asked(AgentRequest::Tokens).await? {
+            AgentReply::Tokens { serials } => serials,
             other => return Err(unexpected(other)),
         };
         match serials[..] {
@@ -99,7 +104,7 @@ impl TokenSigner {
     ) -> anyhow::Result<TokenSignature> {
         let key = self.key(token)?;
         let payload = String::from_utf8(command.payload.to_vec());
-        let request = Request::Sign(Box::new(Sign {
+        let request = AgentRequest::Sign(Box::new(Sign {
             serial,
             slot: self.slot,
             aggregate: command.aggregate,
@@ -111,7 +116,7 @@ impl TokenSigner {
             payload: payload.context("a command is text")?,
         }));
         match asked(request).await? {
-            Word::Signed { signature } => Ok(TokenSignature { key, signature }),
+            AgentReply::Signed { signature } => Ok(TokenSignature { key, signature }),
             other => Err(unexpected(other)),
         }
     }
@@ -133,13 +138,13 @@ impl TokenSigner {
 }
 
 /// Asks the agent, and says on the way what the person must do; gives the last word.
-async fn asked(request: Request) -> anyhow::Result<Word> {
+async fn asked(request: AgentRequest) -> anyhow::Result<AgentReply> {
     tokio::task::spawn_blocking(move || ask(&request))
         .await
         .context("asking the agent")?
 }
 
-fn ask(request: &Request) -> anyhow::Result<Word> {
+fn ask(request: &AgentRequest) -> anyhow::Result<AgentReply> {
     let none = || {
         Failure::new(
             Exit::Unreachable,
@@ -160,7 +165,7 @@ fn ask(request: &Request) -> anyhow::Result<Word> {
         let word = serde_json::from_str(&line)
             .context("the agent that runs is of another version: restart it")?;
         match word {
-            Word::Now { prompt } => eprintln!("{}", plain(&prompt)),
+            AgentReply::Now { prompt } => eprintln!("{}", plain(&prompt)),
             last => return Ok(last),
         }
     }
@@ -171,9 +176,9 @@ fn ask(request: &Request) -> anyhow::Result<Word> {
     .into())
 }
 
-fn unexpected(word: Word) -> anyhow::Error {
+fn unexpected(word: AgentReply) -> anyhow::Error {
     match word {
-        Word::Refused { why } => Failure::new(
+        AgentReply::Refused { why } => Failure::new(
             Exit::Rejected,
             format!("not signed, and nothing was sent: {}", plain(&why)),
         )

@@ -14,7 +14,7 @@ use keyledger_domain::{Aggregate, Name, token::Slot};
 use keyledger_testkit::{PATIENCE, run, tools};
 use keyledger_wire::{
     header,
-    local::{Request, SOCKET, Sign, Word},
+    local::{AgentReply, AgentRequest, SOCKET, Sign},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -179,9 +179,9 @@ fn harmless(shop: &Workshop) -> Sign {
 }
 
 /// Asks the agent to sign; gives its last word.
-async fn ask(shop: &Workshop, sign: Sign) -> Word {
+async fn ask(shop: &Workshop, sign: Sign) -> AgentReply {
     let path = shop.home().join("keyledger-agent").join(SOCKET);
-    let line = serde_json::to_string(&Request::Sign(Box::new(sign))).unwrap();
+    let line = serde_json::to_string(&AgentRequest::Sign(Box::new(sign))).unwrap();
     let last = tokio::task::spawn_blocking(move || {
         let mut socket = UnixStream::connect(path).unwrap();
         writeln!(socket, "{line}").unwrap();
@@ -221,7 +221,7 @@ impl Signed {
             payload: payload.to_owned(),
             ..harmless(shop)
         };
-        let Word::Signed { signature } = ask(shop, sign).await else {
+        let AgentReply::Signed { signature } = ask(shop, sign).await else {
             panic!("not signed\n{}", shop.agent_log());
         };
         Self {
@@ -487,7 +487,7 @@ async fn the_agent_signs_nothing_but_what_its_person_can_agree_to() {
         let shop = &shop;
         async move {
             let word = ask(shop, sign).await;
-            let Word::Refused { why } = word else {
+            let AgentReply::Refused { why } = word else {
                 panic!("{words}: {word:?}");
             };
             assert!(why.contains(words), "{why}");
@@ -538,7 +538,7 @@ async fn the_agent_signs_nothing_but_what_its_person_can_agree_to() {
         .unwrap();
     eventually("the agent has the task", || async {
         let word = ask(&shop, harmless(&shop)).await;
-        matches!(word, Word::Refused { why } if why.contains("a task"))
+        matches!(word, AgentReply::Refused { why } if why.contains("a task"))
     })
     .await;
     not_signed(harmless(&shop), "a task (verify) of token").await;
@@ -548,8 +548,8 @@ async fn the_agent_signs_nothing_but_what_its_person_can_agree_to() {
     // The agent hears of the end from the ledger, which knew first.
     eventually("it signs again", || async {
         match ask(&shop, harmless(&shop)).await {
-            Word::Signed { .. } => true,
-            Word::Refused { why } if why.contains("a task") => false,
+            AgentReply::Signed { .. } => true,
+            AgentReply::Refused { why } if why.contains("a task") => false,
             word => panic!("{word:?}"),
         }
     })

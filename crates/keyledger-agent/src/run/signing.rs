@@ -15,7 +15,7 @@ use keyledger_domain::{
 };
 use keyledger_wire::{
     Prefix,
-    local::{Sign, Word},
+    local::{AgentReply, Sign},
 };
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::UnboundedSender;
@@ -57,16 +57,16 @@ impl Signing {
     }
 
     /// Signs, and says how it went; blocks. `waits` turns false when who asked is gone.
-    pub(crate) fn sign(&self, sign: &Sign, say: &UnboundedSender<Word>, waits: &AtomicBool) {
+    pub(crate) fn sign(&self, sign: &Sign, say: &UnboundedSender<AgentReply>, waits: &AtomicBool) {
         let last = match self.signed(sign, say, waits) {
             Ok(signature) => {
                 tracing::info!(serial = %sign.serial, slot = %sign.slot, verb = %sign.verb, aggregate = %sign.aggregate, name = %sign.name, id = %sign.id, "signed a command");
                 let signature = BASE64URL_NOPAD.encode(&signature);
-                Word::Signed { signature }
+                AgentReply::Signed { signature }
             }
             Err(why) => {
                 tracing::warn!(serial = %sign.serial, slot = %sign.slot, "no command was signed: {why}");
-                Word::Refused { why }
+                AgentReply::Refused { why }
             }
         };
         drop(say.send(last)); // who asked may be gone
@@ -75,7 +75,7 @@ impl Signing {
     fn signed(
         &self,
         sign: &Sign,
-        say: &UnboundedSender<Word>,
+        say: &UnboundedSender<AgentReply>,
         waits: &AtomicBool,
     ) -> Result<Vec<u8>, String> {
         let _alone = match self.desk.try_lock() {
@@ -142,7 +142,7 @@ struct There<'a> {
     serial: Serial,
     text: String,
     person: &'a Person,
-    say: &'a UnboundedSender<Word>,
+    say: &'a UnboundedSender<AgentReply>,
     waits: &'a AtomicBool,
     /// The window that asks for a touch.
     window: Option<Window>,
@@ -150,7 +150,7 @@ struct There<'a> {
 
 impl There<'_> {
     fn now(&self, prompt: String) {
-        drop(self.say.send(Word::Now { prompt }));
+        drop(self.say.send(AgentReply::Now { prompt }));
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use keyledger_wire::local::{MAX_REQUEST_BYTES, Request, SOCKET, Sign, Word};
+use keyledger_wire::local::{AgentReply, AgentRequest, MAX_REQUEST_BYTES, SOCKET, Sign};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines, Take},
     net::{
@@ -74,24 +74,24 @@ async fn answer(stream: UnixStream, board: &Board, signing: Arc<Signing>) -> io:
     let mut asked = BufReader::new(reader.take(MAX_REQUEST_BYTES)).lines();
     let request = match timeout(PATIENCE, asked.next_line()).await {
         Ok(Ok(Some(line))) => serde_json::from_str(&line),
-        Ok(Ok(None)) | Err(_) => Ok(Request::Status),
+        Ok(Ok(None)) | Err(_) => Ok(AgentRequest::Status),
         Ok(Err(error)) => return Err(error),
     };
     match request {
-        Ok(Request::Status) => {
+        Ok(AgentRequest::Status) => {
             let status = serde_json::to_vec(&board.read()).expect("a status has only text keys");
             timeout(PATIENCE, writer.write_all(&status)).await??;
         }
-        Ok(Request::Tokens) => {
+        Ok(AgentRequest::Tokens) => {
             let seen = board.read().tokens;
             let shown = seen.iter().filter_map(|token| token.shows.as_ref());
             let serials = shown.map(|shows| shows.serial).collect();
-            say(&mut writer, &Word::Tokens { serials }).await?;
+            say(&mut writer, &AgentReply::Tokens { serials }).await?;
         }
-        Ok(Request::Sign(sign)) => sign_for(*sign, asked, &mut writer, signing).await?,
+        Ok(AgentRequest::Sign(sign)) => sign_for(*sign, asked, &mut writer, signing).await?,
         Err(error) => {
             let why = format!("the agent does not understand what it is asked: {error}");
-            say(&mut writer, &Word::Refused { why }).await?;
+            say(&mut writer, &AgentReply::Refused { why }).await?;
         }
     }
     writer.shutdown().await
@@ -124,7 +124,7 @@ async fn sign_for(
     }
 }
 
-async fn say(writer: &mut OwnedWriteHalf, word: &Word) -> io::Result<()> {
+async fn say(writer: &mut OwnedWriteHalf, word: &AgentReply) -> io::Result<()> {
     let mut line = serde_json::to_vec(word).expect("a word has only text keys");
     line.push(b'\n');
     timeout(PATIENCE, writer.write_all(&line)).await?
