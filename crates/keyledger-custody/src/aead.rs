@@ -13,7 +13,7 @@ const TAG_LEN: usize = 16;
 /// How much longer a sealed text is than the text, in bytes.
 pub(crate) const OVERHEAD: usize = NONCE_LEN + TAG_LEN;
 
-/// It does not open: another key, other associated data, or somebody changed it. Nobody can tell which.
+/// It does not open: the key or the associated data is wrong, or somebody changed it. Nobody can tell which.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct DoesNotOpen;
 
@@ -24,7 +24,7 @@ pub(crate) fn seal(
     text: &[u8],
 ) -> Result<Vec<u8>, ProviderFailure> {
     let key = RandomizedNonceKey::new(&AES_256_GCM, &**key)?;
-    // Room for the tag from the start: a buffer that grows leaves the text behind.
+    // With room for the tag from the start: a buffer that grows leaves a copy of the text in memory.
     let mut buffer = Zeroizing::new(Vec::with_capacity(text.len() + TAG_LEN));
     buffer.extend_from_slice(text);
     let nonce = key.seal_in_place_append_tag(Aad::from(associated), &mut *buffer)?;

@@ -30,7 +30,7 @@ use crate::{
 /// The material's associated data are `keyledger-material-v1`, class, kind, purposes (a bit each, in the order of
 /// [`Purpose::ALL`](keyledger_domain::Purpose::ALL)), the version (4 bytes, big-endian) and the key's name. The material
 /// of Ed25519, P-256, P-384 and RSA is PKCS#8; of X25519, AES and nkeys the 32 bytes themselves; of an OpenPGP key when it
-/// was made (seconds since 1970, 8 bytes, big-endian), then its 32 bytes. It stands under the name of who it decrypts for.
+/// was made (seconds since 1970, 8 bytes, big-endian), then its 32 bytes. It is stored under the name of its principal.
 ///
 /// # Derived keys
 ///
@@ -61,14 +61,14 @@ impl Custody {
         self.root
     }
 
-    /// A key to authenticate files of the service's own with; the same one for the same label, always.
+    /// A key that authenticates the service's own files. The same label always gives the same key.
     #[must_use]
     pub fn mac_key(&self, label: &str) -> MacKey {
         MacKey::new(&kdf::expand(&self.prk, &["mac:", label]))
     }
 
-    /// Wraps sealed material anew, under the root key of `new`. The material itself is not decrypted, nor checked:
-    /// if it was damaged before, it still is, and is refused when it is opened.
+    /// Wraps sealed material again, under the root key of `new`. The material itself is neither decrypted nor checked: damaged
+    /// material stays damaged, and is refused when it is opened.
     ///
     /// # Errors
     ///
@@ -80,12 +80,12 @@ impl Custody {
         parts.rewrap(&self.kek(class), new.root, &new.kek(class))
     }
 
-    /// Seals material anew as another version of the same key. For material that nothing names yet, where that version was taken
-    /// meanwhile: making a key anew may cost a second.
+    /// Seals material again as another version of the same key. This is for material that no event names yet, if its version was taken
+    /// in the meantime: making another key may take a second.
     ///
     /// # Errors
     ///
-    /// [`OpenError::Refused`] if it does not belong to `context`; what reading it can give otherwise.
+    /// [`OpenError::Refused`] if it does not belong to `context`; otherwise the errors of reading it.
     pub fn renumber(
         &self,
         sealed: &[u8],

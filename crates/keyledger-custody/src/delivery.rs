@@ -15,7 +15,7 @@ use crate::{
 pub struct Delivery {
     /// The public curve nkey it was sealed with, `X…`: made for this delivery alone and forgotten.
     pub sender: String,
-    /// What was sealed, as NATS seals: `xkv1`, a nonce of 24 bytes, and NaCl's `crypto_box`.
+    /// The sealed bytes in NATS's form: `xkv1`, a nonce of 24 bytes, and NaCl's `crypto_box`.
     pub ciphertext: Vec<u8>,
 }
 
@@ -23,10 +23,10 @@ pub struct Delivery {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeliveryError {
-    /// That is no public curve nkey: give the `X…` that [`CurveKey::public_nkey`] or `nk -gen curve` shows.
+    /// It is no public curve nkey: give the `X…` that [`CurveKey::public_nkey`] or `nk -gen curve` shows.
     #[error("it is no public curve nkey: `X` and 55 more letters and digits")]
     NotACurveNkey,
-    /// It was sealed to another curve key, by another sender, or was changed: ask for it to be sent again.
+    /// It was sealed to another curve key or by another sender, or it was changed: ask the sender to send it again.
     #[error("it was sealed to another key, or was changed")]
     Refused,
     /// See [`ProviderFailure`].
@@ -36,12 +36,12 @@ pub enum DeliveryError {
 
 /// Seals `text` to the holder of a curve nkey.
 ///
-/// Confidential and tamper-evident, but anonymous: the sender's key is made for this one delivery, so who sent it must
-/// be known from elsewhere.
+/// The delivery is confidential and tamper-evident, but anonymous: the sender's key is made for this one delivery, so the recipient
+/// must know from elsewhere who sent it.
 ///
 /// # Errors
 ///
-/// [`DeliveryError::NotACurveNkey`] if `recipient` is none, or one to which nothing can be sealed in secret.
+/// [`DeliveryError::NotACurveNkey`] if `recipient` is no curve nkey, or one with which no secret can be agreed.
 pub fn seal_to(recipient: &str, text: &[u8]) -> Result<Delivery, DeliveryError> {
     let recipient = curve(recipient)?;
     let sender = CurveKey::generate()?;
@@ -76,7 +76,7 @@ impl CurveKey {
         Self::new(key32(Secret::random(32)?.expose()).ok_or(ProviderFailure)?)
     }
 
-    /// The one of a seed, `SX…`.
+    /// The curve key of a seed, `SX…`.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl CurveKey {
     /// # Errors
     ///
     /// [`DeliveryError::Refused`] if it was sealed to another key or was changed;
-    /// [`DeliveryError::NotACurveNkey`] if its sender is none.
+    /// [`DeliveryError::NotACurveNkey`] if its sender is no curve nkey.
     pub fn open(&self, delivery: &Delivery) -> Result<Secret, DeliveryError> {
         let sender = curve(&delivery.sender)?;
         let text = self.key.open(&delivery.ciphertext, &sender);
@@ -120,7 +120,7 @@ impl CurveKey {
     }
 }
 
-/// A public curve nkey with which an agreement is secret.
+/// A public curve nkey with which a secret can be agreed.
 fn curve(text: &str) -> Result<XKey, DeliveryError> {
     let key = NkeyKind::Curve.read_public(text);
     let key = key.ok_or(DeliveryError::NotACurveNkey)?;

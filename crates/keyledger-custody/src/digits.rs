@@ -15,7 +15,7 @@ impl Secret {
         while digits.len() < length {
             let random = Self::random(length)?;
             let missing = length - digits.len();
-            // 250 is a multiple of ten: what lies above would favour the small digits.
+            // 250 is a multiple of ten: the bytes above it would favour the small digits.
             let fair = random.expose().iter().filter(|byte| **byte < 250);
             digits.extend(fair.map(|byte| b'0' + byte % 10).take(missing));
         }

@@ -1,4 +1,4 @@
-//! Files that hold secrets: mode 0600, never written over, on disk before they count.
+//! Files that hold secrets: they have mode 0600, are never written over, and count only once they are on disk.
 
 use std::{
     fs::{self, File},
@@ -19,18 +19,18 @@ use crate::{
 ///
 /// # Errors
 ///
-/// [`SecretFileError::Exists`] if there is one already; it is left as it is. [`SecretFileError::Missing`] if the
-/// directory does not exist; [`SecretFileError::Io`] if the disk is full or refuses: nothing stays behind.
+/// [`SecretFileError::Exists`] if the file exists already; it is left as it is. [`SecretFileError::Missing`] if the directory does not
+/// exist; [`SecretFileError::Io`] if the disk is full or the system refuses. Then no part of a file is left.
 pub fn write_secret_file(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
     write_output(path, bytes, Readers::Owner, Existing::Kept)
 }
 
-/// Writes a secret file in place of another, or anew: at any moment either the old or the new one is there, whole.
+/// Writes a secret file, and replaces one that exists: at any moment either the whole old file or the whole new one is there.
 ///
 /// # Errors
 ///
-/// [`SecretFileError::Missing`] if the directory does not exist; [`SecretFileError::NotAFile`] if something else than a file is there, a
-/// link too; [`SecretFileError::Io`] otherwise.
+/// [`SecretFileError::Missing`] if the directory does not exist; [`SecretFileError::NotAFile`] if `path` is something other than an
+/// ordinary file, such as a link; [`SecretFileError::Io`] otherwise.
 pub fn replace_secret_file(path: &Path, bytes: &[u8]) -> Result<(), SecretFileError> {
     write_output(path, bytes, Readers::Owner, Existing::Replaced)
 }
@@ -45,8 +45,8 @@ pub fn read_secret_file(path: &Path) -> Result<Secret, SecretFileError> {
     read(path, SECRET)
 }
 
-/// The same of a file that a service manager hands over: its group may read it too, if nobody may write it. systemd's
-/// `LoadCredential=` makes such files (mode 0440), in a directory that only the service can look into.
+/// Reads a file that a service manager hands over: its group may read it too, if nobody may write it. systemd's
+/// `LoadCredential=` makes such files (mode 0440) in a directory that only the service can read.
 ///
 /// # Errors
 ///
@@ -55,7 +55,7 @@ pub fn read_credential_file(path: &Path) -> Result<Secret, SecretFileError> {
     read(path, |mode| SECRET(mode) || mode & 0o337 == 0)
 }
 
-/// Holds of a file's mode that only its owner may read or write it.
+/// True for a file's mode if only its owner may read or write it.
 const SECRET: fn(u32) -> bool = |mode| mode & 0o077 == 0;
 
 fn read(path: &Path, is_private: impl Fn(u32) -> bool) -> Result<Secret, SecretFileError> {
@@ -63,25 +63,25 @@ fn read(path: &Path, is_private: impl Fn(u32) -> bool) -> Result<Secret, SecretF
     let no_file = || SecretFileError::NotASecretFile {
         path: path.to_owned(),
     };
-    // Before it is opened: a queue would be waited for without end.
+    // Checked before the file is opened: opening a named pipe may block for ever.
     if !fs::metadata(path).map_err(failed)?.is_file() {
         return Err(no_file());
     }
     let mut file = File::open(path).map_err(failed)?;
-    // Asked of the open file, not of the path: nobody can exchange it in between.
+    // Checked on the open file and not on the path, so that nobody can exchange the file in between.
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() || metadata.len() > MAX_FILE_BYTES {
         return Err(no_file());
     }
     check_mode(path, &metadata, is_private)?;
-    // Of full size from the start: a buffer that grows leaves copies behind.
+    // With its full size from the start: a buffer that grows leaves copies in memory.
     let length = usize::try_from(metadata.len()).expect("at most 1 MiB");
     let mut bytes = Zeroizing::new(vec![0; length]);
     file.read_exact(&mut bytes).map_err(failed)?;
     Ok(Secret::new(std::mem::take(&mut *bytes)))
 }
 
-/// Holds that only its owner can read a file that somebody else will read.
+/// Checks that only its owner can read a file, if another program is going to read it.
 ///
 /// # Errors
 ///
@@ -92,7 +92,7 @@ pub fn check_secret_file(path: &Path) -> Result<(), SecretFileError> {
     check_mode(path, &metadata, SECRET)
 }
 
-/// Holds that not everybody can look into a directory where secrets lie. Its group may: it says who runs the service.
+/// Checks that a directory with secrets is closed to other users. Its group may read it: the group says who runs the service.
 ///
 /// # Errors
 ///

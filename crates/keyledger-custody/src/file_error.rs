@@ -5,26 +5,26 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The largest secret file that is read, in bytes: a creds file has 2 KiB, and nothing here comes near.
+/// The largest secret file that is read, in bytes. A creds file has 2 KiB, and no file of ours is much larger.
 pub(crate) const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Why a secret file was not read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretFileError {
-    /// There is one already, and a secret is never written over: move it away if it is not needed.
+    /// The file exists already, and a secret is never written over: move it away if nobody needs it.
     #[error("{} exists already; move it away if nobody needs it", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
     },
-    /// There is none: look at the path.
+    /// The file does not exist: check the path.
     #[error("{} does not exist", path.display())]
     Missing {
         /// The file.
         path: PathBuf,
     },
-    /// Others than its owner may read or write it: do what the message says, and think of who has read it.
+    /// Other users than its owner may read or write it: do what the message says, and consider who may have read it.
     #[error(
         "{} has mode {mode:04o}: others can read it; `chmod 600 {}`, and replace the secret if they did",
         path.display(),
@@ -36,7 +36,7 @@ pub enum SecretFileError {
         /// Its permission bits.
         mode: u32,
     },
-    /// Everybody on this machine may look into a directory of secrets: do what the message says.
+    /// Every user of this machine may read a directory of secrets: do what the message says.
     #[error(
         "{} has mode {mode:04o}: everybody can look into it; `chmod 700 {}`",
         path.display(),
@@ -48,7 +48,7 @@ pub enum SecretFileError {
         /// Its permission bits.
         mode: u32,
     },
-    /// Something else than an ordinary file has the name of one that is to be written, a link perhaps: look what it is.
+    /// The path of a file to be written belongs to something other than an ordinary file, such as a link: look what it is.
     #[error(
         "{} is no ordinary file, and nothing is written through a link or to a device; name another, or remove it",
         path.display()
@@ -57,7 +57,7 @@ pub enum SecretFileError {
         /// What is there.
         path: PathBuf,
     },
-    /// It is a directory, a socket or larger than 1 MiB: it is not a secret of ours; look at the path.
+    /// It is a directory or a socket, or larger than 1 MiB, so it is no secret of ours: check the path.
     #[error("{} is no file of at most {MAX_FILE_BYTES} bytes", path.display())]
     NotASecretFile {
         /// The file.
@@ -68,13 +68,13 @@ pub enum SecretFileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The file system's error.
         #[source]
         source: io::Error,
     },
 }
 
-/// A path in a command that is to be copied.
+/// A path as a word of a shell command that the reader copies.
 fn word(path: &Path) -> String {
     keyledger_domain::text::shell_word(&path.display().to_string())
 }

@@ -21,10 +21,10 @@ use crate::{
     secret::{Key32, Secret, key32},
 };
 
-/// A new version of a key: its public face for the ledger, and its material for the material bucket.
+/// A new version of a key: its public half for the ledger, and its sealed material for the material bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generated {
-    /// What everybody may know.
+    /// The public half.
     pub public: Public,
     /// The sealed secret half: harmless without the root key.
     pub sealed: Vec<u8>,
@@ -34,7 +34,7 @@ pub struct Generated {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GenerateError {
-    /// What was to be imported is no seed of that kind: the source says what it should be.
+    /// The imported text is no seed of this kind: the source says what it should be.
     #[error("the seed to import")]
     Seed(#[from] SeedError),
     /// See [`ProviderFailure`].
@@ -51,11 +51,11 @@ impl From<aws_lc_rs::error::Unspecified> for GenerateError {
 impl Custody {
     /// Makes a key and seals it.
     ///
-    /// Of an asymmetric key the public half is given as a DER `SubjectPublicKeyInfo`, of AES a check value, derived
-    /// by HKDF, that tells nothing of the key.
+    /// An asymmetric key gives its public half as a DER `SubjectPublicKeyInfo`. An AES key gives a check value, derived by HKDF, that
+    /// reveals nothing about the key.
     ///
-    /// Blocks: RSA takes from a tenth of a second to some seconds, the longer the modulus the more. Call it on a thread for blocking work
-    /// (`tokio::task::spawn_blocking`).
+    /// Blocks: an RSA key takes from a tenth of a second to some seconds, depending on the length of its modulus. Call it on a thread for
+    /// blocking work (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
     ///
@@ -96,11 +96,11 @@ impl Custody {
         self.adopt(kind, &seed, context)
     }
 
-    /// Seals the seed of an nkey that was made elsewhere, by `nsc` for one.
+    /// Seals the seed of an nkey that was made elsewhere, for example by `nsc`.
     ///
     /// # Errors
     ///
-    /// [`GenerateError::Seed`] if it is no seed or one of another kind; [`GenerateError::Provider`].
+    /// [`GenerateError::Seed`] if it is no seed, or a seed of another kind; [`GenerateError::Provider`].
     pub fn import_nkey(
         &self,
         kind: NkeyKind,

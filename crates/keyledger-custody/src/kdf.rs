@@ -12,7 +12,7 @@ impl KeyType for Length {
     }
 }
 
-/// The pseudorandom key of `secret` under a salt that tells what it is for.
+/// The pseudorandom key of `secret`, under a salt that names its use.
 pub(crate) fn extract(salt: &str, secret: &[u8]) -> Prk {
     Salt::new(HKDF_SHA256, salt.as_bytes()).extract(secret)
 }
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn rfc_5869_a3() {
-        // Zero-length salt and info: reachable through our own functions.
+        // With empty salt and info, which our own functions accept.
         let okm = expand::<42>(&extract("", &[0x0b; 22]), &[]);
         assert_eq!(
             HEXLOWER.encode(&*okm),

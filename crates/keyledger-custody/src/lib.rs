@@ -1,7 +1,7 @@
 //! The only place where Keyledger's secret bytes exist.
 //!
-//! Everything secret is born here, is used here and leaves only sealed. The rest of Keyledger holds public
-//! keys ([`keyledger_domain::key::Public`]) and sealed material, which are both harmless to store and to print.
+//! Every secret is made here, used here, and leaves only sealed. The rest of Keyledger holds public keys
+//! ([`keyledger_domain::key::Public`]) and sealed material. Storing and printing both is harmless.
 //!
 //! ```text
 //! root key (RootKey: root.sealed under a passphrase, or a file of mode 0600)
@@ -16,17 +16,17 @@
 //! - [`UserSeed`], [`seal_to`], [`CurveKey`]: delivery of a secret to the one who may have it.
 //! - [`TaskKeys`], [`Custody::escrow`], [`Custody::release`], [`Custody::release_management_key`]: a token's
 //!   task, and its secrets.
-//! - [`Custody::seal_openpgp_key`], [`Custody::open_openpgp_key`]: keys that decrypt mail, whichever token a person has.
+//! - [`Custody::seal_openpgp_key`], [`Custody::open_openpgp_key`]: keys that decrypt mail, and can be put on a person's next token.
 //! - [`openpgp`]: certificates whose certify key stays offline, subkeys on cards.
-//! - [`authority`]: the key of a certificate authority that is on no server.
+//! - [`authority`]: the key of a certificate authority that is kept off all servers.
 //! - [`keep_memory_to_itself`]: no core dump, and no debugger of the same user.
-//! - [`check_public`]: whether somebody else's public key is one.
+//! - [`check_public`]: whether bytes from somebody else are a public key.
 //!
-//! Every primitive is aws-lc's, RustCrypto's (Argon2id) or NaCl's (`crypto_box`, by way of `nkeys`); none is ours.
+//! All cryptographic primitives come from aws-lc, RustCrypto (Argon2id) or NaCl (`crypto_box`, through `nkeys`); none is our own.
 //!
-//! *Invariant:* no type here that holds a secret has `Debug`, `Display`, `Clone` or `Serialize` of it; all wipe
-//! themselves when dropped; no error repeats a secret. Not promised: memory is not locked against swapping, since no
-//! safe crate offers that; run the service with swap off or encrypted.
+//! *Invariant:* no type that holds a secret implements `Debug`, `Display`, `Clone` or `Serialize`; all of them wipe themselves when
+//! dropped; no error contains a secret. One thing is not promised: memory is not locked against swapping, because no safe crate
+//! offers that. Run the service with swap off or encrypted.
 
 mod aead;
 mod argon2id;
@@ -83,9 +83,9 @@ pub use token_secrets::{
 };
 pub use user::{CredsError, UserSeed};
 
-/// The cryptographic provider could not do what cannot fail on a sound machine.
+/// The cryptographic provider failed, which does not happen on a sound machine.
 ///
-/// It is out of memory or of entropy: try again, and if it stays, look at the machine.
+/// It lacks memory or entropy: try again, and check the machine if it fails again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the cryptographic provider failed; the machine may be out of memory")]
 pub struct ProviderFailure;

@@ -11,7 +11,7 @@ use crate::secret::Key32;
 )]
 pub struct MacKey(Key);
 
-/// What was read is not what was written under this key: do not use it, make it anew.
+/// The file is not what was written under this key: do not use it, and make it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("its authentication tag is wrong: it was changed, or written under another root key")]
 pub struct MacMismatch;

@@ -14,8 +14,8 @@ const VERSION: u8 = 1;
 const HEADER_LEN: usize = 15;
 const DATA_KEY_LEN: usize = 32 + aead::OVERHEAD;
 
-/// Which version of which key material belongs to, and what that is for: bound to it, so that it cannot be
-/// passed off as another's.
+/// The key, version and purposes that material belongs to. The material is bound to them, so that it cannot be used as that of
+/// another key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MaterialContext {
     /// The key's name.
@@ -30,7 +30,7 @@ pub struct MaterialContext {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// It is no sealed material, or was cut off: read the entry again, or restore it from a backup.
+    /// It is no sealed material, or a part of it is missing: read the entry again, or restore it from a backup.
     #[error("it is no sealed material")]
     NotMaterial,
     /// A newer Keyledger sealed it: upgrade this one.
@@ -47,10 +47,10 @@ pub enum OpenError {
         /// The root key that it needs.
         found: RootId,
     },
-    /// It belongs to another key, version or purpose, or somebody changed it: never use it, find out which.
+    /// It belongs to another key, version or purpose, or somebody changed it: do not use it, and find out which.
     #[error("it does not belong to this key, version and purpose, or was changed")]
     Refused,
-    /// It is another kind of key than was asked for: ask for what it is.
+    /// It is of another kind than was asked for: ask for the kind that it is.
     #[error("it is the material of another kind: {found}, not {expected}")]
     OtherKind {
         /// What was asked for.
@@ -63,7 +63,7 @@ pub enum OpenError {
     Provider(#[from] ProviderFailure),
 }
 
-/// What material is, and so how its bytes are to be read. Numbers are stored: never to change.
+/// The kind of material, which says how to read its bytes. The numbers are stored, so they must never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MaterialKind {
     /// PKCS#8 of Ed25519, P-256, P-384, RSA; the raw 32 bytes of X25519 and AES-256.
@@ -117,7 +117,7 @@ impl MaterialKind {
         match self {
             Self::Key(algorithm) => algorithm,
             Self::Nkey(kind) => kind.algorithm(),
-            // They open a token as a wrapping key opens what it wraps.
+            // Such secrets open a token, as a wrapping key opens what it wraps.
             Self::TokenSecrets => Algorithm::Aes256,
             Self::OpenpgpKey => Algorithm::X25519,
         }
@@ -180,7 +180,7 @@ impl Header {
         }
     }
 
-    /// What the material is bound to. Not the root key: rewrapping leaves the material as it is.
+    /// The data that the material is bound to. The root key is not among it, because rewrapping leaves the material as it is.
     fn associated(self, context: &MaterialContext) -> Vec<u8> {
         let name = context.key.as_str().as_bytes();
         let purposes = context
@@ -196,7 +196,7 @@ impl Header {
     }
 }
 
-/// Sealed material, taken apart.
+/// The parts of sealed material.
 pub(crate) struct Parts<'a> {
     pub(crate) header: Header,
     header_bytes: &'a [u8; HEADER_LEN],
@@ -269,7 +269,7 @@ fn join(
     Ok([head.as_slice(), &wrapped, body].concat())
 }
 
-/// Which root key sealed material needs: it says so itself, unproved until it is opened.
+/// The root key that sealed material names. It is proved only when the material is opened.
 ///
 /// # Errors
 ///
@@ -282,7 +282,7 @@ pub fn root_of(sealed: &[u8]) -> Result<RootId, OpenError> {
 mod tests {
     use super::*;
 
-    /// Material of a kind that is not among all would be sealed, and never opened again.
+    /// Material of a kind that is missing in `ALL` could be sealed, and never be opened again.
     #[test]
     fn every_kind_is_found_by_its_code() {
         let keys = Algorithm::ALL.map(MaterialKind::Key);
@@ -295,7 +295,7 @@ mod tests {
         }
     }
 
-    /// They are stored: a new kind gets a new one, and is written into the table of [`crate::Custody`].
+    /// The codes are stored: a new kind gets a new code, and a line in the table of [`crate::Custody`].
     #[test]
     fn codes_never_change() {
         let codes = [1, 2, 3, 4, 5, 6, 7, 8, 16, 17, 18, 19, 32, 33];

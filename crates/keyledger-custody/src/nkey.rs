@@ -1,7 +1,7 @@
 //! The text form of nkeys, with seeds that are wiped.
 //!
-//! Crate `nkeys` has this too, but leaves copies of a seed in memory that nobody wipes; so seeds are read and written
-//! here, and a test holds the two equal. This is an encoding (base32 and a CRC-16), not cryptography.
+//! The crate `nkeys` has this too, but leaves copies of a seed in memory that nobody wipes. So seeds are read and written here, and a
+//! test checks that both give the same. This is an encoding (base32 and a CRC-16), not cryptography.
 
 use data_encoding::BASE32_NOPAD;
 use keyledger_domain::Algorithm;
@@ -22,11 +22,11 @@ pub enum NkeyKind {
     Curve,
 }
 
-/// Why a text is not the seed of an nkey. What it was is not repeated.
+/// Why a text is not the seed of an nkey. The error does not contain the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SeedError {
-    /// It is no seed at all, or mistyped: copy it again, 58 letters and digits beginning with `S`.
+    /// It is no seed, or it was mistyped: copy it again, 58 letters and digits that begin with `S`.
     #[error(
         "it is no nkey seed: a seed has 58 letters and digits, begins with `S` and ends in a checksum"
     )]
@@ -126,7 +126,7 @@ impl NkeyKind {
     }
 }
 
-/// CRC-16/XMODEM, little-endian, as nkeys end in.
+/// CRC-16/XMODEM, little-endian: the end of an nkey.
 fn crc16(bytes: &[u8]) -> [u8; 2] {
     let crc = bytes.iter().fold(0_u16, |crc, byte| {
         (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| {

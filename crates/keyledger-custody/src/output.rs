@@ -1,8 +1,8 @@
-//! Files that commands write for people: whole or not at all, and never through a link.
+//! Files that commands write for people. They are written completely or not at all, and never through a link.
 //!
-//! A file is written without a name, and gets its name when it is whole: a process that is killed before leaves nothing behind, no
-//! half of a secret either. Where the file system has no files without a name, it is written under another name in the same
-//! directory, made anew there (`O_EXCL` follows no link). So a link or a `.part` file that somebody planted is never written to.
+//! A file is written without a name, and gets its name once it is complete. So a process that is killed earlier leaves nothing, not
+//! even a part of a secret. If the file system does not support files without a name, the file is written under another, new name in
+//! the same directory (`O_EXCL` follows no link). So nothing is written to a link or a `.part` file that somebody planted.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, CWD, linkat};
 
 use crate::file_error::SecretFileError;
 
-/// How many names are tried for the file beside: more than a few are taken only by somebody who plants them.
+/// How many other names are tried. More than a few of them exist only if somebody planted them.
 const TRIES: u32 = 100;
 
 /// Who may read a file.
@@ -23,36 +23,36 @@ const TRIES: u32 = 100;
 pub enum Readers {
     /// Its owner only: mode 0600.
     Owner,
-    /// Everybody whom the process's umask lets: mode 0644 mostly.
+    /// Everybody, as far as the process's umask allows: usually mode 0644.
     Everybody,
 }
 
-/// What becomes of a file that is there already.
+/// What happens to a file that exists already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
     /// It stays, and nothing is written.
     Kept,
-    /// An ordinary file is replaced, as a list that is made again and again is. Anything else stays.
+    /// An ordinary file is replaced. This is for files that are written again and again, such as lists. Anything else stays.
     Replaced,
 }
 
-/// A file that is being written. It gets its name when it is [finished](Self::finish); dropped before, it is gone.
+/// A file that is being written. It gets its name when it is [finished](Self::finish). If it is dropped earlier, it is removed.
 #[derive(Debug)]
 pub struct OutputFile {
     file: File,
-    /// The name it has until it is finished; none where the file system lets it be without.
+    /// The name it has until it is finished; `None` if the file system supports files without a name.
     beside: Option<PathBuf>,
     path: PathBuf,
     existing: Existing,
 }
 
 impl OutputFile {
-    /// Begins to write what will be called `path`.
+    /// Begins to write the file that will be called `path`.
     ///
     /// # Errors
     ///
-    /// [`SecretFileError::Exists`] if there is one that stays; [`SecretFileError::NotAFile`] if something else than a file is
-    /// there, a link too; [`SecretFileError::Missing`] if its directory does not exist; [`SecretFileError::Io`].
+    /// [`SecretFileError::Exists`] if there is a file that stays; [`SecretFileError::NotAFile`] if there is something other than an
+    /// ordinary file, such as a link; [`SecretFileError::Missing`] if its directory does not exist; [`SecretFileError::Io`].
     pub fn begin(
         path: &Path,
         readers: Readers,
@@ -81,11 +81,11 @@ impl OutputFile {
         })
     }
 
-    /// Waits until it is on disk, and gives it its name.
+    /// Waits until the file is on disk, and gives it its name.
     ///
     /// # Errors
     ///
-    /// As [`Self::begin`]; nothing stays behind.
+    /// As [`Self::begin`]; no part of the file is left then.
     pub fn finish(mut self) -> Result<(), SecretFileError> {
         let failed = |source| SecretFileError::of(&self.path, source);
         self.file.sync_all().map_err(failed)?;
@@ -96,7 +96,7 @@ impl OutputFile {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     return Err(failed(error));
                 }
-                // A file system without hard links, on a medium that is carried about.
+                // The file system has no hard links: a USB stick, for example.
                 Err(_) => {
                     check_free(&self.path, self.existing)?;
                     fs::rename(beside, &self.path).map_err(failed)?;
@@ -137,7 +137,7 @@ impl Drop for OutputFile {
     }
 }
 
-/// A new file without a name, in the directory of `path`; nothing where there are no such files, or no way to name them.
+/// A new file without a name, in the directory of `path`; `None` if the system has no such files, or no way to name them later.
 #[cfg(target_os = "linux")]
 fn nameless(path: &Path, mode: u32) -> Option<File> {
     use rustix::fs::{Mode, OFlags};
@@ -155,7 +155,7 @@ const fn nameless(_: &Path, _: u32) -> Option<File> {
     None
 }
 
-/// Gives a name to a file that has none. What has that name already stays.
+/// Gives a name to a file that has none. A file that has this name already stays.
 fn name(file: &File, path: &Path) -> io::Result<()> {
     Ok(linkat(
         CWD,
@@ -171,7 +171,7 @@ fn open_as(file: &File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
-/// Does something with the first name beside `path` that is free; gives what it gave, and the name.
+/// Calls `make` with the first free name in the directory of `path`; returns its result and the name.
 fn first_free<T>(
     path: &Path,
     make: impl Fn(&Path) -> io::Result<T>,
@@ -194,7 +194,7 @@ fn first_free<T>(
 ///
 /// # Errors
 ///
-/// As [`OutputFile::begin`]; nothing stays behind.
+/// As [`OutputFile::begin`]; no part of the file is left then.
 pub fn write_output(
     path: &Path,
     bytes: &[u8],
@@ -208,7 +208,7 @@ pub fn write_output(
     output.finish()
 }
 
-/// Finds out before anything is asked or made whether a file can be written: its name is free, and its directory lets it.
+/// Checks whether a file can be written, before anything is asked or made: its name must be free, and its directory writable.
 ///
 /// # Errors
 ///
@@ -231,7 +231,7 @@ fn check_free(path: &Path, existing: Existing) -> Result<(), SecretFileError> {
     }
 }
 
-/// A new name is on disk only when its directory is.
+/// Writes the directory of `path` to disk: only then a new name is on disk.
 fn sync_directory_of(path: &Path) -> io::Result<()> {
     File::open(directory_of(path))?.sync_all()
 }
@@ -319,7 +319,7 @@ mod tests {
         assert_eq!(fs::read(&victim).unwrap(), b"precious");
     }
 
-    /// A process that is killed cleans nothing up: so there must be nothing to see of a file until it is finished.
+    /// A process that is killed cleans nothing up, so nothing of a file may be visible until it is finished.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_file_has_no_name_until_it_is_finished() {
@@ -347,7 +347,7 @@ mod tests {
         drop(begun);
         check_output(&path, Existing::Kept).unwrap();
         assert_eq!(names(home.path()), [""; 0]);
-        // Somebody was faster: theirs stays.
+        // Another program was faster: its file stays.
         let begun = OutputFile::begin(&path, Readers::Owner, Existing::Kept).unwrap();
         fs::write(&path, "theirs").unwrap();
         assert!(matches!(

@@ -18,7 +18,7 @@ use crate::{file::read_credential_file, file_error::SecretFileError};
 )]
 pub struct Passphrase(Zeroizing<String>);
 
-/// The fewest characters of a passphrase: NIST SP 800-63B §5.1.1.2's least for a memorised secret.
+/// The fewest characters of a passphrase: the minimum of NIST SP 800-63B §5.1.1.2 for a memorised secret.
 const MIN_PASSPHRASE_CHARS: usize = 8;
 
 /// Why a text is not a passphrase.
@@ -30,16 +30,16 @@ pub enum PassphraseError {
         "a passphrase has at least {MIN_PASSPHRASE_CHARS} characters; five random words are good"
     )]
     TooShort,
-    /// The file it should stand in is not text: write the passphrase into it as UTF-8.
+    /// The passphrase file is not text: write the passphrase into it as UTF-8.
     #[error("the passphrase file is not UTF-8 text")]
     NotText,
-    /// The file it should stand in could not be read: the source says what to do.
+    /// The passphrase file could not be read: the source says what to do.
     #[error("reading the passphrase file")]
     File(#[from] SecretFileError),
 }
 
 impl Passphrase {
-    /// Takes `text` over as it is, spaces and all.
+    /// Takes `text` as it is, with all spaces.
     ///
     /// # Errors
     ///
@@ -52,12 +52,12 @@ impl Passphrase {
         Ok(Self(text))
     }
 
-    /// Reads it from a file of mode 0600, 0400 or 0440 (as systemd's `LoadCredential=` makes it), less one newline at the end.
+    /// Reads it from a file of mode 0600, 0400 or 0440 (as systemd's `LoadCredential=` makes it). One newline at the end is left out.
     ///
     /// # Errors
     ///
-    /// [`PassphraseError::File`] if the file cannot be read or others can read it too,
-    /// [`PassphraseError::NotText`] and [`PassphraseError::TooShort`] of what stands in it.
+    /// [`PassphraseError::File`] if the file cannot be read, or if other users can read it too; [`PassphraseError::NotText`] and
+    /// [`PassphraseError::TooShort`] for its content.
     pub fn from_file(path: &Path) -> Result<Self, PassphraseError> {
         let bytes = read_credential_file(path)?;
         let text = std::str::from_utf8(bytes.expose()).map_err(|_| PassphraseError::NotText)?;

@@ -1,15 +1,15 @@
-//! The process that holds secrets.
+//! Protection of a process that holds secrets.
 
 use std::io;
 
-/// Keeps the memory of this process to itself: no core dump is made of it, and no other process of the same user reads it or attaches
-/// to it. Only root still can. Programs that are started are not concerned.
+/// Protects the memory of this process: no core dump is made of it, and no other process of the same user can read it or attach to
+/// it. Root still can. Programs that this process starts are not protected.
 ///
-/// Linux has this; elsewhere nothing happens.
+/// This works on Linux; on other systems the function does nothing.
 ///
 /// # Errors
 ///
-/// What the system says.
+/// The system's error.
 #[cfg_attr(
     not(target_os = "linux"),
     expect(clippy::unnecessary_wraps, reason = "Linux may refuse")

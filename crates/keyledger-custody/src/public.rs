@@ -1,4 +1,4 @@
-//! Whether a public key that somebody sent is one.
+//! Checks of a public key that somebody sent.
 
 use aws_lc_rs::{
     agreement::{self, PrivateKey, UnparsedPublicKey, X25519},
@@ -23,15 +23,14 @@ pub enum CheckPublicError {
         /// What it should be.
         algorithm: Algorithm,
     },
-    /// It has the right form and is no key: a point that is not on its curve, or a modulus that cannot be one. Ask whoever
-    /// sent it.
+    /// It has the right form, but is no key: its point is not on the curve, or its modulus cannot be one. Ask the sender.
     #[error("it is no {algorithm} key: its numbers cannot come from key generation")]
     NotAKey {
         /// What it should be.
         algorithm: Algorithm,
     },
-    /// A point of low order: anybody can forge signatures or know the agreed secrets of such a key. Treat whoever sent
-    /// it as an attacker.
+    /// It is a point of low order: everybody can forge signatures of such a key, or know the secrets agreed with it. Treat the sender as
+    /// an attacker.
     #[error("it is a point of low order, which no honest {algorithm} key is")]
     LowOrder {
         /// What it should be.
@@ -42,7 +41,7 @@ pub enum CheckPublicError {
     Provider(#[from] ProviderFailure),
 }
 
-/// Checks what the domain cannot: that a public key's point lies on its curve and its numbers can be a key's.
+/// Checks what the domain cannot check: that a public key's point lies on its curve, and that its numbers can be those of a key.
 ///
 /// # Errors
 ///
@@ -52,7 +51,7 @@ pub enum CheckPublicError {
 pub fn check_public(algorithm: Algorithm, spki_der: &[u8]) -> Result<(), CheckPublicError> {
     spki::normalised(algorithm, &BASE64.encode(spki_der))
         .map_err(|_| CheckPublicError::OtherForm { algorithm })?;
-    // Written in a second way, a key would not be known again: RFC 7748 §5 has X25519 ignore the highest bit.
+    // A key written in a second way would not be recognised: RFC 7748 §5 lets X25519 ignore the highest bit.
     if matches!(algorithm, Algorithm::Ed25519 | Algorithm::X25519)
         && !is_reduced(algorithm, point(algorithm, spki_der)?)
     {
@@ -73,7 +72,7 @@ pub fn check_public(algorithm: Algorithm, spki_der: &[u8]) -> Result<(), CheckPu
     }
 }
 
-/// True of a coordinate as key generation writes it: below the prime 2^255 - 19. Ed25519 keeps a sign in the highest bit.
+/// True if a coordinate is written as key generation writes it: below the prime 2^255 - 19. Ed25519 has a sign in the highest bit.
 fn is_reduced(algorithm: Algorithm, mut point: [u8; 32]) -> bool {
     const PRIME: [u8; 32] = {
         let mut prime = [0xff; 32];
@@ -88,7 +87,7 @@ fn is_reduced(algorithm: Algorithm, mut point: [u8; 32]) -> bool {
 
 fn ed25519(point: &[u8; 32]) -> Result<(), CheckPublicError> {
     let algorithm = Algorithm::Ed25519;
-    // aws-lc takes any 32 bytes and finds out when it verifies; dalek decompresses the point at once.
+    // aws-lc accepts any 32 bytes and checks them when it verifies; dalek decompresses the point at once.
     match VerifyingKey::from_bytes(point) {
         Err(_) => Err(CheckPublicError::NotAKey { algorithm }),
         Ok(key) if key.is_weak() => Err(CheckPublicError::LowOrder { algorithm }),
@@ -96,7 +95,7 @@ fn ed25519(point: &[u8; 32]) -> Result<(), CheckPublicError> {
     }
 }
 
-/// True if an agreement with this X25519 key depends on the other side's key: false of the points of low order (RFC 7748 §6.1).
+/// True if a secret agreed with this X25519 key depends on the other side's key; false for points of low order (RFC 7748 §6.1).
 pub(crate) fn contributes(point: &[u8; 32]) -> Result<bool, ProviderFailure> {
     let ours = PrivateKey::generate(&X25519)?;
     let theirs = UnparsedPublicKey::new(&X25519, point);

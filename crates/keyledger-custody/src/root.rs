@@ -13,29 +13,29 @@ use crate::{
     secret::{Key32, key32},
 };
 
-/// The salt of everything derived from a root key. Never to change: it would lose every key.
+/// The salt of everything derived from a root key. It must never change, or every key is lost.
 pub(crate) const ROOT_SALT: &str = "keyledger-custody-root-v1";
 /// What a root key file begins with.
 const FILE_HEAD: &str = "keyledger-root-key-v1\n";
 
 /// The root key: 32 random bytes that seal everything.
 ///
-/// It comes from a passphrase by way of [`SealedRoot`](crate::SealedRoot), or from a local file. Lose it and
-/// every key is lost: there is no other way in.
+/// It comes from a passphrase through [`SealedRoot`](crate::SealedRoot), or from a local file. If it is lost, every key is lost: there
+/// is no other way in.
 #[expect(
     missing_debug_implementations,
     reason = "a secret is never printed, not even redacted"
 )]
 pub struct RootKey(Key32);
 
-/// Why no root key could be had from a file.
+/// Why a root key could not be read from a file, or written to one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RootKeyError {
     /// The file could not be read or written, or others can read it: the source says what to do.
     #[error("the root key file")]
     File(#[from] SecretFileError),
-    /// The file holds something else: look at the path, or restore the file from its backup.
+    /// The file holds something else: check the path, or restore the file from its backup.
     #[error(
         "the file holds no root key: it begins with `keyledger-root-key-v1` and 64 hex digits follow"
     )]
@@ -59,7 +59,7 @@ impl RootKey {
 
     /// Makes a new one and writes it *in clear* to a new file of mode 0600.
     ///
-    /// Whoever reads that file can read every key: for one's own machine, not for production.
+    /// Everybody who reads that file can read every key: use it on your own machine, and not in production.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl RootKey {
         key32(bytes).map(Self)
     }
 
-    /// Which root key it is; tells nothing of the key itself.
+    /// The id of this root key. It reveals nothing about the key itself.
     #[must_use]
     pub fn id(&self) -> RootId {
         RootId(*kdf::expand(
@@ -113,7 +113,7 @@ impl RootKey {
     }
 }
 
-/// Which root key something is sealed under: eight bytes derived from it, written as hex.
+/// The id of the root key that something is sealed under: eight bytes derived from the key, written as hex.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RootId(pub(crate) [u8; 8]);
 

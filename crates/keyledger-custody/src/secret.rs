@@ -1,4 +1,4 @@
-//! Bytes that cannot be printed, copied or serialised, and wipe themselves.
+//! Bytes that cannot be printed, copied or serialised, and that wipe themselves.
 
 use zeroize::{Zeroize, Zeroizing};
 
@@ -49,7 +49,7 @@ impl Secret {
         Ok(Self(bytes))
     }
 
-    /// The bytes themselves: whoever calls this answers for what becomes of them.
+    /// The bytes themselves. The caller is responsible for what happens to them.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0

@@ -23,13 +23,14 @@ pub enum SignError {
     /// The material was not opened: the source says what to do.
     #[error("opening the signing key")]
     Open(#[from] OpenError),
-    /// Such a key does not sign: use another key.
+    /// A key of this algorithm does not sign: use another key.
     #[error("a {algorithm} key does not sign")]
     DoesNotSign {
         /// The key's algorithm.
         algorithm: Algorithm,
     },
-    /// The material opened, and is no key of its algorithm: a fault of ours; restore it from a backup and report it.
+    /// The material was opened, but is no key of its algorithm. This is a fault of ours: restore the material from a backup, and report
+    /// the fault.
     #[error("the material is no {algorithm} key")]
     Malformed {
         /// The key's algorithm.
@@ -50,13 +51,13 @@ impl Custody {
     /// | P-384 | ECDSA with SHA-384, ASN.1 DER |
     /// | RSA | RSASSA-PSS with SHA-256, MGF1 with SHA-256, a salt of 32 bytes; as long as the modulus |
     ///
-    /// Opens the material anew each time; to sign often, hold an [`Ed25519Signer`](crate::Ed25519Signer). An RSA signature
-    /// takes some milliseconds of computing.
+    /// Opens the material each time: to sign often, keep an [`Ed25519Signer`](crate::Ed25519Signer). An RSA signature takes some
+    /// milliseconds of computing time.
     ///
     /// # Errors
     ///
     /// [`SignError::Open`] if the material does not open in this context or is of another algorithm;
-    /// [`SignError::DoesNotSign`] of X25519 and AES.
+    /// [`SignError::DoesNotSign`] for X25519 and AES.
     pub fn sign(
         &self,
         sealed: &[u8],
@@ -99,7 +100,7 @@ impl Custody {
     }
 }
 
-/// The Ed25519 key pair of material: PKCS#8 of a key, the seed of an nkey.
+/// The Ed25519 key pair in material: a key is stored as PKCS#8, an nkey as its seed.
 pub(crate) fn ed25519(kind: MaterialKind, material: &Secret) -> Result<Ed25519KeyPair, SignError> {
     let pair = match kind {
         MaterialKind::Key(_) => Ed25519KeyPair::from_pkcs8(material.expose()),

@@ -13,7 +13,7 @@ use crate::{
     sign::{SignError, ed25519},
 };
 
-/// An Ed25519 key that is open: it signs until it is dropped, and wipes itself then.
+/// An open Ed25519 key: it signs until it is dropped, and then wipes itself.
 pub struct Ed25519Signer(Ed25519KeyPair);
 
 impl Ed25519Signer {
@@ -41,8 +41,7 @@ impl fmt::Debug for Ed25519Signer {
     }
 }
 
-/// An operator's, account's or user's nkey that is open: it signs JWTs and nonces until it is dropped, and wipes
-/// itself then.
+/// An open nkey of an operator, account or user: it signs JWTs and nonces until it is dropped, and then wipes itself.
 pub struct NkeySigner {
     kind: NkeyKind,
     public_nkey: String,
@@ -59,7 +58,7 @@ impl NkeySigner {
         }
     }
 
-    /// Whose nkey it is.
+    /// The kind of the nkey.
     #[must_use]
     pub const fn kind(&self) -> NkeyKind {
         self.kind
@@ -71,7 +70,7 @@ impl NkeySigner {
         &self.public_nkey
     }
 
-    /// The public key as it is, without the nkey's text form.
+    /// The bytes of the public key, without the nkey's text form.
     #[must_use]
     pub fn public_key(&self) -> [u8; 32] {
         self.signer.public_key()
@@ -117,7 +116,7 @@ impl Custody {
         }
     }
 
-    /// Opens an Ed25519 key to sign with, be it an nkey or not.
+    /// Opens an Ed25519 key for signing, also if it is an nkey.
     ///
     /// # Errors
     ///

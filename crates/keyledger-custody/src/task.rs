@@ -1,4 +1,4 @@
-//! What a token's task needs of custody: keys of its own, a place for the token's secrets, and their release.
+//! What a token's task needs from custody: its own keys, a place for the token's secrets, and their release.
 
 use aws_lc_rs::{
     agreement::{self, ECDH_P256, PrivateKey, UnparsedPublicKey, X25519},
@@ -20,7 +20,7 @@ use crate::{
 /// The largest sealed secrets of a token, in bytes.
 pub const MAX_TOKEN_SECRETS_BYTES: usize = 4_096;
 
-/// The keys of one task, derived from the root key and the task's id: kept nowhere, the same whenever they are needed.
+/// The keys of one task. They are derived from the root key and the task's id each time they are needed, and are stored nowhere.
 #[expect(
     missing_debug_implementations,
     reason = "a secret is never printed, not even redacted"
@@ -31,23 +31,23 @@ pub struct TaskKeys {
     x25519: PrivateKey,
 }
 
-/// Why a token's secrets were not taken, or not given.
+/// Why a token's secrets were not accepted, or not released.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EscrowError {
-    /// It is more than a token's secrets can be.
+    /// It is larger than a token's secrets can be.
     #[error("it has {bytes} bytes, and at most {MAX_TOKEN_SECRETS_BYTES} are taken")]
     TooLarge {
         /// How many there were.
         bytes: usize,
     },
-    /// It was not sealed to this task's curve key, or the receiver's is none.
+    /// It was not sealed to this task's curve key, or the receiver's key is no curve nkey.
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
-    /// What an agent put into custody is something else.
+    /// The agent sent something else than a token's secrets.
     #[error(transparent)]
     Other(#[from] NotTokenSecrets),
-    /// What lies in custody does not open.
+    /// The stored secrets cannot be opened.
     #[error("opening the token's secrets")]
     Open(#[from] OpenError),
     /// See [`ProviderFailure`].
@@ -63,7 +63,7 @@ impl Custody {
     /// [`ProviderFailure`].
     pub fn task(&self, task: &str) -> Result<TaskKeys, ProviderFailure> {
         let derive = |what: &str| kdf::expand::<32>(self.prk(), &["task:", what, ":", task]);
-        // A number beyond the curve's order is no key: once in 2^32, and then the next one is.
+        // A number beyond the curve's order is no key. That happens once in 2^32 times, and then the next number is a key.
         let p256 = (0..8_u8).find_map(|n| {
             let scalar: Key32 = derive(&format!("p256.{n}"));
             PrivateKey::from_private_key(&ECDH_P256, &*scalar).ok()
@@ -76,7 +76,7 @@ impl Custody {
         })
     }
 
-    /// Takes a token's secrets, as they were sealed to the task, into custody. Gives what is to be stored.
+    /// Takes a token's secrets into custody, as they were sealed to the task. Returns the bytes to store.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl Custody {
         Ok(self.seal(MaterialKind::TokenSecrets, &context(token), &secrets)?)
     }
 
-    /// Gives a token's secrets, sealed to the holder of a curve nkey.
+    /// Returns a token's secrets, sealed to the holder of a curve nkey.
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ impl Custody {
         Ok(seal_to(receiver, self.secrets_of(sealed, token)?.expose())?)
     }
 
-    /// Gives the management key among a token's secrets, and nothing else of them, sealed to the holder of a curve nkey.
+    /// Returns only the management key of a token's secrets, sealed to the holder of a curve nkey.
     ///
     /// # Errors
     ///
@@ -138,7 +138,7 @@ impl Custody {
     }
 }
 
-/// A token's secrets are bound to its name; their kind keeps them apart from the material of a key of that name.
+/// A token's secrets are bound to its name. Their kind distinguishes them from the material of a key with the same name.
 fn context(token: &Name) -> MaterialContext {
     MaterialContext {
         key: token.clone(),

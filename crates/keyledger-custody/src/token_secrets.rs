@@ -1,4 +1,4 @@
-//! The secrets of a token that no person knows: PUK, management key, and those of its OpenPGP applet.
+//! The secrets of a token that no person knows: its PUK, its management key, and those of its OpenPGP applet.
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -6,20 +6,20 @@ use zeroize::Zeroizing;
 
 use crate::{ProviderFailure, secret::Secret};
 
-/// What a management key is a key of.
+/// The algorithm of a management key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ManagementKeyAlgorithm {
     /// 24 bytes, before firmware 5.4.2.
     #[serde(rename = "3des")]
     TripleDes,
-    /// 24 bytes, from firmware 5.4.2 on; the factory's kind from 5.7 on.
+    /// 24 bytes, from firmware 5.4.2 on; the factory's default from 5.7 on.
     #[serde(rename = "aes-192")]
     Aes192,
 }
 
 /// A token's secrets, made once and sealed into custody before they are set on the token.
 ///
-/// Only [`TokenSecrets::to_secret`] writes them down, and what it gives is a [`Secret`] again:
+/// Only [`TokenSecrets::to_secret`] writes them out, and it returns a [`Secret`] again:
 ///
 /// ```compile_fail,E0277
 /// let secrets = keyledger_custody::TokenSecrets::from_secret(&keyledger_custody::Secret::new(vec![])).unwrap();
@@ -34,15 +34,15 @@ pub struct TokenSecrets {
     pub puk: Secret,
     /// The PIV management key: 24 bytes.
     pub management_key: Secret,
-    /// What it is a key of.
+    /// Its algorithm.
     pub management_key_algorithm: ManagementKeyAlgorithm,
-    /// The OpenPGP admin PIN: 8 digits; absent where the profile has no OpenPGP keys.
+    /// The OpenPGP admin PIN: 8 digits; absent if the profile has no OpenPGP keys.
     pub openpgp_admin_pin: Option<Secret>,
-    /// The OpenPGP reset code, which unblocks its PIN: 8 digits; absent where the profile has no OpenPGP keys.
+    /// The OpenPGP reset code, which unblocks its PIN: 8 digits; absent if the profile has no OpenPGP keys.
     pub openpgp_reset_code: Option<Secret>,
 }
 
-/// One of the secrets of a token that are digits.
+/// One of the secrets of a token that consist of digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenDigits {
     /// The PIV PUK.
@@ -53,7 +53,7 @@ pub enum TokenDigits {
     OpenpgpResetCode,
 }
 
-/// The management key among a token's secrets: who only looks whether the token still has it is given nothing else.
+/// The management key of a token. An agent that only checks whether the token still has it is given nothing else.
 #[expect(
     missing_debug_implementations,
     reason = "a secret is never printed, not even redacted"
@@ -61,16 +61,16 @@ pub enum TokenDigits {
 pub struct TokenManagementKey {
     /// 24 bytes.
     pub key: Secret,
-    /// What it is a key of.
+    /// Its algorithm.
     pub algorithm: ManagementKeyAlgorithm,
 }
 
-/// What should be a token's secrets is none: what was opened is something else.
+/// The opened bytes are not a token's secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("these are no token's secrets")]
 pub struct NotTokenSecrets;
 
-/// Bytes of the JSON form, at most: enough never to move it, which would leave a copy behind.
+/// The largest size of the JSON form, in bytes. With so much room the buffer never moves, which would leave a copy in memory.
 const JSON_BYTES: usize = 512;
 
 #[derive(Serialize, Deserialize)]
@@ -144,7 +144,7 @@ impl TokenSecrets {
         })
     }
 
-    /// Writes them as JSON, to be sealed: `puk`, `management_key` (hex), `management_key_algorithm`, and, where there are,
+    /// Writes them as JSON, to be sealed: `puk`, `management_key` (hex), `management_key_algorithm`, and, if present,
     /// `openpgp_admin_pin` and `openpgp_reset_code`.
     #[must_use]
     pub fn to_secret(&self) -> Secret {
@@ -174,7 +174,7 @@ impl TokenSecrets {
         Secret::new(json)
     }
 
-    /// The same with one made anew: where the token refuses it. The others may be set by now.
+    /// The same secrets with one of them made again, because the token refused it. The others may be set already.
     ///
     /// # Errors
     ///
@@ -189,7 +189,7 @@ impl TokenSecrets {
     }
 }
 
-/// Eight random digits, each as likely as the other; none that a token may find too simple.
+/// Eight random digits, each equally likely, that no token finds too simple.
 fn digits() -> Result<Secret, ProviderFailure> {
     loop {
         let made = random_digits()?;
@@ -199,8 +199,8 @@ fn digits() -> Result<Secret, ProviderFailure> {
     }
 }
 
-/// True of what firmware 5.7 and later refuses where it is told to: one digit again and again, and what stands on lists of PINs that many
-/// people take. The lists are Yubico's, and not known here: so this is wider than they are. One in a few hundred is.
+/// True if firmware 5.7 and later may refuse these digits, when it is set to do so: one digit repeated, or a PIN on the lists of those
+/// that many people choose. Yubico does not publish the lists, so this check covers more. It finds one in a few hundred too simple.
 fn is_simple(digits: &[u8]) -> bool {
     let distinct = (b'0'..=b'9').filter(|digit| digits.contains(digit)).count();
     let step = |pair: &[u8]| (10 + pair[1] - pair[0]) % 10;
@@ -217,7 +217,7 @@ fn random_digits() -> Result<Secret, ProviderFailure> {
     let mut digits = Zeroizing::new(Vec::with_capacity(8));
     while digits.len() < 8 {
         let random = Secret::random(16)?;
-        // 250 is the greatest multiple of 10 that fits: the rest would favour the small digits.
+        // 250 is the greatest multiple of 10 in a byte: the bytes above it would favour the small digits.
         let fair = random.expose().iter().filter(|byte| **byte < 250);
         let missing = 8 - digits.len();
         digits.extend(fair.map(|byte| b'0' + byte % 10).take(missing));
@@ -283,7 +283,7 @@ mod tests {
         let read = TokenManagementKey::from_secret(&json).ok().unwrap();
         assert_eq!(read.key.expose(), made.management_key.expose());
         assert_eq!(read.algorithm, made.management_key_algorithm);
-        // Neither form is taken for the other.
+        // Neither form is read as the other.
         assert!(TokenManagementKey::from_secret(&made.to_secret()).is_err());
         assert!(TokenSecrets::from_secret(&json).is_err());
     }

@@ -1,4 +1,4 @@
-//! A NATS user's seed, from its birth to its creds file.
+//! A NATS user's seed, from its generation to the creds file.
 
 use std::{fmt, path::Path};
 
@@ -18,7 +18,7 @@ use crate::{
     signer::NkeySigner,
 };
 
-/// The seed of a NATS user. The service, which issues users, stores it nowhere: it goes to the user, sealed, and is wiped.
+/// The seed of a NATS user. The service that issues the user does not store it: the seed goes to the user, sealed, and is wiped.
 pub struct UserSeed {
     seed: Key32,
     public_nkey: String,
@@ -28,15 +28,15 @@ pub struct UserSeed {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredsError {
-    /// That is no JWT: pass the user JWT as it was signed.
+    /// It is no JWT: pass the user JWT as it was signed.
     #[error("it is no JWT: three parts of base64url with dots between")]
     NotAJwt,
-    /// The JWT is about another user: sign one for this seed's public nkey.
+    /// The JWT is for another user: sign one for this seed's public nkey.
     #[error("the JWT is for {subject}, and the seed is {public_nkey}'s")]
     OtherUser {
-        /// Whom the JWT is for.
+        /// The user that the JWT is for.
         subject: String,
-        /// Whose seed it is.
+        /// The public nkey of the seed.
         public_nkey: String,
     },
     /// They could not be sealed: the source says why.
@@ -57,11 +57,11 @@ impl UserSeed {
         Self::new(key32(Secret::random(32)?.expose()).ok_or(ProviderFailure)?)
     }
 
-    /// The one of a seed, `SU…`, that its owner keeps in a file of mode 0600.
+    /// Reads a seed, `SU…`, that its owner keeps in a file of mode 0600.
     ///
     /// # Errors
     ///
-    /// [`SeedError`] if it is none.
+    /// [`SeedError`] if it is no such seed.
     pub fn from_seed(seed: &Secret) -> Result<Self, SeedError> {
         let seed = NkeyKind::User.read_seed(seed.expose().trim_ascii())?;
         Self::new(seed).map_err(|_| SeedError::NotASeed)
@@ -79,7 +79,7 @@ impl UserSeed {
         &self.public_nkey
     }
 
-    /// The seed, `SU…`, for one that keeps its own: a workstation's agent.
+    /// The seed, `SU…`, for a program that keeps its own seed: a workstation's agent.
     #[must_use]
     pub fn seed(&self) -> Secret {
         NkeyKind::User.seed(&self.seed)
@@ -104,12 +104,11 @@ impl UserSeed {
         Ok(seal_to(recipient, self.creds(jwt)?.expose())?)
     }
 
-    /// Writes a creds file *in clear*, new and of mode 0600: for one who sits at this very machine.
+    /// Writes a new creds file *in clear*, of mode 0600, for a person at this machine.
     ///
     /// # Errors
     ///
-    /// [`CredsError::NotAJwt`], [`CredsError::OtherUser`]; [`CredsError::File`] if there is such a file already or it
-    /// cannot be written.
+    /// [`CredsError::NotAJwt`], [`CredsError::OtherUser`]; [`CredsError::File`] if the file exists already or cannot be written.
     pub fn write_creds(&self, jwt: &str, path: &Path) -> Result<(), CredsError> {
         Ok(write_secret_file(path, self.creds(jwt)?.expose())?)
     }
@@ -125,7 +124,7 @@ impl UserSeed {
         }
         let seed = NkeyKind::User.seed(&self.seed);
         let parts = [HEAD, jwt.as_bytes(), BETWEEN, seed.expose(), FOOT];
-        // Of full size from the start: a buffer that grows leaves copies behind.
+        // With its full size from the start: a buffer that grows leaves copies in memory.
         let length = parts.iter().map(|part| part.len()).sum();
         let mut creds = Zeroizing::new(Vec::with_capacity(length));
         parts.iter().for_each(|part| creds.extend_from_slice(part));
@@ -155,7 +154,7 @@ const FOOT: &[u8] = b"
 *************************************************************
 ";
 
-/// Whom a JWT is for. Its signature is not checked: who signs JWTs knows what it signed.
+/// The subject of a JWT. Its signature is not checked, because the caller has just signed it.
 fn subject(jwt: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Claims {

@@ -1,4 +1,4 @@
-//! The key: ECDSA on P-256 or P-384.
+//! The key of an authority: ECDSA on P-256 or P-384.
 
 use aws_lc_rs::{
     encoding::{AsDer, PublicKeyX509Der},
@@ -42,7 +42,7 @@ pub enum AuthorityKeyError {
         /// What was asked for.
         algorithm: Algorithm,
     },
-    /// The secret bytes opened, and are no key of this algorithm: take a backup of the sealed file.
+    /// The secret bytes were opened, but are no key of this algorithm: use a backup of the sealed file.
     #[error(transparent)]
     Sign(#[from] SignError),
     /// See [`ProviderFailure`].
@@ -90,7 +90,7 @@ impl AuthorityKey {
         Ok(sign_ecdsa(algorithm, curve, &self.pkcs8, message)?)
     }
 
-    /// The key in these secret bytes, if they are one.
+    /// The key in these secret bytes, if they hold one.
     pub(super) fn from_pkcs8(algorithm: Algorithm, pkcs8: Secret) -> Option<Self> {
         let pair = EcdsaKeyPair::from_pkcs8(curve(algorithm)?, pkcs8.expose()).ok()?;
         Some(Self {

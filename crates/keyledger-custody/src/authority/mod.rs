@@ -1,7 +1,7 @@
 //! The key of a certificate authority whose secret half is on no server.
 //!
-//! It is made, sealed in a file and used on a machine without a network. It signs bytes; what they say is for others to
-//! read, before. See `keyledger offline`.
+//! The key is made, sealed in a file and used on a machine without a network. It signs bytes; somebody else must have checked before
+//! what the bytes say. See `keyledger offline`.
 
 mod key;
 mod sealed;

@@ -1,4 +1,4 @@
-//! A card's half of a binding, in two phases: what it has to sign, and what came of it.
+//! A card's half of a binding, in two phases: the data that the card has to sign, and the proof made from its signature.
 
 use std::{cell::RefCell, fmt};
 
@@ -26,14 +26,14 @@ use super::{
     time::{self, OutOfRange},
 };
 
-/// A subkey on its way into a certificate, as far as whoever holds the subkey is concerned.
+/// The binding of a subkey to a certificate, as far as the holder of the subkey takes part in it.
 ///
 /// ```text
 /// Bind::prepare ──► to_sign ──► the card signs ──► finish ──► ProvenSubkey ──► CertifyKey::bind, offline
 /// ```
 ///
-/// Only a signing subkey has to agree (RFC 9580 §5.2.1, type 0x19): without that, anybody could claim to have made its
-/// signatures. For the others `to_sign` gives nothing.
+/// Only a signing subkey has to agree (RFC 9580 §5.2.1, type 0x19): otherwise the owner of another certificate could claim to have
+/// made its signatures. For other subkeys `to_sign` returns `None`.
 #[derive(Debug, Clone)]
 pub struct Bind {
     primary: PublicKey,
@@ -44,29 +44,29 @@ pub struct Bind {
 /// What the card has to sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ToSign<'a> {
-    /// With what.
+    /// The subkey's algorithm.
     pub algorithm: SubkeyAlgorithm,
-    /// 32 bytes, a SHA-256: what ECDSA signs as the digest, and Ed25519 as the message.
+    /// A SHA-256 of 32 bytes: ECDSA signs it as the digest, Ed25519 as the message.
     pub digest: &'a [u8],
 }
 
-/// Why a card's half was not had.
+/// Why a card's half of a binding was not made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
-    /// The card was asked for a signature and there is none: ask it.
+    /// The card must sign, and has not: ask it for the signature.
     #[error("the signing subkey {subkey} has not signed that it wants to be bound")]
     Unsigned {
         /// Which subkey.
         subkey: Fingerprint,
     },
-    /// It is no signature of that subkey over what it had to sign: ask the card again, with the right key.
-    #[error("it is no signature of subkey {subkey} over what it had to sign: 64 bytes, r and s")]
+    /// It is no signature of that subkey over the data to sign: ask the card again, with the right key.
+    #[error("it is no signature of subkey {subkey} over the data to sign: 64 bytes, r and s")]
     Signature {
         /// Which subkey.
         subkey: Fingerprint,
     },
-    /// The subkey is younger than the signature would be: set the clock right.
+    /// The subkey was made later than the signature would be: set the clock right.
     #[error("subkey {subkey} was made at {created}, and it is {now}: is the clock right?")]
     Clock {
         /// Which subkey.
@@ -117,7 +117,7 @@ impl Bind {
         })
     }
 
-    /// What the card has to sign; nothing if it need not sign.
+    /// The data that the card has to sign; `None` if it need not sign.
     #[must_use]
     pub fn to_sign(&self) -> Option<ToSign<'_>> {
         self.digest.as_ref().map(|(_, digest)| ToSign {
@@ -132,7 +132,8 @@ impl Bind {
         &self.subkey
     }
 
-    /// Ends it with the card's signature: `r` and `s` of 32 bytes each, as cards give them; nothing where nothing was asked.
+    /// Completes the binding with the card's signature: `r` and `s` of 32 bytes each, as cards return them; `None` if the card need not
+    /// sign.
     ///
     /// # Errors
     ///
@@ -170,7 +171,7 @@ fn back_signature(
     config.sign_primary_key_binding(card, card.key, &Password::empty(), primary)
 }
 
-/// A subkey whose holder wants it bound. What the machine with the certify key is given.
+/// A subkey whose holder agrees to the binding. The machine with the certify key gets this.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "ProvenSubkeyForm", into = "ProvenSubkeyForm")]
 pub struct ProvenSubkey {
@@ -205,7 +206,7 @@ impl ProvenSubkey {
         self.proof.as_ref()
     }
 
-    /// Holds that a signing subkey agreed to be bound to `primary`.
+    /// Checks that a signing subkey agreed to be bound to `primary`.
     pub(super) fn verify(&self, primary: &PublicKey) -> Result<(), BindError> {
         let subkey = self.subkey.fingerprint();
         match (&self.proof, self.subkey.role()) {
@@ -265,7 +266,7 @@ impl From<ProvenSubkey> for ProvenSubkeyForm {
     }
 }
 
-/// A card as the library sees it: it notes what it was asked to sign, and answers what it was given.
+/// A card as the library sees it: it records the data to sign, and answers with the signature that it was given.
 struct Card<'a> {
     key: &'a SubkeyPacket,
     asked_for: RefCell<Vec<u8>>,

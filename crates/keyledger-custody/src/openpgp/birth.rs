@@ -1,4 +1,4 @@
-//! Ending a certificate without its certify key: with the revocation that was made at its birth.
+//! Ending a certificate without its certify key, with the revocation that was made together with the certificate.
 
 use pgp::packet::{Packet, PacketParser};
 
@@ -8,12 +8,12 @@ use super::{
 };
 
 impl Certificate {
-    /// Revoked with a revocation certificate that the certify key signed at birth, armored or not.
+    /// The certificate, revoked with the revocation that the certify key signed when both were made, armored or not.
     ///
     /// # Errors
     ///
-    /// [`CertificateError::Unreadable`] if it is no revocation; [`CertificateError::OtherKind`] or
-    /// [`CertificateError::Forged`] if it is one of another certificate.
+    /// [`CertificateError::Unreadable`] if it is no revocation; [`CertificateError::OtherKind`] or [`CertificateError::Forged`] if it is
+    /// the revocation of another certificate.
     pub fn revoked_with(&self, revocation: &[u8]) -> Result<Self, CertificateError> {
         let bytes = dearmored(revocation, Self::MAX_BYTES)?;
         let mut packets = PacketParser::new(&bytes[..]);

@@ -1,4 +1,4 @@
-//! What the certify key does to its certificate.
+//! The changes that the certify key makes to its certificate.
 
 use keyledger_domain::{Timestamp, text::Reason};
 use pgp::{
@@ -27,11 +27,11 @@ use super::{
 use crate::ProviderFailure;
 
 impl CertifyKey {
-    /// Does what a request asks, all of it or nothing. Show it to a person before: [`describe`](super::offline::describe).
+    /// Makes all changes of a request, or none. Show the request to a person first: [`describe`](super::offline::describe).
     ///
     /// # Errors
     ///
-    /// As the single changes.
+    /// As for the single changes.
     pub fn answer(&self, request: &Request, now: Timestamp) -> Result<Response, CertifyError> {
         let mut certificate = request.certificate().clone();
         for ask in request.asks() {
@@ -59,7 +59,7 @@ impl CertifyKey {
     /// # Errors
     ///
     /// [`CertifyError::Bind`] if a signing subkey has not agreed, [`CertifyError::SubkeyTwice`] if it is there already,
-    /// [`CertifyError::ExpiresBefore`], [`CertifyError::Clock`], and what every change may meet:
+    /// [`CertifyError::ExpiresBefore`], [`CertifyError::Clock`], and the errors of every change:
     /// [`CertifyError::OtherCertificate`], [`CertifyError::Revoked`].
     pub fn bind(
         &self,
@@ -101,12 +101,12 @@ impl CertifyKey {
         Ok(Certificate::verified(key)?)
     }
 
-    /// Gives the primary key or subkeys another end, later or earlier. Also what has expired is renewed.
+    /// Gives the primary key or subkeys another end, later or earlier. Expired ones can be renewed too.
     ///
     /// # Errors
     ///
     /// [`CertifyError::NoSuchSubkey`], [`CertifyError::SubkeyRevoked`], [`CertifyError::ExpiresBefore`],
-    /// [`CertifyError::Clock`], and what every change may meet.
+    /// [`CertifyError::Clock`], and the errors of every change.
     pub fn renew(
         &self,
         certificate: &Certificate,
@@ -142,7 +142,7 @@ impl CertifyKey {
     ///
     /// # Errors
     ///
-    /// [`CertifyError::NoSuchSubkey`], [`CertifyError::SubkeyRevoked`], and what every change may meet.
+    /// [`CertifyError::NoSuchSubkey`], [`CertifyError::SubkeyRevoked`], and the errors of every change.
     pub fn revoke_subkey(
         &self,
         certificate: &Certificate,
@@ -171,7 +171,7 @@ impl CertifyKey {
     ///
     /// # Errors
     ///
-    /// What every change may meet.
+    /// The errors of every change.
     pub fn revoke(
         &self,
         certificate: &Certificate,
@@ -198,8 +198,7 @@ impl CertifyKey {
     ///
     /// # Errors
     ///
-    /// [`CertifyError::UserIdTwice`], [`CertifyError::ExpiresBefore`] if the primary key has expired, and what every change
-    /// may meet.
+    /// [`CertifyError::UserIdTwice`], [`CertifyError::ExpiresBefore`] if the primary key has expired, and the errors of every change.
     pub fn add_user_id(
         &self,
         certificate: &Certificate,
@@ -236,7 +235,7 @@ impl CertifyKey {
         Ok(SignedUser::new(id, vec![signature]))
     }
 
-    /// A new binding like the last one, with another end. The signing subkey need not agree anew.
+    /// A new binding like the last one, with another end. A signing subkey need not agree again.
     fn renew_subkey(
         &self,
         certificate: &Certificate,
@@ -303,7 +302,7 @@ fn place<'a>(
     }
 }
 
-/// Of several signatures readers take the newest, and count in seconds.
+/// Readers use the newest of several signatures, and compare times in seconds.
 fn newer(last: Timestamp, now: Timestamp, or_same: bool) -> Result<(), CertifyError> {
     let is_newer = now.seconds() > last.seconds() || or_same && now.seconds() == last.seconds();
     if is_newer {

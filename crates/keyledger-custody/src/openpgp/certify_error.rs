@@ -1,4 +1,4 @@
-//! Why the certify key did not do something.
+//! Why the certify key did not make or change a certificate.
 
 use keyledger_domain::Timestamp;
 
@@ -12,12 +12,12 @@ use crate::ProviderFailure;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertifyError {
-    /// Another key made the certificate: take the certify key with its fingerprint.
+    /// Another key made the certificate: use the certify key with its fingerprint.
     #[error("certificate {certificate} was made by another certify key than {key}")]
     OtherCertificate {
         /// Which certificate.
         certificate: Fingerprint,
-        /// Which key was at hand.
+        /// The certify key that was used.
         key: Fingerprint,
     },
     /// The certificate is revoked for good: make a new one.
@@ -38,25 +38,25 @@ pub enum CertifyError {
         /// Which subkey.
         subkey: Fingerprint,
     },
-    /// It is bound already: renew it, or do nothing.
+    /// The subkey is bound already: renew it, or do nothing.
     #[error("subkey {subkey} is bound already; renew it if it should live longer")]
     SubkeyTwice {
         /// Which subkey.
         subkey: Fingerprint,
     },
-    /// It is named twice, or there already.
+    /// The user id is named twice, or exists already.
     #[error("user id {id} is there already")]
     UserIdTwice {
         /// Which user id.
         id: UserId,
     },
-    /// A certificate has a user id: name one.
+    /// A certificate needs a user id: name one.
     #[error("a certificate has at least one user id")]
     NoUserId,
-    /// Nothing was to be done: say what.
+    /// The request contains no change: name one.
     #[error("there is nothing to sign")]
     Nothing,
-    /// It would have expired before it began: name a later end.
+    /// It would expire before it begins: name a later end.
     #[error("it would expire at {expires}, and it is {now} already")]
     ExpiresBefore {
         /// The end.
@@ -64,7 +64,7 @@ pub enum CertifyError {
         /// The beginning.
         now: Timestamp,
     },
-    /// The last signature is as new as this one would be, and readers take the newest: set the clock right, or wait a second.
+    /// The last signature is not older than this one would be, and readers use the newest: set the clock right, or wait a second.
     #[error("the last signature is of {last}, and it is {now}: is the clock right?")]
     Clock {
         /// When the last signature was made.

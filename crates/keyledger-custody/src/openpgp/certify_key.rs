@@ -1,4 +1,4 @@
-//! The certify key: the primary key's secret half, which is only ever here.
+//! The certify key: the secret half of the primary key. It exists nowhere else.
 
 use std::fmt;
 
@@ -31,8 +31,8 @@ use crate::{
 
 /// The certify key of one certificate: Ed25519, certifies and does nothing else.
 ///
-/// It belongs on a machine without a network, sealed in a [`SealedKey`](super::SealedKey). What it does, it does to a
-/// [`Certificate`], and gives a new one; see [`bind`](Self::bind), [`renew`](Self::renew), [`revoke`](Self::revoke).
+/// It belongs on a machine without a network, sealed in a [`SealedKey`](super::SealedKey). It changes a [`Certificate`] and returns a
+/// new one; see [`bind`](Self::bind), [`renew`](Self::renew), [`revoke`](Self::revoke).
 pub struct CertifyKey {
     public: PublicKey,
     pair: Ed25519KeyPair,
@@ -45,14 +45,14 @@ pub struct NewCertifyKey {
     pub key: CertifyKey,
     /// The certificate: user ids, no subkeys yet.
     pub certificate: Certificate,
-    /// A revocation of all of it, armored, made while the key is at hand. Whoever has it can end the certificate, and do
-    /// nothing else: seal it apart from the key, for the day on which the key is lost.
+    /// A revocation of the whole certificate, armored. It is made now, while the key is there. Its holder can end the certificate and do
+    /// nothing else: seal it apart from the key, for the day when the key is lost.
     pub revocation: Secret,
 }
 
 impl CertifyKey {
-    /// Makes a certify key and its certificate for `user_ids`, the first of which is the primary one. Created `created` (whole
-    /// seconds count), until `expires`.
+    /// Makes a certify key and its certificate for `user_ids`, of which the first is the primary one. It is valid from `created` (in
+    /// whole seconds) until `expires`.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl CertifyKey {
         &*self.seed
     }
 
-    /// The key of 32 secret bytes and the time of its birth, without which it is another key.
+    /// The key of 32 secret bytes and its creation time. With another time it would be another key.
     pub(super) fn from_seed(seed: &[u8], created: PgpTime) -> Option<Self> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
         let public = public(pair.public_key().as_ref(), created)?;

@@ -1,4 +1,4 @@
-//! Decryption keys made in custody, so that a lost card does not lose what was encrypted.
+//! Decryption keys made in custody, so that encrypted data is not lost with a card.
 
 use std::fmt;
 
@@ -25,8 +25,8 @@ use crate::{
 
 /// A decryption subkey whose secret half is in custody: ECDH on Curve25519.
 ///
-/// It is bound like a card's, imported into one card after the other, and sealed for the next. Only decryption keys are
-/// made so: a second copy of a signing key would leave open who signed.
+/// It is bound like the subkey of a card, imported into one card after the other, and kept sealed for the next. Only decryption keys
+/// are made in this way: with a second copy of a signing key nobody could know who signed.
 pub struct EscrowedKey {
     secret: Key32,
     subkey: PublicSubkey,
@@ -41,7 +41,7 @@ impl EscrowedKey {
     pub fn generate(created: Timestamp) -> Result<Self, ProviderFailure> {
         let mut secret = Key32::default();
         aws_lc_rs::rand::fill(&mut *secret)?;
-        // Clamped (RFC 7748 §5), which cards expect of a scalar they are given.
+        // Clamped (RFC 7748 §5): cards expect that of an imported scalar.
         secret[0] &= 248;
         secret[31] = secret[31] & 127 | 64;
         Self::from_secret(&*secret, created).ok_or(ProviderFailure)
@@ -88,12 +88,11 @@ impl EscrowedKey {
 
     /// The secret as an OpenPGP secret subkey packet *in clear*, which is what libraries import into a card.
     ///
-    /// The library that writes it leaves a copy of the scalar in freed memory; where that matters, take
-    /// [`scalar`](Self::scalar).
+    /// The library that writes it leaves a copy of the scalar in freed memory. If that matters, use [`scalar`](Self::scalar).
     ///
     /// # Errors
     ///
-    /// [`ProviderFailure`] if the memory is not to be had.
+    /// [`ProviderFailure`] if there is not enough memory.
     pub fn secret_packet(&self) -> Result<Secret, ProviderFailure> {
         let mut reversed = Zeroizing::new(*self.secret);
         reversed.reverse();
@@ -114,12 +113,12 @@ impl EscrowedKey {
     ///
     /// # Errors
     ///
-    /// [`DeliveryError`] if the receiver's is no curve nkey.
+    /// [`DeliveryError`] if the receiver's key is no curve nkey.
     pub fn seal_to(&self, receiver: &str) -> Result<Delivery, DeliveryError> {
         seal_to(receiver, self.with_time().expose())
     }
 
-    /// Reads what [`seal_to`](Self::seal_to) sealed, once it is opened; nothing if it is no such key.
+    /// Reads the opened bytes that [`seal_to`](Self::seal_to) sealed; `None` if they are no such key.
     #[must_use]
     pub fn from_delivered(opened: &Secret) -> Option<Self> {
         let (created, secret) = opened.expose().split_first_chunk()?;
@@ -127,7 +126,7 @@ impl EscrowedKey {
         Self::from_secret(secret, created)
     }
 
-    /// Seconds since 1970, then the scalar: with another time it has another fingerprint.
+    /// Seconds since 1970, then the scalar: with another time the key has another fingerprint.
     fn with_time(&self) -> Secret {
         let mut bytes = Zeroizing::new(Vec::with_capacity(8 + self.secret.len()));
         bytes.extend(self.created().seconds().to_be_bytes());
@@ -141,7 +140,7 @@ impl EscrowedKey {
 }
 
 impl Custody {
-    /// Seals the key that decrypts for `principal`. Gives what is to be stored.
+    /// Seals the key that decrypts for `principal`. Returns the bytes to store.
     ///
     /// # Errors
     ///
@@ -179,7 +178,7 @@ impl Custody {
     }
 }
 
-/// A principal may have had several: which of them it is, is told by its public half.
+/// A principal may have had several such keys. The public half says which of them it is.
 fn context(principal: &Name) -> MaterialContext {
     MaterialContext {
         key: principal.clone(),

@@ -5,21 +5,21 @@
 //!    └─ certifies user ids, binds ──────────────────────►  [S] [E] [A] subkeys
 //! ```
 //!
-//! - [`Certificate`]: what everybody may see, verified: user ids, subkeys, expirations, revocations.
-//! - [`CertifyKey`]: makes, renews and revokes certificates. [`SealedKey`] is how it lies on disk.
-//! - [`Bind`]: a card's half of a binding, in two phases: what it has to sign, and what came of it. Needs no secret.
+//! - [`Certificate`]: the verified public part: user ids, subkeys, expirations, revocations.
+//! - [`CertifyKey`]: makes, renews and revokes certificates. On disk it is a [`SealedKey`].
+//! - [`Bind`]: a card's half of a binding, in two phases: the data to sign, and the proof. It needs no secret.
 //! - [`EscrowedKey`]: a decryption key made here, so that it can be imported into a second card.
 //! - [`offline`]: the files that travel to the machine with the certify key and back.
 //! - [`ssh`], [`wkd`]: views for `authorized_keys` and for a Web Key Directory.
 //!
-//! All of it is version 4 (RFC 4880, RFC 9580) with the curves that GnuPG 2.2 knows under their older names: what people
-//! carry must be read by what people have. Time is an argument everywhere.
+//! All keys are of version 4 (RFC 4880, RFC 9580), with the curves that GnuPG 2.2 knows under their older names, because people's
+//! programs must be able to read them. The time is always an argument.
 //!
 //! ```
 //! use keyledger_custody::openpgp::{CertifyKey, EscrowedKey, SubkeyRole, UserId};
 //! use keyledger_domain::Timestamp;
 //!
-//! let now = Timestamp::from_seconds(1_795_600_000); // read from the clock by whoever calls
+//! let now = Timestamp::from_seconds(1_795_600_000); // the caller reads it from the clock
 //! let ids = [UserId::new("Alice Archer <alice@example.org>")?];
 //! let made = CertifyKey::generate(&ids, now, now.plus_days(1825))?;
 //!
@@ -31,8 +31,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! *Invariant:* only `certify`, `certify_key`, `escrow` and `sealed` hold a secret; a test holds that no other module here
-//! uses one of them.
+//! *Invariant:* only `certify`, `certify_key`, `escrow` and `sealed` hold a secret. A test checks that no other module here uses one
+//! of them.
 
 mod bind;
 mod birth;

@@ -1,4 +1,4 @@
-//! Certificates: what everybody may see, and nobody may believe before it is verified.
+//! Certificates, which everybody may see. Nobody may trust one before it is verified.
 
 use std::{collections::HashSet, io::Cursor};
 
@@ -20,10 +20,10 @@ use super::{
     user_id::UserId,
 };
 
-/// A certificate, read and verified: each signature in it is right, and all of it is of a kind that we make.
+/// A certificate that was read and verified: every signature in it is right, and every part is of a kind that we make.
 ///
-/// A certify-only Ed25519 primary key, user ids, and subkeys with one role each. Anything else, such as what other people
-/// certified, is refused rather than carried along unread.
+/// It has an Ed25519 primary key that only certifies, user ids, and subkeys with one role each. A certificate with anything else, such
+/// as certifications by other people, is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
     key: SignedPublicKey,
@@ -50,11 +50,11 @@ impl Certificate {
         }
     }
 
-    /// Reads and verifies a keyring of certificates, armored as one or not at all.
+    /// Reads and verifies a keyring of certificates, armored as one block or not at all.
     ///
     /// # Errors
     ///
-    /// [`CertificateError`] of the first that is not one of ours.
+    /// [`CertificateError`] of the first certificate that is not one of ours.
     pub fn parse_keyring(bytes: &[u8]) -> Result<Vec<Self>, CertificateError> {
         Self::parse_many(bytes, Self::MAX_KEYRING_BYTES)
     }
@@ -72,7 +72,7 @@ impl Certificate {
             .into_iter()
             .map(Self::verified)
             .collect::<Result<_, _>>()?;
-        // The library leaves out what it does not know; we do not let it vanish.
+        // The library leaves out what it does not know. We refuse that instead.
         if keyring(&certificates) != bytes {
             let what = "packets of another kind";
             return Err(OtherKind { what });
@@ -115,13 +115,13 @@ impl Certificate {
         self.summary.created
     }
 
-    /// When the primary key expires, and with it all of the certificate; nothing if never.
+    /// When the primary key expires, and with it the whole certificate; `None` if never.
     #[must_use]
     pub const fn expires(&self) -> Option<Timestamp> {
         self.summary.expires
     }
 
-    /// That all of it is revoked.
+    /// The revocation of the whole certificate, if there is one.
     #[must_use]
     pub const fn revoked(&self) -> Option<&Revocation> {
         self.summary.revoked.as_ref()
@@ -153,7 +153,7 @@ impl Certificate {
             .find(|subkey| subkey.fingerprint == fingerprint)
     }
 
-    /// The subkeys of a role that may be used at `now`, the newest first. None if the whole may not be used.
+    /// The subkeys of a role that may be used at `now`, the newest first; empty if the certificate may not be used.
     pub fn usable(
         &self,
         role: SubkeyRole,
@@ -169,7 +169,7 @@ impl Certificate {
         found.into_iter()
     }
 
-    /// A copy with only one of its user ids, for a place that others look up by that id.
+    /// A copy with only one of its user ids, for a directory in which others look it up by that id.
     #[must_use]
     pub fn with_only(&self, id: &UserId) -> Option<Self> {
         let mut key = self.key.clone();
@@ -179,7 +179,7 @@ impl Certificate {
         Self::verified(key).ok()
     }
 
-    /// True if all signatures of `older` are in it: whatever was said once is still said.
+    /// True if it contains all signatures of `older`.
     #[must_use]
     pub fn holds(&self, older: &Self) -> bool {
         let mut known = HashSet::new();
@@ -198,7 +198,7 @@ impl Certificate {
     }
 }
 
-/// Every signature of a certificate as it is written, with what it stands behind.
+/// Calls `seen` with every signature of a certificate as it is written, and with the packet that it belongs to.
 fn visit(key: &SignedPublicKey, mut seen: impl FnMut(&[u8], &Vec<u8>)) {
     let mut all = |place: &[u8], signatures: &[Signature]| {
         for signature in signatures {
@@ -217,13 +217,13 @@ fn visit(key: &SignedPublicKey, mut seen: impl FnMut(&[u8], &Vec<u8>)) {
     }
 }
 
-/// The largest packet that is read, in bytes: ours have some 500, of which most are the reason for a revocation.
+/// The largest packet that is read, in bytes. Ours have at most some 500, most of them the reason for a revocation.
 ///
-/// The library follows signatures that are embedded in signatures down however deep they go, a call for each, and where the stack
-/// ends the whole process does. Within so few bytes there are some 300 levels, which are well within any stack.
+/// The library reads signatures that are embedded in signatures by recursion, without a limit, and the process ends when its stack is
+/// full. A packet of this size has at most some 300 levels, for which every stack has room.
 const MAX_PACKET_BYTES: usize = 4 << 10;
 
-/// The bytes within the armor, or the bytes if there is none; at most `max`, in packets of at most [`MAX_PACKET_BYTES`].
+/// The bytes within the armor, or `bytes` itself if there is no armor: at most `max`, in packets of at most [`MAX_PACKET_BYTES`].
 pub(super) fn dearmored(bytes: &[u8], max: usize) -> Result<Vec<u8>, CertificateError> {
     use std::io::Read as _;
     // Base64 and its line breaks need 4/3 and a little.
@@ -263,7 +263,7 @@ fn fitting(bytes: Vec<u8>, max: usize) -> Result<Vec<u8>, CertificateError> {
     Ok(bytes)
 }
 
-/// The first packet's body, and what follows it; nothing if it is cut off, or comes in parts of unknown length.
+/// The first packet's body, and the bytes after it; `None` if the packet is cut off, or has parts of unknown length.
 fn split_packet(mut bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let header = PacketHeader::try_from_reader(&mut bytes).ok()?;
     match header.packet_length() {

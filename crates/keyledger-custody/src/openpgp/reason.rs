@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RevocationReason {
-    /// Nothing is said.
+    /// No reason is given.
     Unspecified,
-    /// Another key takes its place; what it signed stays good.
+    /// Another key replaces it; its signatures stay valid.
     Superseded,
-    /// Somebody else may have it: nothing it signed is to be believed.
+    /// Somebody else may have it: none of its signatures can be trusted.
     Compromised,
-    /// It is not used any more; what it signed stays good.
+    /// It is no longer used; its signatures stay valid.
     Retired,
 }
 
@@ -47,7 +47,7 @@ impl RevocationReason {
         }
     }
 
-    /// A code that says nothing we know says nothing.
+    /// An unknown code counts as no reason.
     pub(super) const fn of(code: Option<&RevocationCode>) -> Self {
         match code {
             Some(RevocationCode::KeySuperseded) => Self::Superseded,
@@ -58,13 +58,13 @@ impl RevocationReason {
     }
 }
 
-/// That something is revoked: for good.
+/// A revocation, which is for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revocation {
     /// When the revocation was signed.
     pub at: Timestamp,
     /// Why.
     pub reason: RevocationReason,
-    /// What was said besides.
+    /// The text that was given with it.
     pub text: Option<Reason>,
 }

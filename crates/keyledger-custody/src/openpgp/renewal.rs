@@ -1,4 +1,4 @@
-//! What of a certificate has an end that can be moved.
+//! The parts of a certificate whose end can be moved.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ use super::fingerprint::Fingerprint;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Renewal {
-    /// The primary key, and with it the whole.
+    /// The primary key, and with it the whole certificate.
     Primary,
     /// One subkey.
     Subkey(Fingerprint),

@@ -1,4 +1,4 @@
-//! What a signature says: the subpackets of each kind that we make.
+//! The subpackets of each kind of signature that we make.
 
 use pgp::{
     crypto::{hash::HashAlgorithm, public_key::PublicKeyAlgorithm, sym::SymmetricKeyAlgorithm},
@@ -12,7 +12,7 @@ use super::{reason::RevocationReason, subkey::SubkeyRole};
 
 /// The hash of what the certify key signs.
 pub(super) const CERTIFY_HASH: HashAlgorithm = HashAlgorithm::Sha512;
-/// The hash of what cards sign: 32 bytes are what ECDSA on P-256 takes, and every card takes them for Ed25519.
+/// The hash of what cards sign: ECDSA on P-256 needs 32 bytes, and every card accepts 32 bytes for Ed25519.
 pub(super) const CARD_HASH: HashAlgorithm = HashAlgorithm::Sha256;
 
 /// A signature of `typ` by `issuer`, made `at`.
@@ -33,8 +33,8 @@ pub(super) fn config(
     config
 }
 
-/// The certification of a user id: what the primary key may do (certify, nothing else), until when, and what mail
-/// programs should use.
+/// The certification of a user id: what the primary key may do (only certify), until when, and which algorithms mail programs should
+/// use.
 pub(super) fn certification(
     issuer: &impl KeyDetails,
     at: PgpTime,
@@ -42,7 +42,7 @@ pub(super) fn certification(
     is_primary: bool,
 ) -> SignatureConfig {
     use SymmetricKeyAlgorithm::{AES128, AES192, AES256};
-    /// Key server: only its owner changes it.
+    /// For key servers: only its owner changes it.
     const NO_MODIFY: u8 = 0x80;
     let mut flags = KeyFlags::default();
     flags.set_certify(true);
@@ -84,7 +84,7 @@ pub(super) fn certification(
     config
 }
 
-/// The binding of a subkey: what it may do, until when, and for a signing subkey that it agrees.
+/// The binding of a subkey: what it may do, until when, and the agreement of a signing subkey.
 pub(super) fn binding(
     issuer: &impl KeyDetails,
     at: PgpTime,
@@ -105,7 +105,7 @@ pub(super) fn binding(
     config
 }
 
-/// A revocation, of the whole or of a subkey.
+/// A revocation of the whole certificate or of a subkey.
 pub(super) fn revocation(
     typ: SignatureType,
     issuer: &impl KeyDetails,

@@ -1,4 +1,4 @@
-//! Subkeys as a token's reports carry them: `SubjectPublicKeyInfo` in DER, beside the time that the fingerprint needs.
+//! Subkeys as a token's reports carry them: `SubjectPublicKeyInfo` in DER, with the time that the fingerprint needs.
 
 use data_encoding::BASE64;
 use keyledger_domain::{
@@ -24,7 +24,7 @@ impl PublicSubkey {
     ///
     /// # Errors
     ///
-    /// [`NotASubkey::Spki`] if it is none, or of another algorithm; else as [`new`](Self::new).
+    /// [`NotASubkey::Spki`] if it is no `SubjectPublicKeyInfo`, or of another algorithm; otherwise as [`new`](Self::new).
     pub fn from_spki(role: SubkeyRole, created: Timestamp, der: &[u8]) -> Result<Self, NotASubkey> {
         let info = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| NotASubkey::Spki)?;
         let algorithm = match (info.algorithm.oid, info.algorithm.parameters) {
@@ -59,7 +59,7 @@ impl PublicSubkey {
     }
 }
 
-/// As a token's report carries it; the fingerprint in it has to be the one that the rest gives.
+/// Reads a subkey from a token's report. Its fingerprint must be the one that the other fields give.
 impl TryFrom<&OpenpgpKeyMade> for PublicSubkey {
     type Error = NotASubkey;
 

@@ -1,4 +1,4 @@
-//! Lines for `authorized_keys`, made of public keys that people carry.
+//! Lines for `authorized_keys`, made from the public keys of people's tokens.
 
 use keyledger_domain::{Timestamp, text::Title};
 use pkcs1::RsaPublicKey as Pkcs1;
@@ -17,7 +17,7 @@ use super::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoSshKey {
-    /// It is no `SubjectPublicKeyInfo` in DER: give the public key as it stands in a certificate.
+    /// It is no `SubjectPublicKeyInfo` in DER: give the public key as a certificate contains it.
     #[error("it is no public key in DER (SubjectPublicKeyInfo)")]
     NotAKey,
     /// SSH has no such keys: use Ed25519, P-256, P-384 or RSA.
@@ -39,7 +39,7 @@ pub fn of_certificate(certificate: &Certificate, now: Timestamp) -> Vec<String> 
 ///
 /// # Errors
 ///
-/// [`NoSshKey::Algorithm`] if it is one that only decrypts.
+/// [`NoSshKey::Algorithm`] if the subkey only decrypts.
 pub fn of_subkey(subkey: &PublicSubkey) -> Result<String, NoSshKey> {
     let point = subkey.point();
     let data = match subkey.algorithm() {
@@ -111,7 +111,7 @@ fn curve_of(data: &KeyData) -> Option<ObjectIdentifier> {
 }
 
 fn rsa(der: &[u8]) -> Result<KeyData, NoSshKey> {
-    /// The fewest bytes of a modulus: what NIST SP 800-131A allows at all.
+    /// The fewest bytes of a modulus that NIST SP 800-131A allows.
     const MIN_BYTES: usize = 256;
     let key = Pkcs1::from_der(der).map_err(|_| NoSshKey::NotAKey)?;
     let number = |bytes: &[u8]| Mpint::from_positive_bytes(bytes).map_err(|_| NoSshKey::NotAKey);

@@ -1,4 +1,4 @@
-//! Subkeys as they come from a card: a role, an algorithm, a point.
+//! Subkeys as cards make them: a role, an algorithm and a point.
 
 use data_encoding::BASE64;
 use keyledger_domain::Timestamp;
@@ -18,7 +18,7 @@ use super::{
     time::{self, OutOfRange},
 };
 
-/// What a subkey is for: one role each.
+/// The role of a subkey. Each has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubkeyRole {
@@ -26,12 +26,12 @@ pub enum SubkeyRole {
     Sign,
     /// Decrypts what others encrypt: `[E]`.
     Encrypt,
-    /// Authenticates, to SSH for one: `[A]`.
+    /// Authenticates, for example to SSH: `[A]`.
     Authenticate,
 }
 
 impl SubkeyRole {
-    /// All roles, in the order in which people name them.
+    /// All roles, in the usual order.
     pub const ALL: [Self; 3] = [Self::Sign, Self::Encrypt, Self::Authenticate];
 
     /// Its name: `sign`, `encrypt`, `authenticate`.
@@ -87,7 +87,7 @@ impl SubkeyAlgorithm {
     }
 }
 
-/// A subkey's public half, and when it was made: all that its fingerprint is made of, and what it is for.
+/// A subkey's role, public half and creation time. The last two make its fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "SubkeyForm", into = "SubkeyForm")]
 pub struct PublicSubkey {
@@ -108,25 +108,27 @@ struct SubkeyForm {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotASubkey {
-    /// The algorithm cannot do it: take another.
+    /// The algorithm does not fit the role: choose another.
     #[error("{} keys do not {}", algorithm.as_str(), role.as_str())]
     Unfit {
-        /// What it should do.
+        /// The role.
         role: SubkeyRole,
-        /// With what.
+        /// The algorithm.
         algorithm: SubkeyAlgorithm,
     },
     /// The point does not lie on the curve, or has another length: read it from the card again.
     #[error("it is no public key of {}", algorithm.as_str())]
     Point {
-        /// Of which algorithm it should have been.
+        /// The expected algorithm.
         algorithm: SubkeyAlgorithm,
     },
     /// It is no `SubjectPublicKeyInfo` of Ed25519, X25519 or P-256 in DER: read it from the card again.
     #[error("it is no public key of Ed25519, X25519 or P-256 in DER (SubjectPublicKeyInfo)")]
     Spki,
-    /// The fingerprint or the algorithm that is told is not the one that key, role and time give: one of them is wrong.
-    #[error("its fingerprint is {found}, or its algorithm another, than what is told of it")]
+    /// The given fingerprint or algorithm does not match the key, role and time: one of them is wrong.
+    #[error(
+        "the given fingerprint or algorithm does not match the key, whose fingerprint is {found}"
+    )]
     OtherFingerprint {
         /// The fingerprint that key, role and time give.
         found: Fingerprint,
@@ -139,7 +141,7 @@ pub enum NotASubkey {
 impl PublicSubkey {
     /// A subkey for `role`, made at `created` (whole seconds count), with its public `point`: 32 bytes, or 65 for P-256.
     ///
-    /// The card holds the same creation time; another gives another fingerprint.
+    /// The card stores the same creation time; with another time the fingerprint would differ.
     ///
     /// # Errors
     ///
@@ -213,7 +215,7 @@ impl PublicSubkey {
     pub(super) fn from_packet(role: SubkeyRole, packet: &Packet) -> Option<Self> {
         let (algorithm, point) = known(packet)?;
         let again = Self::new(role, algorithm, time::from_pgp(packet.created_at()), &point).ok()?;
-        // Other parameters of ECDH would be another key.
+        // With other parameters of ECDH it would be another key.
         (again.packet.fingerprint() == packet.fingerprint()).then_some(again)
     }
 }
@@ -237,13 +239,13 @@ fn known(packet: &Packet) -> Option<(SubkeyAlgorithm, Vec<u8>)> {
     })
 }
 
-/// Public parameters as they stand in a packet (RFC 9580 §5.5.5.4 to §5.5.5.6), read by the library, which checks the point.
+/// Public parameters of a packet (RFC 9580 §5.5.5.4 to §5.5.5.6), read by the library, which checks the point.
 fn params(
     public_key_algorithm: PublicKeyAlgorithm,
     algorithm: SubkeyAlgorithm,
     point: &[u8],
 ) -> Option<PublicParams> {
-    /// A native point of Curve25519 is told by this first byte.
+    /// The first byte of a native point of Curve25519.
     const NATIVE: u8 = 0x40;
     let curve = algorithm.curve();
     let point = match (algorithm, point.len()) {

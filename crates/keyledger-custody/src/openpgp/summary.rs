@@ -1,4 +1,4 @@
-//! What the signatures of a certificate come to: verified one by one, then folded.
+//! The state of a certificate: its signatures are verified one by one, and then folded.
 
 use keyledger_domain::{Timestamp, text::Reason};
 use pgp::{
@@ -18,13 +18,13 @@ use super::{
     user_id::UserId,
 };
 
-/// How a certificate or a subkey stands at a moment.
+/// The state of a certificate or a subkey at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// It may be used.
     Valid,
-    /// Its time is over; renewing it makes it valid again.
+    /// It has expired; renewing makes it valid again.
     Expired,
     /// It is revoked, for good.
     Revoked,
@@ -78,9 +78,9 @@ pub struct SubkeyView {
     pub created: Timestamp,
     /// When it was bound last.
     pub bound: Timestamp,
-    /// When it expires; nothing if never.
+    /// When it expires; `None` if never.
     pub expires: Option<Timestamp>,
-    /// That it is revoked.
+    /// Its revocation, if it is revoked.
     pub revoked: Option<Revocation>,
     /// Its public half.
     #[serde(skip)]
@@ -88,7 +88,7 @@ pub struct SubkeyView {
 }
 
 impl SubkeyView {
-    /// How it stands at `now`, if the whole certificate is valid.
+    /// Its state at `now`, if the whole certificate is valid.
     #[must_use]
     pub fn standing(&self, now: Timestamp) -> Standing {
         Standing::of(self.revoked.as_ref(), self.expires, now)
@@ -107,8 +107,8 @@ pub(super) struct Summary {
 use CertificateError::{Forged, OtherKind};
 
 impl Summary {
-    /// Verifies every signature of `key`, then folds them: of certifications and bindings the last one counts, a
-    /// revocation counts whenever it was made.
+    /// Verifies every signature of `key`, then folds them: the last certification or binding counts, and a revocation counts whenever
+    /// it was made.
     pub(super) fn of(key: &SignedPublicKey) -> Result<Self, CertificateError> {
         let primary = &key.primary_key;
         if primary.version() != KeyVersion::V4 || !is_certify(primary.algorithm()) {
@@ -145,7 +145,7 @@ impl Summary {
     }
 }
 
-/// The first revocation of the whole: it is for good, and the first says since when.
+/// The first revocation of the whole certificate. A revocation is for good, and the first one says since when.
 fn key_revocation(key: &SignedPublicKey) -> Result<Option<Revocation>, CertificateError> {
     let mut found = Vec::new();
     for signature in &key.details.revocation_signatures {
@@ -159,7 +159,7 @@ fn key_revocation(key: &SignedPublicKey) -> Result<Option<Revocation>, Certifica
     Ok(found.into_iter().min_by_key(|r| r.at))
 }
 
-/// The user ids, and until when the newest certification lets the primary key live.
+/// The user ids, and the end that the newest certification gives the primary key.
 fn user_ids(
     key: &SignedPublicKey,
 ) -> Result<(Vec<UserIdView>, Option<Timestamp>), CertificateError> {
@@ -274,7 +274,7 @@ fn role_of(binding: &Signature) -> Result<SubkeyRole, CertificateError> {
         .ok_or(OtherKind { what })
 }
 
-/// A signing subkey says itself that it belongs to the primary key, or anybody could adopt it.
+/// Checks that a signing subkey itself says that it belongs to the primary key: otherwise everybody could claim it.
 fn back_signature(
     primary: &PublicKey,
     subkey: &SignedPublicSubKey,
@@ -298,8 +298,8 @@ fn back_signature(
         .map_err(|_| Forged { what })
 }
 
-/// Holds that a signature is of the form that we make: of version 4, with a sound hash, a creation time, no end, and no
-/// remarks that are not signed.
+/// Checks that a signature has the form that we make: version 4, a sound hash, a creation time, no end, and no unsigned data that
+/// matters.
 pub(super) fn check(
     signature: &Signature,
     typ: SignatureType,
@@ -318,7 +318,7 @@ pub(super) fn check(
     if !signature.exportable_certification() || !signature.is_revocable() {
         return other("a signature that is not for export, or not to be revoked");
     }
-    // What is not signed can be exchanged by anybody: only the hint whose signature it is.
+    // Everybody can change what is not signed. So only the hint about the issuer may be there.
     let unsigned = signature.config().map(|c| &c.unhashed_subpackets[..]);
     let hint = regular(SubpacketData::IssuerKeyId(issuer.legacy_key_id()));
     match unsigned {
@@ -340,7 +340,7 @@ fn created(signature: &Signature) -> Result<Timestamp, CertificateError> {
     Ok(time::from_pgp(created))
 }
 
-/// The newest; of several in the same second the one that stands last, as GnuPG has it.
+/// The newest signature; if several are of the same second, the last of them, as in GnuPG.
 fn last<'a>(signatures: impl Iterator<Item = &'a Signature>) -> Option<&'a Signature> {
     signatures.max_by_key(|signature| signature.created().map(pgp::types::Timestamp::as_secs))
 }

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use keyledger_domain::text::{Line, NotALine};
 use serde::{Deserialize, Serialize};
 
-/// Whose certificate it is, as mail programs show it: a name, an address, or both.
+/// The owner of a certificate as mail programs show it: a name, an address, or both.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct UserId(Line<255>);
@@ -17,7 +17,7 @@ pub enum NotAUserId {
     /// It is no line of plain text: write one without invisible characters.
     #[error(transparent)]
     Line(#[from] NotALine),
-    /// The address in it is none: write `Name <local@domain>`.
+    /// It contains no valid address: write `Name <local@domain>`.
     #[error("write a user id like `Alice Archer <alice@example.org>`, or an address alone")]
     Address,
 }

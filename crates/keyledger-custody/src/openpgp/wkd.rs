@@ -10,13 +10,13 @@ use keyledger_domain::Timestamp;
 
 use super::{public::Certificate, summary::Standing, user_id::UserId};
 
-/// The files of a directory by their paths, relative and with `/`: what a web server is to serve, and nothing else.
+/// The files of a directory by their relative paths, with `/`. A web server should serve these files and nothing else.
 pub type Tree = BTreeMap<String, Vec<u8>>;
 
-/// The tree of these certificates, for every domain that is one of `domains`, or every domain if that is empty.
+/// The tree of these certificates, for the domains in `domains`, or for all domains if it is empty.
 ///
-/// What has expired or is revoked is published too: that is how others learn of it. Each file holds the certificates of one
-/// address, the valid ones first, and of each only the user id with that address.
+/// Expired and revoked certificates are published too, because others learn of it in this way. Each file holds the certificates of one
+/// address, the valid ones first. Each certificate has only the user id with that address.
 #[must_use]
 pub fn tree(certificates: &[Certificate], domains: &[String], now: Timestamp) -> Tree {
     let mut tree = Tree::new();
@@ -45,14 +45,14 @@ pub fn tree(certificates: &[Certificate], domains: &[String], now: Timestamp) ->
     tree
 }
 
-/// Where the certificate of an address lies.
+/// The place of the certificate of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     domain: String,
     hash: String,
 }
 
-/// Where the certificate of a user id lies; nothing if it has no address.
+/// The place of the certificate of a user id; `None` if it has no address.
 #[must_use]
 pub fn place(id: &UserId) -> Option<Place> {
     let (local, domain) = id.mailbox()?;
@@ -81,7 +81,7 @@ impl Place {
         format!("{}/hu/{}", self.directory(), self.hash)
     }
 
-    /// The path of the policy, an empty file without which nothing is asked for.
+    /// The path of the policy, an empty file. Without it programs ask for no certificate.
     #[must_use]
     pub fn policy(&self) -> String {
         format!("{}/policy", self.directory())
