@@ -43,26 +43,26 @@ pub(crate) struct Reasoned {
     pub(crate) under: Under,
 }
 
-/// Under what a command is done.
+/// The ticket and the id of a command.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Record")]
 pub(crate) struct Under {
-    /// The ticket it is done under
+    /// The ticket that asked for it
     #[arg(long, value_name = "TICKET")]
     pub(crate) ticket: Option<Ticket>,
-    /// The command's own id: a repeated command with the same id is done once
+    /// The command's own id: if it is sent again with the same id, it is still done only once
     #[arg(long, value_name = "UUID")]
     message_id: Option<Uuid>,
 }
 
 impl Under {
-    /// The command's ids: its own as given or made, and the same for the conversation it begins.
+    /// The command's ids: its own, given or made now, and the same one for the conversation that it begins.
     pub(crate) fn ids(&self) -> Ids {
         Ids::root(self.message_id.unwrap_or_else(Uuid::now_v7))
     }
 }
 
-/// A parser of one of `names`, each the wire's name of a value. Where a name has a `_`, `-` will do too.
+/// A parser of one of `names`, the names of values on the wire. A `-` is accepted in place of a `_`.
 fn choice<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
 where
     T: DeserializeOwned + Clone + Send + Sync + 'static,
@@ -97,7 +97,7 @@ pub(crate) fn classification() -> impl TypedValueParser<Value = Classification> 
     choice(Classification::ALL.map(Classification::as_str))
 }
 
-/// A reason of KMIP's to revoke.
+/// KMIP's reasons for a revocation.
 pub(crate) fn revocation_reason() -> impl TypedValueParser<Value = RevocationReason> {
     choice(RevocationReason::ALL.map(RevocationReason::as_str))
 }
@@ -122,7 +122,7 @@ pub(crate) fn any_role() -> impl TypedValueParser<Value = Role> {
     choice(Role::ALL.map(Role::as_str))
 }
 
-/// What can have happened, in a word of the past.
+/// What can have happened, as a word such as `revoked`.
 pub(crate) fn event() -> impl TypedValueParser<Value = String> {
     let types = EVENT_TYPES.iter().copied().flatten();
     let words = types.filter_map(|(name, _)| name.rsplit('.').next());
@@ -220,7 +220,7 @@ impl FromStr for Label {
     }
 }
 
-/// The labels of a body; nothing if none was given.
+/// The labels of a command's body; `None` if none was given.
 pub(crate) fn labels(given: &[Label]) -> anyhow::Result<Option<Labels>> {
     if given.is_empty() {
         return Ok(None);
@@ -244,14 +244,14 @@ pub(crate) fn labels(given: &[Label]) -> anyhow::Result<Option<Labels>> {
     Ok(Some(labels))
 }
 
-/// The purposes of a body; nothing if none was given.
+/// The purposes of a command's body; `None` if none was given.
 pub(crate) fn purposes(given: &[Purpose]) -> Option<Purposes> {
     (!given.is_empty()).then(|| Purposes::of(given))
 }
 
-/// A public key from a file, or from standard input for `-`: PEM as it is, DER as base64.
+/// A public key from a file, or from standard input if the path is `-`: PEM stays as it is, DER becomes base64.
 pub(crate) fn public_key(path: &Path) -> anyhow::Result<String> {
-    /// The largest public key that makes sense; a private key of RSA would be larger than its public half.
+    /// The largest file that is read, in bytes: larger than any public key.
     const MAX_BYTES: u64 = 64 * 1024;
     let mut bytes = Vec::new();
     let read = if path == Path::new("-") {
@@ -273,7 +273,7 @@ pub(crate) fn public_key(path: &Path) -> anyhow::Result<String> {
 
 /// A certificate's file: PEM, or ASCII armor.
 pub(crate) fn certificate(path: &Path) -> anyhow::Result<String> {
-    /// As many as go into one command, and more.
+    /// The largest file that is read, in bytes: more than a command can carry.
     const MAX_BYTES: u64 = 1_024 * 1_024;
     let mut bytes = Vec::new();
     std::fs::File::open(path)
@@ -288,7 +288,7 @@ pub(crate) fn certificate(path: &Path) -> anyhow::Result<String> {
     Err(Failure::new(Exit::Usage, problem).into())
 }
 
-/// Refuses a file that holds a private key, in whatever form: nothing of it is to be sent.
+/// Refuses a file that holds a private key in any form, so that no part of it is sent.
 pub(crate) fn check_public(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let says = || {
         let label = b"PRIVATE KEY";
@@ -347,7 +347,7 @@ mod tests {
         assert!(parses(algorithm(), "rsa-1024").is_none());
     }
 
-    /// Nothing of a private key leaves this machine, in whatever form it was given: what is public does.
+    /// No part of a private key leaves this machine, in whichever form it was given. Public keys do.
     #[test]
     fn a_file_with_a_private_key_is_refused_before_anything_is_sent() {
         let files = |folder: &str| {

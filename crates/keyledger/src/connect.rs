@@ -20,17 +20,17 @@ use crate::{
     when,
 };
 
-/// Where nats-server is when nobody says.
+/// Where nats-server is, unless something else is given.
 const USUAL_URL: &str = "nats://127.0.0.1:4222";
-/// After so many refusals in a row the connection is given up: async-nats would try for ever.
+/// After this many refusals in a row the command gives up: async-nats would try for ever.
 const MAX_RECONNECTS: usize = 3;
-/// A server that can be reached answers within this.
+/// A reachable server answers within this time.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// Where to connect, and as whom.
+/// Where to connect, and as which user.
 ///
-/// Without --context, --server or --creds, the administrator's context in the directory of `keyledger up` is taken,
-/// else the context that `nats context select` chose.
+/// Without --context, --server or --creds, the command uses the administrator's context in the directory of `keyledger up`, or else
+/// the context that `nats context select` chose.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
@@ -64,21 +64,22 @@ pub(crate) struct Connection {
         requires = "tlscert"
     )]
     tlskey: Option<PathBuf>,
-    /// What all subjects begin with [default: that of --dir, else keys]
+    /// The prefix of all subjects [default: that of --dir, else keys]
     #[arg(long, global = true, value_name = "PREFIX", env = "KEYLEDGER_PREFIX")]
     prefix: Option<Prefix>,
-    /// How long an answer is waited for
+    /// How long to wait for an answer
     #[arg(long, global = true, value_name = "DURATION", default_value = "15s", value_parser = when::parse_duration)]
     timeout: Duration,
     /// The directory of `keyledger up` or `keyledger init` [default: .keyledger here or in a directory above]
     #[arg(long, global = true, value_name = "DIR", env = "KEYLEDGER_DIR")]
     dir: Option<PathBuf>,
-    /// Sign what is commanded with the key in this slot of your own token: piv:9c or piv:9a
+    /// Sign the command with the key in this slot of your own token: piv:9c or piv:9a
     ///
-    /// The keyledger-agent that runs here shows it, and asks for PIN and touch. Recorded as `verified_by: token_signature`.
+    /// The keyledger-agent on this machine shows the command, and asks for PIN and touch. The ledger records it as `verified_by:
+    /// token_signature`.
     #[arg(long, global = true, value_name = "SLOT")]
     sign_with: Option<SigningSlot>,
-    /// The token to sign with, by its serial number, where several are plugged in
+    /// The serial number of the token to sign with, if several are plugged in
     #[arg(
         long = "token",
         id = "signing_token",
@@ -97,7 +98,7 @@ impl Connection {
         let prefix = match (&self.prefix, &dir) {
             (Some(prefix), _) => prefix.clone(),
             (None, Some(dir)) => place::organisation(dir)?.prefix(),
-            // Whoever wrote the context for Keyledger wrote the prefix into it.
+            // A context that was written for Keyledger contains the prefix.
             (None, None) => context.prefix().unwrap_or_default(),
         };
         let (told, denied) = watch::channel(None);
@@ -113,7 +114,7 @@ impl Connection {
         .signed_by(self.signer(&context)?))
     }
 
-    /// What signs the commands of the session, if something does.
+    /// What signs the commands of the session, if they are signed.
     fn signer(&self, context: &Context) -> anyhow::Result<Option<TokenSigner>> {
         let Some(slot) = self.sign_with else {
             return Ok(None);
@@ -128,15 +129,15 @@ impl Connection {
         Ok(Some(TokenSigner::new(slot, self.signing_token, user)))
     }
 
-    /// The organisation's directory, which says where its server is: named, or the one around here unless the server was named
-    /// otherwise. Creds alone say nothing of the server.
+    /// The organisation's directory, which says where its server is. It is the one that was named, or the one found here or above unless
+    /// the server was named otherwise. Creds alone do not name a server.
     fn dir(&self) -> Option<PathBuf> {
         let elsewhere = self.context.is_some() || self.server.is_some();
         let around = || self.dir_around().filter(|_| !elsewhere);
         self.dir.clone().or_else(around)
     }
 
-    /// The directory that was named, else the one around here if there is one.
+    /// The directory that was named, or else the one found here or above, if there is one.
     pub(crate) fn dir_around(&self) -> Option<PathBuf> {
         let around = || place::found_from(&std::env::current_dir().ok()?);
         self.dir.clone().or_else(around)
@@ -147,13 +148,13 @@ impl Connection {
         self.creds.as_deref()
     }
 
-    /// The directory that was named, else the default one.
+    /// The directory that was named, or else found, or else the default one.
     pub(crate) fn dir_or_default(&self) -> PathBuf {
         self.dir_around()
             .unwrap_or_else(|| place::DEFAULT_DIR.into())
     }
 
-    /// What all subjects begin with.
+    /// The prefix of all subjects.
     pub(crate) fn prefix(&self) -> anyhow::Result<Prefix> {
         match (&self.prefix, self.dir_around()) {
             (Some(prefix), _) => Ok(prefix.clone()),
@@ -162,7 +163,7 @@ impl Connection {
         }
     }
 
-    /// What the flags say of the server, in the form of a context of the `nats` CLI.
+    /// What the flags say about the server, in the form of a context of the `nats` CLI.
     pub(crate) fn as_context(&self) -> anyhow::Result<serde_json::Value> {
         let url = match (&self.server, self.dir_around()) {
             (Some(server), _) => server.clone(),
@@ -187,7 +188,7 @@ impl Connection {
         Ok(context)
     }
 
-    /// The context to start from, with what the flags say put over it.
+    /// The context to start from, changed by the flags.
     fn resolve(&self, dir: Option<&std::path::Path>) -> anyhow::Result<Context> {
         let mut context = match (&self.context, dir) {
             (Some(name), _) => Context::load(name)?,
@@ -228,7 +229,7 @@ impl Connection {
     }
 }
 
-/// Connects as `context` says, for one who need not know what the server forbids.
+/// Connects as `context` says, for a caller who need not know what the server forbids.
 pub(crate) async fn plain(
     context: &Context,
     within: Duration,
@@ -237,7 +238,7 @@ pub(crate) async fn plain(
     connect(context, Arc::new(told), &denied, within).await
 }
 
-/// Connects as `context` says; `told` learns what the server forbids.
+/// Connects as `context` says. What the server forbids is sent to `told`.
 async fn connect(
     context: &Context,
     told: Arc<watch::Sender<Option<Denied>>>,
@@ -275,7 +276,7 @@ async fn connect(
         });
     if !context.creds.is_empty() {
         if place::is_open(context.creds.as_ref()) {
-            // A terminal that is gone cannot be told so.
+            // If the terminal is gone, nobody can read this.
             drop(writeln!(
                 std::io::stderr(),
                 "warning: {} can be read by others than its owner: chmod go= it",
@@ -307,7 +308,7 @@ async fn connect(
         options =
             options.add_client_certificate(context.cert.clone().into(), context.key.clone().into());
     }
-    // The server lets a user listen on its own inboxes only.
+    // The server lets a user listen only on its own inboxes.
     if !context.inbox_prefix.is_empty() {
         options = options.custom_inbox_prefix(&context.inbox_prefix);
     } else if let Some(holder) = context.holder() {

@@ -1,4 +1,4 @@
-//! Contexts of the `nats` CLI: where to connect and as whom, in a JSON file.
+//! Contexts of the `nats` CLI: JSON files that say where to connect, and as which user.
 
 use std::{
     env,
@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use crate::exit::{Exit, Failure};
 
-/// What a context file says, as far as it concerns us; the `nats` CLI writes more.
+/// The fields of a context file that we use. The `nats` CLI writes more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Context {
@@ -34,14 +34,14 @@ pub(crate) struct Context {
     pub(crate) key: String,
     /// True if the server speaks TLS from the first byte.
     pub(crate) tls_first: bool,
-    /// The prefix of the JetStream API, where it is imported.
+    /// The prefix of the JetStream API, if the account imports it.
     pub(crate) jetstream_api_prefix: String,
-    /// What this user's inboxes begin with.
+    /// The prefix of this user's inboxes.
     pub(crate) inbox_prefix: String,
     /// True if nobody said where the server is.
     #[serde(skip)]
     pub(crate) is_guessed: bool,
-    /// Log-ins that Keyledger does not take: it needs to know who asks by a JWT.
+    /// Ways to log in that Keyledger refuses: it identifies users by their JWT.
     user: String,
     token: String,
     nsc: String,
@@ -49,7 +49,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// A context that says only where, and as whom.
+    /// A context with only a server and a creds file.
     pub(crate) fn new(url: &str, creds: &Path) -> Self {
         Self {
             url: url.to_owned(),
@@ -58,7 +58,7 @@ impl Context {
         }
     }
 
-    /// A context that says only where.
+    /// A context with only a server.
     pub(crate) fn at(url: &str) -> Self {
         Self {
             url: url.to_owned(),
@@ -66,20 +66,19 @@ impl Context {
         }
     }
 
-    /// What all subjects of the organisation begin with, where the context was written for Keyledger: JetStream's API is imported
-    /// under it.
+    /// The prefix of all subjects of the organisation, if the context was written for Keyledger: JetStream's API is imported under it.
     pub(crate) fn prefix(&self) -> Option<Prefix> {
         let api = self.jetstream_api_prefix.strip_prefix("$JS.")?;
         let prefix: Prefix = api.strip_suffix(".API")?.parse().ok()?;
         (prefix.imported_api() == self.jetstream_api_prefix).then_some(prefix)
     }
 
-    /// Whose creds they are, as their JWT has it; nothing where they cannot be read.
+    /// The user of the creds, as their JWT says; `None` if they cannot be read.
     pub(crate) fn holder(&self) -> Option<Holder> {
         Holder::of(&read_ordinary_text(self.creds.as_ref(), MAX_BYTES).ok()?)
     }
 
-    /// Reads a context by its file, or by its name in `$XDG_CONFIG_HOME/nats/context/`.
+    /// Reads a context from a file, or by its name in `$XDG_CONFIG_HOME/nats/context/`.
     pub(crate) fn load(name_or_file: &str) -> anyhow::Result<Self> {
         let is_file = name_or_file.contains('/') || Path::new(name_or_file).is_file();
         let path = if is_file {
@@ -119,7 +118,7 @@ impl Context {
         context.expanded(path)
     }
 
-    /// With `~` and variables written out; refused if it logs in by something that says nothing of who asks.
+    /// The context with `~` and variables replaced. It is refused if it logs in without a user's JWT.
     fn expanded(mut self, path: &Path) -> anyhow::Result<Self> {
         for (what, value) in [
             ("user", &self.user),
@@ -157,7 +156,7 @@ impl Context {
 #[error("${0} is not set")]
 struct UnsetVariable(String);
 
-/// A path as the `nats` CLI reads it: with `~` and variables (`$HOME`, `${HOME}`) written out.
+/// A path as the `nats` CLI reads it: with `~` and variables (`$HOME`, `${HOME}`) replaced.
 ///
 /// # Errors
 ///

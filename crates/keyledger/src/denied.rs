@@ -1,4 +1,4 @@
-//! What a server does not let a user do, or be: told by its events, and said as a failure.
+//! What a server forbids a user: read from the connection's events, and turned into a failure of the command.
 
 use std::{
     fmt,
@@ -9,19 +9,19 @@ use async_nats::{ClientError, ConnectErrorKind, Event, ServerError};
 
 use crate::exit::{Exit, Failure};
 
-/// What the server does not let a user do, or be.
+/// What the server forbids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Denied {
-    /// The creds that it had taken were revoked meanwhile; in its words.
+    /// Creds that it had accepted were revoked later. The text is the server's.
     Revoked(String),
-    /// It takes the creds no more, and does not say why: those of a user who was revoked, when it connects anew.
+    /// It no longer accepts the creds, and does not say why. That happens when a revoked user connects again.
     Refused,
-    /// Anything else; in its words.
+    /// Anything else. The text is the server's.
     Forbidden(String),
 }
 
 impl Denied {
-    /// What an event of the connection says that the server denies.
+    /// What the server forbids according to an event of the connection, if anything.
     pub(crate) fn of(event: &Event) -> Option<Self> {
         match event {
             Event::ServerError(ServerError::AuthorizationViolation) => Some(Self::Refused),
@@ -58,7 +58,7 @@ impl fmt::Display for Denied {
 }
 
 impl From<Denied> for Failure {
-    /// The failure of a user who may not do what it asked.
+    /// The failure of a command that the user is not allowed to send.
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::Revoked(_) => Self::new(
@@ -75,17 +75,17 @@ impl From<Denied> for Failure {
     }
 }
 
-/// Whether the tries to connect anew end because no server takes the creds.
+/// Finds out whether the tries to reconnect ended because no server accepts the creds.
 ///
-/// Before they end, that says nothing: a server that was just started may not know the account yet.
+/// A single refusal proves nothing: a server that was just started may not know the account yet.
 #[derive(Debug, Default)]
 pub(crate) struct Retries {
-    /// What became of the last try.
+    /// The result of the last try.
     refused: AtomicBool,
 }
 
 impl Retries {
-    /// Takes in an event of the connection. [`Denied::Refused`] once the last of the tries was refused.
+    /// Records an event of the connection. Returns [`Denied::Refused`] once the last try was refused.
     pub(crate) fn ended_by(&self, event: &Event) -> Option<Denied> {
         match event {
             Event::ClientError(ClientError::Other(said)) => {

@@ -16,7 +16,7 @@ Exit codes:
   5  verification failed: the ledger is not what was written
   6  `doctor` warns: nothing fails, and something should be looked at";
 
-/// What to give where a private key was given.
+/// What to do if somebody gave a private key.
 pub(crate) const PUBLIC_HALF: &str = "give its public half: `openssl pkey -in FILE -pubout`, `gpg --export`, `nk -inkey FILE -pubout`, or the certificate alone";
 
 /// An exit code.
@@ -70,20 +70,20 @@ impl Failure {
         self
     }
 
-    /// Of which programs were told already, in what was printed.
+    /// Marks that the output already told programs about it.
     pub(crate) const fn told(mut self) -> Self {
         self.told = true;
         self
     }
 
-    /// With what to do about it.
+    /// Adds what to do about it.
     pub(crate) fn remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }
 }
 
-/// Says on `err`, and with `json` on `out` for programs too, why a command ended; gives the exit code.
+/// Prints on `err` why a command ended, and with `json` also on `out` for programs; returns the exit code.
 pub(crate) fn report(
     error: &anyhow::Error,
     json: bool,
@@ -91,15 +91,15 @@ pub(crate) fn report(
     err: &mut impl Write,
 ) -> ExitCode {
     if is_broken_pipe(error) {
-        return ExitCode::SUCCESS; // whoever read has read enough
+        return ExitCode::SUCCESS; // the reader has read enough
     }
-    // A terminal or a log that is gone cannot be told so.
+    // If the terminal or the log is gone, nobody can read this.
     if json {
         let text = match refusal(error) {
             Some(refusal) => serde_json::to_string_pretty(refusal),
-            // A verification has said so itself.
+            // A verification has printed this already.
             None if code(error) == Exit::Unverified => Ok(String::new()),
-            // Nor is there a second document behind what was found.
+            // The findings were printed, and no second document follows.
             None if is_told(error) => Ok(String::new()),
             None => serde_json::to_string_pretty(&serde_json::json!({
                 "status": "error", "message": format!("{error:#}"), "help": remedy(error),
@@ -141,12 +141,12 @@ pub(crate) fn code(error: &anyhow::Error) -> Exit {
     }
 }
 
-/// True of what passes without anybody doing anything about it.
+/// True if the refusal will pass without anybody's help.
 fn is_passing(refusal: &Refusal) -> bool {
     ["busy", "not_ready", "store_unavailable"].contains(&refusal.reason.as_str())
 }
 
-/// What to do about an error, where that is known.
+/// What to do about an error, if that is known.
 pub(crate) fn remedy(error: &anyhow::Error) -> Option<String> {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return failure.remedy.clone();
@@ -165,7 +165,7 @@ pub(crate) fn remedy(error: &anyhow::Error) -> Option<String> {
     }
 }
 
-/// What to do about a refusal, from the table in `subjects.md`; nothing where the message says it all itself.
+/// What to do about a refusal, from the table in `subjects.md`; `None` if the message itself says it.
 fn advice(reason: &str) -> Option<&'static str> {
     if matches!(reason, "bad_value" | "bad_date" | "out_of_range") {
         return None;
@@ -174,7 +174,7 @@ fn advice(reason: &str) -> Option<&'static str> {
     rows.find(|row| row.0 == reason).map(|row| row.2)
 }
 
-/// The service's refusal, if that is what went wrong.
+/// The service's refusal, if that is the error.
 pub(crate) fn refusal(error: &anyhow::Error) -> Option<&Refusal> {
     match error.downcast_ref::<CommandError>()? {
         CommandError::Refused(refusal) => Some(refusal),

@@ -1,8 +1,8 @@
-//! Events that a command listens to: verified, and what is none is skipped and counted.
+//! Events that a command listens to. Each is verified; other messages are skipped and counted.
 
 use keyledger_wire::{Events, Heard};
 
-/// Listens, and says at its end on standard error how much was skipped.
+/// Listens, and at the end prints on standard error how many messages were skipped.
 #[derive(Debug)]
 pub(crate) struct Listening {
     events: Events,
@@ -10,12 +10,12 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
-    /// Listens to `events`, which come on `subject`.
+    /// Listens to `events`, which arrive on `subject`.
     pub(crate) const fn new(events: Events, subject: String) -> Self {
         Self { events, subject }
     }
 
-    /// The next event; nothing once the connection is lost. May be cut off: nothing is lost by it.
+    /// The next event; `None` once the connection is lost. Cancelling it loses nothing.
     pub(crate) async fn next(&mut self) -> anyhow::Result<Option<Heard>> {
         Ok(self.events.next().await.transpose()?)
     }

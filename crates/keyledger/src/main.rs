@@ -1,7 +1,7 @@
 //! The `keyledger` program: `up`, `init`, `serve`, and the administrator's commands.
 //!
-//! *Invariant:* no rule is decided and no secret is kept here; a command is asked of the service, and what a person
-//! sees is made of what it answers.
+//! *Invariant:* no rule is decided and no secret is kept here. The service decides about commands, and this program shows its
+//! answers.
 
 mod args;
 mod cli;

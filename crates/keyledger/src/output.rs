@@ -18,7 +18,7 @@ pub(crate) struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    /// Standard output, as the terminal and the environment want it.
+    /// Standard output, with the width and colours that the terminal and the environment ask for.
     pub(crate) fn standard(writer: &'a mut dyn Write, json: bool) -> Self {
         let terminal = io::stdout().is_terminal();
         let width = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into());
@@ -43,28 +43,28 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// True if programs read it.
+    /// True if the output is JSON, for programs.
     pub(crate) const fn is_json(&self) -> bool {
         self.json
     }
 
-    /// The moment that relative dates are reckoned from.
+    /// The moment from which relative dates are counted.
     pub(crate) const fn now(&self) -> Timestamp {
         self.now
     }
 
-    /// Reckons relative dates from another moment.
+    /// Counts relative dates from another moment.
     pub(crate) const fn set_now(&mut self, now: Timestamp) {
         self.now = now;
     }
 
-    /// A line.
+    /// Prints a line.
     pub(crate) fn line(&mut self, text: impl AsRef<str>) -> io::Result<()> {
         writeln!(self.writer, "{}", plain(text.as_ref()))?;
         self.writer.flush()
     }
 
-    /// A line in a style, where there are colours.
+    /// Prints a line in a style, if the output has colours.
     pub(crate) fn styled(&mut self, style: Style, text: &str) -> io::Result<()> {
         let text = plain(text);
         if self.colour {
@@ -75,50 +75,50 @@ impl<'a> Output<'a> {
         self.writer.flush()
     }
 
-    /// A table.
+    /// Prints a table.
     pub(crate) fn table(&mut self, table: &Table) -> io::Result<()> {
         self.writer
             .write_all(table.render(self.width, self.colour).as_bytes())?;
         self.writer.flush()
     }
 
-    /// A JSON value, on several lines.
+    /// Prints a JSON value on several lines.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut *self.writer, value)?;
         writeln!(self.writer)?;
         self.writer.flush()
     }
 
-    /// A JSON value on a line of its own, for output that goes on.
+    /// Prints a JSON value on one line, for output with many values.
     pub(crate) fn json_line(&mut self, value: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut *self.writer, value)?;
         writeln!(self.writer)?;
         self.writer.flush()
     }
 
-    /// The bytes as they are.
+    /// Prints bytes as they are.
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.writer.write_all(bytes)?;
         self.writer.flush()
     }
 }
 
-/// Something a person should look at.
+/// The style of something that a person should look at.
 pub(crate) const fn warning() -> Style {
     AnsiColor::Yellow.on_default()
 }
 
-/// Something wrong.
+/// The style of something wrong.
 pub(crate) const fn fault() -> Style {
     AnsiColor::Red.on_default().bold()
 }
 
-/// Something as it should be.
+/// The style of something in order.
 pub(crate) const fn good() -> Style {
     AnsiColor::Green.on_default()
 }
 
-/// Something of less weight.
+/// The style of something less important.
 pub(crate) const fn faint() -> Style {
     Style::new().dimmed()
 }
@@ -134,7 +134,7 @@ pub(crate) const fn state(state: State) -> Style {
     }
 }
 
-/// <https://no-color.org>, and terminals that say they have none.
+/// False if <https://no-color.org> or the terminal forbids colours.
 fn colours_wanted() -> bool {
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|v| v == "dumb");

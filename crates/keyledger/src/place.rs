@@ -1,4 +1,4 @@
-//! The directory that `keyledger init` writes and `keyledger up` runs in, as the commands need it.
+//! The directory that `keyledger init` writes and that `keyledger up` runs in.
 
 use std::{
     os::unix::fs::MetadataExt as _,
@@ -27,7 +27,7 @@ pub(crate) fn organisation(dir: &Path) -> anyhow::Result<Organisation> {
     })
 }
 
-/// True of a file that others than its owner can read.
+/// True if other users than the file's owner can read it.
 pub(crate) fn is_open(path: &Path) -> bool {
     path.metadata()
         .is_ok_and(|meta| meta.is_file() && meta.mode() & 0o077 != 0)
@@ -35,7 +35,7 @@ pub(crate) fn is_open(path: &Path) -> bool {
 
 /// The directory `.keyledger` in `start`, or in the nearest directory above it, as git looks for its own.
 ///
-/// One above is taken only where it belongs to this user: whose it is says where commands go.
+/// A directory above is used only if it belongs to this user, because its owner decides where commands go.
 pub(crate) fn found_from(start: &Path) -> Option<PathBuf> {
     let owner = |path: &Path| path.metadata().ok().map(|m| m.uid());
     let mine = owner(Path::new("/proc/self"));
@@ -48,8 +48,8 @@ pub(crate) fn found_from(start: &Path) -> Option<PathBuf> {
     })
 }
 
-/// The context of the first administrator. Its creds are those of this directory, also where the context was written before
-/// the directory was moved or copied.
+/// The context of the first administrator. It has the creds in this directory, even if the directory was moved or copied after the
+/// context was written.
 pub(crate) fn administrator_context(dir: &Path) -> anyhow::Result<Context> {
     let organisation = organisation(dir)?;
     let mut context = Context::read(&organisation.context(ADMINISTRATOR))?;

@@ -1,4 +1,4 @@
-//! A session: commands and questions over one connection, each with a clear end.
+//! A session: commands and questions over one connection. Each of them ends with an answer or a clear error.
 
 use std::{
     future::Future,
@@ -24,7 +24,7 @@ use crate::{
     signing::{TokenSigner, UnsignedCommand},
 };
 
-/// A connection, with what it takes to say clearly why nothing comes.
+/// A connection, with everything needed to say why no answer comes.
 #[derive(Debug)]
 pub(crate) struct Session {
     client: Client,
@@ -37,7 +37,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// A session over a connection of `user`; `denied` tells what the server forbids.
+    /// A session over a connection of `user`. What the server forbids arrives in `denied`.
     pub(crate) const fn new(
         client: Client,
         denied: watch::Receiver<Option<Denied>>,
@@ -57,7 +57,7 @@ impl Session {
         }
     }
 
-    /// The same, with what signs its commands.
+    /// The same session, with a signer for its commands.
     pub(crate) fn signed_by(self, signer: Option<TokenSigner>) -> Self {
         Self { signer, ..self }
     }
@@ -67,17 +67,17 @@ impl Session {
         &self.client
     }
 
-    /// Where it is connected to: servers, joined by commas.
+    /// The servers that it connects to, joined by commas.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// The directory that the context came from, if it did.
+    /// The directory that the context came from, if it came from one.
     pub(crate) fn dir(&self) -> Option<&Path> {
         self.dir.as_deref()
     }
 
-    /// How long an answer is waited for.
+    /// How long the session waits for an answer.
     pub(crate) const fn patience(&self) -> Duration {
         self.patience
     }
@@ -92,7 +92,7 @@ impl Session {
         self.is_of(name) && matches!(*self.denied.borrow(), Some(Denied::Revoked(_)))
     }
 
-    /// True if the server took this session's creds before, and takes them no more, without a word of why.
+    /// True if the server accepted this session's creds before, and now refuses them without a reason.
     pub(crate) fn is_refused(&self) -> bool {
         *self.denied.borrow() == Some(Denied::Refused)
     }
@@ -190,7 +190,7 @@ impl Session {
         Ok(serde_json::from_slice(&reply.payload).map_err(unreadable)?)
     }
 
-    /// Waits for `answer`, for a violation, or for nothing any longer.
+    /// Waits for `answer`, until the server forbids it or the time is over.
     async fn answer<T>(
         &self,
         answer: impl Future<Output = Result<T, CommandError>>,
@@ -207,7 +207,7 @@ impl Session {
         }
     }
 
-    /// A connection that is gone may be so because the server said no, which is told apart, a moment later.
+    /// The server may have closed the connection because it forbids something. Then it says so a moment later.
     async fn why_cut_off(&self, error: CommandError) -> anyhow::Error {
         const MOMENT: Duration = Duration::from_secs(2);
         match tokio::time::timeout(MOMENT, self.denied()).await {
@@ -230,14 +230,14 @@ impl Session {
         Ok(subscriber)
     }
 
-    /// Listens to events on a subject, which proves nothing: what the ledger did not sign is skipped.
+    /// Listens to events on a subject. The subject proves nothing, so messages that the ledger did not sign are skipped.
     pub(crate) async fn events(&self, subject: String) -> anyhow::Result<Listening> {
         let subscriber = self.subscribe(subject.clone()).await?;
         let events = Events::new(self.client.clone(), subscriber);
         Ok(Listening::new(events, subject))
     }
 
-    /// What the server forbade, as soon as it does.
+    /// Waits until the server forbids something.
     pub(crate) async fn denied(&self) -> Denied {
         let mut denied = self.denied.clone();
         loop {
@@ -245,13 +245,13 @@ impl Session {
                 return denied;
             }
             if denied.changed().await.is_err() {
-                std::future::pending::<()>().await; // the connection is gone, and says so elsewhere
+                std::future::pending::<()>().await; // the connection is gone, which is reported elsewhere
             }
         }
     }
 }
 
-/// The failure of one who listens, and whose connection is gone.
+/// The failure of a command that listens and has lost its connection.
 pub(crate) fn lost() -> Failure {
     Failure::new(Exit::Unreachable, "the connection to the server is gone")
         .remedy("start it again: `keyledger doctor` says whether the server answers")
@@ -273,7 +273,7 @@ fn unsent(subject: &str, source: RequestError) -> CommandError {
     }
 }
 
-/// A question has no id under which it could be asked again: it just can.
+/// A question has no id to repeat it with: it can simply be asked again.
 fn unanswered(subject: &str, error: anyhow::Error) -> anyhow::Error {
     match error.downcast_ref::<CommandError>() {
         Some(CommandError::NoAnswer { .. }) => {

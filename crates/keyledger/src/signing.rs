@@ -1,4 +1,4 @@
-//! Signing commands with a key on the person's token: by way of the agent that runs for the same user, which alone talks to tokens.
+//! Signing commands with a key on the person's token, through the agent that runs for the same user: only agents talk to tokens.
 
 use std::{
     env,
@@ -63,7 +63,7 @@ pub(crate) struct UnsignedCommand<'a> {
 }
 
 impl TokenSigner {
-    /// Signs what `user`, a public nkey, sends: with a key on `token`, or on the only one that is plugged in.
+    /// Signs the commands of `user`, a public nkey, with a key on `token`, or on the only token that is plugged in.
     pub(crate) const fn new(slot: SigningSlot, token: Option<Serial>, user: String) -> Self {
         Self {
             slot: slot.0,
@@ -137,7 +137,7 @@ impl TokenSigner {
     }
 }
 
-/// Asks the agent, and says on the way what the person must do; gives the last word.
+/// Asks the agent, and prints what the person must do meanwhile; returns the last reply.
 async fn asked(request: AgentRequest) -> anyhow::Result<AgentReply> {
     tokio::task::spawn_blocking(move || ask(&request))
         .await

@@ -4,24 +4,24 @@ use anstyle::Style;
 use keyledger_domain::text::plain;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// What stands between two columns.
+/// The text between two columns.
 const GAP: usize = 2;
-/// A column is never cut below this: less says nothing.
+/// The least width of a column that is cut: less would show nothing useful.
 const LEAST: usize = 6;
-/// The soft column is cut to this before another one is touched: most names are still told apart.
+/// The soft column is cut to this width before any other column: most names still differ then.
 const SOFT: usize = 24;
 
 /// Rows under headings. A column that is empty in every row is left out.
 #[derive(Debug)]
 pub(crate) struct Table {
     heads: Vec<&'static str>,
-    /// Columns to leave out where there is no room, the first first.
+    /// The columns to leave out if there is no room, in this order.
     dispensable: Vec<&'static str>,
     /// The column to cut before all others.
     soft: Option<&'static str>,
-    /// Columns that are of no use when they are cut.
+    /// The columns that are useless when they are cut.
     whole: Vec<&'static str>,
-    /// True if columns are shown that are empty in every row.
+    /// True if columns are shown even if they are empty in every row.
     keeps_empty: bool,
     rows: Vec<Vec<Cell>>,
 }
@@ -42,7 +42,7 @@ impl Cell {
         }
     }
 
-    /// True if there is nothing in it.
+    /// True if it is empty.
     pub(crate) const fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
@@ -67,38 +67,38 @@ impl Table {
         }
     }
 
-    /// Where there is no room: which column is cut first, and which are left out, the first first.
+    /// Sets which column is cut first, and which columns are left out in this order, if there is no room.
     pub(crate) fn narrowing(mut self, soft: &'static str, dispensable: &[&'static str]) -> Self {
         self.soft = Some(soft);
         self.dispensable = dispensable.to_vec();
         self
     }
 
-    /// What stands in these columns is never cut: it is to be copied.
+    /// Never cuts these columns, because people copy their text.
     pub(crate) fn whole(mut self, columns: &[&'static str]) -> Self {
         self.whole = columns.to_vec();
         self
     }
 
-    /// Every column is shown, also an empty one: somebody asked for it.
+    /// Shows every column, also an empty one, because the user asked for it.
     pub(crate) fn keeping_all(mut self) -> Self {
         self.keeps_empty = true;
         self
     }
 
-    /// Adds a row, a cell a heading.
+    /// Adds a row with one cell for each heading.
     pub(crate) fn row<const N: usize>(&mut self, cells: [Cell; N]) {
         debug_assert_eq!(N, self.heads.len(), "a cell a heading");
         self.rows.push(cells.into());
     }
 
-    /// Adds a row whose length is known only at run time, a cell a heading.
+    /// Adds a row with one cell for each heading. Its length is known only at run time.
     pub(crate) fn push(&mut self, cells: Vec<Cell>) {
         debug_assert_eq!(cells.len(), self.heads.len(), "a cell a heading");
         self.rows.push(cells);
     }
 
-    /// Its rows under their headings, as comma-separated values (RFC 4180). What a spreadsheet would take for a formula is made text.
+    /// The headings and rows as comma-separated values (RFC 4180). A cell that a spreadsheet would read as a formula is turned into text.
     pub(crate) fn csv(&self) -> String {
         let field = |text: &str| {
             let formula = text.starts_with(['=', '+', '-', '@']);
@@ -122,7 +122,7 @@ impl Table {
         lines.into_iter().map(|line| line + "\r\n").collect()
     }
 
-    /// Its text: widths cut to `width`, where there is one; colours if they are wanted.
+    /// The text of the table, cut to `width` if it is given, and with colours if they are wanted.
     pub(crate) fn render(&self, width: Option<usize>, colour: bool) -> String {
         let headed = self.heads.iter().any(|head| !head.is_empty());
         // Without headings it is one thing in full, such as a public key to be copied: the terminal may wrap it.
@@ -219,7 +219,7 @@ fn line(text: &mut String, cells: impl Iterator<Item = Cell>, widths: &[usize], 
     text.push('\n');
 }
 
-/// `text` within `width` columns, with `…` where it was cut.
+/// `text` in at most `width` columns, with `…` at the end if it was cut.
 fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();

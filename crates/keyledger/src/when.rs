@@ -1,4 +1,4 @@
-//! Moments for people: read as they write them, shown as they count them.
+//! Moments as people write them and count them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ pub(crate) enum MomentError {
         "write a time like 2026-11-22T10:00:00Z (with seconds, in UTC), a date like 2026-11-22, or a distance like +30d or -2h"
     )]
     Form,
-    /// What stands behind the sign is no distance.
+    /// The text after the sign is no distance.
     #[error("write a distance like 30d, 12h or 4w (s, m, h, d, w, y)")]
     Distance,
     /// A moment of the past was asked for.
@@ -107,8 +107,8 @@ pub(crate) fn parse_moment(text: &str) -> Result<Timestamp, MomentError> {
     full.parse().map_err(|_| MomentError::Form)
 }
 
-/// Reads a moment of the past to ask about. A second is shown without its milliseconds, and means all of it: what is
-/// shown to have happened in it has happened by then.
+/// Reads a past moment for a question about the past. A time in whole seconds means the end of that second, because times are shown
+/// without milliseconds: everything that is shown with this time has then happened.
 pub(crate) fn parse_as_of(text: &str) -> Result<Timestamp, MomentError> {
     let at = parse_moment(text)?;
     let whole_second = text.contains(':') && !text.contains('.');
@@ -119,7 +119,7 @@ pub(crate) fn parse_as_of(text: &str) -> Result<Timestamp, MomentError> {
     Ok(at)
 }
 
-/// How long something holds: so many whole days, or until a moment.
+/// How long something is valid: a number of whole days, or until a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Period {
     /// Days of 86,400 seconds.
@@ -129,7 +129,7 @@ pub(crate) enum Period {
 }
 
 impl Period {
-    /// As the services' commands have it: days or a moment.
+    /// The two fields of the service's commands: days, or a moment.
     pub(crate) const fn fields(self) -> (Option<u16>, Option<Timestamp>) {
         match self {
             Self::Days(days) => (Some(days), None),

@@ -58,16 +58,16 @@ struct Create {
     /// What people call it
     #[arg(long)]
     title: Option<Title>,
-    /// It imports this service: its users have the role `service` and can command their own keys
+    /// The account imports this service: its users have the role `service` and can send commands for their own keys
     #[arg(long)]
     imports_keyledger: bool,
     /// Its users may store in JetStream: 1 GiB on disk, unless limits are given
     #[arg(long)]
     jetstream: bool,
-    /// MiB that they may store on disk, all replicas counted; it stays as it is made
+    /// MiB that they may store on disk, counting all replicas; this cannot be changed later
     #[arg(long, value_name = "MIB")]
     jetstream_disk_mib: Option<u32>,
-    /// MiB that they may store in memory, all replicas counted
+    /// MiB that they may store in memory, counting all replicas
     #[arg(long, value_name = "MIB")]
     jetstream_memory_mib: Option<u32>,
     #[command(flatten)]
@@ -172,7 +172,7 @@ fn show(row: &AccountRow, out: &mut Output<'_>) -> std::io::Result<()> {
     out.table(&keys)
 }
 
-/// What its users may store.
+/// The storage limits of the account's users.
 fn jetstream(row: &AccountRow) -> String {
     const MIB: i64 = 1_024 * 1_024;
     let most = |bytes: i64, place: &str| match bytes {

@@ -58,7 +58,7 @@ enum Verb {
     },
 }
 
-/// Enrol a workstation's agent: issues its NATS user and writes all that it needs to begin; no secret is in it
+/// Enrol a workstation's agent: issues its NATS user, and writes a file with everything it needs to start, without any secret
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -73,13 +73,13 @@ struct Enrol {
     /// The file to write; it must not exist
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Where the agent reaches NATS; as this command does unless given
+    /// Where the agent reaches NATS [default: the same servers as this command]
     #[arg(long = "agent-url", value_name = "URL")]
     url: Option<String>,
     /// The principal it stands for: a workstation
     #[arg(long)]
     principal: Option<Name>,
-    /// When it expires: 30d, 4w, 36h, or a date like 2027-03-01; 365d at most, 180d unless said otherwise
+    /// When it expires: 30d, 4w, 36h, or a date like 2027-03-01; at most 365d [default: 180d]
     #[arg(long, value_name = "PERIOD", value_parser = when::parse_users_period, visible_alias = "expires")]
     expires_days: Option<Period>,
     #[command(flatten)]
@@ -236,7 +236,7 @@ async fn show(session: &Session, name: &Name, out: &mut Output<'_>) -> anyhow::R
     Ok(out.table(&table)?)
 }
 
-/// Who asks for an agent need not know that it is a user.
+/// The user asked for an agent, and need not know that an agent is a NATS user.
 fn unknown(name: &Name, error: anyhow::Error) -> anyhow::Error {
     if !is_refused_for(&error, "not_found") {
         return error;

@@ -1,4 +1,4 @@
-//! Connection flags may stand anywhere: before the command, within it, behind it.
+//! Connection flags may be given anywhere: before, within or after the command.
 
 use std::{collections::HashMap, ffi::OsString};
 
@@ -6,7 +6,7 @@ use clap::CommandFactory as _;
 
 use super::Cli;
 
-/// The command line with connection flags that stand before the command moved behind its first word, where clap takes them.
+/// The command line, with the connection flags before the command moved behind its first word, where clap accepts them.
 pub(crate) fn arranged(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let flags = connection_flags();
     let mut args = args.into_iter();
@@ -41,7 +41,7 @@ pub(crate) fn arranged(args: impl IntoIterator<Item = OsString>) -> Vec<OsString
     before
 }
 
-/// The names of the connection flags, and whether each takes a value: as every group of commands has them.
+/// The names of the connection flags, and whether each takes a value.
 fn connection_flags() -> HashMap<String, bool> {
     let cli = Cli::command();
     let group = cli.find_subcommand("key").into_iter();

@@ -32,7 +32,7 @@ impl Completions {
     }
 }
 
-/// What has the shell offer names too: it asks the service, in a moment or not at all.
+/// The part that lets the shell offer names too: it asks the service, which must answer at once.
 fn with_names(shell: Shell) -> &'static str {
     match shell {
         Shell::Bash => BASH,
@@ -85,7 +85,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Prints a name a line; nothing where nobody answers at once, since a person waits with a finger on the key.
+    /// Prints one name a line. It prints nothing if the service does not answer at once, because a person is waiting.
     pub(crate) async fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
         const AT_ONCE: Duration = Duration::from_secs(2);
         let Some(tail) = asked_of(&self.group) else {
@@ -105,7 +105,7 @@ impl Names {
     }
 }
 
-/// What is asked for the names of a group of commands.
+/// The question that gives the names for a group of commands.
 fn asked_of(group: &str) -> Option<&'static str> {
     Some(match group {
         "key" | "ca" | "inventory" => "inventory.locate",
@@ -117,7 +117,7 @@ fn asked_of(group: &str) -> Option<&'static str> {
     })
 }
 
-/// Of a row its name.
+/// The name of a row.
 #[derive(Deserialize)]
 struct Named {
     name: Name,
@@ -127,7 +127,7 @@ struct Named {
 mod tests {
     use super::*;
 
-    /// What a shell that is not here would stumble over: quotes, brackets and blocks that do not end.
+    /// Finds what a shell would reject: quotes, brackets and blocks that do not end.
     fn assert_whole(script: &str) {
         for (open, close) in [('(', ')'), ('{', '}'), ('[', ']')] {
             let count = |wanted| script.chars().filter(|c| *c == wanted).count();

@@ -1,4 +1,4 @@
-//! Asking back before something that cannot be undone.
+//! Asking the person before something that cannot be undone.
 
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -6,7 +6,7 @@ use keyledger_domain::Name;
 
 use crate::exit::{Exit, Failure};
 
-/// Asks a question that is answered with yes or no, on the terminal; anything but yes is no.
+/// Asks a question on the terminal; every answer but yes means no.
 pub(super) fn yes(question: &str) -> std::io::Result<bool> {
     let mut ask = std::io::stderr();
     write!(ask, "{question} [y/N] ")?;

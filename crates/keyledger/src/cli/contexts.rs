@@ -19,11 +19,11 @@ use crate::{
     place,
 };
 
-/// Write contexts of the nats CLI: anew for an organisation's directory, or one for a creds file
+/// Write contexts of the nats CLI: again for an organisation's directory, or one for a creds file
 ///
-/// A context says where to connect, as whom, and where answers come to: the server lets a user listen on its own inboxes
-/// only, so `nats --creds FILE` needs --inbox-prefix too. With roles that see everything `nats kv` works on KEYS_INVENTORY too. After the directory was moved or copied its contexts still name the
-/// old place: this command puts that right. Needs no server.
+/// A context says where to connect, as which user, and where answers arrive: the server lets a user listen only on its own inboxes, so
+/// `nats --creds FILE` needs --inbox-prefix too. For roles that see everything, `nats kv` works on KEYS_INVENTORY. If the directory
+/// was moved or copied, its contexts still name the old place: this command corrects them. Needs no server.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -33,31 +33,31 @@ pub(crate) struct History {
     /// The kind of one history: key, principal, operator, account, user, token
     #[arg(value_parser = args::aggregate(), requires = "name")]
     aggregate: Option<Aggregate>,
-    /// Whose history
+    /// The name whose history is shown
     #[arg(conflicts_with_all = ["who", "principal", "since", "until", "event", "under", "all"])]
     name: Option<Name>,
     /// What this user did: its name or its public nkey
     #[arg(long, value_name = "USER")]
     who: Option<String>,
-    /// What any user did that stands for this principal
+    /// What any user of this principal did
     #[arg(long, value_name = "PRINCIPAL")]
     principal: Option<Name>,
-    /// From then on: 2026-11-21, 2026-11-21T10:00:00Z or -7d
+    /// Not before this time: 2026-11-21, 2026-11-21T10:00:00Z or -7d
     #[arg(long, value_name = "TIME", value_parser = when::parse_as_of, allow_hyphen_values = true)]
     since: Option<Timestamp>,
-    /// Until then
+    /// Not after this time
     #[arg(long, value_name = "TIME", value_parser = when::parse_as_of, allow_hyphen_values = true)]
     until: Option<Timestamp>,
-    /// In histories of this kind
+    /// Only in histories of this kind
     #[arg(long = "of", value_name = "KIND", value_parser = args::aggregate())]
     of: Option<Aggregate>,
-    /// What happened, in a word: revoked, issued, described; a wrong one names them all
+    /// What happened, as a word: revoked, issued, described; a wrong word gets the list of all
     #[arg(long, value_name = "WORD", value_parser = args::event(), hide_possible_values = true)]
     event: Option<String>,
-    /// Under this ticket
+    /// Only under this ticket
     #[arg(long = "ticket", id = "under", value_name = "TICKET")]
     ticket: Option<Ticket>,
-    /// All that is found; the first 100 unless given, and with --json always all
+    /// Show everything found; without it the first 100. With --json everything is always shown
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -81,7 +81,7 @@ impl History {
             limit: None,
             after: None,
         };
-        // A program is not told of what is left out of an array.
+        // A program cannot see that a part of an array was left out.
         let all = self.all || out.is_json();
         let (rows, more) = find(&session, query.clone(), all).await?;
         if rows.is_empty() {
@@ -95,7 +95,7 @@ impl History {
     }
 }
 
-/// Refuses a user or a principal that never was: a slip of the pen does not read like "nothing happened".
+/// Refuses a user or a principal that never existed, so that a typing error does not look like "nothing happened".
 async fn check_known(session: &Session, query: &SearchQuery) -> anyhow::Result<()> {
     let who = query.who.as_ref().and_then(|who| Name::new(who).ok());
     for (tail, what, name) in [
@@ -111,13 +111,13 @@ async fn check_known(session: &Session, query: &SearchQuery) -> anyhow::Result<(
     Ok(())
 }
 
-/// What is found, and whether there is more.
+/// The events found, and whether there are more.
 async fn find(
     session: &Session,
     mut query: SearchQuery,
     all: bool,
 ) -> anyhow::Result<(Vec<SearchRow>, bool)> {
-    /// As many as one page has.
+    /// The events of one page.
     const SOME: usize = 100;
     let mut rows = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! The timeline of one aggregate, as people read it.
+//! The timeline of one aggregate, for people.
 
 use anyhow::Context as _;
 use keyledger_domain::{
@@ -75,7 +75,7 @@ pub(crate) fn who(stamp: &Stamp) -> String {
     format!("{name}{role}{host}{signed}")
 }
 
-/// The name on the wire of a value that is a word there.
+/// The name of a value on the wire.
 pub(crate) fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(word)) => word,
@@ -115,7 +115,7 @@ fn print(entry: &TimelineEntry, out: &mut Output<'_>) -> std::io::Result<()> {
     )
 }
 
-/// A value as people can read it: keys and certificates in full are for programs.
+/// A value as people can read it. Long ones, such as keys and certificates, are cut.
 fn shown(value: &Value) -> String {
     /// Three lines of a terminal.
     const MOST: usize = 240;

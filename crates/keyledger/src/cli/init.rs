@@ -19,7 +19,7 @@ use crate::{
 
 /// Make an organisation's trust: operator, accounts, roles, first creds. Offline; needs no server
 ///
-/// Writes a directory (mode 0700, files 0600) that must be absent or empty, whole or not at all:
+/// Writes a directory (mode 0700, files 0600), completely or not at all. It must not exist, or be empty:
 ///
 ///   keyledger.json       names and public nkeys, for serve, setup and up; nothing secret
 ///   genesis.jsonl        the first entries of the ledger, signed by the operator
@@ -51,16 +51,16 @@ pub(crate) struct Init {
     /// The directory to write
     #[arg(long, value_name = "DIR", env = "KEYLEDGER_DIR", default_value = DEFAULT_DIR)]
     dir: PathBuf,
-    /// What all subjects begin with
+    /// The prefix of all subjects
     #[arg(long, env = "KEYLEDGER_PREFIX", default_value_t)]
     prefix: Prefix,
     /// Where clients will connect
     #[arg(long, default_value = "nats://127.0.0.1:4222")]
     url: String,
-    /// The file of the root key's passphrase, mode 0600; asked for twice at the terminal unless given
+    /// The file with the root key's passphrase, mode 0600 [default: asked for twice at the terminal]
     #[arg(long, value_name = "FILE", env = "KEYLEDGER_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
-    /// Keep the root key in clear in a file: whoever reads it has every key. For development only
+    /// Keep the root key unsealed in a file: everybody who can read it has every key. For development only
     #[arg(long, conflicts_with = "passphrase_file")]
     insecure_local_root_key: bool,
 }
@@ -88,7 +88,7 @@ impl Init {
     }
 }
 
-/// A directory that is not empty is the caller's to choose.
+/// The failure if the directory cannot be used as it is.
 fn occupied(dir: &std::path::Path, error: anyhow::Error) -> anyhow::Error {
     let is_occupied = dir
         .read_dir()
@@ -134,7 +134,7 @@ fn print(made: &Organisation, out: &mut Output<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says loudly that a root key lies in clear.
+/// Warns that a root key is stored unsealed.
 pub(super) fn insecure(organisation: &Organisation, out: &mut Output<'_>) -> anyhow::Result<()> {
     let path = organisation.root_file();
     let text = format!(

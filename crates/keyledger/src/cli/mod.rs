@@ -1,4 +1,4 @@
-//! The commands: a file each, or a folder for a group.
+//! The commands: one file each, or a folder for a group.
 
 mod account;
 mod agent;
@@ -39,8 +39,8 @@ pub(crate) use up::Guard;
 
 /// A key management service that lives on NATS.
 ///
-/// Commands become immutable, signed events in JetStream; the inventory, NATS credentials and everything else are
-/// folded from them.
+/// Commands become immutable, signed events in JetStream. The inventory, NATS credentials and everything else are computed from
+/// these events.
 #[derive(Debug, clap::Parser)]
 #[command(name = "keyledger", version, arg_required_else_help = true, after_help = exit::HELP)]
 pub(crate) struct Cli {
@@ -81,12 +81,12 @@ enum Command {
 }
 
 impl Cli {
-    /// True if programs read the output.
+    /// True if the output is JSON, for programs.
     pub(crate) const fn is_json(&self) -> bool {
         self.json
     }
 
-    /// Which log lines are written when `RUST_LOG` does not say.
+    /// Which log lines are written unless `RUST_LOG` says otherwise.
     pub(crate) const fn log_filter(&self) -> &'static str {
         match self.command {
             Command::Up(_) | Command::Serve(_) => "info,async_nats=warn",
@@ -95,7 +95,7 @@ impl Cli {
         }
     }
 
-    /// Does what was asked for.
+    /// Runs the command.
     pub(crate) async fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
         match self.command {
             Command::Up(up) => up.run(out).await,

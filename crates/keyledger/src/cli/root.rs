@@ -1,4 +1,4 @@
-//! The root key: where its passphrase comes from. Never from the command line.
+//! Where the root key's passphrase comes from: a file or the terminal, and never the command line.
 
 use std::{
     io::{self, IsTerminal as _},
@@ -16,13 +16,13 @@ use crate::exit::{Exit, Failure};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Root key")]
 pub(super) struct Unseal {
-    /// The file of the root key's passphrase, mode 0600 (or 0440, as systemd's LoadCredential= makes it); asked for at the terminal unless given
+    /// The file with the root key's passphrase, mode 0600 (or 0440, as systemd's LoadCredential= makes it) [default: asked for at the terminal]
     #[arg(long, value_name = "FILE", env = "KEYLEDGER_PASSPHRASE_FILE")]
     passphrase_file: Option<PathBuf>,
 }
 
 impl Unseal {
-    /// Unseals custody, unless secrets beside the root key lie open to others. Blocks for about a second where there is a passphrase.
+    /// Unseals custody, unless other users can read secrets beside the root key. Blocks for about a second if there is a passphrase.
     pub(super) fn custody(&self, organisation: &Organisation) -> anyhow::Result<Arc<Custody>> {
         organisation
             .check_private()
@@ -45,19 +45,19 @@ impl Unseal {
     }
 }
 
-/// How a sealed file comes under a new passphrase.
+/// The passphrases for sealing a file again.
 #[derive(Debug, clap::Args)]
 pub(super) struct Reseal {
-    /// The file of its passphrase, mode 0600; asked for at the terminal unless given
+    /// The file with its passphrase, mode 0600 [default: asked for at the terminal]
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
-    /// The file of the new passphrase, mode 0600; asked for twice at the terminal unless given
+    /// The file with the new passphrase, mode 0600 [default: asked for twice at the terminal]
     #[arg(long, value_name = "FILE")]
     new_passphrase_file: Option<PathBuf>,
 }
 
 impl Reseal {
-    /// The old passphrase of `what`, and the new one.
+    /// Asks for the old passphrase of `what` and for the new one.
     pub(super) fn passphrases(&self, what: &str) -> anyhow::Result<(Passphrase, Passphrase)> {
         let old = match &self.passphrase_file {
             Some(file) => from_file(file)?,
@@ -76,7 +76,7 @@ pub(super) fn from_file(file: &Path) -> anyhow::Result<Passphrase> {
     Passphrase::from_file(file).with_context(|| format!("the passphrase file {}", file.display()))
 }
 
-/// A new passphrase of `what`, asked for twice.
+/// Asks twice for a new passphrase of `what`.
 pub(super) fn ask_twice(what: &str) -> anyhow::Result<Passphrase> {
     let read = |prompt: &str| -> anyhow::Result<_> {
         check_terminal()?;
@@ -89,7 +89,7 @@ pub(super) fn ask_twice(what: &str) -> anyhow::Result<Passphrase> {
     Ok(Passphrase::new(first)?)
 }
 
-/// The passphrase of `what`.
+/// Asks for the passphrase of `what`.
 pub(super) fn ask(what: &str) -> anyhow::Result<Passphrase> {
     check_terminal()?;
     let prompt = format!("Passphrase of {what}: ");

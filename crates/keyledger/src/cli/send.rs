@@ -1,4 +1,4 @@
-//! Sending a command and saying what became of it.
+//! Sending a command and printing its result.
 
 use anyhow::Context as _;
 use keyledger_domain::{Name, name::Aggregate, record::Ids};
@@ -16,12 +16,12 @@ pub(crate) trait Order {
     const AGGREGATE: Aggregate;
     /// The verb.
     const VERB: &'static str;
-    /// What the aggregate is afterwards, in a word.
+    /// What happened to the aggregate, as a word such as `revoked`.
     const PAST: &'static str;
     /// The command's body.
     type Body: Serialize + Send + Sync;
 
-    /// Whom it is for.
+    /// The name of the aggregate.
     fn name(&self) -> &Name;
     /// The command's ids.
     fn ids(&self) -> Ids;
@@ -29,7 +29,7 @@ pub(crate) trait Order {
     fn body(self) -> anyhow::Result<Self::Body>;
 }
 
-/// Sends a command and prints one line of what became of it, or the acknowledgement.
+/// Sends a command and prints one line about its result, or the acknowledgement as JSON.
 pub(crate) async fn send<O: Order>(
     session: &Session,
     out: &mut Output<'_>,
@@ -79,7 +79,7 @@ pub(crate) fn print<O: Order>(
     Ok(())
 }
 
-/// Prints what the service remarks on what was done.
+/// Prints the service's remarks about the command.
 pub(crate) fn remarks(out: &mut Output<'_>, done: &Acknowledgement) -> std::io::Result<()> {
     for remark in &done.remarks {
         out.styled(warning(), &format!("note: {remark}"))?;
@@ -87,7 +87,7 @@ pub(crate) fn remarks(out: &mut Output<'_>, done: &Acknowledgement) -> std::io::
     Ok(())
 }
 
-/// Makes a subcommand of its arguments an order: its verb, its past, its body.
+/// Turns the arguments of a subcommand into an order: its verb, the word for what happened, its body.
 macro_rules! order {
     ($type:ty: $aggregate:ident $verb:literal => $past:literal, $body:ty, |$this:ident| $made:expr) => {
         impl crate::cli::Order for $type {

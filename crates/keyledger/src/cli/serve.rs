@@ -15,10 +15,10 @@ use crate::{
     place::{self, DEFAULT_DIR},
 };
 
-/// Serve against any NATS: the shape for production
+/// Run the service against any NATS: use this in production
 ///
-/// Several instances share the load. Ctrl-C or SIGTERM stops in order: what was taken is finished. `keyledger unit` prints a unit for
-/// systemd, which is told when it serves, and what it does
+/// Several instances share the load. Ctrl-C or SIGTERM stops it in order: accepted requests are finished first. `keyledger unit` prints a
+/// systemd unit; the service tells systemd when it is ready, and what it does.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -40,13 +40,13 @@ pub(crate) struct Serve {
     system_creds: Option<PathBuf>,
     #[command(flatten)]
     unseal: Unseal,
-    /// Where to keep a snapshot for a fast start; in --dir unless given
+    /// Where to keep a snapshot for a fast start [default: in --dir]
     #[arg(long, value_name = "FILE")]
     snapshot: Option<PathBuf>,
-    /// Take test tokens for real ones: a file with the root certificate that their attestations lead to, in PEM
+    /// Accept test tokens: a file with the root certificate of their attestations, in PEM
     #[arg(long, value_name = "FILE")]
     attestation_test_root: Option<PathBuf>,
-    /// Take commands although a server may lose acknowledged writes; every acknowledgement says so
+    /// Accept commands although a server may lose acknowledged writes; every acknowledgement says so
     #[arg(long)]
     accept_data_loss: bool,
     #[command(flatten)]
@@ -62,21 +62,20 @@ pub(crate) struct Serve {
 /// Where lists of revoked certificates are published.
 #[derive(Debug, clap::Args)]
 pub(super) struct Lists {
-    /// Where you publish the lists of `keyledger ca crl`, as http://pki.example.org/{authority}.crl: it is written into the
-    /// certificates, for whoever checks them. The same for every instance
+    /// Where you publish the lists of `keyledger ca crl`, such as http://pki.example.org/{authority}.crl. It is written into the
+    /// certificates, for those who check them. Give every instance the same
     #[arg(long, value_name = "URL", env = "KEYLEDGER_CRL_URL")]
     pub(super) crl_url: Option<CrlUrl>,
 }
 
-/// What is taken although something speaks against it.
+/// Warnings that the administrator overrules.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Accepted {
-    /// Serve although the snapshot, the file of the trust bootstrap or JWTs on the servers prove that the ledger was rolled back or
-    /// replaced: what was revoked since may be active again. It is recorded as an event; needed once
+    /// Serve although the snapshot, the trust bootstrap's file or JWTs on the servers prove that the ledger was rolled back or replaced:
+    /// what was revoked since then may be active again. This is recorded as an event, and is needed once
     #[arg(long)]
     pub(super) accept_rollback: bool,
-    /// Take this machine's clock for right, although nats-server's clock or the ledger's newest event are more than a minute
-    /// away from it
+    /// Trust this machine's clock, although nats-server's clock or the ledger's newest event differs from it by more than a minute
     #[arg(long)]
     pub(super) accept_clock: bool,
 }
@@ -84,8 +83,8 @@ pub(super) struct Accepted {
 /// Which commands must be signed by a key on a token.
 #[derive(Debug, clap::Args)]
 pub(super) struct Signatures {
-    /// Take these commands only if a key on the sender's own token signed them: verbs, joined by commas, as token.release, or
-    /// administrator:key.destroy for one role. The same for every instance
+    /// Accept these commands only if a key on the sender's own token signed them: verbs, joined by commas, such as token.release, or
+    /// administrator:key.destroy for one role. Give every instance the same
     #[arg(
         long,
         value_name = "VERBS",
@@ -95,11 +94,11 @@ pub(super) struct Signatures {
     pub(super) require_token_signature: RequiredSignatures,
 }
 
-/// How fast one user may make the ledger longer.
+/// How fast one user may add events to the ledger.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Allowance {
-    /// Commands that one user who is no administrator may have written in an hour, a quarter of them at once; what revokes does not
-    /// count. In each instance
+    /// How many commands one user who is no administrator may have recorded in an hour, a quarter of them at once; revocations do not
+    /// count. Each instance counts by itself
     #[arg(
         long,
         value_name = "N",
@@ -108,7 +107,7 @@ pub(super) struct Allowance {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     user_commands_per_hour: u32,
-    /// KiB of payload of those commands, and one for each of them
+    /// How many KiB these commands may have in an hour: their payloads, and one KiB for each command
     #[arg(
         long,
         value_name = "N",
@@ -192,7 +191,7 @@ impl Serve {
     }
 }
 
-/// Where nobody answers, that is told from everything else.
+/// The failure of a start. If nobody answered, it has its own exit code.
 pub(super) fn unstarted(error: StartError) -> anyhow::Error {
     if let StartError::Connect { refused: true, .. } = error {
         let problem = format!("{:#}", anyhow::Error::from(error));

@@ -17,7 +17,7 @@ use crate::{
 
 /// Make an organisation's streams and buckets, and write the genesis events
 ///
-/// Needs a server with server/trust.conf of the directory. May be repeated: what is there is never changed.
+/// Needs a server that uses server/trust.conf of the directory. It may be repeated: it never changes what exists.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -27,7 +27,7 @@ pub(crate) struct Setup {
     /// The directory of `keyledger init`
     #[arg(long, value_name = "DIR", env = "KEYLEDGER_DIR", default_value = DEFAULT_DIR)]
     dir: PathBuf,
-    /// Copies of each stream, on as many servers of a cluster
+    /// How many copies of each stream there are, each on another server of a cluster
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     replicas: u8,
     #[command(flatten)]
@@ -35,15 +35,15 @@ pub(crate) struct Setup {
     /// The setup creds, if they are not in the directory any more
     #[arg(long, value_name = "FILE")]
     creds: Option<PathBuf>,
-    /// How long the server is waited for
+    /// How long to wait for the server
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = when::parse_duration)]
     timeout: Duration,
 }
 
-/// Where the server is, and how it is known.
+/// Where the server is, and how to recognise it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Server {
-    /// The servers' addresses, joined by commas, if they are not those that `init` was told
+    /// The servers' addresses, joined by commas, if they are not those given to `init`
     #[arg(long, env = "NATS_URL")]
     pub(super) url: Option<String>,
     /// The CA that the server's certificate must come from
@@ -81,7 +81,7 @@ impl Setup {
     }
 }
 
-/// The server is named otherwise here than elsewhere.
+/// In these commands the server has another flag than elsewhere.
 fn unconnected(error: anyhow::Error) -> anyhow::Error {
     match error.downcast::<Failure>() {
         Ok(failure) if failure.exit == Exit::Unreachable => failure

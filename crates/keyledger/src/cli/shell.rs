@@ -1,4 +1,4 @@
-//! Command lines to be copied and pasted.
+//! Command lines that people copy and paste.
 
 use std::{env, ffi::OsStr, path::PathBuf};
 
@@ -7,7 +7,7 @@ pub(crate) fn quoted(text: &str) -> String {
     keyledger_domain::text::shell_word(text)
 }
 
-/// How to call this very program: by its name where `PATH` finds it, else by its whole path.
+/// How to call this program: by its name if `PATH` finds it, or else by its whole path.
 pub(super) fn keyledger() -> String {
     let name = "keyledger";
     match env::current_exe().and_then(|exe| exe.canonicalize()) {
@@ -21,8 +21,7 @@ pub(super) fn keyledger() -> String {
     }
 }
 
-/// How to call the `nats` CLI: by its name where `PATH` finds it, as `$KEYLEDGER_NATS`, or as `.tools/bin/nats`.
-/// Nothing if there is none.
+/// How to call the `nats` CLI: by its name if `PATH` finds it, as `$KEYLEDGER_NATS`, or as `.tools/bin/nats`; `None` if there is none.
 pub(super) fn nats() -> Option<String> {
     let name = "nats";
     if on_path(name).is_some() {
@@ -49,7 +48,7 @@ pub(super) fn all_on_path(name: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// What `./dev` installed into `.tools/bin` of the repository: above this program, or above where we are.
+/// A program that `./dev` installed in `.tools/bin` of the repository, which is above this program or above the current directory.
 pub(super) fn in_tools(name: impl AsRef<OsStr>) -> Option<PathBuf> {
     let name = name.as_ref();
     let starts = [env::current_exe().ok(), env::current_dir().ok()];

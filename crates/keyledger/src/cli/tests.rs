@@ -1,4 +1,4 @@
-//! Help teaches: every command has an example, and every example is one that this program takes.
+//! Every command has an example in its help, and this program accepts every example.
 
 use clap::{Command, CommandFactory as _, Parser as _};
 
@@ -105,7 +105,7 @@ fn no_secret_is_an_argument() {
     }
 }
 
-/// A hint that names a command that there is not sends people away.
+/// A hint must not name a command that does not exist.
 #[test]
 fn every_command_that_a_text_names_is_one() {
     let count = check_named_commands(Cli::command());

@@ -1,4 +1,4 @@
-//! `keyledger ca accept`: what came back from the machine with the authority's key.
+//! `keyledger ca accept`: the response from the machine with the authority's key.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ use crate::{
     session::Session,
 };
 
-/// Take the response of the machine with the authority's key: install the certificate, or write the list
+/// Accept the response from the machine with the authority's key: install the certificate, or write the list
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -31,10 +31,10 @@ pub(super) struct Accept {
     /// The response
     #[arg(value_name = "FILE")]
     response: PathBuf,
-    /// The request that it answers; the file beside it that ends in .request unless given
+    /// The request that it answers [default: the file beside it that ends in .request]
     #[arg(long, value_name = "FILE")]
     request: Option<PathBuf>,
-    /// The file of the certificate or list, in PEM; a list is printed unless given
+    /// The file to write the certificate or list to, in PEM [default: a list is printed]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -83,7 +83,7 @@ impl Accept {
     }
 }
 
-/// Holds a list against the ledger: nobody else does.
+/// Checks a list against the ledger, which nobody else does.
 async fn check_list(session: &Session, request: &Request, out: &Output<'_>) -> anyhow::Result<()> {
     let issuer = request.issuer();
     let found: Certificates = session

@@ -22,10 +22,10 @@ Examples:
 pub(super) struct Issued {
     /// The authority's key
     authority: Name,
-    /// Those in this state
+    /// Only those in this state
     #[arg(long, value_parser = args::certificate_state())]
     state: Option<CertificateState>,
-    /// Those that hold, and end within so many days or by a date
+    /// Only valid ones that end within this number of days, or by this date
     #[arg(long, value_name = "DAYS", value_parser = when::parse_days)]
     expiring: Option<u16>,
 }
@@ -71,7 +71,7 @@ impl Issued {
     }
 }
 
-/// All pages.
+/// Reads all pages.
 pub(super) async fn every(
     session: &Session,
     authority: &Name,

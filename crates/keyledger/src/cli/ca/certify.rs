@@ -27,7 +27,7 @@ Examples:
 --dns www.example.org --ip 192.0.2.7 --days 2027-03-01
   keyledger ca certify issuing-ca --issuer root-ca --subject 'Example Issuing CA' --path-length 0 --days 1095d --request renewal.request")]
 pub(super) struct Certify {
-    /// The key's name; with --csr of a new one, under which its key is registered
+    /// The key's name; with --csr it may be a new name, under which the key is registered
     name: Name,
     /// The authority
     #[arg(long, value_name = "KEY")]
@@ -35,25 +35,25 @@ pub(super) struct Certify {
     /// The subject: a common name, or a name like CN=Ada,OU=Keys,O=Example
     #[arg(long)]
     subject: Subject,
-    /// A request (PKCS#10) in PEM or DER, signed with the key: what it asks for besides is not looked at
+    /// A request (PKCS#10) in PEM or DER, signed with the key; only its key is used
     #[arg(long, value_name = "FILE")]
     csr: Option<PathBuf>,
-    /// What it may be used for; may be given again
+    /// What it may be used for; may be given several times
     #[arg(long = "usage", value_parser = args::usage())]
     usages: Vec<keyledger_domain::token::CertificateUsage>,
-    /// A DNS name it is for; may be given again
+    /// A DNS name for it; may be given several times
     #[arg(long = "dns", value_name = "NAME")]
     dns_names: Vec<HostName>,
-    /// An IP address it is for; may be given again
+    /// An IP address for it; may be given several times
     #[arg(long = "ip", value_name = "ADDRESS")]
     ip_addresses: Vec<IpAddress>,
-    /// An e-mail address it is for; may be given again
+    /// An e-mail address for it; may be given several times
     #[arg(long = "email", value_name = "ADDRESS")]
     emails: Vec<EmailAddress>,
-    /// Make it an authority: how many authorities may stand below it, 0 to 4
+    /// Make it an authority, with this many levels of authorities below it, 0 to 4
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["usages", "dns_names", "ip_addresses", "emails"])]
     path_length: Option<u8>,
-    /// How long it holds: 90d, 4w, 36h, or until 2027-03-01; never longer than the authority's own certificate
+    /// How long it is valid: 90d, 4w, 36h, or until 2027-03-01; never longer than the authority's own certificate
     #[arg(long, value_name = "PERIOD", value_parser = when::parse_period)]
     days: Period,
     /// Write a request to this file, for an issuer whose key is on a machine without a network

@@ -23,10 +23,10 @@ use crate::{
 pub(super) struct Chain {
     /// The key's name
     name: Name,
-    /// Print the certificate alone
+    /// Print only the certificate itself
     #[arg(long)]
     leaf: bool,
-    /// The file to write; printed unless given
+    /// The file to write [default: printed]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

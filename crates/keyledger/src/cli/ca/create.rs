@@ -31,16 +31,16 @@ Examples:
 pub(super) struct Create {
     /// The key's name: chosen once, never used again
     name: Name,
-    /// What the authority is called: a common name, or a name like CN=Example Root CA,O=Example
+    /// The authority's name: a common name, or a name like CN=Example Root CA,O=Example
     #[arg(long)]
     subject: Subject,
-    /// The authority above it; a root unless given
+    /// The authority above it [default: none, it is a root]
     #[arg(long, value_name = "KEY")]
     issuer: Option<Name>,
-    /// The algorithm; p-384 unless given
+    /// The algorithm [default: p-384]
     #[arg(long, value_parser = args::authority_algorithm())]
     algorithm: Option<Algorithm>,
-    /// How long its certificate holds: 10y, 1095d, until 2036-01-01; 7300d of a root, 1095d of another unless given
+    /// How long its certificate is valid: 10y, 1095d, until 2036-01-01 [default: 7300d for a root, otherwise 1095d]
     #[arg(long, value_name = "PERIOD", value_parser = when::parse_period)]
     days: Option<Period>,
     /// Write a request to this file, for an issuer whose key is on a machine without a network
@@ -85,8 +85,8 @@ impl Create {
         request::write(session, out, &tail, |_| &certify, asked, file).await
     }
 
-    /// True if the key is what this command would make, and has no certificate yet: an earlier run was cut off before its request was
-    /// written, or the request was lost.
+    /// True if the key is the one that this command would make, and has no certificate yet: an earlier run was interrupted before it wrote
+    /// the request, or the request was lost.
     async fn awaits(&self, session: &Session, made: &key::Generate) -> anyhow::Result<bool> {
         let row: InventoryRow = session
             .query(&format!("inventory.show.{}", self.name), &Nothing {})
@@ -111,7 +111,7 @@ impl Create {
         Ok(known.certificates.is_empty())
     }
 
-    /// The certificate with which the key comes to be.
+    /// The certificate that is made together with the key.
     fn certification(&self) -> key::Certification {
         let root = self.issuer.is_none();
         let usual = Period::Days(if root { 7_300 } else { 1_095 });

@@ -1,4 +1,4 @@
-//! `keyledger ca crl`: which of an authority's certificates were revoked.
+//! `keyledger ca crl`: the list of an authority's revoked certificates.
 
 use std::path::PathBuf;
 
@@ -21,14 +21,14 @@ Examples:
 pub(super) struct List {
     /// The authority's key
     name: Name,
-    /// The file to write; printed unless given
+    /// The file to write [default: printed]
     #[arg(long, value_name = "FILE", conflicts_with = "request")]
     out: Option<PathBuf>,
     /// Write a request to this file, for an authority whose key is on a machine without a network
     #[arg(long, value_name = "FILE")]
     request: Option<PathBuf>,
-    /// Days until the next list is there at the latest, 1 to 366; 180 unless given. Of a list that custody signs always 7: it is
-    /// there for the asking
+    /// After how many days the next list is due, 1 to 366 [default: 180]. For a list that custody signs it is always 7, because a new one
+    /// can be made at any time
     #[arg(long, value_name = "DAYS", value_parser = crate::when::parse_days, requires = "request", conflicts_with = "out")]
     days: Option<u16>,
 }
@@ -55,7 +55,7 @@ impl List {
         write(out, self.out.as_deref(), &pem)
     }
 
-    /// Holds a list that came in parts against its authority's certificate: it is whole, and signed.
+    /// Checks a list that came in parts: it must be complete, and signed by its authority.
     async fn check(&self, session: &Session, der: &[u8]) -> anyhow::Result<()> {
         let authority = list::row(session, &self.name).await?;
         let certificate = list::certificate(session, &authority).await?;

@@ -20,7 +20,7 @@ use crate::{
     session::Session,
 };
 
-/// A request, verified: whoever made it has the key.
+/// A verified request: its maker has the key.
 pub(super) struct Csr {
     der: Vec<u8>,
     request: CertificateRequest,
@@ -40,12 +40,12 @@ impl Csr {
         Ok(Self { der, request })
     }
 
-    /// The request as the service takes it.
+    /// The request in the form that the service accepts.
     pub(super) fn text(&self) -> String {
         STANDARD.encode(&self.der)
     }
 
-    /// True if the key is in the ledger under this name; of another key an error.
+    /// True if the ledger has this key under this name; an error if it has another key.
     pub(super) async fn is_known(&self, session: &Session, name: &Name) -> anyhow::Result<bool> {
         let row: Result<InventoryRow, _> = session
             .query(&format!("inventory.show.{name}"), &Nothing {})
@@ -64,7 +64,7 @@ impl Csr {
             .into())
     }
 
-    /// The key, to be registered with the certificate.
+    /// The key, which is registered together with the certificate.
     pub(super) fn register(
         &self,
         wanted: Certification,

@@ -15,7 +15,7 @@ use crate::{
     when,
 };
 
-/// Show an authority: where it stands, who is above it, until when it holds, how much it issued
+/// Show an authority: its state, the authority above it, its end, how many certificates it issued
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  keyledger ca show issuing-ca\n  keyledger ca show issuing-ca --json"
@@ -112,7 +112,7 @@ pub(super) async fn row(session: &Session, name: &Name) -> anyhow::Result<Author
     })?)
 }
 
-/// The certificate under which an authority stands.
+/// The certificate of an authority.
 pub(super) async fn certificate(
     session: &Session,
     authority: &AuthorityRow,
@@ -134,7 +134,7 @@ pub(super) async fn certificate(
     }
 }
 
-/// The key's state, unless its certificates keep it from issuing.
+/// The key's state, or why its certificates keep it from issuing.
 fn standing(row: &AuthorityRow) -> &'static str {
     match (row.state, row.issues) {
         (keyledger_domain::key::State::Active, false) => "issues no more",

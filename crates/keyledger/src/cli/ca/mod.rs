@@ -28,8 +28,8 @@ use crate::{
 
 /// Run the organisation's certificate authority, for keys on tokens and elsewhere.
 ///
-/// A root may be kept on a machine without a network: `keyledger offline ca-init` makes it there, `register` tells of it here.
-/// What it is to sign goes out with --request, is signed there with `keyledger offline sign`, and comes back with `accept`.
+/// A root may be kept on a machine without a network: `keyledger offline ca-init` makes it there, `register` adds it here.
+/// With --request a command writes what the root must sign; `keyledger offline sign` signs it there, and `accept` reads the response.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -61,7 +61,7 @@ enum Verb {
     Accept(accept::Accept),
     Chain(chain::Chain),
     Crl(crl::List),
-    /// List the authorities: where each stands, until when it holds, how much it issued
+    /// List the authorities: state, end, how many certificates each issued
     #[command(after_help = "Example:\n  keyledger ca list")]
     List,
     Show(list::Show),
@@ -88,7 +88,7 @@ impl Ca {
     }
 }
 
-/// Has a key certified by a command of this verb, and says what became of it.
+/// Has a key certified by a command of this verb, and prints the result.
 async fn certified(
     session: &Session,
     out: &mut Output<'_>,

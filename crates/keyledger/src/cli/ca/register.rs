@@ -29,7 +29,7 @@ pub(super) struct Register {
     /// The root's certificate, which it signed itself, in PEM
     #[arg(long, value_name = "FILE")]
     certificate: PathBuf,
-    /// What people call it; the certificate's subject unless given
+    /// What people call it [default: the certificate's subject]
     #[arg(long)]
     title: Option<Title>,
     #[command(flatten)]
@@ -47,7 +47,7 @@ impl Register {
         certified(session, out, "register", &self.name, &register, ids).await
     }
 
-    /// The certificate, if it is a root's: before a name is taken for it.
+    /// Reads the certificate and checks that it is a root's, before the name is used up.
     fn certificate(&self) -> anyhow::Result<Certificate> {
         let file = &self.certificate;
         let bytes = files::read(file, 2 * MAX_CERTIFICATE_BYTES)?;

@@ -20,9 +20,9 @@ use crate::{
     when::{self, Period},
 };
 
-/// Renew an authority's certificate: over the same key, under the same name, by itself if it is a root
+/// Renew an authority's certificate: same key, same name; a root signs it itself
 ///
-/// What it issued goes on as it is. A root's new certificate must reach all who trust the old one before that ends.
+/// The certificates that it issued stay valid. Everybody who trusts a root's old certificate must get the new one before the old one ends.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -33,10 +33,10 @@ With the root on a machine without a network:
 pub(super) struct Renew {
     /// The authority's key
     name: Name,
-    /// How long it holds: 10y, 1095d, until 2046-01-01; as long as the one before unless given
+    /// How long it is valid: 10y, 1095d, until 2046-01-01 [default: as long as the one before]
     #[arg(long, value_name = "PERIOD", value_parser = when::parse_period)]
     days: Option<Period>,
-    /// How many authorities may stand below it, 0 to 4; as many as before unless given
+    /// How many levels of authorities may be below it, 0 to 4 [default: as before]
     #[arg(long, value_name = "NUMBER")]
     path_length: Option<u8>,
     /// Write a request to this file, for an issuer whose key is on a machine without a network

@@ -19,7 +19,7 @@ use crate::{
     when,
 };
 
-/// Holds, before anything is made, that `issuer` signs where it was said to: at once, or on `request`.
+/// Checks, before anything is made, that `issuer` signs in the way that was asked for: at once, or by a request.
 pub(super) async fn check(
     session: &Session,
     issuer: &Name,
@@ -44,7 +44,7 @@ pub(super) async fn check(
     Err(Failure::new(Exit::Rejected, problem).remedy(remedy).into())
 }
 
-/// Asks the service for what is to be signed, and writes the request.
+/// Asks the service for the bytes to be signed, and writes the request.
 pub(super) async fn write<Q: Serialize + Sync>(
     session: &Session,
     out: &mut Output<'_>,

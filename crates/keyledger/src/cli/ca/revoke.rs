@@ -16,10 +16,10 @@ use crate::{
     session::Session,
 };
 
-/// Revoke one certificate by its serial number; the key that it is over goes on
+/// Revoke one certificate by its serial number; its key stays in use
 ///
-/// The authority's next list names it: publish that (`keyledger ca crl`). Where the key is compromised, revoke the key
-/// (`keyledger key revoke`), and every certificate over it with it.
+/// The authority's next list names it: publish that list (`keyledger ca crl`). If the key is compromised, revoke the key instead
+/// (`keyledger key revoke`): that revokes every certificate over it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:

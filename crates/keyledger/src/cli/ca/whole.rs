@@ -1,4 +1,4 @@
-//! Long lists of revoked certificates: pages put together.
+//! Long lists of revoked certificates, put together from pages.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keyledger_wire::query::{Crl, ToBeSigned};
@@ -9,14 +9,14 @@ use crate::{
     session::Session,
 };
 
-/// How often a list is begun anew that changes while it is read.
+/// How many times the reading starts again if the list changes meanwhile.
 const ATTEMPTS: usize = 10;
 
-/// An answer of which a part may be on further pages.
+/// An answer that may have more pages.
 pub(super) trait Part: DeserializeOwned {
-    /// The part, in base64.
+    /// This page's part, in base64.
     fn part(&self) -> &str;
-    /// What to send as `after` for the next one.
+    /// What to send as `after` for the next page.
     fn next(&self) -> Option<String>;
 }
 
@@ -40,7 +40,7 @@ impl Part for ToBeSigned {
     }
 }
 
-/// Asks for all pages of one list: the first answer, and the bytes of all.
+/// Asks for all pages of one list; returns the first answer and the bytes of all pages.
 pub(super) async fn read<A: Part, Q: Serialize + Sync>(
     session: &Session,
     tail: &str,

@@ -1,4 +1,4 @@
-//! What a service says of itself, judged.
+//! Judges what a service says about itself.
 
 use keyledger_wire::{
     SERVICE_VERSION, ServerVersion,
@@ -10,9 +10,9 @@ use keyledger_wire::{
 
 use super::Finding;
 
-/// Clocks apart by more are worth a look, in milliseconds: dates in events come from the service's.
+/// From this difference on, in milliseconds, the clocks are worth a look: dates in events come from the service's clock.
 const CLOCK_WARN_MS: u64 = 500;
-/// Clocks apart by more make JWTs that servers find to be from the future.
+/// From this difference on, in milliseconds, servers refuse new JWTs, which seem to come from the future.
 const CLOCK_FAIL_MS: u64 = 10_000;
 
 pub(super) fn version(server: &str, version: &str) -> Finding {
@@ -30,7 +30,7 @@ pub(super) fn version(server: &str, version: &str) -> Finding {
     }
 }
 
-/// What an instance says of itself.
+/// What an instance says about itself.
 pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
     let mut findings = vec![service(status)];
     findings.push(if status.durability == "durable" {
@@ -119,7 +119,7 @@ fn inventory(status: &ServiceStatus) -> Finding {
     }
 }
 
-/// What the instance found out by itself.
+/// The instance's own findings.
 fn found(finding: &StatusFinding) -> Finding {
     let remedy = finding.remedy.as_deref().unwrap_or_default();
     match finding.severity {
@@ -200,7 +200,7 @@ fn unwritable(server: &ServerStatus) -> Option<Finding> {
     })
 }
 
-/// Whether accounts with JetStream can keep the ledger from writing by batches that they begin and do not end.
+/// Whether accounts with JetStream can block the ledger's writes with batches that they begin and never end.
 fn open_batches(server: &ServerStatus) -> Option<Finding> {
     let most = server.open_batches.unwrap_or(1_000);
     (server.sync_always.is_some() && most < OPEN_BATCHES).then(|| {
@@ -230,7 +230,7 @@ fn filled(what: &str, room: &Room, setting: &str) -> Finding {
     }
 }
 
-/// Whether there is room for revocations when the store is full, and whether anybody can fill it.
+/// Whether there is room for revocations when the store is full, and whether some account can fill it.
 fn reserve(status: &ServiceStatus) -> Vec<Finding> {
     let (held, wanted) = status.reserve;
     let mut findings = Vec::new();

@@ -20,9 +20,9 @@ use crate::{
     session::Session,
 };
 
-/// Examine connection, servers, durability, stream, clocks, trust, and what ends
+/// Check connection, servers, durability, streams, clocks, trust, and what expires soon
 ///
-/// Each line is ok, warn or fail, with what to do. Exits with 1 if anything fails, with 6 if something is to be looked at.
+/// Each line says ok, warn or fail, and what to do. Exits with 1 if anything fails, with 6 if somebody should look at something.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  keyledger doctor\n  keyledger doctor --json")]
 pub(crate) struct Doctor {
@@ -30,7 +30,7 @@ pub(crate) struct Doctor {
     connection: Connection,
 }
 
-/// What was found of one thing.
+/// One finding.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     level: Level,
@@ -136,7 +136,7 @@ impl Doctor {
     }
 }
 
-/// How fast the service answers, and what it says of itself. For that it asks every server, and waits for those that are slow.
+/// How fast the service answers, and what it says about itself. For that the service asks every server, and waits for slow ones.
 async fn answers(session: &Session) -> anyhow::Result<(Finding, ServiceStatus)> {
     let asked = Instant::now();
     let _: serde_json::Value = session.query("operator", &Nothing {}).await?;
@@ -145,7 +145,7 @@ async fn answers(session: &Session) -> anyhow::Result<(Finding, ServiceStatus)> 
     Ok((Finding::ok("answer", format!("within {ms:.1} ms")), status))
 }
 
-/// Secrets of the directory that others than their owner can read.
+/// Secrets in the directory that other users than their owner can read.
 fn files(session: &Session) -> Option<Finding> {
     let dir = session.dir()?;
     let folders = ["creds", "sealed", "material", "offline"];
@@ -165,7 +165,7 @@ fn files(session: &Session) -> Option<Finding> {
     Some(Finding::warn("files", found, &remedy))
 }
 
-/// That the contexts of the `nats` CLI name another directory than the one that they lie in: it was moved or copied.
+/// The finding that the contexts of the `nats` CLI name another directory than their own, because it was moved or copied.
 fn contexts(session: &Session) -> Option<Finding> {
     let dir = session.dir()?;
     let organisation = place::organisation(dir).ok()?;

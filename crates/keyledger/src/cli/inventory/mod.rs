@@ -1,4 +1,4 @@
-//! `keyledger inventory`: which keys there are, and how they are.
+//! `keyledger inventory`: all keys and their states.
 
 mod rebuild;
 mod rows;
@@ -19,7 +19,7 @@ use crate::{
     when,
 };
 
-/// Locate keys: which there are, in what state, and what falls due.
+/// Find keys: their names, their states, and what is due.
 ///
 /// Every condition given must hold.
 #[derive(Debug, clap::Args)]
@@ -54,7 +54,7 @@ enum Verb {
 struct Locate {
     /// The key with this name
     name: Option<Name>,
-    /// Keys whose names begin so
+    /// Keys whose names begin with this
     #[arg(long, value_name = "TEXT")]
     begins: Option<Name>,
     /// Keys in this state, or in one of several
@@ -63,19 +63,19 @@ struct Locate {
     /// Keys of this algorithm
     #[arg(long, value_parser = args::algorithm())]
     algorithm: Option<Algorithm>,
-    /// Keys that serve this purpose, perhaps among others
+    /// Keys with this purpose, alone or among others
     #[arg(long, value_parser = args::purpose())]
     purpose: Option<Purpose>,
-    /// Keys that this principal answers for
+    /// Keys that this principal owns
     #[arg(long, value_name = "PRINCIPAL")]
     owner: Option<Name>,
-    /// Keys that nobody answers for
+    /// Keys without an owner
     #[arg(long, conflicts_with = "owner")]
     without_owner: bool,
-    /// Keys that nobody answers for since this principal left
+    /// Keys without an owner since this principal left
     #[arg(long, value_name = "PRINCIPAL", conflicts_with = "owner")]
     former_owner: Option<Name>,
-    /// The service's own keys too, which NATS trust and the ledger stand on
+    /// Also the service's own keys, on which NATS trust and the ledger depend
     #[arg(long)]
     system: bool,
     /// Keys of this classification
@@ -90,39 +90,39 @@ struct Locate {
     /// Keys of this class of the key management plan
     #[arg(long, value_parser = args::class())]
     class: Option<Class>,
-    /// Keys with this label; may be given again
+    /// Keys with this label; may be given several times
     #[arg(long = "label", value_name = "NAME=VALUE")]
     labels: Vec<Label>,
-    /// Keys in the archive (true), or those that are not (false)
+    /// Archived keys (true), or keys that are not archived (false)
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     archived: Option<bool>,
-    /// Keys in use whose protect-stop or rotation falls due, or whose last certificate ends, within this time, or is overdue
+    /// Keys in use whose protect-stop, rotation or end of the last certificate is overdue or comes within this time
     #[arg(long, value_name = "DAYS", value_parser = when::parse_days)]
     expiring: Option<u16>,
     /// The inventory as it was then: 2026-11-21, 2026-11-21T10:00:00Z or -7d
     #[arg(long, value_name = "TIME", value_parser = when::parse_as_of, allow_hyphen_values = true, conflicts_with = "watch")]
     at: Option<Timestamp>,
-    /// By what to sort: name, created_at, protect_stop_at, rotation_due_at, certified_until, changed_at; -FIELD turns it round
+    /// The field to sort by: name, created_at, protect_stop_at, rotation_due_at, certified_until, changed_at; -FIELD reverses the order
     #[arg(long, value_name = "FIELD", value_parser = Sort::parse, allow_hyphen_values = true)]
     sort: Option<Sort>,
-    /// At most so many keys, 1 to 500; 100 unless said otherwise
+    /// The most keys to show, 1 to 500 [default: 100]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=500), conflicts_with = "all")]
     limit: Option<u16>,
-    /// The columns to show, joined by commas; a wrong one names them all. Each is shown, also where it is empty or the terminal narrow
+    /// The columns to show, joined by commas; a wrong one gets the list of all. Each is shown, even if it is empty or the terminal is narrow
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',', value_parser = rows::Column::parse, conflicts_with = "json")]
     columns: Vec<rows::Column>,
-    /// Comma-separated values, for spreadsheets: every key unless --limit is given, every column or those of --columns
+    /// Print comma-separated values, for spreadsheets: every key unless --limit is given, every column or those of --columns
     #[arg(long, conflicts_with_all = ["watch", "json"])]
     csv: bool,
-    /// Every key, page after page
+    /// Show every key
     #[arg(long)]
     all: bool,
-    /// Stay, and print each change as it happens
+    /// Keep running, and print each change as it happens
     #[arg(long)]
     watch: bool,
 }
 
-/// An order, forwards or backwards.
+/// A field to sort by, forwards or backwards.
 #[derive(Debug, Clone, Copy)]
 struct Sort {
     by: InventorySort,
@@ -214,7 +214,7 @@ impl Locate {
     }
 }
 
-/// One page; or with `all` every row in one.
+/// Asks for one page, or with `all` for every row.
 async fn locate(
     session: &Session,
     mut query: InventoryQuery,

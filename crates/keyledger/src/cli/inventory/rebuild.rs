@@ -11,7 +11,7 @@ use crate::{
 
 /// Rebuild the inventory from the ledger, compare it with the live one, and swap
 ///
-/// The service goes on serving meanwhile. Exits with 5 if the two were not equal.
+/// The service keeps serving meanwhile. Exits with 5 if the two were not equal.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  keyledger inventory rebuild")]
 pub(crate) struct Rebuild {}

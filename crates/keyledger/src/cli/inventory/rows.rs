@@ -15,7 +15,7 @@ use crate::{
     when,
 };
 
-/// A date this near is shown as a warning.
+/// A date within this many days is shown as a warning.
 const SOON_DAYS: i64 = 30;
 
 /// A text that names no column.
@@ -60,7 +60,7 @@ pub(super) enum Column {
 }
 
 impl Column {
-    /// All of them, with what they are called on the command line and above the table.
+    /// All columns, with their names on the command line and their headings in the table.
     const ALL: [(Self, &'static str, &'static str); 23] = [
         (Self::Name, "name", "NAME"),
         (Self::Title, "title", "TITLE"),
@@ -87,7 +87,7 @@ impl Column {
         (Self::Revision, "revision", "REVISION"),
     ];
 
-    /// Those that are shown when nobody says.
+    /// The columns that are shown by default.
     const USUAL: [Self; 10] = [
         Self::Name,
         Self::State,
@@ -113,7 +113,7 @@ impl Column {
         found.map_or("", |(_, _, head)| head)
     }
 
-    /// What stands in it of a key. In `plain` a date is one that programs read.
+    /// The cell for a key. With `plain`, dates are written for programs.
     fn cell(self, row: &InventoryRow, now: Timestamp, plain: bool) -> Cell {
         // A key that is no longer in use protects until nothing.
         let in_use = matches!(
@@ -177,7 +177,7 @@ fn labels(row: &InventoryRow) -> String {
     labels.join(" ")
 }
 
-/// Prints a page, and how many keys there are beyond it; with the columns asked for, or the usual ones.
+/// Prints a page with the given columns or the usual ones, and the number of keys beyond it.
 pub(super) fn print(
     page: &InventoryPage,
     columns: &[Column],
@@ -197,7 +197,7 @@ pub(super) fn print(
     Ok(())
 }
 
-/// Prints comma-separated values, dates as programs read them; every column unless some are asked for.
+/// Prints comma-separated values, with dates for programs; every column unless some are given.
 pub(super) fn csv(
     page: &InventoryPage,
     columns: &[Column],

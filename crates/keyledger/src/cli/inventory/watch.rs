@@ -19,7 +19,7 @@ use crate::{
     when,
 };
 
-/// A change of a key that was asked for.
+/// A change of a key that matches the conditions.
 #[derive(Debug, Serialize)]
 struct Change {
     at: Timestamp,
@@ -29,11 +29,11 @@ struct Change {
     by: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// The key as it was read then, perhaps at a later revision; nothing if it is none of those asked for any more.
+    /// The key as it was read after the change, perhaps at a later revision; absent if it no longer matches.
     key: Option<InventoryRow>,
 }
 
-/// Prints what there is, then each change, until it is interrupted.
+/// Prints the keys, then each change, until it is interrupted.
 pub(super) async fn run(
     session: &Session,
     out: &mut Output<'_>,
@@ -79,20 +79,20 @@ pub(super) async fn run(
     }
 }
 
-/// Events that went by while the connection was away are not known of: so it is not taken up again in silence.
+/// Ends the watch when the connection was lost: events in between would be missed, so it must not continue silently.
 fn lost() -> Failure {
     Failure::new(Exit::Unreachable, "the connection was lost")
         .remedy("watch again: what there is by then is printed first")
 }
 
-/// The key as it is after the revision `at`, if it is one of those asked for.
+/// The key after the revision `at`, if it matches the conditions.
 async fn now_of(
     session: &Session,
     query: &InventoryQuery,
     name: &Name,
     at: u32,
 ) -> anyhow::Result<Option<InventoryRow>> {
-    /// The event comes here while the service is still folding it: that takes it a moment.
+    /// The event arrives here while the service is still folding it, which takes a moment.
     const TRIES: u32 = 50;
     const PAUSE: Duration = Duration::from_millis(20);
     for _ in 0..TRIES {

@@ -1,4 +1,4 @@
-//! What is said of a key, and its dates: for new keys and for old ones.
+//! The description and the dates of a key, for new and for existing keys.
 
 use keyledger_domain::{
     Name, Purpose, Timestamp,
@@ -12,7 +12,7 @@ use crate::{
     when,
 };
 
-/// What a new key is besides its algorithm.
+/// The attributes of a new key besides its algorithm.
 #[derive(Debug, clap::Args)]
 pub(super) struct Attributes {
     /// What it is for: sign, encrypt, wrap, derive, authenticate, certify [default: the algorithm's usual purpose]
@@ -30,7 +30,7 @@ pub(super) struct Attributes {
     pub(super) dates: Dates,
 }
 
-/// What people say of a key.
+/// The description of a key.
 #[derive(Debug, clap::Args)]
 pub(super) struct Description {
     /// What people call it
@@ -39,19 +39,19 @@ pub(super) struct Description {
     /// The principal that answers for it
     #[arg(long, value_name = "PRINCIPAL")]
     pub(super) owner: Option<Name>,
-    /// How sensitive it is; a new key is internal unless said otherwise
+    /// How sensitive it is [default for a new key: internal]
     #[arg(long, value_parser = args::classification())]
     pub(super) classification: Option<Classification>,
     /// What it may be used for, in words
     #[arg(long, value_name = "TEXT")]
     pub(super) usage: Option<Note>,
-    /// How it is to be handled
+    /// How people should handle it
     #[arg(long, value_name = "TEXT")]
     pub(super) handling: Option<Note>,
-    /// How it is to be disposed of
+    /// How people should dispose of it
     #[arg(long, value_name = "TEXT")]
     pub(super) disposal: Option<Note>,
-    /// A label; may be given again. Together they replace all that a key had
+    /// A label; may be given several times. The given labels replace all that the key had
     #[arg(long = "label", value_name = "NAME=VALUE")]
     pub(super) labels: Vec<Label>,
 }
@@ -59,7 +59,7 @@ pub(super) struct Description {
 /// A key's dates.
 #[derive(Debug, clap::Args)]
 pub(super) struct Dates {
-    /// When it is to be activated: 2026-11-22, 2026-11-22T10:00:00Z or +30d
+    /// When to activate it: 2026-11-22, 2026-11-22T10:00:00Z or +30d
     #[arg(long, value_name = "TIME", value_parser = when::parse_moment, allow_hyphen_values = true)]
     pub(super) activation_at: Option<Timestamp>,
     /// The end of its originator-usage period: from then on it only processes

@@ -1,4 +1,4 @@
-//! Destroying a key: the one command that asks back.
+//! Destroying a key: this command asks for a confirmation.
 
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -33,7 +33,7 @@ order!(Destroy: Key "destroy" => "destroyed", key::Destroy, |this| key::Destroy 
 });
 
 impl Destroy {
-    /// Asks for the name again, unless told not to.
+    /// Asks for the name again, unless --yes was given.
     pub(super) fn confirm(&self) -> anyhow::Result<()> {
         if self.yes {
             return Ok(());

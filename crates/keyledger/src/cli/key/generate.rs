@@ -1,4 +1,4 @@
-//! Commands that bring a key or a version into being.
+//! Commands that make a key or a new version.
 
 use std::path::PathBuf;
 

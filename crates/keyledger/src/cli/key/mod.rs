@@ -11,7 +11,7 @@ pub(crate) use lifecycle::Revoke;
 
 use crate::{cli::send, connect::Connection, output::Output, session::Session};
 
-/// Generate keys, and see them through their lives.
+/// Generate keys and manage them until they are destroyed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

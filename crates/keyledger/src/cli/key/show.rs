@@ -13,7 +13,7 @@ use crate::{
     when,
 };
 
-/// Show a key: all that the inventory knows of it
+/// Show a key: everything that the inventory knows about it
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  keyledger key show orders-db\n  keyledger key show orders-db --json"

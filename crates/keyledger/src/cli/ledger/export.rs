@@ -22,7 +22,7 @@ use crate::{
     session::Session,
 };
 
-/// Export the whole ledger, with a signed head, as JSON lines
+/// Export the whole ledger, with its signed head, as JSON lines
 ///
 /// `keyledger ledger verify FILE` verifies it anywhere, without this service or its server.
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,7 @@ Examples:
   keyledger ledger export --out ledger.jsonl
   keyledger ledger export | zstd > ledger.jsonl.zst")]
 pub(super) struct Export {
-    /// The file to write; it must not exist. Standard output unless given
+    /// The file to write; it must not exist [default: standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -65,7 +65,7 @@ impl Export {
     }
 }
 
-/// Under another name until it is whole: what is called `path` can be trusted to be complete.
+/// Writes the export under another name until it is complete, so that a file called `path` is always complete.
 async fn to_file(session: &Session, path: &Path) -> anyhow::Result<u64> {
     let refused = |error| files::unwritten(path, error);
     let failed = || format!("writing {}", path.display());
@@ -83,7 +83,7 @@ async fn to_file(session: &Session, path: &Path) -> anyhow::Result<u64> {
     Ok(events)
 }
 
-/// Gives every line of the export to `write`, and how many events there were.
+/// Passes every line of the export to `write`; returns the number of events.
 async fn stream(
     session: &Session,
     mut write: impl FnMut(&str) -> anyhow::Result<()>,

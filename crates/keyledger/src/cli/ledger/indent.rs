@@ -1,6 +1,6 @@
-//! JSON over several lines, in the order in which it is written: a map would sort it.
+//! JSON on several lines, with its fields in the stored order: a map would sort them.
 
-/// `json` indented by two spaces a level; anything that is no JSON comes out as harmless.
+/// `json`, indented by two spaces a level. Text that is no JSON is printed harmlessly too.
 pub(super) fn indented(json: &str) -> String {
     let mut text = String::with_capacity(json.len() * 2);
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);

@@ -10,7 +10,7 @@ mod verify;
 
 use crate::{connect::Connection, output::Output};
 
-/// Export the ledger, verify it, look at its events.
+/// Export and verify the ledger, and look at its events.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -1,4 +1,4 @@
-//! The whole ledger, asked for page by page.
+//! Reading the whole ledger page by page.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use keyledger_wire::query::{EventsPage, EventsQuery, Nothing};
 
 use crate::{exit::refusal, session::Session};
 
-/// Events of a page: what the service gives at most.
+/// The most events that the service returns in a page.
 const PAGE: u16 = 500;
 
 /// The signed head: how many events there are now.
@@ -19,13 +19,13 @@ pub(super) async fn head(session: &Session) -> anyhow::Result<SignedHead> {
         .context("asking for the signed head")
 }
 
-/// What the service said, where it cannot give an event because the ledger is broken there.
+/// The service's message, if it cannot return an event because the ledger is broken there.
 pub(super) fn broken(error: &anyhow::Error) -> Option<&str> {
     let refusal = refusal(error).filter(|refusal| refusal.reason == "ledger_broken")?;
     Some(&refusal.message)
 }
 
-/// The lines of some events after `after`, in the export's form.
+/// The lines of the next events after `after`, in the form of an export.
 pub(super) async fn lines(
     session: &Session,
     after: u64,
@@ -42,7 +42,7 @@ pub(super) async fn lines(
     Ok(page.lines)
 }
 
-/// The lines of a ledger's first events, one after the other.
+/// The lines of a ledger's events from the first on, one after the other.
 pub(super) struct Lines<'a> {
     session: &'a Session,
     waiting: VecDeque<String>,
@@ -51,7 +51,7 @@ pub(super) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// As many as `head` covers; what was written later is left for the next time.
+    /// As many events as `head` covers; later events are left out.
     pub(super) fn covered_by(head: &SignedHead, session: &'a Session) -> Self {
         Self {
             session,
@@ -61,7 +61,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// The next line; nothing at the end, even if it comes before its time.
+    /// The next line; `None` at the end, even if events are missing.
     pub(super) async fn next(&mut self) -> anyhow::Result<Option<String>> {
         if self.left == 0 {
             return Ok(None);

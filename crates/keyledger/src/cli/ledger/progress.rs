@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How often the line is written anew.
+/// How often the line is updated.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// A line on standard error that counts up; nothing where that is no terminal.
+/// A line on standard error that counts up. Nothing is printed if standard error is no terminal.
 #[derive(Debug)]
 pub(super) struct Progress {
     what: &'static str,

@@ -20,7 +20,7 @@ use crate::{
 
 /// Show an event exactly as it is stored: subject, headers, payload
 ///
-/// Exits with 5 if its bytes are not those that its CID names.
+/// Exits with 5 if its bytes do not match its CID.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  keyledger ledger show 23")]
 pub(super) struct Show {
@@ -31,7 +31,7 @@ pub(super) struct Show {
 
 /// Show the signed head: how many events there are, and the digest over all of them
 ///
-/// Whoever keeps one can show later that history was not rewritten.
+/// Keep a copy of it to show later that history was not rewritten.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  keyledger ledger head")]
 pub(super) struct Head {}

@@ -1,4 +1,4 @@
-//! Events as they come.
+//! Printing events as they happen.
 
 use std::collections::HashSet;
 
@@ -19,16 +19,16 @@ use crate::{
     when,
 };
 
-/// Print events as they come, until interrupted
+/// Print events as they happen, until interrupted
 ///
-/// Each is verified by its CID and its signature. What else is published on their subjects is skipped, and counted at the end.
+/// Each is verified by its CID and its signature. Other messages on the same subjects are skipped, and counted at the end.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   keyledger ledger tail
   keyledger ledger tail --last 100 --json | jq .type")]
 pub(super) struct Tail {
-    /// Begin with so many that are there already
+    /// Begin with this many of the newest stored events
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=500))]
     last: u16,
 }

@@ -29,8 +29,8 @@ use crate::{
 
 /// Verify the ledger: chain, CIDs, signatures, revisions without gaps
 ///
-/// With FILE, offline on an export; without, every event of the live ledger. Exits with 5 and names the first
-/// broken event if one was removed, altered, reordered or inserted again.
+/// With FILE it verifies an export offline, otherwise every event of the live ledger. Exits with 5 and names the first broken event if
+/// one was removed, altered, reordered or inserted again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -41,11 +41,11 @@ pub(super) struct Verify {
     /// An export; - reads standard input
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// The operator's public nkey, which the ledger must begin with; that of the organisation's directory unless given: --dir, or
-    /// .keyledger here or above
+    /// The operator's public nkey, with which the ledger must begin [default: that of the organisation's directory: --dir, or .keyledger
+    /// here or above]
     #[arg(long, value_name = "NKEY", value_parser = args::operator_nkey)]
     operator: Option<String>,
-    /// An export that was kept from earlier: the ledger must still begin with what it covers; may be given again
+    /// An earlier export: the ledger must still begin with its events; may be given several times
     #[arg(long, value_name = "FILE")]
     earlier: Vec<PathBuf>,
 }
@@ -112,7 +112,7 @@ const fn is_of_another(error: &ExportError) -> bool {
 
 /// What to do about a file that does not verify.
 const OF_A_FILE: &str = "keep this file; compare it with another export or with the live ledger";
-/// What to do about a stream that does not.
+/// What to do about a stream that does not verify.
 const OF_THE_STREAM: &str = "restore the stream's newest storage, or another server's copy of it; an export that was kept shows what is missing";
 
 /// Reads an export line by line.
@@ -135,7 +135,7 @@ fn offline(
     Ok(reader.finish())
 }
 
-/// Asks for every event; tells whether the operator was known from elsewhere too.
+/// Reads and verifies every event; also returns whether the operator was known from elsewhere.
 async fn online(
     connection: &Connection,
     mut options: Options,
@@ -165,11 +165,11 @@ async fn online(
     Ok((verifier.finish(Some(&head)).map_err(Into::into), pinned))
 }
 
-/// No line of an export is longer: an event is a message of a MiB at most, and what is escaped in it takes two bytes.
+/// The longest line of an export: an event is a message of at most 1 MiB, and an escaped character takes two bytes.
 const MAX_LINE_BYTES: u64 = 8 * 1_024 * 1_024;
 
-/// The lines as they are: a damaged file need not be text, and must be called damaged. The first that is too long is cut, which
-/// makes it none of an export, and is the last.
+/// The lines as bytes: a damaged file may contain other bytes than text, and must be reported as damaged. The first line that is too
+/// long is cut, so that it is no valid line, and is the last one.
 fn lines(path: &Path) -> anyhow::Result<Box<dyn Iterator<Item = io::Result<Vec<u8>>>>> {
     fn split(file: impl BufRead + 'static) -> Box<dyn Iterator<Item = io::Result<Vec<u8>>>> {
         Box::new(Cut(Some(file)))
@@ -181,7 +181,7 @@ fn lines(path: &Path) -> anyhow::Result<Box<dyn Iterator<Item = io::Result<Vec<u
     Ok(split(BufReader::new(file)))
 }
 
-/// Splits at line feeds, as [`lines`] says; nothing once it came to an end.
+/// Splits at line feeds, as [`lines`] says.
 struct Cut<R>(Option<R>);
 
 impl<R: BufRead> Iterator for Cut<R> {
@@ -203,14 +203,14 @@ impl<R: BufRead> Iterator for Cut<R> {
     }
 }
 
-/// The first events of exports that were kept: a ledger's is no other's.
+/// The first events of earlier exports. No two ledgers have the same first event.
 #[derive(Default)]
 struct Beginnings {
     kept: Vec<(PathBuf, Option<Vec<u8>>)>,
 }
 
 impl Beginnings {
-    /// Holds the first event of what is verified against them; false of a line that is none.
+    /// Compares the first event of the verified ledger with them; false if the line is no event.
     fn check(&self, line: &[u8]) -> anyhow::Result<bool> {
         let Some(first) = event(line) else {
             return Ok(false);
@@ -299,7 +299,7 @@ fn print(report: &Report, pinned: bool, out: &mut Output<'_>) -> anyhow::Result<
     Ok(())
 }
 
-/// Says what is broken to programs, and makes the failure that says it to people.
+/// Prints what is broken for programs, and makes the failure for people.
 fn broken(
     error: &ExportError,
     remedy: &str,
@@ -344,7 +344,7 @@ fn broken(
         .into())
 }
 
-/// An event that the service itself cannot read is no error on the way: the ledger is broken there. Any other is.
+/// If the service itself cannot read an event, the ledger is broken there. Other errors are failures of the request.
 fn unreadable(error: anyhow::Error, out: &mut Output<'_>) -> anyhow::Result<anyhow::Error> {
     let Some(said) = pages::broken(&error) else {
         return Ok(error);

@@ -1,4 +1,4 @@
-//! What a request file asks for: something of OpenPGP, or of X.509.
+//! Request files, for OpenPGP or for X.509.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{cli::openpgp::files, output::Output, when};
 
-/// A request, verified.
+/// A verified request.
 pub(super) enum AskedFor {
     /// To a certify key.
     Openpgp(Box<openpgp::Request>),
@@ -18,7 +18,7 @@ pub(super) enum AskedFor {
 }
 
 impl AskedFor {
-    /// Reads a request, of whichever kind it says that it is.
+    /// Reads a request of either kind; the file says which one it is.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
         #[derive(Deserialize)]
         struct Head {

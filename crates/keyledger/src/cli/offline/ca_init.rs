@@ -21,30 +21,30 @@ use crate::{
 
 /// Make the key and the certificate of a root. On a machine without a network
 ///
-/// The key is sealed under a passphrase, and stays here; the certificate is for everybody, and `keyledger ca register` tells
-/// of it on a machine that has a network.
+/// The key is sealed under a passphrase and stays here. The certificate is public: `keyledger ca register` adds it on a machine with a
+/// network.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   keyledger offline ca-init --subject 'Example Root CA' --out root-ca.key
   keyledger offline ca-init --subject 'Example Root CA' --out root-ca.key --certificate root.pem --days 3650d --passphrase-file passphrase")]
 pub(super) struct CaInit {
-    /// What the authority is called: a common name, or a name like CN=Example Root CA,O=Example
+    /// The authority's name: a common name, or a name like CN=Example Root CA,O=Example
     #[arg(long)]
     subject: Subject,
     /// The file of the sealed key
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The file of the certificate, in PEM; named after the key unless given
+    /// The file of the certificate, in PEM [default: named after the key]
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
     /// The algorithm
     #[arg(long, default_value = "p-384", value_parser = args::authority_algorithm())]
     algorithm: Algorithm,
-    /// How long the certificate holds: 10y, 3650d, until 2036-01-01; 7300d at most
+    /// How long the certificate is valid: 10y, 3650d, until 2036-01-01; at most 7300d
     #[arg(long, value_name = "PERIOD", default_value = "7300d", value_parser = when::parse_period)]
     days: Period,
-    /// The file of the passphrase, mode 0600; asked for twice at the terminal unless given
+    /// The file with the passphrase, mode 0600 [default: asked for twice at the terminal]
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
@@ -77,7 +77,7 @@ impl CaInit {
         Ok(())
     }
 
-    /// What can be seen before anything is asked or made.
+    /// Checks everything that can be checked before anything is asked or made.
     fn check(&self, pem: &std::path::Path) -> anyhow::Result<()> {
         let wrong = if pem == self.out {
             Some(("the key and its certificate have one file", "name another"))

@@ -1,4 +1,4 @@
-//! `keyledger offline change-passphrase`: of an authority's sealed key.
+//! `keyledger offline change-passphrase`: a new passphrase for an authority's sealed key.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ const WHAT: &str = "the authority's key";
 
 /// Seal an authority's key under a new passphrase
 ///
-/// Copies of the file stay under the old one: replace them too, and think of who knew it. For the files of OpenPGP there is
+/// Copies of the file keep the old passphrase: replace them too, and consider who knew it. For files of OpenPGP use
 /// `keyledger openpgp change-passphrase`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -21,7 +21,7 @@ Examples:
   keyledger offline change-passphrase root-ca.key
   keyledger offline change-passphrase root-ca.key --passphrase-file old --new-passphrase-file new")]
 pub(super) struct ChangePassphrase {
-    /// The sealed key; it is written anew
+    /// The sealed key; it is replaced
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `keyledger offline`: on the machine that has the certify key or an authority's, and no network.
+//! `keyledger offline`: commands for the machine that has a certify key or an authority's key, and no network.
 
 mod asked;
 mod ca_init;
@@ -11,10 +11,9 @@ use asked::AskedFor;
 
 use crate::output::Output;
 
-/// Sign what others ask for, on a machine without a network. Works on files; needs no server
+/// Sign requests on a machine without a network. Works on files; needs no server
 ///
-/// Requests come from `keyledger openpgp` and from `keyledger ca`, each with --request; which of them a file is, it says
-/// itself.
+/// `keyledger openpgp` and `keyledger ca` write requests with --request. The file says which of them it is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

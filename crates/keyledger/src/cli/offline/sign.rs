@@ -1,4 +1,4 @@
-//! `keyledger offline sign`: with the key that is on this machine only.
+//! `keyledger offline sign`: signs with the key that only this machine has.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! `keyledger openpgp accept`: what came back from the offline machine.
+//! `keyledger openpgp accept`: the response from the offline machine.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::{
     output::Output,
 };
 
-/// Take the response of the offline machine, if it is the old certificate with what was asked and nothing else
+/// Accept the response from the offline machine, if it is the old certificate with the requested changes and nothing else
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -22,7 +22,7 @@ pub(super) struct Accept {
     /// The request that it answers
     #[arg(long, value_name = "FILE")]
     request: PathBuf,
-    /// The certificate; it is written anew
+    /// The certificate; it is replaced
     #[arg(long, value_name = "FILE")]
     certificate: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! `keyledger openpgp bind`: subkeys into a certificate.
+//! `keyledger openpgp bind`: adds subkeys to a certificate.
 
 use std::{path::PathBuf, str::FromStr};
 
@@ -12,13 +12,13 @@ use crate::{
     when::{self, MomentError},
 };
 
-/// The largest file of subkeys that is read, in bytes: room for the most that one request may ask.
+/// The largest file of subkeys that is read, in bytes: enough for the largest request.
 const MAX_BYTES: usize = 64 << 10;
 
-/// Bind subkeys to a certificate: those a card made, or an escrowed one
+/// Bind subkeys to a certificate: those that a card made, or an escrowed one
 ///
-/// The file of subkeys is what the workstation's agent writes when a card has made its keys: their public halves, and the
-/// signature by which the signing subkey agrees. `keyledger openpgp escrow` writes one too.
+/// `keyledger token subkeys` writes the file of subkeys for the keys on a card: their public halves, and the signature with which the
+/// signing subkey agrees. `keyledger openpgp escrow` writes one too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -30,7 +30,7 @@ pub(super) struct Bind {
     /// The file of subkeys
     #[arg(long, value_name = "FILE")]
     subkeys: PathBuf,
-    /// When they expire: for all, or for those of a role, like encrypt=+730d
+    /// When they expire: one time for all, or one for a role, like encrypt=+730d
     #[arg(long, value_name = "[ROLE=]TIME", required = true)]
     expires: Vec<End>,
 }
@@ -89,7 +89,7 @@ impl Bind {
         self.change.run(&certificate, asks, out)
     }
 
-    /// What is said of a role goes before what is said of all.
+    /// The time for a role counts before the time for all.
     fn end_of(&self, role: SubkeyRole) -> anyhow::Result<Timestamp> {
         let of = |role| self.expires.iter().find(|end| end.role == role);
         let end = of(Some(role)).or_else(|| of(None));

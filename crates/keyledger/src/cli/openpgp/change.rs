@@ -1,4 +1,4 @@
-//! What all changes of a certificate share: signed here and now, or asked of the offline machine.
+//! What all changes of a certificate have in common: they are signed here, or requested from the offline machine.
 
 use std::{
     io::{self, BufRead as _, IsTerminal as _},
@@ -24,13 +24,13 @@ use crate::{
     when,
 };
 
-/// Which certificate, and who signs.
+/// The certificate and its signer.
 #[derive(Debug, clap::Args)]
 pub(super) struct Change {
-    /// The certificate; with --key it is written anew
+    /// The certificate; with --key it is replaced
     #[arg(long, value_name = "FILE")]
     certificate: PathBuf,
-    /// Whose certificate it is, if it has several user ids; the first unless given
+    /// The user id to name in the request, if it has several [default: the first]
     #[arg(long, value_name = "USER ID")]
     of: Option<UserId>,
     #[command(flatten)]
@@ -42,7 +42,7 @@ pub(super) struct Change {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct By {
-    /// The sealed certify key: sign here and now
+    /// The sealed certify key: sign here
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
     /// Write a request for the offline machine to this file, and sign nothing
@@ -50,24 +50,24 @@ struct By {
     request: Option<PathBuf>,
 }
 
-/// Who agrees, and with which passphrase.
+/// Whether to ask, and where the passphrase comes from.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Agree {
     /// Sign without asking; for scripts that have read the request
     #[arg(long)]
     yes: bool,
-    /// The file of the certify key's passphrase, mode 0600; asked for at the terminal unless given
+    /// The file with the certify key's passphrase, mode 0600 [default: asked for at the terminal]
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
 
 impl Change {
-    /// The certificate, as it is.
+    /// Reads the certificate as it is now.
     pub(super) fn certificate(&self) -> anyhow::Result<Certificate> {
         files::certificate(&self.certificate)
     }
 
-    /// Has `asks` done, or asks for them.
+    /// Makes the changes `asks`, or writes a request for them.
     pub(super) fn run(
         self,
         certificate: &Certificate,
@@ -96,7 +96,7 @@ impl Change {
 }
 
 impl Agree {
-    /// Shows what is to be signed at `now`, asks, and opens the key.
+    /// Shows what will be signed at `now`, asks, and opens the key.
     pub(crate) fn opened(
         &self,
         key: &Path,
@@ -121,7 +121,7 @@ impl Agree {
             .with_context(|| key.display().to_string())
     }
 
-    /// Shows in `words` what is to be signed, and asks.
+    /// Shows `words`, which say what will be signed, and asks.
     pub(crate) fn to(&self, words: &str, out: &mut Output<'_>) -> anyhow::Result<()> {
         if out.is_json() {
             eprint!("{}", plain(words));
@@ -131,7 +131,7 @@ impl Agree {
         self.confirm()
     }
 
-    /// The passphrase of `what`.
+    /// Reads or asks for the passphrase of `what`.
     pub(crate) fn passphrase(&self, what: &str) -> anyhow::Result<Passphrase> {
         match &self.passphrase_file {
             Some(file) => root::from_file(file),
@@ -158,7 +158,7 @@ impl Agree {
     }
 }
 
-/// Says that a certificate was written.
+/// Prints that a certificate was written.
 pub(super) fn written(
     path: &Path,
     certificate: &Certificate,

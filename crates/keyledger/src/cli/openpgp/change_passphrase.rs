@@ -1,4 +1,4 @@
-//! `keyledger openpgp change-passphrase`: of a sealed file.
+//! `keyledger openpgp change-passphrase`: a new passphrase for a sealed file.
 
 use std::path::PathBuf;
 
@@ -10,14 +10,14 @@ use crate::{cli::root::Reseal, output::Output};
 
 /// Seal a certify key, a revocation or an escrowed key under a new passphrase
 ///
-/// Copies of the file stay under the old one: replace them too, and think of who knew it.
+/// Copies of the file keep the old passphrase: replace them too, and consider who knew it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   keyledger openpgp change-passphrase alice.certify
   keyledger openpgp change-passphrase alice.certify --passphrase-file old --new-passphrase-file new")]
 pub(super) struct ChangePassphrase {
-    /// The sealed file; it is written anew
+    /// The sealed file; it is replaced
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `keyledger openpgp escrow`: a decryption key that outlives a card.
+//! `keyledger openpgp escrow`: a decryption key that can be moved to another card.
 
 use std::path::PathBuf;
 
@@ -12,9 +12,9 @@ use serde_json::json;
 use super::files;
 use crate::{cli::root, output::Output, when};
 
-/// Make a decryption subkey here, to be imported into one card after the other
+/// Make a decryption subkey here, to import into one card after the other
 ///
-/// What is encrypted to it is not lost with a card. Only decryption keys are made so.
+/// If a card is lost, the data encrypted to the subkey is not. Only decryption keys are made in this way.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -27,7 +27,7 @@ pub(super) struct Escrow {
     /// The file of its public half, for `keyledger openpgp bind`
     #[arg(long, value_name = "FILE")]
     subkeys: PathBuf,
-    /// The file of the passphrase, mode 0600; asked for twice at the terminal unless given
+    /// The file with the passphrase, mode 0600 [default: asked for twice at the terminal]
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! `keyledger openpgp export`: what others take.
+//! `keyledger openpgp export`: certificates in the forms that other programs read.
 
 use std::{
     fs,
@@ -28,7 +28,7 @@ pub(super) struct Export {
     certificates: Vec<PathBuf>,
     #[command(flatten)]
     form: Form,
-    /// Only addresses of this domain; give it again for others
+    /// Only addresses of this domain; may be given several times
     #[arg(long, value_name = "DOMAIN", requires = "wkd")]
     domain: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! Files that hold nothing secret: certificates, requests, responses.
+//! Files without secrets: certificates, requests, responses.
 
 use std::{fs::File, io::Read as _, path::Path};
 
@@ -9,7 +9,7 @@ use keyledger_custody::{
 
 use crate::exit::{Exit, Failure};
 
-/// Reads a file of at most `max` bytes and one more, by which whoever reads it sees that there are too many.
+/// Reads a file, at most `max` bytes and one more: with the extra byte the caller sees that the file is too large.
 pub(crate) fn read(path: &Path, max: usize) -> anyhow::Result<Vec<u8>> {
     let limit = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
@@ -25,41 +25,41 @@ pub(super) fn certificate(path: &Path) -> anyhow::Result<Certificate> {
     Certificate::parse(&bytes).map_err(|error| refused(path, error))
 }
 
-/// A file that does not hold what it should: trying again does not help.
+/// The failure of a file with the wrong content: trying again does not help.
 pub(crate) fn refused(path: &Path, error: impl Into<anyhow::Error>) -> anyhow::Error {
     let problem = format!("{}: {:#}", path.display(), error.into());
     Failure::new(Exit::Rejected, problem).into()
 }
 
-/// A rule said no.
+/// The failure if a rule refuses.
 pub(crate) fn rejected(error: impl Into<anyhow::Error>) -> anyhow::Error {
     Failure::new(Exit::Rejected, format!("{:#}", error.into())).into()
 }
 
-/// Refuses a file that is there already, or cannot be written, before anything was asked or made.
+/// Refuses, before anything is asked or made, a file that exists already or cannot be written.
 pub(crate) fn check_absent(path: &Path) -> anyhow::Result<()> {
     check_output(path, Existing::Kept).map_err(|error| unwritten(path, error))
 }
 
-/// Writes a new file, which everybody may read.
+/// Writes a new file that everybody may read.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write_output(path, bytes, Readers::Everybody, Existing::Kept)
         .map_err(|error| unwritten(path, error))
 }
 
-/// Writes a new file, which only its owner may read.
+/// Writes a new file that only its owner may read.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write_output(path, bytes, Readers::Owner, Existing::Kept)
         .map_err(|error| unwritten(path, error))
 }
 
-/// Writes a file in place of another, or anew: at any moment either the old or the new one is there.
+/// Writes a file, and replaces one that exists: at any moment either the old or the new one is there.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write_output(path, bytes, Readers::Everybody, Existing::Replaced)
         .map_err(|error| unwritten(path, error))
 }
 
-/// Why a file was not written.
+/// The failure if a file was not written.
 pub(crate) fn unwritten(path: &Path, error: SecretFileError) -> anyhow::Error {
     match error {
         SecretFileError::Exists { .. } => exists(path),

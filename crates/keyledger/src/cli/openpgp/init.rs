@@ -23,7 +23,7 @@ use crate::{
 /// Writes three files beside each other:
 ///
 ///   NAME.certify     SECRET: the certify key, sealed under the passphrase
-///   NAME.revocation  SECRET: a revocation of all of it, sealed likewise: keep it elsewhere, for the day the key is lost
+///   NAME.revocation  SECRET: a revocation of the certificate, sealed too: keep it elsewhere, for the day when the key is lost
 ///   NAME.asc         the certificate, for everybody
 #[derive(Debug, clap::Args)]
 #[command(
@@ -34,7 +34,7 @@ Examples:
   keyledger openpgp init --user-id 'Ops <ops@example.org>' --out ops.certify --expires +3650d --passphrase-file passphrase"
 )]
 pub(super) struct Init {
-    /// Whose certificate it is; give it again for further user ids
+    /// The owner of the certificate; may be given several times for more user ids
     #[arg(long, value_name = "USER ID", required = true)]
     user_id: Vec<UserId>,
     /// The file of the certify key; the two others are named after it
@@ -43,7 +43,7 @@ pub(super) struct Init {
     /// When it expires; it can be renewed
     #[arg(long, value_name = "TIME", default_value = "+1825d", value_parser = when::parse_moment)]
     expires: Timestamp,
-    /// The file of the passphrase, mode 0600; asked for twice at the terminal unless given
+    /// The file with the passphrase, mode 0600 [default: asked for twice at the terminal]
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }

@@ -28,7 +28,7 @@ use crate::{
     when,
 };
 
-/// Register who owns keys and who acts.
+/// Register who owns keys and who acts: persons, services, workstations, units.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -53,7 +53,7 @@ enum Verb {
     /// List all principals
     #[command(after_help = "Example:\n  keyledger principal list")]
     List,
-    /// Show a principal: what is known of it, its users, its tokens, what it answers for
+    /// Show a principal: its attributes, its users, its tokens, what it is responsible for
     #[command(after_help = "Example:\n  keyledger principal show ada")]
     Show {
         /// The principal's name
@@ -90,16 +90,16 @@ struct Register {
 
 #[derive(Debug, clap::Args)]
 struct Description {
-    /// Where to write to
+    /// Its e-mail address
     #[arg(long, value_name = "ADDRESS")]
     email: Option<EmailAddress>,
     /// The unit it belongs to
     #[arg(long, value_name = "PRINCIPAL")]
     unit: Option<Name>,
-    /// The person who answers for it; required of a service
+    /// The person who is responsible for it; required for a service
     #[arg(long, value_name = "PRINCIPAL")]
     responsible: Option<Name>,
-    /// A label; may be given again. Labels given replace all there are
+    /// A label; may be given several times. The given labels replace all that it had
     #[arg(long = "label", value_name = "NAME=VALUE")]
     labels: Vec<Label>,
 }
@@ -144,9 +144,9 @@ order!(Describe: Principal "describe" => "described", principal::Describe, |this
     ticket: this.why.under.ticket,
 });
 
-/// Offboard a principal: its NATS users and tokens end at once, and what it owned goes to another
+/// Offboard a principal: its NATS users and tokens end at once, and its keys get another owner
 ///
-/// Without --to it goes to who answers for the principal, else to its unit, else it stands without an owner.
+/// Without --to the new owner is the person responsible for the principal, or else its unit; otherwise the keys have no owner.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -156,7 +156,7 @@ Examples:
 struct Offboard {
     /// The principal's name
     name: Name,
-    /// Who gets what it owned, and answers for whom it answered for
+    /// The new owner of its keys, who also becomes responsible in its place
     #[arg(long, value_name = "PRINCIPAL")]
     to: Option<Name>,
     #[command(flatten)]
@@ -171,7 +171,7 @@ order!(Offboard: Principal "offboard" => "offboarded", principal::Offboard, |thi
 
 /// Publish a principal's OpenPGP certificate, as its certify key signed it
 ///
-/// A later one holds all that the published one held: nothing that was said once is taken back in silence.
+/// A later certificate must contain all signatures of the published one, so that nothing is withdrawn silently.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  keyledger principal publish ada --openpgp ada.asc")]
 struct Publish {

@@ -1,4 +1,4 @@
-//! Recovering a key that decrypts, when no token holds it any more.
+//! Recovering a decryption key that no token holds any more.
 
 use std::path::PathBuf;
 
@@ -18,9 +18,9 @@ use crate::{
     session::Session,
 };
 
-/// Recover a key in custody that decrypts for a principal, into a file sealed under a passphrase; for approvers
+/// Recover a principal's decryption key from custody into a file sealed under a passphrase; for approvers
 ///
-/// The file is of the form that `keyledger openpgp escrow` writes. That it was recovered, by whom and why, stays in the ledger.
+/// The file has the same form as those of `keyledger openpgp escrow`. The ledger records the recovery, with who did it and why.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  keyledger principal recover-key ada --reason 'both tokens are lost' --out ada.decrypt"
@@ -28,13 +28,13 @@ use crate::{
 pub(super) struct RecoverKey {
     /// The principal's name
     name: Name,
-    /// Which key, of several; the newest unless given
+    /// Which key, if there are several [default: the newest]
     #[arg(long)]
     key: Option<Name>,
     /// The file of the key, SECRET: sealed under the passphrase; it must not exist
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// The file of the passphrase, mode 0600; asked for twice at the terminal unless given
+    /// The file with the passphrase, mode 0600 [default: asked for twice at the terminal]
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! One principal, with all that hangs on it.
+//! One principal, with everything that belongs to it.
 
 use anyhow::Context as _;
 use keyledger_domain::{Name, views::PrincipalDetail};

@@ -1,4 +1,4 @@
-//! Commands on a token that need no agent.
+//! Commands for a token that need no agent.
 
 use keyledger_domain::{Name, text::Title, token};
 
@@ -7,7 +7,7 @@ use crate::{
     cli::order,
 };
 
-/// Enrol a token: from now on it is the organisation's
+/// Enrol a token: from now on it belongs to the organisation
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  keyledger token enrol 12345678 --title 'Ada, first'")]
 pub(super) struct Enrol {
@@ -79,7 +79,7 @@ order!(Bind: Token "bind" => "bound a user to", token::Bind, |this| token::Bind 
     ticket: this.why.under.ticket,
 });
 
-/// Declare a lost token found: it must be reset before anything else
+/// Declare a lost token found: it must be reset before it can be used
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  keyledger token find 12345678 --reason 'was in the other coat'"
@@ -117,10 +117,10 @@ order!(Transfer: Token "transfer" => "transferred", token::Transfer, |this| toke
     ticket: this.why.under.ticket,
 });
 
-/// Retire a token that is lost, or enrolled and without keys: it is out of use for good
+/// Retire a token that is lost, or that is enrolled and has no keys: it is never used again
 ///
-/// Without keys is one that was reset, or never provisioned. One that was provisioned, or is in quarantine, is reset before, or
-/// declared lost. There is no way back.
+/// A token has no keys if it was reset, or never provisioned. Reset a provisioned or quarantined token first, or declare it lost.
+/// This cannot be undone.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  keyledger token retire 12345678 --reason 'too old a firmware' --yes"

@@ -18,7 +18,7 @@ use crate::{
 
 /// Declare a token lost: revokes every key on it, their certificates, and the NATS users bound to it
 ///
-/// What will be revoked is shown first. There is no way back: a token that is found is reset and made anew.
+/// It shows first what will be revoked. This cannot be undone: a token that is found again is reset and provisioned again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

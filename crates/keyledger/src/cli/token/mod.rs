@@ -1,4 +1,4 @@
-//! `keyledger token`: YubiKeys, from the day an agent sees them to their end.
+//! `keyledger token`: YubiKeys, from enrolment until they are destroyed.
 
 mod lifecycle;
 mod lose;
@@ -18,7 +18,7 @@ use crate::{
     output::Output,
 };
 
-/// Enrol, provision and verify YubiKeys; revoke all that is on a lost one.
+/// Enrol, provision and verify YubiKeys; revoke everything on a lost one.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -38,7 +38,7 @@ pub(crate) struct Token {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// List all tokens: where each stands, who holds it, where it was last seen
+    /// List all tokens: state, holder, and where each was last seen
     #[command(after_help = "Example:\n  keyledger token list")]
     List,
     Show(show::Show),

@@ -1,4 +1,4 @@
-//! Provisioning profiles: the shipped ones, and one's own.
+//! Provisioning profiles: the shipped ones and your own.
 
 use std::{io::Read as _, path::Path};
 
@@ -15,7 +15,7 @@ use crate::{
 /// The largest profile, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// Show the shipped provisioning profiles, or one as TOML, to begin an own one with
+/// Show the shipped provisioning profiles, or one as TOML, as a start for your own
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,7 +26,7 @@ pub(super) struct Profiles {
     /// The profile to show as TOML
     #[arg(conflicts_with = "check")]
     name: Option<String>,
-    /// Read a profile's file and say whether it is one
+    /// Read a file and say whether it is a valid profile
     #[arg(long, value_name = "FILE")]
     check: Option<std::path::PathBuf>,
 }
@@ -78,7 +78,7 @@ impl Profiles {
     }
 }
 
-/// A shipped profile, or one in a file: what has a dot or a slash is a file.
+/// A shipped profile, or one in a file: a name with a dot or a slash is a file.
 pub(super) fn profile(text: &str) -> anyhow::Result<Profile> {
     if text.contains(['.', '/']) {
         from_file(Path::new(text))

@@ -17,8 +17,8 @@ use crate::{
 
 /// Release a token's PUK and management key into a file that only you can read; for approvers
 ///
-/// A line of JSON each: the likeliest first, and behind it what a task may have set that never came to its end. That they were
-/// released, to whom and why, stays in the ledger. Give the token new ones afterwards: `rotate-secrets`.
+/// The file has one line of JSON for each set of secrets: first the most likely one, then those that an unfinished task may have set.
+/// The ledger records the release, with who got them and why. Give the token new secrets afterwards: `rotate-secrets`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  keyledger token release 12345678 --reason 'PIN blocked, no agent there' --out 12345678.secrets"

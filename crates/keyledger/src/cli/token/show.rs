@@ -13,7 +13,7 @@ use crate::{
     when,
 };
 
-/// Show a token: where it stands, who holds it, what is on it, what it last showed
+/// Show a token: its state, its holder, what is on it, what it last reported
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  keyledger token show 12345678\n  keyledger token show 12345678 --json"
@@ -235,7 +235,7 @@ mod tests {
         String::from_utf8(text).unwrap()
     }
 
-    /// It is the factory's PIN that a provisioning replaces; what was announced before says nothing of the new one.
+    /// Provisioning replaces the factory's PIN, so an earlier announcement says nothing about the new one.
     #[test]
     fn what_a_token_showed_before_it_was_proved_is_over() {
         let unproved = printed(json!({}));

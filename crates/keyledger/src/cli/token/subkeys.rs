@@ -15,7 +15,7 @@ use crate::{
 
 /// Write a token's OpenPGP keys into a file, for the holder's certify key to bind
 ///
-/// `keyledger openpgp bind` takes the file, signs it where the certify key is, or makes a request for a machine without a network.
+/// `keyledger openpgp bind` reads the file: it signs if the certify key is there, or makes a request for a machine without a network.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -24,7 +24,7 @@ Examples:
 pub(super) struct Subkeys {
     /// The token's serial number
     name: Name,
-    /// The file to write; it must not exist. Printed unless given
+    /// The file to write; it must not exist [default: printed]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

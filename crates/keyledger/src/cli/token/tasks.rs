@@ -14,10 +14,10 @@ use crate::{
     session::Session,
 };
 
-/// How a task is followed.
+/// Whether to show a task's progress.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct Follow {
-    /// Show how it goes, with what the person at the token must do, until it ends
+    /// Show the progress until the task ends, and what the person at the token must do
     #[arg(long)]
     wait: bool,
 }
@@ -28,7 +28,7 @@ pub(super) trait Task: Order {
     fn follow(&self) -> Follow;
 }
 
-/// Makes a subcommand of its arguments the order of its name that files a task.
+/// Turns the arguments of a subcommand into the order of the same name, which files a task.
 macro_rules! task {
     ($type:ident: $verb:literal => $past:literal, |$this:ident| $made:expr) => {
         order!($type: Token $verb => $past, token::$type, |$this| $made);
@@ -43,8 +43,8 @@ macro_rules! task {
 
 /// Provision a token: resets it, sets its secrets, makes its keys, certifies them, and proves it all
 ///
-/// The agent of the workstation carries it out; whatever happens on the way, it goes on where it was. Everything on the token
-/// is destroyed first; the person at the workstation is asked to confirm that.
+/// The workstation's agent carries it out, and continues where it was after any interruption. First everything on the token is
+/// destroyed; the person at the workstation is asked to confirm that.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -61,10 +61,10 @@ pub(super) struct Provision {
     /// The workstation it is plugged into
     #[arg(long)]
     workstation: Name,
-    /// The key that certifies its keys; the only authority there is unless given
+    /// The key that certifies its keys [default: the only authority]
     #[arg(long, value_name = "KEY")]
     issuer: Option<Name>,
-    /// The holder's e-mail address, for certificates; the principal's unless given
+    /// The holder's e-mail address, for certificates [default: the principal's]
     #[arg(long, value_name = "ADDRESS")]
     email: Option<EmailAddress>,
     #[command(flatten)]
@@ -83,20 +83,20 @@ task!(Provision: "provision" => "filed the provisioning of", |this| token::Provi
 });
 
 impl Provision {
-    /// Reads the profile before anything is connected to.
+    /// Reads the profile before the command connects.
     pub(super) fn checked(self) -> anyhow::Result<Self> {
         profiles::profile(&self.profile)?;
         Ok(self)
     }
 }
 
-/// Verify that a token still is what the ledger says: it attests and proves every key again
+/// Verify that a token still matches the ledger: it attests and proves every key again
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  keyledger token verify 12345678 --wait")]
 pub(super) struct Verify {
     /// The token's serial number
     name: Name,
-    /// The workstation it is plugged into; the one where it was last proved unless given
+    /// The workstation it is plugged into [default: the one where it was last proved]
     #[arg(long)]
     workstation: Option<Name>,
     #[command(flatten)]
@@ -117,7 +117,7 @@ task!(Verify: "verify" => "filed the verification of", |this| token::Verify {
 pub(super) struct Unblock {
     /// The token's serial number
     name: Name,
-    /// The workstation it is plugged into; the one where it was last proved unless given
+    /// The workstation it is plugged into [default: the one where it was last proved]
     #[arg(long)]
     workstation: Option<Name>,
     #[command(flatten)]
@@ -140,7 +140,7 @@ task!(Unblock: "unblock" => "filed the unblocking of", |this| token::Unblock {
 pub(super) struct RotateSecrets {
     /// The token's serial number
     name: Name,
-    /// The workstation it is plugged into; the one where it was last proved unless given
+    /// The workstation it is plugged into [default: the one where it was last proved]
     #[arg(long)]
     workstation: Option<Name>,
     #[command(flatten)]
@@ -155,7 +155,7 @@ task!(RotateSecrets: "rotate-secrets" => "filed new secrets for", |this| token::
     ticket: this.why.under.ticket,
 });
 
-/// Reset a token to the factory's state: everything on it is destroyed
+/// Reset a token to factory settings: everything on it is destroyed
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  keyledger token reset 12345678 --reason 'goes to Grace' --yes --wait"
@@ -163,7 +163,7 @@ task!(RotateSecrets: "rotate-secrets" => "filed new secrets for", |this| token::
 pub(super) struct Reset {
     /// The token's serial number
     name: Name,
-    /// The workstation it is plugged into; the one where it was last proved unless given
+    /// The workstation it is plugged into [default: the one where it was last proved]
     #[arg(long)]
     workstation: Option<Name>,
     /// Do not ask for the serial number again
@@ -189,7 +189,7 @@ impl Reset {
     }
 }
 
-/// Files a task, and follows it if that was asked for.
+/// Files a task, and shows its progress if --wait was given.
 pub(super) async fn file<T: Task>(
     session: &Session,
     out: &mut Output<'_>,

@@ -1,4 +1,4 @@
-//! Whose attestations of tokens are believed.
+//! The authorities whose attestations of tokens are trusted.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::{
     table::{Cell, Table},
 };
 
-/// See whose attestations of tokens are believed, and trust an authority that Yubico published later
+/// List the authorities whose attestations of tokens are trusted, and trust one that Yubico published later
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,17 +26,17 @@ pub(super) struct Trust {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// List the authorities whose attestations are believed, with their fingerprints
+    /// List the trusted authorities with their fingerprints
     #[command(after_help = "Example:\n  keyledger token trust list")]
     List,
     Add(Add),
 }
 
-/// Trust an authority of Yubico's that is newer than this Keyledger
+/// Trust an authority of Yubico that is newer than this Keyledger
 ///
-/// Tokens made after it was published attest under it, and are quarantined until it is trusted. Yubico publishes it at
-/// https://developers.yubico.com/PKI/yubico-intermediate.pem; of that file those are taken that sign attestations of PIV keys and
-/// whose fingerprint the service knows. Nothing else can be trusted by this.
+/// Newer tokens attest under it, and are quarantined until it is trusted. Yubico publishes such authorities at
+/// https://developers.yubico.com/PKI/yubico-intermediate.pem. From that file the command takes those that sign attestations of PIV
+/// keys and whose fingerprint the service knows. It trusts nothing else.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  keyledger token trust add yubico-intermediate.pem")]
 struct Add {

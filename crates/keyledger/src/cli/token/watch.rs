@@ -23,7 +23,7 @@ use crate::{
 
 /// Watch a token: each step of its task, and what the person at it must do now
 ///
-/// Ends with Ctrl-C, and with the token: when it is retired or destroyed. `--wait` of the commands that file a task ends with the task.
+/// It ends with Ctrl-C, or when the token is retired or destroyed. With `--wait`, a command that files a task ends with the task.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  keyledger token watch 12345678")]
 pub(super) struct Watch {
@@ -42,12 +42,12 @@ impl Watch {
     }
 }
 
-/// Who listens to what happens to a token.
+/// A listener to everything that happens to a token.
 pub(super) struct Watching {
     name: Name,
     notices: Subscriber,
     events: Listening,
-    /// Messages on the subject of notices that are none. A notice is not signed: whatever else comes there is not shown.
+    /// How many messages on the subject of notices were no notices. A notice is not signed, so other messages are not shown.
     unreadable: u64,
 }
 
@@ -64,11 +64,11 @@ impl Watching {
         })
     }
 
-    /// Prints what happens until the task ends, or for ever where none is named.
+    /// Prints what happens until the task ends, or for ever if no task is given.
     ///
     /// # Errors
     ///
-    /// If the task did not do what it was for.
+    /// If the task failed.
     pub(super) async fn until_ended(
         mut self,
         session: &Session,
@@ -122,7 +122,7 @@ impl Drop for Watching {
     }
 }
 
-/// The event comes here while the service is still folding it: whoever asks next is to see it.
+/// Waits a moment: the event arrives here while the service is still folding it, and the next question must see it.
 async fn settled(session: &Session, name: &Name, revision: u32) -> anyhow::Result<()> {
     const TRIES: u32 = 50;
     const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
@@ -136,12 +136,12 @@ async fn settled(session: &Session, name: &Name, revision: u32) -> anyhow::Resul
     Ok(())
 }
 
-/// True of what ends a token's life: no agent has anything to do with it any more.
+/// True if the event ends the token's use: no agent will do anything with it again.
 const fn is_last(event: &token::Event) -> bool {
     matches!(event, token::Event::Retired(_) | token::Event::Destroyed(_))
 }
 
-/// Says that there is nothing to watch.
+/// The failure if there is nothing to watch.
 fn over(row: &TokenRow, out: &mut Output<'_>) -> anyhow::Result<()> {
     if out.is_json() {
         return Ok(out.json_line(&json!({ "serial": row.name, "state": row.state }))?);
@@ -229,10 +229,10 @@ fn say(record: &Record, event: &token::Event, out: &mut Output<'_>) -> anyhow::R
     Ok(())
 }
 
-/// Why a task did not do what it was for, and what to do.
+/// Why a task failed, and what to do.
 type Undone = (String, &'static str);
 
-/// The task that an event ends, and whether it did what it was for.
+/// The task that an event ends, and whether it succeeded.
 fn end(event: &token::Event) -> Option<(Uuid, Result<(), Undone>)> {
     use token::Event as E;
     Some(match event {

@@ -24,15 +24,15 @@ use crate::{
     exit::{Exit, Failure},
 };
 
-/// The configuration that tests and examples start servers with too.
+/// The configuration, which tests and examples use for their servers too.
 const KEYLEDGER_CONF: &str = include_str!("../../../../../nats-config/keyledger.conf");
-/// A server with a million events is ready within a second; the rest is for a loaded machine.
+/// How long the server may take to start. With a million events it takes a second; the rest is for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long it may take to end in order before it is killed.
+/// How long the server may take to stop in order before it is killed.
 const GRACE: Duration = Duration::from_secs(15);
 /// The pause before it is started again; it doubles, up to the longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
-/// Whoever ran for so long was well: the pause is short again.
+/// After a server has run for this long, the next pause is short again.
 const WELL: Duration = Duration::from_secs(60);
 
 /// A running nats-server.
@@ -89,7 +89,7 @@ impl NatsServer {
         }
     }
 
-    /// Starts it again whenever it ends. Never returns; the service connects again by itself.
+    /// Starts the server again each time it ends. Never returns; the service reconnects by itself.
     pub(super) async fn supervise(&mut self) {
         let (shortest, longest) = PAUSE;
         let mut pause = shortest;
@@ -118,7 +118,7 @@ impl NatsServer {
         }
     }
 
-    /// Lets it end in order: everything is on disk already, but clients are told.
+    /// Stops the server in order. Everything is on disk already, but clients are informed.
     pub(super) async fn stop(mut self) {
         let pid = self
             .child
@@ -145,7 +145,7 @@ impl NatsServer {
     }
 }
 
-/// JetStream knows a server by its name, so it stays the same; and two organisations on one machine differ.
+/// The server's name. JetStream knows a server by its name, so it stays the same, and differs between organisations on one machine.
 fn name(organisation: &Organisation) -> String {
     format!(
         "keyledger-{}",

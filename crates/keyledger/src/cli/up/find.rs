@@ -16,7 +16,7 @@ use crate::{
 const NAME: &str = "nats-server";
 const VARIABLE: &str = "KEYLEDGER_NATS_SERVER";
 
-/// The one that the variable names, the first recent enough one on `PATH`, or what `./dev` installed.
+/// Finds the nats-server that the variable names, the first recent enough one on `PATH`, or the one that `./dev` installed.
 pub(super) fn nats_server() -> anyhow::Result<PathBuf> {
     if let Some(named) = env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
         let path = PathBuf::from(named);

@@ -1,4 +1,4 @@
-//! A program that ends with its parent, however that ends.
+//! A program that ends when its parent ends, in whatever way.
 
 use std::{
     ffi::OsString,
@@ -10,10 +10,10 @@ use std::{
 use anyhow::Context as _;
 use clap::Parser as _;
 
-/// Becomes another program, which the kernel ends when `keyledger up` ends: also by `kill -9`
+/// Becomes another program, which the kernel ends when `keyledger up` ends, also by `kill -9`
 ///
-/// Only for `keyledger up` itself, so it is no subcommand: those are listed where one is wrong. Elsewhere than on Linux
-/// it becomes the program and nothing more.
+/// Only `keyledger up` uses it, so it is no subcommand and is not listed in help. On other systems than Linux it just becomes the
+/// program.
 #[derive(Debug, clap::Parser)]
 pub(crate) struct Guard {
     /// The process that must live
@@ -24,16 +24,16 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// The first argument of who is to be one.
+    /// The first argument that makes this program a guard.
     const NAME: &str = "become-guarded";
 
-    /// The guard that this program was started to be, if it was.
+    /// The guard, if this program was started as one.
     pub(crate) fn asked_for() -> Option<Self> {
         let is_asked_for = std::env::args_os().nth(1)? == Self::NAME;
         is_asked_for.then(|| Self::parse_from(std::env::args_os().skip(1)))
     }
 
-    /// The command line that becomes `program`, ended when this process is.
+    /// The command line that starts `program` and ends it together with this process.
     pub(super) fn command(program: &Path) -> anyhow::Result<tokio::process::Command> {
         let this = this_program().context("finding this program")?;
         let mut command = tokio::process::Command::new(this);
@@ -56,7 +56,7 @@ impl Guard {
     }
 }
 
-/// This very program, even if a newer one was installed in its place since it was started.
+/// The path of this program, even if a newer one was installed in its place after it was started.
 fn this_program() -> std::io::Result<PathBuf> {
     let running = Path::new("/proc/self/exe");
     if running.exists() {

@@ -1,4 +1,4 @@
-//! `keyledger up`: the embedded default, a nats-server and the service on it.
+//! `keyledger up`: starts a nats-server and the service on it.
 
 mod child;
 mod find;
@@ -24,10 +24,10 @@ use crate::{output::Output, place::DEFAULT_DIR};
 
 pub(crate) use guard::Guard;
 
-/// Start Keyledger with a nats-server of its own, and everything that takes
+/// Start Keyledger with its own nats-server and everything else it needs
 ///
-/// The first start makes an organisation for development (its root key lies in clear in a local file); further starts
-/// go on where the last one ended. Ctrl-C stops both, the service first.
+/// The first start makes an organisation for development: its root key is stored unsealed in a local file. Later starts continue
+/// where the last one ended. Ctrl-C stops both, the service first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -38,13 +38,13 @@ Examples:
 nats-server, 2.15.1 or later, is the one that KEYLEDGER_NATS_SERVER names, else the first on PATH that is recent
 enough, else .tools/bin/nats-server, where ./dev of the repository installs it. Its log is DIR/server/nats-server.log.")]
 pub(crate) struct Up {
-    /// The directory for everything; made if it is not there
+    /// The directory for everything; made if it does not exist
     #[arg(long, value_name = "DIR", env = "KEYLEDGER_DIR", default_value = DEFAULT_DIR)]
     dir: PathBuf,
-    /// The port on loopback; on the first start 4222 where it is free, else any; later the same
+    /// The port on loopback [default: 4222 on the first start if it is free, else any; later the same]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
-    /// What all subjects begin with; on the first start keys unless given, later the same
+    /// The prefix of all subjects [default: keys on the first start; later the same]
     #[arg(long, env = "KEYLEDGER_PREFIX")]
     prefix: Option<Prefix>,
     /// What people call the organisation that the first start makes
@@ -99,7 +99,7 @@ impl Up {
     }
 }
 
-/// What the service is told to be strict about.
+/// The rules that the service must keep strictly.
 struct Rules {
     accepted: serve::Accepted,
     attestation_test_root: Option<PathBuf>,
@@ -108,7 +108,7 @@ struct Rules {
     crl_url: Option<CrlUrl>,
 }
 
-/// Serves until it is cancelled, or something cannot be started.
+/// Serves until it is stopped, or until something cannot be started.
 async fn serve_on(
     server: &mut NatsServer,
     organisation: &Organisation,

@@ -18,9 +18,9 @@ use crate::{
     when,
 };
 
-/// Where clients look for NATS unless told otherwise.
+/// The port on which clients look for NATS by default.
 const USUAL_PORT: u16 = 4222;
-/// Where the server of `up` stores what is in JetStream, in the organisation's directory.
+/// The directory for the server's JetStream store, in the organisation's directory.
 const JETSTREAM: &str = "server/jetstream";
 
 /// Opens the organisation in the directory, or makes one for development.
@@ -85,7 +85,7 @@ fn make(up: &Up, out: &mut Output<'_>) -> anyhow::Result<Organisation> {
     Ok(made)
 }
 
-/// What was chosen on the first start stays: creds, contexts and streams go by it.
+/// Refuses other values than those of the first start: creds, contexts and streams depend on them.
 fn agree(up: &Up, organisation: &Organisation) -> anyhow::Result<()> {
     let dir = organisation.directory().display();
     let differs = |what: &str, asked: String, is: String| {
@@ -112,7 +112,7 @@ fn agree(up: &Up, organisation: &Organisation) -> anyhow::Result<()> {
     }
 }
 
-/// A directory that was set up on another server is for `serve`: an empty server of one's own knows nothing of its ledger.
+/// Refuses a directory that was set up on another server: its ledger is there, and not on the server of `up`. It is for `serve`.
 pub(super) fn check_own_store(organisation: &Organisation) -> anyhow::Result<()> {
     let dir = organisation.directory();
     if !organisation.was_set_up() || dir.join(JETSTREAM).is_dir() {
@@ -132,7 +132,7 @@ pub(super) fn check_own_store(organisation: &Organisation) -> anyhow::Result<()>
         .into())
 }
 
-/// Writes the contexts of the nats CLI anew where the directory was moved or copied: what `up` prints goes by them.
+/// Writes the contexts of the nats CLI again if the directory was moved or copied: the commands that `up` prints use them.
 pub(super) fn at_home(organisation: &Organisation, out: &mut Output<'_>) -> anyhow::Result<()> {
     let own = organisation.creds(ADMINISTRATOR);
     let elsewhere = organisation.context_looks_elsewhere(ADMINISTRATOR);
@@ -169,7 +169,7 @@ pub(super) fn port(organisation: &Organisation) -> anyhow::Result<u16> {
         .into())
 }
 
-/// Held for as long as it lives: one `up` a directory.
+/// The lock of a directory, held as long as it lives: only one `up` may run in it.
 pub(super) fn lock(organisation: &Organisation) -> anyhow::Result<File> {
     let path: PathBuf = organisation.directory().join("server/up.lock");
     let failed = || format!("locking {}", path.display());
@@ -194,7 +194,7 @@ pub(super) fn lock(organisation: &Organisation) -> anyhow::Result<File> {
     }
 }
 
-/// True if nobody listens there on loopback.
+/// True if nobody listens on this port of loopback.
 pub(super) fn is_free(port: u16) -> bool {
     listen(port).is_ok()
 }

@@ -1,4 +1,4 @@
-//! What `up` says once it serves: three commands that work as they are printed.
+//! What `up` prints when it is ready: three commands that work as printed.
 
 use keyledger_domain::{Ledger, Name};
 use keyledger_service::trust::Organisation;
@@ -78,7 +78,7 @@ pub(super) fn tries(organisation: &Organisation, ledger: &Ledger) -> Vec<String>
     ]
 }
 
-/// `wanted`, or with the first number behind it that is not taken.
+/// `wanted`, or with a number if the name is taken.
 fn free(wanted: &str, taken: impl Fn(&Name) -> bool) -> Name {
     let numbered = (2..).map(|number| format!("{wanted}-{number}"));
     let names = std::iter::once(wanted.to_owned()).chain(numbered);

@@ -1,4 +1,4 @@
-//! Issuing a user: its creds come sealed, are opened here, and go into a file that only its owner can read.
+//! Issuing a user: its creds arrive sealed, are opened here, and are written to a file that only its owner can read.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ use crate::{
 
 /// Issue a NATS user: with a generated nkey, sealed to this command, or for a public nkey of your own
 ///
-/// The creds go into the file that --out names, readable by you only; they are never printed.
+/// The creds are written to the file that --out names, which only you can read. They are never printed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -33,10 +33,10 @@ Examples:
 pub(crate) struct Issue {
     /// The user's name: chosen once, never used again
     name: Name,
-    /// The account it belongs to; the one of its role unless given: admin, approvers, auditors or services
+    /// The account it belongs to [default: the one of its role: admin, approvers, auditors or services]
     #[arg(long, required_unless_present = "role")]
     account: Option<Name>,
-    /// Its role, where the account imports this service
+    /// Its role, if the account imports this service
     #[arg(long, value_parser = args::role())]
     role: Option<Role>,
     /// Its public nkey, if you keep the seed: the JWT is printed, or written to --out
@@ -48,16 +48,16 @@ pub(crate) struct Issue {
     /// The principal it stands for
     #[arg(long)]
     principal: Option<Name>,
-    /// When it expires: 30d, 4w, 36h, 90m (minutes), or a date like 2027-03-01; 2 minutes to 365d, 90d unless said otherwise
+    /// When it expires: 30d, 4w, 36h, 90m (minutes), or a date like 2027-03-01; 2 minutes to 365d [default: 90d]
     #[arg(long, value_name = "PERIOD", value_parser = when::parse_users_period, visible_alias = "expires")]
     expires_days: Option<Period>,
-    /// Keys that a user of role `service` may command besides its namesake
+    /// Keys that a user of role `service` may send commands for, besides the one with its own name
     #[arg(long, value_name = "KEY", value_delimiter = ',')]
     keys: Vec<Name>,
-    /// A subject it may publish to, if it has no role; may be given again; everything unless given
+    /// A subject it may publish to, if it has no role; may be given several times [default: every subject]
     #[arg(long, value_name = "SUBJECT")]
     publish: Vec<String>,
-    /// A subject it may subscribe to, if it has no role; may be given again; everything unless given
+    /// A subject it may subscribe to, if it has no role; may be given several times [default: every subject]
     #[arg(long, value_name = "SUBJECT")]
     subscribe: Vec<String>,
     #[command(flatten)]
@@ -65,7 +65,7 @@ pub(crate) struct Issue {
 }
 
 impl Issue {
-    /// Finds out before anything is issued whether what comes can be kept.
+    /// Checks, before anything is issued, whether the result can be stored.
     pub(super) fn check_out(&self) -> anyhow::Result<()> {
         let Some(out) = &self.out else { return Ok(()) };
         let refuse = |problem: String, remedy: &str| {
@@ -145,8 +145,8 @@ impl Issue {
     }
 }
 
-/// Perhaps issued, perhaps not. Not to be repeated, as other commands are: the creds are sealed to a key of this run,
-/// which nobody else has.
+/// The failure if nobody knows whether the user was issued. Other commands can be repeated; this one cannot, because the creds are
+/// sealed to a key that only this run has.
 fn unanswered(error: anyhow::Error, name: &Name, account: &Name) -> anyhow::Error {
     match error.downcast_ref::<CommandError>() {
         Some(CommandError::NoAnswer { subject, .. } | CommandError::NotSent { subject, .. }) => {
@@ -164,12 +164,12 @@ fn unanswered(error: anyhow::Error, name: &Name, account: &Name) -> anyhow::Erro
     }
 }
 
-/// The name is taken: perhaps by a run of this very command that was cut off, whose user nobody has the creds of.
+/// The failure if the name is taken: perhaps by an interrupted run of this command, and then nobody has the creds of its user.
 fn cut_off(error: anyhow::Error, name: &Name, account: &Name) -> anyhow::Error {
     if !is_refused_for(&error, "name_taken") {
         return error;
     }
-    // The refusal stays below it: programs are told its reason.
+    // The refusal stays the source of the error: its reason is printed for programs.
     error.context(
         Failure::new(Exit::Rejected, "nothing was issued").remedy(format!(
             "choose another name; if a run of this command was cut off before (`keyledger user list --account {account}` says when), nobody \
@@ -178,7 +178,7 @@ fn cut_off(error: anyhow::Error, name: &Name, account: &Name) -> anyhow::Error {
     )
 }
 
-/// An organisation that was made before roles had accounts of their own has no such one.
+/// The failure if the role's account is missing, as in organisations that were made before roles had their own accounts.
 fn no_account(error: anyhow::Error, account: &Name) -> anyhow::Error {
     let named = format!("account {account}");
     match refusal(&error) {
@@ -197,7 +197,7 @@ fn some<T>(given: Vec<T>) -> Option<Vec<T>> {
     (!given.is_empty()).then_some(given)
 }
 
-/// Opens the sealed creds and writes them to a new file of mode 0600; gives whose they are.
+/// Opens the sealed creds and writes them to a new file of mode 0600; returns the user that they belong to.
 fn open(curve: &CurveKey, done: &Acknowledgement, file: &Path) -> anyhow::Result<Option<Holder>> {
     let lost = |problem: &str| {
         let problem = format!("user {} was issued, but {problem}", done.id);
@@ -230,7 +230,7 @@ fn open(curve: &CurveKey, done: &Acknowledgement, file: &Path) -> anyhow::Result
     Ok(text.and_then(Holder::of))
 }
 
-/// Writes the JWT where it was asked for; it is no secret.
+/// Writes the JWT to the given file, or prints it; it is no secret.
 fn write_jwt<'a>(
     done: &Acknowledgement,
     file: Option<&'a Path>,

@@ -40,7 +40,7 @@ enum Verb {
     Issue(issue::Issue),
     Revoke(revoke::Revoke),
     List(List),
-    /// Show a user: where it belongs, for whom it stands, what it may do
+    /// Show a user: its account, its principal, what it may do
     #[command(after_help = "Example:\n  keyledger user show orders")]
     Show {
         /// The user's name
@@ -66,10 +66,10 @@ struct List {
     /// Users of this account
     #[arg(long)]
     account: Option<Name>,
-    /// Users that stand for this principal
+    /// Users of this principal
     #[arg(long)]
     principal: Option<Name>,
-    /// Users that stand for no principal: nobody's leaving ends them
+    /// Users without a principal: no offboarding ends them
     #[arg(long, conflicts_with = "principal")]
     without_principal: bool,
     /// Users of this role
@@ -183,7 +183,7 @@ pub(crate) fn show(row: &UserRow, out: &mut Output<'_>) -> std::io::Result<()> {
     out.table(&table)
 }
 
-/// What a user without a role may send to or hear.
+/// The subjects that a user without a role may publish and subscribe to.
 fn subjects(allowed: Option<&[Box<str>]>) -> String {
     match allowed {
         None => "everything in its account".to_owned(),
@@ -192,7 +192,7 @@ fn subjects(allowed: Option<&[Box<str>]>) -> String {
     }
 }
 
-/// Where it stands, in a word.
+/// Its state, as a word.
 pub(crate) fn state(row: &UserRow) -> Cell {
     let (state, style) = match row.state {
         UserState::Issued if row.role == Some(Role::Agent) => ("enrolled", output::good()),
@@ -203,7 +203,7 @@ pub(crate) fn state(row: &UserRow) -> Cell {
     Cell::styled(state, style)
 }
 
-/// For whom it stands; that it stands for nobody, while it can connect, is something to look at.
+/// Its principal. A user that can connect and has no principal is shown as a warning.
 fn principal(row: &UserRow) -> Cell {
     match &row.principal {
         Some(principal) => principal.as_str().into(),

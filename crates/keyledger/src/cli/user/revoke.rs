@@ -32,7 +32,7 @@ pub(crate) struct Revoke {
     /// Wait until every server refuses it, and print how long that took
     #[arg(long)]
     wait: bool,
-    /// Do not ask, where these creds themselves are revoked
+    /// Do not ask, even if this command's own creds are revoked
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -44,7 +44,7 @@ order!(Revoke: User "revoke" => "revoked", user::Revoke, |this| user::Revoke {
     ticket: this.why.under.ticket,
 });
 
-/// That a revocation was confirmed.
+/// A confirmed revocation.
 #[derive(Serialize)]
 struct Confirmed {
     /// Milliseconds until the last server refused it.
@@ -109,7 +109,7 @@ impl Revoke {
     }
 }
 
-/// Asks, where somebody is there, before the creds of this command are ended.
+/// Asks the person at the terminal, if there is one, before this command's own creds are revoked.
 fn confirm(name: &Name) -> anyhow::Result<()> {
     if !std::io::stdin().is_terminal() {
         return Ok(());
@@ -121,7 +121,7 @@ fn confirm(name: &Name) -> anyhow::Result<()> {
     }
 }
 
-/// What whoever ended the creds of this command needs to go on.
+/// What to do after this command's own creds were revoked.
 fn say_what_next(session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
     let said = match session.dir() {
         Some(dir) => {
@@ -136,7 +136,7 @@ fn say_what_next(session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> 
     Ok(out.styled(warning(), &said)?)
 }
 
-/// Says what became of a user that revoked itself.
+/// Prints the result for a user that revoked itself.
 fn print_own(name: &Name, out: &mut Output<'_>) -> anyhow::Result<()> {
     if out.is_json() {
         out.json(&json!({ "id": name, "state": "revoked", "acknowledged": false }))?;
@@ -148,7 +148,7 @@ fn print_own(name: &Name, out: &mut Output<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The failure of one who revoked itself, was not answered, and is refused since.
+/// The failure of a user that revoked itself, got no answer, and has been refused since.
 fn unanswered(name: &Name) -> Failure {
     let problem = format!(
         "user {name}: the command was not answered, and the server takes these creds no more: the revocation probably took place"
