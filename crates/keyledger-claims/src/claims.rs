@@ -24,7 +24,7 @@ pub const VERSION: u64 = 2;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, bound(deserialize = "B: Body"))]
 pub struct Claims<B: Body> {
-    /// Whom the claims are for.
+    /// The audience of the claims.
     #[serde(deserialize_with = "zero", skip_serializing_if = "is_zero")]
     pub aud: String,
     /// Last second of validity.
@@ -71,13 +71,13 @@ impl<B: Body> Claims<B> {
 
     /// The account that vouches: `issuer_account` of the body, or else `iss`.
     ///
-    /// Means something for user and activation claims only.
+    /// It has a meaning only for user and activation claims.
     #[must_use]
     pub fn issuer_account(&self) -> &str {
         self.nats.issuer_account().unwrap_or(&self.iss)
     }
 
-    /// Holds the times against `now` (Unix seconds).
+    /// Checks the times at `now` (Unix seconds).
     ///
     /// # Errors
     ///
@@ -139,7 +139,7 @@ pub enum TimesError {
     Expired {
         /// Last second of validity.
         exp: i64,
-        /// The time held against it.
+        /// The time of the check.
         now: i64,
     },
     /// Too early: wait.
@@ -147,7 +147,7 @@ pub enum TimesError {
     NotYetValid {
         /// First second of validity.
         nbf: i64,
-        /// The time held against it.
+        /// The time of the check.
         now: i64,
     },
     /// Would outlive a revocation dated now: refuse.
@@ -157,35 +157,35 @@ pub enum TimesError {
     IssuedInFuture {
         /// When they say they were issued.
         iat: i64,
-        /// The time held against it.
+        /// The time of the check.
         now: i64,
     },
 }
 
-/// The `nats` part of claims: one implementation a type of JWT.
+/// The `nats` part of claims, with one implementation for each type of JWT.
 pub trait Body: Clone + Default + Serialize + DeserializeOwned {
     /// The `type` of the body; `None` reads and writes any.
     const TYPE: Option<&'static str>;
-    /// What `sub` must name; `None` lets it be anything.
+    /// The kind of nkey in `sub`; `None` allows any text.
     const SUBJECT: Option<NkeyKind>;
-    /// What may sign; empty lets every nkey that can sign.
+    /// The kinds of nkeys that may sign; empty allows every nkey that can sign.
     const ISSUERS: &'static [NkeyKind];
     /// Whether an issuer of the same kind as the subject must be the subject itself.
     const SELF_ISSUED: bool = false;
 
-    /// The account that lists the issuer as a signing key, where the body says so.
+    /// The account that lists the issuer as a signing key, if the body names it.
     fn issuer_account(&self) -> Option<&str> {
         None
     }
 
-    /// Puts the body in the order in which Go writes it.
+    /// Sorts the body as Go writes it.
     fn sort(&mut self) {}
 
     /// Where unknown fields are kept.
     fn extra_mut(&mut self) -> &mut Extra;
 }
 
-/// The body with what the envelope adds to it.
+/// The body, with the fields that the envelope adds to it.
 #[derive(Serialize, Deserialize)]
 #[serde(bound(deserialize = "B: Body"))]
 struct Typed<B: Body> {
@@ -202,7 +202,7 @@ fn write_body<B: Body, S: Serializer>(body: &B, serializer: S) -> Result<S::Ok, 
     body.sort();
     match B::TYPE {
         Some(kind) => {
-            // A body that was read by itself may have brought them along.
+            // A body that was read alone may contain them.
             body.extra_mut().remove("type");
             body.extra_mut().remove("version");
             Typed {

@@ -15,7 +15,7 @@ pub struct Creds {
 }
 
 impl Creds {
-    /// Puts together a user's JWT and its seed.
+    /// Joins a user's JWT and its seed.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ impl Creds {
     #[must_use]
     pub fn format(&self) -> Zeroizing<String> {
         let seed = self.seed.expose();
-        // With room for all of it: growing would leave an unwiped copy behind.
+        // With its full size from the start: a buffer that grows leaves an unwiped copy in memory.
         let mut text = Zeroizing::new(String::with_capacity(self.jwt.len() + seed.len() + 1024));
         for part in [
             "-----BEGIN NATS USER JWT-----\n",
@@ -119,7 +119,7 @@ fn block<'a>(text: &'a str, label: &'static str) -> Result<&'a str, CredsError> 
     }
 }
 
-/// Why a text is no creds file. Never repeats the seed.
+/// Why a text is no creds file. It never contains the seed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CredsError {
@@ -135,13 +135,13 @@ pub enum CredsError {
     /// The seed is no seed.
     #[error("the seed of the creds is no seed")]
     Seed(#[source] SeedError),
-    /// The seed of something other than a user: take it out of the file, it does not belong there.
+    /// The seed does not belong to a user: remove it from the file.
     #[error("the seed is that of a {found}: creds hold a user's seed only")]
     NotUser {
-        /// What the seed is of.
+        /// The kind of the seed.
         found: NkeyKind,
     },
-    /// JWT and seed belong to two users: put together what belongs together.
+    /// JWT and seed belong to two users: use the seed of the JWT's user.
     #[error("the JWT is about {jwt}, the seed is of {seed}: issue the creds again")]
     Mismatch {
         /// `sub` of the JWT.

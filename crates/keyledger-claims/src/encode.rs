@@ -1,4 +1,4 @@
-//! Claims to a signed token.
+//! Turns claims into a signed token.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,10 +9,10 @@ use crate::nkey::{NkeyError, PublicNkey};
 use crate::rules::{self, IssuerError};
 use crate::signer::{SignError, Signer};
 
-/// The only header there is.
+/// The only header that is written or read.
 const HEADER: &str = r#"{"typ":"JWT","alg":"ed25519-nkey"}"#;
 
-/// The longest token that is written or read: what a resolver takes in one message.
+/// The longest token that is written or read, in bytes: what a resolver accepts in one message.
 pub const MAX_TOKEN_BYTES: usize = 1024 * 1024;
 
 /// Signs `claims`: sets `iss` and `jti`, adds type and version, and writes the bytes that Go would.
@@ -59,10 +59,10 @@ pub enum EncodeError {
     /// `iat` is 0 or less: give the time of issue.
     #[error("the claims have no time of issue: set iat to Unix seconds")]
     NotIssued,
-    /// `sub` is empty: say whom the claims are about.
+    /// `sub` is empty: name the subject of the claims.
     #[error("the claims have no subject: set sub")]
     NoSubject,
-    /// `sub` does not name what claims of this type are about.
+    /// `sub` is of a kind that claims of this type cannot be about.
     #[error("the claims cannot be about this subject")]
     Subject(#[source] NkeyError),
     /// This key may not sign claims of this type.
@@ -74,7 +74,7 @@ pub enum EncodeError {
     /// The custodian of the key did not sign.
     #[error("the claims were not signed")]
     Sign(#[source] SignError),
-    /// Longer than a resolver takes: drop revocations that are no longer needed.
+    /// Longer than a resolver accepts: remove revocations that are no longer needed.
     #[error("the token has {bytes} bytes, the most is {MAX_TOKEN_BYTES}: drop old revocations")]
     TooLong {
         /// Bytes of the token.

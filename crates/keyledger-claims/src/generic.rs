@@ -15,7 +15,7 @@ impl GenericClaims {
         Self::with_body(sub, iat, GenericBody::default())
     }
 
-    /// What `$SYS.REQ.CLAIMS.DELETE` takes: `operator` is both subject and, by signing it, issuer.
+    /// The claims for `$SYS.REQ.CLAIMS.DELETE`: `operator` is the subject, and must sign them too.
     ///
     /// Under `strict_signing_key_usage` that is an operator *signing* key.
     #[must_use]

@@ -11,14 +11,14 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// Go's `omitempty`: whether a field is left out.
+/// Go's `omitempty`: true if a field is left out.
 pub(crate) fn is_zero<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// Writes compact JSON with the characters escaped that Go escapes for the sake of HTML.
+/// Writes compact JSON, and escapes the characters that Go escapes because of HTML.
 ///
-/// They can only stand inside strings, so replacing them in the finished text is safe.
+/// These characters occur only inside strings, so they can be replaced safely in the finished text.
 pub(crate) fn to_string<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
     let plain = serde_json::to_string(value)?;
     let mut escaped = String::with_capacity(plain.len() + plain.len() / 16);

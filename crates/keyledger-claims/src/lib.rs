@@ -1,7 +1,7 @@
 //! NATS JWT v2 claims and nkeys: a codec.
 //!
-//! Writes the bytes that Go's `github.com/nats-io/jwt/v2` writes and reads what it writes; keeps what it does
-//! not know. Knows no clock, no socket and no store.
+//! It writes the same bytes as Go's `github.com/nats-io/jwt/v2`, reads what that writes, and keeps fields that it does not know. It uses
+//! no clock, no socket and no store.
 //!
 //! ```
 //! use keyledger_claims::{KeyPairSigner, UserBody, UserClaims, decode, encode};

@@ -1,11 +1,11 @@
-//! Public nkeys: 32 bytes with a letter for what they name and a checksum, in base32.
+//! Public nkeys: a letter for the kind, 32 bytes and a checksum, in base32.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// What a public nkey names; its first letter.
+/// The kind of a public nkey, which is its first letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NkeyKind {
     /// `O`: vouches for accounts.
@@ -66,12 +66,12 @@ impl fmt::Display for NkeyKind {
 
 /// A public nkey whose length, letter and checksum were checked.
 ///
-/// Whether its 32 bytes are a point of the curve shows only when a signature is verified.
+/// Its 32 bytes may not be a point of the curve: only the verification of a signature shows that.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicNkey(String);
 
 impl PublicNkey {
-    /// Reads `text` and insists on what it names.
+    /// Reads an nkey of this kind.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ impl PublicNkey {
         }
     }
 
-    /// What it names.
+    /// Its kind.
     #[must_use]
     pub fn kind(&self) -> NkeyKind {
         self.0
@@ -178,11 +178,11 @@ const PUBLIC_LENGTH: usize = 56;
 /// Letters of a seed: 2 + 32 + 2 bytes in base32.
 pub(crate) const SEED_LENGTH: usize = 58;
 
-/// Why a text is not the public nkey that was asked for. Never repeats the text: it may be a seed.
+/// Why a text is not the expected public nkey. It never contains the text, which may be a seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NkeyError {
-    /// A seed stands where a public nkey belongs: whoever saw it holds the key now. Replace the key.
+    /// The text is a seed instead of a public nkey. Everybody who saw it has the key now: replace the key.
     #[error(
         "this is a seed (S…), a secret: give the public nkey, and treat the key as compromised"
     )]

@@ -1,4 +1,4 @@
-//! Operator claims: who vouches for accounts.
+//! Operator claims: an operator signs accounts.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ impl OperatorClaims {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OperatorBody {
-    /// Public operator nkeys that sign in the place of the identity.
+    /// Public operator nkeys that sign on behalf of the identity.
     #[serde(deserialize_with = "zero", skip_serializing_if = "is_zero")]
     pub signing_keys: Vec<String>,
     /// Where tools find accounts, such as `https://host/jwt/v1` or `nats://host:4222`.

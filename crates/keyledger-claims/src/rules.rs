@@ -3,10 +3,10 @@
 use crate::claims::{Body, Claims};
 use crate::nkey::{NkeyError, NkeyKind, PublicNkey};
 
-/// Holds `iss` and `issuer_account` against the type of the claims, and returns the issuer.
+/// Checks that `iss` and `issuer_account` fit the type of the claims, and returns the issuer.
 ///
 /// An operator is signed by an operator, an account by an operator or itself, a user and an activation by an
-/// account. Go also lets an operator sign an activation and one account another; nothing needs either.
+/// account. Go also allows an operator to sign an activation, and an account to sign another account; we need neither.
 pub(crate) fn check_issuer<B: Body>(claims: &Claims<B>) -> Result<PublicNkey, IssuerError> {
     let issuer: PublicNkey = claims.iss.parse().map_err(IssuerError::Malformed)?;
     let kind = issuer.kind();

@@ -8,14 +8,14 @@ use zeroize::Zeroizing;
 
 use crate::nkey::{NkeyKind, PublicNkey, SEED_LENGTH};
 
-/// A seed: whoever has it has the key. Wiped when dropped; no `Display`, no `Serialize`, no `Clone`.
+/// A seed: everybody who has it has the key. It is wiped when dropped, and has no `Display`, `Serialize` or `Clone`.
 pub struct Seed {
     text: Zeroizing<String>,
     public: PublicNkey,
 }
 
 impl Seed {
-    /// Takes over `text`, which is wiped if it is no seed.
+    /// Takes `text`, and wipes it if it is no seed.
     ///
     /// # Errors
     ///
@@ -45,13 +45,13 @@ impl Seed {
         &self.public
     }
 
-    /// The secret itself. Copy it nowhere that is not wiped.
+    /// The secret itself. Copy it only to memory that is wiped.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.text
     }
 
-    /// A key pair that signs. Keep it short-lived: it does not wipe its copy.
+    /// A key pair for signing. Drop it soon: it does not wipe its copy of the seed.
     #[must_use]
     pub fn key_pair(&self) -> KeyPair {
         KeyPair::from_seed(&self.text).expect("a seed was a good seed when it was made")
@@ -72,7 +72,7 @@ impl fmt::Debug for Seed {
     }
 }
 
-/// Why a text is no seed. Never repeats the text.
+/// Why a text is no seed. It never contains the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SeedError {
@@ -85,7 +85,7 @@ pub enum SeedError {
     /// A typing error: copy it again.
     #[error("not a seed: a letter is wrong; copy it again")]
     Checksum,
-    /// A curve seed (`SX`), or of a kind that nats-server does not know.
+    /// It is a curve seed (`SX`), or of a kind that nats-server does not know.
     #[error("not a seed that signs: it begins with none of SO, SA, SU, SN, SC")]
     UnknownKind,
 }

@@ -1,11 +1,11 @@
-//! Who signs: a seam, so that this crate need not hold the key.
+//! The signer as a trait, so that this crate need not hold the key.
 
 use std::error::Error;
 use std::fmt;
 
 use nkeys::KeyPair;
 
-/// Signs claims with one nkey, wherever its seed lives.
+/// Signs claims with one nkey, whose seed may be kept anywhere.
 pub trait Signer {
     /// The public nkey that verifies what this signs; becomes `iss`.
     fn public_nkey(&self) -> &str;
@@ -14,7 +14,7 @@ pub trait Signer {
     ///
     /// # Errors
     ///
-    /// [`SignError`] if the custodian of the key could not, or would not.
+    /// [`SignError`] if the custodian of the key failed or refused.
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError>;
 }
 
@@ -30,14 +30,14 @@ impl SignError {
     }
 }
 
-/// Signs with a key pair in memory. Keep it short-lived: [`KeyPair`] does not wipe its seed.
+/// Signs with a key pair in memory. Drop it soon: [`KeyPair`] does not wipe its seed.
 pub struct KeyPairSigner {
     pair: KeyPair,
     public_nkey: String,
 }
 
 impl KeyPairSigner {
-    /// The public nkey is worked out once, here.
+    /// The public nkey is computed once, here.
     #[must_use]
     pub fn new(pair: KeyPair) -> Self {
         let public_nkey = pair.public_key();

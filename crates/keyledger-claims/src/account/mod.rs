@@ -33,30 +33,30 @@ pub type Revocations = BTreeMap<String, i64>;
 
 /// The `nats` part of account claims.
 ///
-/// Stands by itself as JSON too: keep it without signing keys and revocations and add these when signing.
-/// [`Default`] is Go's zero value, in which every limit is 0; [`AccountBody::new`] has them open.
+/// It is also stored alone as JSON, without signing keys and revocations, which are added when it is signed. [`Default`] is Go's zero
+/// value, in which every limit is 0; in [`AccountBody::new`] there are no limits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AccountBody {
-    /// What it takes from other accounts.
+    /// What it imports from other accounts.
     #[serde(deserialize_with = "zero", skip_serializing_if = "is_zero")]
     pub imports: Vec<Import>,
-    /// What it gives to other accounts. Two that overlap make nats-server refuse the whole account.
+    /// What it exports to other accounts. If two exports overlap, nats-server refuses the whole account.
     #[serde(deserialize_with = "zero", skip_serializing_if = "is_zero")]
     pub exports: Vec<Export>,
     /// What its operator allows it.
     #[serde(deserialize_with = "zero")]
     pub limits: AccountLimits,
-    /// Keys that sign users and activations in its place; written in the order of the keys.
+    /// Keys that sign users and activations on its behalf; written in the order of the keys.
     #[serde(deserialize_with = "zero", skip_serializing_if = "is_zero")]
     pub signing_keys: Vec<SigningKey>,
-    /// Users whose claims no longer hold.
+    /// Users whose claims are no longer valid.
     #[serde(deserialize_with = "zero", skip_serializing_if = "is_zero")]
     pub revocations: Revocations,
-    /// For users that bring no permissions.
+    /// The permissions of users that have none of their own.
     #[serde(deserialize_with = "zero")]
     pub default_permissions: Permissions,
-    /// Subject → what is published to it goes to.
+    /// For each subject, where the messages published on it go.
     #[serde(deserialize_with = "zero", skip_serializing_if = "is_zero")]
     pub mappings: BTreeMap<String, Vec<WeightedMapping>>,
     /// Auth callout.

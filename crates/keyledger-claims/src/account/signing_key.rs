@@ -1,4 +1,4 @@
-//! Keys that sign users in an account's place.
+//! Keys that sign users on behalf of an account.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
@@ -103,7 +103,7 @@ impl UserScope {
     }
 }
 
-/// The one kind of scope that there is.
+/// The only kind of scope.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ScopeKind {
     /// For users.

@@ -11,7 +11,7 @@ use crate::nkey::{NkeyKind, is_public};
 use crate::subject;
 
 impl AccountClaims {
-    /// Everything that is wrong with the account, with what depends on its own nkey and its issuer.
+    /// Everything that is wrong with the account, including what depends on its own nkey and its issuer.
     #[must_use]
     pub fn validate(&self) -> Vec<Issue> {
         let mut issues = self.nats.issues(Some(&self.sub));
@@ -25,8 +25,8 @@ impl AccountClaims {
 impl AccountBody {
     /// Everything that is wrong with the body; empty if nothing is.
     ///
-    /// Whether activations are for *this* account shows only in [`AccountClaims::validate`]. Time is not looked
-    /// at, nor whether those who signed the activations are still trusted.
+    /// Only [`AccountClaims::validate`] checks that activations are for *this* account. Neither checks times, or whether the signers of the
+    /// activations are still trusted.
     #[must_use]
     pub fn validate(&self) -> Vec<Issue> {
         self.issues(None).0
@@ -111,7 +111,7 @@ impl Issues {
         }
     }
 
-    /// A mistyped nkey would revoke nobody, without a word.
+    /// Checks the nkeys: a mistyped one would silently revoke nobody.
     pub(super) fn revocations<'a>(
         &mut self,
         field: &str,
@@ -130,7 +130,7 @@ impl Issues {
             let mut percent_by_cluster: BTreeMap<&str, u32> = BTreeMap::new();
             for (i, place) in places.iter().enumerate() {
                 self.subject(format!("{field}[{i}].subject"), &place.subject);
-                // As in Go, a missing weight is 100 only where no cluster is named.
+                // As in Go, a missing weight is 100 only if no cluster is named.
                 let weight = match (place.weight, place.cluster.as_str()) {
                     (0, "") => 100,
                     (weight, _) => u32::from(weight),

@@ -21,7 +21,7 @@ pub struct Issue {
 }
 
 impl Issue {
-    /// Whether nats-server refuses the claims for it, or would do something other than they say.
+    /// True if nats-server refuses the claims because of it, or would not do what they say.
     #[must_use]
     pub fn is_blocking(&self) -> bool {
         !matches!(
@@ -53,7 +53,7 @@ pub enum Problem {
         /// The subject found.
         subject: String,
     },
-    /// A queue group where one publishes.
+    /// A queue group on a subject for publishing.
     #[error("{subject:?} names a queue group: only subscriptions have them")]
     Queue {
         /// The text found.
@@ -127,12 +127,12 @@ pub enum Problem {
     /// The activation was signed for another exporter.
     #[error("the activation is by {found}, the import is from {expected}")]
     TokenIssuer {
-        /// The account that vouches for the activation.
+        /// The account that signed the activation.
         found: String,
         /// The account of the import.
         expected: String,
     },
-    /// The activation lets another account import.
+    /// The activation is for another account.
     #[error("the activation is for {found}, this account is {expected}")]
     TokenSubject {
         /// The account it is for.

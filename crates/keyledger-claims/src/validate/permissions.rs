@@ -22,7 +22,7 @@ impl UserBody {
 }
 
 impl Issues {
-    /// What user claims and templates share; only templates may hold `{{…}}`.
+    /// The checks for both user claims and templates; only templates may contain `{{…}}`.
     pub(super) fn user_limits(
         &mut self,
         prefix: &str,
@@ -88,7 +88,7 @@ impl Issues {
     }
 }
 
-/// Puts a token in the place of every `{{…}}`.
+/// Replaces every `{{…}}` by a token.
 fn fill(text: &str) -> String {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;

@@ -236,7 +236,7 @@ impl Issues {
     }
 }
 
-/// Where the importing account finds a service, with references as wildcards.
+/// The subject on which the importing account reaches a service, with references as wildcards.
 fn seen_here(import: &Import) -> String {
     if !import.to.is_empty() {
         return import.to.clone();
@@ -256,8 +256,8 @@ fn reference(token: &str) -> Option<usize> {
     token.strip_prefix('$')?.parse().ok()
 }
 
-/// Whether nats-server finds one of the two inside the other. Stricter than [`subject::covers`]: a last `>` lies
-/// inside `*` too.
+/// True if nats-server considers one subject to be inside the other. It is stricter than [`subject::covers`]: it also considers a last
+/// `>` to be inside `*`.
 fn nests(a: &str, b: &str) -> bool {
     let inside = |inner: &str, outer: &str| {
         let inner: Vec<&str> = inner.split('.').collect();
