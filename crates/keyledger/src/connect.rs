@@ -122,7 +122,7 @@ impl Connection {
         let user = context.holder().map(|holder| holder.nkey).ok_or_else(|| {
             Failure::new(
                 Exit::Usage,
-                "what is signed names the user who sends it, and these are no creds",
+                "a signed command names its sender, and this connection has no creds",
             )
             .remedy("give a creds file: --creds, or a context that names one")
         })?;
@@ -169,7 +169,7 @@ impl Connection {
             (Some(server), _) => server.clone(),
             (None, Some(dir)) => place::organisation(&dir)?.url,
             (None, None) => {
-                let problem = "where the server is was not said";
+                let problem = "no server was given";
                 return Err(Failure::new(Exit::Usage, problem)
                     .remedy("give --server URL")
                     .into());
@@ -346,7 +346,7 @@ fn unconnected(
         ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication
     );
     let guessed = if context.is_guessed {
-        " (where nats-server usually is: neither --server nor --context nor --dir says, and no .keyledger is here or above)"
+        " (the usual address: --server, --context and --dir were not given, and there is no .keyledger directory here or above)"
     } else {
         ""
     };

@@ -127,7 +127,7 @@ impl TokenSigner {
         let found = token.keys.iter().find(|key| key.place == place);
         found.map(|on_it| on_it.key.clone()).ok_or_else(|| {
             let problem = format!(
-                "the ledger knows of no key in slot {} of token {}, which is {}",
+                "the ledger knows no key in slot {} of token {}, which is {}",
                 self.slot, token.name, token.state
             );
             Failure::new(Exit::Rejected, problem)
@@ -148,7 +148,7 @@ fn ask(request: &AgentRequest) -> anyhow::Result<AgentReply> {
     let none = || {
         Failure::new(
             Exit::Unreachable,
-            "no keyledger-agent runs here for this user, and it alone talks to tokens",
+            "no keyledger-agent is running for this user, and only an agent can talk to tokens",
         )
         .remedy("start it with `systemctl --user start keyledger-agent`, or `keyledger-agent run`")
     };
@@ -163,7 +163,7 @@ fn ask(request: &AgentRequest) -> anyhow::Result<AgentReply> {
     for line in BufReader::new(&socket).lines() {
         let line = line.context("the agent does not answer")?;
         let word = serde_json::from_str(&line)
-            .context("the agent that runs is of another version: restart it")?;
+            .context("the running agent has another version: restart it")?;
         match word {
             AgentReply::Now { prompt } => eprintln!("{}", plain(&prompt)),
             last => return Ok(last),
@@ -171,7 +171,7 @@ fn ask(request: &AgentRequest) -> anyhow::Result<AgentReply> {
     }
     Err(Failure::new(
         Exit::Error,
-        "the agent went away before it answered: nothing was sent",
+        "the agent stopped before it answered: nothing was sent",
     )
     .into())
 }
@@ -185,7 +185,7 @@ fn unexpected(word: AgentReply) -> anyhow::Error {
         .into(),
         _ => Failure::new(
             Exit::Error,
-            "the agent that runs is of another version: restart it",
+            "the running agent has another version: restart it",
         )
         .into(),
     }

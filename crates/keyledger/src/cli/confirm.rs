@@ -23,7 +23,8 @@ pub(super) fn serial(name: &Name, what: &str, yes: bool) -> anyhow::Result<()> {
     }
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        let problem = format!("token {name}: nothing was done, since nobody is here to confirm it");
+        let problem =
+            format!("token {name}: nothing was done, since there is no terminal to confirm it on");
         return Err(Failure::new(Exit::Usage, problem)
             .remedy("give --yes in a script")
             .into());

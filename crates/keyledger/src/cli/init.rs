@@ -138,7 +138,7 @@ fn print(made: &Organisation, out: &mut Output<'_>) -> anyhow::Result<()> {
 pub(super) fn insecure(organisation: &Organisation, out: &mut Output<'_>) -> anyhow::Result<()> {
     let path = organisation.root_file();
     let text = format!(
-        "DEVELOPMENT ONLY: the root key lies in clear in {}; whoever reads it has every key",
+        "DEVELOPMENT ONLY: the root key is stored unsealed in {}; everybody who can read it has every key",
         path.display()
     );
     out.styled(warning().bold(), &text).context("saying so")

@@ -96,7 +96,7 @@ fn what_excludes_each_other_is_said() {
 fn a_destruction_that_nobody_confirms_is_none() {
     refused(
         "key destroy orders-db --reason x",
-        "nobody is here to confirm it",
+        "there is no terminal to confirm it on",
     );
 }
 

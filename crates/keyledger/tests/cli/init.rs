@@ -21,7 +21,7 @@ fn a_root_key_in_clear_is_said_loudly() {
     let run = Shell::new().line("init --organisation Acme --insecure-local-root-key");
     assert!(
         run.stdout
-            .contains("DEVELOPMENT ONLY: the root key lies in clear in "),
+            .contains("DEVELOPMENT ONLY: the root key is stored unsealed in "),
         "{}",
         run.stdout
     );

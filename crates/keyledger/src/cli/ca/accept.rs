@@ -95,7 +95,7 @@ async fn check_list(session: &Session, request: &Request, out: &Output<'_>) -> a
     if !found.certificates.iter().any(known) {
         let problem = format!("the request is not to {issuer} as the ledger knows it");
         return Err(Failure::new(Exit::Rejected, problem)
-            .remedy("make the request anew, and look at who changed this one")
+            .remedy("make the request again, and find out who changed this one")
             .into());
     }
     match request.content() {

@@ -70,7 +70,7 @@ impl Create {
                     && self.awaits(session, &generate).await? =>
             {
                 eprintln!(
-                    "the key {} is there already, without a certificate: going on with it",
+                    "the key {} exists already, without a certificate: continuing with it",
                     self.name
                 );
             }

@@ -65,7 +65,7 @@ impl Revoke {
             return Ok(out.json(&done)?);
         }
         out.line(format!(
-            "revoked certificate {} over {} at revision {}: publish the list anew with `keyledger ca crl {}`",
+            "revoked certificate {} over {} at revision {}: publish the list again with `keyledger ca crl {}`",
             row.serial, done.id, done.revision, self.authority
         ))?;
         Ok(())

@@ -39,7 +39,7 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
         Finding::fail(
             "durability",
             "no command is taken",
-            "mend the stream first, as the next line says",
+            "repair the stream first, as the next line says",
         )
     } else if status
         .servers
@@ -111,7 +111,7 @@ fn inventory(status: &ServiceStatus) -> Finding {
     match &status.inventory_remade {
         Some(remade) => {
             let (times, at) = (remade.times, crate::when::moment(remade.at));
-            let found = format!("it was gone and was made anew, {times} times, last at {at}");
+            let found = format!("it was missing and was made again, {times} times, last at {at}");
             let remedy = "expected when a server was restarted; otherwise find out who has the creds of `setup` or `service`";
             Finding::warn(WHAT, found, remedy)
         }
@@ -392,7 +392,7 @@ mod tests {
         remade.inventory_remade = Some(keyledger_wire::query::InventoryRemade { times: 2, at });
         let said = printed(&remade);
         assert!(
-            said.contains("warn  inventory bucket: it was gone and was made anew, 2 times"),
+            said.contains("warn  inventory bucket: it was missing and was made again, 2 times"),
             "{said}"
         );
     }
@@ -441,7 +441,7 @@ mod tests {
                 Severity::Warn,
                 "what ends",
                 "credentials: ann (ends 2026-12-24T00:00:00.000Z)",
-                Some("issue them anew"),
+                Some("issue them again"),
             ),
         ];
         sick.expiring_within_30_days = 2;

@@ -171,7 +171,7 @@ fn contexts(session: &Session) -> Option<Finding> {
     let organisation = place::organisation(dir).ok()?;
     let elsewhere = organisation.context_looks_elsewhere(place::ADMINISTRATOR)?;
     let word = shell_word(&dir.display().to_string());
-    let remedy = format!("`keyledger contexts --dir {word}` writes them anew");
+    let remedy = format!("`keyledger contexts --dir {word}` writes them again");
     Some(Finding::warn(
         "contexts",
         format!("those of the nats CLI name creds elsewhere: {elsewhere}"),

@@ -41,7 +41,7 @@ impl Destroy {
         let stdin = std::io::stdin();
         if !stdin.is_terminal() {
             let problem = format!(
-                "{} was not destroyed: nobody is here to confirm it",
+                "{} was not destroyed: there is no terminal to confirm it on",
                 self.name
             );
             return Err(Failure::new(Exit::Usage, problem)

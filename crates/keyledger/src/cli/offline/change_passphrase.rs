@@ -40,7 +40,7 @@ impl ChangePassphrase {
         if out.is_json() {
             out.json(&json!({ "file": self.file }))?;
         } else {
-            out.line(format!("sealed {WHAT} anew in {}", self.file.display()))?;
+            out.line(format!("sealed {WHAT} again in {}", self.file.display()))?;
         }
         Ok(())
     }

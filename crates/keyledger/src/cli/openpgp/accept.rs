@@ -41,7 +41,7 @@ impl Accept {
                 self.certificate.display()
             );
             return Err(Failure::new(Exit::Rejected, problem)
-                .remedy("make the request anew from the certificate as it is")
+                .remedy("make the request again from the current certificate")
                 .into());
         }
         files::replace(&self.certificate, changed.to_armored().as_bytes())?;

@@ -39,7 +39,7 @@ impl ChangePassphrase {
                 "file": self.file, "kind": sealed.kind(), "fingerprint": sealed.fingerprint(),
             }))?;
         } else {
-            out.line(format!("sealed {what} anew in {}", self.file.display()))?;
+            out.line(format!("sealed {what} again in {}", self.file.display()))?;
         }
         Ok(())
     }

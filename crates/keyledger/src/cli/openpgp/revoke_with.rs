@@ -17,7 +17,7 @@ pub(super) struct RevokeWith {
     /// The sealed revocation
     #[arg(value_name = "FILE")]
     revocation: PathBuf,
-    /// The certificate; it is written anew
+    /// The certificate; it is replaced
     #[arg(long, value_name = "FILE")]
     certificate: PathBuf,
     /// The file of its passphrase, mode 0600; asked for at the terminal unless given

@@ -91,8 +91,9 @@ fn show(row: &TokenRow, out: &mut Output<'_>) -> anyhow::Result<()> {
 fn ask(name: &Name) -> anyhow::Result<()> {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
-        let problem =
-            format!("token {name}: nothing was revoked, since nobody is here to confirm it");
+        let problem = format!(
+            "token {name}: nothing was revoked, since there is no terminal to confirm it on"
+        );
         return Err(Failure::new(Exit::Usage, problem)
             .remedy("give --yes in a script")
             .into());

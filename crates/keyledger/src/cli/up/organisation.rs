@@ -143,9 +143,9 @@ pub(super) fn at_home(organisation: &Organisation, out: &mut Output<'_>) -> anyh
     }
     organisation
         .write_contexts()
-        .context("writing the contexts of the nats CLI anew")?;
+        .context("writing the contexts of the nats CLI again")?;
     if !out.is_json() {
-        out.line("the directory was moved: the contexts of the nats CLI are written anew")?;
+        out.line("the directory was moved: the contexts of the nats CLI were written again")?;
     }
     Ok(())
 }

@@ -208,7 +208,7 @@ fn open(curve: &CurveKey, done: &Acknowledgement, file: &Path) -> anyhow::Result
     };
     let Some(Sealed { sender, sealed }) = &done.creds else {
         return Err(
-            lost("its creds were not delivered: they are, once, with the first answer").into(),
+            lost("its creds were not delivered: only the first answer contains them").into(),
         );
     };
     let ciphertext = STANDARD

@@ -114,7 +114,7 @@ fn confirm(name: &Name) -> anyhow::Result<()> {
     if !std::io::stdin().is_terminal() {
         return Ok(());
     }
-    let question = format!("{name} is the user of these creds: they work no more. Revoke it?");
+    let question = format!("{name} is the user of these creds: they will stop working. Revoke it?");
     match yes(&question)? {
         true => Ok(()),
         false => Err(Failure::new(Exit::Usage, format!("user {name}: nothing was revoked")).into()),
@@ -151,7 +151,7 @@ fn print_own(name: &Name, out: &mut Output<'_>) -> anyhow::Result<()> {
 /// The failure of a user that revoked itself, got no answer, and has been refused since.
 fn unanswered(name: &Name) -> Failure {
     let problem = format!(
-        "user {name}: the command was not answered, and the server takes these creds no more: the revocation probably took place"
+        "user {name}: the command was not answered, and the server no longer accepts these creds: the user was probably revoked"
     );
     Failure::new(Exit::Rejected, problem).remedy(format!(
         "ask another administrator to look with `keyledger user show {name}`"
@@ -190,7 +190,6 @@ fn unconfirmed(name: &Name) -> Failure {
     let problem = format!(
         "user {name} is revoked, and not every server has confirmed yet that it refuses it"
     );
-    Failure::new(Exit::Error, problem).remedy(
-        "the service goes on pushing; `keyledger doctor` shows which account is unconfirmed",
-    )
+    Failure::new(Exit::Error, problem)
+        .remedy("the service keeps pushing; `keyledger doctor` shows which account is unconfirmed")
 }
