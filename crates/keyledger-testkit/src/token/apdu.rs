@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 /// One command, or one part of a chained one.
 #[derive(Clone)]
-pub(crate) struct Command {
+pub(crate) struct CommandApdu {
     pub(crate) class: u8,
     pub(crate) instruction: u8,
     pub(crate) p1: u8,
@@ -14,7 +14,7 @@ pub(crate) struct Command {
     pub(crate) expected: usize,
 }
 
-impl Command {
+impl CommandApdu {
     /// Reads a command with short or extended lengths; `None` if its lengths do not add up.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let (&[class, instruction, p1, p2], body) = bytes.split_first_chunk()?;
@@ -76,9 +76,9 @@ fn lengths(body: &[u8]) -> Option<(&[u8], usize)> {
 
 /// The two bytes that end every answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Status(pub(crate) u16);
+pub(crate) struct StatusWord(pub(crate) u16);
 
-impl Status {
+impl StatusWord {
     pub(crate) const OK: Self = Self(0x9000);
     pub(crate) const WRONG_LENGTH: Self = Self(0x6700);
     pub(crate) const SECURITY_NOT_SATISFIED: Self = Self(0x6982);
@@ -103,15 +103,15 @@ impl Status {
 }
 
 /// What an applet says to one command.
-pub(crate) type Answer = Result<Vec<u8>, Status>;
+pub(crate) type ResponseApdu = Result<Vec<u8>, StatusWord>;
 
 #[cfg(test)]
 mod tests {
-    use super::Command;
+    use super::CommandApdu;
 
     fn parsed(hex: &str) -> Option<(Vec<u8>, usize)> {
         let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();
-        Command::parse(&bytes).map(|command| (command.data.to_vec(), command.expected))
+        CommandApdu::parse(&bytes).map(|command| (command.data.to_vec(), command.expected))
     }
 
     #[test]

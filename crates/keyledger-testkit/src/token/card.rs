@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::apdu::{Answer, Command, Status};
+use super::apdu::{CommandApdu, ResponseApdu, StatusWord};
 use super::device::Device;
 use super::fault::Fault;
 use super::openpgp::{self, OpenPgp};
@@ -18,7 +18,7 @@ pub(crate) struct Card {
     piv: Piv,
     openpgp: OpenPgp,
     /// The parts of a chained command so far.
-    partial: Option<Command>,
+    partial: Option<CommandApdu>,
     /// What GET RESPONSE has still to fetch.
     unread: Vec<u8>,
 }
@@ -84,8 +84,8 @@ impl Card {
 
     pub(crate) fn exchange(&mut self, bytes: &[u8], outside: &Outside) -> Outcome {
         const GET_RESPONSE: u8 = 0xc0;
-        let Some(command) = Command::parse(bytes) else {
-            return answer(Err(Status::WRONG_LENGTH));
+        let Some(command) = CommandApdu::parse(bytes) else {
+            return answer(Err(StatusWord::WRONG_LENGTH));
         };
         if command.instruction == GET_RESPONSE {
             return self.next_part(command.expected);
@@ -121,7 +121,7 @@ impl Card {
     }
 
     /// Puts the parts of a chained command together; `None` while some are missing.
-    fn whole(&mut self, command: Command) -> Option<Command> {
+    fn whole(&mut self, command: CommandApdu) -> Option<CommandApdu> {
         let mut whole = match self.partial.take() {
             Some(mut partial) if partial.is_continued_by(&command) => {
                 partial.data.extend_from_slice(&command.data);
@@ -139,7 +139,7 @@ impl Card {
         Some(whole)
     }
 
-    fn answer(&mut self, command: &Command, outside: &Outside) -> Answer {
+    fn answer(&mut self, command: &CommandApdu, outside: &Outside) -> ResponseApdu {
         const SELECT: u8 = 0xa4;
         let serial = outside.posed_serial().unwrap_or(self.own_serial);
         for device in [
@@ -157,16 +157,16 @@ impl Card {
             Some(Applet::OpenPgp) => self.openpgp.answer(command, outside),
             Some(Applet::Management) => small_applets::management(&self.device, command, outside),
             Some(Applet::Otp) => small_applets::otp(&self.device, command, outside),
-            None => Err(Status::NO_SUCH_INSTRUCTION),
+            None => Err(StatusWord::NO_SUCH_INSTRUCTION),
         }
     }
 
     /// By the identifier or the first bytes of it.
-    fn select(&mut self, id: &[u8], outside: &Outside) -> Answer {
+    fn select(&mut self, id: &[u8], outside: &Outside) -> ResponseApdu {
         let has = |fault: &Fault| outside.has_fault(|found| found == fault);
         let switched_off = Piv::ID.starts_with(id) && has(&Fault::PivOff);
         if switched_off || has(&Fault::NfcRestricted) {
-            return Err(Status::NOT_FOUND);
+            return Err(StatusWord::NOT_FOUND);
         }
         let is = |whole: &[u8]| id.len() >= 5 && whole.starts_with(id);
         let (applet, about) = if is(Piv::ID) {
@@ -181,7 +181,7 @@ impl Card {
         } else if is(small_applets::OTP_ID) {
             (Applet::Otp, small_applets::otp_about(&self.device))
         } else {
-            return Err(Status::NOT_FOUND);
+            return Err(StatusWord::NOT_FOUND);
         };
         if applet != Applet::Piv {
             self.piv.deselect();
@@ -195,21 +195,21 @@ impl Card {
         let rest = self.unread.split_off(most.min(self.unread.len()));
         let part = std::mem::replace(&mut self.unread, rest);
         let status = match self.unread.len() {
-            0 => Status::OK,
-            more => Status::more(more),
+            0 => StatusWord::OK,
+            more => StatusWord::more(more),
         };
         finish(part, status)
     }
 }
 
-fn answer(answer: Answer) -> Outcome {
+fn answer(answer: ResponseApdu) -> Outcome {
     match answer {
-        Ok(data) => finish(data, Status::OK),
+        Ok(data) => finish(data, StatusWord::OK),
         Err(status) => finish(Vec::new(), status),
     }
 }
 
-fn finish(mut data: Vec<u8>, Status(status): Status) -> Outcome {
+fn finish(mut data: Vec<u8>, StatusWord(status): StatusWord) -> Outcome {
     data.extend(status.to_be_bytes());
     Outcome::Answer(data)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::virtual_token::VirtualToken;
-use super::wire::{Action, Reply, Request};
+use super::wire::{ControlAction, ControlReply, ControlRequest};
 use crate::process::PATIENCE;
 
 /// Answers on `listener` as long as the process lives.
@@ -35,7 +35,7 @@ fn converse(client: UnixStream, tokens: &[VirtualToken]) -> io::Result<()> {
     for line in BufReader::new(client).lines() {
         let reply = match serde_json::from_str(&line?) {
             Ok(request) => answer(request, tokens),
-            Err(error) => Reply::Refused(format!("cannot read this: {error}")),
+            Err(error) => ControlReply::Refused(format!("cannot read this: {error}")),
         };
         let mut line = serde_json::to_vec(&reply)?;
         line.push(b'\n');
@@ -44,49 +44,58 @@ fn converse(client: UnixStream, tokens: &[VirtualToken]) -> io::Result<()> {
     Ok(())
 }
 
-fn answer(Request { token, action }: Request, tokens: &[VirtualToken]) -> Reply {
+fn answer(
+    ControlRequest { token, action }: ControlRequest,
+    tokens: &[VirtualToken],
+) -> ControlReply {
     let Some(token) = tokens.get(token) else {
-        return Reply::Refused(format!("there are only {} tokens", tokens.len()));
+        return ControlReply::Refused(format!("there are only {} tokens", tokens.len()));
     };
     match action {
-        Action::Insert => {
+        ControlAction::Insert => {
             token.outside.insert();
             if token.outside.wait_until_seen(PATIENCE) {
-                Reply::Done
+                ControlReply::Done
             } else {
-                Reply::Refused(format!("pcscd has not seen it within {PATIENCE:?}"))
+                ControlReply::Refused(format!("pcscd has not seen it within {PATIENCE:?}"))
             }
         }
-        Action::Remove => {
+        ControlAction::Remove => {
             token.outside.remove();
-            Reply::Done
+            ControlReply::Done
         }
-        Action::Touch { touch } => {
+        ControlAction::Touch { touch } => {
             token.outside.set_touch(touch);
-            Reply::Done
+            ControlReply::Done
         }
-        Action::Fault { fault } => {
+        ControlAction::Fault { fault } => {
             token.outside.add_fault(fault);
-            Reply::Done
+            ControlReply::Done
         }
-        Action::ClearFaults => {
+        ControlAction::ClearFaults => {
             token.outside.clear_faults();
-            Reply::Done
+            ControlReply::Done
         }
-        Action::State => Reply::State(Box::new(token.state())),
-        Action::PinIs { value } => Reply::Is(token.kept().piv.pin.is(value.as_bytes())),
-        Action::PukIs { value } => Reply::Is(token.kept().piv.puk.is(value.as_bytes())),
-        Action::OpenPgpPinIs { value } => Reply::Is(token.kept().openpgp.user.is(value.as_bytes())),
-        Action::OpenPgpAdminPinIs { value } => {
-            Reply::Is(token.kept().openpgp.admin.is(value.as_bytes()))
+        ControlAction::State => ControlReply::State(Box::new(token.state())),
+        ControlAction::PinIs { value } => {
+            ControlReply::Is(token.kept().piv.pin.is(value.as_bytes()))
         }
-        Action::OpenPgpResetCodeIs { value } => {
-            Reply::Is(token.kept().openpgp.reset_code.is(value.as_bytes()))
+        ControlAction::PukIs { value } => {
+            ControlReply::Is(token.kept().piv.puk.is(value.as_bytes()))
         }
-        Action::ManagementKeyIs { value } => {
+        ControlAction::OpenPgpPinIs { value } => {
+            ControlReply::Is(token.kept().openpgp.user.is(value.as_bytes()))
+        }
+        ControlAction::OpenPgpAdminPinIs { value } => {
+            ControlReply::Is(token.kept().openpgp.admin.is(value.as_bytes()))
+        }
+        ControlAction::OpenPgpResetCodeIs { value } => {
+            ControlReply::Is(token.kept().openpgp.reset_code.is(value.as_bytes()))
+        }
+        ControlAction::ManagementKeyIs { value } => {
             match data_encoding::HEXLOWER_PERMISSIVE.decode(value.as_bytes()) {
-                Ok(value) => Reply::Is(token.kept().piv.management.value() == value),
-                Err(_) => Reply::Refused("the management key is hexadecimal digits".into()),
+                Ok(value) => ControlReply::Is(token.kept().piv.management.value() == value),
+                Err(_) => ControlReply::Refused("the management key is hexadecimal digits".into()),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::control;
 use super::fault::{Fault, Touch};
 use super::stack::{self, READER_NAME};
-use super::wire::{Action, Reply, Request, TokenState};
+use super::wire::{ControlAction, ControlReply, ControlRequest, TokenState};
 
 /// One virtual token, in the hand of the test.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ impl Token {
     ///
     /// If pcscd does not see it within [`PATIENCE`](crate::PATIENCE), like all of these if the stack is gone.
     pub fn insert(&self) {
-        self.done(Action::Insert);
+        self.done(ControlAction::Insert);
     }
 
     /// Pulls it out, whatever it is doing. pcscd sees it within half a second.
@@ -53,7 +53,7 @@ impl Token {
     ///
     /// If the stack is gone.
     pub fn remove(&self) {
-        self.done(Action::Remove);
+        self.done(ControlAction::Remove);
     }
 
     /// What happens from now on when it blinks; also for the command that waits for it now.
@@ -62,7 +62,7 @@ impl Token {
     ///
     /// If the stack is gone.
     pub fn touch(&self, touch: Touch) {
-        self.done(Action::Touch { touch });
+        self.done(ControlAction::Touch { touch });
     }
 
     /// Plants a fault beside those already there.
@@ -71,7 +71,7 @@ impl Token {
     ///
     /// If the stack is gone.
     pub fn fault(&self, fault: Fault) {
-        self.done(Action::Fault { fault });
+        self.done(ControlAction::Fault { fault });
     }
 
     /// Takes all faults away.
@@ -80,7 +80,7 @@ impl Token {
     ///
     /// If the stack is gone.
     pub fn clear_faults(&self) {
-        self.done(Action::ClearFaults);
+        self.done(ControlAction::ClearFaults);
     }
 
     /// The truth about it.
@@ -90,8 +90,8 @@ impl Token {
     /// If the stack is gone.
     #[must_use]
     pub fn state(&self) -> TokenState {
-        match self.ask(Action::State) {
-            Reply::State(state) => *state,
+        match self.ask(ControlAction::State) {
+            ControlReply::State(state) => *state,
             _ => panic!("the control socket answers something else"),
         }
     }
@@ -103,7 +103,7 @@ impl Token {
     /// If the stack is gone.
     #[must_use]
     pub fn pin_is(&self, pin: &str) -> bool {
-        self.is(Action::PinIs { value: pin.into() })
+        self.is(ControlAction::PinIs { value: pin.into() })
     }
 
     /// Whether this is its PUK; costs no try.
@@ -113,7 +113,7 @@ impl Token {
     /// If the stack is gone.
     #[must_use]
     pub fn puk_is(&self, puk: &str) -> bool {
-        self.is(Action::PukIs { value: puk.into() })
+        self.is(ControlAction::PukIs { value: puk.into() })
     }
 
     /// Whether this is its management key.
@@ -124,7 +124,7 @@ impl Token {
     #[must_use]
     pub fn management_key_is(&self, key: &[u8]) -> bool {
         let value = data_encoding::HEXLOWER.encode(key);
-        self.is(Action::ManagementKeyIs { value })
+        self.is(ControlAction::ManagementKeyIs { value })
     }
 
     /// Whether this is the OpenPGP PIN; costs no try.
@@ -134,7 +134,7 @@ impl Token {
     /// If the stack is gone.
     #[must_use]
     pub fn openpgp_pin_is(&self, pin: &str) -> bool {
-        self.is(Action::OpenPgpPinIs { value: pin.into() })
+        self.is(ControlAction::OpenPgpPinIs { value: pin.into() })
     }
 
     /// Whether this is the OpenPGP admin PIN; costs no try.
@@ -144,7 +144,7 @@ impl Token {
     /// If the stack is gone.
     #[must_use]
     pub fn openpgp_admin_pin_is(&self, pin: &str) -> bool {
-        self.is(Action::OpenPgpAdminPinIs { value: pin.into() })
+        self.is(ControlAction::OpenPgpAdminPinIs { value: pin.into() })
     }
 
     /// Whether this is the OpenPGP reset code; costs no try.
@@ -154,26 +154,28 @@ impl Token {
     /// If the stack is gone.
     #[must_use]
     pub fn openpgp_reset_code_is(&self, code: &str) -> bool {
-        self.is(Action::OpenPgpResetCodeIs { value: code.into() })
+        self.is(ControlAction::OpenPgpResetCodeIs { value: code.into() })
     }
 
-    fn done(&self, action: Action) {
+    fn done(&self, action: ControlAction) {
         match self.ask(action) {
-            Reply::Done => {}
-            Reply::Refused(why) => panic!("token {}: {why}", self.serial),
-            Reply::State(_) | Reply::Is(_) => panic!("the control socket answers something else"),
+            ControlReply::Done => {}
+            ControlReply::Refused(why) => panic!("token {}: {why}", self.serial),
+            ControlReply::State(_) | ControlReply::Is(_) => {
+                panic!("the control socket answers something else")
+            }
         }
     }
 
-    fn is(&self, action: Action) -> bool {
+    fn is(&self, action: ControlAction) -> bool {
         match self.ask(action) {
-            Reply::Is(is) => is,
+            ControlReply::Is(is) => is,
             _ => panic!("the control socket answers something else"),
         }
     }
 
-    fn ask(&self, action: Action) -> Reply {
-        let request = Request {
+    fn ask(&self, action: ControlAction) -> ControlReply {
+        let request = ControlRequest {
             token: self.index,
             action,
         };

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::apdu::Status;
+use super::apdu::StatusWord;
 use super::fault::{Fault, NewSecret, Touch, When};
 
 /// How long a YubiKey blinks before it gives up.
@@ -45,7 +45,7 @@ pub(crate) enum Interference {
     /// The command has its effect, and its answer is never heard.
     RemoveAfter,
     /// The command has no effect, and this is the answer.
-    Answer(Status),
+    Answer(StatusWord),
     /// The command has its effect, and so many bytes of its answer are heard.
     CutOff(usize),
 }
@@ -136,7 +136,7 @@ impl Outside {
     }
 
     /// Blinks until the token is touched, removed, or nobody came: the latter two are errors.
-    pub(crate) fn wait_for_touch(&self) -> Result<(), Status> {
+    pub(crate) fn wait_for_touch(&self) -> Result<(), StatusWord> {
         let mut inner = self.lock();
         inner.awaiting_touch = true;
         self.changed.notify_all();
@@ -151,7 +151,7 @@ impl Outside {
             inner.touches += 1;
             return Ok(());
         }
-        Err(Status::SECURITY_NOT_SATISFIED)
+        Err(StatusWord::SECURITY_NOT_SATISFIED)
     }
 
     pub(crate) fn add_fault(&self, fault: Fault) {
@@ -180,10 +180,10 @@ impl Outside {
     }
 
     /// Whether the token takes `value` as the new `secret`.
-    pub(crate) fn check_new(&self, secret: NewSecret, value: &[u8]) -> Result<(), Status> {
+    pub(crate) fn check_new(&self, secret: NewSecret, value: &[u8]) -> Result<(), StatusWord> {
         let mut inner = self.lock();
         if is_simple(value) && inner.faults.contains(&Fault::PinComplexity) {
-            return Err(Status::CONDITIONS_NOT_SATISFIED);
+            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
         }
         let mut refused = None;
         inner.faults.retain_mut(|fault| match fault {
@@ -192,7 +192,7 @@ impl Outside {
                 times,
                 status,
             } if *of == secret && refused.is_none() => {
-                refused = Some(Status(*status));
+                refused = Some(StatusWord(*status));
                 *times -= 1;
                 *times > 0
             }
@@ -240,7 +240,7 @@ impl Outside {
                 when: When::After, ..
             }) => Interference::RemoveAfter,
             Some(Fault::CutOff { bytes, .. }) => Interference::CutOff(bytes),
-            Some(Fault::Answer { status, .. }) => Interference::Answer(Status(status)),
+            Some(Fault::Answer { status, .. }) => Interference::Answer(StatusWord(status)),
             _ => Interference::None,
         }
     }

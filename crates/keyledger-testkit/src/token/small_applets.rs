@@ -1,6 +1,6 @@
 //! The two other applets that clients ask who this token is: management and OTP.
 
-use super::apdu::{Answer, Command, Status};
+use super::apdu::{CommandApdu, ResponseApdu, StatusWord};
 use super::device::Device;
 use super::fault::Fault;
 use super::outside::Outside;
@@ -23,9 +23,13 @@ pub(crate) fn management_about(device: &Device) -> Vec<u8> {
 }
 
 /// READ CONFIG, and nothing to write.
-pub(crate) fn management(device: &Device, command: &Command, outside: &Outside) -> Answer {
+pub(crate) fn management(
+    device: &Device,
+    command: &CommandApdu,
+    outside: &Outside,
+) -> ResponseApdu {
     if command.instruction != 0x1d {
-        return Err(Status::NO_SUCH_INSTRUCTION);
+        return Err(StatusWord::NO_SUCH_INSTRUCTION);
     }
     let has = |fault: &Fault| outside.has_fault(|found| found == fault);
     let fips = has(&Fault::Fips);
@@ -71,13 +75,13 @@ pub(crate) fn otp_about(device: &Device) -> Vec<u8> {
 }
 
 /// The serial number, as tokens of firmware 4 give it only here.
-pub(crate) fn otp(device: &Device, command: &Command, outside: &Outside) -> Answer {
+pub(crate) fn otp(device: &Device, command: &CommandApdu, outside: &Outside) -> ResponseApdu {
     match (command.instruction, command.p1) {
         (0x01, 0x10) if outside.has_fault(|fault| *fault == Fault::HidesSerial) => {
-            Err(Status::NO_SUCH_INSTRUCTION)
+            Err(StatusWord::NO_SUCH_INSTRUCTION)
         }
         (0x01, 0x10) => Ok(device.serial.to_be_bytes().to_vec()),
         (0x03, _) => Ok(otp_about(device)),
-        _ => Err(Status::NO_SUCH_INSTRUCTION),
+        _ => Err(StatusWord::NO_SUCH_INSTRUCTION),
     }
 }

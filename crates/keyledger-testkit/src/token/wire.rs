@@ -11,16 +11,16 @@ use super::piv::{Algorithm, ManagementAlgorithm, PinPolicy, TouchPolicy};
 
 /// A question or an order.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Request {
+pub(crate) struct ControlRequest {
     /// Which token, counted from 0.
     pub(crate) token: usize,
     #[serde(flatten)]
-    pub(crate) action: Action,
+    pub(crate) action: ControlAction,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
-pub(crate) enum Action {
+pub(crate) enum ControlAction {
     /// Plugs it in and answers when clients can connect.
     Insert,
     Remove,
@@ -55,7 +55,7 @@ pub(crate) enum Action {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Reply {
+pub(crate) enum ControlReply {
     Done,
     State(Box<TokenState>),
     Is(bool),

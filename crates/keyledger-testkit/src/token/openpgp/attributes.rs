@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::token::apdu::Status;
+use crate::token::apdu::StatusWord;
 use crate::token::hex;
 use crate::token::piv::Algorithm;
 
@@ -18,12 +18,12 @@ impl Purpose {
     pub(crate) const ALL: [Self; 3] = [Self::Sign, Self::Decrypt, Self::Authenticate];
 
     /// By the tag of its control reference template.
-    pub(crate) fn of_template(tag: u16) -> Result<Self, Status> {
+    pub(crate) fn of_template(tag: u16) -> Result<Self, StatusWord> {
         match tag {
             0xb6 => Ok(Self::Sign),
             0xb8 => Ok(Self::Decrypt),
             0xa4 => Ok(Self::Authenticate),
-            _ => Err(Status::WRONG_DATA),
+            _ => Err(StatusWord::WRONG_DATA),
         }
     }
 
@@ -63,7 +63,7 @@ impl Attributes {
     }
 
     /// What a client wants, if this applet has it for this purpose.
-    pub(crate) fn read(bytes: &[u8], purpose: Purpose) -> Result<Self, Status> {
+    pub(crate) fn read(bytes: &[u8], purpose: Purpose) -> Result<Self, StatusWord> {
         Self::choices(purpose)
             .find(|choice| match (&choice.0[..], bytes) {
                 // Some clients leave the import format out, some ask for another: it is the same key.
@@ -73,7 +73,7 @@ impl Attributes {
                 // A trailing ff says that public keys come along when one is imported.
                 (curve, wanted) => curve == wanted.strip_suffix(&[0xff]).unwrap_or(wanted),
             })
-            .ok_or(Status::WRONG_DATA)
+            .ok_or(StatusWord::WRONG_DATA)
     }
 
     /// All that this purpose may be.

@@ -6,7 +6,7 @@ use super::OpenPgp;
 use super::attributes::{Attributes, Purpose};
 use super::passwords::require;
 use super::state::{Password, TouchFlag};
-use crate::token::apdu::{Answer, Command, Status};
+use crate::token::apdu::{CommandApdu, ResponseApdu, StatusWord};
 use crate::token::outside::Outside;
 use crate::token::piv::Object;
 use crate::token::tlv;
@@ -29,7 +29,7 @@ const FEATURES: [u8; 3] = [0x81, 0x01, 0x20];
 
 impl OpenPgp {
     /// GET DATA.
-    pub(super) fn read(&mut self, command: &Command) -> Answer {
+    pub(super) fn read(&mut self, command: &CommandApdu) -> ResponseApdu {
         let tag = u16::from_be_bytes([command.p1, command.p2]);
         match tag {
             0x0103 => require(self.session.is_user)?,
@@ -63,13 +63,13 @@ impl OpenPgp {
             NAME | LOGIN | LANGUAGE | SEX | URL | 0x0101..=0x0104 => self.object(tag),
             _ => match self.of_one(tag) {
                 Some(value) => value,
-                None => return Err(Status::REFERENCE_NOT_FOUND),
+                None => return Err(StatusWord::REFERENCE_NOT_FOUND),
             },
         })
     }
 
     /// PUT DATA.
-    pub(super) fn write(&mut self, command: &Command, outside: &Outside) -> Answer {
+    pub(super) fn write(&mut self, command: &CommandApdu, outside: &Outside) -> ResponseApdu {
         let tag = u16::from_be_bytes([command.p1, command.p2]);
         match tag {
             0x0101 | 0x0103 => require(self.session.is_user)?,
@@ -77,12 +77,12 @@ impl OpenPgp {
         }
         let data = &command.data[..];
         if data.len() > LARGEST.into() {
-            return Err(Status::TOO_LARGE);
+            return Err(StatusWord::TOO_LARGE);
         }
         match tag {
             0xc4 => match data {
                 [lasts @ 0..=1, ..] => self.state.pin_lasts = *lasts == 1,
-                _ => return Err(Status::WRONG_DATA),
+                _ => return Err(StatusWord::WRONG_DATA),
             },
             0xd3 => self.set_reset_code(data, outside)?,
             CERTIFICATE => self.put(self.certificate(), data),
@@ -94,9 +94,9 @@ impl OpenPgp {
     }
 
     /// SELECT DATA: which of the three certificates is meant.
-    pub(super) fn select_data(&mut self, command: &Command) -> Answer {
+    pub(super) fn select_data(&mut self, command: &CommandApdu) -> ResponseApdu {
         if command.p1 > 2 || command.p2 != 0x04 {
-            return Err(Status::WRONG_PARAMETERS);
+            return Err(StatusWord::WRONG_PARAMETERS);
         }
         self.session.certificate = command.p1.into();
         Ok(Vec::new())
@@ -186,10 +186,10 @@ impl OpenPgp {
             .or_else(|| place(0xd6).map(|place| vec![place.touch.id(), 0x20]))
     }
 
-    fn write_of_one(&mut self, tag: u16, data: &[u8]) -> Result<(), Status> {
+    fn write_of_one(&mut self, tag: u16, data: &[u8]) -> Result<(), StatusWord> {
         let sized = |bytes: usize| {
             let fits = data.len() == bytes;
-            fits.then(|| data.to_vec()).ok_or(Status::WRONG_DATA)
+            fits.then(|| data.to_vec()).ok_or(StatusWord::WRONG_DATA)
         };
         if let Some(purpose) = Purpose::of_tag(tag, 0xc1) {
             let attributes = Attributes::read(data, purpose)?;
@@ -203,14 +203,14 @@ impl OpenPgp {
         } else if let Some(purpose) = Purpose::of_tag(tag, 0xd6) {
             let place = self.state.place_mut(purpose);
             if place.touch.is_fixed() {
-                return Err(Status::SECURITY_NOT_SATISFIED);
+                return Err(StatusWord::SECURITY_NOT_SATISFIED);
             }
             place.touch = match data {
                 [flag, 0x20] => TouchFlag::of(*flag)?,
-                _ => return Err(Status::WRONG_DATA),
+                _ => return Err(StatusWord::WRONG_DATA),
             };
         } else {
-            return Err(Status::REFERENCE_NOT_FOUND);
+            return Err(StatusWord::REFERENCE_NOT_FOUND);
         }
         Ok(())
     }

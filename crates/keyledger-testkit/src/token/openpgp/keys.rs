@@ -8,7 +8,7 @@ use super::OpenPgp;
 use super::attributes::Purpose;
 use super::passwords::require;
 use super::state::TouchFlag;
-use crate::token::apdu::{Answer, Command, Status};
+use crate::token::apdu::{CommandApdu, ResponseApdu, StatusWord};
 use crate::token::outside::Outside;
 use crate::token::piv::{Algorithm, PrivateKey};
 use crate::token::tlv;
@@ -18,9 +18,9 @@ const CACHED: Duration = Duration::from_secs(15);
 
 impl OpenPgp {
     /// GENERATE ASYMMETRIC KEY PAIR, or read the public half of what is there.
-    pub(super) fn generate(&mut self, command: &Command) -> Answer {
+    pub(super) fn generate(&mut self, command: &CommandApdu) -> ResponseApdu {
         let [template, ..] = command.data[..] else {
-            return Err(Status::WRONG_DATA);
+            return Err(StatusWord::WRONG_DATA);
         };
         let purpose = Purpose::of_template(template.into())?;
         match command.p1 {
@@ -30,27 +30,27 @@ impl OpenPgp {
                 self.put_key(purpose, PrivateKey::generate(algorithm), true);
             }
             0x81 => {}
-            _ => return Err(Status::WRONG_PARAMETERS),
+            _ => return Err(StatusWord::WRONG_PARAMETERS),
         }
         let key = self.state.place(purpose).key.as_ref();
-        let key = key.ok_or(Status::REFERENCE_NOT_FOUND)?;
+        let key = key.ok_or(StatusWord::REFERENCE_NOT_FOUND)?;
         Ok(tlv::object(0x7f49, &key.public_template()))
     }
 
     /// PUT DATA of a private key: an extended header list (OpenPGP card 3.4, §4.4.3.12).
-    pub(super) fn import(&mut self, command: &Command) -> Answer {
+    pub(super) fn import(&mut self, command: &CommandApdu) -> ResponseApdu {
         self.require_admin()?;
         if (command.p1, command.p2) != (0x3f, 0xff) {
-            return Err(Status::WRONG_PARAMETERS);
+            return Err(StatusWord::WRONG_PARAMETERS);
         }
-        let objects = tlv::read_all(&command.data).ok_or(Status::WRONG_DATA)?;
-        let list = tlv::find(&objects, 0x4d).ok_or(Status::WRONG_DATA)?;
-        let list = tlv::read_all(list).ok_or(Status::WRONG_DATA)?;
-        let (template, _) = list.first().ok_or(Status::WRONG_DATA)?;
+        let objects = tlv::read_all(&command.data).ok_or(StatusWord::WRONG_DATA)?;
+        let list = tlv::find(&objects, 0x4d).ok_or(StatusWord::WRONG_DATA)?;
+        let list = tlv::read_all(list).ok_or(StatusWord::WRONG_DATA)?;
+        let (template, _) = list.first().ok_or(StatusWord::WRONG_DATA)?;
         let purpose = Purpose::of_template(*template)?;
-        let lengths = tlv::find(&list, 0x7f48).ok_or(Status::WRONG_DATA)?;
-        let values = tlv::find(&list, 0x5f48).ok_or(Status::WRONG_DATA)?;
-        let parts = parts(lengths, values).ok_or(Status::WRONG_DATA)?;
+        let lengths = tlv::find(&list, 0x7f48).ok_or(StatusWord::WRONG_DATA)?;
+        let values = tlv::find(&list, 0x5f48).ok_or(StatusWord::WRONG_DATA)?;
+        let parts = parts(lengths, values).ok_or(StatusWord::WRONG_DATA)?;
         let algorithm = self.state.place(purpose).attributes.algorithm();
         let key = read_key(algorithm, &parts)?;
         self.put_key(purpose, key, false);
@@ -60,9 +60,9 @@ impl OpenPgp {
     /// PERFORM SECURITY OPERATION: sign or decipher.
     pub(super) fn perform_security_operation(
         &mut self,
-        command: &Command,
+        command: &CommandApdu,
         outside: &Outside,
-    ) -> Answer {
+    ) -> ResponseApdu {
         match (command.p1, command.p2) {
             (0x9e, 0x9a) => {
                 require(self.session.may_sign)?;
@@ -76,17 +76,21 @@ impl OpenPgp {
                 require(self.session.is_user)?;
                 self.decipher(&command.data, outside)
             }
-            _ => Err(Status::WRONG_PARAMETERS),
+            _ => Err(StatusWord::WRONG_PARAMETERS),
         }
     }
 
     /// INTERNAL AUTHENTICATE: a signature by the key for that.
-    pub(super) fn internal_authenticate(&mut self, command: &Command, outside: &Outside) -> Answer {
+    pub(super) fn internal_authenticate(
+        &mut self,
+        command: &CommandApdu,
+        outside: &Outside,
+    ) -> ResponseApdu {
         require(self.session.is_user)?;
         self.sign(Purpose::Authenticate, &command.data, outside)
     }
 
-    fn sign(&mut self, purpose: Purpose, input: &[u8], outside: &Outside) -> Answer {
+    fn sign(&mut self, purpose: Purpose, input: &[u8], outside: &Outside) -> ResponseApdu {
         let key = self.touched_key(purpose, outside)?;
         match key.algorithm {
             Algorithm::P256 => numbers(&key.sign(leftmost(input, 32))?, 32),
@@ -99,11 +103,11 @@ impl OpenPgp {
         }
     }
 
-    fn decipher(&mut self, input: &[u8], outside: &Outside) -> Answer {
+    fn decipher(&mut self, input: &[u8], outside: &Outside) -> ResponseApdu {
         let key = self.touched_key(Purpose::Decrypt, outside)?;
         if key.is_rsa() {
             let [0x00, cryptogram @ ..] = input else {
-                return Err(Status::WRONG_DATA);
+                return Err(StatusWord::WRONG_DATA);
             };
             let padded = Zeroizing::new(key.sign(cryptogram)?);
             return unpad(&padded).map(<[u8]>::to_vec);
@@ -112,8 +116,8 @@ impl OpenPgp {
         let mut point = input;
         let mut objects;
         for tag in [0xa6, 0x7f49, 0x86] {
-            objects = tlv::read_all(point).ok_or(Status::WRONG_DATA)?;
-            point = tlv::find(&objects, tag).ok_or(Status::WRONG_DATA)?;
+            objects = tlv::read_all(point).ok_or(StatusWord::WRONG_DATA)?;
+            point = tlv::find(&objects, tag).ok_or(StatusWord::WRONG_DATA)?;
         }
         match point {
             // As OpenPGP writes points of this curve, which some clients leave as it is.
@@ -124,9 +128,13 @@ impl OpenPgp {
         }
     }
 
-    fn touched_key(&mut self, purpose: Purpose, outside: &Outside) -> Result<PrivateKey, Status> {
+    fn touched_key(
+        &mut self,
+        purpose: Purpose,
+        outside: &Outside,
+    ) -> Result<PrivateKey, StatusWord> {
         let place = self.state.place(purpose);
-        let key = place.key.clone().ok_or(Status::REFERENCE_NOT_FOUND)?;
+        let key = place.key.clone().ok_or(StatusWord::REFERENCE_NOT_FOUND)?;
         let touched_at = &mut self.session.touched_at[usize::from(purpose.number()) - 1];
         let still_touched = touched_at.is_some_and(|at| at.elapsed() < CACHED);
         if place.touch != TouchFlag::Off && !(place.touch.is_cached() && still_touched) {
@@ -158,8 +166,8 @@ fn parts<'a>(mut lengths: &[u8], mut values: &'a [u8]) -> Option<Vec<(u16, &'a [
 }
 
 /// Exponent, then primes of RSA under 91 to 93; of a curve the scalar or seed under 92.
-fn read_key(algorithm: Algorithm, parts: &[(u16, &[u8])]) -> Result<PrivateKey, Status> {
-    let part = |tag| tlv::find(parts, tag).ok_or(Status::WRONG_DATA);
+fn read_key(algorithm: Algorithm, parts: &[(u16, &[u8])]) -> Result<PrivateKey, StatusWord> {
+    let part = |tag| tlv::find(parts, tag).ok_or(StatusWord::WRONG_DATA);
     let secret = Zeroizing::new(part(0x92)?.to_vec());
     match algorithm {
         Algorithm::P256 => PrivateKey::import(algorithm, &[(0x06, &padded(&secret, 32)?)]),
@@ -176,8 +184,10 @@ fn read_key(algorithm: Algorithm, parts: &[(u16, &[u8])]) -> Result<PrivateKey, 
 }
 
 /// Numbers travel without zeros in front.
-fn padded(number: &[u8], bytes: usize) -> Result<Zeroizing<Vec<u8>>, Status> {
-    let missing = bytes.checked_sub(number.len()).ok_or(Status::WRONG_DATA)?;
+fn padded(number: &[u8], bytes: usize) -> Result<Zeroizing<Vec<u8>>, StatusWord> {
+    let missing = bytes
+        .checked_sub(number.len())
+        .ok_or(StatusWord::WRONG_DATA)?;
     let mut padded = Zeroizing::new(vec![0; missing]);
     padded.extend_from_slice(number);
     Ok(padded)
@@ -188,10 +198,10 @@ fn leftmost(digest: &[u8], bytes: usize) -> &[u8] {
 }
 
 /// The two numbers of an ECDSA signature one after the other, as OpenPGP cards give them.
-fn numbers(der: &[u8], bytes: usize) -> Answer {
-    let outer = tlv::read_all(der).ok_or(Status::WRONG_DATA)?;
+fn numbers(der: &[u8], bytes: usize) -> ResponseApdu {
+    let outer = tlv::read_all(der).ok_or(StatusWord::WRONG_DATA)?;
     let inner = tlv::find(&outer, 0x30).and_then(tlv::read_all);
-    let inner = inner.ok_or(Status::WRONG_DATA)?;
+    let inner = inner.ok_or(StatusWord::WRONG_DATA)?;
     let mut out = Vec::new();
     for (_, number) in inner {
         let number = number.strip_prefix(&[0]).unwrap_or(number);
@@ -201,21 +211,21 @@ fn numbers(der: &[u8], bytes: usize) -> Answer {
 }
 
 /// EMSA-PKCS1-v1_5 (RFC 8017 §9.2); the client brings the DigestInfo.
-fn pad_for_signing(info: &[u8], modulus_bytes: usize) -> Result<Vec<u8>, Status> {
+fn pad_for_signing(info: &[u8], modulus_bytes: usize) -> Result<Vec<u8>, StatusWord> {
     let filling = modulus_bytes
         .checked_sub(info.len() + 3)
         .filter(|filling| *filling >= 8)
-        .ok_or(Status::WRONG_DATA)?;
+        .ok_or(StatusWord::WRONG_DATA)?;
     Ok([&[0, 1], &vec![0xff; filling][..], &[0], info].concat())
 }
 
 /// EME-PKCS1-v1_5 (RFC 8017 §7.2.2).
-fn unpad(padded: &[u8]) -> Result<&[u8], Status> {
+fn unpad(padded: &[u8]) -> Result<&[u8], StatusWord> {
     let [0, 2, rest @ ..] = padded else {
-        return Err(Status::WRONG_DATA);
+        return Err(StatusWord::WRONG_DATA);
     };
     let end = rest.iter().position(|byte| *byte == 0);
     end.filter(|end| *end >= 8)
         .map(|end| &rest[end + 1..])
-        .ok_or(Status::WRONG_DATA)
+        .ok_or(StatusWord::WRONG_DATA)
 }

@@ -10,7 +10,7 @@ mod state;
 
 use std::time::Instant;
 
-use super::apdu::{Answer, Command, Status};
+use super::apdu::{CommandApdu, ResponseApdu, StatusWord};
 use super::device::Device;
 use super::outside::Outside;
 
@@ -63,11 +63,11 @@ impl OpenPgp {
         self.session = Session::default();
     }
 
-    pub(crate) fn answer(&mut self, command: &Command, outside: &Outside) -> Answer {
+    pub(crate) fn answer(&mut self, command: &CommandApdu, outside: &Outside) -> ResponseApdu {
         match command.instruction {
             0xf1 => Ok(self.device.firmware.bytes().to_vec()),
             0x44 => self.activate(),
-            _ if self.state.terminated => Err(Status::CONDITIONS_NOT_SATISFIED),
+            _ if self.state.terminated => Err(StatusWord::CONDITIONS_NOT_SATISFIED),
             0x20 => self.verify(command),
             0x24 => self.change_reference(command, outside),
             0x2a => self.perform_security_operation(command, outside),
@@ -81,14 +81,14 @@ impl OpenPgp {
             0xdb => self.import(command),
             0xe6 => self.terminate(),
             0xf2 => self.set_retries(command),
-            _ => Err(Status::NO_SUCH_INSTRUCTION),
+            _ => Err(StatusWord::NO_SUCH_INSTRUCTION),
         }
     }
 
-    fn terminate(&mut self) -> Answer {
+    fn terminate(&mut self) -> ResponseApdu {
         let lost = self.state.user.tries_left() == 0 && self.state.admin.tries_left() == 0;
         if !self.session.is_admin && !lost {
-            return Err(Status::CONDITIONS_NOT_SATISFIED);
+            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
         }
         self.state.terminated = true;
         self.session = Session::default();
@@ -97,7 +97,7 @@ impl OpenPgp {
     }
 
     /// After TERMINATE everything is as it left the factory; else nothing happens.
-    fn activate(&mut self) -> Answer {
+    fn activate(&mut self) -> ResponseApdu {
         if self.state.terminated {
             self.state = State::factory();
             self.changed = true;
@@ -106,7 +106,7 @@ impl OpenPgp {
     }
 }
 
-fn challenge(command: &Command) -> Answer {
+fn challenge(command: &CommandApdu) -> ResponseApdu {
     let mut bytes = Vec::new();
     while bytes.len() < command.expected.min(255) {
         bytes.push(super::piv::random::<1>()[0]);

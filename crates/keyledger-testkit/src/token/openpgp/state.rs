@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::attributes::{Attributes, Purpose};
-use crate::token::apdu::Status;
+use crate::token::apdu::StatusWord;
 use crate::token::hex;
 use crate::token::piv::{Object, PrivateKey};
 
@@ -104,22 +104,22 @@ impl Password {
     }
 
     /// Compares, counting: a right value gives all tries back, a wrong one costs one.
-    pub(crate) fn verify(&mut self, value: &[u8]) -> Result<(), Status> {
+    pub(crate) fn verify(&mut self, value: &[u8]) -> Result<(), StatusWord> {
         if self.tries_left() == 0 {
-            return Err(Status::BLOCKED);
+            return Err(StatusWord::BLOCKED);
         }
         if *value != **self.value {
             self.tries_left -= 1;
-            return Err(Status::SECURITY_NOT_SATISFIED);
+            return Err(StatusWord::SECURITY_NOT_SATISFIED);
         }
         self.tries_left = self.tries;
         Ok(())
     }
 
     /// Sets another value of at least `shortest` bytes, with all tries.
-    pub(crate) fn set(&mut self, value: &[u8], shortest: usize) -> Result<(), Status> {
+    pub(crate) fn set(&mut self, value: &[u8], shortest: usize) -> Result<(), StatusWord> {
         if !(shortest..=Self::LONGEST).contains(&value.len()) {
-            return Err(Status::WRONG_DATA);
+            return Err(StatusWord::WRONG_DATA);
         }
         *self = Self::new(value, self.tries);
         Ok(())
@@ -201,14 +201,14 @@ pub enum TouchFlag {
 }
 
 impl TouchFlag {
-    pub(crate) fn of(id: u8) -> Result<Self, Status> {
+    pub(crate) fn of(id: u8) -> Result<Self, StatusWord> {
         match id {
             0 => Ok(Self::Off),
             1 => Ok(Self::On),
             2 => Ok(Self::Fixed),
             3 => Ok(Self::Cached),
             4 => Ok(Self::CachedFixed),
-            _ => Err(Status::WRONG_DATA),
+            _ => Err(StatusWord::WRONG_DATA),
         }
     }
 

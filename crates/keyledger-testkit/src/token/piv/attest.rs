@@ -24,7 +24,7 @@ use x509_cert::time::{Time, Validity};
 use super::Piv;
 use super::key::{Algorithm, PrivateKey, random};
 use super::state::{ATTESTATION_CERTIFICATE, ATTESTATION_SLOT, PinPolicy, Slot, TouchPolicy};
-use crate::token::apdu::{Answer, Command, Status};
+use crate::token::apdu::{CommandApdu, ResponseApdu, StatusWord};
 use crate::token::device::Device;
 use crate::token::fault::Fault;
 use crate::token::outside::Outside;
@@ -37,14 +37,14 @@ const FORM_FACTOR: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.
 
 impl Piv {
     /// ATTEST: a certificate for the key in slot P1, signed by the attestation key.
-    pub(super) fn attest(&mut self, command: &Command, outside: &Outside) -> Answer {
+    pub(super) fn attest(&mut self, command: &CommandApdu, outside: &Outside) -> ResponseApdu {
         let number = command.p1;
         let has = |fault: &Fault| outside.has_fault(|found| found == fault);
         let slot = match self.state.slots.get(&number) {
             Some(slot) if slot.generated || has(&Fault::PosesAsGenerated { slot: number }) => {
                 slot.clone()
             }
-            _ => return Err(Status::WRONG_DATA),
+            _ => return Err(StatusWord::WRONG_DATA),
         };
         let attestation = if has(&Fault::AttestsUnderUnknownRoot) {
             self.stranger().clone()
@@ -81,21 +81,21 @@ impl Piv {
         self.stranger.get_or_insert_with(stranger)
     }
 
-    fn attestation_key(&self) -> Result<AttestationKey, Status> {
+    fn attestation_key(&self) -> Result<AttestationKey, StatusWord> {
         let slot = self
             .state
             .slots
             .get(&ATTESTATION_SLOT)
             .filter(|slot| slot.key.is_rsa())
-            .ok_or(Status::WRONG_DATA)?;
+            .ok_or(StatusWord::WRONG_DATA)?;
         let object = self
             .state
             .objects
             .get(&ATTESTATION_CERTIFICATE)
-            .ok_or(Status::WRONG_DATA)?;
-        let objects = tlv::read_all(&object.0).ok_or(Status::WRONG_DATA)?;
-        let certificate = tlv::find(&objects, 0x70).ok_or(Status::WRONG_DATA)?;
-        Certificate::from_der(certificate).map_err(|_| Status::WRONG_DATA)?;
+            .ok_or(StatusWord::WRONG_DATA)?;
+        let objects = tlv::read_all(&object.0).ok_or(StatusWord::WRONG_DATA)?;
+        let certificate = tlv::find(&objects, 0x70).ok_or(StatusWord::WRONG_DATA)?;
+        Certificate::from_der(certificate).map_err(|_| StatusWord::WRONG_DATA)?;
         Ok(AttestationKey {
             key: slot.key.clone(),
             certificate: certificate.to_vec(),

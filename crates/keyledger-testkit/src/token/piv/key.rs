@@ -12,7 +12,7 @@ use x509_cert::der::{Decode as _, Encode as _};
 use x509_cert::spki::{AlgorithmIdentifier, SubjectPublicKeyInfoOwned};
 use zeroize::Zeroizing;
 
-use crate::token::apdu::Status;
+use crate::token::apdu::StatusWord;
 use crate::token::device::Device;
 use crate::token::{hex, tlv};
 
@@ -33,7 +33,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// The algorithm with this number, if the firmware has it.
-    pub(crate) fn of(id: u8, device: &Device) -> Result<Self, Status> {
+    pub(crate) fn of(id: u8, device: &Device) -> Result<Self, StatusWord> {
         let all = [
             Self::Rsa1024,
             Self::Rsa2048,
@@ -47,7 +47,7 @@ impl Algorithm {
         all.into_iter()
             .find(|algorithm| algorithm.id() == id)
             .filter(|algorithm| !algorithm.is_new() || device.is_at_least(5, 7, 0))
-            .ok_or(Status::WRONG_DATA)
+            .ok_or(StatusWord::WRONG_DATA)
     }
 
     pub(crate) fn id(self) -> u8 {
@@ -130,17 +130,17 @@ impl PrivateKey {
     }
 
     /// Reads what IMPORT carries: primes of RSA, or scalar or seed, each under a tag of its own.
-    pub(crate) fn import(algorithm: Algorithm, parts: &[(u16, &[u8])]) -> Result<Self, Status> {
-        let part = |tag| tlv::find(parts, tag).ok_or(Status::WRONG_DATA);
+    pub(crate) fn import(algorithm: Algorithm, parts: &[(u16, &[u8])]) -> Result<Self, StatusWord> {
+        let part = |tag| tlv::find(parts, tag).ok_or(StatusWord::WRONG_DATA);
         let secret = match algorithm {
             Algorithm::P256 => {
                 let scalar = part(0x06)?;
-                p256::SecretKey::from_slice(scalar).map_err(|_| Status::WRONG_DATA)?;
+                p256::SecretKey::from_slice(scalar).map_err(|_| StatusWord::WRONG_DATA)?;
                 scalar
             }
             Algorithm::P384 => {
                 let scalar = part(0x06)?;
-                p384::SecretKey::from_slice(scalar).map_err(|_| Status::WRONG_DATA)?;
+                p384::SecretKey::from_slice(scalar).map_err(|_| StatusWord::WRONG_DATA)?;
                 scalar
             }
             Algorithm::Ed25519 => part(0x07)?,
@@ -149,15 +149,15 @@ impl PrivateKey {
                 let prime = |tag| part(tag).map(BoxedUint::from_be_slice_vartime);
                 let key =
                     RsaPrivateKey::from_p_q(prime(0x01)?, prime(0x02)?, BoxedUint::from(65_537u32))
-                        .map_err(|_| Status::WRONG_DATA)?;
+                        .map_err(|_| StatusWord::WRONG_DATA)?;
                 if Some(key.n().bit_width()) != algorithm.modulus_bits() {
-                    return Err(Status::WRONG_DATA);
+                    return Err(StatusWord::WRONG_DATA);
                 }
                 return Ok(Self::rsa(algorithm, &key));
             }
         };
         if matches!(algorithm, Algorithm::Ed25519 | Algorithm::X25519) && secret.len() != 32 {
-            return Err(Status::WRONG_DATA);
+            return Err(StatusWord::WRONG_DATA);
         }
         Ok(Self {
             algorithm,
@@ -166,27 +166,27 @@ impl PrivateKey {
     }
 
     /// Signs, or decrypts with RSA: the padded block, the digest, or with Ed25519 the message itself.
-    pub(crate) fn sign(&self, input: &[u8]) -> Result<Vec<u8>, Status> {
+    pub(crate) fn sign(&self, input: &[u8]) -> Result<Vec<u8>, StatusWord> {
         match self.algorithm {
             Algorithm::P256 => {
                 let key = p256::ecdsa::SigningKey::from(self.p256());
                 let signature: p256::ecdsa::Signature = key
                     .sign_prehash(&*digest::<32>(input)?)
-                    .map_err(|_| Status::WRONG_DATA)?;
+                    .map_err(|_| StatusWord::WRONG_DATA)?;
                 Ok(signature.to_der().as_bytes().to_vec())
             }
             Algorithm::P384 => {
                 let key = p384::ecdsa::SigningKey::from(self.p384());
                 let signature: p384::ecdsa::Signature = key
                     .sign_prehash(&*digest::<48>(input)?)
-                    .map_err(|_| Status::WRONG_DATA)?;
+                    .map_err(|_| StatusWord::WRONG_DATA)?;
                 Ok(signature.to_der().as_bytes().to_vec())
             }
             Algorithm::Ed25519 => {
                 use ed25519_dalek::Signer as _;
                 Ok(self.ed25519().sign(input).to_bytes().to_vec())
             }
-            Algorithm::X25519 => Err(Status::WRONG_DATA),
+            Algorithm::X25519 => Err(StatusWord::WRONG_DATA),
             Algorithm::Rsa1024 | Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => {
                 self.exponentiate(input)
             }
@@ -194,8 +194,8 @@ impl PrivateKey {
     }
 
     /// The shared secret with the public key of another: its point, or its 32 bytes for X25519.
-    pub(crate) fn agree(&self, other: &[u8]) -> Result<Vec<u8>, Status> {
-        let wrong = Status::WRONG_DATA;
+    pub(crate) fn agree(&self, other: &[u8]) -> Result<Vec<u8>, StatusWord> {
+        let wrong = StatusWord::WRONG_DATA;
         match self.algorithm {
             Algorithm::P256 => {
                 let other = p256::PublicKey::from_sec1_bytes(other).map_err(|_| wrong)?;
@@ -299,15 +299,15 @@ impl PrivateKey {
         self.algorithm.modulus_bits().is_some()
     }
 
-    fn exponentiate(&self, input: &[u8]) -> Result<Vec<u8>, Status> {
+    fn exponentiate(&self, input: &[u8]) -> Result<Vec<u8>, StatusWord> {
         let key = self.to_rsa();
         if input.len() != key.size() {
-            return Err(Status::WRONG_DATA);
+            return Err(StatusWord::WRONG_DATA);
         }
         let input = BoxedUint::from_be_slice(input, key.n_bits_precision())
-            .map_err(|_| Status::WRONG_DATA)?;
+            .map_err(|_| StatusWord::WRONG_DATA)?;
         let output = rsa_decrypt_and_check(&key, Some(&mut rand::rng()), &input)
-            .map_err(|_| Status::WRONG_DATA)?;
+            .map_err(|_| StatusWord::WRONG_DATA)?;
         let bytes = output.to_be_bytes();
         Ok(bytes[bytes.len() - key.size()..].to_vec())
     }
@@ -334,8 +334,10 @@ impl PrivateKey {
 }
 
 /// A digest as the card takes it: shorter ones are numbers with zeros in front.
-fn digest<const LENGTH: usize>(input: &[u8]) -> Result<Zeroizing<[u8; LENGTH]>, Status> {
-    let start = LENGTH.checked_sub(input.len()).ok_or(Status::WRONG_DATA)?;
+fn digest<const LENGTH: usize>(input: &[u8]) -> Result<Zeroizing<[u8; LENGTH]>, StatusWord> {
+    let start = LENGTH
+        .checked_sub(input.len())
+        .ok_or(StatusWord::WRONG_DATA)?;
     let mut digest = Zeroizing::new([0; LENGTH]);
     digest[start..].copy_from_slice(input);
     Ok(digest)

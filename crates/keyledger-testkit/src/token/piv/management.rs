@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::key::random;
-use crate::token::apdu::{Answer, Status};
+use crate::token::apdu::{ResponseApdu, StatusWord};
 use crate::token::device::Device;
 use crate::token::{hex, tlv};
 
@@ -27,13 +27,13 @@ pub enum ManagementAlgorithm {
 
 impl ManagementAlgorithm {
     /// The algorithm with this number, if the firmware has it.
-    pub(crate) fn of(id: u8, device: &Device) -> Result<Self, Status> {
+    pub(crate) fn of(id: u8, device: &Device) -> Result<Self, StatusWord> {
         match id {
             0x00 | 0x03 => Ok(Self::TripleDes),
             0x08 if device.is_at_least(5, 4, 0) => Ok(Self::Aes128),
             0x0a if device.is_at_least(5, 4, 0) => Ok(Self::Aes192),
             0x0c if device.is_at_least(5, 4, 0) => Ok(Self::Aes256),
-            _ => Err(Status::WRONG_DATA),
+            _ => Err(StatusWord::WRONG_DATA),
         }
     }
 
@@ -93,9 +93,9 @@ impl ManagementKey {
         algorithm: ManagementAlgorithm,
         value: &[u8],
         wants_touch: bool,
-    ) -> Result<Self, Status> {
+    ) -> Result<Self, StatusWord> {
         if value.len() != algorithm.key_bytes() {
-            return Err(Status::WRONG_DATA);
+            return Err(StatusWord::WRONG_DATA);
         }
         Ok(Self {
             algorithm,
@@ -145,7 +145,7 @@ impl Proof {
     }
 
     /// One step of proving, mutual or single, as the objects in the template say.
-    pub(crate) fn step(&mut self, key: &ManagementKey, objects: &[(u16, &[u8])]) -> Answer {
+    pub(crate) fn step(&mut self, key: &ManagementKey, objects: &[(u16, &[u8])]) -> ResponseApdu {
         let value = |tag| tlv::find(objects, tag);
         match (
             std::mem::take(self),
@@ -167,10 +167,10 @@ impl Proof {
             }
             (Self::WitnessShown(witness), Some(given), Some(challenge), _) => {
                 if *given != **witness {
-                    return Err(Status::SECURITY_NOT_SATISFIED);
+                    return Err(StatusWord::SECURITY_NOT_SATISFIED);
                 }
                 if challenge.len() != key.algorithm.block_bytes() {
-                    return Err(Status::WRONG_DATA);
+                    return Err(StatusWord::WRONG_DATA);
                 }
                 *self = Self::Given;
                 Ok(template(RESPONSE, &key.encrypt(challenge)))
@@ -179,12 +179,12 @@ impl Proof {
                 if response.len() != key.algorithm.block_bytes()
                     || key.decrypt(response) != **challenge
                 {
-                    return Err(Status::SECURITY_NOT_SATISFIED);
+                    return Err(StatusWord::SECURITY_NOT_SATISFIED);
                 }
                 *self = Self::Given;
                 Ok(Vec::new())
             }
-            _ => Err(Status::WRONG_DATA),
+            _ => Err(StatusWord::WRONG_DATA),
         }
     }
 }

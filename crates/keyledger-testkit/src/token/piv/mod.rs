@@ -12,7 +12,7 @@ mod state;
 use std::time::Instant;
 
 use self::management::Proof;
-use super::apdu::{Answer, Command, Status};
+use super::apdu::{CommandApdu, ResponseApdu, StatusWord};
 use super::device::Device;
 use super::fault::Fault;
 use super::outside::Outside;
@@ -80,7 +80,7 @@ impl Piv {
         tlv::object(0x61, &about)
     }
 
-    pub(crate) fn answer(&mut self, command: &Command, outside: &Outside) -> Answer {
+    pub(crate) fn answer(&mut self, command: &CommandApdu, outside: &Outside) -> ResponseApdu {
         match command.instruction {
             0x20 => self.verify(command),
             0x24 => self.change_reference(command, outside),
@@ -95,21 +95,21 @@ impl Piv {
                 Ok(self.device.serial.to_be_bytes().to_vec())
             }
             0xf9 => self.attest(command, outside),
-            0xfa if outside.has_fault(has_fingerprints) => Err(Status::NO_SUCH_INSTRUCTION),
+            0xfa if outside.has_fault(has_fingerprints) => Err(StatusWord::NO_SUCH_INSTRUCTION),
             0xfa => self.set_retries(command),
             0xfb => self.reset(outside),
             0xfd => Ok(self.device.firmware.bytes().to_vec()),
             0xfe => self.import(command),
             0xff => self.set_management_key(command),
-            _ => Err(Status::NO_SUCH_INSTRUCTION),
+            _ => Err(StatusWord::NO_SUCH_INSTRUCTION),
         }
     }
 
-    fn reset(&mut self, outside: &Outside) -> Answer {
+    fn reset(&mut self, outside: &Outside) -> ResponseApdu {
         let blocked_puk = self.state.puk.tries_left == 0 || outside.has_fault(has_fingerprints);
         let held = outside.has_fault(|fault| *fault == Fault::Fingerprints { fido: true });
         if self.state.pin.tries_left > 0 || !blocked_puk || held {
-            return Err(Status::CONDITIONS_NOT_SATISFIED);
+            return Err(StatusWord::CONDITIONS_NOT_SATISFIED);
         }
         self.state.reset(&self.device);
         self.session = Session::default();
@@ -117,11 +117,11 @@ impl Piv {
         Ok(Vec::new())
     }
 
-    fn require_management(&self) -> Result<(), Status> {
+    fn require_management(&self) -> Result<(), StatusWord> {
         if self.session.management.is_given() {
             Ok(())
         } else {
-            Err(Status::SECURITY_NOT_SATISFIED)
+            Err(StatusWord::SECURITY_NOT_SATISFIED)
         }
     }
 }

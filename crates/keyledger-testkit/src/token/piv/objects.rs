@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::Piv;
 use super::state::{ATTESTATION_CERTIFICATE, Object};
-use crate::token::apdu::{Answer, Command, Status};
+use crate::token::apdu::{CommandApdu, ResponseApdu, StatusWord};
 use crate::token::fault::Fault;
 use crate::token::outside::Outside;
 use crate::token::tlv;
@@ -21,11 +21,11 @@ const LARGEST: usize = 3052;
 
 impl Piv {
     /// GET DATA.
-    pub(super) fn read_object(&mut self, command: &Command, outside: &Outside) -> Answer {
+    pub(super) fn read_object(&mut self, command: &CommandApdu, outside: &Outside) -> ResponseApdu {
         let objects = request(command)?;
         let id = id(&objects)?;
         if PROTECTED.contains(&id) && !self.session.pin_verified {
-            return Err(Status::SECURITY_NOT_SATISFIED);
+            return Err(StatusWord::SECURITY_NOT_SATISFIED);
         }
         if id == DISCOVERY {
             return Ok(discovery());
@@ -38,18 +38,18 @@ impl Piv {
         }
         match self.state.objects.get(&id) {
             Some(object) => Ok(tlv::object(DATA, &object.0)),
-            None => Err(Status::NOT_FOUND),
+            None => Err(StatusWord::NOT_FOUND),
         }
     }
 
     /// PUT DATA: an empty object is none.
-    pub(super) fn write_object(&mut self, command: &Command) -> Answer {
+    pub(super) fn write_object(&mut self, command: &CommandApdu) -> ResponseApdu {
         self.require_management()?;
         let objects = request(command)?;
         let id = id(&objects)?;
-        let data = tlv::find(&objects, DATA).ok_or(Status::WRONG_DATA)?;
+        let data = tlv::find(&objects, DATA).ok_or(StatusWord::WRONG_DATA)?;
         if data.len() > LARGEST {
-            return Err(Status::TOO_LARGE);
+            return Err(StatusWord::TOO_LARGE);
         }
         if data.is_empty() {
             self.state.objects.remove(&id);
@@ -62,18 +62,18 @@ impl Piv {
     }
 }
 
-fn request(command: &Command) -> Result<Vec<(u16, &[u8])>, Status> {
+fn request(command: &CommandApdu) -> Result<Vec<(u16, &[u8])>, StatusWord> {
     if (command.p1, command.p2) != (0x3f, 0xff) {
-        return Err(Status::WRONG_PARAMETERS);
+        return Err(StatusWord::WRONG_PARAMETERS);
     }
-    tlv::read_all(&command.data).ok_or(Status::WRONG_DATA)
+    tlv::read_all(&command.data).ok_or(StatusWord::WRONG_DATA)
 }
 
-fn id(objects: &[(u16, &[u8])]) -> Result<u32, Status> {
+fn id(objects: &[(u16, &[u8])]) -> Result<u32, StatusWord> {
     match tlv::find(objects, LIST) {
         Some(&[a, b, c]) => Ok(u32::from_be_bytes([0, a, b, c])),
         Some(&[a]) => Ok(a.into()),
-        _ => Err(Status::WRONG_DATA),
+        _ => Err(StatusWord::WRONG_DATA),
     }
 }
 

@@ -7,7 +7,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::key::PrivateKey;
 use super::management::{ManagementAlgorithm, ManagementKey};
-use crate::token::apdu::Status;
+use crate::token::apdu::StatusWord;
 use crate::token::device::Device;
 use crate::token::hex;
 
@@ -100,24 +100,24 @@ impl Reference {
     }
 
     /// Compares, counting: a right value gives all tries back, a wrong one costs one.
-    pub(crate) fn verify(&mut self, padded: &[u8]) -> Result<(), Status> {
+    pub(crate) fn verify(&mut self, padded: &[u8]) -> Result<(), StatusWord> {
         if self.tries_left == 0 {
-            return Err(Status::BLOCKED);
+            return Err(StatusWord::BLOCKED);
         }
         if *padded != **self.padded {
             self.tries_left -= 1;
-            return Err(Status::tries_left(self.tries_left));
+            return Err(StatusWord::tries_left(self.tries_left));
         }
         self.tries_left = self.tries;
         Ok(())
     }
 
     /// Sets another value, with all tries.
-    pub(crate) fn set(&mut self, padded: &[u8]) -> Result<(), Status> {
+    pub(crate) fn set(&mut self, padded: &[u8]) -> Result<(), StatusWord> {
         let length = padded.iter().take_while(|byte| **byte != 0xff).count();
         let filled = padded[length..].iter().all(|byte| *byte == 0xff);
         if padded.len() != Self::LENGTH || length < Self::SHORTEST || !filled {
-            return Err(Status::WRONG_DATA);
+            return Err(StatusWord::WRONG_DATA);
         }
         self.padded.zeroize();
         self.padded = Zeroizing::new(padded.to_vec());
@@ -165,12 +165,12 @@ pub enum PinPolicy {
 
 impl PinPolicy {
     /// The policy with this number, where 0 is the slot's default.
-    pub(crate) fn of(id: u8, slot: u8) -> Result<Self, Status> {
+    pub(crate) fn of(id: u8, slot: u8) -> Result<Self, StatusWord> {
         match (id, slot) {
             (0, 0x9c) | (3, _) => Ok(Self::Always),
             (0, 0x9e) | (1, _) => Ok(Self::Never),
             (0 | 2, _) => Ok(Self::Once),
-            _ => Err(Status::WRONG_DATA),
+            _ => Err(StatusWord::WRONG_DATA),
         }
     }
 
@@ -197,12 +197,12 @@ pub enum TouchPolicy {
 
 impl TouchPolicy {
     /// The policy with this number, where 0 is the default.
-    pub(crate) fn of(id: u8) -> Result<Self, Status> {
+    pub(crate) fn of(id: u8) -> Result<Self, StatusWord> {
         match id {
             0 | 1 => Ok(Self::Never),
             2 => Ok(Self::Always),
             3 => Ok(Self::Cached),
-            _ => Err(Status::WRONG_DATA),
+            _ => Err(StatusWord::WRONG_DATA),
         }
     }
 
