@@ -21,7 +21,7 @@ use crate::{
 
 /// A change of a key that matches the conditions.
 #[derive(Debug, Serialize)]
-struct Change {
+struct KeyChange {
     at: Timestamp,
     name: Name,
     revision: u32,
@@ -112,8 +112,8 @@ async fn now_of(
     Ok(page.rows.into_iter().next())
 }
 
-fn change(record: &Record, key: Option<InventoryRow>) -> Change {
-    Change {
+fn change(record: &Record, key: Option<InventoryRow>) -> KeyChange {
+    KeyChange {
         at: record.occurred_at,
         name: record.history.name.clone(),
         revision: record.revision,
@@ -124,8 +124,8 @@ fn change(record: &Record, key: Option<InventoryRow>) -> Change {
     }
 }
 
-fn print(change: &Change, out: &mut Output<'_>) -> std::io::Result<()> {
-    let Change {
+fn print(change: &KeyChange, out: &mut Output<'_>) -> std::io::Result<()> {
+    let KeyChange {
         at,
         name,
         revision,
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_change_is_one_line() {
         let row = rows::tests::rows().remove(1);
-        let change = Change {
+        let change = KeyChange {
             revision: row.revision,
             at: when::parse_moment("2026-11-22T10:00:00Z").unwrap(),
             name: "orders-db".parse().unwrap(),
@@ -179,7 +179,7 @@ mod tests {
             "2026-11-22 10:00:00Z  orders-db  revoked → compromised  by alice (administrator): laptop stolen\n"
         );
         // Read when more had happened: its state is not what this event made of it.
-        let change = Change {
+        let change = KeyChange {
             revision: change.revision - 1,
             event: "suspended",
             reason: None,

@@ -25,14 +25,14 @@ pub(super) struct Attributes {
     #[arg(long, conflicts_with = "activation_at")]
     pub(super) activate: bool,
     #[command(flatten)]
-    pub(super) description: Description,
+    pub(super) description: KeyDescription,
     #[command(flatten)]
     pub(super) dates: Dates,
 }
 
 /// The description of a key.
 #[derive(Debug, clap::Args)]
-pub(super) struct Description {
+pub(super) struct KeyDescription {
     /// What people call it
     #[arg(long)]
     pub(super) title: Option<Title>,
@@ -84,7 +84,7 @@ pub(crate) struct Describe {
     /// The key's name
     name: Name,
     #[command(flatten)]
-    description: Description,
+    description: KeyDescription,
     #[command(flatten)]
     why: Why,
 }

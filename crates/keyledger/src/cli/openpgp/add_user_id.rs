@@ -2,7 +2,7 @@
 
 use keyledger_custody::openpgp::{UserId, offline::Ask};
 
-use super::change::Change;
+use super::change::CertificateChange;
 use crate::output::Output;
 
 /// Add a user id to a certificate; it lives as long as the primary key
@@ -12,7 +12,7 @@ Example:
   keyledger openpgp add-user-id 'Alice Archer <archer@example.com>' --certificate alice.asc --key alice.certify")]
 pub(super) struct AddUserId {
     #[command(flatten)]
-    change: Change,
+    change: CertificateChange,
     /// The user id
     #[arg(value_name = "USER ID")]
     user_id: UserId,

@@ -5,7 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 use keyledger_custody::openpgp::{ProvenSubkey, SubkeyRole, offline::Ask};
 use keyledger_domain::Timestamp;
 
-use super::{change::Change, files};
+use super::{change::CertificateChange, files};
 use crate::{
     exit::{Exit, Failure},
     output::Output,
@@ -26,7 +26,7 @@ Examples:
   keyledger openpgp bind --certificate alice.asc --subkeys card.json --expires +365d --expires encrypt=+730d --request request.json")]
 pub(super) struct Bind {
     #[command(flatten)]
-    change: Change,
+    change: CertificateChange,
     /// The file of subkeys
     #[arg(long, value_name = "FILE")]
     subkeys: PathBuf,

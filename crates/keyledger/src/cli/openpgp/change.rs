@@ -26,7 +26,7 @@ use crate::{
 
 /// The certificate and its signer.
 #[derive(Debug, clap::Args)]
-pub(super) struct Change {
+pub(super) struct CertificateChange {
     /// The certificate; with --key it is replaced
     #[arg(long, value_name = "FILE")]
     certificate: PathBuf,
@@ -61,7 +61,7 @@ pub(crate) struct Agree {
     passphrase_file: Option<PathBuf>,
 }
 
-impl Change {
+impl CertificateChange {
     /// Reads the certificate as it is now.
     pub(super) fn certificate(&self) -> anyhow::Result<Certificate> {
         files::certificate(&self.certificate)

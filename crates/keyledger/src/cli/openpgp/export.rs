@@ -27,7 +27,7 @@ pub(super) struct Export {
     #[arg(value_name = "FILE", required = true)]
     certificates: Vec<PathBuf>,
     #[command(flatten)]
-    form: Form,
+    form: ExportForm,
     /// Only addresses of this domain; may be given several times
     #[arg(long, value_name = "DOMAIN", requires = "wkd")]
     domain: Vec<String>,
@@ -35,7 +35,7 @@ pub(super) struct Export {
 
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-struct Form {
+struct ExportForm {
     /// A keyring, armored, to standard output
     #[arg(long)]
     keyring: bool,

@@ -3,7 +3,7 @@
 use keyledger_custody::openpgp::{Fingerprint, Renewal, offline::Ask};
 use keyledger_domain::Timestamp;
 
-use super::change::Change;
+use super::change::CertificateChange;
 use crate::{output::Output, when};
 
 /// Move the end of a certificate or of its subkeys; also of what has expired
@@ -14,9 +14,9 @@ Examples:
   keyledger openpgp renew --certificate alice.asc --all-subkeys --expires +365d --request request.json")]
 pub(super) struct Renew {
     #[command(flatten)]
-    change: Change,
+    change: CertificateChange,
     #[command(flatten)]
-    what: What,
+    what: RenewedPart,
     /// When they expire then
     #[arg(long, value_name = "TIME", value_parser = when::parse_moment)]
     expires: Timestamp,
@@ -24,7 +24,7 @@ pub(super) struct Renew {
 
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
-struct What {
+struct RenewedPart {
     /// The primary key, and with it the whole
     #[arg(long)]
     primary: bool,

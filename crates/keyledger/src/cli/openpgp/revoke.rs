@@ -4,7 +4,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use keyledger_custody::openpgp::{Fingerprint, RevocationReason, SubkeyRole, offline::Ask};
 use keyledger_domain::text::Reason;
 
-use super::change::Change;
+use super::change::CertificateChange;
 use crate::output::Output;
 
 /// Revoke subkeys or all of a certificate, for good
@@ -15,9 +15,9 @@ Examples:
   keyledger openpgp revoke --certificate alice.asc --whole --reason retired --request request.json")]
 pub(super) struct Revoke {
     #[command(flatten)]
-    change: Change,
+    change: CertificateChange,
     #[command(flatten)]
-    what: What,
+    what: RevokedPart,
     /// Why
     #[arg(long, value_parser = reason())]
     reason: RevocationReason,
@@ -28,7 +28,7 @@ pub(super) struct Revoke {
 
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
-struct What {
+struct RevokedPart {
     /// A subkey, by its fingerprint; give it again for others
     #[arg(long, value_name = "FINGERPRINT")]
     subkey: Vec<Fingerprint>,

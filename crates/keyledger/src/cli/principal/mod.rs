@@ -83,13 +83,13 @@ struct Register {
     #[arg(long)]
     title: Title,
     #[command(flatten)]
-    description: Description,
+    description: PrincipalDescription,
     #[command(flatten)]
     why: Why,
 }
 
 #[derive(Debug, clap::Args)]
-struct Description {
+struct PrincipalDescription {
     /// Its e-mail address
     #[arg(long, value_name = "ADDRESS")]
     email: Option<EmailAddress>,
@@ -129,7 +129,7 @@ struct Describe {
     #[arg(long)]
     title: Option<Title>,
     #[command(flatten)]
-    description: Description,
+    description: PrincipalDescription,
     #[command(flatten)]
     why: Why,
 }
