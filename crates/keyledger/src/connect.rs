@@ -16,7 +16,7 @@ use crate::{
     exit::{Exit, Failure},
     place,
     session::Session,
-    signing::{SigningSlot, TokenSigner},
+    signing::{CommandSigner, SigningSlot},
     when,
 };
 
@@ -115,7 +115,7 @@ impl Connection {
     }
 
     /// What signs the commands of the session, if they are signed.
-    fn signer(&self, context: &Context) -> anyhow::Result<Option<TokenSigner>> {
+    fn signer(&self, context: &Context) -> anyhow::Result<Option<CommandSigner>> {
         let Some(slot) = self.sign_with else {
             return Ok(None);
         };
@@ -126,7 +126,7 @@ impl Connection {
             )
             .remedy("give a creds file: --creds, or a context that names one")
         })?;
-        Ok(Some(TokenSigner::new(slot, self.signing_token, user)))
+        Ok(Some(CommandSigner::new(slot, self.signing_token, user)))
     }
 
     /// The organisation's directory, which says where its server is. It is the one that was named, or the one found here or above unless

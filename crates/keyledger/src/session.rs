@@ -21,7 +21,7 @@ use crate::{
     denied::Denied,
     exit::{Exit, Failure},
     heard::Listening,
-    signing::{TokenSigner, UnsignedCommand},
+    signing::{CommandSigner, UnsignedCommand},
 };
 
 /// A connection, with everything needed to say why no answer comes.
@@ -33,7 +33,7 @@ pub(crate) struct Session {
     dir: Option<PathBuf>,
     user: Option<String>,
     url: String,
-    signer: Option<TokenSigner>,
+    signer: Option<CommandSigner>,
 }
 
 impl Session {
@@ -58,7 +58,7 @@ impl Session {
     }
 
     /// The same session, with a signer for its commands.
-    pub(crate) fn signed_by(self, signer: Option<TokenSigner>) -> Self {
+    pub(crate) fn signed_by(self, signer: Option<CommandSigner>) -> Self {
         Self { signer, ..self }
     }
 
@@ -144,7 +144,7 @@ impl Session {
     /// Has a command signed. The ledger says which key is in the token's slot, before the person is asked for anything.
     async fn sign(
         &self,
-        signer: &TokenSigner,
+        signer: &CommandSigner,
         command: UnsignedCommand<'_>,
     ) -> anyhow::Result<TokenSignature> {
         let serial = signer.token().await?;

@@ -46,7 +46,7 @@ pub(crate) struct NotASigningSlot;
 
 /// What signs the commands of a session.
 #[derive(Debug, Clone)]
-pub(crate) struct TokenSigner {
+pub(crate) struct CommandSigner {
     slot: Slot,
     token: Option<Serial>,
     user: String,
@@ -62,7 +62,7 @@ pub(crate) struct UnsignedCommand<'a> {
     pub(crate) payload: &'a [u8],
 }
 
-impl TokenSigner {
+impl CommandSigner {
     /// Signs the commands of `user`, a public nkey, with a key on `token`, or on the only token that is plugged in.
     pub(crate) const fn new(slot: SigningSlot, token: Option<Serial>, user: String) -> Self {
         Self {
