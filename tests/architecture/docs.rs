@@ -18,7 +18,7 @@ fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             pages(&path, found);
-        } else {
+        } else if path.extension().is_some_and(|e| e == "md") {
             found.push(path);
         }
     }
@@ -129,6 +129,29 @@ fn every_page_stands_in_the_summary() {
         .filter(|page| **page != summary && !listed.contains(*page))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// With `UPDATE_SCENARIOS=1` in the environment they are written anew.
+#[test]
+fn schemas_in_the_book_are_what_the_wire_crate_says() {
+    let schemas = keyledger_wire::schemas::schemas();
+    let answer = &schemas["subjects"]["keys.commands.key.activate.*"]["answer"];
+    for (file, schema) in [
+        ("acknowledgement.json", answer),
+        ("refusal.json", &schemas["refusal"]),
+    ] {
+        let path = book().join("reference").join(file);
+        let generated = format!("{schema:#}\n");
+        if std::env::var_os("UPDATE_SCENARIOS").is_some_and(|v| !v.is_empty()) {
+            fs::write(&path, generated).unwrap();
+        } else {
+            let stored = fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                stored == generated,
+                "{file} is stale: UPDATE_SCENARIOS=1 writes it anew"
+            );
+        }
+    }
 }
 
 #[test]
