@@ -51,6 +51,9 @@ fn look_up(program: &Command, line: &str) -> Result<(), LookUpError> {
     let mut at = program;
     let mut words = line.split_whitespace().skip(1);
     while let Some(word) = words.next() {
+        if [">", ">>", "|"].contains(&word) {
+            return Ok(()); // the rest is the shell's
+        }
         if let Some(option) = word.strip_prefix("--") {
             let (option, value) = option.split_once('=').unzip();
             let option = option.unwrap_or(&word[2..]);
