@@ -45,14 +45,14 @@ async fn main() -> Result<()> {
         reason: Some("first deployment".parse()?),
         ticket: None,
     };
-    let done = keys.generate(&name, &body, generate).await?;
+    let done = keys.command(&name, &body, generate).await?;
     println!(
         "{} is {} at revision {}, {}",
         done.id, done.state, done.revision, done.cid
     );
 
     // The same command again, as after a lost answer: the same acknowledgement, and no second key.
-    let again = keys.generate(&name, &body, generate).await?;
+    let again = keys.command(&name, &body, generate).await?;
     anyhow::ensure!(again == done, "a retry got another answer: {again:?}");
 
     let rotate = Ids {
@@ -65,7 +65,7 @@ async fn main() -> Result<()> {
         reason: Some("drill".parse()?),
         ticket: None,
     };
-    let done = keys.rotate(&name, &body, rotate).await?;
+    let done = keys.command(&name, &body, rotate).await?;
     println!(
         "{} was rotated: revision {}, {}",
         done.id, done.revision, done.cid

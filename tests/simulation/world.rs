@@ -9,7 +9,7 @@ use std::{
 };
 
 use keyledger_domain::{
-    Command, Made, Name, Stamp, Timestamp, VerifiedBy,
+    Command, Name, Stamp, Timestamp, VerifiedBy,
     command::Target,
     name::Aggregate,
     record::{Ids, Why},
@@ -242,11 +242,10 @@ pub(crate) fn order(random: &Random, place: u64) -> Order {
     };
     Order {
         target: Target::new(Aggregate::Key, name),
-        command,
+        command: command.bare(),
         why,
         ids: Ids::root(id),
         principal: Arc::new(principal),
-        made: Made::Nothing,
         issuer: None,
         signer: None,
     }

@@ -4,11 +4,14 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     account, key,
+    ledger::{Deciding, Decision},
     name::{Aggregate, HistoryId},
     operator, principal, private_key,
-    record::Why,
+    record::{Record, Why},
     rejection::Rejection,
+    stamp::Stamp,
     text, token, user,
+    verb::{AnyVerb, Verb, VerbRow, VisitReport},
 };
 
 /// The history a command is for.
@@ -20,135 +23,130 @@ pub const MAX_COMMAND_BYTES: usize = 64 * 1024;
 /// some 72,000. It is less than the 131,072 of a message, so that one that is too large is answered.
 pub const MAX_REPORT_BYTES: usize = 112 * 1024;
 
-/// What is asked of an aggregate.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Command {
-    /// Of a key.
-    Key(key::Command),
-    /// Of a principal.
-    Principal(principal::Command),
-    /// Of the operator.
-    Operator(operator::Command),
-    /// Of an account.
-    Account(account::Command),
-    /// Of a user.
-    User(user::Command),
-    /// Of a token.
-    Token(token::Command),
-    /// Of a token, by an agent: sent as a report, not as a command.
-    Report(Box<token::Reported>),
+/// Makes the enums of all aggregates' commands: one line an aggregate, named after its module.
+macro_rules! aggregates {
+    ($( $(#[doc = $doc:literal])* $name:ident: $module:ident, )+) => {
+        /// What is asked of an aggregate.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Command {
+            $( $(#[doc = $doc])* $name($module::Command), )+
+            /// Of a token, by an agent: sent as a report, not as a command.
+            Report(Box<token::Reported>),
+        }
+
+        /// What is asked of an aggregate, with what was made for it.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Prepared {
+            $( $(#[doc = $doc])* $name($module::Prepared), )+
+            /// Of a token, by an agent.
+            Report(Box<token::Reported>, <token::Reported as Verb>::Made),
+        }
+
+        impl Command {
+            /// Every verb that can be sent, by aggregate.
+            pub fn verbs() -> impl Iterator<Item = VerbRow> {
+                [$($module::Command::VERBS,)+].into_iter().flatten().copied()
+            }
+
+            /// Reads the payload of the command `verb` of `aggregate`. An empty payload is an empty object.
+            ///
+            /// # Errors
+            ///
+            /// [`Rejection::UnknownVerb`], [`Rejection::PayloadTooLarge`] or [`Rejection::Malformed`], which names the field.
+            pub fn parse(
+                aggregate: Aggregate,
+                verb: &str,
+                payload: &[u8],
+            ) -> Result<(Self, Why), Rejection> {
+                let command = match aggregate {
+                    $( Aggregate::$name => $module::Command::parse(verb, payload).map(Self::$name)?, )+
+                };
+                let why = command.any().why();
+                Ok((command, why))
+            }
+
+            /// It, as what treats all verbs alike sees it.
+            #[must_use]
+            pub fn any(&self) -> &dyn AnyVerb {
+                match self {
+                    $( Self::$name(command) => command.any(), )+
+                    Self::Report(reported) => &**reported,
+                }
+            }
+
+            /// Does something with it that its types are needed for.
+            pub fn visit<Out, T>(self, visitor: T) -> Out
+            where
+                T: VisitReport<Out = Out> $( + $module::VisitEach<Out> )+,
+            {
+                match self {
+                    $( Self::$name(command) => command.visit(visitor), )+
+                    Self::Report(reported) => visitor.visit_report(reported),
+                }
+            }
+
+            /// It, with nothing made for it: of most verbs that is all.
+            #[must_use]
+            pub fn bare(self) -> Prepared {
+                match self {
+                    $( Self::$name(command) => Prepared::$name(command.bare()), )+
+                    Self::Report(reported) => Prepared::Report(reported, None),
+                }
+            }
+        }
+
+        impl Prepared {
+            /// It, as what treats all verbs alike sees it.
+            #[must_use]
+            pub fn any(&self) -> &dyn AnyVerb {
+                match self {
+                    $( Self::$name(prepared) => prepared.any(), )+
+                    Self::Report(reported, _) => &**reported,
+                }
+            }
+
+            pub(crate) fn decide(&self, on: &Deciding<'_>) -> Result<Decision, Rejection> {
+                match self {
+                    $( Self::$name(prepared) => prepared.decide(on), )+
+                    Self::Report(reported, made) => Verb::decide(&**reported, on, made),
+                }
+            }
+        }
+    };
 }
 
-/// One verb of an aggregate: a row of the table of commands.
-#[derive(Debug, Clone, Copy)]
-pub struct Verb {
-    /// The aggregate it belongs to.
-    pub aggregate: Aggregate,
-    /// The subject token.
-    pub verb: &'static str,
-    /// What it does, in a sentence.
-    pub about: &'static str,
-    /// The JSON Schema of its payload.
-    pub schema: fn() -> schemars::Schema,
+aggregates! {
+    /// Of a key.
+    Key: key,
+    /// Of a principal.
+    Principal: principal,
+    /// Of the operator.
+    Operator: operator,
+    /// Of an account.
+    Account: account,
+    /// Of a user.
+    User: user,
+    /// Of a token.
+    Token: token,
 }
 
 impl Command {
-    /// True of one that may change an account's JWT: it counts only once servers hold the new one.
-    #[must_use]
-    pub const fn changes_account_jwts(&self) -> bool {
-        use {principal::Command as P, token::Command as T, user::Command as U};
-        match self {
-            Self::Account(account::Command::Create(_))
-            | Self::User(U::Revoke(_))
-            | Self::Principal(P::Offboard(_))
-            | Self::Token(T::Lose(_)) => true,
-            Self::Key(_)
-            | Self::Principal(_)
-            | Self::Operator(_)
-            | Self::User(_)
-            | Self::Token(_)
-            | Self::Report(_) => false,
-        }
-    }
-
-    /// Every verb that can be sent, by aggregate.
-    pub fn verbs() -> impl Iterator<Item = Verb> {
-        [
-            key::Command::VERBS,
-            principal::Command::VERBS,
-            operator::Command::VERBS,
-            account::Command::VERBS,
-            user::Command::VERBS,
-            token::Command::VERBS,
-        ]
-        .into_iter()
-        .flatten()
-        .copied()
-    }
-
-    /// Reads the payload of the command `verb` of `aggregate`. An empty payload is an empty object.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejection::UnknownVerb`], [`Rejection::PayloadTooLarge`] or [`Rejection::Malformed`], which names the field.
-    pub fn parse(
-        aggregate: Aggregate,
-        verb: &str,
-        payload: &[u8],
-    ) -> Result<(Self, Why), Rejection> {
-        Ok(match aggregate {
-            Aggregate::Key => {
-                let (command, why) = key::Command::parse(verb, payload)?;
-                (Self::Key(command), why)
-            }
-            Aggregate::Principal => {
-                let (command, why) = principal::Command::parse(verb, payload)?;
-                (Self::Principal(command), why)
-            }
-            Aggregate::Operator => {
-                let (command, why) = operator::Command::parse(verb, payload)?;
-                (Self::Operator(command), why)
-            }
-            Aggregate::Account => {
-                let (command, why) = account::Command::parse(verb, payload)?;
-                (Self::Account(command), why)
-            }
-            Aggregate::User => {
-                let (command, why) = user::Command::parse(verb, payload)?;
-                (Self::User(command), why)
-            }
-            Aggregate::Token => {
-                let (command, why) = token::Command::parse(verb, payload)?;
-                (Self::Token(command), why)
-            }
-        })
-    }
-
     /// The verb.
     #[must_use]
-    pub const fn verb(&self) -> &'static str {
-        match self {
-            Self::Key(command) => command.verb(),
-            Self::Principal(command) => command.verb(),
-            Self::Operator(command) => command.verb(),
-            Self::Account(command) => command.verb(),
-            Self::User(command) => command.verb(),
-            Self::Token(command) => command.verb(),
-            Self::Report(_) => token::Reported::VERB,
-        }
+    pub fn verb(&self) -> &'static str {
+        self.any().verb()
     }
 
     /// The kind of aggregate it is for.
     #[must_use]
-    pub const fn aggregate(&self) -> Aggregate {
-        match self {
-            Self::Key(_) => Aggregate::Key,
-            Self::Principal(_) => Aggregate::Principal,
-            Self::Operator(_) => Aggregate::Operator,
-            Self::Account(_) => Aggregate::Account,
-            Self::User(_) => Aggregate::User,
-            Self::Token(_) | Self::Report(_) => Aggregate::Token,
-        }
+    pub fn aggregate(&self) -> Aggregate {
+        self.any().aggregate()
+    }
+
+    /// True if it is the command that wrote `first`, the first event under its id, and so is to be answered as it was then.
+    #[must_use]
+    pub fn is_retry_of(&self, first: &Record, sender: &Stamp) -> bool {
+        self.any().is_retry_of(first, sender)
     }
 }
 
@@ -209,75 +207,18 @@ fn parse_within<T: DeserializeOwned>(max: usize, payload: &[u8]) -> Result<T, Re
     Ok(value)
 }
 
-/// Makes the enum of an aggregate's commands with their verbs and schemas.
+/// Makes the payload of a verb: its aggregate and verb, then the struct of its own fields, behind which `reason` and `ticket` come.
 ///
-/// Every body is a struct with the fields `reason` and `ticket`; where the reason is required its type says so.
-macro_rules! commands {
-    ($aggregate:expr; $( $(#[doc = $doc:literal])* $verb:literal => $name:ident, )+) => {
-        /// What is asked for.
-        #[derive(Debug, Clone, PartialEq)]
-        #[allow(clippy::large_enum_variant)] // a command lives for one decision
-        pub enum Command {
-            $( $(#[doc = $doc])* $name($name), )+
-        }
-
-        impl Command {
-            /// Every verb, with its schema.
-            pub const VERBS: &'static [crate::command::Verb] = &[$(
-                crate::command::Verb {
-                    aggregate: $aggregate,
-                    verb: $verb,
-                    about: concat!($($doc),*).trim_ascii_start(),
-                    schema: || schemars::schema_for!($name),
-                },
-            )+];
-
-            /// The verb.
-            #[must_use]
-            pub const fn verb(&self) -> &'static str {
-                match self { $(Self::$name(_) => $verb,)+ }
-            }
-
-            /// Reads the payload of `verb`.
-            ///
-            /// # Errors
-            ///
-            /// See [`crate::Command::parse`].
-            pub fn parse(
-                verb: &str,
-                payload: &[u8],
-            ) -> Result<(Self, crate::record::Why), crate::rejection::Rejection> {
-                match verb {
-                    $($verb => {
-                        let body: $name = crate::command::parse_payload(payload)?;
-                        let why = crate::record::Why {
-                            reason: body.reason.clone().into(),
-                            ticket: body.ticket.clone(),
-                        };
-                        Ok((Self::$name(body), why))
-                    })+
-                    _ => Err(crate::rejection::Rejection::UnknownVerb {
-                        aggregate: $aggregate,
-                        verb: verb.chars().take(80).collect(),
-                    }),
-                }
-            }
-        }
-    };
-}
-pub(crate) use commands;
-
-/// Makes the struct of a command's body: its own fields, then `reason` and `ticket`.
-///
-/// A field that may be absent has the type `Option<…>`; an unknown field is refused.
+/// The struct's docstring says what the verb does, in a sentence. A field that may be absent has the type `Option<…>`; an unknown field is
+/// refused.
 macro_rules! body {
-    (optional reason; $($rest:tt)+) => {
-        crate::command::body! { @ Option<crate::text::Reason>; $($rest)+ }
+    ($aggregate:ident $verb:literal, optional reason; $($rest:tt)+) => {
+        crate::command::body! { @ $aggregate $verb, Option<crate::text::Reason>; $($rest)+ }
     };
-    (required reason; $($rest:tt)+) => {
-        crate::command::body! { @ crate::text::Reason; $($rest)+ }
+    ($aggregate:ident $verb:literal, required reason; $($rest:tt)+) => {
+        crate::command::body! { @ $aggregate $verb, crate::text::Reason; $($rest)+ }
     };
-    (@ $reason:ty; $(#[doc = $doc:literal])* $name:ident {
+    (@ $aggregate:ident $verb:literal, $reason:ty; $(#[doc = $doc:literal])* $name:ident {
         $( $(#[doc = $field_doc:literal])* $field:ident: $type:ty, )*
     }) => {
         $(#[doc = $doc])*
@@ -295,6 +236,19 @@ macro_rules! body {
             /// The ticket it is done under.
             #[serde(skip_serializing_if = "crate::command::is_absent")]
             pub ticket: Option<crate::text::Ticket>,
+        }
+
+        impl crate::verb::Payload for $name {
+            const AGGREGATE: crate::name::Aggregate = crate::name::Aggregate::$aggregate;
+            const VERB: &'static str = $verb;
+            const ABOUT: &'static str = concat!($($doc),*).trim_ascii_start();
+
+            fn why(&self) -> crate::record::Why {
+                crate::record::Why {
+                    reason: self.reason.clone().into(),
+                    ticket: self.ticket.clone(),
+                }
+            }
         }
     };
 }

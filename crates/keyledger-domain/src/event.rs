@@ -95,6 +95,19 @@ impl Event {
     }
 }
 
+macro_rules! from_events {
+    ($($name:ident: $module:ident),+) => {
+        $(
+            impl From<$module::Event> for Event {
+                fn from(event: $module::Event) -> Self {
+                    Self::$name(event)
+                }
+            }
+        )+
+    };
+}
+from_events!(Key: key, Principal: principal, Operator: operator, Account: account, User: user, Token: token);
+
 /// Makes the enum of an aggregate's events with their stored types.
 ///
 /// A type is never edited once released: add a `v2` beside it and lift the old one in `read`.

@@ -109,3 +109,11 @@ pub struct Stamp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Name>,
 }
+
+impl Stamp {
+    /// True of the same user of the same account, by nkeys: names are for people.
+    #[must_use]
+    pub fn is_same_user(&self, other: &Self) -> bool {
+        (&self.account, &self.user) == (&other.account, &other.user)
+    }
+}

@@ -5,7 +5,7 @@
 
 mod begin;
 mod clock;
-mod deliver;
+mod delivery;
 mod durability;
 mod edge;
 mod effects;
@@ -15,7 +15,7 @@ mod identity;
 mod in_full;
 mod lanes;
 pub mod material;
-mod prepare;
+mod refused;
 mod reserve;
 mod scatter;
 mod service;
@@ -25,6 +25,7 @@ mod snapshot;
 pub mod store;
 mod tokens;
 pub mod trust;
+mod verbs;
 pub mod x509;
 
 pub use begin::{Beginning, Begun, KnownGenesis};

@@ -14,12 +14,12 @@ use crate::{
     handler::{Clock, CurrentSigner, Handler, Live},
     lanes::Families,
     material::Materials,
-    prepare::Turns,
     reserve::Reserve,
     signers::Signers,
     store::Store,
     tokens::LastList,
     trust::{TrustHealth, Watch},
+    verbs::Turns,
     x509::{Anchors, CrlUrl},
 };
 

@@ -8,11 +8,9 @@ use std::{
 use async_nats::{HeaderMap, RequestErrorKind};
 use bytes::Bytes;
 use keyledger_domain::{
-    Name, key,
-    name::Aggregate,
-    principal,
+    Name,
     private_key::{self, PrivateKey},
-    user,
+    verb::Payload,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
@@ -154,125 +152,19 @@ impl Client {
         self
     }
 
-    /// Generates a key.
+    /// Sends a command: its payload says which verb of which aggregate. A try without an answer is repeated under the same id, which
+    /// makes that harmless.
     ///
     /// # Errors
     ///
     /// [`CommandError`]; see the table of rejections in `subjects.md`.
-    pub async fn generate(
+    pub async fn command<V: Payload + Serialize>(
         &self,
         name: &Name,
-        body: &key::Generate,
+        body: &V,
         ids: Ids,
     ) -> Result<Acknowledgement, CommandError> {
-        self.command(Aggregate::Key, "generate", name, body, ids)
-            .await
-    }
-
-    /// Registers a public key whose secret half is kept elsewhere.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError`].
-    pub async fn register_key(
-        &self,
-        name: &Name,
-        body: &key::Register,
-        ids: Ids,
-    ) -> Result<Acknowledgement, CommandError> {
-        self.command(Aggregate::Key, "register", name, body, ids)
-            .await
-    }
-
-    /// Rotates a key to a new version.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError`].
-    pub async fn rotate(
-        &self,
-        name: &Name,
-        body: &key::Rotate,
-        ids: Ids,
-    ) -> Result<Acknowledgement, CommandError> {
-        self.command(Aggregate::Key, "rotate", name, body, ids)
-            .await
-    }
-
-    /// Revokes a key.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError`].
-    pub async fn revoke(
-        &self,
-        name: &Name,
-        body: &key::Revoke,
-        ids: Ids,
-    ) -> Result<Acknowledgement, CommandError> {
-        self.command(Aggregate::Key, "revoke", name, body, ids)
-            .await
-    }
-
-    /// Registers a principal.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError`].
-    pub async fn register_principal(
-        &self,
-        name: &Name,
-        body: &principal::Register,
-        ids: Ids,
-    ) -> Result<Acknowledgement, CommandError> {
-        self.command(Aggregate::Principal, "register", name, body, ids)
-            .await
-    }
-
-    /// Issues a NATS user.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError`].
-    pub async fn issue_user(
-        &self,
-        name: &Name,
-        body: &user::Issue,
-        ids: Ids,
-    ) -> Result<Acknowledgement, CommandError> {
-        self.command(Aggregate::User, "issue", name, body, ids)
-            .await
-    }
-
-    /// Revokes a NATS user.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError`].
-    pub async fn revoke_user(
-        &self,
-        name: &Name,
-        body: &user::Revoke,
-        ids: Ids,
-    ) -> Result<Acknowledgement, CommandError> {
-        self.command(Aggregate::User, "revoke", name, body, ids)
-            .await
-    }
-
-    /// Sends any command. A try without an answer is repeated under the same id, which makes that harmless.
-    ///
-    /// # Errors
-    ///
-    /// [`CommandError`].
-    pub async fn command<B: Serialize + Sync>(
-        &self,
-        aggregate: Aggregate,
-        verb: &str,
-        name: &Name,
-        body: &B,
-        ids: Ids,
-    ) -> Result<Acknowledgement, CommandError> {
-        let subject = self.prefix.command(aggregate.as_str(), verb, name.as_str());
+        let subject = self.prefix.command_of::<V>(name.as_str());
         let payload = serde_json::to_vec(body).expect("a command's body is JSON with text keys");
         self.command_raw(subject, payload.into(), ids).await
     }

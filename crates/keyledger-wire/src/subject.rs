@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use keyledger_domain::{
     Name,
     name::{Aggregate, HistoryId},
+    verb::Payload,
 };
 
 /// The NATS account of the agents on workstations.
@@ -88,6 +89,12 @@ impl Prefix {
     #[must_use]
     pub fn command(&self, aggregate: &str, verb: &str, name: &str) -> String {
         format!("{self}.commands.{aggregate}.{verb}.{name}")
+    }
+
+    /// The same of a command by its payload's type.
+    #[must_use]
+    pub fn command_of<V: Payload>(&self, name: &str) -> String {
+        self.command(V::AGGREGATE.as_str(), V::VERB, name)
     }
 
     /// Where a question is sent: `keys.queries.inventory.locate`.

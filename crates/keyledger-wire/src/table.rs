@@ -31,14 +31,19 @@ pub fn subjects_md() -> String {
          A name is `[a-z0-9][a-z0-9_-]{0,62}`. A command's payload is JSON of at most 65,536 bytes; an unknown field is\n\
          refused. `nats micro info keyledger` shows each endpoint with the JSON Schema of its payload, and `nats micro info\n\
          keyledger-revocations` those of what takes trust away, which have a connection of their own.\n\n\
-         ## Commands\n\n| subject | does | payload |\n|---|---|---|\n",
+         ## Commands\n\n| subject | does | who may send it | payload |\n|---|---|---|---|\n",
     );
     for verb in Command::verbs() {
         let subject = prefix.command(verb.aggregate.as_str(), verb.verb, "{name}");
         let payload = fields(&(verb.schema)());
         row(
             &mut out,
-            &[&format!("`{subject}`"), verb.about.trim(), &payload],
+            &[
+                &format!("`{subject}`"),
+                verb.about.trim(),
+                verb.senders.as_str(),
+                &payload,
+            ],
         );
     }
     row(
@@ -46,6 +51,7 @@ pub fn subjects_md() -> String {
         &[
             &format!("`{}`", prefix.command("view", "rebuild", "inventory")),
             "Rebuild the inventory from the ledger, compare it with the live one, and swap",
+            "administrator",
             "",
         ],
     );

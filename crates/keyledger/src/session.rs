@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use async_nats::{HeaderMap, RequestError, RequestErrorKind};
-use keyledger_domain::{Name, name::Aggregate, record::Ids, views::TokenRow};
+use keyledger_domain::{Name, record::Ids, verb::Payload, views::TokenRow};
 use keyledger_wire::{
     Acknowledgement, Client, CommandError, Events, Refusal, TokenSignature, client::check_public,
     header, query::Nothing,
@@ -98,23 +98,20 @@ impl Session {
     }
 
     /// Sends a command.
-    pub(crate) async fn command<B: Serialize + Sync>(
+    pub(crate) async fn command<V: Payload + Serialize>(
         &self,
-        aggregate: Aggregate,
-        verb: &str,
         name: &Name,
-        body: &B,
+        body: &V,
         ids: Ids,
     ) -> anyhow::Result<Acknowledgement> {
-        let prefix = self.client.prefix();
-        let subject = prefix.command(aggregate.as_str(), verb, name.as_str());
+        let subject = self.client.prefix().command_of::<V>(name.as_str());
         let payload = serde_json::to_vec(body).context("the command's body")?;
         check_public(&payload)?;
         let signature = match &self.signer {
             Some(signer) => {
                 let command = UnsignedCommand {
-                    aggregate,
-                    verb,
+                    aggregate: V::AGGREGATE,
+                    verb: V::VERB,
                     name,
                     id: ids.command,
                     payload: &payload,

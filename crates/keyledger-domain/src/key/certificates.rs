@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use super::{CertificateRevoked, Certified, Command, Event, Key, RevocationReason, State};
+use super::{CertificateRevoked, Certified, Event, Key, RevocationReason, State};
 use crate::{key::Dates, name::Name, time::Timestamp};
 
 /// How one certificate was revoked, while the key that it is over goes on.
@@ -18,30 +18,6 @@ pub struct CertificateRevocation {
     pub reason: RevocationReason,
     /// When.
     pub revoked_at: Timestamp,
-}
-
-impl Command {
-    /// True of one that brings a certificate over its key into the ledger.
-    #[must_use]
-    pub const fn certifies(&self) -> bool {
-        match self {
-            Self::Certify(_) | Self::Install(_) => true,
-            Self::Generate(c) => c.certify.is_some(),
-            Self::Register(c) => c.certify.is_some() || c.install.is_some(),
-            Self::Activate(_)
-            | Self::Suspend(_)
-            | Self::Resume(_)
-            | Self::Deactivate(_)
-            | Self::Revoke(_)
-            | Self::Rotate(_)
-            | Self::Destroy(_)
-            | Self::Archive(_)
-            | Self::Recover(_)
-            | Self::Describe(_)
-            | Self::Schedule(_)
-            | Self::RevokeCertificate(_) => false,
-        }
-    }
 }
 
 impl Key {

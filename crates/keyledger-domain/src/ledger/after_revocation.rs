@@ -11,7 +11,7 @@ use crate::{
 
 impl Ledger {
     /// What the sender of a command that revoked `keys` does next: one sentence a list, and what an authority leaves behind.
-    pub(super) fn after_revocation<'a>(
+    pub(crate) fn after_revocation<'a>(
         &'a self,
         keys: impl IntoIterator<Item = &'a Name>,
         at: Timestamp,

@@ -3,14 +3,13 @@
 use super::{Fingerprint, Ledger};
 use crate::{
     account::Purpose,
-    command::Command,
-    key,
     name::{Aggregate, Name},
     principal,
     rejection::Rejection,
+    senders::Senders,
     stamp::Role,
     time::Timestamp,
-    token,
+    verb::{AnyVerb, Binds},
 };
 
 /// Whom nats-server vouched for, as its stamp says.
@@ -119,46 +118,57 @@ impl Ledger {
         &self,
         known: &Known,
         target: &Name,
-        command: &Command,
+        command: &dyn AnyVerb,
     ) -> Result<(), Rejection> {
         let refuse = |why: String| Err(Rejection::Unauthorised { why });
-        match (known.role, command) {
-            // Separation of duties: who provisions tokens gets neither what opens them nor what they decrypt with.
-            (
-                Role::Approver,
-                Command::Token(token::Command::Release(_))
-                | Command::Principal(principal::Command::RecoverKey(_)),
-            ) => Ok(()),
-            (
-                role,
-                Command::Token(token::Command::Release(_))
-                | Command::Principal(principal::Command::RecoverKey(_)),
-            ) => refuse(format!(
-                "what is secret is released to approvers only, and this is an {role}"
-            )),
-            (Role::Administrator, _) => Ok(()),
-            // What a program makes for itself vouches for nobody.
-            (Role::Service, Command::Key(command)) if command.certifies() => {
-                refuse("a service may not certify a key".to_owned())
+        let (role, verb) = (known.role, command.verb());
+        match command.senders() {
+            Senders::Approvers if role != Role::Approver => {
+                return refuse(format!(
+                    "what is secret is released to approvers only, and this is an {role}"
+                ));
             }
-            (Role::Service, Command::Key(command)) => {
-                let verb = command.verb();
-                let named = *target == known.user
-                    || self
-                        .user(&known.user)
-                        .is_some_and(|u| u.state.keys.contains(target));
-                // Whatever it is called: what NATS trust or the ledger stands on is no program's.
-                // Nor is an authority, on which everybody's certificates stand.
-                let vouches = self.key(target).is_some_and(|key| key.state.is_authority());
-                let own = named && self.ends(target) && !vouches;
-                match (own, SERVICE_VERBS.contains(&verb)) {
-                    (true, true) => self.check_service(&known.user, target, command),
-                    (false, _) => refuse(format!("service {} has no key {target}", known.user)),
-                    (_, false) => refuse(format!("a service may not {verb} a key")),
-                }
-            }
-            (role, _) => refuse(format!("the role {role} does not give {}", command.verb())),
+            Senders::Administrators
+            | Senders::AndServices
+            | Senders::Approvers
+            | Senders::Agents => {}
         }
+        if (role, command.aggregate()) == (Role::Service, Aggregate::Key) {
+            return self.authorise_service(known, target, command);
+        }
+        if command.senders().include(role) {
+            return Ok(());
+        }
+        refuse(format!("the role {role} does not give {verb}"))
+    }
+
+    /// A program commands its own keys.
+    fn authorise_service(
+        &self,
+        known: &Known,
+        target: &Name,
+        command: &dyn AnyVerb,
+    ) -> Result<(), Rejection> {
+        let refuse = |why: String| Err(Rejection::Unauthorised { why });
+        let binds = command.binds(self, target);
+        // What a program makes for itself vouches for nobody.
+        if binds.certifies {
+            return refuse("a service may not certify a key".to_owned());
+        }
+        let named = *target == known.user
+            || self
+                .user(&known.user)
+                .is_some_and(|u| u.state.keys.contains(target));
+        // Whatever it is called: what NATS trust or the ledger stands on is no program's.
+        // Nor is an authority, on which everybody's certificates stand.
+        let vouches = self.key(target).is_some_and(|key| key.state.is_authority());
+        if !(named && self.ends(target) && !vouches) {
+            return refuse(format!("service {} has no key {target}", known.user));
+        }
+        if !command.senders().include(Role::Service) {
+            return refuse(format!("a service may not {} a key", command.verb()));
+        }
+        self.check_service(&known.user, target, &binds)
     }
 }
 
@@ -169,38 +179,15 @@ impl Ledger {
         &self,
         user: &Name,
         target: &Name,
-        command: &key::Command,
+        binds: &Binds<'_>,
     ) -> Result<(), Rejection> {
-        use key::Command as C;
         let refuse = |why: String| Err(Rejection::Unauthorised { why });
-        let (owner, parent, public) = match command {
-            C::Generate(c) => (c.owner.as_ref(), c.parent.as_ref(), None),
-            C::Register(c) => (
-                c.owner.as_ref(),
-                c.parent.as_ref(),
-                Fingerprint::of_text(c.algorithm, &c.public_key),
-            ),
-            C::Rotate(c) => {
-                let key = self.key(target).map(|e| e.state.algorithm);
-                let public = key.zip(c.public_key.as_deref());
-                let public =
-                    public.and_then(|(algorithm, text)| Fingerprint::of_text(algorithm, text));
-                (None, None, public)
-            }
-            C::Describe(c) => (c.owner.as_ref(), None, None),
-            C::Activate(_)
-            | C::Suspend(_)
-            | C::Resume(_)
-            | C::Deactivate(_)
-            | C::Revoke(_)
-            | C::Destroy(_)
-            | C::Archive(_)
-            | C::Recover(_)
-            | C::Schedule(_)
-            | C::Certify(_)
-            | C::Install(_)
-            | C::RevokeCertificate(_) => (None, None, None),
-        };
+        let Binds {
+            owner,
+            parent,
+            public,
+            certifies: _,
+        } = *binds;
         if let Some(owner) = owner
             && !self.stands_for(user, owner)
         {
@@ -248,15 +235,3 @@ impl Ledger {
         issued_for == Some(principal) || itself
     }
 }
-
-/// What a program may do with its own keys. Revoking, destroying and recovering are people's.
-pub const SERVICE_VERBS: [&str; 8] = [
-    "generate",
-    "register",
-    "activate",
-    "suspend",
-    "resume",
-    "deactivate",
-    "rotate",
-    "describe",
-];

@@ -11,7 +11,7 @@ use super::{Decision, Ledger};
 use crate::{
     algorithm::Algorithm,
     event::Event,
-    key::{self, KeyFacts, Public, RevocationReason},
+    key::{self, Public, RevocationReason},
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     text::Reason,
@@ -40,7 +40,7 @@ impl Fingerprint {
     }
 
     /// Of a public key as a command carries it; nothing if it cannot be read.
-    pub(super) fn of_text(algorithm: Algorithm, text: &str) -> Option<Self> {
+    pub(crate) fn of_text(algorithm: Algorithm, text: &str) -> Option<Self> {
         let public = key::spki::normalised(algorithm, text).ok()?;
         Self::of_public_key(&public)
     }
@@ -134,7 +134,7 @@ impl Ledger {
     }
 
     /// Refuses a public key that was compromised under any name.
-    pub(super) fn check_sound(
+    pub(crate) fn check_sound(
         &self,
         field: &str,
         public: Option<Fingerprint>,
@@ -146,7 +146,7 @@ impl Ledger {
     }
 
     /// Refuses a key one of whose public keys was compromised under another name.
-    pub(super) fn check_key_sound(&self, name: &Name) -> Result<(), Rejection> {
+    pub(crate) fn check_key_sound(&self, name: &Name) -> Result<(), Rejection> {
         let history = HistoryId::new(Aggregate::Key, name.clone());
         let mut publics = self.public_keys(&history).into_iter();
         match publics.find_map(|public| self.compromised_beside(public, Some(name))) {
@@ -156,7 +156,7 @@ impl Ledger {
     }
 
     /// A public key that comes from outside: sound, and none that NATS trust or the ledger itself stands on.
-    pub(super) fn check_newcomer(&self, public: Option<Fingerprint>) -> Result<(), Rejection> {
+    pub(crate) fn check_newcomer(&self, public: Option<Fingerprint>) -> Result<(), Rejection> {
         self.check_sound("public_key", public)?;
         let Some(public) = public else { return Ok(()) };
         let mut bearers = self.bearers(public);
@@ -212,22 +212,19 @@ impl Ledger {
         let Some(entry) = self.key(&other.name) else {
             return;
         };
-        let revoke = key::Command::Revoke(key::Revoke {
+        let revoke = key::Revoke {
             revocation_reason,
             compromise_occurred_at,
             compromise_detected_at: None,
             reason: Reason::new("its public key was compromised under another name")
                 .expect("it is a line"),
             ticket: None,
-        });
-        let facts = KeyFacts {
-            now: now.max(entry.head.at),
-            fresh: None,
         };
-        let state = Some(&entry.state);
+        let now = now.max(entry.head.at);
         // What is compromised already is refused, and that is well.
-        let events = key::decide(&other.name, state, &revoke, facts).unwrap_or_default();
-        decision.add(other, events, Event::Key);
+        let events = entry.state.revoke(&other.name, &revoke, now);
+        let events = events.unwrap_or_default();
+        decision.add(other, events);
     }
 
     /// The public keys of a key's versions, or of a user.

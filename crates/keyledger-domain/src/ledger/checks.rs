@@ -1,6 +1,6 @@
 //! What a command names besides its target: it must exist, be of the right kind, and still be there.
 
-use super::{Fingerprint, LEDGER_SIGNING_KEY, Ledger};
+use super::{Deciding, LEDGER_SIGNING_KEY, Ledger};
 use crate::{
     account::Purpose,
     key,
@@ -11,6 +11,7 @@ use crate::{
     time::Timestamp,
     token::Phase,
     user::User,
+    verb::Binds,
 };
 
 /// What the names of keys behind NATS trust begin with: nobody else may take one first.
@@ -43,121 +44,9 @@ impl Ledger {
         })
     }
 
-    pub(super) fn check_key(&self, name: &Name, command: &key::Command) -> Result<(), Rejection> {
-        use key::Command as C;
-        let (owner, parent) = match command {
-            C::Generate(c) => (c.owner.as_ref(), c.parent.as_ref()),
-            C::Register(c) => (c.owner.as_ref(), c.parent.as_ref()),
-            C::Describe(c) => (c.owner.as_ref(), None),
-            _ => (None, None),
-        };
-        if let Some(owner) = owner {
-            self.check_acting(owner)?;
-        }
-        if let Some(parent) = parent {
-            let id = HistoryId::new(Aggregate::Key, parent.clone());
-            match self.key(parent).map(|e| e.state.state) {
-                None => return Err(Rejection::NotFound(id)),
-                Some(key::State::PreActive | key::State::Active | key::State::Suspended) => {}
-                Some(_) => return Err(Rejection::Ended(id)),
-            }
-        }
-        match command {
-            C::Register(c) => {
-                if self.key(name).is_none() {
-                    self.check_newcomer(Fingerprint::of_text(c.algorithm, &c.public_key))?;
-                }
-            }
-            C::Activate(_) | C::Resume(_) | C::Certify(_) | C::Install(_) => {
-                self.check_key_sound(name)?;
-            }
-            C::Rotate(rotate) => {
-                self.check_key_sound(name)?;
-                if let (Some(key), Some(public)) = (self.key(name), &rotate.public_key) {
-                    self.check_newcomer(Fingerprint::of_text(key.state.algorithm, public))?;
-                }
-            }
-            C::Generate(_)
-            | C::Suspend(_)
-            | C::Deactivate(_)
-            | C::Revoke(_)
-            | C::Destroy(_)
-            | C::Archive(_)
-            | C::Recover(_)
-            | C::Describe(_)
-            | C::Schedule(_)
-            | C::RevokeCertificate(_) => {}
-        }
-        let reserved = RESERVED
-            .iter()
-            .any(|prefix| name.as_str().starts_with(prefix));
-        if reserved
-            && matches!(command, C::Generate(_) | C::Register(_))
-            && self.key(name).is_none()
-        {
-            let fault = format!(
-                "names that begin with {} are for the keys behind NATS trust",
-                RESERVED.join(" or ")
-            );
-            return Err(Rejection::BadName { fault });
-        }
-        let kept = match command {
-            // A date would end it; only its rotation may be planned.
-            C::Schedule(s) => s.protect_stop_at.is_none() && s.process_stop_at.is_none(),
-            C::Describe(_) | C::Generate(_) | C::Register(_) | C::Rotate(_) => true,
-            _ => false,
-        };
-        if name.as_str() == LEDGER_SIGNING_KEY && !kept {
-            return Err(Rejection::InUse {
-                what: HistoryId::new(Aggregate::Key, name.clone()),
-                by: "the ledger: every event is signed with it; rotate it instead".to_owned(),
-            });
-        }
-        let made_on_token = self
-            .key(name)
-            .is_some_and(|key| key.state.custodian == key::Custodian::Token);
-        if made_on_token && matches!(command, C::Activate(_) | C::Rotate(_) | C::Destroy(_)) {
-            return Err(Rejection::NoMaterial {
-                key: name.clone(),
-                why: "it was made on a token: provision or reset the token instead",
-            });
-        }
-        if made_on_token && matches!(command, C::Resume(_)) && !self.is_on_trusted_token(name) {
-            return Err(Rejection::NoMaterial {
-                key: name.clone(),
-                why: "its token is not trusted now: its keys are resumed once it is verified or provisioned again",
-            });
-        }
-        let vouches = self.key(name).is_some_and(|key| key.state.is_authority());
-        if vouches && matches!(command, C::Rotate(_)) {
-            return Err(Rejection::InUse {
-                what: HistoryId::new(Aggregate::Key, name.clone()),
-                by: "the certificates it signed: make another authority with `keyledger ca create`"
-                    .to_owned(),
-            });
-        }
-        if matches!(command, C::Rotate(_)) && self.is_escrowed(name) {
-            return Err(Rejection::NoMaterial {
-                key: name.clone(),
-                why: "tokens hold it: revoke it, and the next one that is provisioned gets another",
-            });
-        }
-        let harmless = matches!(command, C::Describe(_) | C::Generate(_) | C::Register(_));
-        if let (Some(by), false) = (self.trust_on(name), harmless) {
-            return Err(Rejection::InUse {
-                what: HistoryId::new(Aggregate::Key, name.clone()),
-                by: format!(
-                    "{by}: NATS trust stands on it, and its life is the {}'s",
-                    by.aggregate
-                ),
-            });
-        }
-        Ok(())
-    }
-
     /// An authority's key is not destroyed while somebody may ask for the list of what it issued: only it can sign that. Of a
     /// compromised one a list proves nothing.
-    pub(super) fn check_lists_no_more(&self, name: &Name, now: Timestamp) -> Result<(), Rejection> {
+    pub(crate) fn check_lists_no_more(&self, name: &Name, now: Timestamp) -> Result<(), Rejection> {
         let compromised = self
             .key(name)
             .is_some_and(|key| key.state.state == key::State::Compromised);
@@ -176,7 +65,7 @@ impl Ledger {
 
     /// Users without whom nobody could command any more are not revoked: those that this service connects with, and the
     /// last administrator.
-    pub(super) fn check_dispensable(
+    pub(crate) fn check_dispensable(
         &self,
         users: &[&Name],
         now: Timestamp,
@@ -230,47 +119,6 @@ impl Ledger {
             .filter(move |(_, user)| user.role == Some(Role::Administrator) && user.is_live(now))
     }
 
-    pub(super) fn check_principal(
-        &self,
-        name: &Name,
-        command: &principal::Command,
-        now: Timestamp,
-    ) -> Result<(), Rejection> {
-        use principal::Command as C;
-        if let C::RecoverKey(c) = command {
-            self.check_sound("seal_to", Fingerprint::of_nkey(&c.seal_to))?;
-        }
-        let (unit, responsible) = match command {
-            C::Register(c) => (c.unit.as_ref(), c.responsible.as_ref()),
-            C::Describe(c) => (c.unit.as_ref(), c.responsible.as_ref()),
-            C::Offboard(_) | C::Publish(_) | C::RecoverKey(_) => (None, None),
-        };
-        for (field, other, kind) in [
-            ("unit", unit, principal::Kind::Unit),
-            ("responsible", responsible, principal::Kind::Person),
-        ] {
-            let Some(other) = other else { continue };
-            let entry = self.check_acting(other)?;
-            if entry != kind {
-                let fault = format!("{other} is a {}, not a {}", entry.as_str(), kind.as_str());
-                return Err(Rejection::BadValue { field, fault });
-            }
-        }
-        if unit.is_some_and(|unit| self.units_above(unit).any(|above| above == name)) {
-            let fault = format!("{name} would belong to itself");
-            return Err(Rejection::BadValue {
-                field: "unit",
-                fault,
-            });
-        }
-        if let (C::Offboard(c), Some(entry)) = (command, self.principal(name))
-            && entry.state.offboarded_at.is_none()
-        {
-            self.check_offboard(name, c, now)?;
-        }
-        Ok(())
-    }
-
     /// `unit` and the units it belongs to, one within the other.
     pub(super) fn units_above<'a>(&'a self, unit: &'a Name) -> impl Iterator<Item = &'a Name> {
         std::iter::successors(Some(unit), |name| self.principal(name)?.state.unit.as_ref())
@@ -278,7 +126,7 @@ impl Ledger {
     }
 
     /// The kind of a principal that exists and still acts.
-    pub(super) fn check_acting(&self, name: &Name) -> Result<principal::Kind, Rejection> {
+    pub(crate) fn check_acting(&self, name: &Name) -> Result<principal::Kind, Rejection> {
         let id = || HistoryId::new(Aggregate::Principal, name.clone());
         let entry = self
             .principal(name)
@@ -286,6 +134,137 @@ impl Ledger {
         match entry.state.offboarded_at {
             None => Ok(entry.state.kind),
             Some(_) => Err(Rejection::Ended(id())),
+        }
+    }
+}
+
+/// What the verbs of a key hold in common over several histories.
+impl Deciding<'_> {
+    /// An owner acts, and a parent goes on.
+    pub(crate) fn may_bind(&self, binds: &Binds<'_>) -> Result<(), Rejection> {
+        if let Some(owner) = binds.owner {
+            self.acting(owner)?;
+        }
+        let Some(parent) = binds.parent else {
+            return Ok(());
+        };
+        let id = HistoryId::new(Aggregate::Key, parent.clone());
+        match self.ledger.key(parent).map(|entry| entry.state.state) {
+            None => Err(Rejection::NotFound(id)),
+            Some(key::State::PreActive | key::State::Active | key::State::Suspended) => Ok(()),
+            Some(
+                key::State::Deactivated
+                | key::State::Compromised
+                | key::State::Destroyed
+                | key::State::DestroyedCompromised,
+            ) => Err(Rejection::Ended(id)),
+        }
+    }
+
+    /// Nobody else takes the name of a key behind NATS trust first.
+    pub(crate) fn is_not_reserved(&self) -> Result<(), Rejection> {
+        let name = self.name().as_str();
+        let reserved = RESERVED.iter().any(|prefix| name.starts_with(prefix));
+        if !reserved || self.is_new().is_err() {
+            return Ok(());
+        }
+        let fault = format!(
+            "names that begin with {} are for the keys behind NATS trust",
+            RESERVED.join(" or ")
+        );
+        Err(Rejection::BadName { fault })
+    }
+
+    /// Its public key was compromised under no other name.
+    pub(crate) fn is_sound(&self) -> Result<(), Rejection> {
+        self.ledger.check_key_sound(self.name())
+    }
+
+    /// It is not the key that signs the ledger.
+    pub(crate) fn is_not_the_ledgers(&self) -> Result<(), Rejection> {
+        if self.name().as_str() != LEDGER_SIGNING_KEY {
+            return Ok(());
+        }
+        Err(Rejection::InUse {
+            what: self.target.clone(),
+            by: "the ledger: every event is signed with it; rotate it instead".to_owned(),
+        })
+    }
+
+    /// NATS trust does not stand on it.
+    pub(crate) fn is_not_behind_trust(&self) -> Result<(), Rejection> {
+        let Some(by) = self.ledger.trust_on(self.name()) else {
+            return Ok(());
+        };
+        Err(Rejection::InUse {
+            what: self.target.clone(),
+            by: format!(
+                "{by}: NATS trust stands on it, and its life is the {}'s",
+                by.aggregate
+            ),
+        })
+    }
+
+    /// It was not made on a token.
+    pub(crate) fn is_not_on_a_token(&self, key: &key::Key) -> Result<(), Rejection> {
+        if key.custodian != key::Custodian::Token {
+            return Ok(());
+        }
+        Err(Rejection::NoMaterial {
+            key: self.name().clone(),
+            why: "it was made on a token: provision or reset the token instead",
+        })
+    }
+
+    /// If it was made on a token, that one is trusted.
+    pub(crate) fn is_on_a_trusted_token(&self, key: &key::Key) -> Result<(), Rejection> {
+        let on_token = key.custodian == key::Custodian::Token;
+        if !on_token || self.ledger.is_on_trusted_token(self.name()) {
+            return Ok(());
+        }
+        Err(Rejection::NoMaterial {
+            key: self.name().clone(),
+            why: "its token is not trusted now: its keys are resumed once it is verified or provisioned again",
+        })
+    }
+}
+
+/// What the verbs of a principal hold in common over several histories.
+impl Deciding<'_> {
+    /// It belongs to a unit, not to itself, and a person answers for it.
+    pub(crate) fn belongs(
+        &self,
+        unit: Option<&Name>,
+        responsible: Option<&Name>,
+    ) -> Result<(), Rejection> {
+        for (field, other, kind) in [
+            ("unit", unit, principal::Kind::Unit),
+            ("responsible", responsible, principal::Kind::Person),
+        ] {
+            let Some(other) = other else { continue };
+            let found = self.acting(other)?;
+            if found != kind {
+                let fault = format!("{other} is a {}, not a {}", found.as_str(), kind.as_str());
+                return Err(Rejection::BadValue { field, fault });
+            }
+        }
+        let name = self.name();
+        if unit.is_some_and(|unit| self.ledger.units_above(unit).any(|above| above == name)) {
+            let fault = format!("{name} would belong to itself");
+            return Err(Rejection::BadValue {
+                field: "unit",
+                fault,
+            });
+        }
+        Ok(())
+    }
+
+    /// The principal that the command is for, if it was not offboarded.
+    pub(crate) fn principal_that_acts(&self) -> Result<&principal::Principal, Rejection> {
+        let principal = self.principal()?;
+        match principal.offboarded_at {
+            None => Ok(principal),
+            Some(_) => Err(Rejection::Ended(self.target.clone())),
         }
     }
 }

@@ -5,6 +5,7 @@ mod authority;
 mod bearers;
 mod checks;
 mod decide;
+mod deciding;
 mod fold;
 mod offboard;
 mod reads;
@@ -19,13 +20,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use authority::{Claimed, Known, SERVICE_VERBS};
+pub use authority::{Claimed, Known};
 pub use bearers::Fingerprint;
-pub use decide::{Decision, Facts, MAX_EVENTS, Made, Outcome};
+pub use decide::{Decision, MAX_EVENTS, Outcome};
+pub use deciding::Deciding;
 pub use fold::{Applied, ChainBreak};
 pub use reads::Reads;
 pub use seal::Sealed;
 pub use token_signer::TokenSigner;
+pub(crate) use tokens::Born;
 pub use tokens::{
     KEPT_ELSEWHERE, NewCertificate, NewEscrow, OPENPGP_FINGERPRINT, ReportFacts, UNCLAIMED_TOKENS,
 };

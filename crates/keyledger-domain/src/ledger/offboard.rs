@@ -7,7 +7,6 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::{Decision, Ledger, MAX_EVENTS};
 use crate::{
-    event::Event,
     key::{self, Custodian, RevocationReason},
     name::{Aggregate, HistoryId, Name},
     principal::{self, Kind},
@@ -26,7 +25,7 @@ const ROOM: usize = 120;
 
 impl Ledger {
     /// Whether what a principal leaves can go where the command says, and whether others can command when its users are gone.
-    pub(super) fn check_offboard(
+    pub(crate) fn check_offboard(
         &self,
         name: &Name,
         command: &principal::Offboard,
@@ -66,7 +65,7 @@ impl Ledger {
     /// # Errors
     ///
     /// [`Rejection::RevocationsFull`] if an account's servers could not be made to refuse its users.
-    pub(super) fn leave(
+    pub(crate) fn leave(
         &self,
         name: &Name,
         named: Option<&Name>,
@@ -178,7 +177,7 @@ impl Ledger {
                 revoked_at: now,
             };
             let target = HistoryId::new(Aggregate::User, (*name).clone());
-            decision.add(&target, vec![user::Event::Revoked(revoked)], Event::User);
+            decision.add(&target, vec![user::Event::Revoked(revoked)]);
         }
         self.add_revocations(&gone, now, decision)?;
         self.cancel_tasks_of(&gone, now, decision);
@@ -206,7 +205,7 @@ impl Ledger {
                 principal: name.clone(),
                 left_at: now,
             };
-            decision.add(&target, vec![token::Event::HolderLeft(left)], Event::Token);
+            decision.add(&target, vec![token::Event::HolderLeft(left)]);
             for key in token.may_hold() {
                 if !ended.insert(key) {
                     continue; // a key of custody, on several tokens
@@ -236,7 +235,7 @@ impl Ledger {
                 };
                 let target = HistoryId::new(Aggregate::Principal, other.clone());
                 let event = principal::Event::Described(described);
-                decision.add(&target, vec![event], Event::Principal);
+                decision.add(&target, vec![event]);
             }
         }
         let mut owned: Vec<&Name> = self
@@ -252,7 +251,7 @@ impl Ledger {
                 to: heir.cloned(),
             };
             let target = HistoryId::new(Aggregate::Key, key.clone());
-            decision.add(&target, vec![key::Event::HandedOver(handed)], Event::Key);
+            decision.add(&target, vec![key::Event::HandedOver(handed)]);
         }
     }
 

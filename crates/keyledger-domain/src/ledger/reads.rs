@@ -2,9 +2,10 @@
 
 use super::{Fingerprint, Ledger};
 use crate::{
-    command::{Command, Target},
+    command::Target,
     key,
     name::{Aggregate, HistoryId, Name},
+    verb::Binds,
 };
 
 /// What a decision looks at besides the history it is for, and those that it writes to.
@@ -27,77 +28,34 @@ impl Reads {
     }
 }
 
-impl Ledger {
-    /// What deciding a command looks at, as things stand: where it brings a public key, also those that bear it already.
-    #[must_use]
-    pub fn reads(&self, target: &Target, command: &Command) -> Reads {
-        use key::Command as C;
-        let mut histories = match command.reads() {
-            Reads::Histories(histories) => histories,
-            Reads::Everything => return Reads::Everything,
-        };
-        let public = match command {
-            Command::Key(C::Register(c)) => Fingerprint::of_text(c.algorithm, &c.public_key),
-            Command::Key(C::Rotate(c)) => {
-                let algorithm = self.key(&target.name).map(|e| e.state.algorithm);
-                let public = algorithm.zip(c.public_key.as_deref());
-                public.and_then(|(algorithm, text)| Fingerprint::of_text(algorithm, text))
-            }
-            Command::Key(_)
-            | Command::Principal(_)
-            | Command::Operator(_)
-            | Command::Account(_)
-            | Command::User(_)
-            | Command::Token(_)
-            | Command::Report(_) => None,
-        };
-        let bearers = public.into_iter().flat_map(|public| self.bearers(public));
-        histories.extend(bearers.filter(|bearer| *bearer != target).cloned());
-        Reads::Histories(histories)
+impl Reads {
+    /// What a key is bound to, and who signs the certificate over it.
+    pub(crate) fn of_bound(binds: &Binds<'_>, wanted: Option<&key::Certification>) -> Self {
+        let history = |aggregate| move |name: &Name| HistoryId::new(aggregate, name.clone());
+        let owner = binds.owner.map(history(Aggregate::Principal));
+        let parent = binds.parent.map(history(Aggregate::Key));
+        let issuer = wanted.and_then(|wanted| wanted.issuer.as_ref());
+        let issuer = issuer.map(history(Aggregate::Key));
+        let issuer = issuer.filter(|issuer| Some(issuer) != parent.as_ref());
+        Self::Histories(owner.into_iter().chain(parent).chain(issuer).collect())
     }
 }
 
-impl Command {
-    /// What deciding it looks at.
-    #[must_use]
-    pub fn reads(&self) -> Reads {
-        use key::Command as C;
-        let issuer_of = |wanted: &'_ Option<Box<key::Certification>>| {
-            wanted.as_ref().and_then(|wanted| wanted.issuer.clone())
-        };
-        let (owner, parent, issuer) = match self {
-            Self::Key(C::Generate(c)) => {
-                (c.owner.as_ref(), c.parent.as_ref(), issuer_of(&c.certify))
+impl Ledger {
+    /// These, and where a command brings a public key, those that bear it already.
+    pub(crate) fn reads_of_bearers(
+        &self,
+        reads: Reads,
+        public: Option<Fingerprint>,
+        target: &Target,
+    ) -> Reads {
+        match reads {
+            Reads::Everything => Reads::Everything,
+            Reads::Histories(mut histories) => {
+                let bearers = public.into_iter().flat_map(|public| self.bearers(public));
+                histories.extend(bearers.filter(|bearer| *bearer != target).cloned());
+                Reads::Histories(histories)
             }
-            // Every serial number of the issuer: whoever signed elsewhere chose this one.
-            Self::Key(C::Install(_)) => return Reads::Everything,
-            // Whoever else bears its public key is revoked with it.
-            Self::Key(C::Revoke(c)) if c.revocation_reason.is_compromise() => {
-                return Reads::Everything;
-            }
-            Self::Key(C::Register(c)) if c.install.is_some() => return Reads::Everything,
-            Self::Key(C::Register(c)) => {
-                (c.owner.as_ref(), c.parent.as_ref(), issuer_of(&c.certify))
-            }
-            Self::Key(C::Describe(c)) => (c.owner.as_ref(), None, None),
-            Self::Key(C::Certify(c)) => (None, None, c.issuer.clone()),
-            // A report writes to the histories of the token's own keys; whether its agent may still speak is asked when it is
-            // decided.
-            Self::Key(_) | Self::Report(_) => (None, None, None),
-            // What a principal owns, whose an nkey is, who is the last administrator, where units lead to.
-            Self::Principal(_)
-            | Self::Operator(_)
-            | Self::Account(_)
-            | Self::User(_)
-            | Self::Token(_) => {
-                return Reads::Everything;
-            }
-        };
-        let history = |aggregate| move |name: &Name| HistoryId::new(aggregate, name.clone());
-        let owner = owner.map(history(Aggregate::Principal));
-        let parent = parent.map(history(Aggregate::Key));
-        let issuer = issuer.as_ref().map(history(Aggregate::Key));
-        let issuer = issuer.filter(|issuer| Some(issuer) != parent.as_ref());
-        Reads::Histories(owner.into_iter().chain(parent).chain(issuer).collect())
+        }
     }
 }

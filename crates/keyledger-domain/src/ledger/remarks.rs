@@ -3,12 +3,11 @@
 use super::Ledger;
 use crate::{
     account::Purpose,
-    command::{Command, Target},
-    key,
+    command::Target,
     name::{HistoryId, Name},
-    principal,
-    token::{self, Token},
-    user::{self, User},
+    token::Token,
+    user::User,
+    verb::AnyVerb,
 };
 
 /// The most that are named one by one.
@@ -17,51 +16,15 @@ const MAX_NAMED: usize = 8;
 impl Ledger {
     /// Sentences for people about a command that was accepted; `changed` is false of one that found everything so already.
     #[must_use]
-    pub fn remarks(&self, target: &Target, command: &Command, changed: bool) -> Vec<String> {
-        let mut said = self.about(target, command, changed);
+    pub fn remarks(&self, target: &Target, command: &dyn AnyVerb, changed: bool) -> Vec<String> {
+        let mut said = command.remarks(self, &target.name, changed);
         if !changed && said.is_empty() {
             said.push("nothing was recorded: it was so before".to_owned());
         }
         said
     }
 
-    fn about(&self, target: &Target, command: &Command, changed: bool) -> Vec<String> {
-        match command {
-            Command::Key(key::Command::Register(_) | key::Command::Rotate(_))
-            | Command::User(user::Command::Issue(_)) => self.same_public_key(target),
-            Command::Key(key::Command::Revoke(r)) => {
-                let mut said = match r.revocation_reason.is_compromise() {
-                    true => self.same_public_key(target),
-                    false => Vec::new(),
-                };
-                if let (Some(key), true) = (self.key(&target.name), changed) {
-                    said.extend(self.after_revocation([&target.name], key.head.at));
-                }
-                said
-            }
-            Command::Key(key::Command::Certify(_) | key::Command::Install(_)) if changed => {
-                self.lives_longer(target).into_iter().collect()
-            }
-            Command::Token(token::Command::Lose(_)) if changed => {
-                self.token(&target.name).map_or_else(Vec::new, |token| {
-                    self.after_revocation(token.state.may_hold(), token.head.at)
-                })
-            }
-            Command::User(user::Command::Revoke(_)) if !changed => {
-                self.revoked_before(target).into_iter().collect()
-            }
-            Command::Principal(principal::Command::Offboard(_)) => self.left_by(target),
-            Command::Key(_)
-            | Command::Principal(_)
-            | Command::Operator(_)
-            | Command::Account(_)
-            | Command::User(_)
-            | Command::Token(_)
-            | Command::Report(_) => Vec::new(),
-        }
-    }
-
-    fn same_public_key(&self, target: &Target) -> Vec<String> {
+    pub(crate) fn same_public_key(&self, target: &Target) -> Vec<String> {
         let namesakes = self.namesakes(target);
         let say = |other: &&HistoryId| {
             let state = self.state(other).unwrap_or("unknown");
@@ -74,8 +37,8 @@ impl Ledger {
     }
 
     /// That a key's end was moved, or stands, where its newest certificate puts it.
-    fn lives_longer(&self, target: &Target) -> Option<String> {
-        let key = &self.key(&target.name)?.state;
+    pub(crate) fn lives_longer(&self, name: &Name) -> Option<String> {
+        let key = &self.key(name)?.state;
         let stop = key.protect_stop_at?;
         let newest = key.certificates().next_back()?;
         (stop == newest.not_after)
@@ -83,8 +46,7 @@ impl Ledger {
     }
 
     /// What became of what an offboarded principal had, and what nobody can know.
-    fn left_by(&self, target: &Target) -> Vec<String> {
-        let name = &target.name;
+    pub(crate) fn left_by(&self, name: &Name) -> Vec<String> {
         let mut said = Vec::new();
         let users = self.users();
         let users = users.filter(|(_, u)| u.state.principal.as_ref() == Some(name));
@@ -134,8 +96,8 @@ impl Ledger {
         !matches!(purpose, Some(Purpose::System | Purpose::Service))
     }
 
-    fn revoked_before(&self, target: &Target) -> Option<String> {
-        let user = &self.user(&target.name)?.state;
+    pub(crate) fn revoked_before(&self, name: &Name) -> Option<String> {
+        let user = &self.user(name)?.state;
         let at = user.revoked_at?;
         let why = user.revoked_why.as_ref();
         let why = why

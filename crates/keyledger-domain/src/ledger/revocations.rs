@@ -8,7 +8,6 @@ use crate::{
         self, AMPLE_JWT_BYTES, Account, KEEP_EXPIRED_SECONDS, MAX_JWT_BYTES, RESERVED_JWT_BYTES,
         RevocationAdded, RevocationsCollapsed, RevocationsExpired,
     },
-    event::Event,
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     time::Timestamp,
@@ -30,7 +29,7 @@ impl Ledger {
     /// # Errors
     ///
     /// [`Rejection::RevocationsFull`] if a list would make its account's JWT larger than servers take.
-    pub(super) fn add_revocations(
+    pub(crate) fn add_revocations(
         &self,
         users: &[&Name],
         now: Timestamp,
@@ -49,7 +48,7 @@ impl Ledger {
             };
             let target = HistoryId::new(Aggregate::Account, name.clone());
             let events = self.list(name, account, &leaving, now)?;
-            decision.add(&target, events, Event::Account);
+            decision.add(&target, events);
         }
         Ok(())
     }

@@ -1,11 +1,11 @@
 //! The aggregate `principal`: a person, a service, a workstation or a unit that owns keys or acts.
 
-mod command;
-mod decide;
 mod event;
+mod kind;
 mod state;
+mod verbs;
 
-pub use command::*;
-pub use decide::decide;
 pub use event::*;
+pub use kind::Kind;
 pub use state::Principal;
+pub use verbs::*;

@@ -1,12 +1,13 @@
 //! The aggregate `user`: a NATS user with its creds.
 
-mod command;
-mod decide;
 mod event;
+mod limits;
+mod nkey;
 mod state;
+mod verbs;
 
-pub use command::*;
-pub(crate) use decide::check_nkey;
-pub use decide::{UserFacts, decide};
 pub use event::*;
+pub use limits::*;
+pub(crate) use nkey::check_nkey;
 pub use state::User;
+pub use verbs::*;

@@ -2,7 +2,7 @@
 
 use keyledger_domain::{
     Command, Role,
-    ledger::{Claimed, Known, SERVICE_VERBS},
+    ledger::{Claimed, Known},
     name::Aggregate,
 };
 use nkeys::KeyPairType::{Account, User};
@@ -38,6 +38,18 @@ fn refused(world: &World, [account, user, issuer]: [&str; 3], words: &str) {
     assert_eq!(no.reason(), "unauthorised");
     assert!(no.to_string().contains(words), "{no}");
 }
+
+/// What a program may do with its own keys. Revoking, destroying and recovering are people's.
+const SERVICE_VERBS: [&str; 8] = [
+    "generate",
+    "register",
+    "activate",
+    "suspend",
+    "resume",
+    "deactivate",
+    "rotate",
+    "describe",
+];
 
 #[test]
 fn a_sender_is_known_by_account_user_and_issuer() {
@@ -133,7 +145,7 @@ fn a_service_commands_its_namesake_and_the_keys_it_was_given() {
         let (command, _) = Command::parse(Aggregate::Key, verb, minimal).unwrap();
         world
             .ledger
-            .authorise(&service, &name(target), &command)
+            .authorise(&service, &name(target), command.any())
             .is_ok()
     };
     for verb in keyledger_domain::key::Command::VERBS.iter().map(|v| v.verb) {
@@ -156,7 +168,7 @@ fn a_service_named_like_a_trust_key_gets_nothing_from_it() {
         assert!(
             world
                 .ledger
-                .authorise(&service, &name(id), &command)
+                .authorise(&service, &name(id), command.any())
                 .is_err()
         );
     }
@@ -184,7 +196,7 @@ fn an_authority_is_no_services_to_end() {
         let (command, _) = Command::parse(Aggregate::Key, verb, br#"{"reason":"r"}"#).unwrap();
         world
             .ledger
-            .authorise(&service, &name(target), &command)
+            .authorise(&service, &name(target), command.any())
             .is_ok()
     };
     for verb in ["suspend", "deactivate"] {
@@ -204,7 +216,7 @@ fn each_role_commands_what_is_its_own() {
         let (command, _) = Command::parse(Aggregate::User, "revoke", br#"{"reason":"r"}"#).unwrap();
         let allowed = world
             .ledger
-            .authorise(&known, &name("orders"), &command)
+            .authorise(&known, &name("orders"), command.any())
             .is_ok();
         assert_eq!(allowed, role == Role::Administrator, "{role}");
     }
@@ -226,7 +238,7 @@ fn what_is_secret_is_an_approvers_to_ask_for() {
             };
             let allowed = world
                 .ledger
-                .authorise(&known, &name("ann"), &command)
+                .authorise(&known, &name("ann"), command.any())
                 .is_ok();
             assert_eq!(allowed, role == Role::Approver, "{verb} by {role}");
         }

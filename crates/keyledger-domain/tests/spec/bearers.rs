@@ -84,7 +84,7 @@ fn what_was_revoked_for_another_reason_is_named_and_taken() {
     let body = json!({ "algorithm": "ed25519", "public_key": spki(1) }).to_string();
     let (command, _) = Command::parse(Aggregate::Key, "register", body.as_bytes()).unwrap();
     assert_eq!(
-        world.ledger.remarks(&again, &command, true),
+        world.ledger.remarks(&again, command.any(), true),
         ["the same public key is key k's, which is deactivated"]
     );
 }
@@ -277,7 +277,7 @@ fn a_service_brings_only_new_public_keys_and_owns_as_itself() {
         };
         world
             .ledger
-            .authorise(&known, &name(user), &command)
+            .authorise(&known, &name(user), command.any())
             .is_ok()
     };
     for (user, owner, allowed) in [

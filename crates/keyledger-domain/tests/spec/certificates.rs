@@ -589,7 +589,7 @@ fn a_program_certifies_nothing_with_the_key_it_makes() {
     ] {
         let (command, _) =
             Command::parse(Aggregate::Key, verb, body.to_string().as_bytes()).unwrap();
-        let refused = ledger.authorise(&known, &name("orders"), &command);
+        let refused = ledger.authorise(&known, &name("orders"), command.any());
         let said = refused.unwrap_err().to_string();
         assert!(said.contains("a service may not certify"), "{said}");
     }
@@ -636,7 +636,7 @@ fn a_name_of_a_certificate_is_what_its_field_says() {
 fn remarks(world: &World, aggregate: Aggregate, verb: &str, id: &str, body: Value) -> Vec<String> {
     let (command, _) = Command::parse(aggregate, verb, body.to_string().as_bytes()).unwrap();
     let target = history(aggregate, id);
-    world.ledger.remarks(&target, &command, true)
+    world.ledger.remarks(&target, command.any(), true)
 }
 
 #[test]

@@ -136,7 +136,9 @@ fn remarks(world: &World, id: &str) -> String {
         br#"{ "reason": "left" }"#,
     );
     let target = history(Aggregate::Principal, id);
-    let remarks = world.ledger.remarks(&target, &offboard.unwrap().0, true);
+    let remarks = world
+        .ledger
+        .remarks(&target, offboard.unwrap().0.any(), true);
     remarks.join("\n")
 }
 

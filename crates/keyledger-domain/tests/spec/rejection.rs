@@ -1,10 +1,7 @@
 //! Every reason for which something is refused, each reached and each in the table once.
 
 use keyledger_domain::{
-    Aggregate, Command, Name, Rejection,
-    ledger::{Claimed, Facts},
-    name::HistoryId,
-    signed::check_age,
+    Aggregate, Command, Name, Rejection, ledger::Claimed, name::HistoryId, signed::check_age,
     token::Step as Stage,
 };
 use serde_json::json;
@@ -98,12 +95,9 @@ fn nothing_made() -> Rejection {
     let world = World::organisation();
     let (command, _) =
         Command::parse(Aggregate::Key, "generate", br#"{"algorithm":"ed25519"}"#).unwrap();
-    let facts = Facts {
-        now: world.now,
-        made: keyledger_domain::Made::Nothing,
-    };
     let target = HistoryId::new(Aggregate::Key, name("x"));
-    world.ledger.decide(&target, &command, &facts).unwrap_err()
+    let decided = world.ledger.decide(&target, &command.bare(), world.now);
+    decided.unwrap_err()
 }
 
 /// What only the shell around the domain can see: headers, stamps, retries.

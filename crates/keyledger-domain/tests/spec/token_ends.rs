@@ -253,7 +253,10 @@ fn whoever_loses_a_token_is_told_which_list_to_publish() {
     let (command, _) =
         keyledger_domain::Command::parse(Aggregate::Token, "lose", br#"{ "reason": "left" }"#)
             .unwrap();
-    let said = lost.world_ref().ledger.remarks(&target, &command, true);
+    let said = lost
+        .world_ref()
+        .ledger
+        .remarks(&target, command.any(), true);
     assert_eq!(said, ["publish the list of ca anew: `keyledger ca crl ca`"]);
 }
 

@@ -285,7 +285,7 @@ fn a_second_revocation_says_that_there_was_a_first_when_and_why() {
     let (again, _) =
         Command::parse(Aggregate::User, "revoke", br#"{ "reason": "stolen" }"#).unwrap();
     let orders = crate::support::history(Aggregate::User, "orders");
-    let remarks = |changed| then.world.ledger.remarks(&orders, &again, changed);
+    let remarks = |changed| then.world.ledger.remarks(&orders, again.any(), changed);
     assert_eq!(
         remarks(false),
         ["it was revoked before, at 2026-01-01T00:00:00.000Z: because"]

@@ -10,14 +10,15 @@ use std::sync::Arc;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use keyledger_domain::{
-    Aggregate, Algorithm, Command, Decision, Event, EventCid, Facts, LEDGER_SIGNING_KEY, Ledger,
-    Made, Name, Record, Rejection, Stamp, Timestamp, VerifiedBy,
-    key::{self, Material, NewVersion, Public},
+    Aggregate, Algorithm, Command, Decision, Event, EventCid, LEDGER_SIGNING_KEY, Ledger, Name,
+    Prepared, Record, Rejection, Stamp, Timestamp, VerifiedBy, account,
+    key::{self, GeneratedKey, Material, NewVersion, Public},
     ledger::{Outcome, Sealed},
     name::HistoryId,
     operator,
     record::{Ids, Why},
-    user,
+    token,
+    user::{self, GeneratedUser},
     verify::StoredEvent,
 };
 use nkeys::{KeyPair, KeyPairType};
@@ -92,8 +93,8 @@ impl World {
             Step::Command { target, verb, json } => {
                 let payload = json.to_string();
                 let (command, why) = Command::parse(target.aggregate, verb, payload.as_bytes())?;
-                let facts = self.facts(target, &command);
-                let decision = self.ledger.decide(target, &command, &facts)?;
+                let prepared = self.prepared(target, command);
+                let decision = self.ledger.decide(target, &prepared, self.now)?;
                 Ok(self.write(decision, &stamp(VerifiedBy::RequestInfo), &why))
             }
             Step::Outcome(outcome) => {
@@ -185,62 +186,81 @@ impl World {
         }
     }
 
-    /// What custody would make for a command.
-    fn facts(&mut self, target: &HistoryId, command: &Command) -> Facts {
-        let made = match command {
-            Command::Key(key::Command::Generate(g)) => {
-                let fresh = self.fresh(g.algorithm, 1, None);
-                match &g.certify {
-                    Some(wanted) => Made::CertifiedKey(fresh, self.as_wanted(target, wanted)),
-                    None => Made::Key(fresh),
+    /// A command with what custody would make for it.
+    fn prepared(&mut self, target: &HistoryId, command: Command) -> Prepared {
+        match command {
+            Command::Key(command) => match command {
+                key::Command::Generate(generate) => {
+                    let certified = generate.certify.as_ref();
+                    let made = GeneratedKey {
+                        version: self.fresh(generate.algorithm, 1, None),
+                        certified: certified.map(|wanted| self.as_wanted(target, wanted)),
+                    };
+                    (generate, Some(made)).into()
                 }
-            }
-            Command::Key(key::Command::Register(r)) => match (&r.certify, &r.install) {
-                (Some(wanted), _) => Made::Certificate(self.as_wanted(target, wanted)),
-                (None, Some(install)) => {
-                    let issuer = install.issuer.clone().unwrap_or(target.name.clone());
-                    Made::Certificate(Box::new(self.found(&issuer, &install.certificate)))
+                key::Command::Register(register) => {
+                    let made = match (&register.certify, &register.install) {
+                        (Some(wanted), _) => Some(self.as_wanted(target, wanted)),
+                        (None, Some(install)) => {
+                            let issuer = install.issuer.as_ref().unwrap_or(&target.name);
+                            Some(Box::new(self.found(issuer, &install.certificate)))
+                        }
+                        (None, None) => None,
+                    };
+                    (register, made).into()
                 }
-                (None, None) => Made::Nothing,
+                key::Command::Rotate(rotate) => {
+                    let key = self.ledger.key(&target.name).map(|e| &e.state);
+                    let algorithm = key.map_or(Algorithm::Ed25519, |k| k.algorithm);
+                    let next = key.map_or(1, |k| k.versions.len()) + 1;
+                    let next = u8::try_from(next).unwrap();
+                    let nkey = (target.name.as_str() == LEDGER_SIGNING_KEY)
+                        .then(|| ledger_key(next).public_key());
+                    (rotate, Some(self.fresh(algorithm, next.into(), nkey))).into()
+                }
+                key::Command::Certify(certify) => {
+                    let made = self.as_wanted(target, &certify.certification());
+                    (certify, Some(made)).into()
+                }
+                key::Command::Install(install) => {
+                    let issuer = install.issuer.as_ref().unwrap_or(&target.name);
+                    let made = Box::new(self.found(issuer, &install.certificate));
+                    (install, Some(made)).into()
+                }
+                other => Command::Key(other).bare(),
             },
-            Command::Key(key::Command::Rotate(_)) => {
-                let key = self.ledger.key(&target.name).map(|e| &e.state);
-                let algorithm = key.map_or(Algorithm::Ed25519, |k| k.algorithm);
-                let next = key.map_or(1, |k| k.versions.len()) + 1;
-                let next = u8::try_from(next).unwrap();
-                let nkey = (target.name.as_str() == LEDGER_SIGNING_KEY)
-                    .then(|| ledger_key(next).public_key());
-                Made::Key(self.fresh(algorithm, next.into(), nkey))
+            Command::Account(account::Command::Create(create)) => {
+                (create, Some(Box::new(self.account_facts()))).into()
             }
-            Command::Account(_) => Made::Account(Box::new(self.account_facts())),
-            Command::User(user::Command::Issue(_)) => {
+            Command::User(user::Command::Issue(issue)) => {
                 self.made += 1;
                 let n = 100 + u8::try_from(self.made % 100).unwrap();
-                Made::User(key_pair(KeyPairType::User, n).public_key(), self.now)
+                let made = GeneratedUser {
+                    nkey: key_pair(KeyPairType::User, n).public_key(),
+                    issued_at: self.now,
+                };
+                (issue, Some(made)).into()
             }
-            Command::Key(key::Command::Certify(certify)) => {
-                Made::Certificate(self.as_wanted(target, &certify.certification()))
-            }
-            Command::Key(key::Command::Install(install)) => {
-                let issuer = install.issuer.clone().unwrap_or(target.name.clone());
-                Made::Certificate(Box::new(self.found(&issuer, &install.certificate)))
-            }
-            Command::Operator(operator::Command::Trust(_)) => {
-                Made::Authorities(vec![operator::AttestationAuthority {
+            Command::Operator(operator::Command::Trust(trust)) => {
+                let made = vec![operator::AttestationAuthority {
                     subject: "CN=Yubico PIV Attestation Z 1".into(),
                     sha256: "5a".repeat(32).into(),
                     certificate: "MIIC".into(),
-                }])
+                }];
+                (trust, made).into()
             }
-            Command::Token(command) if command.task().is_some() => {
-                let task = self.next_id(); // the command's own
-                Made::Task(task, Box::new(task_facts(task)))
+            Command::Token(command) => {
+                let made = Some(task_made(self.next_id())); // the command's own
+                match command {
+                    token::Command::Provision(verb) => (verb, made).into(),
+                    token::Command::Verify(verb) => (verb, made).into(),
+                    token::Command::Reset(verb) => (verb, made).into(),
+                    token::Command::Unblock(verb) => (verb, made).into(),
+                    token::Command::RotateSecrets(verb) => (verb, made).into(),
+                    other => Command::Token(other).bare(),
+                }
             }
-            _ => Made::Nothing,
-        };
-        Facts {
-            now: self.now,
-            made,
+            other => other.bare(),
         }
     }
 

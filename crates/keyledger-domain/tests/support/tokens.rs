@@ -2,7 +2,7 @@
 
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use keyledger_domain::{
-    Aggregate, Algorithm, Command, Decision, Facts, Made, Name, Rejection,
+    Aggregate, Algorithm, Decision, Name, Prepared, Rejection,
     key::{Certification, Certified},
     ledger::{NewCertificate, NewEscrow, ReportFacts},
     name::HistoryId,
@@ -11,7 +11,7 @@ use keyledger_domain::{
         Announcement, Applet, Attested, AttesterShown, EscrowWanted, Evidence, Failure,
         FailureCode, Firmware, FormFactor, KeyMade, KeysMade, OpenTask, OpenpgpKeyMade,
         OpenpgpProof, OpenpgpRole, PinPolicy, Profile, Progress, Report, Reported, SecretsSealed,
-        SecretsWanted, Serial, Slot, SlotFinding, SlotProof, SlotShown, Step as Stage, TaskFacts,
+        SecretsWanted, Serial, Slot, SlotFinding, SlotProof, SlotShown, Step as Stage, TaskMade,
         Token, TouchPolicy,
     },
 };
@@ -190,8 +190,9 @@ pub(crate) fn key_on(algorithm: Algorithm, serial: u32, place: &str, run: u8) ->
     BASE64.encode(&der).into()
 }
 
-pub(crate) fn task_facts(task: Uuid) -> TaskFacts {
-    TaskFacts {
+pub(crate) fn task_made(task: Uuid) -> TaskMade {
+    TaskMade {
+        task,
         nonce: BASE64URL_NOPAD
             .encode(&[task.as_bytes(), &[7; 16][..]].concat())
             .into(),
@@ -319,13 +320,9 @@ impl World {
         reported: Reported,
         found: ReportFacts,
     ) -> Result<Decision, Rejection> {
-        let facts = Facts {
-            now: self.now,
-            made: Made::Report(Box::new(found)),
-        };
         let target = HistoryId::new(Aggregate::Token, serial);
-        let command = Command::Report(Box::new(reported));
-        self.ledger.decide(&target, &command, &facts)
+        let prepared = Prepared::Report(Box::new(reported), Some(Box::new(found)));
+        self.ledger.decide(&target, &prepared, self.now)
     }
 
     /// What an honest agent says, and what is found about it.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use keyledger_domain::{Ledger, Timestamp};
 
-use crate::{prepare::is_named, reserve::is_reserve, shared::Shared};
+use crate::{reserve::is_reserve, shared::Shared, verbs::is_named};
 
 /// How often it is looked for.
 const EVERY: Duration = Duration::from_secs(6 * 3_600);

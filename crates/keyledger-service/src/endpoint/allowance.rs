@@ -16,8 +16,7 @@ use governor::{
 use keyledger_domain::Role;
 use parking_lot::Mutex;
 
-use super::reply::Refused;
-use crate::lanes::Family;
+use crate::{lanes::Family, refused::Refused};
 
 /// Changed announcements that an agent may send at once.
 const BURST: NonZeroU32 = NonZeroU32::new(120).unwrap();

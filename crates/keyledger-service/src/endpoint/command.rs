@@ -11,17 +11,17 @@ use uuid::Uuid;
 
 use super::{
     Allowance,
-    reply::{Answer, Refused, ok, refuse},
+    reply::{Answer, ok, refuse},
     signature,
 };
 use crate::{
-    deliver::deliver,
     durability::NotWritten,
     handler::Order,
     identity,
     lanes::{Family, Sender},
-    prepare::{self, Kept},
+    refused::Refused,
     shared::Shared,
+    verbs::{Giving, Kept, Making, deliver, prepare},
 };
 
 /// How often a command is carried out anew before it is refused for good.
@@ -84,10 +84,10 @@ async fn carry_out(
     let sender = {
         let ledger = shared.live.ledger.read();
         let sender = identity::identify(&ledger, info, now)?;
-        ledger.authorise(&sender.known, &target.name, &command)?;
+        ledger.authorise(&sender.known, &target.name, command.any())?;
         sender
     };
-    let family = Family::of_command(command.aggregate(), command.verb());
+    let family = Family::of_command(command.any().urgency());
     let counts = Allowance::counts(sender.known.role, family);
     let is_retry = shared.live.ledger.read().remembered(&ids.command).is_some();
     if counts && !is_retry {
@@ -101,37 +101,49 @@ async fn carry_out(
     shared.ready()?;
     shared.enforceable(&target, &command, ids.command).await?;
     let whose = Sender::from(&*sender.stamp.user);
-    let prepared =
-        prepare::prepare(shared, &target, &command, ids.command, &whose, now, kept).await?;
+    let making = Making {
+        shared,
+        target: &target,
+        id: ids.command,
+        sender: &whose,
+        now,
+        kept,
+    };
+    let (prepared, beside) = prepare(command.clone(), making).await?;
     let order = Order {
         target,
-        command,
+        command: prepared,
         why,
         ids,
         principal,
         issuer: Some(sender.issuer),
         signer,
-        made: prepared.made.clone(),
     };
-    let done = match shared.handler.order(order.clone()).await {
+    let done = match shared.handler.order(order).await {
         Ok(done) => done,
         Err(failure) => {
-            prepared.forget(shared, &failure).await;
+            beside.forget(shared, &failure).await;
             return Err(failure.into());
         }
     };
     if !done.fresh {
-        prepared.discard(shared).await;
+        beside.discard(shared).await;
     } else if counts {
         let bytes = message.payload.len();
         shared.allowance.wrote(&whose, bytes, Instant::now());
     }
     let remarks = shared.live.ledger.read().remarks(
         &done.history,
-        &order.command,
+        command.any(),
         done.fresh || done.wrote.is_some(),
     );
-    let delivery = deliver(shared, &order, &done, prepared).await?;
+    let giving = Giving {
+        shared,
+        id: ids.command,
+        done: &done,
+        beside,
+    };
+    let delivery = deliver(command, giving).await?;
     let fresh = done.fresh;
     let acknowledgement = Acknowledgement {
         status: Status::Accepted,
@@ -217,7 +229,7 @@ impl Shared {
         id: Uuid,
     ) -> Result<(), Refused> {
         let refuse = |said: String| Refused::Fault("not_enforceable", said);
-        if !command.changes_account_jwts() {
+        if !command.any().changes_account_jwts() {
             return Ok(());
         }
         if self.trust.is_refused() {

@@ -12,11 +12,8 @@ use keyledger_domain::{
 };
 use parking_lot::Mutex;
 
-use super::{
-    query::{broken, on_a_thread, unreadable},
-    reply::Refused,
-};
-use crate::{shared::Shared, store::StoredEvent};
+use super::query::{broken, on_a_thread, unreadable};
+use crate::{refused::Refused, shared::Shared, store::StoredEvent};
 
 /// A fold is kept every so many revisions; no more events are read at once, so that a page takes little memory.
 const EVERY: u32 = 128;

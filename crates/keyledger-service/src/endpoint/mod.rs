@@ -21,7 +21,7 @@ use async_nats::{
 };
 use bytes::Bytes;
 use futures::StreamExt;
-use keyledger_domain::{Command, command::Verb};
+use keyledger_domain::{Command, verb::VerbRow};
 use keyledger_wire::{
     Prefix, REVOCATIONS_NAME, SERVICE_NAME, SERVICE_VERSION,
     query::{QUESTIONS, Question},
@@ -37,7 +37,6 @@ pub use allowance::UserAllowance;
 pub(crate) use history::Folds;
 pub(crate) use later::Later;
 pub(crate) use past::LastPast;
-pub(crate) use reply::Refused;
 
 use self::reply::Answer;
 use crate::{
@@ -95,7 +94,7 @@ impl Endpoints {
         };
         let prefix = &shared.prefix;
         for verb in Command::verbs() {
-            let family = Family::of_verb(&verb);
+            let family = Family::of_command(verb.urgency);
             let micro = match family {
                 Family::Revocation => &revocations,
                 Family::Command
@@ -188,7 +187,7 @@ enum Kind {
 async fn open_command(
     micro: &Micro,
     prefix: &Prefix,
-    verb: Verb,
+    verb: VerbRow,
 ) -> Result<Endpoint, async_nats::Error> {
     let outer = prefix.command(verb.aggregate.as_str(), verb.verb, "*");
     let name = format!("{}-{}", verb.aggregate, verb.verb);

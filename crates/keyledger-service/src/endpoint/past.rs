@@ -5,11 +5,8 @@ use std::{sync::Arc, time::Duration};
 use keyledger_domain::{EventCid, Ledger, Record, Timestamp};
 use parking_lot::Mutex;
 
-use super::{
-    query::{broken, on_a_thread, unreadable},
-    reply::Refused,
-};
-use crate::{shared::Shared, store::StoredEvent};
+use super::query::{broken, on_a_thread, unreadable};
+use crate::{refused::Refused, shared::Shared, store::StoredEvent};
 
 /// How long one is kept after it was last asked: it takes as much memory as the ledger of now.
 const KEPT: Duration = Duration::from_secs(10);

@@ -24,10 +24,11 @@ use keyledger_wire::{
 
 use super::{
     history, pages, past,
-    reply::{Answer, Refused, ok, refuse},
+    reply::{Answer, ok, refuse},
 };
 use crate::{
     identity,
+    refused::Refused,
     shared::Shared,
     store::{ReadError, StoredEvent},
     tokens, trust,

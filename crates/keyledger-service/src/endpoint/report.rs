@@ -15,14 +15,16 @@ use uuid::Uuid;
 
 use super::{
     command::ids,
-    reply::{Answer, Refused, ok, refuse},
+    reply::{Answer, ok, refuse},
 };
 use crate::{
     handler::{Done, Order},
     identity,
-    prepare::{Prepared, custody_failed},
+    lanes::Sender,
+    refused::{Refused, custody_failed},
     shared::Shared,
     tokens,
+    verbs::{Making, prepare},
 };
 
 /// Answers a report.
@@ -54,30 +56,33 @@ async fn take(shared: &Shared, message: &Message, ids: Ids) -> Result<ReportRepl
     if !remembered && announces_change(shared, &target, &reported) {
         shared.allowance.take(&reported.agent)?;
     }
-    let prepared = if remembered {
-        Prepared::nothing()
-    } else {
-        tokens::report(shared, &target.name, &reported, now).await?
+    let making = Making {
+        shared,
+        target: &target,
+        id: ids.command,
+        sender: &Sender::from(&*reported.agent),
+        now,
+        kept: &mut None,
     };
+    let (prepared, beside) = prepare(Command::Report(Box::new(reported.clone())), making).await?;
     let order = Order {
         target: target.clone(),
-        command: Command::Report(Box::new(reported.clone())),
+        command: prepared,
         why: Why::default(),
         ids,
         principal,
         issuer: None,
         signer: None,
-        made: prepared.made.clone(),
     };
     let done = match shared.handler.order(order).await {
         Ok(done) => done,
         Err(failure) => {
-            prepared.forget(shared, &failure).await;
+            beside.forget(shared, &failure).await;
             return Err(failure.into());
         }
     };
     if !done.fresh {
-        prepared.discard(shared).await;
+        beside.discard(shared).await;
     }
     if let Report::Progressed(progress) = &reported.report {
         tell(shared, progress, reported.task).await;

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use keyledger_domain::{
-    Command, Facts, Ledger, Made, Rejection, Timestamp,
+    Ledger, Prepared, Rejection, Timestamp,
     command::Target,
     ledger::{Claimed, Decision, LEDGER_SIGNING_KEY, Reads, Remembered, Sealed},
     record::{Ids, Record, Why},
@@ -152,9 +152,8 @@ impl Engine {
                     let _ = reply.send(Err(rejection.into()));
                     return None;
                 }
-                let facts = facts(now, order.made.clone());
                 let ids = order.ids;
-                match ledger.decide(&order.target, &order.command, &facts) {
+                match ledger.decide(&order.target, &order.command, now) {
                     Ok(decision) if decision.events.is_empty() => {
                         let _ = reply.send(unchanged(ledger, &order.target));
                         None
@@ -217,7 +216,7 @@ impl Engine {
 fn is_too_early(ledger: &Ledger, order: &Order, signer: &str) -> bool {
     let rotates = matches!(
         &order.command,
-        Command::Key(keyledger_domain::key::Command::Rotate(_))
+        Prepared::Key(keyledger_domain::key::Prepared::Rotate(..))
     );
     if !rotates || order.target.name.as_str() != LEDGER_SIGNING_KEY {
         return false;
@@ -238,7 +237,7 @@ fn may_command(ledger: &Ledger, order: &Order, now: Timestamp) -> Result<(), Rej
         issuer,
     };
     let known = ledger.identify(claimed, now)?;
-    ledger.authorise(&known, &order.target.name, &order.command)?;
+    ledger.authorise(&known, &order.target.name, order.command.any())?;
     let Some(signer) = &order.signer else {
         return Ok(());
     };
@@ -315,7 +314,7 @@ async fn read_again(
     if first.ids.command != order.ids.command || record.ids.command != order.ids.command {
         return Err(gone());
     }
-    let is_retry = order.command.is_retry_of(&first, &order.principal);
+    let is_retry = order.command.any().is_retry_of(&first, &order.principal);
     if record.history != order.target || !is_retry {
         let (id, by) = (order.ids.command, record.history);
         return Err(Rejection::MessageIdReused { id, by }.into());
@@ -344,9 +343,4 @@ fn unchanged(ledger: &Ledger, target: &Target) -> Result<Done, Failure> {
         fresh: false,
         wrote: None,
     })
-}
-
-/// The facts of a decision at `now`.
-fn facts(now: Timestamp, made: Made) -> Facts {
-    Facts { now, made }
 }

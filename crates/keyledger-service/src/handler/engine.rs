@@ -11,6 +11,7 @@ use keyledger_domain::{
     Ledger, Stamp,
     ledger::{Applied, LEDGER_SIGNING_KEY, Outcome, Reads, Sealed},
     name::{Aggregate, HistoryId},
+    verb::Urgency,
     verify::Gate,
 };
 use tokio::{
@@ -26,7 +27,6 @@ use super::{
     tail::Tailed,
 };
 use crate::{
-    lanes::Family,
     material::MaterialError,
     store::{AppendError, ReadError},
 };
@@ -80,8 +80,7 @@ impl Waiting {
         let Work::Order(order, _) = &self.work else {
             return false;
         };
-        let command = &order.command;
-        Family::of_command(command.aggregate(), command.verb()) == Family::Revocation
+        order.command.any().urgency() == Urgency::TakesTrustAway
     }
 
     /// True of what takes trust away, and of what the service records of that: it must not wait for room.
@@ -121,7 +120,8 @@ impl Waiting {
     pub(super) fn reads(&self, ledger: &Ledger) -> Reads {
         match &self.work {
             Work::Order(order, _) => {
-                match (ledger.reads(&order.target, &order.command), &order.signer) {
+                let reads = order.command.any().reads(ledger, &order.target.name);
+                match (reads, &order.signer) {
                     // Its key or its token may be revoked at this very moment.
                     (Reads::Histories(mut histories), Some(signer)) => {
                         histories.push(HistoryId::new(Aggregate::Key, signer.key.clone()));

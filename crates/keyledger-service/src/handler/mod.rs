@@ -19,7 +19,7 @@ mod tail;
 use std::sync::Arc;
 
 use keyledger_domain::{
-    Command, Made, Record, Rejection, Stamp, Timestamp,
+    Prepared, Record, Rejection, Stamp, Timestamp,
     command::Target,
     ledger::{Outcome, TokenSigner},
     name::HistoryId,
@@ -86,8 +86,8 @@ impl CurrentSigner {
 pub struct Order {
     /// What it is for.
     pub target: Target,
-    /// What is asked.
-    pub command: Command,
+    /// What is asked, with what custody made for it.
+    pub command: Prepared,
     /// Why.
     pub why: Why,
     /// Its ids.
@@ -99,8 +99,6 @@ pub struct Order {
     pub issuer: Option<Box<str>>,
     /// The key on the sender's token that signed it: it is looked at once more as well.
     pub signer: Option<TokenSigner>,
-    /// What custody made for it.
-    pub made: Made,
 }
 
 /// A command was decided and its events are durable.

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use keyledger_domain::{command::Verb, name::Aggregate};
+use keyledger_domain::verb::Urgency;
 use serde::{Deserialize, de::IgnoredAny};
 
 use super::{Lane, Limits};
@@ -12,15 +12,6 @@ const MIB: usize = 1_024 * 1_024;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same of what takes seconds each.
 const LONG_PATIENCE: Duration = Duration::from_secs(20);
-
-/// What takes trust away. People alone may send these, and nothing that a program floods is before them.
-const REVOCATIONS: [(Aggregate, &str); 5] = [
-    (Aggregate::Key, "revoke"),
-    (Aggregate::Key, "destroy"),
-    (Aggregate::User, "revoke"),
-    (Aggregate::Principal, "offboard"),
-    (Aggregate::Token, "lose"),
-];
 
 /// What a request is one of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,17 +31,11 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    /// The family of a command.
-    pub(crate) fn of_verb(verb: &Verb) -> Self {
-        Self::of_command(verb.aggregate, verb.verb)
-    }
-
-    /// The family of a command.
-    pub(crate) fn of_command(aggregate: Aggregate, verb: &str) -> Self {
-        if REVOCATIONS.contains(&(aggregate, verb)) {
-            Self::Revocation
-        } else {
-            Self::Command
+    /// The family of a command. What takes trust away people alone may send, and nothing that a program floods is before it.
+    pub(crate) const fn of_command(urgency: Urgency) -> Self {
+        match urgency {
+            Urgency::TakesTrustAway => Self::Revocation,
+            Urgency::Usual => Self::Command,
         }
     }
 
@@ -148,19 +133,32 @@ const fn limits(at_once: [usize; 2], waiting: [usize; 2], bytes: [usize; 2]) -> 
 
 #[cfg(test)]
 mod tests {
-    use keyledger_domain::{Command, ledger::SERVICE_VERBS};
+    use keyledger_domain::{Command, Role};
     use keyledger_wire::query::QUESTIONS;
 
     use super::*;
 
     #[test]
     fn what_revokes_is_a_command_and_no_programs() {
-        for (aggregate, verb) in REVOCATIONS {
-            let known = Command::verbs().find(|v| v.aggregate == aggregate && v.verb == verb);
-            assert!(known.is_some(), "{aggregate} {verb}");
-            let programs = aggregate == Aggregate::Key && SERVICE_VERBS.contains(&verb);
-            assert!(!programs, "{verb}: a program could flood it");
+        let first =
+            Command::verbs().filter(|row| Family::of_command(row.urgency) == Family::Revocation);
+        let mut named = Vec::new();
+        for row in first {
+            let name = format!("{}.{}", row.aggregate, row.verb);
+            assert!(
+                !row.senders.include(Role::Service),
+                "{name}: a program could flood it"
+            );
+            named.push(name);
         }
+        let expected = [
+            "key.revoke",
+            "key.destroy",
+            "principal.offboard",
+            "user.revoke",
+            "token.lose",
+        ];
+        assert_eq!(named, expected);
     }
 
     #[test]

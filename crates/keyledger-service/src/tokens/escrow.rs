@@ -11,7 +11,10 @@ use keyledger_domain::{
 use keyledger_wire::Sealed;
 use uuid::Uuid;
 
-use crate::{endpoint::Refused, prepare::custody_failed, shared::Shared};
+use crate::{
+    refused::{Refused, custody_failed},
+    shared::Shared,
+};
 
 /// Makes a key for the holder of the token of a task, and writes it sealed; nothing if the task imports none, or the holder
 /// has one already.

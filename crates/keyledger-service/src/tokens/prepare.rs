@@ -4,21 +4,20 @@ use aws_lc_rs::rand;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use keyledger_custody::Delivery;
 use keyledger_domain::{
-    Made, Name, Rejection, Timestamp,
+    Name, Rejection, Timestamp,
     ledger::{NewCertificate, ReportFacts},
-    token::{KeysMade, OpenTask, Report, Reported, Slot, TaskFacts, check_made, check_vouched},
+    token::{KeysMade, OpenTask, Report, Reported, Slot, TaskMade, check_made, check_vouched},
 };
 use uuid::Uuid;
 
 use super::{authorities::anchors, certificates, escrow, findings, openpgp};
 use crate::{
-    endpoint::Refused,
-    prepare::{Prepared, custody_failed},
+    refused::{Refused, custody_failed},
     shared::Shared,
 };
 
 /// Makes what a task needs: a nonce, and the public halves of its keys.
-pub(crate) fn task(shared: &Shared, id: Uuid) -> Result<Made, Refused> {
+pub(crate) fn task(shared: &Shared, id: Uuid) -> Result<TaskMade, Refused> {
     let keys = shared
         .custody
         .task(&id.to_string())
@@ -26,21 +25,21 @@ pub(crate) fn task(shared: &Shared, id: Uuid) -> Result<Made, Refused> {
     let mut nonce = [0; 32];
     rand::fill(&mut nonce).map_err(|e| custody_failed(&e))?;
     let challenges = keys.challenges().map_err(|e| custody_failed(&e))?;
-    let facts = TaskFacts {
+    Ok(TaskMade {
+        task: id,
         nonce: BASE64URL_NOPAD.encode(&nonce).into(),
         seal_to: keys.seal_to().into(),
         challenges: challenges.map(Into::into).to_vec(),
-    };
-    Ok(Made::Task(id, Box::new(facts)))
+    })
 }
 
-/// Looks into a report, and makes what it asks for.
+/// Looks into a report, and makes what it asks for; gives the entries that were written for it too.
 pub(crate) async fn report(
     shared: &Shared,
     token: &Name,
     reported: &Reported,
     now: Timestamp,
-) -> Result<Prepared, Refused> {
+) -> Result<(Option<ReportFacts>, Vec<String>), Refused> {
     let open = {
         let ledger = shared.live.ledger.read();
         let open = ledger.token(token).and_then(|t| t.state.task.clone());
@@ -50,7 +49,7 @@ pub(crate) async fn report(
     };
     // Without an open task of this agent it is refused anyway, and costs nothing.
     let Some(open) = open else {
-        return Ok(Prepared::nothing());
+        return Ok((None, Vec::new()));
     };
     let id = open.filed.task.to_string();
     let mut facts = ReportFacts::default();
@@ -113,7 +112,7 @@ pub(crate) async fn report(
         | Report::SecretsWanted(_)
         | Report::Failed(_) => {}
     }
-    Ok(Prepared::of(Made::Report(Box::new(facts)), entries))
+    Ok((Some(facts), entries))
 }
 
 /// Signs the certificates for keys that are what they should be, and have none yet.

@@ -4,7 +4,10 @@ use data_encoding::BASE64;
 use keyledger_domain::{Aggregate, Event, Name, Record, Rejection, name::HistoryId, token::Token};
 use keyledger_wire::Sealed;
 
-use crate::{endpoint::Refused, prepare::custody_failed, shared::Shared};
+use crate::{
+    refused::{Refused, custody_failed},
+    shared::Shared,
+};
 
 /// How much of a token's secrets is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

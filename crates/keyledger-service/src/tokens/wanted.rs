@@ -182,17 +182,21 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// A certificate as a decision can be tried with, before anything is made.
+/// A certificate as a decision can be tried with, before anything is made. It ends with its authority's, as the real one will.
 pub(crate) fn placeholder(
+    ledger: &Ledger,
     target: &HistoryId,
     wanted: &Certification,
     now: Timestamp,
 ) -> Result<Certified, Rejection> {
+    let issuer = wanted.issuer.as_ref().and_then(|issuer| ledger.key(issuer));
+    let authority = issuer.and_then(|issuer| issuer.state.authority_at(now));
+    let until = wanted.end(now)?;
     Ok(Certified {
         issuer: wanted.issuer.as_ref().unwrap_or(&target.name).clone(),
         serial: Box::default(),
         not_before: now,
-        not_after: wanted.end(now)?,
+        not_after: authority.map_or(until, |above| above.not_after.min(until)),
         authority: wanted.path_length.is_some(),
         certificate: Box::default(),
     })

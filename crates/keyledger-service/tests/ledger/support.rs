@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use keyledger_custody::{Custody, RootKey};
 use keyledger_domain::{
-    Command, EventCid, Made, Name, Stamp, Timestamp, VerifiedBy,
+    Command, EventCid, Name, Stamp, Timestamp, VerifiedBy,
     command::Target,
     name::Aggregate,
     record::{Ids, Why},
@@ -159,11 +159,10 @@ pub(crate) async fn register(handler: &Handler, name: &str) -> Result<Done, Fail
     });
     let order = Order {
         target: Target::new(Aggregate::Key, Name::new(name).unwrap()),
-        command,
+        command: command.bare(),
         why,
         ids: Ids::root(Uuid::now_v7()),
         principal,
-        made: Made::Nothing,
         issuer: None,
         signer: None,
     };

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use keyledger_domain::{
-    Aggregate, Command, Decision, Event, EventCid, Facts, LEDGER_SIGNING_KEY, Ledger, Made, Name,
+    Aggregate, Command, Decision, Event, EventCid, LEDGER_SIGNING_KEY, Ledger, Name, Prepared,
     Role, Stamp, Timestamp, VerifiedBy,
     account::{self, NkeyMade, Purpose, SigningKey},
-    key::{self, Material, NewVersion, Public},
+    key::{self, GeneratedKey, Material, NewVersion, Public},
     ledger::Sealed,
     name::HistoryId,
     operator,
@@ -91,12 +91,8 @@ impl TestLedger {
         let aggregate = Aggregate::parse(aggregate).expect("an aggregate");
         let target = history(aggregate, name);
         let (command, _) = Command::parse(aggregate, verb, json.as_bytes()).expect("well-formed");
-        let made = self.made(&target, &command);
-        let facts = Facts {
-            now: self.now,
-            made,
-        };
-        let decision = self.ledger.decide(&target, &command, &facts);
+        let prepared = self.prepared(&target, command);
+        let decision = self.ledger.decide(&target, &prepared, self.now);
         let decision = decision.unwrap_or_else(|no| panic!("{verb} {name}: {no}"));
         self.write(decision, VerifiedBy::RequestInfo);
     }
@@ -151,19 +147,25 @@ impl TestLedger {
         self.signing_key(u8::try_from(versions).expect("few versions"))
     }
 
-    /// What custody would make.
-    fn made(&self, target: &HistoryId, command: &Command) -> Made {
+    /// A command with what custody would make for it.
+    fn prepared(&self, target: &HistoryId, command: Command) -> Prepared {
         match command {
-            Command::Key(key::Command::Generate(_)) => Made::Key(self.fresh(1, None)),
-            Command::Key(key::Command::Rotate(_)) => {
+            Command::Key(key::Command::Generate(generate)) => {
+                let made = GeneratedKey {
+                    version: self.fresh(1, None),
+                    certified: None,
+                };
+                (generate, Some(made)).into()
+            }
+            Command::Key(key::Command::Rotate(rotate)) => {
                 let key = self.ledger.key(&target.name);
                 let next = key.map_or(1, |key| key.state.versions.len()) + 1;
                 let next = u8::try_from(next).expect("few versions");
                 let is_own = target.name.as_str() == LEDGER_SIGNING_KEY;
                 let nkey = is_own.then(|| self.signing_key(next).public_key());
-                Made::Key(self.fresh(next.into(), nkey))
+                (rotate, Some(self.fresh(next.into(), nkey))).into()
             }
-            _ => Made::Nothing,
+            other => other.bare(),
         }
     }
 

@@ -74,7 +74,7 @@ struct Create {
     why: Why,
 }
 
-order!(Create: Account "create" => "created", account::Create, |this| account::Create {
+order!(Create => "created", account::Create, |this| account::Create {
     title: this.title,
     imports_keyledger: this.imports_keyledger.then_some(true),
     jetstream: this.jetstream.then_some(true),

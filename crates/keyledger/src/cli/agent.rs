@@ -132,7 +132,7 @@ impl Enrol {
             ticket: self.why.under.ticket,
         };
         let done = session
-            .command(Aggregate::User, "issue", &self.name, &body, ids)
+            .command(&self.name, &body, ids)
             .await
             .with_context(|| format!("enrolling agent {}", self.name))?;
         let signing: keyledger_domain::views::InventoryRow = session

@@ -1,7 +1,7 @@
 //! Sending a command and printing its result.
 
 use anyhow::Context as _;
-use keyledger_domain::{Name, name::Aggregate, record::Ids};
+use keyledger_domain::{Name, record::Ids, verb::Payload};
 use keyledger_wire::Acknowledgement;
 use serde::Serialize;
 
@@ -12,14 +12,10 @@ use crate::{
 
 /// A subcommand that sends one command.
 pub(crate) trait Order {
-    /// The kind of aggregate.
-    const AGGREGATE: Aggregate;
-    /// The verb.
-    const VERB: &'static str;
     /// What happened to the aggregate, as a word such as `revoked`.
     const PAST: &'static str;
     /// The command's body.
-    type Body: Serialize + Send + Sync;
+    type Body: Payload + Serialize;
 
     /// The name of the aggregate.
     fn name(&self) -> &Name;
@@ -47,9 +43,9 @@ pub(crate) async fn order_of<O: Order>(
     let (name, ids) = (order.name().clone(), order.ids());
     let body = order.body()?;
     session
-        .command(O::AGGREGATE, O::VERB, &name, &body, ids)
+        .command(&name, &body, ids)
         .await
-        .with_context(|| format!("{} {} {name}", O::VERB, O::AGGREGATE))
+        .with_context(|| format!("{} {} {name}", O::Body::VERB, O::Body::AGGREGATE))
 }
 
 /// Prints an acknowledgement.
@@ -87,13 +83,10 @@ pub(crate) fn remarks(out: &mut Output<'_>, done: &Acknowledgement) -> std::io::
     Ok(())
 }
 
-/// Turns the arguments of a subcommand into an order: its verb, the word for what happened, its body.
+/// Turns the arguments of a subcommand into an order: the word for what happened, and its body, which says the verb.
 macro_rules! order {
-    ($type:ty: $aggregate:ident $verb:literal => $past:literal, $body:ty, |$this:ident| $made:expr) => {
+    ($type:ty => $past:literal, $body:ty, |$this:ident| $made:expr) => {
         impl crate::cli::Order for $type {
-            const AGGREGATE: keyledger_domain::name::Aggregate =
-                keyledger_domain::name::Aggregate::$aggregate;
-            const VERB: &'static str = $verb;
             const PAST: &'static str = $past;
             type Body = $body;
 

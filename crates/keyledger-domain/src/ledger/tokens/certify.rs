@@ -2,13 +2,12 @@
 
 use crate::{
     algorithm::{Algorithm, Purpose},
-    command::Target,
-    event::Event,
-    key::{self, Certification, Custodian},
-    ledger::{Decision, Facts, Ledger, Made},
+    key::{self, Certification, Certified, Custodian},
+    ledger::{Deciding, Decision, Ledger},
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     time::Timestamp,
+    verb::Payload,
 };
 
 /// The most certificates over a key: they stay in memory for good, and a yearly one lasts for as many years.
@@ -24,7 +23,7 @@ const MAX_PATH_LENGTH: u8 = 4;
 pub const KEPT_ELSEWHERE: &str = "its secret half is kept elsewhere: write a request with `--request FILE`, have it signed there, and accept the response";
 
 /// The certificate with which a key comes to be.
-pub(in crate::ledger) enum Born<'a> {
+pub(crate) enum Born<'a> {
     /// It is made with the key.
     Certified(&'a Certification),
     /// It was signed elsewhere.
@@ -40,65 +39,56 @@ pub(super) enum Signs {
     Elsewhere,
 }
 
-impl Ledger {
+impl Deciding<'_> {
     /// Decides on a certificate over a key in the ledger.
-    pub(in crate::ledger) fn decide_certify(
+    pub(crate) fn certify(
         &self,
-        target: &Target,
         certify: &key::Certify,
-        facts: &Facts,
+        certified: Option<&Certified>,
     ) -> Result<Decision, Rejection> {
         let wanted = certify.certification();
-        let key = self.certifiable(&target.name, "certify")?;
-        self.check_certify(&target.name, key, &wanted, Signs::Here, facts.now)?;
-        let Made::Certificate(certified) = &facts.made else {
-            return Err(bad("issuer", "no certificate was made"));
-        };
-        let mut decision = Decision::default();
-        let events = self.certified_events(key, certified, facts.now)?;
-        decision.add(target, events, Event::Key);
-        Ok(decision)
+        let key = self.ledger.certifiable(self.name(), key::Certify::VERB)?;
+        self.ledger
+            .check_certify(self.name(), key, &wanted, Signs::Here, self.now)?;
+        let certified = certified.ok_or_else(|| bad("issuer", "no certificate was made"))?;
+        let events = self.ledger.certified_events(key, certified, self.now)?;
+        Ok(self.writes(events))
     }
 
     /// Decides on a key that comes to be with a certificate over it: both, or neither.
-    pub(in crate::ledger) fn decide_born_certified(
+    pub(crate) fn born_certified(
         &self,
-        target: &Target,
         mut events: Vec<key::Event>,
         born: &Born<'_>,
-        facts: &Facts,
+        certified: Option<&Certified>,
     ) -> Result<Decision, Rejection> {
-        let name = &target.name;
-        let key = events.first().and_then(|e| key::Key::create(e, facts.now));
+        let (name, ledger) = (self.name(), self.ledger);
+        let key = events.first().and_then(|e| key::Key::create(e, self.now));
         let mut key = key.ok_or_else(|| bad("certify", "the key does not come to be"))?;
         for event in &events {
-            key.evolve(event, facts.now);
+            key.evolve(event, self.now);
         }
-        let certified = match &facts.made {
-            Made::Certificate(certified) | Made::CertifiedKey(_, certified) => Some(&**certified),
-            _ => None,
-        };
         match born {
             Born::Certified(wanted) => {
-                let signs = self.signs(name, &key, wanted.issuer.as_ref());
-                self.check_certify(name, &key, wanted, signs, facts.now)?;
+                let signs = ledger.signs(name, &key, wanted.issuer.as_ref());
+                ledger.check_certify(name, &key, wanted, signs, self.now)?;
                 // Elsewhere it is asked for once the key is there.
                 if signs == Signs::Here {
                     let certified =
                         certified.ok_or_else(|| bad("issuer", "no certificate was made"))?;
-                    events.extend(self.certified_events(&key, certified, facts.now)?);
+                    events.extend(ledger.certified_events(&key, certified, self.now)?);
                 }
             }
             Born::Installed(install) => {
                 let issuer = install.issuer.as_ref();
-                events.extend(self.installed_events(name, &key, issuer, certified, facts.now)?);
+                events.extend(ledger.installed_events(name, &key, issuer, certified, self.now)?);
             }
         }
-        let mut decision = Decision::default();
-        decision.add(target, events, Event::Key);
-        Ok(decision)
+        Ok(self.writes(events))
     }
+}
 
+impl Ledger {
     /// Where the issuer of a certificate over the key `name` signs.
     fn signs(&self, name: &Name, key: &key::Key, issuer: Option<&Name>) -> Signs {
         let signer = match issuer {
@@ -157,7 +147,7 @@ impl Ledger {
         wanted: &Certification,
         now: Timestamp,
     ) -> Result<(), Rejection> {
-        let key = self.certifiable(name, "certify")?;
+        let key = self.certifiable(name, key::Certify::VERB)?;
         if wanted.issuer.is_none() && !key.is_authority() {
             return Err(bad(
                 "issuer",

@@ -7,8 +7,7 @@ use super::{
 };
 use crate::{
     algorithm::{Algorithm, Purpose, Purposes},
-    event::Event,
-    key::{self, Custodian, Dates, Description, KeyFacts, Material, Public},
+    key::{self, Custodian, Dates, Description, Material, Public},
     ledger::{Decision, Ledger},
     name::{Aggregate, HistoryId, Name},
     principal::{self, Escrowed},
@@ -99,7 +98,7 @@ impl Walk<'_> {
                 self.key_of_custody(principal, fresh, decision)?;
                 let target = HistoryId::new(Aggregate::Principal, principal.clone());
                 let event = principal::Event::KeyEscrowed(fresh.escrowed.clone());
-                decision.add(&target, vec![event], Event::Principal);
+                decision.add(&target, vec![event]);
             }
         }
         Ok(())
@@ -143,17 +142,10 @@ impl Walk<'_> {
         };
         let generated = key::Event::Generated(created);
         let key = key::Key::create(&generated, self.now);
-        let activate = key::Command::Activate(key::Activate {
-            reason: None,
-            ticket: None,
-        });
-        let facts = KeyFacts {
-            now: self.now,
-            fresh: None,
-        };
+        let activated = key.map(|key| key.activate(self.now)).transpose()?;
         let mut events = vec![generated];
-        events.extend(key::decide(&id.name, key.as_ref(), &activate, facts)?);
-        decision.add(&id, events, Event::Key);
+        events.extend(activated.into_iter().flatten());
+        decision.add(&id, events);
         Ok(())
     }
 }

@@ -2,39 +2,35 @@
 
 use super::certify::{MAX_CERTIFICATE_DAYS, Signs, bad, check_authority, check_room};
 use crate::{
-    command::Target,
-    event::Event,
     key::{self, Certified},
-    ledger::{Decision, Facts, Ledger, Made},
+    ledger::{Deciding, Decision, Ledger},
     name::Name,
     rejection::Rejection,
     time::Timestamp,
+    verb::Payload,
 };
 
 /// How far the clock of whoever signed may be ahead.
 const CLOCKS_DIFFER_MS: i64 = 300_000;
 
-impl Ledger {
+impl Deciding<'_> {
     /// Decides on a certificate over a key in the ledger that was signed elsewhere. What it says was found by the service; the
     /// rules are those of `certify`.
-    pub(in crate::ledger) fn decide_install(
+    pub(crate) fn install(
         &self,
-        target: &Target,
         install: &key::Install,
-        facts: &Facts,
+        certified: Option<&Certified>,
     ) -> Result<Decision, Rejection> {
-        let key = self.certifiable(&target.name, "install")?;
-        let Made::Certificate(certified) = &facts.made else {
-            return Err(bad("certificate", "it was not read"));
-        };
-        let mut decision = Decision::default();
-        let issuer = install.issuer.as_ref();
-        let events =
-            self.installed_events(&target.name, key, issuer, Some(certified), facts.now)?;
-        decision.add(target, events, Event::Key);
-        Ok(decision)
+        let (name, issuer) = (self.name(), install.issuer.as_ref());
+        let key = self.ledger.certifiable(name, key::Install::VERB)?;
+        let events = self
+            .ledger
+            .installed_events(name, key, issuer, certified, self.now)?;
+        Ok(self.writes(events))
     }
+}
 
+impl Ledger {
     /// What a certificate over the key `name` writes that was signed elsewhere: nothing if it was installed before.
     pub(super) fn installed_events(
         &self,

@@ -3,8 +3,7 @@
 use super::NewCertificate;
 use crate::{
     algorithm::{Algorithm, Purpose, Purposes},
-    event::Event,
-    key::{self, Custodian, Dates, Description, KeyFacts, Public, RevocationReason},
+    key::{self, Custodian, Dates, Description, Public, RevocationReason},
     ledger::{Decision, Ledger},
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
@@ -28,48 +27,32 @@ impl Ledger {
             reason: Reason::new("what is true of its token is true of it").expect("it is a line"),
             ticket: None,
         };
-        self.add_to_key(name, &[key::Command::Revoke(revoke)], now, decision);
+        self.add_to_key(
+            name,
+            &[&|key, now| key.revoke(name, &revoke, now)],
+            now,
+            decision,
+        );
     }
 
     /// Nobody is to rely on it until its token is trusted again.
     pub(super) fn suspend_key(&self, name: &Name, now: Timestamp, decision: &mut Decision) {
-        let suspend = key::Command::Suspend(key::Suspend {
-            reason: Reason::new("its token is in quarantine").expect("it is a line"),
-            ticket: None,
-        });
-        self.add_to_key(name, &[suspend], now, decision);
+        self.add_to_key(name, &[&|key, _| key.suspend()], now, decision);
     }
 
     /// Its token is trusted again.
     pub(super) fn resume_key(&self, name: &Name, now: Timestamp, decision: &mut Decision) {
-        let resume = key::Command::Resume(key::Resume {
-            reason: None,
-            ticket: None,
-        });
-        self.add_to_key(name, &[resume], now, decision);
+        self.add_to_key(name, &[&key::Key::resume], now, decision);
     }
 
     /// A key that is no longer on its token is gone for good, unless it was imported: custody has it.
-    pub(in crate::ledger) fn destroy_key(
-        &self,
-        name: &Name,
-        now: Timestamp,
-        decision: &mut Decision,
-    ) {
+    pub(crate) fn destroy_key(&self, name: &Name, now: Timestamp, decision: &mut Decision) {
         let of_token = |key: &key::Key| key.custodian == Custodian::Token;
         if !self.key(name).is_some_and(|key| of_token(&key.state)) {
             return;
         }
-        let why = || Reason::new("it is no longer on its token").expect("it is a line");
-        let deactivate = key::Command::Deactivate(key::Deactivate {
-            reason: Some(why()),
-            ticket: None,
-        });
-        let destroy = key::Command::Destroy(key::Destroy {
-            reason: why(),
-            ticket: None,
-        });
-        self.add_to_key(name, &[deactivate, destroy], now, decision);
+        let end: [Step<'_>; 2] = [&key::Key::deactivate, &key::Key::destroy];
+        self.add_to_key(name, &end, now, decision);
     }
 
     pub(super) fn activate_key(
@@ -78,42 +61,33 @@ impl Ledger {
         now: Timestamp,
         decision: &mut Decision,
     ) -> Result<(), Rejection> {
-        let activate = key::Command::Activate(key::Activate {
-            reason: None,
-            ticket: None,
-        });
-        let entry = self.key(name);
-        let now = entry.map_or(now, |e| e.head.at.max(now));
-        let key = entry.map(|e| &e.state);
-        let events = key::decide(name, key, &activate, KeyFacts { now, fresh: None })?;
         let id = HistoryId::new(Aggregate::Key, name.clone());
-        decision.add(&id, events, Event::Key);
+        let Some(entry) = self.key(name) else {
+            return Err(Rejection::NotFound(id));
+        };
+        decision.add(&id, entry.state.activate(entry.head.at.max(now))?);
         Ok(())
     }
 
-    /// Adds what `commands`, one after the other, do to a key; what its state does not allow is left out.
-    fn add_to_key(
-        &self,
-        name: &Name,
-        commands: &[key::Command],
-        now: Timestamp,
-        decision: &mut Decision,
-    ) {
+    /// Adds what `steps`, one after the other, do to a key; what its state does not allow is left out.
+    fn add_to_key(&self, name: &Name, steps: &[Step<'_>], now: Timestamp, decision: &mut Decision) {
         let Some(entry) = self.key(name) else { return };
         // A clock that was set back must not date what happens to a key before what happened to it.
         let now = now.max(entry.head.at);
         let mut key = entry.state.clone();
         let id = HistoryId::new(Aggregate::Key, name.clone());
-        for command in commands {
-            let facts = KeyFacts { now, fresh: None };
-            let events = key::decide(name, Some(&key), command, facts).unwrap_or_default();
+        for step in steps {
+            let events = step(&key, now).unwrap_or_default();
             for event in &events {
                 key.evolve(event, now);
             }
-            decision.add(&id, events, Event::Key);
+            decision.add(&id, events);
         }
     }
 }
+
+/// What is done to a key.
+type Step<'a> = &'a dyn Fn(&key::Key, Timestamp) -> Result<Vec<key::Event>, Rejection>;
 
 /// A key on a token, as its history begins.
 pub(super) fn registered(

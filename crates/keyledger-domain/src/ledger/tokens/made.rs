@@ -7,7 +7,6 @@ use super::{
 };
 use crate::{
     algorithm::{Algorithm, Purpose},
-    event::Event,
     key,
     ledger::{Decision, Fingerprint, Ledger},
     name::{Aggregate, HistoryId, Name},
@@ -174,10 +173,10 @@ impl Walk<'_> {
                 made.certificate,
             );
             created.description.labels = made.fingerprint.and_then(fingerprint_label);
-            others.add(&id, vec![key::Event::Registered(created)], Event::Key);
+            others.add(&id, vec![key::Event::Registered(created)]);
             if let Some(certificate) = made.certificate {
                 let event = key::Event::Certified(certificate.certified.clone());
-                others.add(&id, vec![event], Event::Key);
+                others.add(&id, vec![event]);
             }
             keys.push(TokenKey {
                 place: made.place.as_str().into(),

@@ -9,24 +9,25 @@ mod made;
 mod reports;
 mod revoke_certificate;
 
-pub(in crate::ledger) use certify::Born;
+pub(crate) use certify::Born;
 pub use certify::KEPT_ELSEWHERE;
 pub use escrow::NewEscrow;
 pub use made::OPENPGP_FINGERPRINT;
 
 use std::collections::BTreeMap;
 
-use super::{Decision, Facts, Fingerprint, Ledger, Made};
+use super::{Deciding, Decision, Ledger};
 use crate::{
-    command::Target,
-    event::Event,
     key::{Certified, RevocationReason},
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     stamp::Role,
     text::Title,
     time::Timestamp,
-    token::{self, Filing, Findings, Holder, Phase, Slot, TaskKind, Token},
+    token::{
+        self, FilesTask, Findings, Holder, Phase, Provision, Slot, TaskFiled, TaskKind, TaskMade,
+        Token,
+    },
     user::User,
 };
 
@@ -131,131 +132,8 @@ impl Ledger {
         }
     }
 
-    pub(super) fn decide_token(
-        &self,
-        target: &Target,
-        command: &token::Command,
-        facts: &Facts,
-        decision: &mut Decision,
-    ) -> Result<(), Rejection> {
-        use token::Command as C;
-        let name = &target.name;
-        let token = self.token(name).map(|e| &e.state);
-        match command {
-            C::Assign(c) => {
-                self.check_acting(&c.principal)?;
-            }
-            C::Transfer(c) => {
-                self.check_acting(&c.principal)?;
-            }
-            C::Release(c) => self.check_sound("seal_to", Fingerprint::of_nkey(&c.seal_to))?,
-            C::Bind(c) => {
-                let id = HistoryId::new(Aggregate::User, c.user.clone());
-                let user = self
-                    .user(&c.user)
-                    .ok_or_else(|| Rejection::NotFound(id.clone()))?;
-                if !user.state.is_live(facts.now) {
-                    return Err(Rejection::Ended(id));
-                }
-            }
-            _ => {}
-        }
-        let filing = match (&facts.made, token, command.task()) {
-            (Made::Task(task, made), Some(token), Some(kind)) => {
-                token::check_task(name, token, command, kind)?;
-                if kind == TaskKind::Verify && token.phase == Phase::Quarantined {
-                    self.check_trustworthy(name, token, command)?;
-                }
-                Some(self.filing(name, token, command, *task, made, facts.now)?)
-            }
-            _ => None,
-        };
-        let events = token::decide(name, token, command, filing, facts.now)?;
-        let changes = !events.is_empty();
-        decision.add(target, events, Event::Token);
-        if let (C::Lose(_), Some(token), true) = (command, token, changes) {
-            self.lose(token, facts.now, decision)?;
-        }
-        if let (C::Cancel(_), Some(token)) = (command, token) {
-            self.end_too_early(token, None, facts.now, decision);
-        }
-        if let (C::Destroy(_), Some(token), true) = (command, token, changes) {
-            for gone in token.all_keys() {
-                self.destroy_key(&gone.key, facts.now, decision);
-            }
-        }
-        Ok(())
-    }
-
-    fn filing(
-        &self,
-        name: &Name,
-        token: &Token,
-        command: &token::Command,
-        task: uuid::Uuid,
-        made: &token::TaskFacts,
-        now: Timestamp,
-    ) -> Result<Filing, Rejection> {
-        let workstation = token::workstation_of(name, token, command)?;
-        let agent = self.agent(workstation, now);
-        let agent = agent.map_err(|gone| without_home(name, command, gone))?;
-        let agent = agent.nkey.clone();
-        let (mut holder, mut issuer) = (None, None);
-        if let token::Command::Provision(provision) = command {
-            let principal = token
-                .principal
-                .as_ref()
-                .ok_or_else(|| Rejection::TokenNotAllowed {
-                    token: name.clone(),
-                    phase: token.phase,
-                    verb: command.verb(),
-                    remedy: "assign it to a principal first",
-                })?;
-            self.check_acting(principal)?;
-            let title = self
-                .principal(principal)
-                .and_then(|e| e.state.title.clone());
-            let title = title.unwrap_or_else(|| {
-                Title::new(principal.as_str()).expect("a name is a line of text")
-            });
-            holder = Some(Holder {
-                principal: principal.clone(),
-                title,
-                openpgp: self
-                    .principal(principal)
-                    .and_then(|e| e.state.openpgp.as_ref())
-                    .map(|o| o.certificate.clone()),
-                email: provision.email.clone().map(Title::from).or_else(|| {
-                    self.principal(principal)
-                        .and_then(|e| e.state.email.clone())
-                }),
-            });
-            let slots = provision.profile.piv.values();
-            let plans: Vec<_> = slots.filter_map(|p| p.certificate.as_ref()).collect();
-            if let (Some(holder), false) = (&holder, plans.is_empty()) {
-                check_email(holder)?;
-                for plan in plans {
-                    token::subject(&plan.subject, holder, name)?;
-                }
-                issuer = Some(self.authority_for(provision.issuer.as_ref(), now)?);
-            }
-        }
-        Ok(Filing {
-            task,
-            agent,
-            holder,
-            issuer,
-            made: made.clone(),
-        })
-    }
-
     /// A token in quarantine is trusted again only while none of its keys was revoked.
-    fn check_trustworthy(
-        &self,
-        name: &Name,
-        token: &Token,
-        command: &token::Command,
-    ) -> Result<(), Rejection> {
+    fn check_trustworthy<V: FilesTask>(&self, name: &Name, token: &Token) -> Result<(), Rejection> {
         use crate::key::State as S;
         let sound = token.keys.iter().all(|on_it| {
             let key = self.key(&on_it.key).map(|e| e.state.state);
@@ -267,13 +145,13 @@ impl Ledger {
         Err(Rejection::TokenNotAllowed {
             token: name.clone(),
             phase: token.phase,
-            verb: command.verb(),
+            verb: V::VERB,
             remedy: "its keys were revoked: reset it, or provision it anew",
         })
     }
 
     /// Everything on a lost token is revoked with it.
-    fn lose(
+    pub(crate) fn lose(
         &self,
         token: &Token,
         now: Timestamp,
@@ -309,23 +187,98 @@ impl Ledger {
                 revoked_at: now,
             };
             let target = HistoryId::new(Aggregate::User, (*name).clone());
-            decision.add(
-                &target,
-                vec![crate::user::Event::Revoked(revoked)],
-                Event::User,
-            );
+            decision.add(&target, vec![crate::user::Event::Revoked(revoked)]);
         }
         self.add_revocations(&users, now, decision)
     }
 }
 
+impl Deciding<'_> {
+    /// Files a task for a workstation's agent.
+    pub(crate) fn file_task<V: FilesTask>(
+        &self,
+        command: &V,
+        made: Option<&TaskMade>,
+    ) -> Result<Decision, Rejection> {
+        let (name, token) = (self.name(), self.token()?);
+        token::check_task(name, token, command)?;
+        if V::KIND == TaskKind::Verify && token.phase == Phase::Quarantined {
+            self.ledger.check_trustworthy::<V>(name, token)?;
+        }
+        let refused = |remedy| Rejection::TokenNotAllowed {
+            token: name.clone(),
+            phase: token.phase,
+            verb: V::VERB,
+            remedy,
+        };
+        let made = made.ok_or_else(|| refused("nothing was made for it: try again"))?;
+        let workstation = token::workstation_of(name, token, command)?;
+        let agent = self.ledger.agent(workstation, self.now);
+        let agent = agent.map_err(|gone| without_home(name, V::KIND, gone))?;
+        let (mut holder, mut issuer) = (None, None);
+        if let Some(provision) = command.provision() {
+            let principal = token.principal.as_ref();
+            let principal = principal.ok_or_else(|| refused("assign it to a principal first"))?;
+            let of_task = self.holder(principal, provision)?;
+            issuer = self.issuer(&of_task, provision)?;
+            holder = Some(of_task);
+        }
+        Ok(self.writes([token::Event::TaskFiled(TaskFiled {
+            task: made.task,
+            kind: V::KIND,
+            workstation: workstation.clone(),
+            agent: agent.nkey.clone(),
+            holder,
+            profile: token::profile_of(token, command).cloned(),
+            issuer,
+            nonce: made.nonce.clone(),
+            seal_to: made.seal_to.clone(),
+            challenges: made.challenges.clone(),
+        })]))
+    }
+
+    /// Who is to hold the token.
+    fn holder(&self, principal: &Name, provision: &Provision) -> Result<Holder, Rejection> {
+        self.acting(principal)?;
+        let state = self.ledger.principal(principal).map(|entry| &entry.state);
+        let title = state.and_then(|state| state.title.clone());
+        let title = title
+            .unwrap_or_else(|| Title::new(principal.as_str()).expect("a name is a line of text"));
+        let email = provision.email.clone().map(Title::from);
+        let openpgp = state.and_then(|state| state.openpgp.as_ref());
+        Ok(Holder {
+            principal: principal.clone(),
+            title,
+            openpgp: openpgp.map(|openpgp| openpgp.certificate.clone()),
+            email: email.or_else(|| state.and_then(|state| state.email.clone())),
+        })
+    }
+
+    /// Who is to certify the keys of the token's slots, if the profile asks for certificates.
+    fn issuer(&self, holder: &Holder, provision: &Provision) -> Result<Option<Name>, Rejection> {
+        let slots = provision.profile.piv.values();
+        let mut plans = slots
+            .filter_map(|slot| slot.certificate.as_ref())
+            .peekable();
+        if plans.peek().is_none() {
+            return Ok(None);
+        }
+        check_email(holder)?;
+        for plan in plans {
+            token::subject(&plan.subject, holder, self.name())?;
+        }
+        let issuer = provision.issuer.as_ref();
+        self.ledger.authority_for(issuer, self.now).map(Some)
+    }
+}
+
 /// What to do where the workstation that alone may be given a token's secrets has no agent any more.
-fn without_home(name: &Name, command: &token::Command, gone: Rejection) -> Rejection {
-    let way = match (command.task(), &gone) {
-        (Some(TaskKind::Unblock), Rejection::BadValue { .. }) => {
+fn without_home(name: &Name, kind: TaskKind, gone: Rejection) -> Rejection {
+    let way = match (kind, &gone) {
+        (TaskKind::Unblock, Rejection::BadValue { .. }) => {
             "have an approver release the PUK, and set a new PIN with `ykman piv access unblock-pin`: `keyledger token release"
         }
-        (Some(TaskKind::RotateSecrets), Rejection::BadValue { .. }) => {
+        (TaskKind::RotateSecrets, Rejection::BadValue { .. }) => {
             "prove the token at another workstation first: `keyledger token verify"
         }
         _ => return gone,

@@ -3,9 +3,8 @@
 use super::{ReportFacts, UNCLAIMED_TOKENS};
 use crate::{
     command::Target,
-    event::Event,
     key::RevocationReason,
-    ledger::{Decision, Facts, Ledger, Made},
+    ledger::{Deciding, Decision, Ledger},
     name::{Aggregate, HistoryId, Name},
     principal::Escrowed,
     rejection::Rejection,
@@ -18,19 +17,17 @@ use crate::{
     },
 };
 
-impl Ledger {
-    /// Decides what an agent's report adds to the ledger.
-    pub(in crate::ledger) fn decide_report(
+impl Deciding<'_> {
+    /// Decides what an agent's report adds to the ledger, with what was found out about it.
+    pub(crate) fn report(
         &self,
-        target: &Target,
         reported: &Reported,
-        facts: &Facts,
-        decision: &mut Decision,
-    ) -> Result<(), Rejection> {
-        let now = facts.now;
-        let workstation = self
+        found: Option<&ReportFacts>,
+    ) -> Result<Decision, Rejection> {
+        let (ledger, target, now) = (self.ledger, self.target, self.now);
+        let workstation = ledger
             .user_of_nkey(&reported.agent)
-            .filter(|name| self.agent(name, now).is_ok())
+            .filter(|name| ledger.agent(name, now).is_ok())
             .ok_or_else(|| refuse("its nkey is no live agent's"))?;
         if reported.report.serial().name() != target.name {
             return Err(bad(
@@ -39,16 +36,14 @@ impl Ledger {
             ));
         }
         token::check_size(&reported.report)?;
-        let token = self.token(&target.name).map(|e| &e.state);
+        let token = ledger.token(&target.name).map(|e| &e.state);
         if let Report::Announced(shown) = &reported.report {
             let is_nobodys = |token: &Token| token.phase == Phase::Seen;
             let is_here = |token: &Token| token.workstation.as_ref() == Some(workstation);
             if token.is_none_or(|token| is_nobodys(token) && !is_here(token)) {
-                self.check_unclaimed(workstation)?;
+                ledger.check_unclaimed(workstation)?;
             }
-            let events = token::announce(token, workstation, shown);
-            decision.add(target, events, Event::Token);
-            return Ok(());
+            return Ok(self.writes(token::announce(token, workstation, shown)));
         }
         let open = token.and_then(|token| token.task.as_deref());
         let open = open.filter(|open| {
@@ -60,20 +55,20 @@ impl Ledger {
             });
         };
         let nothing = ReportFacts::default();
-        let found = match &facts.made {
-            Made::Report(found) => found,
-            _ => &nothing,
-        };
         let walk = Walk {
-            ledger: self,
+            ledger,
             target,
             token,
             open,
             now,
         };
-        walk.decide(&reported.report, found, decision)
+        let mut decision = Decision::default();
+        walk.decide(&reported.report, found.unwrap_or(&nothing), &mut decision)?;
+        Ok(decision)
     }
+}
 
+impl Ledger {
     fn check_unclaimed(&self, workstation: &Name) -> Result<(), Rejection> {
         let unclaimed = self
             .tokens()
@@ -91,12 +86,7 @@ impl Ledger {
     }
 
     /// Tasks of agents that are no more are cancelled: nobody else can walk them.
-    pub(in crate::ledger) fn cancel_tasks_of(
-        &self,
-        users: &[&Name],
-        now: Timestamp,
-        decision: &mut Decision,
-    ) {
+    pub(crate) fn cancel_tasks_of(&self, users: &[&Name], now: Timestamp, decision: &mut Decision) {
         let is_gone = |agent: &str| {
             self.user_of_nkey(agent)
                 .is_some_and(|it| users.contains(&it))
@@ -112,17 +102,13 @@ impl Ledger {
                 task: open.filed.task,
             };
             let target = HistoryId::new(Aggregate::Token, name.clone());
-            decision.add(
-                &target,
-                vec![token::Event::TaskCancelled(ended)],
-                Event::Token,
-            );
+            decision.add(&target, vec![token::Event::TaskCancelled(ended)]);
             self.end_too_early(token, None, now, decision);
         }
     }
 
     /// A task ended before its time: what it made, and what its reset may have destroyed, is nobody's any more.
-    pub(super) fn end_too_early(
+    pub(crate) fn end_too_early(
         &self,
         token: &Token,
         why: Option<FailureCode>,
@@ -234,7 +220,7 @@ impl Walk<'_> {
 
     /// Adds to the token's own history. Its events stand before all others, and behind each other.
     pub(super) fn add(&self, event: token::Event, decision: &mut Decision) {
-        decision.add(self.target, vec![event], Event::Token);
+        decision.add(self.target, vec![event]);
     }
 
     fn progress(&self, step: Step, decision: &mut Decision) {
@@ -243,7 +229,7 @@ impl Walk<'_> {
         for event in &events {
             after.evolve(event, self.now);
         }
-        decision.add(self.target, events, Event::Token);
+        decision.add(self.target, events);
         // The reset is over: what was on it is gone.
         for gone in self.token.keys.iter().filter(|k| !after.keys.contains(k)) {
             self.ledger.destroy_key(&gone.key, self.now, decision);

@@ -2,32 +2,24 @@
 
 use super::certify::bad;
 use crate::{
-    command::Target,
-    event::Event,
     key::{self, CertificateRevoked, Certified, RevokeCertificate, Serial},
-    ledger::{Decision, Ledger},
-    name::{Aggregate, HistoryId},
+    ledger::{Deciding, Decision},
     rejection::Rejection,
-    time::Timestamp,
+    verb::Payload,
 };
 
-impl Ledger {
+impl Deciding<'_> {
     /// Decides on the revocation of one certificate over a key.
-    pub(in crate::ledger) fn decide_revoke_certificate(
+    pub(crate) fn revoke_certificate(
         &self,
-        target: &Target,
         revoke: &RevokeCertificate,
-        now: Timestamp,
     ) -> Result<Decision, Rejection> {
-        let name = &target.name;
-        let key = self.key(name).map(|e| &e.state);
-        let key =
-            key.ok_or_else(|| Rejection::NotFound(HistoryId::new(Aggregate::Key, name.clone())))?;
-        let mut decision = Decision::default();
+        let (name, now) = (self.name(), self.now);
+        let key = self.key()?;
         let certified = named(key, revoke)?;
         if let Some(before) = key.revocation_of(certified) {
             if before.reason == revoke.revocation_reason {
-                return Ok(decision); // already so: nothing to record
+                return Ok(Decision::default()); // already so: nothing to record
             }
             let fault = format!(
                 "it was revoked at {} already, for {}",
@@ -45,7 +37,7 @@ impl Ledger {
         if key.revocation.is_some() {
             return Err(Rejection::NotAllowed {
                 state: key.state,
-                verb: "revoke-certificate",
+                verb: RevokeCertificate::VERB,
             });
         }
         if certified.issuer == *name {
@@ -69,8 +61,7 @@ impl Ledger {
             revocation_reason: revoke.revocation_reason,
             revoked_at: now,
         });
-        decision.add(target, vec![event], Event::Key);
-        Ok(decision)
+        Ok(self.writes([event]))
     }
 }
 

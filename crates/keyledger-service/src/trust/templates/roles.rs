@@ -1,7 +1,7 @@
 //! What each role may do: the template of its scoped signing key.
 
 use keyledger_claims::UserPermissionLimits;
-use keyledger_domain::{Role, ledger::SERVICE_VERBS};
+use keyledger_domain::{Command, Role, verb::VerbRow};
 use keyledger_wire::Prefix;
 
 use super::sharing::DISCOVERY;
@@ -45,9 +45,14 @@ fn administrator(prefix: &Prefix) -> Vec<String> {
 fn approver(prefix: &Prefix) -> Vec<String> {
     let mut publish = questions(prefix);
     publish.push(format!("{prefix}.commands.request.>"));
-    publish.push(prefix.command("token", "release", "*"));
-    publish.push(prefix.command("principal", "recover-key", "*"));
+    let commands = sent_by(Role::Approver);
+    publish.extend(commands.map(|row| prefix.command(row.aggregate.as_str(), row.verb, "*")));
     publish
+}
+
+/// The commands that a role may send, by what each verb says of its senders.
+fn sent_by(role: Role) -> impl Iterator<Item = VerbRow> {
+    Command::verbs().filter(move |row| row.senders.include(role))
 }
 
 /// Every question, `nats micro`, and `nats kv` on the inventory bucket.
@@ -79,7 +84,8 @@ fn own_inbox() -> String {
 fn service(prefix: &Prefix) -> Vec<String> {
     let mut publish = Vec::new();
     for key in OWN_KEYS {
-        publish.extend(SERVICE_VERBS.map(|verb| prefix.command("key", verb, key)));
+        let commands = sent_by(Role::Service);
+        publish.extend(commands.map(|row| prefix.command(row.aggregate.as_str(), row.verb, key)));
         // Who did what to them, and when, is nobody else's business.
         publish.push(prefix.query(&format!("history.key.{key}")));
     }

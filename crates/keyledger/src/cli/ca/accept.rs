@@ -69,7 +69,7 @@ impl Accept {
                     reason: self.why.reason,
                     ticket: self.why.under.ticket,
                 };
-                certified(session, out, "install", key, &install, ids).await?;
+                certified(session, out, key, &install, ids).await?;
                 match &self.out {
                     Some(file) => write(out, Some(file), &x509::pem("CERTIFICATE", &der)),
                     None => Ok(()),

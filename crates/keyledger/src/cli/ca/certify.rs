@@ -88,11 +88,11 @@ impl Certify {
             && !csr.is_known(session, &self.name).await?
         {
             let register = csr.register(wanted, reason, ticket)?;
-            return certified(session, out, "register", &self.name, &register, ids).await;
+            return certified(session, out, &self.name, &register, ids).await;
         }
         let certify = key::Certify::of(wanted, reason, ticket);
         let Some(file) = &self.request else {
-            return certified(session, out, "certify", &self.name, &certify, ids).await;
+            return certified(session, out, &self.name, &certify, ids).await;
         };
         let tail = format!("certificates.to_be_signed.{}", self.name);
         let asked = Asked::Certificate { key: self.name };

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use keyledger_domain::{
     Algorithm, Name, Purpose, Purposes, key,
-    name::Aggregate,
     text::{Subject, Title},
     views::{InventoryRow, ListQuery},
 };
@@ -58,11 +57,9 @@ impl Create {
         let generate = self.generate();
         let ids = self.why.under.ids();
         let Some(file) = &self.request else {
-            return certified(session, out, "generate", &self.name, &generate, ids).await;
+            return certified(session, out, &self.name, &generate, ids).await;
         };
-        let made = session
-            .command(Aggregate::Key, "generate", &self.name, &generate, ids)
-            .await;
+        let made = session.command(&self.name, &generate, ids).await;
         match made {
             Ok(_) => {}
             Err(error)

@@ -16,7 +16,7 @@ mod revoke;
 mod whole;
 
 use anyhow::Context as _;
-use keyledger_domain::{Name, name::Aggregate, record::Ids};
+use keyledger_domain::{Name, record::Ids, verb::Payload};
 use serde::Serialize;
 
 use crate::{
@@ -92,13 +92,12 @@ impl Ca {
 async fn certified(
     session: &Session,
     out: &mut Output<'_>,
-    verb: &str,
     name: &Name,
-    body: &(impl Serialize + Sync),
+    body: &(impl Payload + Serialize),
     ids: Ids,
 ) -> anyhow::Result<()> {
     let done = session
-        .command(Aggregate::Key, verb, name, body, ids)
+        .command(name, body, ids)
         .await
         .with_context(|| format!("certifying key {name}"))?;
     if out.is_json() {

@@ -44,7 +44,7 @@ impl Register {
         if !out.is_json() {
             out.line(format!("SHA-256 {}", certificate.fingerprint()))?;
         }
-        certified(session, out, "register", &self.name, &register, ids).await
+        certified(session, out, &self.name, &register, ids).await
     }
 
     /// Reads the certificate and checks that it is a root's, before the name is used up.

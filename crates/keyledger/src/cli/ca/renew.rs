@@ -54,7 +54,7 @@ impl Renew {
         let ids = self.why.under.ids();
         let certify = key::Certify::of(wanted, self.why.reason, self.why.under.ticket);
         let Some(file) = &self.request else {
-            return certified(session, out, "certify", &self.name, &certify, ids).await;
+            return certified(session, out, &self.name, &certify, ids).await;
         };
         let tail = format!("certificates.to_be_signed.{}", self.name);
         let asked = Asked::Certificate { key: self.name };

@@ -4,7 +4,6 @@ use anyhow::Context as _;
 use keyledger_domain::{
     Name,
     key::{self, RevocationReason, Serial},
-    name::Aggregate,
 };
 use keyledger_wire::query::IssuedQuery;
 
@@ -58,7 +57,7 @@ impl Revoke {
             ticket: self.why.under.ticket,
         };
         let done = session
-            .command(Aggregate::Key, "revoke-certificate", &row.key, &body, ids)
+            .command(&row.key, &body, ids)
             .await
             .with_context(|| format!("revoking certificate {}", row.serial))?;
         if out.is_json() {

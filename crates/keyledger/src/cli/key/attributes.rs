@@ -89,7 +89,7 @@ pub(crate) struct Describe {
     why: Why,
 }
 
-order!(Describe: Key "describe" => "described", key::Describe, |this| key::Describe {
+order!(Describe => "described", key::Describe, |this| key::Describe {
     labels: args::labels(&this.description.labels)?,
     title: this.description.title,
     owner: this.description.owner,
@@ -117,7 +117,7 @@ pub(crate) struct Schedule {
     why: Why,
 }
 
-order!(Schedule: Key "schedule" => "scheduled", key::Schedule, |this| key::Schedule {
+order!(Schedule => "scheduled", key::Schedule, |this| key::Schedule {
     activation_at: this.dates.activation_at,
     protect_stop_at: this.dates.protect_stop_at,
     process_stop_at: this.dates.process_stop_at,

@@ -27,7 +27,7 @@ pub(crate) struct Destroy {
     why: Reasoned,
 }
 
-order!(Destroy: Key "destroy" => "destroyed", key::Destroy, |this| key::Destroy {
+order!(Destroy => "destroyed", key::Destroy, |this| key::Destroy {
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });

@@ -28,7 +28,7 @@ pub(crate) struct Generate {
     why: Why,
 }
 
-order!(Generate: Key "generate" => "generated", key::Generate, |this| key::Generate {
+order!(Generate => "generated", key::Generate, |this| key::Generate {
     algorithm: this.algorithm,
     purposes: args::purposes(&this.attributes.purposes),
     parent: this.attributes.parent,
@@ -70,7 +70,7 @@ pub(crate) struct Register {
     why: Why,
 }
 
-order!(Register: Key "register" => "registered", key::Register, |this| key::Register {
+order!(Register => "registered", key::Register, |this| key::Register {
     algorithm: this.algorithm,
     public_key: args::public_key(&this.public_key)?,
     purposes: args::purposes(&this.attributes.purposes),
@@ -109,7 +109,7 @@ pub(crate) struct Rotate {
     why: Why,
 }
 
-order!(Rotate: Key "rotate" => "rotated", key::Rotate, |this| key::Rotate {
+order!(Rotate => "rotated", key::Rotate, |this| key::Rotate {
     public_key: this.public_key.as_deref().map(args::public_key).transpose()?,
     reason: this.why.reason,
     ticket: this.why.under.ticket,

@@ -21,7 +21,7 @@ pub(crate) struct Activate {
     why: Why,
 }
 
-order!(Activate: Key "activate" => "activated", key::Activate, |this| key::Activate {
+order!(Activate => "activated", key::Activate, |this| key::Activate {
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });
@@ -38,7 +38,7 @@ pub(crate) struct Suspend {
     why: Reasoned,
 }
 
-order!(Suspend: Key "suspend" => "suspended", key::Suspend, |this| key::Suspend {
+order!(Suspend => "suspended", key::Suspend, |this| key::Suspend {
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });
@@ -53,7 +53,7 @@ pub(crate) struct Resume {
     why: Why,
 }
 
-order!(Resume: Key "resume" => "resumed", key::Resume, |this| key::Resume {
+order!(Resume => "resumed", key::Resume, |this| key::Resume {
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });
@@ -70,7 +70,7 @@ pub(crate) struct Deactivate {
     why: Why,
 }
 
-order!(Deactivate: Key "deactivate" => "deactivated", key::Deactivate, |this| key::Deactivate {
+order!(Deactivate => "deactivated", key::Deactivate, |this| key::Deactivate {
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });
@@ -100,7 +100,7 @@ pub(crate) struct Revoke {
     why: Reasoned,
 }
 
-order!(Revoke: Key "revoke" => "revoked", key::Revoke, |this| key::Revoke {
+order!(Revoke => "revoked", key::Revoke, |this| key::Revoke {
     revocation_reason: this.revocation_reason,
     compromise_occurred_at: this.compromise_occurred_at,
     compromise_detected_at: this.compromise_detected_at,
@@ -118,7 +118,7 @@ pub(crate) struct Archive {
     why: Why,
 }
 
-order!(Archive: Key "archive" => "archived", key::Archive, |this| key::Archive {
+order!(Archive => "archived", key::Archive, |this| key::Archive {
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });
@@ -135,7 +135,7 @@ pub(crate) struct Recover {
     why: Reasoned,
 }
 
-order!(Recover: Key "recover" => "recovered", key::Recover, |this| key::Recover {
+order!(Recover => "recovered", key::Recover, |this| key::Recover {
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });

@@ -104,7 +104,7 @@ struct PrincipalDescription {
     labels: Vec<Label>,
 }
 
-order!(Register: Principal "register" => "registered", principal::Register, |this| principal::Register {
+order!(Register => "registered", principal::Register, |this| principal::Register {
     kind: this.kind,
     title: this.title,
     labels: args::labels(&this.description.labels)?,
@@ -134,7 +134,7 @@ struct Describe {
     why: Why,
 }
 
-order!(Describe: Principal "describe" => "described", principal::Describe, |this| principal::Describe {
+order!(Describe => "described", principal::Describe, |this| principal::Describe {
     title: this.title,
     labels: args::labels(&this.description.labels)?,
     email: this.description.email,
@@ -163,7 +163,7 @@ struct Offboard {
     why: Reasoned,
 }
 
-order!(Offboard: Principal "offboard" => "offboarded", principal::Offboard, |this| principal::Offboard {
+order!(Offboard => "offboarded", principal::Offboard, |this| principal::Offboard {
     to: this.to,
     reason: this.why.reason,
     ticket: this.why.under.ticket,
@@ -184,7 +184,7 @@ struct Publish {
     why: Why,
 }
 
-order!(Publish: Principal "publish" => "published the OpenPGP certificate of", principal::Publish, |this| principal::Publish {
+order!(Publish => "published the OpenPGP certificate of", principal::Publish, |this| principal::Publish {
     openpgp: args::certificate(&this.openpgp)?,
     reason: this.why.reason,
     ticket: this.why.under.ticket,

@@ -8,7 +8,7 @@ use keyledger_custody::{
     CurveKey, Delivery, KdfCost,
     openpgp::{EscrowedKey, SealedKey},
 };
-use keyledger_domain::{Name, name::Aggregate, principal};
+use keyledger_domain::{Name, principal};
 
 use crate::{
     args::Reasoned,
@@ -65,7 +65,7 @@ impl RecoverKey {
             ticket: self.why.under.ticket,
         };
         let done = session
-            .command(Aggregate::Principal, "recover-key", &self.name, &body, ids)
+            .command(&self.name, &body, ids)
             .await
             .with_context(|| format!("recovering a key of {}", self.name))?;
         let sealed = done.secrets.first();

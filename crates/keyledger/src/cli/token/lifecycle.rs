@@ -20,7 +20,7 @@ pub(super) struct Enrol {
     why: Why,
 }
 
-order!(Enrol: Token "enrol" => "enrolled", token::Enrol, |this| token::Enrol {
+order!(Enrol => "enrolled", token::Enrol, |this| token::Enrol {
     title: this.title,
     reason: this.why.reason,
     ticket: this.why.under.ticket,
@@ -39,7 +39,7 @@ pub(super) struct Assign {
     why: Why,
 }
 
-order!(Assign: Token "assign" => "assigned", token::Assign, |this| token::Assign {
+order!(Assign => "assigned", token::Assign, |this| token::Assign {
     principal: this.principal,
     reason: this.why.reason,
     ticket: this.why.under.ticket,
@@ -55,7 +55,7 @@ pub(super) struct Cancel {
     why: Reasoned,
 }
 
-order!(Cancel: Token "cancel" => "cancelled the task of", token::Cancel, |this| token::Cancel {
+order!(Cancel => "cancelled the task of", token::Cancel, |this| token::Cancel {
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });
@@ -73,7 +73,7 @@ pub(super) struct Bind {
     why: Why,
 }
 
-order!(Bind: Token "bind" => "bound a user to", token::Bind, |this| token::Bind {
+order!(Bind => "bound a user to", token::Bind, |this| token::Bind {
     user: this.bound,
     reason: this.why.reason,
     ticket: this.why.under.ticket,
@@ -91,7 +91,7 @@ pub(super) struct Find {
     why: Reasoned,
 }
 
-order!(Find: Token "find" => "found", token::Find, |this| token::Find {
+order!(Find => "found", token::Find, |this| token::Find {
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });
@@ -111,7 +111,7 @@ pub(super) struct Transfer {
     why: Reasoned,
 }
 
-order!(Transfer: Token "transfer" => "transferred", token::Transfer, |this| token::Transfer {
+order!(Transfer => "transferred", token::Transfer, |this| token::Transfer {
     principal: this.principal,
     reason: this.why.reason,
     ticket: this.why.under.ticket,
@@ -135,7 +135,7 @@ pub(super) struct Retire {
     why: Reasoned,
 }
 
-order!(Retire: Token "retire" => "retired", token::Retire, |this| token::Retire {
+order!(Retire => "retired", token::Retire, |this| token::Retire {
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });
@@ -163,7 +163,7 @@ pub(super) struct Destroy {
     why: Reasoned,
 }
 
-order!(Destroy: Token "destroy" => "recorded the destruction of", token::Destroy, |this| token::Destroy {
+order!(Destroy => "recorded the destruction of", token::Destroy, |this| token::Destroy {
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });

@@ -34,7 +34,7 @@ pub(super) struct Lose {
     why: Reasoned,
 }
 
-order!(Lose: Token "lose" => "declared lost and revoked all of", token::Lose, |this| token::Lose {
+order!(Lose => "declared lost and revoked all of", token::Lose, |this| token::Lose {
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });

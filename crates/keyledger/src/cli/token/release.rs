@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keyledger_custody::{CurveKey, Delivery, write_secret_file};
-use keyledger_domain::{Name, name::Aggregate, token};
+use keyledger_domain::{Name, token};
 
 use crate::{
     args::Reasoned,
@@ -57,7 +57,7 @@ impl Release {
             ticket: self.why.under.ticket,
         };
         let done = session
-            .command(Aggregate::Token, "release", &self.name, &body, ids)
+            .command(&self.name, &body, ids)
             .await
             .with_context(|| format!("releasing the secrets of token {}", self.name))?;
         if done.secrets.is_empty() {

@@ -30,8 +30,8 @@ pub(super) trait Task: Order {
 
 /// Turns the arguments of a subcommand into the order of the same name, which files a task.
 macro_rules! task {
-    ($type:ident: $verb:literal => $past:literal, |$this:ident| $made:expr) => {
-        order!($type: Token $verb => $past, token::$type, |$this| $made);
+    ($type:ident => $past:literal, |$this:ident| $made:expr) => {
+        order!($type => $past, token::$type, |$this| $made);
 
         impl Task for $type {
             fn follow(&self) -> Follow {
@@ -73,7 +73,7 @@ pub(super) struct Provision {
     why: Why,
 }
 
-task!(Provision: "provision" => "filed the provisioning of", |this| token::Provision {
+task!(Provision => "filed the provisioning of", |this| token::Provision {
     workstation: this.workstation,
     profile: profiles::profile(&this.profile)?,
     issuer: this.issuer,
@@ -105,7 +105,7 @@ pub(super) struct Verify {
     why: Why,
 }
 
-task!(Verify: "verify" => "filed the verification of", |this| token::Verify {
+task!(Verify => "filed the verification of", |this| token::Verify {
     workstation: this.workstation,
     reason: this.why.reason,
     ticket: this.why.under.ticket,
@@ -126,7 +126,7 @@ pub(super) struct Unblock {
     why: Why,
 }
 
-task!(Unblock: "unblock" => "filed the unblocking of", |this| token::Unblock {
+task!(Unblock => "filed the unblocking of", |this| token::Unblock {
     workstation: this.workstation,
     reason: this.why.reason,
     ticket: this.why.under.ticket,
@@ -149,7 +149,7 @@ pub(super) struct RotateSecrets {
     why: Why,
 }
 
-task!(RotateSecrets: "rotate-secrets" => "filed new secrets for", |this| token::RotateSecrets {
+task!(RotateSecrets => "filed new secrets for", |this| token::RotateSecrets {
     workstation: this.workstation,
     reason: this.why.reason,
     ticket: this.why.under.ticket,
@@ -175,7 +175,7 @@ pub(super) struct Reset {
     why: Reasoned,
 }
 
-task!(Reset: "reset" => "filed the reset of", |this| token::Reset {
+task!(Reset => "filed the reset of", |this| token::Reset {
     workstation: this.workstation,
     reason: this.why.reason,
     ticket: this.why.under.ticket,

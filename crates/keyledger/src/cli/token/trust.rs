@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use keyledger_domain::{name::Aggregate, operator, views::OperatorRow};
+use keyledger_domain::{operator, views::OperatorRow};
 use keyledger_wire::query::{AttestationAuthorities, Nothing, Origin};
 
 use crate::{
@@ -67,7 +67,7 @@ impl Add {
             ticket: self.why.under.ticket,
         };
         session
-            .command(Aggregate::Operator, "trust", &operator.name, &body, ids)
+            .command(&operator.name, &body, ids)
             .await
             .with_context(|| format!("trusting the authorities of {path}"))?;
         list(session, out).await

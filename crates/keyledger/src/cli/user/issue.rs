@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keyledger_custody::{
     CurveKey, Delivery, DeliveryError, Existing, SecretFileError, check_output, write_secret_file,
 };
-use keyledger_domain::{Name, Role, Timestamp, name::Aggregate, user};
+use keyledger_domain::{Name, Role, Timestamp, user};
 use keyledger_service::trust::account_of;
 use keyledger_wire::{Acknowledgement, CommandError, Sealed, creds::Holder};
 
@@ -117,7 +117,7 @@ impl Issue {
             ticket: self.why.under.ticket,
         };
         let done = session
-            .command(Aggregate::User, "issue", &self.name, &body, ids)
+            .command(&self.name, &body, ids)
             .await
             .map_err(|error| match generated {
                 true => cut_off(

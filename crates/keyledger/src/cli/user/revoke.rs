@@ -39,7 +39,7 @@ pub(crate) struct Revoke {
     why: Reasoned,
 }
 
-order!(Revoke: User "revoke" => "revoked", user::Revoke, |this| user::Revoke {
+order!(Revoke => "revoked", user::Revoke, |this| user::Revoke {
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });

@@ -1,0 +1,61 @@
+//! `key.destroy`.
+
+use super::OfKey;
+use crate::{
+    command::body,
+    event::Event,
+    key::{self, Destroyed, Key, State},
+    ledger::{Deciding, Decision, Ledger, Reads},
+    name::Name,
+    rejection::Rejection,
+    senders::Senders,
+    time::Timestamp,
+    verb::{Nothing, Urgency, Verb},
+};
+
+body! { Key "destroy", required reason;
+    /// Destroy a key's material for good; its record stays
+    Destroy {}
+}
+
+impl Verb for Destroy {
+    type Made = Nothing;
+    type Gives = Nothing;
+
+    const SENDERS: Senders = Senders::Administrators;
+    const URGENCY: Urgency = Urgency::TakesTrustAway;
+
+    fn decide(&self, on: &Deciding<'_>, _made: &Nothing) -> Result<Decision, Rejection> {
+        let key = on.key()?;
+        on.is_not_the_ledgers()?;
+        on.is_not_on_a_token(key)?;
+        on.is_not_behind_trust()?;
+        on.ledger.check_lists_no_more(on.name(), on.now)?;
+        key.destroy(on.now).map(|events| on.writes(events))
+    }
+
+    fn wrote(&self, first: &Event) -> bool {
+        matches!(first, Event::Key(key::Event::Destroyed(_)))
+    }
+
+    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
+        Reads::NOTHING
+    }
+}
+
+impl Key {
+    /// What its destruction writes, as far as its own history goes.
+    pub(crate) fn destroy(&self, now: Timestamp) -> Result<Vec<key::Event>, Rejection> {
+        match self.state {
+            State::PreActive | State::Deactivated | State::Compromised => {
+                let entries = self.entries().map(Box::from).collect();
+                Ok(vec![key::Event::Destroyed(Destroyed {
+                    destroyed_at: now,
+                    entries,
+                })])
+            }
+            State::Destroyed | State::DestroyedCompromised => Ok(vec![]), // already so
+            state @ (State::Active | State::Suspended) => Err(Destroy::not_allowed(state)),
+        }
+    }
+}

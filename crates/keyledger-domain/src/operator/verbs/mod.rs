@@ -1,0 +1,8 @@
+//! What can be asked of the operator: one file a verb, one line in this table.
+
+use crate::verb::verbs;
+
+verbs! { Operator;
+    describe => Describe,
+    trust => Trust,
+}

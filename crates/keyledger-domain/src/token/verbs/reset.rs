@@ -1,0 +1,48 @@
+//! `token.reset`.
+
+use crate::{
+    command::body,
+    event::Event,
+    ledger::{Deciding, Decision, Ledger, Reads},
+    name::Name,
+    rejection::Rejection,
+    senders::Senders,
+    token::{self, FilesTask, TaskKind, TaskMade},
+    verb::{Nothing, Urgency, Verb},
+};
+
+body! { Token "reset", required reason;
+    /// Reset a token to the factory's state: files a task; everything on it will be gone
+    Reset {
+        /// The workstation it is plugged into; the one it was last seen at if absent.
+        workstation: Option<Name>,
+    }
+}
+
+impl Verb for Reset {
+    type Made = Option<TaskMade>;
+    type Gives = Nothing;
+
+    const SENDERS: Senders = Senders::Administrators;
+    const URGENCY: Urgency = Urgency::Usual;
+
+    fn decide(&self, on: &Deciding<'_>, made: &Option<TaskMade>) -> Result<Decision, Rejection> {
+        on.file_task(self, made.as_ref())
+    }
+
+    fn wrote(&self, first: &Event) -> bool {
+        matches!(first, Event::Token(token::Event::TaskFiled(_)))
+    }
+
+    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
+        Reads::Everything
+    }
+}
+
+impl FilesTask for Reset {
+    const KIND: TaskKind = TaskKind::Reset;
+
+    fn workstation(&self) -> Option<&Name> {
+        self.workstation.as_ref()
+    }
+}

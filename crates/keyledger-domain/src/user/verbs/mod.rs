@@ -1,0 +1,8 @@
+//! What can be asked of a user: one file a verb, one line in this table.
+
+use crate::verb::verbs;
+
+verbs! { User;
+    issue => Issue,
+    revoke => Revoke,
+}

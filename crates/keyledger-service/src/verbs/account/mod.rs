@@ -1,0 +1,3 @@
+//! Of accounts.
+
+mod create;

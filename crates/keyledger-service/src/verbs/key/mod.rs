@@ -1,0 +1,56 @@
+//! Of keys.
+
+mod certify;
+mod generate;
+mod install;
+mod register;
+mod rotate;
+mod turns;
+mod version;
+
+use keyledger_domain::{
+    Event, Timestamp,
+    key::{Certification, Certified, Event as KeyEvent},
+};
+use keyledger_wire::IssuedCertificate;
+
+pub(super) use turns::Turn;
+pub(crate) use turns::Turns;
+pub(crate) use version::Kept;
+
+use super::Giving;
+use crate::delivery::Delivery;
+
+/// What ends earlier than was asked for, by more than this, was cut short.
+const CUT_MS: i64 = 120_000;
+
+/// The certificate that a command brought: of one that was done before, the same.
+fn delivered(on: &Giving<'_>, wanted: Option<&Certification>) -> Delivery {
+    Delivery {
+        certificate: certificate(on, wanted),
+        ..Delivery::default()
+    }
+}
+
+fn certificate(on: &Giving<'_>, wanted: Option<&Certification>) -> Option<IssuedCertificate> {
+    let done = on.done;
+    let ledger = on.shared.live.ledger.read();
+    let key = &ledger.key(&done.history.name)?.state;
+    let certified: &Certified = match done.wrote.as_ref().map(|record| &record.event) {
+        Some(Event::Key(KeyEvent::Certified(certified))) => certified,
+        // The first one came with the key; of what was installed before, nothing was written.
+        Some(_) => key.certificates().next()?,
+        None => key.certificates().next_back()?,
+    };
+    let asked_at = done.wrote.as_ref()?.occurred_at;
+    let wanted_until = wanted.and_then(|wanted| wanted.end(asked_at).ok());
+    // It was reckoned from a moment before it was recorded.
+    let is_cut = |until: &Timestamp| certified.not_after.plus_ms(CUT_MS) < *until;
+    Some(IssuedCertificate {
+        issuer: certified.issuer.clone(),
+        serial: certified.serial.to_string(),
+        not_before: certified.not_before,
+        not_after: certified.not_after,
+        cut_short_from: wanted_until.filter(is_cut),
+    })
+}

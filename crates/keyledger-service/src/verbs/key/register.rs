@@ -1,0 +1,53 @@
+//! `key.register`: the certificate with which the key comes to be, and whether its point lies on its curve.
+
+use data_encoding::BASE64;
+use keyledger_domain::{
+    key::{Certified, Register, spki},
+    verb::Certificate,
+};
+
+use super::{delivered, version::check_point};
+use crate::{
+    delivery::Delivery,
+    refused::{Refused, custody_failed},
+    tokens,
+    verbs::{GiveFor, Giving, MakeFor, Making, Ready},
+};
+
+impl MakeFor<Register> for Option<Box<Certified>> {
+    async fn make<'a>(verb: &'a Register, on: Making<'a>) -> Result<Ready<Self>, Refused> {
+        check_point(verb.algorithm, &verb.public_key)?;
+        if verb.certify.is_none() && verb.install.is_none() {
+            return Ok(Ready::nothing());
+        }
+        let (shared, name) = (on.shared, &on.target.name);
+        // A name that is taken: the decision says so.
+        if shared.live.ledger.read().key(name).is_some() {
+            return Ok(Ready::nothing());
+        }
+        let spki = spki::normalised(verb.algorithm, &verb.public_key)?;
+        let spki = BASE64.decode(spki.as_bytes());
+        let spki = spki.map_err(|e| custody_failed(&e))?;
+        let certified = match (&verb.certify, &verb.install) {
+            (Some(wanted), _) => {
+                let placeholder = on.placeholder(wanted)?;
+                on.try_out(verb, &Some(Box::new(placeholder)))?;
+                tokens::certify(shared, name, wanted, &spki, on.now).await?
+            }
+            (None, Some(install)) => tokens::installed(shared, name, install, &spki, on.now)?,
+            (None, None) => return Ok(Ready::nothing()),
+        };
+        let made = Some(Box::new(certified));
+        on.try_out(verb, &made)?;
+        Ok(Ready::of(made))
+    }
+}
+
+impl GiveFor<Register> for Certificate {
+    async fn give<'a>(verb: &'a Register, on: Giving<'a>) -> Result<Delivery, Refused> {
+        Ok(match (&verb.certify, &verb.install) {
+            (None, None) => Delivery::default(),
+            (wanted, _) => delivered(&on, wanted.as_deref()),
+        })
+    }
+}

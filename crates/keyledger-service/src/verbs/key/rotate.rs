@@ -1,0 +1,47 @@
+//! `key.rotate`: the next version, if the key is in custody; a registered key's comes with the command.
+
+use keyledger_domain::key::{Certification, Certified, Custodian, NewVersion, Rotate};
+
+use super::version::{Kind, MakesVersion, Wanted, check_point, version};
+use crate::{
+    refused::Refused,
+    verbs::{MakeFor, Making, Ready},
+};
+
+impl MakesVersion for Rotate {
+    fn certification(&self) -> Option<&Certification> {
+        None
+    }
+
+    fn made(version: NewVersion, _certified: Option<Certified>) -> Self::Made {
+        Some(version)
+    }
+}
+
+impl MakeFor<Rotate> for Option<NewVersion> {
+    async fn make<'a>(verb: &'a Rotate, on: Making<'a>) -> Result<Ready<Self>, Refused> {
+        let wanted = |on: &Making<'_>| {
+            let ledger = on.shared.live.ledger.read();
+            let Some(key) = ledger.key(&on.target.name).map(|e| &e.state) else {
+                return Ok(None);
+            };
+            if let Some(public_key) = &verb.public_key {
+                check_point(key.algorithm, public_key)?;
+            }
+            if key.custodian != Custodian::Software {
+                return Ok(None);
+            }
+            // Of the keys that are nkeys only the ledger's own is rotated by this command.
+            let is_nkey = key.newest().is_some_and(|v| v.nkey.is_some());
+            Ok(Some(Wanted {
+                kind: match is_nkey {
+                    true => Kind::LedgerNkey,
+                    false => Kind::Key(key.algorithm),
+                },
+                number: key.versions.last().map_or(1, |v| v.number + 1),
+                purposes: key.purposes,
+            }))
+        };
+        version(verb, on, wanted).await
+    }
+}

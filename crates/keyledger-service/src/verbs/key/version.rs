@@ -1,0 +1,213 @@
+//! A key's versions, made in custody.
+
+use std::sync::Arc;
+
+use data_encoding::BASE64;
+use keyledger_custody::{Generated, MaterialContext, NkeyKind, check_public};
+use keyledger_domain::{
+    Algorithm, Name, Purposes, Rejection,
+    key::{Certification, Certified, Material, NewVersion, Public, spki},
+    verb::Verb,
+};
+use uuid::Uuid;
+
+use crate::{
+    refused::{Refused, custody_failed},
+    shared::Shared,
+    tokens,
+    verbs::{Beside, Making, Ready},
+};
+
+/// A key that was made for a command, and is kept while that command is tried again: it is made once, whatever its number becomes.
+pub(crate) struct Kept {
+    generated: Generated,
+    context: MaterialContext,
+    algorithm: Algorithm,
+}
+
+/// What is to be made.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) kind: Kind,
+    pub(super) number: u32,
+    pub(super) purposes: Purposes,
+}
+
+/// What is generated.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    /// A key of this algorithm.
+    Key(Algorithm),
+    /// An nkey that signs the ledger.
+    LedgerNkey,
+}
+
+impl Kind {
+    const fn algorithm(self) -> Algorithm {
+        match self {
+            Self::Key(algorithm) => algorithm,
+            Self::LedgerNkey => Algorithm::Ed25519,
+        }
+    }
+
+    /// True of RSA: finding its primes takes a core half a second and more, where others take microseconds.
+    const fn is_slow(self) -> bool {
+        self.algorithm().rsa_bits().is_some()
+    }
+}
+
+/// A verb for which custody makes a version of a key.
+pub(super) trait MakesVersion: Verb {
+    /// The certificate with which the key comes to be.
+    fn certification(&self) -> Option<&Certification>;
+
+    /// What the rule is given of the version, and of the certificate over it.
+    fn made(version: NewVersion, certified: Option<Certified>) -> Self::Made;
+}
+
+/// Makes a version, and writes its sealed material under a name that nobody else can have. Nothing if nothing is wanted.
+///
+/// `wanted` is asked twice: a command that would be rejected waits for nothing, and one that waited looks again.
+pub(super) async fn version<V: MakesVersion>(
+    verb: &V,
+    on: Making<'_>,
+    wanted: impl Fn(&Making<'_>) -> Result<Option<Wanted>, Rejection>,
+) -> Result<Ready<V::Made>, Refused> {
+    let (shared, name) = (on.shared, &on.target.name);
+    let Some(first) = allowed(verb, &on, &wanted)? else {
+        return Ok(Ready::nothing());
+    };
+    // Held until the secret is made. Quick ones do not wait for slow ones, and what is made already waits for nothing.
+    let place = match first.kind.is_slow() && on.kept.is_none() {
+        true => Some(shared.families.slow.wait(on.sender, 0).await?),
+        false => None,
+    };
+    // One after the other for each key: two at once would make the same version, and one of them in vain.
+    let turn = shared.turns.take(name).await?;
+    if on.is_done() {
+        return Ok(Ready::nothing());
+    }
+    let Some(wanted) = allowed(verb, &on, &wanted)? else {
+        return Ok(Ready::nothing());
+    };
+    let made = match on.kept {
+        Some(made) => {
+            made.renumber(shared, wanted.number)?;
+            made
+        }
+        None => on.kept.insert(generate(shared, name, wanted).await?),
+    };
+    drop(place);
+    // Before anything is written: what cannot be certified leaves no key behind.
+    let certified = match verb.certification() {
+        Some(wanted) => {
+            let new = tokens::NewKey {
+                algorithm: made.algorithm,
+                context: &made.context,
+                made: &made.generated,
+            };
+            tokens::certify_new(shared, new, wanted, on.now).await?
+        }
+        None => None,
+    };
+    let entry = entry(name, wanted.number);
+    let sealed = made.generated.sealed.clone();
+    shared.materials.put(&entry, sealed).await?;
+    let version = NewVersion {
+        version: wanted.number,
+        public: made.generated.public.clone(),
+        material: Some(Material {
+            entry: entry.as_str().into(),
+        }),
+    };
+    Ok(Ready {
+        made: V::made(version, certified),
+        beside: Beside {
+            entries: vec![entry],
+            creds: None,
+            _turn: Some(turn),
+        },
+    })
+}
+
+/// What is wanted now, if the command would be accepted now.
+fn allowed<V: MakesVersion>(
+    verb: &V,
+    on: &Making<'_>,
+    wanted: impl Fn(&Making<'_>) -> Result<Option<Wanted>, Rejection>,
+) -> Result<Option<Wanted>, Refused> {
+    let wanted = wanted(on)?;
+    if let Some(wanted) = wanted {
+        let version = placeholder(wanted.number, matches!(wanted.kind, Kind::LedgerNkey));
+        let certified = verb.certification();
+        let certified = certified.map(|it| on.placeholder(it));
+        on.try_out(verb, &V::made(version, certified.transpose()?))?;
+    }
+    Ok(wanted)
+}
+
+async fn generate(shared: &Shared, name: &Name, wanted: Wanted) -> Result<Kept, Refused> {
+    let custody = Arc::clone(&shared.custody);
+    let context = MaterialContext {
+        key: name.clone(),
+        version: wanted.number,
+        purposes: wanted.purposes,
+    };
+    let generate = move || {
+        let generated = match wanted.kind {
+            Kind::Key(algorithm) => custody.generate(algorithm, &context),
+            Kind::LedgerNkey => custody.generate_nkey(NkeyKind::User, &context),
+        };
+        generated.map(|generated| Kept {
+            generated,
+            context,
+            algorithm: wanted.kind.algorithm(),
+        })
+    };
+    tokio::task::spawn_blocking(generate)
+        .await
+        .map_err(|e| custody_failed(&e))?
+        .map_err(|e| custody_failed(&e))
+}
+
+impl Kept {
+    fn renumber(&mut self, shared: &Shared, version: u32) -> Result<(), Refused> {
+        if self.context.version != version {
+            let sealed = &self.generated.sealed;
+            let sealed = shared.custody.renumber(sealed, &self.context, version);
+            self.generated.sealed = sealed.map_err(|e| custody_failed(&e))?;
+            self.context.version = version;
+        }
+        Ok(())
+    }
+}
+
+fn placeholder(version: u32, nkey: bool) -> NewVersion {
+    let public = Public {
+        public_key: None,
+        nkey: nkey.then(Box::default),
+        check_value: None,
+    };
+    NewVersion {
+        version,
+        public,
+        material: None,
+    }
+}
+
+/// A public key's form is the domain's to check; that its point lies on its curve is custody's.
+pub(super) fn check_point(algorithm: Algorithm, text: &str) -> Result<(), Rejection> {
+    let bad = |fault: String| Rejection::BadValue {
+        field: "public_key",
+        fault,
+    };
+    let der = spki::normalised(algorithm, text)?;
+    let der = BASE64
+        .decode(der.as_bytes())
+        .map_err(|e| bad(e.to_string()))?;
+    check_public(algorithm, &der).map_err(|e| bad(e.to_string()))
+}
+
+fn entry(name: &Name, version: u32) -> String {
+    format!("{name}.{version}.{}", Uuid::now_v7().simple())
+}

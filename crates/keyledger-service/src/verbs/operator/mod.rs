@@ -1,0 +1,3 @@
+//! Of the operator.
+
+mod trust;

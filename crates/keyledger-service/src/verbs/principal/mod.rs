@@ -1,0 +1,4 @@
+//! Of principals.
+
+mod publish;
+mod recover_key;

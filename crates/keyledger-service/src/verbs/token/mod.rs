@@ -1,0 +1,5 @@
+//! Of tokens.
+
+mod release;
+mod report;
+mod tasks;

@@ -1,0 +1,15 @@
+//! The verbs that file a task: a nonce, and the public halves of its keys.
+
+use keyledger_domain::token::{FilesTask, TaskMade};
+
+use crate::{
+    refused::Refused,
+    tokens,
+    verbs::{MakeFor, Making, Ready},
+};
+
+impl<V: FilesTask> MakeFor<V> for Option<TaskMade> {
+    async fn make<'a>(_verb: &'a V, on: Making<'a>) -> Result<Ready<Self>, Refused> {
+        Ok(Ready::of(Some(tokens::task(on.shared, on.id)?)))
+    }
+}

@@ -1,0 +1,3 @@
+//! Of users.
+
+mod issue;
