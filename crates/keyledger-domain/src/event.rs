@@ -1,6 +1,6 @@
 //! Events: what happened, of every aggregate and every version ever written.
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{account, key, name::Aggregate, operator, principal, token, user};
 
@@ -56,6 +56,16 @@ impl Event {
         }
     }
 
+    /// Every type that can be written, of one aggregate after the other, with what it means.
+    pub fn types() -> impl Iterator<Item = (&'static str, &'static str)> {
+        key::Event::types()
+            .chain(principal::Event::types())
+            .chain(operator::Event::types())
+            .chain(account::Event::types())
+            .chain(user::Event::types())
+            .chain(token::Event::types())
+    }
+
     /// The last token of its subject: the type without aggregate and version.
     #[must_use]
     pub fn past(&self) -> &'static str {
@@ -108,7 +118,29 @@ macro_rules! from_events {
 }
 from_events!(Key: key, Principal: principal, Operator: operator, Account: account, User: user, Token: token);
 
-/// Makes the enum of an aggregate's events with their stored types.
+/// An event that is defined in the file of the verb that writes it: its body, its type, and what it makes of the aggregate's state `S`.
+pub trait VerbEvent<S> {
+    /// The versioned type, such as `key.v1.noted`.
+    const TYPE: &'static str;
+    /// What it means, in a sentence.
+    const ABOUT: &'static str;
+
+    /// Folds it into the state. Never fails.
+    fn evolve(&self, state: &mut S);
+}
+
+/// Reads a stored body.
+pub(crate) fn read_body<T: DeserializeOwned>(
+    type_name: &str,
+    body: &[u8],
+) -> Result<T, Unreadable> {
+    serde_json::from_slice(body).map_err(|e| Unreadable::Body {
+        type_name: type_name.to_owned(),
+        reason: e.to_string(),
+    })
+}
+
+/// Makes the enum of an aggregate's events with their stored types; those that a verb's own file defines come with it.
 ///
 /// A type is never edited once released: add a `v2` beside it and lift the old one in `read`.
 macro_rules! events {
@@ -119,17 +151,24 @@ macro_rules! events {
         #[allow(clippy::large_enum_variant)] // an event lives as long as its command
         pub enum Event {
             $( $(#[doc = $doc])* $name($body), )+
+            /// What the file of a verb defines.
+            OfVerb(super::VerbEvents),
         }
 
         impl Event {
             /// Every type that can be written, with what it means.
-            pub const TYPES: &'static [(&'static str, &'static str)] =
-                &[$(($type, concat!($($doc),*).trim_ascii_start()),)+];
+            pub fn types() -> impl Iterator<Item = (&'static str, &'static str)> {
+                let own = [$(($type, concat!($($doc),*).trim_ascii_start()),)+];
+                own.into_iter().chain(super::VerbEvents::TYPES.iter().copied())
+            }
 
             /// The versioned type.
             #[must_use]
             pub const fn type_name(&self) -> &'static str {
-                match self { $(Self::$name(_) => $type,)+ }
+                match self {
+                    $(Self::$name(_) => $type,)+
+                    Self::OfVerb(event) => event.type_name(),
+                }
             }
 
             /// Reads a stored body.
@@ -138,12 +177,9 @@ macro_rules! events {
             ///
             /// [`Unreadable`](crate::event::Unreadable) if the type is unknown or the body does not fit it.
             pub fn read(type_name: &str, body: &[u8]) -> Result<Self, crate::event::Unreadable> {
-                use crate::event::Unreadable;
                 match type_name {
-                    $($type => serde_json::from_slice(body).map(Self::$name).map_err(|e| {
-                        Unreadable::Body { type_name: type_name.to_owned(), reason: e.to_string() }
-                    }),)+
-                    _ => Err(Unreadable::Type(type_name.chars().take(80).collect())),
+                    $($type => crate::event::read_body(type_name, body).map(Self::$name),)+
+                    _ => super::VerbEvents::read(type_name, body).map(Self::OfVerb),
                 }
             }
         }

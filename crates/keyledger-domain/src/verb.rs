@@ -239,9 +239,9 @@ impl<V: Verb> AnyVerb for V {
 }
 
 /// Makes the table of an aggregate's verbs, in the order in which `subjects.md` shows them: one line a verb, each in the module of this
-/// name.
+/// name. `writes` names the event that the verb's file defines; the others stand in the aggregate's table of events.
 macro_rules! verbs {
-    ($aggregate:ident; $( $module:ident => $name:ident, )+) => {
+    ($aggregate:ident; $( $module:ident => $name:ident $(writes $event:ident)?, )+) => {
         $( mod $module; )+
         $( pub use $module::*; )+
 
@@ -322,6 +322,60 @@ macro_rules! verbs {
                 match self { $( Self::$name(verb, made) => crate::verb::Verb::decide(verb, on, made), )+ }
             }
         }
+
+        /// The events that the files of verbs define.
+        #[derive(Debug, Clone, PartialEq, serde::Serialize)]
+        #[serde(untagged)]
+        pub enum VerbEvents {
+            $( $( #[allow(missing_docs)] $event($event), )? )+
+        }
+
+        impl VerbEvents {
+            /// Their types, with what they mean.
+            pub const TYPES: &'static [(&'static str, &'static str)] = &[
+                $( $( (
+                    <$event as crate::event::VerbEvent<super::$aggregate>>::TYPE,
+                    <$event as crate::event::VerbEvent<super::$aggregate>>::ABOUT,
+                ), )? )+
+            ];
+
+            /// The versioned type.
+            #[must_use]
+            pub const fn type_name(&self) -> &'static str {
+                match *self {
+                    $( $( Self::$event(_) => <$event as crate::event::VerbEvent<super::$aggregate>>::TYPE, )? )+
+                }
+            }
+
+            /// Reads a stored body.
+            ///
+            /// # Errors
+            ///
+            /// [`Unreadable`](crate::event::Unreadable) if the type is unknown or the body does not fit it.
+            pub fn read(type_name: &str, _body: &[u8]) -> Result<Self, crate::event::Unreadable> {
+                $( $(
+                    if type_name == <$event as crate::event::VerbEvent<super::$aggregate>>::TYPE {
+                        return crate::event::read_body(type_name, _body).map(Self::$event);
+                    }
+                )? )+
+                Err(crate::event::Unreadable::Type(type_name.chars().take(80).collect()))
+            }
+
+            /// Folds it into the state. Never fails.
+            pub(crate) fn evolve(&self, _state: &mut super::$aggregate) {
+                match *self {
+                    $( $( Self::$event(ref event) => crate::event::VerbEvent::evolve(event, _state), )? )+
+                }
+            }
+        }
+
+        $( $(
+            impl From<$event> for crate::Event {
+                fn from(event: $event) -> Self {
+                    Self::$aggregate(super::Event::OfVerb(VerbEvents::$event(event)))
+                }
+            }
+        )? )+
 
         $(
             impl From<$name> for crate::Command {

@@ -2,19 +2,9 @@
 
 use std::fmt::Write as _;
 
-use keyledger_domain::{Command, Rejection, account, key, operator, principal, token, user};
+use keyledger_domain::{Command, Event, Rejection, token};
 
 use crate::{Prefix, header, query, reply};
-
-/// Every type of event, of one kind of history after the other, with what it means.
-pub const EVENT_TYPES: [&[(&str, &str)]; 6] = [
-    key::Event::TYPES,
-    principal::Event::TYPES,
-    operator::Event::TYPES,
-    account::Event::TYPES,
-    user::Event::TYPES,
-    token::Event::TYPES,
-];
 
 /// The text of `subjects.md`.
 ///
@@ -70,7 +60,7 @@ pub fn subjects_md() -> String {
     out.push_str("\n## Events\n\nStream `KEYS_EVENTS`, subjects `keys.events.{aggregate}.{name}.{past}`. \
          A subject proves nothing: whoever\nasks a question may have the answer published there, in its own account. An event counts \
          for `Keyledger-Cid` (of its exact\nbytes) and `Keyledger-Signature` by a key that signs for the ledger; skip what has none.\n\n| type | subject | means |\n|---|---|---|\n");
-    for (type_name, about) in EVENT_TYPES.concat() {
+    for (type_name, about) in Event::types() {
         let aggregate = type_name.split('.').next().unwrap_or_default();
         let past = type_name.rsplit('.').next().unwrap_or_default();
         let subject = format!("`{prefix}.events.{aggregate}.{{name}}.{past}`");

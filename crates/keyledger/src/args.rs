@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use keyledger_domain::{
-    Algorithm, Name, Purpose, Purposes, Role,
+    Algorithm, Event, Name, Purpose, Purposes, Role,
     key::{Class, Classification, Custodian, RevocationReason, State},
     name::Aggregate,
     pem,
@@ -15,7 +15,7 @@ use keyledger_domain::{
     record::Ids,
     text::{Labels, Reason, Ticket, Title},
 };
-use keyledger_wire::{query::CertificateState, table::EVENT_TYPES};
+use keyledger_wire::query::CertificateState;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -124,8 +124,7 @@ pub(crate) fn any_role() -> impl TypedValueParser<Value = Role> {
 
 /// What can have happened, as a word such as `revoked`.
 pub(crate) fn event() -> impl TypedValueParser<Value = String> {
-    let types = EVENT_TYPES.iter().copied().flatten();
-    let words = types.filter_map(|(name, _)| name.rsplit('.').next());
+    let words = Event::types().filter_map(|(name, _)| name.rsplit('.').next());
     let words: std::collections::BTreeSet<&str> = words.collect();
     PossibleValuesParser::new(words)
 }

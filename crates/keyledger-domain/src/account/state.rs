@@ -83,6 +83,7 @@ impl Account {
     /// Takes in what happened at `at`.
     pub fn evolve(&mut self, event: &Event, at: Timestamp) {
         match event {
+            Event::OfVerb(event) => event.evolve(self),
             Event::Created(_) | Event::DriftRepaired(_) => {}
             Event::RevocationAdded(r) => {
                 let entry = Revocation {

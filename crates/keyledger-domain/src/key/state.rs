@@ -248,6 +248,7 @@ impl Key {
     /// Takes in what happened at `at`. Holds no rule: whatever happened, happened.
     pub fn evolve(&mut self, event: &Event, at: Timestamp) {
         match event {
+            Event::OfVerb(event) => event.evolve(self),
             Event::Generated(_) | Event::Registered(_) => {}
             Event::Activated(a) => {
                 self.state = State::Active;

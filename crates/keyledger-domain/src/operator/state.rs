@@ -65,6 +65,7 @@ impl Operator {
     /// Takes in what happened.
     pub fn evolve(&mut self, event: &Event) {
         match event {
+            Event::OfVerb(event) => event.evolve(self),
             Event::Created(_) => {}
             Event::SigningKeyAdded(key) => self.signing_keys.push(key.clone()),
             Event::Described(described) => self.title = described.title.clone(),

@@ -63,6 +63,7 @@ impl Principal {
     /// Takes in what happened.
     pub fn evolve(&mut self, event: &Event) {
         match event {
+            Event::OfVerb(event) => event.evolve(self),
             Event::Registered(_) | Event::KeyRecovered(_) => {}
             Event::Described(description) => self.describe(description.clone()),
             Event::OpenpgpPublished(p) => self.openpgp = Some(Box::new(p.clone())),

@@ -91,7 +91,8 @@ impl Event {
             | Self::Found(_)
             | Self::Retired(_)
             | Self::HolderLeft(_)
-            | Self::Destroyed(_) => None,
+            | Self::Destroyed(_)
+            | Self::OfVerb(_) => None,
         }
     }
 }

@@ -224,6 +224,7 @@ impl Token {
     /// Takes in what happened at `at`. Holds no rule: whatever happened, happened.
     pub fn evolve(&mut self, event: &Event, at: Timestamp) {
         match event {
+            Event::OfVerb(event) => event.evolve(self),
             Event::Announced(a) => {
                 self.keep_sighting(&a.workstation);
                 self.shown = Some(Box::new(a.shown.clone()));

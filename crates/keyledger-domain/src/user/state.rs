@@ -82,6 +82,7 @@ impl User {
     /// Takes in what happened.
     pub fn evolve(&mut self, event: &Event) {
         match event {
+            Event::OfVerb(event) => event.evolve(self),
             Event::Issued(_) => {}
             Event::Revoked(r) => self.revoked_at = Some(r.revoked_at),
             Event::RevocationConfirmed(c) => self.revocation_took_ms = Some(c.took_ms),

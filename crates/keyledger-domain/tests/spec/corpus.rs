@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use keyledger_domain::{EventCid, Record, account, key, operator, principal, token, user};
+use keyledger_domain::{Event, EventCid, Record};
 use serde_json::Value;
 
 fn corpus() -> BTreeMap<String, Vec<u8>> {
@@ -20,17 +20,7 @@ fn corpus() -> BTreeMap<String, Vec<u8>> {
 }
 
 fn types() -> impl Iterator<Item = &'static str> {
-    [
-        key::Event::TYPES,
-        principal::Event::TYPES,
-        operator::Event::TYPES,
-        account::Event::TYPES,
-        user::Event::TYPES,
-        token::Event::TYPES,
-    ]
-    .into_iter()
-    .flatten()
-    .map(|(name, _)| *name)
+    Event::types().map(|(name, _)| name)
 }
 
 #[test]
