@@ -26,7 +26,9 @@ pub(crate) use self::{
     beside::{Beside, is_named},
     key::{Kept, Turns},
 };
-use crate::{delivery::Delivery, handler::Done, lanes::Sender, refused::Refused, shared::Shared};
+use crate::{
+    delivery::Delivery, handler::Done, lanes::Sender, refused::Refused, shared::Shared, tokens,
+};
 
 /// For whom something is made, and when.
 pub(crate) struct Making<'a> {

@@ -107,35 +107,3 @@ order!(Revoke => "revoked", key::Revoke, |this| key::Revoke {
     reason: this.why.reason,
     ticket: this.why.under.ticket,
 });
-
-/// Archive a key that is no longer active
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  keyledger key archive orders-db")]
-pub(crate) struct Archive {
-    /// The key's name
-    name: Name,
-    #[command(flatten)]
-    why: Why,
-}
-
-order!(Archive => "archived", key::Archive, |this| key::Archive {
-    reason: this.why.reason,
-    ticket: this.why.under.ticket,
-});
-
-/// Recover an archived key
-#[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Example:\n  keyledger key recover orders-db --reason 'a court asks for old invoices'"
-)]
-pub(crate) struct Recover {
-    /// The key's name
-    name: Name,
-    #[command(flatten)]
-    why: Reasoned,
-}
-
-order!(Recover => "recovered", key::Recover, |this| key::Recover {
-    reason: this.why.reason,
-    ticket: this.why.under.ticket,
-});

@@ -9,7 +9,14 @@ mod show;
 #[cfg(test)]
 pub(crate) use lifecycle::Revoke;
 
-use crate::{cli::send, connect::Connection, output::Output, session::Session};
+use keyledger_domain::key;
+
+use crate::{
+    cli::{plain::plain, send},
+    connect::Connection,
+    output::Output,
+    session::Session,
+};
 
 /// Generate keys and manage them until they are destroyed.
 #[derive(Debug, clap::Args)]
@@ -36,12 +43,17 @@ enum Verb {
     Revoke(lifecycle::Revoke),
     Rotate(generate::Rotate),
     Destroy(destroy::Destroy),
-    Archive(lifecycle::Archive),
-    Recover(lifecycle::Recover),
     Describe(attributes::Describe),
     Schedule(attributes::Schedule),
+    #[command(flatten)]
+    Plain(PlainVerb),
     Show(show::Show),
     History(show::History),
+}
+
+plain! {
+    Archive => "archived", key::Archive;
+    Recover => "recovered", key::Recover;
 }
 
 impl Key {
@@ -61,10 +73,9 @@ impl Key {
             Verb::Revoke(verb) => send(session, out, verb).await,
             Verb::Rotate(verb) => send(session, out, verb).await,
             Verb::Destroy(verb) => send(session, out, verb).await,
-            Verb::Archive(verb) => send(session, out, verb).await,
-            Verb::Recover(verb) => send(session, out, verb).await,
             Verb::Describe(verb) => send(session, out, verb).await,
             Verb::Schedule(verb) => send(session, out, verb).await,
+            Verb::Plain(verb) => verb.run(session, out).await,
             Verb::Show(show) => show.run(session, out).await,
             Verb::History(history) => history.run(session, out).await,
         }
