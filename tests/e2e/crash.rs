@@ -1,9 +1,14 @@
 //! kill -9 in mid-load: what was acknowledged is there, and nothing was done twice.
 
+use std::process::Command;
+
 use futures::{StreamExt as _, stream};
 use keyledger_service::Service;
+use keyledger_testkit::{PATIENCE, Process, tools};
+use keyledger_wire::Ids;
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
+use uuid::Uuid;
 
 use crate::{
     load::{Load, nothing_lost_nothing_twice},
@@ -83,6 +88,68 @@ async fn one_of_two_instances_killed_is_not_noticed() {
     let acks = load.finish().await;
     nothing_lost_nothing_twice(&world, &admin, &acks).await;
     second.kill();
+}
+
+/// `keyledger serve` on this world's server, with a fault point if one is named.
+async fn serve(world: &World, fault_point: Option<&str>) -> Process {
+    let mut command = Command::new(tools::keyledger());
+    command
+        .args(["serve", "--url", &world.server.url(), "--dir"])
+        .arg(world.organisation.directory());
+    if let Some(point) = fault_point {
+        command.env("KEYLEDGER_FAULT_POINT", point);
+    }
+    let mut process = Process::spawn(command);
+    process.wait_for_line("serving", PATIENCE).await;
+    process
+}
+
+/// What cannot go on ends the process, whichever task it was; a service that lacks one of its tasks would take what it does not do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_ends_the_process_with_the_reason_and_nothing_is_lost() {
+    for point in ["engine", "endpoint", "effect"] {
+        let world = World::new().await;
+        let admin = world.administrator().await;
+        let mut process = serve(&world, Some(&format!("{point}:unlucky"))).await;
+        let load = Load::start(&admin, SENDERS);
+        load.more(100).await;
+        let (verb, body) = match point {
+            // Its material is to be erased.
+            "effect" => {
+                let body = json!({ "algorithm": "ed25519" });
+                admin.send("key.generate", "unlucky", body).await.unwrap();
+                ("key.destroy", json!({ "reason": "not needed" }))
+            }
+            _ => ("key.generate", json!({ "algorithm": "ed25519" })),
+        };
+        let ids = Ids::root(Uuid::now_v7());
+        let asked = {
+            let (admin, body) = (admin.clone(), body.clone());
+            tokio::spawn(async move { admin.send_as(verb, "unlucky", body, ids).await })
+        };
+        let ended = process.wait(PATIENCE).await;
+        assert_eq!(ended.code(), Some(70), "{point}");
+        let said = process.stderr();
+        let reason = format!("fault point {point}, over unlucky");
+        assert!(said.contains(&reason), "{point}: {said}");
+
+        let mut next = serve(&world, None).await;
+        load.more(100).await;
+        let acks = load.finish().await;
+        nothing_lost_nothing_twice(&world, &admin, &acks).await;
+        // Under its id it goes on, also if nobody heard that it was done.
+        drop(asked.await.unwrap());
+        let done = admin.send_as(verb, "unlucky", body, ids).await.unwrap();
+        assert_eq!(done["status"], "accepted", "{point}");
+        if point == "effect" {
+            eventually("the material is erased", || async {
+                let erased = "keys.events.key.unlucky.material_erased";
+                world.stored().await.iter().any(|e| e.subject == erased)
+            })
+            .await;
+        }
+        assert!(next.terminate().await.success(), "{}", next.stderr());
+    }
 }
 
 /// More than three decisions of an offboarding hand over.

@@ -10,6 +10,7 @@ mod durability;
 mod edge;
 mod effects;
 mod endpoint;
+mod fault_point;
 pub mod handler;
 mod identity;
 mod in_full;

@@ -13,6 +13,7 @@ mod exit;
 mod golden;
 mod heard;
 mod output;
+mod panics;
 mod place;
 mod session;
 mod signing;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     let cli = cli::Cli::parse_from(cli::arranged(std::env::args_os()));
     let json = cli.is_json();
     log(&cli);
+    panics::end_the_process();
     // Root keys, passphrases and seeds are in it, of one command or another.
     if let Err(error) = keyledger_custody::keep_memory_to_itself() {
         tracing::warn!("other processes of this user can read this one's memory: {error}");

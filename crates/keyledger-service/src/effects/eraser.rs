@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use keyledger_domain::{Name, Stamp, ledger::Outcome};
 use tokio::sync::mpsc;
 
-use crate::shared::Shared;
+use crate::{fault_point::fault_point, shared::Shared};
 
 /// How often keys are looked for whose material should be gone and is not known to be.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -70,6 +70,7 @@ async fn erase_secrets(shared: &Shared, principal: &Arc<Stamp>) {
 }
 
 async fn erase(shared: &Shared, name: &Name) -> bool {
+    fault_point("effect", name);
     let entries: Vec<String> = {
         let ledger = shared.live.ledger.read();
         let Some(key) = ledger.key(name) else {

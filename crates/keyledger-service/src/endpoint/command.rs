@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     durability::NotWritten,
+    fault_point::fault_point,
     handler::Order,
     identity,
     lanes::{Family, Sender},
@@ -79,6 +80,7 @@ async fn carry_out(
     kept: &mut Option<Kept>,
 ) -> Result<(Acknowledgement, bool), Refused> {
     let (target, command, why) = parse(&shared.prefix, message)?;
+    fault_point("endpoint", &target.name);
     let now = (shared.clock)();
     let info = identity::request_info(message);
     let sender = {

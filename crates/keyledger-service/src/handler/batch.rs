@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     clock::MAX_SKEW_MS,
+    fault_point::fault_point,
     store::{Append, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Store, StoredEvent},
 };
 
@@ -136,6 +137,7 @@ impl Engine {
                     });
                     return None;
                 }
+                fault_point("engine", &order.target.name);
                 if let Some(remembered) = ledger.remembered(&order.ids.command) {
                     self.answer_again(*remembered, *order, reply);
                     return None;
