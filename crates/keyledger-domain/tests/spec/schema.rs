@@ -5,7 +5,6 @@ use serde_json::Value;
 
 #[test]
 fn every_verb_has_a_strict_schema_with_words() {
-    let mut count = 0;
     for verb in Command::verbs() {
         let schema = Value::from((verb.schema)());
         let (of, verb, about) = (verb.aggregate, verb.verb, verb.about);
@@ -23,9 +22,7 @@ fn every_verb_has_a_strict_schema_with_words() {
             !about.is_empty() && !about.starts_with(' '),
             "{of} {verb}: {about:?}"
         );
-        count += 1;
     }
-    assert_eq!(count, 41);
 }
 
 #[test]
