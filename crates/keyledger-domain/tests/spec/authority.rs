@@ -135,6 +135,7 @@ fn a_service_commands_its_namesake_and_the_keys_it_was_given() {
             "generate" => br#"{"algorithm":"ed25519"}"#,
             "register" => br#"{"algorithm":"ed25519","public_key":""}"#,
             "revoke" => br#"{"reason":"r","revocation_reason":"superseded"}"#,
+            "note" => br#"{"text":"looked at"}"#,
             "certify" => br#"{"subject":"Orders","days":30}"#,
             "install" => br#"{"certificate":""}"#,
             "revoke-certificate" => {

@@ -390,3 +390,38 @@ fn the_key_that_signs_the_ledger_can_only_be_rotated() {
         .when(generate("ledger-signing"))
         .then_rejected("name_taken", "");
 }
+
+#[test]
+fn a_remark_is_noted_with_its_date_and_changes_nothing_about_the_key() {
+    let note = |body| key("note", "k", body);
+    let then = given([active("k")])
+        .when(note(
+            json!({ "text": "seen in a backup", "at": "2025-12-24T00:00:00Z" }),
+        ))
+        .then(["key k noted"])
+        .and_state("k", "active");
+    let records = then.world.records();
+    let data = serde_json::to_value(&records.last().unwrap().0.event).unwrap();
+    let at = "2025-12-24T00:00:00.000Z";
+    assert_eq!(data, json!({ "text": "seen in a backup", "at": at }));
+    // The same once more is a second remark: somebody has seen it twice.
+    then.given()
+        .when(note(json!({ "text": "seen in a backup" })))
+        .then(["key k noted"]);
+    // Also on what NATS trust or the ledger stands on.
+    given([])
+        .when(key("note", "ledger-signing", json!({ "text": "audited" })))
+        .then(["key ledger-signing noted"]);
+}
+
+#[test]
+fn a_remark_is_about_the_past() {
+    for (at, words) in [
+        ("2026-01-01T00:00:01Z", "future"),
+        ("1969-12-31T00:00:00Z", "before 1970"),
+    ] {
+        given([active("k")])
+            .when(key("note", "k", json!({ "text": "t", "at": at })))
+            .then_rejected("bad_date", words);
+    }
+}

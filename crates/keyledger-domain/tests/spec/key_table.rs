@@ -52,6 +52,7 @@ fn commands() -> Vec<(&'static str, Step)> {
             key("describe", "k", json!({ "title": "Orders" })),
         ),
         ("schedule", key("schedule", "k", later)),
+        ("note", key("note", "k", json!({ "text": "looked at" }))),
         ("certify", key("certify", "k", certify)),
         (
             "install",
@@ -84,7 +85,7 @@ fn commands() -> Vec<(&'static str, Step)> {
 }
 
 /// In the order of [`State::ALL`]: the state it leads to, `=` if there is nothing to do, `-` if it is not allowed.
-const TABLE: [(&str, [&str; 7]); 17] = [
+const TABLE: [(&str, [&str; 7]); 18] = [
     ("generate", ["taken"; 7]),
     ("register", ["taken"; 7]),
     ("activate", ["active", "=", "-", "-", "-", "-", "-"]),
@@ -157,6 +158,18 @@ const TABLE: [(&str, [&str; 7]); 17] = [
     (
         "schedule",
         ["pre-active", "active", "suspended", "-", "-", "-", "-"],
+    ),
+    (
+        "note",
+        [
+            "pre-active",
+            "active",
+            "suspended",
+            "deactivated",
+            "compromised",
+            "destroyed",
+            "destroyed-compromised",
+        ],
     ),
 ];
 

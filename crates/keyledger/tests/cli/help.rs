@@ -68,6 +68,7 @@ fn every_subcommand_has_help() {
         "key recover",
         "key describe",
         "key schedule",
+        "key note",
         "key show",
         "key history",
         "principal",

@@ -23,6 +23,7 @@ verbs! { Key;
     certify => Certify,
     install => Install,
     revoke_certificate => RevokeCertificate,
+    note => Note writes Noted,
 }
 
 /// What the verbs of a key have in common.

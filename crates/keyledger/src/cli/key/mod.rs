@@ -54,6 +54,7 @@ enum Verb {
 plain! {
     Archive => "archived", key::Archive;
     Recover => "recovered", key::Recover;
+    Note => "noted", key::Note;
 }
 
 impl Key {
