@@ -62,7 +62,7 @@ pub(crate) struct Serve {
 /// Where lists of revoked certificates are published.
 #[derive(Debug, clap::Args)]
 pub(super) struct Lists {
-    /// Where you publish the lists of `keyledger ca crl`, such as http://pki.example.org/{authority}.crl. It is written into the
+    /// Where you publish the lists of `keyledger ca crl`, such as `http://pki.example.org/{authority}.crl`. It is written into the
     /// certificates, for those who check them. Give every instance the same
     #[arg(long, value_name = "URL", env = "KEYLEDGER_CRL_URL")]
     pub(super) crl_url: Option<CrlUrl>,

@@ -35,7 +35,7 @@ enum Verb {
 /// Trust an authority of Yubico that is newer than this Keyledger
 ///
 /// Newer tokens attest under it, and are quarantined until it is trusted. Yubico publishes such authorities at
-/// https://developers.yubico.com/PKI/yubico-intermediate.pem. From that file the command takes those that sign attestations of PIV
+/// `https://developers.yubico.com/PKI/yubico-intermediate.pem`. From that file the command takes those that sign attestations of PIV
 /// keys and whose fingerprint the service knows. It trusts nothing else.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  keyledger token trust add yubico-intermediate.pem")]
