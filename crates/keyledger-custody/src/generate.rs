@@ -138,7 +138,7 @@ impl Custody {
 
 fn ed25519() -> Result<(Public, Secret), ProviderFailure> {
     let pair = Ed25519KeyPair::generate()?;
-    let pkcs8 = pair.to_pkcs8v1()?; // version 2 is what OpenSSL and others do not read
+    let pkcs8 = pair.to_pkcs8v1()?; // OpenSSL and others cannot read version 2
     Ok((spki(pair.public_key())?, Secret::copy_of(pkcs8.as_ref())))
 }
 

@@ -364,7 +364,7 @@ mod tests {
                 assert!(refused.contains("nothing was sent"), "{file:?}: {refused}");
             }
         }
-        // A reason may speak of a private key; no file of a public one does.
+        // A reason may mention a private key, but a file with a public key never does.
         let public = files("public").into_iter();
         for file in public.filter(|file| !file.ends_with("a-reason.txt")) {
             let text = public_key(&file).unwrap();

@@ -192,7 +192,7 @@ impl Connection {
     fn resolve(&self, dir: Option<&std::path::Path>) -> anyhow::Result<Context> {
         let mut context = match (&self.context, dir) {
             (Some(name), _) => Context::load(name)?,
-            // The administrator's context may have gone to its user, and these creds are another's.
+            // The administrator's context may be missing, because it was given to its user. Other creds do not need it.
             (None, Some(dir)) if self.creds.is_some() => {
                 let url = place::organisation(dir)?.url;
                 place::administrator_context(dir).unwrap_or_else(|_| Context::at(&url))
@@ -207,7 +207,7 @@ impl Connection {
             context.url.clone_from(server);
         }
         if self.creds.is_some() {
-            // These are another user's, and would be refused.
+            // These belong to another user, and the server would refuse them.
             context.inbox_prefix.clear();
             context.jetstream_api_prefix.clear();
         }
@@ -256,7 +256,7 @@ async fn connect(
             async move {
                 let given_up = retries.ended_by(&event);
                 if let Some(denied) = Denied::of(&event).or(given_up) {
-                    // The first says why; what follows, as that the server takes it back no more, does not.
+                    // The first event says why. Later ones, such as refused reconnects, do not.
                     told.send_if_modified(|said| {
                         let is_first = said.is_none();
                         said.get_or_insert(denied);

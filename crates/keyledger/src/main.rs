@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     let json = cli.is_json();
     log(&cli);
     panics::end_the_process();
-    // Root keys, passphrases and seeds are in it, of one command or another.
+    // Some commands have root keys, passphrases or seeds in memory.
     if let Err(error) = keyledger_custody::keep_memory_to_itself() {
         tracing::warn!("other processes of this user can read this one's memory: {error}");
     }
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         .and_then(|runtime| {
             let mut stdout = io::stdout();
             let done = runtime.block_on(cli.run(&mut output::Output::standard(&mut stdout, json)));
-            runtime.shutdown_background(); // a prompt that nobody answers would hold it up
+            runtime.shutdown_background(); // a prompt that nobody answers would block it
             done
         });
     match done {

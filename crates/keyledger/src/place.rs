@@ -41,7 +41,7 @@ pub(crate) fn found_from(start: &Path) -> Option<PathBuf> {
     let mine = owner(Path::new("/proc/self"));
     let mut above = start.ancestors().map(|dir| dir.join(DEFAULT_DIR));
     let here = above.next().filter(|dir| dir.is_dir());
-    // As it was named, where it is here: what is printed of it stays short.
+    // If the directory is here, its short name is used, so that printed paths stay short.
     here.map(|_| PathBuf::from(DEFAULT_DIR)).or_else(|| {
         let mut found = above.filter(|dir| dir.is_dir());
         found.find(|dir| mine.is_some() && owner(dir) == mine)
@@ -86,7 +86,7 @@ mod tests {
         let own = after.canonicalize().unwrap().join("creds/admin.creds");
         assert_eq!(Path::new(&context.creds), own);
         assert!(context.holder().is_some());
-        // Creds that somebody keeps elsewhere stay.
+        // Creds that somebody keeps elsewhere stay where they are.
         let organisation = organisation(&after).unwrap();
         let text = serde_json::json!({ "creds": "/run/secrets/ada.creds" }).to_string();
         fs::write(organisation.context(ADMINISTRATOR), text).unwrap();
@@ -118,7 +118,7 @@ mod tests {
         let at = home.path().join(DEFAULT_DIR);
         fs::create_dir(&at).unwrap();
         assert_eq!(found_from(&deep), Some(at.clone()));
-        // Only root may give a directory away; elsewhere there is nothing to see.
+        // Only root may change the owner of a directory. Other users cannot test this.
         if chown(&at, Some(65_534), None).is_ok() {
             assert_ne!(found_from(&deep), Some(at));
         }

@@ -125,7 +125,7 @@ impl Table {
     /// The text of the table, cut to `width` if it is given, and with colours if they are wanted.
     pub(crate) fn render(&self, width: Option<usize>, colour: bool) -> String {
         let headed = self.heads.iter().any(|head| !head.is_empty());
-        // Without headings it is one thing in full, such as a public key to be copied: the terminal may wrap it.
+        // Without headings it shows one thing completely, such as a public key to copy. The terminal may wrap it.
         let (shown, widths) = self.layout(width.filter(|_| headed));
         let mut text = String::new();
         if headed {
@@ -169,7 +169,7 @@ impl Table {
             let widths = shown.iter().map(|c| self.width(*c)).collect();
             return (shown, widths);
         };
-        // What the columns need at least, if only the soft one is cut.
+        // The least width of the columns, if only the soft column is cut.
         let needed = |shown: &[usize]| {
             let least = |c: &usize| {
                 let width = self.width(*c);
@@ -187,7 +187,7 @@ impl Table {
         while widths.iter().sum::<usize>() + gaps > limit {
             let at = shown.iter().position(|c| soft(*c));
             let at = at.filter(|at| widths[*at] > SOFT).or_else(|| {
-                // Then the widest gives way; of equals the one further right.
+                // Then the widest column is cut, or of several equal ones the one furthest right.
                 let is_whole = |at: usize| self.whole.contains(&self.heads[shown[at]]);
                 let cuttable = (0..widths.len()).filter(|at| widths[*at] > LEAST && !is_whole(*at));
                 cuttable.max_by_key(|at| widths[*at])

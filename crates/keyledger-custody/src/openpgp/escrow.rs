@@ -101,7 +101,7 @@ impl EscrowedKey {
         let params = SecretParams::Plain(PlainSecretParams::ECDH(key));
         let packet =
             SecretSubkey::new(self.subkey.packet().clone(), params).map_err(|_| ProviderFailure)?;
-        // Of full size from the start: a buffer that grows leaves copies behind.
+        // With its full size from the start: a buffer that grows leaves copies in memory.
         let mut bytes = Zeroizing::new(Vec::with_capacity(packet.write_len_with_header()));
         packet
             .to_writer_with_header(&mut *bytes)

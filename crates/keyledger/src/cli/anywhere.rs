@@ -35,7 +35,7 @@ pub(crate) fn arranged(args: impl IntoIterator<Item = OsString>) -> Vec<OsString
             None => before.push(arg),
         }
     }
-    // Without a command there is nothing to connect for: clap says so of what was typed.
+    // Without a command nothing needs a connection. clap reports what is wrong.
     before.append(&mut moved);
     before.extend(args);
     before

@@ -38,7 +38,7 @@ fn with_names(shell: Shell) -> &'static str {
         Shell::Bash => BASH,
         Shell::Zsh => ZSH,
         Shell::Fish => FISH,
-        // Of others the commands and flags.
+        // Other shells get the commands and flags.
         _ => "",
     }
 }
@@ -131,7 +131,7 @@ mod tests {
     fn assert_whole(script: &str) {
         for (open, close) in [('(', ')'), ('{', '}'), ('[', ']')] {
             let count = |wanted| script.chars().filter(|c| *c == wanted).count();
-            // Of a `case` each pattern has a closing bracket alone.
+            // Each pattern of a `case` has only a closing bracket.
             let patterns = script.matches(") return 0 ;;").count();
             let patterns = if open == '(' { patterns } else { 0 };
             assert_eq!(
@@ -170,7 +170,7 @@ mod tests {
             assert!(script.ends_with(own) && own.contains(registers), "{shell}");
             assert!(own.contains("keyledger names "), "{shell}");
             assert_whole(own);
-            // What clap makes defines the function that ours calls first.
+            // The script of clap defines the function that our script calls, so it comes first.
             let calls = own.contains("_keyledger \"$@\"");
             assert!(!calls || script.contains("_keyledger() {"), "{shell}");
             for command in ["offboard", "certificates", "history"] {

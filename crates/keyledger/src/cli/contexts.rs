@@ -82,7 +82,7 @@ impl Contexts {
             Failure::new(Exit::Usage, problem)
                 .remedy("give the file that `keyledger user issue` wrote")
         })?;
-        // The nats CLI looks for it from where it is started.
+        // The nats CLI reads the path relative to the directory that it is started in.
         let creds = std::path::absolute(creds).context("where the creds file is")?;
         let around = self.connection.dir_around();
         let holder = match around.and_then(|dir| place::organisation(&dir).ok()) {

@@ -157,7 +157,7 @@ fn print(rows: &[SearchRow], more: bool, out: &mut Output<'_>) -> std::io::Resul
             reason.unwrap_or_default(),
             ticket.unwrap_or_default(),
         );
-        // What people wrote stands there: nothing in it makes a line that is none.
+        // The text was written by people, so characters that would begin another line are removed.
         out.line(visible(&line))?;
     }
     if more {

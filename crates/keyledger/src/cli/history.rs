@@ -55,7 +55,7 @@ pub(crate) async fn of(
 
 /// Who did it: `alice (administrator) from 10.0.0.7`.
 pub(crate) fn who(stamp: &Stamp) -> String {
-    // Its public nkey, where no user of it has a name: the trust bootstrap's.
+    // The public nkey is shown if the user has no name, as that of the trust bootstrap.
     let nkey = match stamp.user.starts_with('O') {
         true => "the operator",
         false => &stamp.user,
@@ -91,7 +91,7 @@ fn print(entry: &TimelineEntry, out: &mut Output<'_>) -> std::io::Result<()> {
         "{:>3}  {at}  {}  by {by}  ({ago})",
         entry.revision, entry.event
     );
-    // What an agent said of a token stands there too: nothing in it makes a line that is none, or turns one round.
+    // The text may come from an agent, so characters that would begin another line or change its direction are removed.
     out.line(visible(&head))?;
     let mut detail = |what: &str, text: &str| out.line(visible(&format!("       {what}: {text}")));
     if let Some(reason) = &entry.reason {
@@ -102,7 +102,7 @@ fn print(entry: &TimelineEntry, out: &mut Output<'_>) -> std::io::Result<()> {
     }
     for Change { field, from, to } in &entry.changes {
         match (from, to) {
-            // Of a new key: what it is not says nothing.
+            // For a new key, absent values are not worth a line.
             (Value::Null, Value::Bool(false)) => {}
             (Value::Null, to) => detail(field, &shown(to))?,
             (from, Value::Null) => detail(field, &format!("{} → gone", shown(from)))?,

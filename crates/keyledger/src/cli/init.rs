@@ -67,7 +67,7 @@ pub(crate) struct Init {
 
 impl Init {
     pub(crate) fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
-        // Not by clap, which would repeat what was given, and with it a password.
+        // Not checked by clap, which would repeat the value, and a password in it.
         check_url(&self.url)
             .map_err(|bad| Failure::new(Exit::Usage, format!("--url is wrong: {bad}")))?;
         let root = match (self.insecure_local_root_key, &self.passphrase_file) {

@@ -91,7 +91,7 @@ impl Cli {
     pub(crate) const fn log_filter(&self) -> &'static str {
         match self.command {
             Command::Up(_) | Command::Serve(_) => "info,async_nats=warn",
-            // What the connection has to say, the commands say better.
+            // The commands report connection problems better than the client's log.
             _ => "error,async_nats=off",
         }
     }

@@ -130,7 +130,7 @@ impl From<Allowance> for UserAllowance {
 impl Serve {
     pub(crate) async fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
         let organisation = place::organisation(&self.dir)?;
-        // Before signals are taken over: Ctrl-C must end a prompt.
+        // Before signals are handled here, so that Ctrl-C can end a prompt.
         let custody = self.unseal.custody(&organisation)?;
         let mut signals = Signals::listen()?;
         let url = self.server.url.unwrap_or_else(|| organisation.url.clone());

@@ -7,7 +7,7 @@ use crate::{cli::openpgp::files, output::Output};
 /// Writes a file, or prints.
 pub(super) fn write(out: &mut Output<'_>, file: Option<&Path>, pem: &str) -> anyhow::Result<()> {
     match file {
-        // Replaced each time: a CRL is fetched again and again.
+        // The file is replaced each time, because a CRL is fetched again and again.
         Some(file) => {
             files::replace(file, pem.as_bytes())?;
             if !out.is_json() {

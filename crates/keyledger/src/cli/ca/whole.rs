@@ -52,7 +52,7 @@ pub(super) async fn read<A: Part, Q: Serialize + Sync>(
         let mut next = first.next();
         while next.is_some() {
             let page: A = match session.query(tail, &question(next)).await {
-                // The list of the first page is gone.
+                // The service no longer has the list of the first page.
                 Err(error) if is_refused_for(&error, "bad_value") => continue 'anew,
                 page => page?,
             };

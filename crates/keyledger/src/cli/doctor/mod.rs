@@ -112,7 +112,7 @@ impl Doctor {
             Ok((within, status)) => {
                 findings.push(within);
                 for finding in judge::all(&status) {
-                    // The server connected to is one of those that answered.
+                    // The connected server is one of those that answered, and need not be shown twice.
                     if !findings.contains(&finding) {
                         findings.push(finding);
                     }

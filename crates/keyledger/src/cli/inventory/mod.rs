@@ -40,7 +40,7 @@ pub(crate) struct Inventory {
     rebuild: Option<Verb>,
     #[command(flatten)]
     locate: Locate,
-    // Last: its heading stands above all that follows.
+    // The last field, because its heading applies to all that follow.
     #[command(flatten)]
     connection: Connection,
 }
@@ -164,7 +164,7 @@ impl Inventory {
         if self.locate.watch {
             return watch::run(&session, out, query, &self.locate.columns).await;
         }
-        // A file says nothing of rows that are not in it.
+        // A file cannot show that rows are missing in it.
         let all = self.locate.all || (self.locate.csv && self.locate.limit.is_none());
         let page = locate(&session, query.clone(), all).await?;
         if let Some(at) = query.at {

@@ -115,7 +115,7 @@ impl Column {
 
     /// The cell for a key. With `plain`, dates are written for programs.
     fn cell(self, row: &InventoryRow, now: Timestamp, plain: bool) -> Cell {
-        // A key that is no longer in use protects until nothing.
+        // A key that is no longer in use has no end of protection.
         let in_use = matches!(
             row.state,
             State::PreActive | State::Active | State::Suspended
@@ -140,7 +140,7 @@ impl Column {
             Self::Class => row.class.as_str().into(),
             Self::Classification => row.classification.as_str().into(),
             Self::Owner => match (&row.owner, &row.former_owner) {
-                // Somebody has to be found for it.
+                // Somebody must find a new owner for it.
                 (None, Some(former)) if !plain => {
                     Cell::styled(format!("(left: {former})"), output::warning())
                 }

@@ -40,7 +40,7 @@ pub(super) async fn run(
     query: InventoryQuery,
     columns: &[rows::Column],
 ) -> anyhow::Result<()> {
-    // Listening begins before the question is asked, so that nothing falls between the two.
+    // Listening begins before the question is asked, so that no change is missed.
     let mut events = session.events(session.client().prefix().events()).await?;
     let page = locate(session, query.clone(), true).await?;
     let mut known: Vec<Name> = page.rows.iter().map(|row| row.name.clone()).collect();
@@ -137,7 +137,7 @@ fn print(change: &KeyChange, out: &mut Output<'_>) -> std::io::Result<()> {
     let state = match key {
         None => " → no longer among these".to_owned(),
         Some(key) if key.revision == *revision => format!(" → {}", key.state),
-        // More has happened since: what it was in between is not known here.
+        // More has happened since then, so the state in between is not known here.
         Some(key) => format!(" (now {})", key.state),
     };
     let style = key
@@ -178,7 +178,7 @@ mod tests {
             String::from_utf8(text).unwrap(),
             "2026-11-22 10:00:00Z  orders-db  revoked → compromised  by alice (administrator): laptop stolen\n"
         );
-        // Read when more had happened: its state is not what this event made of it.
+        // It was read after more events, so its state is not the result of this event.
         let change = KeyChange {
             revision: change.revision - 1,
             event: "suspended",

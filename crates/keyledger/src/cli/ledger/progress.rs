@@ -33,7 +33,7 @@ impl Progress {
     /// One more is done.
     pub(super) fn step(&mut self) {
         self.done += 1;
-        // The clock is looked at now and then only: there may be millions of steps.
+        // The clock is read only now and then, because there may be millions of steps.
         if !self.wanted || !self.done.is_multiple_of(64) {
             return;
         }
@@ -48,7 +48,7 @@ impl Progress {
     }
 
     fn write(&self, text: &str) {
-        // A terminal that is gone needs no progress.
+        // If the terminal is gone, nobody needs the progress.
         drop(write!(io::stderr(), "\r\x1b[2K{text}").and_then(|()| io::stderr().flush()));
     }
 }

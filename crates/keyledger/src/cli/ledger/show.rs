@@ -54,7 +54,7 @@ impl Show {
 impl Head {
     pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
         let head = pages::head(session).await?;
-        out.json(&head)?; // it is the form in which it is kept, for people too
+        out.json(&head)?; // people keep it in this form too
         Ok(())
     }
 }

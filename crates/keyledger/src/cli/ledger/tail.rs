@@ -35,7 +35,7 @@ pub(super) struct Tail {
 
 impl Tail {
     pub(super) async fn run(self, session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> {
-        // Listening begins first, so that no event falls between the two; what comes twice is left out.
+        // Listening begins first, so that no event is missed. Events that arrive twice are printed once.
         let mut events = session.events(session.client().prefix().events()).await?;
         let mut printed = HashSet::new();
         if self.last > 0 {

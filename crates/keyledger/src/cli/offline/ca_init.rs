@@ -58,7 +58,7 @@ impl CaInit {
         let key = AuthorityKey::generate(self.algorithm).map_err(files::rejected)?;
         let certificate = self.certify(&key)?;
         let sealed = SealedAuthority::seal(&key, &passphrase, KdfCost::USUAL)?;
-        // The certificate last: where there is one, there is its key.
+        // The certificate is written last, so that its key exists if the certificate exists.
         sealed.write(&self.out).context("the authority's key")?;
         files::write_new(&pem, certificate.to_pem().as_bytes())?;
         if out.is_json() {

@@ -69,7 +69,7 @@ impl Init {
             .map_err(files::rejected)?;
         let key = SealedKey::certify_key(&made.key, &passphrase, KdfCost::USUAL)?;
         let sealed = SealedKey::revocation(&made, &passphrase, KdfCost::USUAL)?;
-        // The certificate last: where there is one, there is its key.
+        // The certificate is written last, so that its key exists if the certificate exists.
         key.write(&self.out).context("the certify key")?;
         sealed.write(&revocation).context("the revocation")?;
         files::write_new(&certificate, made.certificate.to_armored().as_bytes())?;

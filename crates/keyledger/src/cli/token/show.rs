@@ -167,7 +167,7 @@ fn print(row: &TokenRow, out: &mut Output<'_>) -> std::io::Result<()> {
     line("seen", dated(row.shown_at));
     if let Some(shown) = &row.shown {
         line("firmware", shown.firmware.to_string().into());
-        // As of `seen`: who mistypes a PIN elsewhere tells nobody. What it showed before it was proved is over.
+        // The tries as of `seen`: a PIN that was mistyped elsewhere is not reported. Announcements before the last proof no longer count.
         let is_over = row.proved_at > row.shown_at;
         let tries = |tries: &Option<u8>| maybe(tries.as_ref().filter(|_| !is_over));
         line("PIN tries then", tries(&shown.pin_tries));

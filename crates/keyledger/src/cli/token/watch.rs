@@ -193,7 +193,7 @@ fn say(record: &Record, event: &token::Event, out: &mut Output<'_>) -> anyhow::R
     let name = &record.history.name;
     let at = when::moment(record.occurred_at);
     let (style, text) = match event {
-        E::TaskProgressed(_) => return Ok(()), // the notice said so
+        E::TaskProgressed(_) => return Ok(()), // the notice was printed already
         E::SecretsEscrowed(_) => (output::faint(), "its secrets are in custody".to_owned()),
         E::EscrowedKeyReleased(given) => (
             output::faint(),

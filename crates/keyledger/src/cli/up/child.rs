@@ -124,8 +124,8 @@ impl NatsServer {
             .child
             .id()
             .and_then(|id| Pid::from_raw(id.cast_signed()));
-        let Some(pid) = pid else { return }; // it has ended and was waited for
-        // One that ended between the two lines is what is wanted.
+        let Some(pid) = pid else { return }; // it has ended already
+        // If it ended between these two lines, nothing is left to do.
         let _ = kill_process(pid, Signal::TERM);
         if timeout(GRACE, self.child.wait()).await.is_err() {
             tracing::warn!("nats-server did not end within {GRACE:?}: it is killed");
@@ -200,7 +200,7 @@ fn spawn(program: &Path, directory: &Path) -> anyhow::Result<Child> {
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)
-        // A group of its own: Ctrl-C at the terminal stops the service first, which then stops this.
+        // In a process group of its own: Ctrl-C at the terminal stops the service first, which then stops this server.
         .process_group(0)
         .kill_on_drop(true)
         .spawn()

@@ -69,7 +69,7 @@ fn this_program() -> std::io::Result<PathBuf> {
 fn end_with(parent: i32) -> anyhow::Result<()> {
     use rustix::process::{Signal, getppid, set_parent_process_death_signal};
     set_parent_process_death_signal(Some(Signal::TERM))?;
-    // It may have ended before the line above.
+    // The parent may have ended before the line above.
     anyhow::ensure!(
         getppid().is_some_and(|pid| pid.as_raw_nonzero().get() == parent),
         "the parent has ended"

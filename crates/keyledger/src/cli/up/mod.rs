@@ -72,7 +72,7 @@ impl Up {
         let _lock = organisation::lock(&organisation)?;
         organisation::check_own_store(&organisation)?;
         organisation::at_home(&organisation, out)?;
-        // Before signals are taken over: Ctrl-C must end a prompt.
+        // Before signals are handled here, so that Ctrl-C can end a prompt.
         let custody = self.unseal.custody(&organisation)?;
         let mut signals = Signals::listen()?;
         let mut server = NatsServer::start(program, &organisation)?;
@@ -144,7 +144,7 @@ async fn serve_on(
     };
     let started = Service::start(options).await.map_err(serve::unstarted)?;
     let started = service.insert(started);
-    // Made first and printed then: a terminal that does not read must not hold up the ledger.
+    // The text is made first and printed later, so that a terminal that does not read cannot block the ledger.
     let tries = welcome::tries(organisation, &started.live().ledger.read());
     welcome::print(organisation, &tries, out)?;
     server.supervise().await;

@@ -37,7 +37,7 @@ pub(super) fn open_or_make(up: &Up, out: &mut Output<'_>) -> anyhow::Result<Orga
 
 fn make(up: &Up, out: &mut Output<'_>) -> anyhow::Result<Organisation> {
     let port = match up.port {
-        // It is the organisation's for ever: contexts are written with it.
+        // The port belongs to the organisation for ever, because its contexts contain it.
         Some(port) => match listen(port) {
             Ok(()) => port,
             Err(source) => {
@@ -136,7 +136,7 @@ pub(super) fn check_own_store(organisation: &Organisation) -> anyhow::Result<()>
 pub(super) fn at_home(organisation: &Organisation, out: &mut Output<'_>) -> anyhow::Result<()> {
     let own = organisation.creds(ADMINISTRATOR);
     let elsewhere = organisation.context_looks_elsewhere(ADMINISTRATOR);
-    // Creds that somebody keeps under a name of their own stay there.
+    // Creds that somebody keeps under another name stay there.
     let was_here = elsewhere.filter(|creds| creds.ends_with("creds/admin.creds"));
     if was_here.is_none() || !own.is_file() {
         return Ok(());
@@ -236,7 +236,7 @@ mod tests {
         let error = check_own_store(&organisation).unwrap_err();
         let remedy = crate::exit::remedy(&error).unwrap();
         assert!(remedy.contains("`keyledger serve --dir"), "{remedy}");
-        // Of `up` itself it is there.
+        // The directory that `up` made has it.
         fs::create_dir_all(organisation.directory().join(JETSTREAM)).unwrap();
         check_own_store(&organisation).unwrap();
     }
@@ -253,7 +253,7 @@ mod tests {
         let mut out = Output::fixed(&mut text, None, when::now());
         at_home(&moved, &mut out).unwrap();
         assert_eq!(moved.context_looks_elsewhere(ADMINISTRATOR), None);
-        // What somebody keeps elsewhere stays as it is.
+        // Files that somebody keeps elsewhere stay as they are.
         let own = serde_json::json!({ "creds": "/run/secrets/ada.creds" }).to_string();
         fs::write(moved.context(ADMINISTRATOR), own).unwrap();
         at_home(&moved, &mut out).unwrap();

@@ -40,7 +40,7 @@ pub(super) fn print(
 
 /// The commands to try.
 pub(super) fn tries(organisation: &Organisation, ledger: &Ledger) -> Vec<String> {
-    // Names are never used again: on a later start others are free.
+    // Names are never used again, so a later start needs others.
     let key = free("orders-db", |name| ledger.key(name).is_some());
     let user = free("orders", |name| ledger.user(name).is_some());
     let dir = quoted(&organisation.directory().display().to_string());

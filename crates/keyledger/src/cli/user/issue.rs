@@ -250,7 +250,7 @@ fn print(
 ) -> anyhow::Result<()> {
     if out.is_json() {
         let mut said = serde_json::to_value(done)?;
-        // Only the key of this run opens it, which is gone with it.
+        // Only the key of this run can open it, and that key is lost when this run ends.
         if let Some(fields) = said.as_object_mut() {
             fields.remove("creds");
         }

@@ -61,9 +61,9 @@ impl Revoke {
             confirm(&name)?;
         }
         match self.revoke(session, out).await {
-            // The acknowledgement went the way of the connection; that it was cut is better than any.
+            // The acknowledgement was lost with the connection. That the server cut it is the best proof.
             Err(_) if session.was_revoked(&name) => print_own(&name, out)?,
-            // Cut off without a word, and refused since: most likely for the same reason, but nothing says so.
+            // The server cut the connection without a reason, and has refused it since. The revocation is the likely reason, but not proved.
             Err(_) if is_own && session.is_refused() => return Err(unanswered(&name).into()),
             done => done?,
         }
@@ -80,14 +80,14 @@ impl Revoke {
         let name = self.name.clone();
         let id = HistoryId::new(Aggregate::User, name.clone());
         let subject = session.client().prefix().event(&id, "revocation_confirmed");
-        // Listened for before it is asked for: it comes within milliseconds.
+        // Listening begins before the command is sent, because the event arrives within milliseconds.
         let mut events = session.events(subject).await?;
         let done = send::order_of(session, self).await?;
         let confirmed = tokio::select! {
             confirmed = wait(&mut events) => confirmed?,
             denied = session.denied() => return Err(Failure::from(denied).into()),
             () = tokio::time::sleep(session.patience()) => {
-                // Perhaps it had been confirmed before, or the event was missed while the connection was lost.
+                // Perhaps it was confirmed before, or the event was missed while the connection was lost.
                 earlier(session, &name).await?.ok_or_else(|| unconfirmed(&name))?
             }
         };
