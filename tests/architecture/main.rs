@@ -4,6 +4,7 @@
 
 mod dev;
 mod docs;
+mod modules;
 
 use std::{
     collections::BTreeMap,
