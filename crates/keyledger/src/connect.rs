@@ -321,7 +321,7 @@ async fn connect(
     options
         .connect(servers)
         .await
-        .map_err(|source| unconnected(context, source, denied).into())
+        .map_err(|source| unconnected(context, &source, denied).into())
 }
 
 fn addresses(urls: &str) -> anyhow::Result<Vec<ServerAddr>> {
@@ -338,7 +338,7 @@ fn addresses(urls: &str) -> anyhow::Result<Vec<ServerAddr>> {
 
 fn unconnected(
     context: &Context,
-    source: async_nats::ConnectError,
+    source: &async_nats::ConnectError,
     denied: &watch::Receiver<Option<Denied>>,
 ) -> Failure {
     let refused = matches!(
@@ -363,10 +363,12 @@ fn unconnected(
         return Failure::new(Exit::Rejected, format!("{url} refuses these credentials"))
             .remedy("they may be revoked, expired or another organisation's; name others with --creds, --context or --dir");
     }
-    let kind = source.kind();
-    let failure =
-        Failure::new(Exit::Unreachable, format!("{url} cannot be reached")).because(source);
-    match kind {
+    // async-nats repeats the source of its errors in their text, so the text alone is shown.
+    let failure = Failure::new(
+        Exit::Unreachable,
+        format!("{url} cannot be reached: {source}"),
+    );
+    match source.kind() {
         ConnectErrorKind::Tls => failure.remedy("give the CA with --tlsca, a client certificate with --tlscert and --tlskey"),
         _ => failure.remedy("is nats-server up there? `keyledger up` starts one; --server, --context and --dir name another"),
     }
