@@ -46,7 +46,7 @@ impl FarRoot {
         admin.send("key.install", name, install).await.unwrap();
     }
 
-    /// Signs what the service wants to have signed, as base64 of DER.
+    /// Signs the bytes that the service wants to have signed: base64 of DER.
     pub(crate) fn answer(&self, asked: &Value) -> String {
         let bytes = BASE64.decode(asked["to_be_signed"].as_str().unwrap().as_bytes());
         let public_key = self.key.public_key().to_vec();

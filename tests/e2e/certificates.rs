@@ -207,7 +207,7 @@ async fn a_request_of_somebody_else_is_certified_under_a_name_of_its_own() {
         .await
         .expect_failure();
     assert!(
-        refused.contains("another key than the request's"),
+        refused.contains("is not the key of the request"),
         "{refused}"
     );
     // The service itself looks at the request.

@@ -174,7 +174,7 @@ impl Enrol {
                 self.out.display()
             ))?;
             out.line(format!(
-                "operator {}: tell the person at the workstation on another way",
+                "operator {}: tell the person at the workstation in another way",
                 enrolment.operator
             ))?;
             out.styled(

@@ -45,7 +45,7 @@ impl Contexts {
             (Some(file), Some(creds)) => self.of_creds(file, creds, out),
             (None, Some(_)) => Err(Failure::new(
                 Exit::Usage,
-                "a context for creds needs a file to be written to",
+                "a context for creds needs an output file",
             )
             .remedy("name it with --out FILE.json; leave --creds out for the contexts of --dir")
             .into()),

@@ -106,7 +106,7 @@ async fn check_known(session: &Session, query: &SearchQuery) -> anyhow::Result<(
         let _: serde_json::Value = session
             .query(&format!("{tail}.{name}"), &Nothing {})
             .await
-            .with_context(|| format!("nothing was found, and looking for {what} {name}"))?;
+            .with_context(|| format!("nothing was found; looking up {what} {name}"))?;
     }
     Ok(())
 }
@@ -161,7 +161,7 @@ fn print(rows: &[SearchRow], more: bool, out: &mut Output<'_>) -> std::io::Resul
         out.line(visible(&line))?;
     }
     if more {
-        out.styled(output::faint(), "there is more; --all shows every one")?;
+        out.styled(output::faint(), "there is more; --all shows all")?;
     }
     Ok(())
 }
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(text).unwrap(),
             "2026-11-22 10:00:00Z  key orders-db  revoked  by alice (administrator): laptop stolen [SEC-1123]\n\
-             there is more; --all shows every one\n\
+             there is more; --all shows all\n\
              nothing was found\n"
         );
     }

@@ -97,7 +97,7 @@ fn occupied(dir: &std::path::Path, error: anyhow::Error) -> anyhow::Error {
         return error.context("making the organisation");
     }
     let problem = format!(
-        "{} is not empty, and nothing is written over",
+        "{} is not empty, and existing files are never replaced",
         dir.display()
     );
     Failure::new(Exit::Usage, problem)
@@ -124,7 +124,7 @@ fn print(made: &Organisation, out: &mut Output<'_>) -> anyhow::Result<()> {
         RootKind::LocalFile => insecure(made, out)?,
         RootKind::Passphrase => {
             out.line(format!(
-                "lock away, nothing online needs it: {}",
+                "lock this away, because nothing online needs it: {}",
                 made.operator_identity().display()
             ))?;
         }

@@ -102,7 +102,7 @@ fn check_terminal() -> anyhow::Result<()> {
     }
     Err(Failure::new(
         Exit::Usage,
-        "there is no terminal to ask for the passphrase at",
+        "there is no terminal to ask for the passphrase",
     )
     .remedy(
         "give --passphrase-file FILE, or KEYLEDGER_PASSPHRASE_FILE=FILE; the file has mode 0600 or 0440",

@@ -35,11 +35,11 @@ impl Unit {
         let program = std::env::current_exe().context("where this program is")?;
         let program = program
             .to_str()
-            .context("the path of this program is no text")?;
+            .context("the path of this program is no UTF-8 text")?;
         let directory = std::path::absolute(&self.dir)?;
         let directory = directory
             .to_str()
-            .context("the path of the directory is no text")?;
+            .context("the path of the directory is no UTF-8 text")?;
         let unit = unit(program, directory);
         if out.is_json() {
             return Ok(out.json(&serde_json::json!({ "unit": unit }))?);

@@ -49,12 +49,9 @@ impl Accept {
             .map_err(|error| files::refused(&path, error))?;
         let bytes = files::read(&self.response, MAX_EXCHANGE_BYTES)?;
         if Request::parse(&bytes).is_ok() {
-            let problem = format!(
-                "{} is a request, and not the response to one",
-                self.response.display()
-            );
+            let problem = format!("{} is a request, not a response", self.response.display());
             return Err(Failure::new(Exit::Rejected, problem)
-                .remedy("sign it on the machine with the authority's key, with `keyledger offline sign`, and give the file that this writes")
+                .remedy("sign it with `keyledger offline sign` on the machine with the authority's key, and give the file that this command writes")
                 .into());
         }
         let der = Response::parse(&bytes)
@@ -93,7 +90,7 @@ async fn check_list(session: &Session, request: &Request, out: &Output<'_>) -> a
     let named = STANDARD.encode(request.issuer_certificate().der());
     let known = |c: &key::Certified| c.authority && *c.certificate == *named;
     if !found.certificates.iter().any(known) {
-        let problem = format!("the request is not to {issuer} as the ledger knows it");
+        let problem = format!("the request does not fit {issuer} as the ledger knows it");
         return Err(Failure::new(Exit::Rejected, problem)
             .remedy("make the request again, and find out who changed this one")
             .into());

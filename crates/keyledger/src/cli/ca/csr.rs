@@ -58,7 +58,7 @@ impl Csr {
         if row.public_key.as_deref() == Some(&*STANDARD.encode(self.request.spki())) {
             return Ok(true);
         }
-        let problem = format!("key {name} is another key than the request's");
+        let problem = format!("key {name} is not the key of the request");
         Err(Failure::new(Exit::Rejected, problem)
             .remedy("name a new key, or rotate that one to the request's public key first")
             .into())

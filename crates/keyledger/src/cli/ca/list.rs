@@ -108,7 +108,7 @@ pub(super) async fn row(session: &Session, name: &Name) -> anyhow::Result<Author
     let found = found.into_iter().find(|row| row.name == *name);
     Ok(found.ok_or_else(|| {
         Failure::new(Exit::Rejected, format!("{name} is no authority"))
-            .remedy("`keyledger ca list` lists those that there are")
+            .remedy("`keyledger ca list` lists the authorities")
     })?)
 }
 

@@ -35,8 +35,8 @@ pub(super) async fn check(
     let (problem, remedy) = match (row.custodian == Custodian::Software, request) {
         (true, Some(_)) => ("is in custody, and signs at once", "leave --request out"),
         (false, None) => (
-            "is kept elsewhere, and signs nothing here",
-            "write a request with --request FILE, sign it there with `keyledger offline sign`, and take the response with `keyledger ca accept`",
+            "is kept elsewhere, and cannot sign here",
+            "write a request with --request FILE, sign it there with `keyledger offline sign`, and read the response with `keyledger ca accept`",
         ),
         _ => return Ok(()),
     };
@@ -56,7 +56,7 @@ pub(super) async fn write<Q: Serialize + Sync>(
     files::check_absent(file)?;
     let (found, bytes): (ToBeSigned, Vec<u8>) = whole::read(session, tail, question)
         .await
-        .context("asking for what is to be signed")?;
+        .context("asking for the bytes to sign")?;
     let request = Request::new(
         found.issuer,
         asked,
@@ -64,7 +64,7 @@ pub(super) async fn write<Q: Serialize + Sync>(
         STANDARD.encode(&bytes),
         when::now(),
     )
-    .context("what the service wants to have signed")?;
+    .context("reading the bytes to sign")?;
     files::write_new(file, &request.to_json())?;
     say(out, &request, file)
 }

@@ -49,7 +49,7 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
         Finding::fail(
             "durability",
             "no command is taken: a server is too old",
-            "upgrade it, as a line below says",
+            "upgrade it, as a line below explains",
         )
     } else {
         let remedy = "set `jetstream { sync_interval: always }` on the server, and restart it";
@@ -58,7 +58,7 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
     findings.push(match &status.stream_fault {
         None => Finding::ok("stream", "every setting keeps history as it is"),
         Some(said) if status.stream_fault_of == Some(StreamHolds::View) => {
-            let remedy = "the message says what to do; commands are taken meanwhile: the ledger has all that it holds";
+            let remedy = "the message says what to do; commands are accepted meanwhile, because the ledger has everything in it";
             Finding::warn("stream", said, remedy)
         }
         Some(said) => {

@@ -174,7 +174,7 @@ fn contexts(session: &Session) -> Option<Finding> {
     let remedy = format!("`keyledger contexts --dir {word}` writes them again");
     Some(Finding::warn(
         "contexts",
-        format!("those of the nats CLI name creds elsewhere: {elsewhere}"),
+        format!("the contexts of the nats CLI name creds in another place: {elsewhere}"),
         &remedy,
     ))
 }

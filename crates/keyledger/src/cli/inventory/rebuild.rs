@@ -36,7 +36,7 @@ impl Rebuild {
         } = rebuilt;
         if !equal {
             let problem = format!(
-                "the live inventory was not what {events} events say; it is now, with {keys} keys"
+                "the live inventory did not match the {events} events; now it does, with {keys} keys"
             );
             return Err(Failure::new(Exit::Unverified, problem)
                 .remedy(

@@ -191,7 +191,7 @@ pub(super) fn print(
     if shown < total {
         out.styled(
             output::faint(),
-            &format!("{shown} of {total} keys; --all shows every one"),
+            &format!("{shown} of {total} keys; --all shows all"),
         )?;
     }
     Ok(())

@@ -82,7 +82,7 @@ pub(super) async fn run(
 /// Ends the watch when the connection was lost: events in between would be missed, so it must not continue silently.
 fn lost() -> Failure {
     Failure::new(Exit::Unreachable, "the connection was lost")
-        .remedy("watch again: what there is by then is printed first")
+        .remedy("watch again: it first prints the current keys")
 }
 
 /// The key after the revision `at`, if it matches the conditions.

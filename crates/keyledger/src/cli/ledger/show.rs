@@ -91,10 +91,10 @@ fn check(stored: &StoredEvent) -> anyhow::Result<()> {
         return Ok(());
     }
     let problem = format!(
-        "sequence {}: its bytes have CID {cid}, and its header says another",
+        "sequence {}: its bytes have CID {cid}, but its header names another",
         stored.sequence
     );
     Err(Failure::new(Exit::Unverified, problem)
-        .remedy("`keyledger ledger verify` checks all of it")
+        .remedy("`keyledger ledger verify` checks the whole ledger")
         .into())
 }

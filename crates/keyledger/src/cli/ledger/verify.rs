@@ -89,7 +89,7 @@ impl Verify {
             (Ok(report), _) => print(&report, pinned, out),
             (Err(error), Some(dir)) if is_of_another(&error) => {
                 let remedy = format!(
-                    "{} says which operator is expected: if this file is another organisation's, name its own with --operator or --dir",
+                    "{} names the expected operator: if this file belongs to another organisation, name that one with --operator or --dir",
                     dir.display()
                 );
                 Err(broken(&error, &remedy, out)?)
@@ -113,7 +113,7 @@ const fn is_of_another(error: &ExportError) -> bool {
 /// What to do about a file that does not verify.
 const OF_A_FILE: &str = "keep this file; compare it with another export or with the live ledger";
 /// What to do about a stream that does not verify.
-const OF_THE_STREAM: &str = "restore the stream's newest storage, or another server's copy of it; an export that was kept shows what is missing";
+const OF_THE_STREAM: &str = "restore the stream's newest storage, or another server's copy of it; an earlier export shows what is missing";
 
 /// Reads an export line by line.
 fn offline(
@@ -155,7 +155,7 @@ async fn online(
     while let Some(line) = lines.next().await? {
         is_checked = is_checked || beginnings.check(line.as_bytes())?;
         let Line::Event(stored) = parse_line(&line).context("an event cannot be read")? else {
-            anyhow::bail!("the service answered with something else than an event");
+            anyhow::bail!("the service's answer is no event");
         };
         if let Err(broken) = verifier.take(&stored) {
             return Ok((Err(broken.into()), pinned));
@@ -218,11 +218,11 @@ impl Beginnings {
         for (path, kept) in &self.kept {
             if kept.as_ref().is_some_and(|kept| *kept != first) {
                 let problem = format!(
-                    "{} is an export of another ledger: its first event is another one",
+                    "{} is an export of another ledger: its first event differs",
                     path.display()
                 );
                 return Err(Failure::new(Exit::Unverified, problem)
-                    .remedy("give an export of this organisation's ledger that was kept; if this is one, the ledger was replaced since")
+                    .remedy("give an earlier export of this organisation's ledger; if this is one, the ledger was replaced since then")
                     .into());
             }
         }
@@ -293,7 +293,7 @@ fn print(report: &Report, pinned: bool, out: &mut Output<'_>) -> anyhow::Result<
     line("digest", report.digest.clone());
     line(
         "end",
-        "a signed head vouches that nothing is missing".to_owned(),
+        "a signed head proves that nothing is missing".to_owned(),
     );
     out.table(&table)?;
     Ok(())

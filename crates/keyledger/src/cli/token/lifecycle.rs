@@ -142,7 +142,7 @@ order!(Retire => "retired", token::Retire, |this| token::Retire {
 
 impl Retire {
     pub(super) fn confirmed(self) -> anyhow::Result<Self> {
-        let what = format!("This takes token {} out of use for good.", self.name);
+        let what = format!("Token {} can never be used again.", self.name);
         crate::cli::confirm::serial(&self.name, &what, self.yes)?;
         Ok(self)
     }
@@ -171,7 +171,7 @@ order!(Destroy => "recorded the destruction of", token::Destroy, |this| token::D
 impl Destroy {
     pub(super) fn confirmed(self) -> anyhow::Result<Self> {
         let what = format!(
-            "This says for ever that token {} does not exist any more.",
+            "This records for ever that token {} no longer exists.",
             self.name
         );
         crate::cli::confirm::serial(&self.name, &what, self.yes)?;

@@ -62,7 +62,7 @@ fn show(row: &TokenRow, out: &mut Output<'_>) -> anyhow::Result<()> {
     if row.keys.is_empty() && row.users.is_empty() {
         out.styled(
             output::faint(),
-            "nothing is on it: only the loss is recorded",
+            "there is nothing on it: only the loss is recorded",
         )?;
         return Ok(());
     }

@@ -103,7 +103,7 @@ fn from_file(file: &Path) -> anyhow::Result<Profile> {
     Profile::read(&text).map_err(|error| {
         Failure::new(Exit::Usage, format!("profile {shown}"))
             .because(error)
-            .remedy("begin with one that is shipped: `keyledger token profiles person`")
+            .remedy("begin with a shipped one: `keyledger token profiles person`")
             .into()
     })
 }

@@ -145,7 +145,8 @@ fn print(row: &TokenRow, out: &mut Output<'_>) -> std::io::Result<()> {
         ),
     );
     if row.state == "quarantined" && row.fault.is_none() {
-        let said = "a task was cancelled after it had begun to change the token: provision it anew";
+        let said =
+            "a task was cancelled after it had begun to change the token: provision it again";
         line("fault", Cell::styled(said, output::fault()));
     }
     line("title", maybe(row.title.as_ref()));

@@ -116,7 +116,7 @@ impl Drop for Watching {
         if self.unreadable > 0 {
             let (name, many) = (&self.name, self.unreadable);
             eprintln!(
-                "note: skipped {many} messages on the subject of token {name}'s notices that are none"
+                "note: skipped {many} messages on the subject of token {name}'s notices that were no notices"
             );
         }
     }
@@ -148,14 +148,14 @@ fn over(row: &TokenRow, out: &mut Output<'_>) -> anyhow::Result<()> {
     }
     let (name, state) = (&row.name, &row.state);
     out.line(format!(
-        "token {name} is {state}: nothing happens to it any more"
+        "token {name} is {state}: nothing will happen to it"
     ))?;
     Ok(())
 }
 
 fn lost() -> Failure {
     Failure::new(Exit::Unreachable, "the connection was lost").remedy(
-        "the task goes on without being watched: `keyledger token show SERIAL` says how far it is",
+        "the task continues, but is no longer shown: `keyledger token show SERIAL` shows its progress",
     )
 }
 
@@ -250,7 +250,7 @@ fn end(event: &token::Event) -> Option<(Uuid, Result<(), Undone>)> {
             e.task,
             Err((
                 "the task was cancelled".to_owned(),
-                "file it again if that was not meant",
+                "file it again if that was not intended",
             )),
         ),
         _ => return None,

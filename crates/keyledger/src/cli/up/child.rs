@@ -54,7 +54,7 @@ impl NatsServer {
             let problem =
                 format!("port {port} is taken, and this organisation's clients connect there");
             return Err(Failure::new(Exit::Error, problem)
-                .remedy("stop what listens there; perhaps it is a nats-server of your own")
+                .remedy("stop the program that listens there; perhaps it is your own nats-server")
                 .into());
         }
         let child = spawn(&program, &directory)?;
@@ -128,7 +128,7 @@ impl NatsServer {
         // If it ended between these two lines, nothing is left to do.
         let _ = kill_process(pid, Signal::TERM);
         if timeout(GRACE, self.child.wait()).await.is_err() {
-            tracing::warn!("nats-server did not end within {GRACE:?}: it is killed");
+            tracing::warn!("nats-server did not stop within {GRACE:?}, and is killed");
             drop(self.child.kill().await);
         }
     }

@@ -45,7 +45,7 @@ fn make(up: &Up, out: &mut Output<'_>) -> anyhow::Result<Organisation> {
                     format!("port {port} of 127.0.0.1 cannot be used, and nothing was made");
                 return Err(Failure::new(Exit::Error, problem)
                     .because(source)
-                    .remedy("stop what listens there, name another port, or leave out --port")
+                    .remedy("stop the program that listens there, name another port, or leave out --port")
                     .into());
             }
         },
@@ -119,7 +119,7 @@ pub(super) fn check_own_store(organisation: &Organisation) -> anyhow::Result<()>
         return Ok(());
     }
     let problem = format!(
-        "{} was set up on another nats-server, at {}: its ledger is there, and not in {JETSTREAM}",
+        "{} was set up on another nats-server, at {}, which has its ledger; {JETSTREAM} does not",
         dir.display(),
         organisation.url
     );

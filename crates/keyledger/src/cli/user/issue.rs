@@ -87,7 +87,7 @@ impl Issue {
             Err(error) => {
                 let why = format!("{:#}", anyhow::Error::from(error));
                 refuse(
-                    format!("nothing was issued, for its creds cannot be written: {why}"),
+                    format!("nothing was issued, because its creds cannot be written: {why}"),
                     "name a file that you can write with --out",
                 )
             }

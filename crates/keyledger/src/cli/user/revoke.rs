@@ -131,7 +131,7 @@ fn say_what_next(session: &Session, out: &mut Output<'_>) -> anyhow::Result<()> 
                  `keyledger contexts --dir {word}`"
             )
         }
-        None => "note: these creds work no more: name others with --creds or --context".to_owned(),
+        None => "note: these creds no longer work: use others with --creds or --context".to_owned(),
     };
     Ok(out.styled(warning(), &said)?)
 }
@@ -168,7 +168,7 @@ async fn wait(events: &mut Listening) -> anyhow::Result<Confirmed> {
             took_ms: confirmed.took_ms,
             servers: confirmed.servers.iter().map(ToString::to_string).collect(),
         }),
-        other => anyhow::bail!("{} came instead of a confirmation", other.type_name()),
+        other => anyhow::bail!("{} arrived instead of a confirmation", other.type_name()),
     }
 }
 
