@@ -27,7 +27,7 @@ const WARN_DAYS: i64 = 14;
 /// The agent's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Config {
+pub struct AgentConfig {
     /// This workstation.
     pub workstation: Name,
     /// Servers, joined by commas.
@@ -99,7 +99,7 @@ pub enum ConfigError {
     Jwt(String),
 }
 
-impl Config {
+impl AgentConfig {
     /// Reads the settings in `directory`.
     ///
     /// # Errors
@@ -222,34 +222,34 @@ impl Config {
 /// # Errors
 ///
 /// [`ConfigError::Jwt`], [`ConfigError::File`].
-pub fn read_jwt(directory: &Path, nkey: &str) -> Result<(String, Claims), ConfigError> {
+pub fn read_jwt(directory: &Path, nkey: &str) -> Result<(String, AgentClaims), ConfigError> {
     let path = directory.join(JWT_FILE);
     let bytes = read_secret_file(&path)?;
     let text = String::from_utf8(bytes.expose().to_vec());
     let jwt = text.map_err(|_| ConfigError::Jwt(format!("{} is no JWT", path.display())))?;
     let jwt = jwt.trim().to_owned();
-    let claims = Claims::of(&jwt, nkey)?;
+    let claims = AgentClaims::of(&jwt, nkey)?;
     Ok((jwt, claims))
 }
 
 /// What an agent looks at in its JWT. Its signature is the server's to verify.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Claims {
+pub struct AgentClaims {
     /// Whose it is.
     pub sub: String,
     /// Until when it is valid, in seconds since 1970; without, for ever.
     #[serde(default)]
     pub exp: Option<i64>,
-    nats: Nats,
+    nats: NatsClaims,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Nats {
+struct NatsClaims {
     #[serde(rename = "type")]
     kind: String,
 }
 
-impl Claims {
+impl AgentClaims {
     /// Reads a user's JWT, if it is that of `nkey`.
     ///
     /// # Errors
@@ -314,8 +314,8 @@ mod tests {
     #[test]
     fn what_is_accepted_is_read_and_own_settings_stay() {
         let home = tempfile::tempdir().unwrap();
-        let accepted = Config::accept(home.path(), &enrolment()).unwrap();
-        assert_eq!(Config::read(home.path()).unwrap(), accepted);
+        let accepted = AgentConfig::accept(home.path(), &enrolment()).unwrap();
+        assert_eq!(AgentConfig::read(home.path()).unwrap(), accepted);
         assert_eq!(accepted.servers().unwrap().len(), 2);
         let path = home.path().join(CONFIG_FILE);
         let text = fs::read_to_string(&path).unwrap();
@@ -329,8 +329,8 @@ mod tests {
             url: "nats://c:4222".to_owned(),
             ..enrolment()
         };
-        let config = Config::accept(home.path(), &renewed).unwrap();
-        assert_eq!(Config::read(home.path()).unwrap(), config);
+        let config = AgentConfig::accept(home.path(), &renewed).unwrap();
+        assert_eq!(AgentConfig::read(home.path()).unwrap(), config);
         assert_eq!(config.url, "nats://c:4222");
         assert_eq!(config.pin, NewPin::Generate);
         assert_eq!(config.pinentry, "/usr/bin/pinentry-gnome3");
@@ -340,7 +340,7 @@ mod tests {
     #[test]
     fn the_end_of_a_jwt_is_spoken_of_in_time() {
         let now = Timestamp::from_seconds(1_790_000_000);
-        let near = |at| Claims::end_is_near(at, now);
+        let near = |at| AgentClaims::end_is_near(at, now);
         assert_eq!(near(None), None);
         assert_eq!(near(Some(now.plus_days(15))), None);
         assert!(
@@ -360,10 +360,10 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let read = |text: &str| {
             fs::write(home.path().join(CONFIG_FILE), text).unwrap();
-            let error = Config::read(home.path()).unwrap_err();
+            let error = AgentConfig::read(home.path()).unwrap_err();
             format!("{:#}", anyhow::Error::from(error))
         };
-        let missing = Config::read(&home.path().join("nowhere")).unwrap_err();
+        let missing = AgentConfig::read(&home.path().join("nowhere")).unwrap_err();
         assert!(missing.to_string().contains("not enrolled"), "{missing}");
         assert!(read("workstation = 1").contains("workstation"));
         let good =

@@ -29,7 +29,7 @@ pub const LAST_TRIES: u8 = 2;
 
 /// How it stands with a PIN that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tries {
+pub struct PinTries {
     /// How many wrong ones there may be until it is blocked.
     pub left: u8,
     /// True if the one before was wrong.
@@ -103,7 +103,7 @@ pub trait Desk: Send {
     /// # Errors
     ///
     /// [`DeskError::Declined`], [`DeskError::Stopping`].
-    fn pin(&mut self, serial: Serial, tries: Tries) -> Result<Secret, DeskError>;
+    fn pin(&mut self, serial: Serial, tries: PinTries) -> Result<Secret, DeskError>;
 
     /// Asks the person to type the serial number, since everything on that token is about to be destroyed.
     ///

@@ -36,13 +36,13 @@ pub(crate) enum Exit {
 /// Why a command ended, where no other error says it.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-pub(crate) struct Failure {
+pub(crate) struct CliError {
     pub(crate) exit: Exit,
     message: String,
     remedy: Option<String>,
 }
 
-impl Failure {
+impl CliError {
     /// A failure that says `message`.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self {
@@ -86,7 +86,7 @@ pub(crate) fn report(
 }
 
 fn code(error: &anyhow::Error) -> Exit {
-    if let Some(failure) = error.downcast_ref::<Failure>() {
+    if let Some(failure) = error.downcast_ref::<CliError>() {
         return failure.exit;
     }
     match error.downcast_ref::<ConfigError>() {
@@ -109,7 +109,7 @@ fn code(error: &anyhow::Error) -> Exit {
 
 fn remedy(error: &anyhow::Error) -> Option<String> {
     const ENROL: &str = "begin with `keyledger-agent enrol --name THIS-WORKSTATION`";
-    if let Some(failure) = error.downcast_ref::<Failure>() {
+    if let Some(failure) = error.downcast_ref::<CliError>() {
         return failure.remedy.clone();
     }
     if let Some(IdentityError::File(SecretFileError::Missing { .. })) = error.downcast_ref() {

@@ -9,7 +9,7 @@ use crate::{
     clock,
     desk::{Desk, DeskError},
     stop::Stop,
-    tokens::{SignError, Signatory, TokenSeen, Tokens, WalkEnd, WatchError},
+    tokens::{Signatory, TokenSeen, TokenSignError, Tokens, WalkEnd, WatchError},
     walk::{self, WalkError},
 };
 
@@ -22,7 +22,7 @@ pub struct Hardware;
 
 impl Tokens for Hardware {
     fn watch(&self, stop: &Stop, see: &mut dyn FnMut(&[TokenSeen])) -> Result<(), WatchError> {
-        let mut watch = card::Watch::begin().map_err(unwatched)?;
+        let mut watch = card::ReaderWatch::begin().map_err(unwatched)?;
         while !stop.is_stopping() {
             if watch.changed(PATIENCE).map_err(unwatched)? {
                 let seen: Vec<_> = card::readers()
@@ -65,7 +65,7 @@ impl Tokens for Hardware {
         slot: Slot,
         statement: &[u8],
         person: &mut dyn Signatory,
-    ) -> Result<Vec<u8>, SignError> {
+    ) -> Result<Vec<u8>, TokenSignError> {
         let _walked = card::walked(serial); // a wrong PIN costs a try
         walk::sign(serial, slot, statement, person)
     }

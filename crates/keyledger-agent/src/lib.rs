@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`card`] | the tokens on this machine, through PC/SC |
 //! | [`cli`] | `run`, `status`, `tokens`, `enrol`, `unit` |
-//! | [`config`], [`place`] | the agent's settings, and where its files are |
+//! | [`config`], [`directories`] | the agent's settings, and where its files are |
 //! | [`desk`] | what the walk of a task needs from outside the token: reports, a memory that survives, a person |
 //! | [`hardware`] | the tokens and the walk, as the runtime wants them |
 //! | [`identity`] | who the agent is: an nkey that signs and a curve key to which others seal |
@@ -22,12 +22,12 @@ pub mod cli;
 mod clock;
 pub mod config;
 pub mod desk;
+pub mod directories;
 mod exit;
 pub mod hardware;
 pub mod identity;
 mod output;
 pub mod person;
-pub mod place;
 pub mod run;
 pub mod stop;
 pub mod tokens;

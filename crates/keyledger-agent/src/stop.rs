@@ -9,10 +9,10 @@ use tokio::sync::watch;
 
 /// Says that the agent is to stop. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
-pub struct Stop(Arc<Inner>);
+pub struct Stop(Arc<StopFlag>);
 
 #[derive(Debug)]
-struct Inner {
+struct StopFlag {
     stopping: Mutex<bool>,
     changed: Condvar,
     told: watch::Sender<bool>,
@@ -20,7 +20,7 @@ struct Inner {
 
 impl Default for Stop {
     fn default() -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(StopFlag {
             stopping: Mutex::new(false),
             changed: Condvar::new(),
             told: watch::Sender::new(false),

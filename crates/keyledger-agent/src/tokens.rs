@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     card::CardError,
-    desk::{Desk, DeskError, Tries},
+    desk::{Desk, DeskError, PinTries},
     person::PersonError,
     stop::Stop,
 };
@@ -42,14 +42,14 @@ pub trait Tokens: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`SignError`]; nothing was signed.
+    /// [`TokenSignError`]; nothing was signed.
     fn sign(
         &self,
         serial: Serial,
         slot: Slot,
         statement: &[u8],
         person: &mut dyn Signatory,
-    ) -> Result<Vec<u8>, SignError>;
+    ) -> Result<Vec<u8>, TokenSignError>;
 }
 
 /// The person whose signature it is, who has been shown what is signed.
@@ -58,8 +58,8 @@ pub trait Signatory {
     ///
     /// # Errors
     ///
-    /// [`SignError::Person`].
-    fn pin(&mut self, tries: Tries) -> Result<Secret, SignError>;
+    /// [`TokenSignError::Person`].
+    fn pin(&mut self, tries: PinTries) -> Result<Secret, TokenSignError>;
 
     /// Says that the token is to be touched now.
     fn touch(&mut self);
@@ -71,7 +71,7 @@ pub trait Signatory {
 /// Why nothing was signed: a sentence for the person.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum SignError {
+pub enum TokenSignError {
     /// The person said no, or cannot be asked.
     #[error(transparent)]
     Person(#[from] PersonError),
@@ -104,7 +104,7 @@ pub enum SignError {
     NoPin(Slot),
     /// It is of an algorithm that does not sign.
     #[error("the key in slot {0} cannot sign: use another slot")]
-    Unable(Slot),
+    CannotSign(Slot),
     /// Nobody touched it.
     #[error("nobody touched token {0} while it blinked")]
     NotTouched(Serial),

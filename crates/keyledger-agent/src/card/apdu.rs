@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{CardError, line::Line};
+use super::{CardError, line::CardLine};
 
 /// What a token is told. Its bytes are never logged.
 pub(crate) struct Apdu {
@@ -17,7 +17,7 @@ pub(crate) struct Apdu {
 }
 
 /// What a token answers.
-pub(crate) struct Answer {
+pub(crate) struct CardAnswer {
     pub(crate) data: Zeroizing<Vec<u8>>,
     pub(crate) status: u16,
     name: &'static str,
@@ -54,7 +54,7 @@ impl Apdu {
     /// # Errors
     ///
     /// Of the line only: a status is no error yet.
-    pub(crate) fn send(&self, line: &mut Line) -> Result<Answer, CardError> {
+    pub(crate) fn send(&self, line: &mut CardLine) -> Result<CardAnswer, CardError> {
         let mut pieces = self.data.chunks(255).peekable();
         let answer = loop {
             let piece = pieces.next().unwrap_or_default();
@@ -67,7 +67,12 @@ impl Apdu {
         answer.completed(|| Self::new(self.name, [0, 0xc0, 0, 0]).send_piece(line, &[], false))
     }
 
-    fn send_piece(&self, line: &mut Line, piece: &[u8], more: bool) -> Result<Answer, CardError> {
+    fn send_piece(
+        &self,
+        line: &mut CardLine,
+        piece: &[u8],
+        more: bool,
+    ) -> Result<CardAnswer, CardError> {
         let [class, instruction, p1, p2] = self.header;
         let mut bytes = Zeroizing::new(Vec::with_capacity(piece.len() + 6));
         bytes.extend([class | if more { 0x10 } else { 0 }, instruction, p1, p2]);
@@ -84,7 +89,7 @@ impl Apdu {
             return Err(CardError::Removed { during: self.name });
         };
         data.truncate(length - 2);
-        Ok(Answer {
+        Ok(CardAnswer {
             data,
             status: u16::from_be_bytes(status),
             name: self.name,
@@ -92,7 +97,7 @@ impl Apdu {
     }
 }
 
-impl Answer {
+impl CardAnswer {
     /// Collects the rest of an answer, piece by piece, for as long as the card says that there is more. A card that says so and gives
     /// nothing has no more: it would be asked for ever.
     fn completed(
@@ -136,7 +141,7 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// [`CardError::Wrong`], [`CardError::Blocked`], or as of [`Answer::success`].
+    /// [`CardError::Wrong`], [`CardError::Blocked`], or as of [`CardAnswer::success`].
     pub(crate) fn compared(self, what: super::Reference) -> Result<(), CardError> {
         match self.status {
             0x63c0..=0x63cf => match (self.status & 0x0f) as u8 {
@@ -153,8 +158,8 @@ impl Answer {
 mod tests {
     use super::*;
 
-    fn answer(data: &[u8], status: u16) -> Answer {
-        Answer {
+    fn answer(data: &[u8], status: u16) -> CardAnswer {
+        CardAnswer {
             data: Zeroizing::new(data.to_vec()),
             status,
             name: "reading",
@@ -162,7 +167,7 @@ mod tests {
     }
 
     /// The whole answer, and how often the card was asked for more.
-    fn completed(first: Answer, pieces: impl Fn(usize) -> Answer) -> (Answer, usize) {
+    fn completed(first: CardAnswer, pieces: impl Fn(usize) -> CardAnswer) -> (CardAnswer, usize) {
         let mut asked = 0;
         let whole = first.completed(|| {
             asked += 1;

@@ -2,7 +2,7 @@
 
 use keyledger_domain::token::{Applet, Firmware, FormFactor, Restriction, Serial};
 
-use super::{CardError, apdu::Apdu, line::Line, tlv};
+use super::{CardError, apdu::Apdu, line::CardLine, tlv};
 
 /// Yubico's management applet, which says what a token is.
 const MANAGEMENT: [u8; 8] = [0xa0, 0x00, 0x00, 0x05, 0x27, 0x47, 0x11, 0x17];
@@ -31,7 +31,7 @@ pub(super) struct Features {
 
 impl Features {
     /// Asks the management applet, and leaves it selected; nothing if there is none.
-    pub(super) fn read(line: &mut Line) -> Result<Option<Self>, CardError> {
+    pub(super) fn read(line: &mut CardLine) -> Result<Option<Self>, CardError> {
         let select = Apdu::new("SELECT of management", [0, 0xa4, 0x04, 0]).with(&MANAGEMENT);
         let answered = select.send(line)?.success().and_then(|_| {
             let read = Apdu::new(NAME, [0, 0x1d, 0, 0]);
@@ -106,7 +106,7 @@ impl Default for Features {
 const NAME: &str = "READ CONFIG";
 
 /// The serial number of a token whose PIV does not say it, by the other applets, of which one is left selected.
-pub(super) fn serial_elsewhere(line: &mut Line) -> Result<Serial, CardError> {
+pub(super) fn serial_elsewhere(line: &mut CardLine) -> Result<Serial, CardError> {
     if let Some(serial) = Features::read(line)?.and_then(|features| features.serial) {
         return Ok(serial);
     }

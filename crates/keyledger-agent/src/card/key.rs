@@ -18,7 +18,7 @@ use super::{CardError, apdu::Apdu, piv::Piv, tlv};
 
 /// What a token shows of the key in a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Key {
+pub(crate) struct PivKey {
     /// Its algorithm; nothing if this version does not know it.
     pub(crate) algorithm: Option<Algorithm>,
     /// True if it was made on the token.
@@ -31,7 +31,7 @@ pub(crate) struct Key {
     pub(crate) public_key: Vec<u8>,
 }
 
-impl Key {
+impl PivKey {
     /// True if it is what a plan asks for.
     pub(crate) fn fits(&self, plan: &SlotPlan) -> bool {
         self.generated
@@ -43,7 +43,7 @@ impl Key {
 
 impl Piv {
     /// The key in a slot; nothing if it is empty.
-    pub(crate) fn key(&mut self, slot: Slot) -> Result<Option<Key>, CardError> {
+    pub(crate) fn key(&mut self, slot: Slot) -> Result<Option<PivKey>, CardError> {
         const NAME: &str = "METADATA of a slot";
         let shown = match self.metadata(NAME, slot.number()) {
             Err(CardError::Nothing(_)) => return Ok(None),
@@ -64,7 +64,7 @@ impl Piv {
             }
             (Some(_), None) => return Err(CardError::Malformed(NAME)),
         };
-        Ok(Some(Key {
+        Ok(Some(PivKey {
             algorithm,
             generated: origin == 1,
             pin: pin_policy(pin),

@@ -38,21 +38,21 @@ type Bytes = Zeroizing<Vec<u8>>;
 /// so a thread holds both, and this side waits no longer than it wants to. When this is dropped, no verified PIN is left to who
 /// comes next: another applet is selected, which makes a token forget, or the card is reset if that fails. Others who share the card
 /// would notice a reset, so it is the second choice.
-pub(crate) struct Line {
+pub(crate) struct CardLine {
     /// What the card said of itself when it was powered: its answer to reset.
     atr: Vec<u8>,
     /// Nothing once it is being closed.
-    commands: Option<Sender<Command>>,
+    commands: Option<Sender<LineCommand>>,
     answers: Receiver<Result<Bytes, pcsc::Error>>,
     during: &'static str,
 }
 
-struct Command {
+struct LineCommand {
     bytes: Bytes,
     sensitive: bool,
 }
 
-impl Line {
+impl CardLine {
     /// Opens a line to the card in `reader`.
     ///
     /// # Errors
@@ -107,7 +107,7 @@ impl Line {
     ) -> Result<Bytes, CardError> {
         self.during = during;
         let removed = CardError::Removed { during };
-        let command = Command { bytes, sensitive };
+        let command = LineCommand { bytes, sensitive };
         let told = self.commands.as_ref().map(|line| line.send(command));
         if !matches!(told, Some(Ok(()))) {
             return Err(removed);
@@ -121,7 +121,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for CardLine {
     fn drop(&mut self) {
         drop(self.commands.take());
         // Until the thread has let go: who opens the next line must not meet this one. A silent token is not waited for.
@@ -130,7 +130,11 @@ impl Drop for Line {
 }
 
 /// The thread's work: connect, begin, answer until nobody asks any more.
-fn hold(reader: &CString, told: &Receiver<Command>, answer: &Sender<Result<Bytes, pcsc::Error>>) {
+fn hold(
+    reader: &CString,
+    told: &Receiver<LineCommand>,
+    answer: &Sender<Result<Bytes, pcsc::Error>>,
+) {
     let mut card = match connect(reader) {
         Ok(card) => card,
         Err(error) => return drop(answer.send(Err(error))),
@@ -181,7 +185,7 @@ fn has_protocol(card: &Card) -> bool {
 /// Begins the transaction and serves; says how the card is to be left.
 fn begin(
     card: &mut Card,
-    told: &Receiver<Command>,
+    told: &Receiver<LineCommand>,
     answer: &Sender<Result<Bytes, pcsc::Error>>,
 ) -> Disposition {
     // Each reset by who held it before has to be acknowledged by reconnecting.
@@ -218,11 +222,11 @@ fn begin(
 
 fn serve(
     transaction: Transaction<'_>,
-    told: &Receiver<Command>,
+    told: &Receiver<LineCommand>,
     answer: &Sender<Result<Bytes, pcsc::Error>>,
 ) -> Disposition {
     let mut trusting = false;
-    while let Ok(Command { bytes, sensitive }) = told.recv() {
+    while let Ok(LineCommand { bytes, sensitive }) = told.recv() {
         trusting |= sensitive;
         let mut buffer = Bytes::new(vec![0; ANSWER_BYTES]);
         let answered = transaction.transmit(&bytes, &mut buffer).map(<[u8]>::len);

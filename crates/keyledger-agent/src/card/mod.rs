@@ -20,6 +20,7 @@
 //! *Invariant:* no byte that is sent to a token or comes from it is logged; a PIN or a key that is sent is wiped; whoever opens a
 //! token has seen its serial number in the same transaction.
 
+mod announcement;
 mod apdu;
 mod error;
 mod features;
@@ -27,22 +28,21 @@ mod fingerprint;
 mod holder;
 mod key;
 mod line;
-mod look;
-mod looks;
 mod management_key;
 mod openpgp;
 mod piv;
 mod reader;
+mod seen;
 mod service;
 mod tlv;
 
 pub use error::{CardError, Reference};
-pub use reader::{Found, Watch, readers};
+pub use reader::{ReaderWatch, TokenFound, readers};
 
+pub(crate) use announcement::{all_slots, announcement};
 pub(crate) use holder::ask_scdaemon_to_let_go;
-pub(crate) use look::{all_slots, announcement};
-pub(crate) use looks::walked;
 pub(crate) use management_key::ManagementKey;
-pub(crate) use openpgp::{FACTORY_ADMIN_PIN, For, Import, Openpgp, OpenpgpKey};
-pub(crate) use piv::{FACTORY_PIN, FACTORY_PUK, Piv, Tries};
+pub(crate) use openpgp::{FACTORY_ADMIN_PIN, Openpgp, OpenpgpImport, OpenpgpKey, PinPurpose};
+pub(crate) use piv::{FACTORY_PIN, FACTORY_PUK, Piv, ReferenceTries};
 pub(crate) use reader::open;
+pub(crate) use seen::walked;

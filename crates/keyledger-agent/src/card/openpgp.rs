@@ -6,10 +6,10 @@ use zeroize::Zeroizing;
 
 use super::{
     CardError, Reference,
-    apdu::{Answer, Apdu},
+    apdu::{Apdu, CardAnswer},
     fingerprint::fingerprint,
     key::public_key,
-    line::Line,
+    line::CardLine,
     piv::Piv,
     tlv,
 };
@@ -22,7 +22,7 @@ const OPENPGP: [u8; 6] = [0xd2, 0x76, 0x00, 0x01, 0x24, 0x01];
 
 /// A token with its OpenPGP applet selected.
 pub(crate) struct Openpgp<'a> {
-    line: &'a mut Line,
+    line: &'a mut CardLine,
 }
 
 /// What the card shows of an OpenPGP key.
@@ -42,7 +42,7 @@ pub(crate) struct OpenpgpKey {
 }
 
 /// A key that decrypts on Curve25519, made elsewhere.
-pub(crate) struct Import {
+pub(crate) struct OpenpgpImport {
     /// 32 bytes, the lowest first (RFC 7748).
     pub(crate) scalar: Secret,
     pub(crate) point: Vec<u8>,
@@ -60,7 +60,7 @@ pub(crate) struct OpenpgpTries {
 
 /// What a PIN is proved for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum For {
+pub(crate) enum PinPurpose {
     /// Signatures.
     Signing,
     /// Everything else.
@@ -84,7 +84,7 @@ impl Piv {
 }
 
 impl<'a> Openpgp<'a> {
-    fn select(line: &'a mut Line) -> Result<Self, CardError> {
+    fn select(line: &'a mut CardLine) -> Result<Self, CardError> {
         let select = || Apdu::new("SELECT of OpenPGP", [0, 0xa4, 0x04, 0]).with(&OPENPGP);
         let mut answer = select().send(line)?;
         if answer.status == 0x9000 {
@@ -125,10 +125,10 @@ impl<'a> Openpgp<'a> {
     /// # Errors
     ///
     /// [`CardError::Wrong`], [`CardError::Blocked`].
-    pub(crate) fn verify_pin(&mut self, pin: &[u8], purpose: For) -> Result<(), CardError> {
+    pub(crate) fn verify_pin(&mut self, pin: &[u8], purpose: PinPurpose) -> Result<(), CardError> {
         let number = match purpose {
-            For::Signing => 0x81,
-            For::Using => 0x82,
+            PinPurpose::Signing => 0x81,
+            PinPurpose::Using => 0x82,
         };
         let command = Apdu::new("VERIFY of the OpenPGP PIN", [0, 0x20, 0, number]);
         self.compare(command.with(pin), Reference::OpenpgpPin)
@@ -248,7 +248,7 @@ impl<'a> Openpgp<'a> {
 
     /// Puts a key that decrypts onto the card, over the one that may be there, as [`generate`](Self::generate) makes one. Needs the
     /// admin's PIN.
-    pub(crate) fn import(&mut self, key: &Import) -> Result<(), CardError> {
+    pub(crate) fn import(&mut self, key: &OpenpgpImport) -> Result<(), CardError> {
         const NAME: &str = "PUT DATA of an OpenPGP key";
         let (role, algorithm) = (OpenpgpRole::Encrypt, Algorithm::X25519);
         let attributes = attributes(role, algorithm).ok_or(CardError::Nothing(NAME))?;
@@ -382,7 +382,7 @@ impl<'a> Openpgp<'a> {
     /// The discretionary objects among the application related data.
     fn discretionary(&mut self) -> Result<Vec<u8>, CardError> {
         const NAME: &str = "GET DATA of the application";
-        let answer: Answer = Apdu::new(NAME, [0, 0xca, 0, 0x6e]).send(self.line)?;
+        let answer: CardAnswer = Apdu::new(NAME, [0, 0xca, 0, 0x6e]).send(self.line)?;
         let shown = answer.success()?;
         let inner = tlv::find(&shown, 0x6e).unwrap_or(&shown);
         let objects = tlv::find(inner, 0x73).ok_or(CardError::Malformed(NAME))?;

@@ -10,7 +10,7 @@ use super::{
     CardError, Reference,
     apdu::Apdu,
     features::{self, Features},
-    line::Line,
+    line::CardLine,
     management_key::{self, ManagementKey},
     tlv,
 };
@@ -29,7 +29,7 @@ const MANAGEMENT_KEY: u8 = 0x9b;
 
 /// What a token shows of its PIN or PUK.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tries {
+pub(crate) struct ReferenceTries {
     /// True if it is the factory's.
     pub(crate) factory: bool,
     /// Wrong ones in a row until it is blocked.
@@ -40,13 +40,13 @@ pub(crate) struct Tries {
 
 /// A token with its PIV applet selected; nobody else talks to it while this lives.
 pub(crate) struct Piv {
-    pub(super) line: Line,
+    pub(super) line: CardLine,
     serial: Serial,
     firmware: Firmware,
 }
 
 /// What is in a reader.
-pub(super) enum Opened {
+pub(super) enum OpenedCard {
     /// A token, with its PIV applet.
     Piv(Piv),
     /// A token whose PIV is switched off.
@@ -62,8 +62,8 @@ impl Piv {
     ///
     /// [`CardError::Unnumbered`], [`CardError::Restricted`] if it is a token that nobody can work with; [`CardError::Held`],
     /// [`CardError::Removed`].
-    pub(super) fn open(reader: CString) -> Result<Opened, CardError> {
-        let mut line = Line::open(reader)?;
+    pub(super) fn open(reader: CString) -> Result<OpenedCard, CardError> {
+        let mut line = CardLine::open(reader)?;
         let firmware = match select(&mut line) {
             Ok(firmware) => firmware,
             Err(
@@ -72,7 +72,7 @@ impl Piv {
             Err(error) => return Err(error),
         };
         let serial = read_serial(&mut line)?;
-        Ok(Opened::Piv(Self {
+        Ok(OpenedCard::Piv(Self {
             line,
             serial,
             firmware,
@@ -111,12 +111,12 @@ impl Piv {
     }
 
     /// What it shows of its PIN.
-    pub(crate) fn pin_tries(&mut self) -> Result<Tries, CardError> {
+    pub(crate) fn pin_tries(&mut self) -> Result<ReferenceTries, CardError> {
         self.tries("METADATA of the PIN", PIN)
     }
 
     /// What it shows of its PUK; nothing if it has none, as tokens with a fingerprint reader.
-    pub(crate) fn puk_tries(&mut self) -> Result<Option<Tries>, CardError> {
+    pub(crate) fn puk_tries(&mut self) -> Result<Option<ReferenceTries>, CardError> {
         match self.tries("METADATA of the PUK", PUK) {
             Err(CardError::Nothing(_)) => Ok(None),
             shown => shown.map(Some),
@@ -351,10 +351,10 @@ impl Piv {
         answer.compared(compared)
     }
 
-    fn tries(&mut self, name: &'static str, reference: u8) -> Result<Tries, CardError> {
+    fn tries(&mut self, name: &'static str, reference: u8) -> Result<ReferenceTries, CardError> {
         let shown = self.metadata(name, reference)?;
         match (tlv::find(&shown, 5), tlv::find(&shown, 6)) {
-            (Some(&[factory]), Some(&[total, left])) => Ok(Tries {
+            (Some(&[factory]), Some(&[total, left])) => Ok(ReferenceTries {
                 factory: factory == 1,
                 total,
                 left,
@@ -396,7 +396,7 @@ const NON_FEDERAL_FASC_N: [u8; 25] = [
     0x42, 0x10, 0x84, 0x21, 0xc8, 0x42, 0x10, 0xc3, 0xeb,
 ];
 
-fn select(line: &mut Line) -> Result<Firmware, CardError> {
+fn select(line: &mut CardLine) -> Result<Firmware, CardError> {
     let command = Apdu::new("SELECT of PIV", [0, 0xa4, 0x04, 0]).with(&PIV);
     command.send(line)?.success()?;
     let version = Apdu::new("GET VERSION", [0, 0xfd, 0, 0]);
@@ -407,7 +407,7 @@ fn select(line: &mut Line) -> Result<Firmware, CardError> {
 }
 
 /// The serial number, with PIV selected before and after.
-fn read_serial(line: &mut Line) -> Result<Serial, CardError> {
+fn read_serial(line: &mut CardLine) -> Result<Serial, CardError> {
     const NAME: &str = "GET SERIAL";
     match Apdu::new(NAME, [0, 0xf8, 0, 0]).send(line)?.success() {
         Ok(shown) => features::serial(&shown).ok_or(CardError::Malformed(NAME)),
@@ -422,16 +422,16 @@ fn read_serial(line: &mut Line) -> Result<Serial, CardError> {
 }
 
 /// What it is that does not let its PIV be selected, and said so.
-fn without_piv(mut line: Line, said: CardError) -> Result<Opened, CardError> {
+fn without_piv(mut line: CardLine, said: CardError) -> Result<OpenedCard, CardError> {
     let Some(features) = Features::read(&mut line)? else {
         return if line.says_yubikey() {
             Err(CardError::Restricted)
         } else {
-            Ok(Opened::Nothing)
+            Ok(OpenedCard::Nothing)
         };
     };
     match (features.serial, said) {
-        (Some(serial), CardError::Nothing(_)) => Ok(Opened::WithoutPiv(serial, features)),
+        (Some(serial), CardError::Nothing(_)) => Ok(OpenedCard::WithoutPiv(serial, features)),
         (None, CardError::Nothing(_)) => Err(CardError::Unnumbered),
         (_, said) => Err(said),
     }

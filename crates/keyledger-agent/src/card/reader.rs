@@ -11,15 +11,15 @@ use pcsc::{Context, PNP_NOTIFICATION, ReaderState, State};
 
 use super::{
     CardError, Piv, announcement,
-    look::without_piv,
-    looks::{self, Look, What},
-    piv::Opened,
-    service::{Occupied, context, names, occupied},
+    announcement::without_piv,
+    piv::OpenedCard,
+    seen::{self, ReaderContent, ReaderSeen},
+    service::{OccupiedReader, context, names, occupied},
 };
 
 /// A token that is plugged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct TokenFound {
     /// The PC/SC reader that it is, or is in.
     pub reader: String,
     /// What it shows to anybody; or why it cannot be asked now: who holds it.
@@ -36,21 +36,23 @@ pub struct Found {
 /// # Errors
 ///
 /// [`CardError::NoService`] if pcscd does not answer.
-pub fn readers() -> Result<Vec<Found>, CardError> {
+pub fn readers() -> Result<Vec<TokenFound>, CardError> {
     let mut found = Vec::new();
-    let occupied = looks::with_service(occupied)?;
-    looks::forget_others(&occupied);
+    let occupied = seen::with_service(occupied)?;
+    seen::forget_others(&occupied);
     for reader in occupied {
-        let look = match looks::of(&reader) {
+        let look = match seen::of(&reader) {
             Some(known) => known,
             None => look_into(&reader)?,
         };
         let shows = match look.what {
-            What::Token(_, Some(shown)) => Ok(shown),
-            What::Unable { error, times } if look_is_told(&error, times) => Err(error),
-            What::Token(_, None) | What::Unable { .. } | What::Nothing => continue,
+            ReaderContent::Token(_, Some(shown)) => Ok(shown),
+            ReaderContent::Unable { error, times } if look_is_told(&error, times) => Err(error),
+            ReaderContent::Token(_, None)
+            | ReaderContent::Unable { .. }
+            | ReaderContent::Nothing => continue,
         };
-        found.push(Found {
+        found.push(TokenFound {
             reader: reader.name.to_string_lossy().into_owned(),
             shows,
             age: look.at.elapsed(),
@@ -76,26 +78,26 @@ const fn look_is_told(error: &CardError, times: u32) -> bool {
 /// [`CardError::WithoutPiv`] if it has none; [`CardError::NoService`].
 pub(crate) fn open(serial: Serial) -> Result<Piv, CardError> {
     let mut held = None;
-    for reader in looks::with_service(occupied)? {
+    for reader in seen::with_service(occupied)? {
         // Who is known to be another one is left alone, for as long as it stays where it is.
-        if looks::known(&reader).is_some_and(|known| known != Some(serial)) {
+        if seen::known(&reader).is_some_and(|known| known != Some(serial)) {
             continue;
         }
         match Piv::open(reader.name.clone()) {
-            Ok(Opened::Piv(piv)) => {
-                looks::remember(&reader, What::Token(piv.serial(), None));
+            Ok(OpenedCard::Piv(piv)) => {
+                seen::remember(&reader, ReaderContent::Token(piv.serial(), None));
                 if piv.serial() == serial {
                     return Ok(piv);
                 }
             }
-            Ok(Opened::WithoutPiv(found, features)) => {
+            Ok(OpenedCard::WithoutPiv(found, features)) => {
                 let shown = without_piv(found, features);
-                looks::remember(&reader, What::Token(found, Some(shown)));
+                seen::remember(&reader, ReaderContent::Token(found, Some(shown)));
                 if found == serial {
                     return Err(CardError::WithoutPiv(serial));
                 }
             }
-            Ok(Opened::Nothing) => looks::remember(&reader, What::Nothing),
+            Ok(OpenedCard::Nothing) => seen::remember(&reader, ReaderContent::Nothing),
             Err(error @ CardError::Held { .. }) => held = Some(error),
             Err(CardError::NoService) => return Err(CardError::NoService),
             Err(error) => {
@@ -111,14 +113,14 @@ pub(crate) fn open(serial: Serial) -> Result<Piv, CardError> {
     missing_debug_implementations,
     reason = "a handle of the PC/SC service"
 )]
-pub struct Watch {
+pub struct ReaderWatch {
     context: Context,
     known: BTreeMap<CString, State>,
     /// How often something had to be looked at anew when it was last looked.
     stale: u64,
 }
 
-impl Watch {
+impl ReaderWatch {
     /// Begins to watch.
     ///
     /// # Errors
@@ -128,7 +130,7 @@ impl Watch {
         Ok(Self {
             context: context()?,
             known: BTreeMap::new(),
-            stale: looks::stale(),
+            stale: seen::stale(),
         })
     }
 
@@ -168,8 +170,8 @@ impl Watch {
 
     /// What a token shows may be something else after a walk, and a look may have failed in passing.
     fn is_stale(&mut self) -> bool {
-        let stale = looks::stale();
-        std::mem::replace(&mut self.stale, stale) != stale || looks::is_one_due()
+        let stale = seen::stale();
+        std::mem::replace(&mut self.stale, stale) != stale || seen::is_one_due()
     }
 }
 
@@ -180,30 +182,30 @@ fn pcsc_state(bits: u32) -> pcsc::ffi::DWORD {
 }
 
 /// Looks at what is in a reader, and remembers it.
-fn look_into(reader: &Occupied) -> Result<Look, CardError> {
+fn look_into(reader: &OccupiedReader) -> Result<ReaderSeen, CardError> {
     let what = match look(reader) {
         Ok(what) => what,
         Err(CardError::NoService) => return Err(CardError::NoService),
         Err(error) => {
             tracing::debug!(reader = ?reader.name, %error, "no token to be seen here now");
-            let times = looks::failed(reader) + 1;
-            What::Unable { error, times }
+            let times = seen::failed(reader) + 1;
+            ReaderContent::Unable { error, times }
         }
     };
-    looks::remember(reader, what.clone());
+    seen::remember(reader, what.clone());
     let at = Instant::now();
-    Ok(Look::new(reader, what, at))
+    Ok(ReaderSeen::new(reader, what, at))
 }
 
-fn look(reader: &Occupied) -> Result<What, CardError> {
+fn look(reader: &OccupiedReader) -> Result<ReaderContent, CardError> {
     Ok(match Piv::open(reader.name.clone())? {
-        Opened::Piv(mut piv) => {
+        OpenedCard::Piv(mut piv) => {
             let shown = announcement(&mut piv)?;
-            What::Token(piv.serial(), Some(shown))
+            ReaderContent::Token(piv.serial(), Some(shown))
         }
-        Opened::WithoutPiv(serial, features) => {
-            What::Token(serial, Some(without_piv(serial, features)))
+        OpenedCard::WithoutPiv(serial, features) => {
+            ReaderContent::Token(serial, Some(without_piv(serial, features)))
         }
-        Opened::Nothing => What::Nothing,
+        OpenedCard::Nothing => ReaderContent::Nothing,
     })
 }

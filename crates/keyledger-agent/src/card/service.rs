@@ -15,7 +15,7 @@ const ENDING_PAUSE: Duration = Duration::from_millis(100);
 const USED: State = State::INUSE.union(State::EXCLUSIVE);
 
 /// A reader with a card in it, at one moment.
-pub(super) struct Occupied {
+pub(super) struct OccupiedReader {
     pub(super) name: CString,
     /// How often a card came or went.
     pub(super) events: u32,
@@ -54,7 +54,7 @@ pub(super) fn names(context: &Context) -> Result<Vec<CString>, CardError> {
 }
 
 /// The readers with a card in them now.
-pub(super) fn occupied(context: &Context) -> Result<Vec<Occupied>, CardError> {
+pub(super) fn occupied(context: &Context) -> Result<Vec<OccupiedReader>, CardError> {
     let names = names(context)?;
     let mut states: Vec<_> = names
         .into_iter()
@@ -71,7 +71,7 @@ pub(super) fn occupied(context: &Context) -> Result<Vec<Occupied>, CardError> {
         .iter()
         .filter(|state| state.event_state().contains(State::PRESENT));
     Ok(present
-        .map(|state| Occupied {
+        .map(|state| OccupiedReader {
             name: state.name().to_owned(),
             events: state.event_count(),
             state: state.event_state().intersection(USED),

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use crate::{
     config::JWT_FILE,
+    directories::Directories,
     identity::{CURVE_FILE, FileIdentity, NKEY_FILE},
-    place::Place,
     run::{JOURNAL_FILE, Journal, Lock},
 };
 
@@ -24,13 +24,13 @@ pub(super) struct Aside {
     /// Where the files are now.
     pub(super) files: Vec<PathBuf>,
     /// What their journal still had to do.
-    pub(super) left: Left,
+    pub(super) left: LeftWork,
 }
 
 /// What a journal that is kept aside still had to do.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Left {
+pub(super) enum LeftWork {
     /// Tasks that were open.
     Tasks(Vec<LeftTask>),
     /// Nobody knows: the journal could not be read with these keys.
@@ -46,7 +46,7 @@ pub(super) struct LeftTask {
     pub(super) undelivered: usize,
 }
 
-impl Default for Left {
+impl Default for LeftWork {
     fn default() -> Self {
         Self::Tasks(Vec::new())
     }
@@ -66,39 +66,39 @@ pub(super) struct NotAside {
 /// # Errors
 ///
 /// `LockError` while an agent runs with them, which loses nothing; [`NotAside`].
-pub(super) fn set_aside(place: &Place, now: Timestamp) -> anyhow::Result<Aside> {
-    let _lock = Lock::take(&place.state)?;
+pub(super) fn set_aside(directories: &Directories, now: Timestamp) -> anyhow::Result<Aside> {
+    let _lock = Lock::take(&directories.state)?;
     let mut aside = Aside {
         files: Vec::new(),
-        left: left(place),
+        left: left(directories),
     };
     let ending: String = now.to_string().replace(['-', ':', '.'], "");
     for path in [
-        place.state.join(JOURNAL_FILE),
-        place.config.join(NKEY_FILE),
-        place.config.join(CURVE_FILE),
-        place.config.join(JWT_FILE),
+        directories.state.join(JOURNAL_FILE),
+        directories.config.join(NKEY_FILE),
+        directories.config.join(CURVE_FILE),
+        directories.config.join(JWT_FILE),
     ] {
         aside.files.extend(rename(&path, &ending)?);
     }
     Ok(aside)
 }
 
-fn left(place: &Place) -> Left {
-    if !place.state.join(JOURNAL_FILE).exists() {
-        return Left::default();
+fn left(directories: &Directories) -> LeftWork {
+    if !directories.state.join(JOURNAL_FILE).exists() {
+        return LeftWork::default();
     }
-    let identity = match FileIdentity::open(&place.config) {
+    let identity = match FileIdentity::open(&directories.config) {
         Ok(identity) => Arc::new(identity),
-        Err(error) => return Left::Unknown(format!("{:#}", anyhow::Error::from(error))),
+        Err(error) => return LeftWork::Unknown(format!("{:#}", anyhow::Error::from(error))),
     };
-    match Journal::open(&place.state, identity) {
+    match Journal::open(&directories.state, identity) {
         Ok(journal) => {
             let tasks = journal.left().into_iter();
             let tasks = tasks.map(|(task, undelivered)| LeftTask { task, undelivered });
-            Left::Tasks(tasks.collect())
+            LeftWork::Tasks(tasks.collect())
         }
-        Err(error) => Left::Unknown(format!("{:#}", anyhow::Error::from(error))),
+        Err(error) => LeftWork::Unknown(format!("{:#}", anyhow::Error::from(error))),
     }
 }
 

@@ -12,16 +12,16 @@ use keyledger_wire::{Enrolment, NotAnEnrolment};
 use serde_json::json;
 
 use super::{
-    aside::{Aside, Left, LeftTask, set_aside},
+    aside::{Aside, LeftTask, LeftWork, set_aside},
     running,
 };
 use crate::{
     clock,
-    config::{CONFIG_FILE, Claims, Config, ConfigError, JWT_FILE},
-    exit::{Exit, Failure},
+    config::{AgentClaims, AgentConfig, CONFIG_FILE, ConfigError, JWT_FILE},
+    directories::Directories,
+    exit::{CliError, Exit},
     identity::{FileIdentity, Identity as _, NKEY_FILE},
     output::{Output, warning},
-    place::Place,
 };
 
 /// Make this workstation's agent known to the ledger, in two steps
@@ -39,7 +39,7 @@ Examples:
   ssh admin@server cat alice-laptop.enrolment | keyledger-agent enrol --accept -
 
 Revoked or expired: stop the agent, and `keyledger-agent enrol --name alice-laptop-2`.")]
-pub(crate) struct Enrol {
+pub(crate) struct EnrolWorkstation {
     /// What the ledger calls this workstation
     #[arg(
         long,
@@ -56,26 +56,31 @@ pub(crate) struct Enrol {
     accept: Option<PathBuf>,
 }
 
-impl Enrol {
-    pub(super) fn run(self, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()> {
-        place.make()?;
+impl EnrolWorkstation {
+    pub(super) fn run(self, directories: &Directories, out: &mut Output<'_>) -> anyhow::Result<()> {
+        directories.make()?;
         match (self.name, self.accept) {
-            (Some(name), _) => begin(&name, self.anew, place, out),
-            (None, Some(file)) => accept(&file, place, out),
+            (Some(name), _) => begin(&name, self.anew, directories, out),
+            (None, Some(file)) => accept(&file, directories, out),
             (None, None) => {
-                Err(Failure::new(Exit::Usage, "give --name WORKSTATION or --accept FILE").into())
+                Err(CliError::new(Exit::Usage, "give --name WORKSTATION or --accept FILE").into())
             }
         }
     }
 }
 
-fn begin(name: &Name, anew: bool, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()> {
-    let aside = if anew || is_to_be_new(name, place)? {
-        set_aside(place, clock::now())?
+fn begin(
+    name: &Name,
+    anew: bool,
+    directories: &Directories,
+    out: &mut Output<'_>,
+) -> anyhow::Result<()> {
+    let aside = if anew || is_to_be_new(name, directories)? {
+        set_aside(directories, clock::now())?
     } else {
         Aside::default()
     };
-    let identity = FileIdentity::make(&place.config)?;
+    let identity = FileIdentity::make(&directories.config)?;
     let nkey = identity.public_nkey();
     let command = format!("keyledger agent enrol {name} --nkey {nkey} --out {name}.enrolment");
     if out.is_json() {
@@ -89,7 +94,7 @@ fn begin(name: &Name, anew: bool, place: &Place, out: &mut Output<'_>) -> anyhow
     out.line(format!("The agent's public nkey is {nkey}."))?;
     out.line(format!(
         "Its secret half lies in {} and never leaves it.\n",
-        place.config.display()
+        directories.config.display()
     ))?;
     out.line(format!("An administrator runs:\n  {command}\n"))?;
     out.line(format!(
@@ -103,14 +108,14 @@ fn begin(name: &Name, anew: bool, place: &Place, out: &mut Output<'_>) -> anyhow
 /// # Errors
 ///
 /// `ConfigError` if the settings cannot be read: whose the keys are is then not known.
-fn is_to_be_new(name: &Name, place: &Place) -> anyhow::Result<bool> {
-    if !place.config.join(NKEY_FILE).exists() {
+fn is_to_be_new(name: &Name, directories: &Directories) -> anyhow::Result<bool> {
+    if !directories.config.join(NKEY_FILE).exists() {
         return Ok(true);
     }
-    if !place.config.join(JWT_FILE).exists() {
+    if !directories.config.join(JWT_FILE).exists() {
         return Ok(false); // begun and never accepted: the same keys are shown again
     }
-    match Config::read(&place.config) {
+    match AgentConfig::read(&directories.config) {
         Ok(config) => Ok(config.workstation != *name),
         Err(ConfigError::NotEnrolled { .. }) => Ok(false),
         Err(error) => Err(error.into()),
@@ -126,8 +131,8 @@ fn tell_aside(aside: &Aside, out: &mut Output<'_>) -> io::Result<()> {
         out.line(format!("  {}", file.display()))?;
     }
     match &aside.left {
-        Left::Tasks(tasks) if tasks.is_empty() => out.line("No task was open in it.")?,
-        Left::Tasks(tasks) => {
+        LeftWork::Tasks(tasks) if tasks.is_empty() => out.line("No task was open in it.")?,
+        LeftWork::Tasks(tasks) => {
             for LeftTask { task, undelivered } in tasks {
                 let text = format!(
                     "Task {task} was open; reports of it that were not delivered: {undelivered}."
@@ -139,7 +144,7 @@ fn tell_aside(aside: &Aside, out: &mut Output<'_>) -> io::Result<()> {
                 "They stay there: the administrator cancels such a task and files it again for the new name.",
             )?;
         }
-        Left::Unknown(why) => out.styled(
+        LeftWork::Unknown(why) => out.styled(
             warning(),
             format!("What was open or not delivered in it is not known: {why}."),
         )?,
@@ -147,13 +152,13 @@ fn tell_aside(aside: &Aside, out: &mut Output<'_>) -> io::Result<()> {
     out.line("")
 }
 
-fn accept(file: &Path, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()> {
-    let identity = FileIdentity::open(&place.config)?;
+fn accept(file: &Path, directories: &Directories, out: &mut Output<'_>) -> anyhow::Result<()> {
+    let identity = FileIdentity::open(&directories.config)?;
     let bytes = read(file).with_context(|| format!("reading {}", file.display()))?;
     let enrolment = Enrolment::read(&bytes).map_err(|error| unfit(file, error))?;
-    let claims = Claims::of(&enrolment.jwt, identity.public_nkey())?;
-    let config = Config::accept(&place.config, &enrolment)?;
-    let config_file = place.config.join(CONFIG_FILE);
+    let claims = AgentClaims::of(&enrolment.jwt, identity.public_nkey())?;
+    let config = AgentConfig::accept(&directories.config, &enrolment)?;
+    let config_file = directories.config.join(CONFIG_FILE);
     if out.is_json() {
         return Ok(out.json(&json!({
             "enrolled": true, "workstation": config.workstation, "url": config.url, "operator": config.operator,
@@ -165,7 +170,7 @@ fn accept(file: &Path, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()
         config.workstation, config.operator
     ))?;
     out.line("Compare that nkey with what the administrator tells you on another way: whoever signs for it commands the tokens here.")?;
-    let start = if running::status(place).is_ok() {
+    let start = if running::status(directories).is_ok() {
         "The agent that runs takes it over when it is restarted: `systemctl --user restart keyledger-agent`."
     } else {
         "Start the agent with `keyledger-agent run`, or have systemd start it: `keyledger-agent unit --help` says how."
@@ -187,7 +192,7 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
 
 fn unfit(file: &Path, error: NotAnEnrolment) -> anyhow::Error {
     let problem = format!("{}: {:#}", file.display(), anyhow::Error::from(error));
-    Failure::new(Exit::Usage, problem)
+    CliError::new(Exit::Usage, problem)
         .remedy("it is the file that `keyledger agent enrol NAME --nkey U… --out FILE` writes")
         .into()
 }

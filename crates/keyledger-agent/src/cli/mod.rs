@@ -17,7 +17,7 @@ use std::{
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
-use crate::{exit, output::Output, place::Place, tokens::Tokens};
+use crate::{directories::Directories, exit, output::Output, tokens::Tokens};
 
 /// Keyledger's agent on a workstation: provisions YubiKeys, and proves it
 ///
@@ -33,16 +33,16 @@ pub(crate) struct Cli {
     #[arg(long, global = true, help_heading = "Output")]
     log_json: bool,
     #[command(subcommand)]
-    command: Command,
+    command: AgentCommand,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Command {
-    Run(run::Run),
-    Status(status::Show),
-    Tokens(tokens::List),
-    Enrol(enrol::Enrol),
-    Unit(unit::Unit),
+enum AgentCommand {
+    Run(run::RunAgent),
+    Status(status::ShowStatus),
+    Tokens(tokens::ListTokens),
+    Enrol(enrol::EnrolWorkstation),
+    Unit(unit::PrintUnit),
 }
 
 /// The program, with the tokens that it works on.
@@ -64,19 +64,19 @@ pub fn main(tokens: impl Tokens) -> ExitCode {
 
 impl Cli {
     fn execute(self, tokens: Arc<dyn Tokens>, out: &mut Output<'_>) -> anyhow::Result<()> {
-        let place = Place::of_environment()?;
+        let directories = Directories::of_environment()?;
         match self.command {
-            Command::Run(run) => run.run(&place, tokens, out),
-            Command::Status(status) => status.run(&place, out),
-            Command::Tokens(tokens) => tokens.run(&place, out),
-            Command::Enrol(enrol) => enrol.run(&place, out),
-            Command::Unit(unit) => unit.run(out),
+            AgentCommand::Run(run) => run.run(&directories, tokens, out),
+            AgentCommand::Status(status) => status.run(&directories, out),
+            AgentCommand::Tokens(tokens) => tokens.run(&directories, out),
+            AgentCommand::Enrol(enrol) => enrol.run(&directories, out),
+            AgentCommand::Unit(unit) => unit.run(out),
         }
     }
 
     fn log(&self) {
         let default = match self.command {
-            Command::Run(_) => "info,async_nats=warn",
+            AgentCommand::Run(_) => "info,async_nats=warn",
             _ => "error",
         };
         let filter = EnvFilter::try_from_default_env();

@@ -7,11 +7,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     clock,
-    config::{Claims, Config, read_jwt},
+    config::{AgentClaims, AgentConfig, read_jwt},
+    directories::Directories,
     identity::{FileIdentity, Identity as _},
     output::Output,
     person::{Person, Pinentry, Prompter, Terminal},
-    place::Place,
     run::{Address, Agent},
     stop::Stop,
     tokens::Tokens,
@@ -27,7 +27,7 @@ Examples:
   keyledger-agent run
   keyledger-agent run --terminal
   RUST_LOG=debug keyledger-agent run --log-json")]
-pub(crate) struct Run {
+pub(crate) struct RunAgent {
     /// Ask for PINs on this terminal, not by pinentry
     #[arg(long)]
     terminal: bool,
@@ -38,19 +38,19 @@ const WORKERS: usize = 2;
 /// Journal writes, one at a time, and resolving names.
 const BLOCKING: usize = 8;
 
-impl Run {
+impl RunAgent {
     pub(super) fn run(
         self,
-        place: &Place,
+        directories: &Directories,
         tokens: Arc<dyn Tokens>,
         out: &mut Output<'_>,
     ) -> anyhow::Result<()> {
-        let config = Config::read(&place.config)?;
-        place.make()?;
-        let identity = FileIdentity::open(&place.config)?;
-        let (jwt, claims) = read_jwt(&place.config, identity.public_nkey())?;
+        let config = AgentConfig::read(&directories.config)?;
+        directories.make()?;
+        let identity = FileIdentity::open(&directories.config)?;
+        let (jwt, claims) = read_jwt(&directories.config, identity.public_nkey())?;
         let expires_at = claims.expires_at();
-        if let Some(near) = Claims::end_is_near(expires_at, clock::now()) {
+        if let Some(near) = AgentClaims::end_is_near(expires_at, clock::now()) {
             tracing::warn!("{near}");
         }
         let stop = Stop::default();
@@ -74,8 +74,8 @@ impl Run {
             workstation: config.workstation.clone(),
             expires_at,
             signers: config.signers.clone(),
-            state: place.state.clone(),
-            runtime: place.runtime.clone(),
+            state: directories.state.clone(),
+            runtime: directories.runtime.clone(),
             tokens,
             person: Arc::new(Person::new(prompter, config.pin, stop.clone())),
             identity: Arc::new(identity),

@@ -10,9 +10,9 @@ use anyhow::Context as _;
 use keyledger_wire::local::SOCKET;
 
 use crate::{
-    exit::{Exit, Failure},
-    place::Place,
-    run::Status,
+    directories::Directories,
+    exit::{CliError, Exit},
+    run::AgentStatus,
 };
 
 /// An agent that runs answers at once.
@@ -21,8 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_BYTES: u64 = 4 << 20;
 
 /// What the running agent says of itself.
-pub(super) fn status(place: &Place) -> anyhow::Result<Status> {
-    let path = place.runtime.join(SOCKET);
+pub(super) fn status(directories: &Directories) -> anyhow::Result<AgentStatus> {
+    let path = directories.runtime.join(SOCKET);
     let socket = match UnixStream::connect(&path) {
         Ok(socket) => socket,
         Err(error) => {
@@ -31,7 +31,7 @@ pub(super) fn status(place: &Place) -> anyhow::Result<Status> {
                 return Err(error).with_context(|| format!("asking at {}", path.display()));
             }
             let problem = "no agent runs here for this user";
-            return Err(Failure::new(Exit::Unreachable, problem)
+            return Err(CliError::new(Exit::Unreachable, problem)
                 .remedy("start it with `systemctl --user start keyledger-agent`, or `keyledger-agent run`")
                 .into());
         }

@@ -4,10 +4,10 @@ use keyledger_domain::token::Step;
 
 use crate::{
     clock,
-    config::Claims,
+    config::AgentClaims,
+    directories::Directories,
     output::{Output, fault, good, warning},
-    place::Place,
-    run::{ConnectionState, Refused, Status, TaskState, TaskStatus},
+    run::{AgentStatus, ConnectionState, RejectedReport, TaskState, TaskStatus},
 };
 
 use super::running;
@@ -18,11 +18,15 @@ use super::running;
 Examples:
   keyledger-agent status
   keyledger-agent status --json | jq '.tasks[].prompt'")]
-pub(crate) struct Show {}
+pub(crate) struct ShowStatus {}
 
-impl Show {
-    pub(super) fn run(&self, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()> {
-        let status = running::status(place)?;
+impl ShowStatus {
+    pub(super) fn run(
+        &self,
+        directories: &Directories,
+        out: &mut Output<'_>,
+    ) -> anyhow::Result<()> {
+        let status = running::status(directories)?;
         if out.is_json() {
             return Ok(out.json(&status)?);
         }
@@ -30,7 +34,7 @@ impl Show {
     }
 }
 
-fn show(status: &Status, out: &mut Output<'_>) -> std::io::Result<()> {
+fn show(status: &AgentStatus, out: &mut Output<'_>) -> std::io::Result<()> {
     out.line(format!(
         "agent of {} ({}), version {}, process {}, since {}",
         status.workstation, status.agent, status.version, status.pid, status.started_at
@@ -49,7 +53,7 @@ fn show(status: &Status, out: &mut Output<'_>) -> std::io::Result<()> {
     if let Some(trouble) = &connection.trouble {
         out.styled(warning(), format!("  {trouble}"))?;
     }
-    if let Some(near) = Claims::end_is_near(status.expires_at, clock::now()) {
+    if let Some(near) = AgentClaims::end_is_near(status.expires_at, clock::now()) {
         out.styled(warning(), near)?;
     }
     if let Some(readers) = &status.readers {
@@ -80,7 +84,7 @@ fn show(status: &Status, out: &mut Output<'_>) -> std::io::Result<()> {
     Ok(())
 }
 
-fn refused_in_words(refused: &Refused) -> String {
+fn refused_in_words(refused: &RejectedReport) -> String {
     let (report, at, reason) = (&refused.report, refused.at, &refused.reason);
     let token = refused
         .serial
@@ -134,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_person_is_told_what_to_do_now() {
-        let status: Status = serde_json::from_value(serde_json::json!({
+        let status: AgentStatus = serde_json::from_value(serde_json::json!({
             "version": "0.1.0", "agent": "UAGENT", "workstation": "alice-laptop", "prefix": "keys", "pid": 7,
             "started_at": "2026-11-25T10:00:00.000Z", "expires_at": "2020-01-01T00:00:00.000Z",
             "connection": { "url": "nats://a:4222", "state": "offline", "since": "2026-11-25T10:00:01.000Z", "trouble": "refused" },

@@ -1,10 +1,10 @@
 //! `keyledger-agent tokens`: what is plugged in.
 
 use crate::{
-    exit::{Exit, Failure},
+    directories::Directories,
+    exit::{CliError, Exit},
     output::{Output, warning},
-    place::Place,
-    run::Status,
+    run::AgentStatus,
     tokens::TokenSeen,
 };
 
@@ -16,19 +16,23 @@ use super::running;
 Examples:
   keyledger-agent tokens
   keyledger-agent tokens --json | jq '.[].shows.serial'")]
-pub(crate) struct List {}
+pub(crate) struct ListTokens {}
 
-impl List {
-    pub(super) fn run(&self, place: &Place, out: &mut Output<'_>) -> anyhow::Result<()> {
-        list(&running::status(place)?, out)
+impl ListTokens {
+    pub(super) fn run(
+        &self,
+        directories: &Directories,
+        out: &mut Output<'_>,
+    ) -> anyhow::Result<()> {
+        list(&running::status(directories)?, out)
     }
 }
 
 /// What is seen; that nothing can be is no empty list.
-fn list(status: &Status, out: &mut Output<'_>) -> anyhow::Result<()> {
+fn list(status: &AgentStatus, out: &mut Output<'_>) -> anyhow::Result<()> {
     if let Some(readers) = &status.readers {
         let problem = format!("tokens cannot be seen: {readers}");
-        return Err(Failure::new(Exit::Unreachable, problem).into());
+        return Err(CliError::new(Exit::Unreachable, problem).into());
     }
     if out.is_json() {
         return Ok(out.json(&status.tokens)?);
@@ -80,7 +84,7 @@ mod tests {
 
     #[test]
     fn tokens_that_cannot_be_seen_are_not_said_to_be_none() {
-        let status: Status = serde_json::from_value(serde_json::json!({
+        let status: AgentStatus = serde_json::from_value(serde_json::json!({
             "version": "0.1.0", "agent": "UAGENT", "workstation": "alice-laptop", "prefix": "keys", "pid": 7,
             "started_at": "2026-11-25T10:00:00.000Z", "expires_at": null, "announcements": 0, "tasks": [], "ended": [],
             "connection": { "url": "nats://a:4222", "state": "online", "since": "2026-11-25T10:00:01.000Z", "trouble": null },
@@ -93,7 +97,7 @@ mod tests {
             refused.to_string(),
             "tokens cannot be seen: pcscd is not there"
         );
-        let failure: &Failure = refused.downcast_ref().unwrap();
+        let failure: &CliError = refused.downcast_ref().unwrap();
         assert_eq!(failure.exit, Exit::Unreachable);
         assert!(text.is_empty());
     }

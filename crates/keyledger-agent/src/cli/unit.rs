@@ -17,9 +17,9 @@ Examples:
   keyledger-agent unit > ~/.config/systemd/user/keyledger-agent.service
 
 Then: `systemctl --user daemon-reload && systemctl --user enable --now keyledger-agent`.")]
-pub(crate) struct Unit {}
+pub(crate) struct PrintUnit {}
 
-impl Unit {
+impl PrintUnit {
     pub(super) fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
         let program = std::env::current_exe().context("where this program is")?;
         let program = program

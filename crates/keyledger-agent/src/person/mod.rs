@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use self::typed::{left, typed_pin};
 pub use self::{pinentry::Pinentry, terminal::Terminal};
-use crate::{desk::Tries, stop::Stop};
+use crate::{desk::PinTries, stop::Stop};
 
 /// Where new PINs come from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ pub enum PersonError {
 
 /// A question to the person.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub struct PersonQuestion<'a> {
     /// What it is about, in a sentence or two.
     pub text: &'a str,
     /// What stands before the field.
@@ -66,7 +66,7 @@ pub trait Prompter: Send + Sync {
     /// # Errors
     ///
     /// [`PersonError`].
-    fn ask(&self, question: Question<'_>) -> Result<Secret, PersonError>;
+    fn ask(&self, question: PersonQuestion<'_>) -> Result<Secret, PersonError>;
 
     /// Shows a text until the person has read it.
     ///
@@ -190,7 +190,7 @@ impl Person {
     /// # Errors
     ///
     /// As [`Person::new_pin`].
-    pub fn pin(&self, serial: Serial, tries: Tries) -> Result<Secret, PersonError> {
+    pub fn pin(&self, serial: Serial, tries: PinTries) -> Result<Secret, PersonError> {
         let text = format!("Enter the PIN of token {serial}. {}.", left(tries.left));
         self.with(|prompter| typed_pin(prompter, serial, &text, tries))
     }
@@ -204,7 +204,7 @@ impl Person {
         &self,
         serial: Serial,
         what: &str,
-        tries: Tries,
+        tries: PinTries,
     ) -> Result<Secret, PersonError> {
         if self.stop.is_stopping() {
             return Err(PersonError::Stopping);
@@ -227,7 +227,7 @@ impl Person {
         self.with(|prompter| {
             let mut fault = None;
             for _ in 0..TRIES {
-                let typed = prompter.ask(Question {
+                let typed = prompter.ask(PersonQuestion {
                     text: &text,
                     field: "Serial number",
                     fault,
@@ -282,7 +282,7 @@ fn chosen_pin(
         "Choose a PIN for token {serial}: {length}, not all the same and not in a row. Keep it to yourself: nobody can look it up."
     );
     let ask = |text: &str, field: &str, fault: Option<&str>| {
-        prompter.ask(Question {
+        prompter.ask(PersonQuestion {
             text,
             field,
             fault,
@@ -336,7 +336,7 @@ mod tests {
     }
 
     impl Prompter for Scripted {
-        fn ask(&self, question: Question<'_>) -> Result<Secret, PersonError> {
+        fn ask(&self, question: PersonQuestion<'_>) -> Result<Secret, PersonError> {
             let fault = question.fault.unwrap_or("-");
             let line = format!("{}|{fault}|{}", question.field, question.secret);
             self.asked.send(line).unwrap();
@@ -468,8 +468,8 @@ mod tests {
         assert_eq!(asked.try_iter().count(), 3);
     }
 
-    fn tries(left: u8, was_wrong: bool) -> Tries {
-        Tries { left, was_wrong }
+    fn tries(left: u8, was_wrong: bool) -> PinTries {
+        PinTries { left, was_wrong }
     }
 
     #[test]

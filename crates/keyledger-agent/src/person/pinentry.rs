@@ -9,7 +9,7 @@ use keyledger_custody::Secret;
 use pinentry::{ConfirmationDialog, MessageDialog, PassphraseInput};
 use secrecy::ExposeSecret as _;
 
-use super::{PersonError, Prompter, Question, Window};
+use super::{PersonError, PersonQuestion, Prompter, Window};
 
 /// How long a window waits for a person, in seconds.
 const TIMEOUT_S: u16 = 600;
@@ -63,7 +63,7 @@ impl Pinentry {
 }
 
 impl Prompter for Pinentry {
-    fn ask(&self, question: Question<'_>) -> Result<Secret, PersonError> {
+    fn ask(&self, question: PersonQuestion<'_>) -> Result<Secret, PersonError> {
         let input = PassphraseInput::with_binary(&self.program);
         let mut input = input.ok_or_else(|| self.missing())?;
         let field = format!("{}:", question.field);

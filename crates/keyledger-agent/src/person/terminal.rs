@@ -7,7 +7,7 @@ use std::{
 
 use keyledger_custody::Secret;
 
-use super::{PersonError, Prompter, Question, Window};
+use super::{PersonError, PersonQuestion, Prompter, Window};
 
 /// The process's own terminal, whatever its outputs are.
 const TERMINAL: &str = "/dev/tty";
@@ -17,7 +17,7 @@ const TERMINAL: &str = "/dev/tty";
 pub struct Terminal;
 
 impl Prompter for Terminal {
-    fn ask(&self, question: Question<'_>) -> Result<Secret, PersonError> {
+    fn ask(&self, question: PersonQuestion<'_>) -> Result<Secret, PersonError> {
         let mut terminal = open()?;
         if let Some(fault) = question.fault {
             writeln!(terminal, "{fault}").map_err(failed)?;

@@ -3,8 +3,8 @@
 use keyledger_custody::Secret;
 use keyledger_domain::token::Serial;
 
-use super::{MAX_DIGITS, PersonError, Prompter, Question, TRIES};
-use crate::desk::{LAST_TRIES, Tries};
+use super::{MAX_DIGITS, PersonError, PersonQuestion, Prompter, TRIES};
+use crate::desk::{LAST_TRIES, PinTries};
 
 /// How many tries are left, in words.
 pub(super) fn left(tries: u8) -> String {
@@ -19,7 +19,7 @@ pub(super) fn typed_pin(
     prompter: &dyn Prompter,
     serial: Serial,
     text: &str,
-    tries: Tries,
+    tries: PinTries,
 ) -> Result<Secret, PersonError> {
     let stand = left(tries.left);
     if tries.left <= LAST_TRIES {
@@ -35,7 +35,7 @@ pub(super) fn typed_pin(
     let wrong = format!("That PIN was wrong. {stand}.");
     let mut fault = tries.was_wrong.then_some(wrong.as_str());
     for _ in 0..TRIES {
-        let pin = prompter.ask(Question {
+        let pin = prompter.ask(PersonQuestion {
             text,
             field: "PIN",
             fault,

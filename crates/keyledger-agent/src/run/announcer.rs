@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     board::Board,
     courier::{Courier, Sent},
-    journal::Refused,
+    journal::RejectedReport,
     pauses::Pauses,
 };
 use crate::{
@@ -29,12 +29,12 @@ const PAUSE: Duration = Duration::from_secs(3);
 pub(crate) struct Announcer {
     board: Arc<Board>,
     stop: Stop,
-    state: Mutex<State>,
+    state: Mutex<Announcements>,
     changed: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct Announcements {
     /// What each token that is plugged in showed last.
     plugged: HashMap<Serial, Announcement>,
     /// What is to be delivered, with its message id.
@@ -142,7 +142,7 @@ impl Announcer {
                 Sent::Refused(reason) => {
                     tracing::warn!(%serial, "its announcement is refused: {reason}");
                     self.settle(serial, message);
-                    self.board.announcement_refused(Refused {
+                    self.board.announcement_refused(RejectedReport {
                         task: None,
                         serial: Some(serial),
                         count: 1,
@@ -171,7 +171,7 @@ impl Announcer {
         self.board.lock().announcements = state.pending.len();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Announcements> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

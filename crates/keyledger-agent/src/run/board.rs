@@ -9,12 +9,12 @@ use keyledger_domain::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::journal::Refused;
+use super::journal::RejectedReport;
 use crate::{clock, tokens::TokenSeen};
 
 /// What the agent is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Status {
+pub struct AgentStatus {
     /// The agent's version.
     pub version: String,
     /// Its public nkey.
@@ -30,7 +30,7 @@ pub struct Status {
     /// When the agent's JWT expires.
     pub expires_at: Option<Timestamp>,
     /// The connection.
-    pub connection: Connection,
+    pub connection: ConnectionStatus,
     /// Tasks that have not ended.
     pub tasks: Vec<TaskStatus>,
     /// Announcements to deliver.
@@ -38,7 +38,7 @@ pub struct Status {
     /// Tasks that have ended since the agent runs, the oldest first; the last 20.
     pub ended: Vec<EndedTask>,
     /// Reports that the service refused for good, the oldest first; the last 20.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RejectedReport>,
     /// What is plugged in.
     pub tokens: Vec<TokenSeen>,
     /// Why readers cannot be watched, if they cannot.
@@ -47,7 +47,7 @@ pub struct Status {
 
 /// The connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Connection {
+pub struct ConnectionStatus {
     /// Where to.
     pub url: String,
     /// How it stands.
@@ -125,19 +125,19 @@ const MAX_PAST: usize = 20;
 
 /// Where the agent writes what it is doing.
 #[derive(Debug)]
-pub(crate) struct Board(Mutex<Status>);
+pub(crate) struct Board(Mutex<AgentStatus>);
 
 impl Board {
-    pub(crate) const fn new(status: Status) -> Self {
+    pub(crate) const fn new(status: AgentStatus) -> Self {
         Self(Mutex::new(status))
     }
 
     /// What stands on it.
-    pub(crate) fn read(&self) -> Status {
+    pub(crate) fn read(&self) -> AgentStatus {
         self.lock().clone()
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Status> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, AgentStatus> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -177,16 +177,17 @@ impl Board {
     }
 
     /// These reports were refused for good, as the journal has it.
-    pub(crate) fn refused(&self, refused: Vec<Refused>) {
+    pub(crate) fn refused(&self, refused: Vec<RejectedReport>) {
         let mut status = self.lock();
         status.refused.retain(|before| before.task.is_none());
         status.refused.extend(refused);
     }
 
     /// The announcement of a token was refused: of each the last one, with their number.
-    pub(crate) fn announcement_refused(&self, mut refused: Refused) {
+    pub(crate) fn announcement_refused(&self, mut refused: RejectedReport) {
         let mut status = self.lock();
-        let same = |before: &Refused| before.task.is_none() && before.serial == refused.serial;
+        let same =
+            |before: &RejectedReport| before.task.is_none() && before.serial == refused.serial;
         if let Some(at) = status.refused.iter().position(same) {
             refused.count += status.refused.remove(at).count;
         }

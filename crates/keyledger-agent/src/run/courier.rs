@@ -7,7 +7,7 @@ use keyledger_domain::token::Report;
 use keyledger_wire::{Prefix, Refusal, ReportReply, header};
 use uuid::Uuid;
 
-use super::link::Link;
+use super::link::NatsLink;
 
 /// How long an answer is waited for: the service may have to make certificates.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Sends reports.
 #[derive(Debug, Clone)]
 pub(crate) struct Courier {
-    pub(crate) link: Link,
+    pub(crate) link: NatsLink,
     pub(crate) prefix: Prefix,
     pub(crate) agent: Arc<str>,
 }

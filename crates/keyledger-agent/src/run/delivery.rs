@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::{
     courier::{Courier, Sent},
-    journal::{Filed, JournalError, Refused},
-    office::{Answer, Office},
+    journal::{Filed, JournalError, RejectedReport},
+    office::{Office, ReportAnswer},
     pauses::Pauses,
 };
 use crate::clock;
@@ -95,7 +95,7 @@ async fn delivered(
         .await;
     office.count(task);
     if noted.is_ok() {
-        office.answer(message, Answer::Reply(Box::new(reply)));
+        office.answer(message, ReportAnswer::Reply(Box::new(reply)));
     }
     noted
 }
@@ -112,7 +112,7 @@ fn not_well(report: &Report, reply: &ReportReply) -> Option<String> {
 
 async fn refused(office: &Arc<Office>, filed: Filed, reason: String) -> Result<(), JournalError> {
     let task = filed.task;
-    let entry = Refused {
+    let entry = RejectedReport {
         task: Some(task),
         serial: Some(filed.report.serial()),
         count: 1,
@@ -135,7 +135,7 @@ async fn refused(office: &Arc<Office>, filed: Filed, reason: String) -> Result<(
         if reason.starts_with("task_not_open") {
             office.set_over(task, Some(reason.clone()));
         }
-        office.answer(filed.message, Answer::Refused(reason));
+        office.answer(filed.message, ReportAnswer::Refused(reason));
     }
     noted
 }

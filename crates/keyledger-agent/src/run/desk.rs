@@ -15,11 +15,11 @@ use keyledger_wire::ReportReply;
 use super::{
     board::TaskState,
     journal::JournalError,
-    office::{Answer, Office},
-    trust::Task,
+    office::{Office, ReportAnswer},
+    trust::TrustedTask,
 };
 use crate::{
-    desk::{Desk, DeskError, Tries},
+    desk::{Desk, DeskError, PinTries},
     person::{Person, PersonError, Window},
 };
 
@@ -30,14 +30,14 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(crate) struct TaskDesk {
     office: Arc<Office>,
     person: Arc<Person>,
-    task: Task,
+    task: TrustedTask,
     step: Step,
     /// The window that asks for a touch: closed by whatever comes next.
     window: Option<Window>,
 }
 
 impl TaskDesk {
-    pub(crate) const fn new(office: Arc<Office>, person: Arc<Person>, task: Task) -> Self {
+    pub(crate) const fn new(office: Arc<Office>, person: Arc<Person>, task: TrustedTask) -> Self {
         Self {
             office,
             person,
@@ -149,11 +149,11 @@ impl Desk for TaskDesk {
         });
         loop {
             match answer.recv_timeout(LOOK) {
-                Ok(Answer::Reply(reply)) => {
+                Ok(ReportAnswer::Reply(reply)) => {
                     self.state(TaskState::Walking);
                     return Ok(*reply);
                 }
-                Ok(Answer::Refused(reason)) => return Err(DeskError::Refused(reason)),
+                Ok(ReportAnswer::Refused(reason)) => return Err(DeskError::Refused(reason)),
                 // Not whether the task has ended: this very answer may say so.
                 Err(mpsc::RecvTimeoutError::Timeout) if self.office.stop.is_stopping() => {
                     return Err(DeskError::Stopping);
@@ -217,7 +217,7 @@ impl Desk for TaskDesk {
         })
     }
 
-    fn pin(&mut self, serial: Serial, tries: Tries) -> Result<Secret, DeskError> {
+    fn pin(&mut self, serial: Serial, tries: PinTries) -> Result<Secret, DeskError> {
         self.with_prompt(serial, Prompt::EnterPin, |person| person.pin(serial, tries))
     }
 

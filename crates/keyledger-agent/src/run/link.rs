@@ -27,7 +27,7 @@ pub struct Address {
 
 /// The connection, and whether there is one at this moment.
 #[derive(Debug, Clone)]
-pub(crate) struct Link {
+pub(crate) struct NatsLink {
     pub(crate) client: Client,
     /// Counts connections: odd while there is one.
     state: watch::Receiver<u64>,
@@ -43,7 +43,7 @@ pub enum LinkError {
     Ca(#[source] std::io::Error),
 }
 
-impl Link {
+impl NatsLink {
     /// Begins to connect; gives the link at once, connected or not.
     pub(crate) async fn begin(
         address: &Address,

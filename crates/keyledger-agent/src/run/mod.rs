@@ -37,11 +37,11 @@ use keyledger_domain::{Name, Timestamp, token::FailureCode};
 use keyledger_wire::Prefix;
 use tokio::sync::mpsc;
 
-pub use board::{Connection, ConnectionState, EndedTask, Status, TaskState, TaskStatus};
-pub use journal::{FILE as JOURNAL_FILE, Journal, JournalError, Refused};
+pub use board::{AgentStatus, ConnectionState, ConnectionStatus, EndedTask, TaskState, TaskStatus};
+pub use journal::{FILE as JOURNAL_FILE, Journal, JournalError, RejectedReport};
 pub use link::{Address, LinkError};
 pub use lock::{Lock, LockError};
-pub use trust::{NotTrusted, Signed, Task, Trust};
+pub use trust::{SignedTask, TaskRejection, TaskTrust, TrustedTask};
 
 use crate::{clock, identity::Identity, person::Person, stop::Stop, tokens::Tokens};
 
@@ -88,7 +88,7 @@ pub enum RunError {
     Journal(#[from] JournalError),
     /// The connection's settings are wrong: look at `tls_ca` in agent.toml.
     #[error(transparent)]
-    Link(#[from] LinkError),
+    NatsLink(#[from] LinkError),
     /// Nobody can ask it for its status.
     #[error("the status socket in {}", directory.display())]
     Socket {
@@ -117,7 +117,7 @@ impl Agent {
             directory: self.runtime.clone(),
             source,
         })?;
-        let signing = Arc::new(signing::Signing::new(
+        let signing = Arc::new(signing::CommandSigning::new(
             Arc::clone(&self.tokens),
             Arc::clone(&self.person),
             Arc::clone(&board),
@@ -137,7 +137,7 @@ impl Agent {
             told,
         );
         resume(&office, &trust, &walks);
-        let link = link::Link::begin(
+        let link = link::NatsLink::begin(
             &self.address,
             Arc::clone(&self.identity),
             Arc::clone(&board),
@@ -148,7 +148,7 @@ impl Agent {
             prefix: self.prefix.clone(),
             agent: self.identity.public_nkey().into(),
         };
-        let queue = queue::Queue {
+        let queue = queue::TaskQueue {
             courier: courier.clone(),
             office: Arc::clone(&office),
             walks: walks.clone(),
@@ -179,16 +179,16 @@ impl Agent {
         Ok(())
     }
 
-    fn trust(&self) -> Trust {
-        Trust {
+    fn trust(&self) -> TaskTrust {
+        TaskTrust {
             signers: self.signers.clone(),
             workstation: self.workstation.clone(),
             agent: self.identity.public_nkey().to_owned(),
         }
     }
 
-    fn status(&self, journal: &Journal) -> Status {
-        Status {
+    fn status(&self, journal: &Journal) -> AgentStatus {
+        AgentStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             agent: self.identity.public_nkey().to_owned(),
             workstation: self.workstation.to_string(),
@@ -196,7 +196,7 @@ impl Agent {
             pid: std::process::id(),
             started_at: clock::now(),
             expires_at: self.expires_at,
-            connection: Connection {
+            connection: ConnectionStatus {
                 url: self.address.url.clone(),
                 state: ConnectionState::Offline,
                 since: clock::now(),
@@ -213,7 +213,7 @@ impl Agent {
 }
 
 /// Goes on with what a run before this one took.
-fn resume(office: &Arc<office::Office>, trust: &Trust, walks: &walks::Walks) {
+fn resume(office: &Arc<office::Office>, trust: &TaskTrust, walks: &walks::Walks) {
     let taken: Vec<_> = {
         let journal = office.journal();
         let tasks = journal.book().tasks.iter();

@@ -14,7 +14,7 @@ use super::{
     announcer::Announcer,
     board::Board,
     journal::{Filed, Journal, JournalError},
-    trust::Task,
+    trust::TrustedTask,
 };
 use crate::stop::Stop;
 
@@ -28,14 +28,14 @@ pub(crate) struct Office {
     /// Somebody filed a report.
     pub(crate) filed: Notify,
     /// Where walks wait for answers, by message id.
-    waiting: Mutex<HashMap<Uuid, mpsc::Sender<Answer>>>,
+    waiting: Mutex<HashMap<Uuid, mpsc::Sender<ReportAnswer>>>,
     /// Tasks of which the service has said that they have ended, and why not well.
     over: Mutex<HashMap<Uuid, Option<String>>>,
 }
 
 /// What became of a report that was asked.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum ReportAnswer {
     /// The service's answer.
     Reply(Box<ReportReply>),
     /// It will never take it.
@@ -71,7 +71,7 @@ impl Office {
     }
 
     /// Files a report, to be delivered.
-    pub(crate) fn tell(&self, task: &Task, report: Report) -> Result<(), JournalError> {
+    pub(crate) fn tell(&self, task: &TrustedTask, report: Report) -> Result<(), JournalError> {
         let filed = self.journal().file(task.id(), report, false);
         self.count(task.id());
         self.filed.notify_one();
@@ -81,9 +81,9 @@ impl Office {
     /// Files a report, to be delivered; its answer comes out of the receiver.
     pub(crate) fn ask(
         &self,
-        task: &Task,
+        task: &TrustedTask,
         report: Report,
-    ) -> Result<mpsc::Receiver<Answer>, JournalError> {
+    ) -> Result<mpsc::Receiver<ReportAnswer>, JournalError> {
         let (sender, answer) = mpsc::channel();
         // Held until the waiting is noted: the answer cannot come before.
         let mut journal = self.journal();
@@ -97,7 +97,7 @@ impl Office {
     }
 
     /// An answer has come.
-    pub(crate) fn answer(&self, message: Uuid, answer: Answer) {
+    pub(crate) fn answer(&self, message: Uuid, answer: ReportAnswer) {
         if let Some(waiting) = lock(&self.waiting).remove(&message) {
             drop(waiting.send(answer)); // a walk that has ended needs none
         }

@@ -20,7 +20,7 @@ use super::{
     courier::{Courier, Sent},
     journal::JournalError,
     office::Office,
-    trust::{self, NotTrusted, Signed, Task, Trust},
+    trust::{self, SignedTask, TaskRejection, TaskTrust, TrustedTask},
     walks::Walks,
 };
 
@@ -34,11 +34,11 @@ const EXPIRES: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(3);
 
 /// The queue.
-pub(crate) struct Queue {
+pub(crate) struct TaskQueue {
     pub(crate) courier: Courier,
     pub(crate) office: Arc<Office>,
     pub(crate) walks: Walks,
-    pub(crate) trust: Trust,
+    pub(crate) trust: TaskTrust,
     pub(crate) stream: String,
     /// The prefix of the JetStream API, as the agents' account imports it.
     pub(crate) api: String,
@@ -48,7 +48,7 @@ pub(crate) struct Queue {
     pub(crate) held: HashMap<Uuid, Message>,
 }
 
-impl Queue {
+impl TaskQueue {
     /// Takes tasks in until the agent stops.
     pub(crate) async fn run(mut self) {
         let (link, stop) = (self.courier.link.clone(), self.office.stop.clone());
@@ -175,7 +175,7 @@ impl Queue {
     }
 
     /// Refuses a task that is not the ledger's.
-    async fn refuse(&mut self, message: &Message, why: NotTrusted, signed: Option<Signed>) {
+    async fn refuse(&mut self, message: &Message, why: TaskRejection, signed: Option<SignedTask>) {
         tracing::error!(subject = %message.subject, "a task is not walked: {why}");
         self.office
             .board
@@ -203,8 +203,8 @@ impl Queue {
 
     /// The task that was refused, if an administrator should know: it is for this agent, and truly signed by one whom the
     /// enrolment does not name. Anything else may be a forgery that would end a task of the ledger.
-    fn told_apart(&self, why: &NotTrusted, signed: &Signed) -> Option<Task> {
-        if !matches!(why, NotTrusted::UnknownSigner(_)) {
+    fn told_apart(&self, why: &TaskRejection, signed: &SignedTask) -> Option<TrustedTask> {
+        if !matches!(why, TaskRejection::UnknownSigner(_)) {
             return None;
         }
         let mut trust = self.trust.clone();
@@ -223,8 +223,8 @@ async fn acknowledge(message: &Message, task: Uuid) {
 }
 
 /// What a message of the queue carries.
-fn signed(message: &Message) -> Result<Signed, NotTrusted> {
-    let unreadable = |what: &str| NotTrusted::Unreadable(what.to_owned());
+fn signed(message: &Message) -> Result<SignedTask, TaskRejection> {
+    let unreadable = |what: &str| TaskRejection::Unreadable(what.to_owned());
     let headers = message.headers.as_ref();
     let header = |name: &'static str| {
         let value = headers.and_then(|h| h.get(name));
@@ -233,7 +233,7 @@ fn signed(message: &Message) -> Result<Signed, NotTrusted> {
             .ok_or_else(|| unreadable(&format!("it has no {name}")))
     };
     let record = String::from_utf8(message.payload.to_vec());
-    Ok(Signed {
+    Ok(SignedTask {
         record: record.map_err(|_| unreadable("it is no text"))?,
         cid: header(header::CID)?
             .parse()
@@ -244,10 +244,13 @@ fn signed(message: &Message) -> Result<Signed, NotTrusted> {
 }
 
 /// The task of what was taken by a run before this one, if it is still trusted.
-pub(crate) fn resumed(trust: &Trust, signed: &Signed) -> Result<Task, NotTrusted> {
+pub(crate) fn resumed(
+    trust: &TaskTrust,
+    signed: &SignedTask,
+) -> Result<TrustedTask, TaskRejection> {
     trust.check(signed).or_else(|why| match why {
         // The journal is the agent's own: what it took was the ledger's, though its signer may have been rotated since.
-        NotTrusted::UnknownSigner(_) => trust::read(&signed.record),
+        TaskRejection::UnknownSigner(_) => trust::read(&signed.record),
         why => Err(why),
     })
 }

@@ -22,16 +22,16 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::{board::Board, shown::shown};
 use crate::{
-    desk::Tries,
+    desk::PinTries,
     person::{Person, Window},
-    tokens::{SignError, Signatory, Tokens},
+    tokens::{Signatory, TokenSignError, Tokens},
 };
 
 /// The longest public nkey.
 const NKEY_BYTES: usize = 56;
 
 /// What it takes to sign.
-pub(crate) struct Signing {
+pub(crate) struct CommandSigning {
     tokens: Arc<dyn Tokens>,
     person: Arc<Person>,
     board: Arc<Board>,
@@ -40,7 +40,7 @@ pub(crate) struct Signing {
     desk: Mutex<()>,
 }
 
-impl Signing {
+impl CommandSigning {
     pub(crate) const fn new(
         tokens: Arc<dyn Tokens>,
         person: Arc<Person>,
@@ -155,7 +155,7 @@ impl There<'_> {
 }
 
 impl Signatory for There<'_> {
-    fn pin(&mut self, tries: Tries) -> Result<Secret, SignError> {
+    fn pin(&mut self, tries: PinTries) -> Result<Secret, TokenSignError> {
         self.now(
             "look at the agent's window: it shows what is to be signed, and asks for the PIN"
                 .to_owned(),

@@ -22,7 +22,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{board::Board, signing::Signing};
+use super::{board::Board, signing::CommandSigning};
 
 /// Who does not ask, or does not read what it asked for, within this is left alone.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -48,7 +48,7 @@ impl Socket {
     }
 
     /// Answers who asks, for ever.
-    pub(crate) async fn serve(&self, board: &Arc<Board>, signing: &Arc<Signing>) {
+    pub(crate) async fn serve(&self, board: &Arc<Board>, signing: &Arc<CommandSigning>) {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
@@ -69,7 +69,7 @@ impl Socket {
 
 type Asked = Lines<BufReader<Take<OwnedReadHalf>>>;
 
-async fn answer(stream: UnixStream, board: &Board, signing: Arc<Signing>) -> io::Result<()> {
+async fn answer(stream: UnixStream, board: &Board, signing: Arc<CommandSigning>) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut asked = BufReader::new(reader.take(MAX_REQUEST_BYTES)).lines();
     let request = match timeout(PATIENCE, asked.next_line()).await {
@@ -102,7 +102,7 @@ async fn sign_for(
     sign: Sign,
     mut asked: Asked,
     writer: &mut OwnedWriteHalf,
-    signing: Arc<Signing>,
+    signing: Arc<CommandSigning>,
 ) -> io::Result<()> {
     let (told, mut words) = mpsc::unbounded_channel();
     let waits = Arc::new(AtomicBool::new(true));

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 /// Whose tasks are walked.
 #[derive(Debug, Clone)]
-pub struct Trust {
+pub struct TaskTrust {
     /// The public nkeys that sign for the ledger, as the enrolment names them.
     pub signers: Vec<String>,
     /// This workstation.
@@ -22,7 +22,7 @@ pub struct Trust {
 /// A task as it came: the ledger's record, and what proves that it is the ledger's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Signed {
+pub struct SignedTask {
     /// The exact bytes of the record.
     pub record: String,
     /// Their CID.
@@ -35,14 +35,14 @@ pub struct Signed {
 
 /// A task of the ledger, for this agent.
 #[derive(Debug, Clone)]
-pub struct Task {
+pub struct TrustedTask {
     /// The token it is about.
     pub serial: Serial,
     /// What is to be done.
     pub filed: TaskFiled,
 }
 
-impl Task {
+impl TrustedTask {
     /// Its id.
     #[must_use]
     pub const fn id(&self) -> Uuid {
@@ -53,7 +53,7 @@ impl Task {
 /// Why a task is not walked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum NotTrusted {
+pub enum TaskRejection {
     /// It has not the form of a stored event, or lacks a header.
     #[error("it is no event of the ledger: {0}")]
     Unreadable(String),
@@ -79,26 +79,26 @@ pub enum NotTrusted {
     },
 }
 
-impl Trust {
+impl TaskTrust {
     /// Reads a task, if it is the ledger's and for this agent.
     ///
     /// # Errors
     ///
-    /// [`NotTrusted`] says why not.
-    pub fn check(&self, signed: &Signed) -> Result<Task, NotTrusted> {
+    /// [`TaskRejection`] says why not.
+    pub fn check(&self, signed: &SignedTask) -> Result<TrustedTask, TaskRejection> {
         if EventCid::of(signed.record.as_bytes()) != signed.cid {
-            return Err(NotTrusted::Changed(signed.cid));
+            return Err(TaskRejection::Changed(signed.cid));
         }
         let signer = || short(&signed.signer);
         if !self.signers.contains(&signed.signer) {
-            return Err(NotTrusted::UnknownSigner(signer()));
+            return Err(TaskRejection::UnknownSigner(signer()));
         }
         Signatures::default()
             .check(&signed.signer, signed.cid, &signed.signature)
-            .map_err(|_| NotTrusted::BadSignature(signer()))?;
+            .map_err(|_| TaskRejection::BadSignature(signer()))?;
         let task = read(&signed.record)?;
         if task.filed.workstation != self.workstation || *task.filed.agent != *self.agent {
-            return Err(NotTrusted::NotOurs {
+            return Err(TaskRejection::NotOurs {
                 workstation: task.filed.workstation.to_string(),
                 agent: short(&task.filed.agent),
             });
@@ -111,16 +111,16 @@ impl Trust {
 ///
 /// # Errors
 ///
-/// [`NotTrusted::Unreadable`], [`NotTrusted::OtherEvent`].
-pub(super) fn read(record: &str) -> Result<Task, NotTrusted> {
-    let unreadable = |why: String| NotTrusted::Unreadable(why);
+/// [`TaskRejection::Unreadable`], [`TaskRejection::OtherEvent`].
+pub(super) fn read(record: &str) -> Result<TrustedTask, TaskRejection> {
+    let unreadable = |why: String| TaskRejection::Unreadable(why);
     let record = Record::read(record.as_bytes()).map_err(|e| unreadable(e.to_string()))?;
     let type_name = record.event.type_name();
     let Event::Token(token::Event::TaskFiled(filed)) = record.event else {
-        return Err(NotTrusted::OtherEvent(type_name.to_owned()));
+        return Err(TaskRejection::OtherEvent(type_name.to_owned()));
     };
     let serial = Serial::of(&record.history.name);
-    Ok(Task {
+    Ok(TrustedTask {
         serial: serial.map_err(|e| unreadable(e.to_string()))?,
         filed,
     })

@@ -20,7 +20,7 @@ use super::{
     desk::TaskDesk,
     office::Office,
     pauses::Pauses,
-    trust::Task,
+    trust::TrustedTask,
 };
 use crate::{
     desk::{Desk as _, DeskError},
@@ -33,9 +33,9 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// The walks under way.
 #[derive(Clone)]
-pub(crate) struct Walks(Arc<Inner>);
+pub(crate) struct Walks(Arc<Walker>);
 
-struct Inner {
+struct Walker {
     office: Arc<Office>,
     tokens: Arc<dyn Tokens>,
     person: Arc<Person>,
@@ -47,7 +47,7 @@ struct Inner {
 #[derive(Default)]
 struct Queues {
     /// Tasks that wait for their token's thread.
-    waiting: HashMap<Serial, VecDeque<Task>>,
+    waiting: HashMap<Serial, VecDeque<TrustedTask>>,
     /// Tokens that have a thread.
     threads: HashSet<Serial>,
 }
@@ -59,7 +59,7 @@ impl Walks {
         person: Arc<Person>,
         ended: UnboundedSender<Uuid>,
     ) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(Walker {
             office,
             tokens,
             person,
@@ -69,7 +69,7 @@ impl Walks {
     }
 
     /// Takes a task on: it is walked after those of its token that came before.
-    pub(crate) fn begin(&self, task: Task) {
+    pub(crate) fn begin(&self, task: TrustedTask) {
         let serial = task.serial;
         self.0.office.board.lock().tasks.push(TaskStatus {
             task: task.id(),
@@ -110,7 +110,7 @@ impl Walks {
     }
 }
 
-impl Inner {
+impl Walker {
     fn queues(&self) -> MutexGuard<'_, Queues> {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -138,7 +138,7 @@ impl Inner {
     }
 
     /// Walks a task again and again until it has ended at the service, or the agent stops.
-    fn walk_to_end(&self, task: &Task) {
+    fn walk_to_end(&self, task: &TrustedTask) {
         let mut pauses = Pauses::new();
         while !self.office.stop.is_stopping() {
             if !self.is_over(task) && !self.walk_once(task, &mut pauses) {
@@ -152,7 +152,7 @@ impl Inner {
     }
 
     /// True if the service has said, or says now, that the task has ended.
-    fn is_over(&self, task: &Task) -> bool {
+    fn is_over(&self, task: &TrustedTask) -> bool {
         // What may end it was reported before a crash: first the answer, lest it be done twice.
         while self.office.awaits_verdict(task.id()) && !self.office.is_over(task.id()) {
             if self.office.stop.within(LOOK) {
@@ -163,7 +163,7 @@ impl Inner {
     }
 
     /// Walks a task once, and pauses if it is to be walked again. False if the agent stops.
-    fn walk_once(&self, task: &Task, pauses: &mut Pauses) -> bool {
+    fn walk_once(&self, task: &TrustedTask, pauses: &mut Pauses) -> bool {
         let id = task.id();
         self.office.board.task(id, |status| {
             status.state = TaskState::Walking;
@@ -203,7 +203,7 @@ impl Inner {
         self.pause(id, pauses.next())
     }
 
-    fn declined(&self, task: &Task, desk: &mut TaskDesk) -> Result<(), DeskError> {
+    fn declined(&self, task: &TrustedTask, desk: &mut TaskDesk) -> Result<(), DeskError> {
         let detail = Note::new("somebody at the workstation said no, or nobody answered");
         desk.ask(Report::Failed(Failure {
             serial: task.serial,
@@ -224,7 +224,7 @@ impl Inner {
         true
     }
 
-    fn end(&self, task: &Task) {
+    fn end(&self, task: &TrustedTask) {
         let mut pauses = Pauses::new();
         while let Err(error) = self.office.end(task.id()) {
             tracing::error!(task = %task.id(), error = &error as &dyn std::error::Error, "its end cannot be noted");

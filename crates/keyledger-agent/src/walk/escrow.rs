@@ -7,7 +7,7 @@ use keyledger_domain::token::{
 };
 
 use super::{Halt, Walk, openpgp::existing, proof::base64};
-use crate::card::{Import, OpenpgpKey};
+use crate::card::{OpenpgpImport, OpenpgpKey};
 
 impl Walk<'_> {
     /// Puts the holder's key onto the card, unless that is the one it has.
@@ -79,9 +79,9 @@ impl Walk<'_> {
     }
 }
 
-fn import(key: &EscrowedKey, plan: &SubkeyPlan) -> Result<Import, Halt> {
+fn import(key: &EscrowedKey, plan: &SubkeyPlan) -> Result<OpenpgpImport, Halt> {
     let created_at = u32::try_from(key.created().seconds());
-    Ok(Import {
+    Ok(OpenpgpImport {
         scalar: key.scalar(),
         point: key.public().point(),
         touch: plan.touch,

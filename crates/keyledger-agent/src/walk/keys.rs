@@ -13,7 +13,7 @@ use x509_cert::{
     der::{Decode, Encode},
 };
 
-use super::{Halt, Walk, proof::base64, request::Request};
+use super::{Halt, Walk, proof::base64, request::CertificateRequest};
 use crate::card::{CardError, Piv};
 
 /// The report of the keys: delivered again as it was, while the token shows the same keys.
@@ -151,7 +151,7 @@ impl Walk<'_> {
             }
             (Some(_), Some(holder)) => {
                 let key = piv.key(slot)?.ok_or(CardError::Nothing("a slot"))?;
-                let request = Request::new(holder, plan.algorithm, &key.public_key)
+                let request = CertificateRequest::new(holder, plan.algorithm, &key.public_key)
                     .map_err(Halt::misbehaved)?;
                 let signature = self.sign(piv, slot, plan, request.to_be_signed())?;
                 Some(base64(

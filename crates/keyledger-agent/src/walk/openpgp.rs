@@ -21,7 +21,7 @@ use super::{
     proof::{authenticated, base64},
     ways_in::WaysIn,
 };
-use crate::card::{CardError, FACTORY_ADMIN_PIN, For, Openpgp, OpenpgpKey, Piv, Reference};
+use crate::card::{CardError, FACTORY_ADMIN_PIN, Openpgp, OpenpgpKey, PinPurpose, Piv, Reference};
 
 /// The new admin PIN may be set.
 const ADMIN_TRIED: &str = "admin.tried";
@@ -56,7 +56,7 @@ impl Walk<'_> {
         card.unblock_pin(pin.expose())?;
         card.set_tries(plan.retries, plan.retries)?;
         card.set_reset_code(code.expose())?;
-        card.verify_pin(pin.expose(), For::Using)?;
+        card.verify_pin(pin.expose(), PinPurpose::Using)?;
         card.verify_admin_pin(admin.expose())?;
         let tries = card.tries()?;
         if (tries.pin, tries.admin_pin) == (plan.retries, plan.retries) {
@@ -215,8 +215,8 @@ impl Walk<'_> {
         mut work: impl FnMut(&mut Openpgp<'_>) -> Result<T, CardError>,
     ) -> Result<T, Halt> {
         let purpose = match role {
-            OpenpgpRole::Sign => For::Signing,
-            _ => For::Using,
+            OpenpgpRole::Sign => PinPurpose::Signing,
+            _ => PinPurpose::Using,
         };
         for _ in 0..self.patience.touches {
             card.verify_pin(self.openpgp_pin()?.expose(), purpose)?;

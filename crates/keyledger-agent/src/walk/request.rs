@@ -22,7 +22,7 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const RSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
 
 /// A request before it is signed.
-pub(super) struct Request {
+pub(super) struct CertificateRequest {
     info: CertReqInfo,
     algorithm: AlgorithmIdentifierOwned,
     to_be_signed: Vec<u8>,
@@ -31,7 +31,7 @@ pub(super) struct Request {
 /// A request could not be made; why, for the ledger.
 type Unmade = String;
 
-impl Request {
+impl CertificateRequest {
     /// A request for a certificate over a public key (DER `SubjectPublicKeyInfo`), with the holder's title as common name.
     pub(super) fn new(
         holder: &Holder,
@@ -148,7 +148,7 @@ mod tests {
             openpgp: None,
         };
         let spki = pair.public_key().as_der().unwrap();
-        let request = Request::new(&holder, Algorithm::P256, spki.as_ref()).unwrap();
+        let request = CertificateRequest::new(&holder, Algorithm::P256, spki.as_ref()).unwrap();
         let signature = pair
             .sign(&SystemRandom::new(), request.to_be_signed())
             .unwrap();

@@ -6,7 +6,7 @@ use keyledger_domain::token::{
 };
 
 use super::{Halt, Walk, WalkEnd};
-use crate::card::{self, CardError, FACTORY_PIN, For, Openpgp, Piv};
+use crate::card::{self, CardError, FACTORY_PIN, Openpgp, PinPurpose, Piv};
 
 /// The person typed the serial number.
 const CONFIRMED: &str = "reset.confirmed";
@@ -144,7 +144,9 @@ fn reset(piv: &mut Piv) -> Result<(), Halt> {
 }
 
 fn reset_openpgp(card: &mut Openpgp<'_>) -> Result<(), Halt> {
-    block("OpenPGP PIN", || card.verify_pin(&wrong()?, For::Using))?;
+    block("OpenPGP PIN", || {
+        card.verify_pin(&wrong()?, PinPurpose::Using)
+    })?;
     block("OpenPGP admin PIN", || card.verify_admin_pin(&wrong()?))?;
     Ok(card.reset()?)
 }

@@ -10,7 +10,7 @@ use keyledger_domain::token::{
 use super::{Halt, Walk};
 use crate::{
     card::{self, CardError, Piv, Reference},
-    desk::{LAST_TRIES, Tries},
+    desk::{LAST_TRIES, PinTries},
 };
 
 /// How often a missing token is looked for.
@@ -146,7 +146,7 @@ impl Walk<'_> {
     /// The PIN, after a wrong one. The same again is not tried: what remembers it for the person would use up all tries.
     fn another_pin(&mut self, what: Reference, left: u8) -> Result<Secret, Halt> {
         let was_wrong = true;
-        let pin = self.desk.pin(self.serial, Tries { left, was_wrong })?;
+        let pin = self.desk.pin(self.serial, PinTries { left, was_wrong })?;
         let own = self.openpgp_pin.as_ref();
         let own = own.filter(|_| what == Reference::OpenpgpPin);
         let wrong = own.or(self.pin.as_ref()); // OpenPGP is tried with PIV's PIN first
@@ -168,7 +168,7 @@ impl Walk<'_> {
     }
 
     /// What the token shows of its PUK, in a task that needs one.
-    pub(super) fn puk_tries(&self, piv: &mut Piv) -> Result<card::Tries, Halt> {
+    pub(super) fn puk_tries(&self, piv: &mut Piv) -> Result<card::ReferenceTries, Halt> {
         let shown = piv.puk_tries()?;
         shown.ok_or_else(|| {
             let detail = "the token has no PUK: take one without a fingerprint reader";
@@ -197,7 +197,7 @@ impl Walk<'_> {
             return Ok(());
         }
         let was_wrong = false;
-        self.pin = Some(self.desk.pin(self.serial, Tries { left, was_wrong })?);
+        self.pin = Some(self.desk.pin(self.serial, PinTries { left, was_wrong })?);
         self.pin_is_unproved = true;
         self.at_token(|walk, piv| walk.give_pin(piv))
     }

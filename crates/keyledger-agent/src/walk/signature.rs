@@ -15,8 +15,8 @@ use keyledger_domain::{
 use super::{lock_of, request::to_sign};
 use crate::{
     card::{self, CardError, Piv, Reference},
-    desk::Tries,
-    tokens::{SignError, Signatory},
+    desk::PinTries,
+    tokens::{Signatory, TokenSignError},
 };
 
 /// How long another program may hold the token.
@@ -30,25 +30,25 @@ const TOUCHES: usize = 4;
 ///
 /// # Errors
 ///
-/// [`SignError`]; nothing was signed. [`SignError::Busy`] while a task is walked with the token.
+/// [`TokenSignError`]; nothing was signed. [`TokenSignError::Busy`] while a task is walked with the token.
 pub(crate) fn sign(
     token: Serial,
     slot: Slot,
     statement: &[u8],
     person: &mut dyn Signatory,
-) -> Result<Vec<u8>, SignError> {
+) -> Result<Vec<u8>, TokenSignError> {
     let lock = lock_of(token);
     let _alone = match lock.try_lock() {
         Ok(alone) => alone,
         Err(TryLockError::Poisoned(alone)) => PoisonError::into_inner(alone),
-        Err(TryLockError::WouldBlock) => return Err(SignError::Busy(token)),
+        Err(TryLockError::WouldBlock) => return Err(TokenSignError::Busy(token)),
     };
     let mut piv = open(token)?;
-    let key = piv.key(slot)?.ok_or(SignError::Empty(slot))?;
+    let key = piv.key(slot)?.ok_or(TokenSignError::Empty(slot))?;
     let algorithm = key.algorithm.filter(|algorithm| signs(*algorithm));
-    let algorithm = algorithm.ok_or(SignError::Unable(slot))?;
+    let algorithm = algorithm.ok_or(TokenSignError::CannotSign(slot))?;
     if key.pin.is_none_or(|pin| pin == PinPolicy::Never) {
-        return Err(SignError::NoPin(slot)); // nobody would be asked
+        return Err(TokenSignError::NoPin(slot)); // nobody would be asked
     }
     let input = to_sign(algorithm, statement);
     let mut tries = piv.pin_tries()?.left;
@@ -56,17 +56,17 @@ pub(crate) fn sign(
     let mut wrong: Option<Secret> = None;
     loop {
         if tries == 0 {
-            return Err(SignError::Blocked(token));
+            return Err(TokenSignError::Blocked(token));
         }
-        let pin = person.pin(Tries {
+        let pin = person.pin(PinTries {
             left: tries,
             was_wrong: wrong.is_some(),
         })?;
         if !person.waits() {
-            return Err(SignError::Abandoned);
+            return Err(TokenSignError::Abandoned);
         }
         if wrong.is_some_and(|wrong| wrong.expose() == pin.expose()) {
-            return Err(SignError::SameWrongPin(token));
+            return Err(TokenSignError::SameWrongPin(token));
         }
         let mut piv = open(token)?;
         for _ in 0..TOUCHES {
@@ -75,7 +75,9 @@ pub(crate) fn sign(
                     tries = left;
                     break;
                 }
-                Err(CardError::Blocked(Reference::Pin)) => return Err(SignError::Blocked(token)),
+                Err(CardError::Blocked(Reference::Pin)) => {
+                    return Err(TokenSignError::Blocked(token));
+                }
                 proved => proved?,
             }
             if key.touch != Some(TouchPolicy::Never) {
@@ -86,12 +88,12 @@ pub(crate) fn sign(
                 signed => return Ok(signed?),
             }
             if !person.waits() {
-                return Err(SignError::Abandoned);
+                return Err(TokenSignError::Abandoned);
             }
             tries = u8::MAX; // the PIN was right
         }
         if tries == u8::MAX {
-            return Err(SignError::NotTouched(token));
+            return Err(TokenSignError::NotTouched(token));
         }
         wrong = Some(pin);
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use keyledger_agent::{
-    desk::{Desk, DeskError, Tries},
+    desk::{Desk, DeskError, PinTries},
     walk::{Patience, WalkEnd, WalkError, walk_within},
 };
 use keyledger_custody::Secret;
@@ -33,7 +33,7 @@ pub(crate) struct TestDesk {
     /// True if the person types another wrong PIN each time.
     pub(crate) guesses: bool,
     /// What the person was told of the tries, each time.
-    pub(crate) tries: Vec<Tries>,
+    pub(crate) tries: Vec<PinTries>,
     /// The agent is killed at this call of the desk, counted from 1.
     pub(crate) kill_at: Option<Kill>,
     calls: usize,
@@ -174,7 +174,7 @@ impl Desk for TestDesk {
         self.call(|_| Secret::new(OTHER_PIN.into()))
     }
 
-    fn pin(&mut self, _: Serial, tries: Tries) -> Result<Secret, DeskError> {
+    fn pin(&mut self, _: Serial, tries: PinTries) -> Result<Secret, DeskError> {
         self.call(|desk| {
             desk.pins_asked += 1;
             desk.tries.push(tries);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keyledger_agent::{
-    card::{CardError, Watch, readers},
+    card::{CardError, ReaderWatch, readers},
     walk::WalkEnd,
 };
 use keyledger_domain::token::{
@@ -93,7 +93,7 @@ fn a_token_that_another_program_holds_is_shown_with_who_may_hold_it() {
 fn a_watch_wakes_when_a_token_comes_or_goes() {
     VirtualTokens::in_front_of(1, |tokens| {
         let token = tokens.token(0);
-        let mut watch = Watch::begin().unwrap();
+        let mut watch = ReaderWatch::begin().unwrap();
         assert!(watch.changed(PATIENCE).unwrap());
         assert!(!watch.changed(Duration::from_millis(300)).unwrap());
         token.remove();
@@ -124,7 +124,7 @@ fn a_token_that_comes_ends_no_session_with_another() {
         assert!(selected.ends_with(&[0x90, 0]));
         assert_eq!(say(b"\x00\x20\x00\x80\x08123456\xff\xff"), [0x90, 0]);
 
-        let mut watch = Watch::begin().unwrap();
+        let mut watch = ReaderWatch::begin().unwrap();
         assert!(watch.changed(PATIENCE).unwrap());
         for _ in 0..2 {
             comes.remove();
@@ -159,7 +159,7 @@ fn a_look_that_failed_in_passing_is_repeated() {
             nth: 1,
             status: 0x6f00,
         });
-        let mut watch = Watch::begin().unwrap();
+        let mut watch = ReaderWatch::begin().unwrap();
         assert!(watch.changed(PATIENCE).unwrap());
         assert!(readers().unwrap().is_empty());
         // Nobody touches it, and yet it is seen.

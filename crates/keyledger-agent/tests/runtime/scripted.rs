@@ -14,7 +14,7 @@ use data_encoding::BASE64;
 use keyledger_agent::{
     desk::{Desk, DeskError},
     stop::Stop,
-    tokens::{SignError, Signatory, TokenSeen, Tokens, WalkEnd, WatchError},
+    tokens::{Signatory, TokenSeen, TokenSignError, Tokens, WalkEnd, WatchError},
 };
 use keyledger_custody::{Secret, seal_to};
 use keyledger_domain::token::{
@@ -60,8 +60,8 @@ impl Tokens for Scripted {
         slot: Slot,
         _: &[u8],
         _: &mut dyn Signatory,
-    ) -> Result<Vec<u8>, SignError> {
-        Err(SignError::Empty(slot)) // it has no keys
+    ) -> Result<Vec<u8>, TokenSignError> {
+        Err(TokenSignError::Empty(slot)) // it has no keys
     }
 }
 

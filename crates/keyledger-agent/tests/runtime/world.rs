@@ -15,7 +15,7 @@ use std::{
 use async_nats::jetstream::{self, consumer::pull, stream};
 use keyledger_agent::{
     identity::{FileIdentity, Identity as _},
-    run::{JOURNAL_FILE, Status},
+    run::{AgentStatus, JOURNAL_FILE},
 };
 use keyledger_testkit::{NatsServer, PATIENCE, Process};
 use keyledger_wire::local::SOCKET;
@@ -182,7 +182,7 @@ impl World {
     }
 
     /// What the agent says of itself; nothing if it does not run.
-    pub(crate) fn status(&self) -> Option<Status> {
+    pub(crate) fn status(&self) -> Option<AgentStatus> {
         let mut socket = UnixStream::connect(self.place().join("run").join(SOCKET)).ok()?;
         socket.shutdown(std::net::Shutdown::Write).ok()?;
         let mut text = String::new();
@@ -190,7 +190,11 @@ impl World {
         serde_json::from_str(&text).ok()
     }
 
-    pub(crate) async fn wait_for_status(&self, what: &str, is: impl Fn(&Status) -> bool) -> Status {
+    pub(crate) async fn wait_for_status(
+        &self,
+        what: &str,
+        is: impl Fn(&AgentStatus) -> bool,
+    ) -> AgentStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let status = self.status();

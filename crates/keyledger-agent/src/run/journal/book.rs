@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use keyledger_domain::token::{Report, Serial};
 use uuid::Uuid;
 
-use super::entry::{Entry, Filed, Refused, VERSION};
-use crate::run::trust::Signed;
+use super::entry::{Filed, JournalEntry, RejectedReport, VERSION};
+use crate::run::trust::SignedTask;
 
 /// So many ended tasks are remembered: the queue gives one of them again only if its acknowledgement was lost.
 const MAX_ENDED: usize = 256;
@@ -17,16 +17,16 @@ const MAX_REFUSED: usize = 20;
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     /// In the order in which they were taken.
-    pub(crate) tasks: Vec<OpenTask>,
+    pub(crate) tasks: Vec<TakenTask>,
     pub(crate) ended: VecDeque<Uuid>,
-    pub(crate) refused: VecDeque<Refused>,
+    pub(crate) refused: VecDeque<RejectedReport>,
 }
 
 /// A task that has not ended.
 #[derive(Debug)]
-pub(crate) struct OpenTask {
+pub(crate) struct TakenTask {
     pub(crate) task: Uuid,
-    pub(crate) signed: Signed,
+    pub(crate) signed: SignedTask,
     /// Sealed secrets: sender and sealed bytes, by what they are.
     pub(crate) kept: BTreeMap<String, (String, String)>,
     pub(crate) reports: VecDeque<FiledReport>,
@@ -41,21 +41,21 @@ pub(crate) struct FiledReport {
 
 impl Book {
     /// A task that has not ended.
-    pub(crate) fn task(&self, task: Uuid) -> Option<&OpenTask> {
+    pub(crate) fn task(&self, task: Uuid) -> Option<&TakenTask> {
         self.tasks.iter().find(|open| open.task == task)
     }
 
-    fn task_mut(&mut self, task: Uuid) -> Option<&mut OpenTask> {
+    fn task_mut(&mut self, task: Uuid) -> Option<&mut TakenTask> {
         self.tasks.iter_mut().find(|open| open.task == task)
     }
 
     /// Takes a line in. What is about no open task changes nothing: it came too late.
-    pub(crate) fn fold(&mut self, entry: Entry) {
+    pub(crate) fn fold(&mut self, entry: JournalEntry) {
         match entry {
-            Entry::Opened { .. } => {}
-            Entry::Taken { task, signed } => {
+            JournalEntry::Opened { .. } => {}
+            JournalEntry::Taken { task, signed } => {
                 if self.task(task).is_none() {
-                    self.tasks.push(OpenTask {
+                    self.tasks.push(TakenTask {
                         task,
                         signed,
                         kept: BTreeMap::new(),
@@ -63,7 +63,7 @@ impl Book {
                     });
                 }
             }
-            Entry::Kept {
+            JournalEntry::Kept {
                 task,
                 what,
                 sender,
@@ -73,18 +73,18 @@ impl Book {
                     open.kept.insert(what, (sender, sealed));
                 }
             }
-            Entry::Filed(filed) => {
+            JournalEntry::Filed(filed) => {
                 if let Some(open) = self.task_mut(filed.task) {
                     let pending = true;
                     open.reports.push_back(FiledReport { filed, pending });
                 }
             }
-            Entry::Delivered { message } => self.settle(message),
-            Entry::Refused(refused) => {
+            JournalEntry::Delivered { message } => self.settle(message),
+            JournalEntry::Refused(refused) => {
                 self.settle(refused.message);
                 self.refuse(refused);
             }
-            Entry::Ended { task } => {
+            JournalEntry::Ended { task } => {
                 self.tasks.retain(|open| open.task != task);
                 self.ended.push_back(task);
                 if self.ended.len() > MAX_ENDED {
@@ -95,8 +95,8 @@ impl Book {
     }
 
     /// Notes that a report was refused: of each task the last one, with their number.
-    fn refuse(&mut self, mut refused: Refused) {
-        let same = |before: &Refused| refused.task.is_some() && before.task == refused.task;
+    fn refuse(&mut self, mut refused: RejectedReport) {
+        let same = |before: &RejectedReport| refused.task.is_some() && before.task == refused.task;
         if let Some(at) = self.refused.iter().position(same)
             && let Some(before) = self.refused.remove(at)
         {
@@ -134,31 +134,35 @@ impl Book {
     }
 
     /// The entries that amount to this book: what a rewritten journal holds.
-    pub(crate) fn entries(&self, agent: &str) -> Vec<Entry> {
-        let mut entries = vec![Entry::Opened {
+    pub(crate) fn entries(&self, agent: &str) -> Vec<JournalEntry> {
+        let mut entries = vec![JournalEntry::Opened {
             version: VERSION,
             agent: agent.to_owned(),
         }];
-        entries.extend(self.ended.iter().map(|task| Entry::Ended { task: *task }));
-        entries.extend(self.refused.iter().cloned().map(Entry::Refused));
+        entries.extend(
+            self.ended
+                .iter()
+                .map(|task| JournalEntry::Ended { task: *task }),
+        );
+        entries.extend(self.refused.iter().cloned().map(JournalEntry::Refused));
         for open in &self.tasks {
             let task = open.task;
-            entries.push(Entry::Taken {
+            entries.push(JournalEntry::Taken {
                 task,
                 signed: open.signed.clone(),
             });
             let kept = open.kept.iter();
-            entries.extend(kept.map(|(what, (sender, sealed))| Entry::Kept {
+            entries.extend(kept.map(|(what, (sender, sealed))| JournalEntry::Kept {
                 task,
                 what: what.clone(),
                 sender: sender.clone(),
                 sealed: sealed.clone(),
             }));
             for report in &open.reports {
-                entries.push(Entry::Filed(report.filed.clone()));
+                entries.push(JournalEntry::Filed(report.filed.clone()));
                 if !report.pending {
                     let message = report.filed.message;
-                    entries.push(Entry::Delivered { message });
+                    entries.push(JournalEntry::Delivered { message });
                 }
             }
         }
@@ -166,7 +170,7 @@ impl Book {
     }
 }
 
-impl OpenTask {
+impl TakenTask {
     /// The next report to deliver.
     pub(crate) fn next(&self) -> Option<&Filed> {
         let mut pending = self.reports.iter().filter(|r| r.pending);

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     identity::{Identity, IdentityError},
-    run::trust::Signed,
+    run::trust::SignedTask,
 };
 
 /// The version of the journal's form.
@@ -20,7 +20,7 @@ pub(crate) const VERSION: u8 = 1;
 /// What a line says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(crate) enum Entry {
+pub(crate) enum JournalEntry {
     /// The journal begins, anew after each task that has ended.
     Opened {
         /// [`VERSION`].
@@ -33,7 +33,7 @@ pub(crate) enum Entry {
         /// Its id.
         task: Uuid,
         /// The record and its signature.
-        signed: Signed,
+        signed: SignedTask,
     },
     /// A secret of a task, sealed to the agent's own curve key.
     Kept {
@@ -54,7 +54,7 @@ pub(crate) enum Entry {
         message: Uuid,
     },
     /// The service refuses it for good.
-    Refused(Refused),
+    Refused(RejectedReport),
     /// A task has ended at the service.
     Ended {
         /// The task.
@@ -79,7 +79,7 @@ pub(crate) struct Filed {
 /// A report that the service refuses for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Refused {
+pub struct RejectedReport {
     /// The task; none of an announcement.
     pub task: Option<Uuid>,
     /// The token.
@@ -105,23 +105,23 @@ const fn one() -> u32 {
 /// The body of a line.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Body {
+struct LineBody {
     /// Counted from 1.
     line: u64,
     /// What the body before this one hashes to; none at 1.
     prev: Option<EventCid>,
     at: Timestamp,
-    entry: Entry,
+    entry: JournalEntry,
 }
 
 /// Where a journal stands: what the next line must follow.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Place {
+pub(crate) struct JournalPosition {
     line: u64,
     prev: Option<EventCid>,
 }
 
-impl Place {
+impl JournalPosition {
     /// How many lines there are.
     pub(crate) const fn line(self) -> u64 {
         self.line
@@ -130,11 +130,11 @@ impl Place {
     /// Writes the next line, with its line break.
     pub(crate) fn write(
         &mut self,
-        entry: &Entry,
+        entry: &JournalEntry,
         at: Timestamp,
         identity: &dyn Identity,
     ) -> Result<Vec<u8>, IdentityError> {
-        let body = Body {
+        let body = LineBody {
             line: self.line + 1,
             prev: self.prev,
             at,
@@ -157,7 +157,7 @@ impl Place {
         line: &[u8],
         agent: &str,
         signatures: &mut Signatures,
-    ) -> Result<Entry, String> {
+    ) -> Result<JournalEntry, String> {
         let tab = line.iter().rposition(|byte| *byte == b'\t');
         let (body, signature) = line.split_at(tab.ok_or("it has no signature")?);
         let signature = std::str::from_utf8(&signature[1..]).map_err(|e| e.to_string())?;
@@ -165,7 +165,7 @@ impl Place {
         signatures
             .check(agent, cid, signature)
             .map_err(|_| "its signature is not this agent's")?;
-        let body: Body = serde_json::from_slice(body).map_err(|e| e.to_string())?;
+        let body: LineBody = serde_json::from_slice(body).map_err(|e| e.to_string())?;
         if body.line != self.line + 1 || body.prev != self.prev {
             return Err("it does not follow the line before it".to_owned());
         }
@@ -179,9 +179,10 @@ impl Place {
 pub(crate) fn author(journal: &[u8]) -> Option<String> {
     let line = journal.split(|byte| *byte == b'\n').next()?;
     let body = line.split(|byte| *byte == b'\t').next()?;
-    let Entry::Opened { agent, .. } = serde_json::from_slice::<Body>(body).ok()?.entry else {
+    let JournalEntry::Opened { agent, .. } = serde_json::from_slice::<LineBody>(body).ok()?.entry
+    else {
         return None;
     };
-    let signed = Place::default().read(line, &agent, &mut Signatures::default());
+    let signed = JournalPosition::default().read(line, &agent, &mut Signatures::default());
     signed.is_ok().then_some(agent)
 }

@@ -25,10 +25,10 @@ use keyledger_domain::{
 use uuid::Uuid;
 
 pub(crate) use book::Book;
-pub use entry::Refused;
-pub(crate) use entry::{Entry, Filed};
+pub use entry::RejectedReport;
+pub(crate) use entry::{Filed, JournalEntry};
 
-use super::trust::Signed;
+use super::trust::SignedTask;
 use crate::{
     clock,
     identity::{Identity, IdentityError},
@@ -120,7 +120,7 @@ pub struct Journal {
     length: u64,
     /// True if behind that there may be half a line, left by a write that failed.
     torn: bool,
-    place: entry::Place,
+    place: entry::JournalPosition,
     book: Book,
     identity: Arc<dyn Identity>,
 }
@@ -158,7 +158,7 @@ impl Journal {
         let mut journal = Self {
             length: whole as u64,
             torn: false,
-            place: entry::Place::default(),
+            place: entry::JournalPosition::default(),
             book: Book::default(),
             file,
             identity,
@@ -188,11 +188,13 @@ impl Journal {
             let number = self.place.line() + 1;
             let read = self.place.read(line, agent, &mut signatures);
             let checked = read.and_then(|entry| match entry {
-                Entry::Opened { version, .. } if version != entry::VERSION => Err(format!(
+                JournalEntry::Opened { version, .. } if version != entry::VERSION => Err(format!(
                     "it is of version {version}, which this agent does not know"
                 )),
-                Entry::Opened { .. } if number != 1 => Err("a journal begins in it".to_owned()),
-                entry if number == 1 && !matches!(entry, Entry::Opened { .. }) => {
+                JournalEntry::Opened { .. } if number != 1 => {
+                    Err("a journal begins in it".to_owned())
+                }
+                entry if number == 1 && !matches!(entry, JournalEntry::Opened { .. }) => {
                     Err("no journal begins with it".to_owned())
                 }
                 entry => Ok(entry),
@@ -220,8 +222,8 @@ impl Journal {
     }
 
     /// Notes that a task was taken.
-    pub(crate) fn take(&mut self, task: Uuid, signed: Signed) -> Result<(), JournalError> {
-        self.append(Entry::Taken { task, signed })
+    pub(crate) fn take(&mut self, task: Uuid, signed: SignedTask) -> Result<(), JournalError> {
+        self.append(JournalEntry::Taken { task, signed })
     }
 
     /// Keeps a secret of a task, sealed to the agent itself.
@@ -233,7 +235,7 @@ impl Journal {
     ) -> Result<(), JournalError> {
         self.open_task(task)?;
         let sealed = seal_to(self.identity.curve_nkey(), secret.expose())?;
-        self.append(Entry::Kept {
+        self.append(JournalEntry::Kept {
             task,
             what: what.to_owned(),
             sender: sealed.sender,
@@ -275,7 +277,7 @@ impl Journal {
             return Ok(last.filed.message);
         }
         let message = Uuid::now_v7();
-        self.append(Entry::Filed(Filed {
+        self.append(JournalEntry::Filed(Filed {
             task,
             message,
             asked,
@@ -291,16 +293,16 @@ impl Journal {
 
     /// Notes that a report was delivered.
     pub(crate) fn delivered(&mut self, message: Uuid) -> Result<(), JournalError> {
-        self.append(Entry::Delivered { message })
+        self.append(JournalEntry::Delivered { message })
     }
 
     /// Notes that the service refuses a report for good.
-    pub(crate) fn refuse(&mut self, refused: Refused) -> Result<(), JournalError> {
-        self.append(Entry::Refused(refused))
+    pub(crate) fn refuse(&mut self, refused: RejectedReport) -> Result<(), JournalError> {
+        self.append(JournalEntry::Refused(refused))
     }
 
     /// What was refused, of each task in one.
-    pub(crate) fn refused(&self) -> Vec<Refused> {
+    pub(crate) fn refused(&self) -> Vec<RejectedReport> {
         self.book.refused.iter().cloned().collect()
     }
 
@@ -311,16 +313,16 @@ impl Journal {
 
     /// Notes that a task has ended, and wipes what was kept of it.
     pub(crate) fn end(&mut self, task: Uuid) -> Result<(), JournalError> {
-        self.append(Entry::Ended { task })?;
+        self.append(JournalEntry::Ended { task })?;
         self.rewrite()
     }
 
-    fn open_task(&self, task: Uuid) -> Result<&book::OpenTask, JournalError> {
+    fn open_task(&self, task: Uuid) -> Result<&book::TakenTask, JournalError> {
         self.book.task(task).ok_or(JournalError::Ended(task))
     }
 
     /// Appends a line, and waits until it is on disk.
-    fn append(&mut self, entry: Entry) -> Result<(), JournalError> {
+    fn append(&mut self, entry: JournalEntry) -> Result<(), JournalError> {
         let mut place = self.place;
         let line = place.write(&entry, clock::now(), &*self.identity)?;
         let failed = |source| JournalError::Io {
@@ -367,8 +369,11 @@ impl Journal {
 }
 
 /// The bytes of a journal that amounts to `book`.
-fn written(book: &Book, identity: &dyn Identity) -> Result<(Vec<u8>, entry::Place), IdentityError> {
-    let mut place = entry::Place::default();
+fn written(
+    book: &Book,
+    identity: &dyn Identity,
+) -> Result<(Vec<u8>, entry::JournalPosition), IdentityError> {
+    let mut place = entry::JournalPosition::default();
     let mut bytes = Vec::new();
     for entry in book.entries(identity.public_nkey()) {
         bytes.append(&mut place.write(&entry, clock::now(), identity)?);

@@ -13,7 +13,7 @@ use keyledger_wire::local::DIRECTORY as NAME;
 
 /// The agent's directories.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Directories {
     /// `agent.toml`, `agent.jwt` and the seeds: `$XDG_CONFIG_HOME/keyledger-agent`.
     pub config: PathBuf,
     /// The journal and the lock: `$XDG_STATE_HOME/keyledger-agent`.
@@ -25,7 +25,7 @@ pub struct Place {
 /// Why there is no place for the agent's files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum PlaceError {
+pub enum DirectoriesError {
     /// Neither `$HOME` nor the XDG variables say where: set one.
     #[error("there is neither $HOME nor ${0}: set one of them")]
     NoHome(&'static str),
@@ -43,17 +43,17 @@ pub enum PlaceError {
     },
 }
 
-impl Place {
+impl Directories {
     /// What the environment says.
     ///
     /// # Errors
     ///
-    /// [`PlaceError::NoHome`].
-    pub fn of_environment() -> Result<Self, PlaceError> {
+    /// [`DirectoriesError::NoHome`].
+    pub fn of_environment() -> Result<Self, DirectoriesError> {
         Self::of(|name| env::var_os(name))
     }
 
-    fn of(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, PlaceError> {
+    fn of(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, DirectoriesError> {
         // A relative path in such a variable is to be ignored, says the specification.
         let set = |name| {
             let path = variable(name).map(PathBuf::from);
@@ -61,8 +61,10 @@ impl Place {
         };
         let base = |name: &'static str, default: &str| {
             let home = || set("HOME").map(|home| home.join(default));
-            let base = set(name).or_else(home).ok_or(PlaceError::NoHome(name))?;
-            Ok::<_, PlaceError>(base.join(NAME))
+            let base = set(name)
+                .or_else(home)
+                .ok_or(DirectoriesError::NoHome(name))?;
+            Ok::<_, DirectoriesError>(base.join(NAME))
         };
         let state = base("XDG_STATE_HOME", ".local/state")?;
         Ok(Self {
@@ -76,8 +78,8 @@ impl Place {
     ///
     /// # Errors
     ///
-    /// [`PlaceError::Open`] if one is there and others can look into it; [`PlaceError::Io`].
-    pub fn make(&self) -> Result<(), PlaceError> {
+    /// [`DirectoriesError::Open`] if one is there and others can look into it; [`DirectoriesError::Io`].
+    pub fn make(&self) -> Result<(), DirectoriesError> {
         for path in [&self.config, &self.state, &self.runtime] {
             make(path)?;
         }
@@ -85,8 +87,8 @@ impl Place {
     }
 }
 
-fn make(path: &Path) -> Result<(), PlaceError> {
-    let failed = |source| PlaceError::Io {
+fn make(path: &Path) -> Result<(), DirectoriesError> {
+    let failed = |source| DirectoriesError::Io {
         path: path.to_owned(),
         source,
     };
@@ -112,8 +114,8 @@ fn make(path: &Path) -> Result<(), PlaceError> {
 mod tests {
     use super::*;
 
-    fn of(set: &[(&str, &str)]) -> Result<Place, PlaceError> {
-        Place::of(|name| {
+    fn of(set: &[(&str, &str)]) -> Result<Directories, DirectoriesError> {
+        Directories::of(|name| {
             let found = set.iter().find(|(variable, _)| *variable == name);
             found.map(|(_, value)| (*value).into())
         })
@@ -141,7 +143,10 @@ mod tests {
         assert_eq!(place.config, Path::new("/home/ada/.config/keyledger-agent"));
         assert_eq!(place.state, Path::new("/s/keyledger-agent"));
         assert_eq!(place.runtime, Path::new("/run/user/1000/keyledger-agent"));
-        assert!(matches!(of(&[]), Err(PlaceError::NoHome("XDG_STATE_HOME"))));
+        assert!(matches!(
+            of(&[]),
+            Err(DirectoriesError::NoHome("XDG_STATE_HOME"))
+        ));
     }
 
     #[test]

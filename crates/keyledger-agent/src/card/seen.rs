@@ -16,21 +16,21 @@ use pcsc::{Context, State};
 
 use super::{
     CardError,
-    service::{Occupied, context},
+    service::{OccupiedReader, context},
 };
 
 /// What was seen in a reader.
 #[derive(Clone)]
-pub(super) struct Look {
+pub(super) struct ReaderSeen {
     events: u32,
     state: State,
-    pub(super) what: What,
+    pub(super) what: ReaderContent,
     pub(super) at: Instant,
 }
 
 /// What is in it.
 #[derive(Clone)]
-pub(super) enum What {
+pub(super) enum ReaderContent {
     /// A token; and what it shows, unless that may have changed.
     Token(Serial, Option<Announcement>),
     /// Some other card.
@@ -49,8 +49,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause before a look is repeated.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-impl Look {
-    pub(super) const fn new(reader: &Occupied, what: What, at: Instant) -> Self {
+impl ReaderSeen {
+    pub(super) const fn new(reader: &OccupiedReader, what: ReaderContent, at: Instant) -> Self {
         Self {
             events: reader.events,
             state: reader.state,
@@ -60,18 +60,18 @@ impl Look {
     }
 
     /// True if it says what is in the reader now.
-    fn holds(&self, reader: &Occupied) -> bool {
+    fn holds(&self, reader: &OccupiedReader) -> bool {
         self.events == reader.events
     }
 
     /// True if it failed, and its pause is over.
     fn is_due(&self) -> bool {
         match &self.what {
-            What::Unable { times, .. } => {
+            ReaderContent::Unable { times, .. } => {
                 let doubled = FIRST_PAUSE * 2u32.saturating_pow(times.saturating_sub(1).min(10));
                 self.at.elapsed() >= doubled.min(LONGEST_PAUSE)
             }
-            What::Token(..) | What::Nothing => false,
+            ReaderContent::Token(..) | ReaderContent::Nothing => false,
         }
     }
 }
@@ -79,7 +79,7 @@ impl Look {
 #[derive(Default)]
 struct Memory {
     service: Option<Context>,
-    looks: BTreeMap<CString, Look>,
+    looks: BTreeMap<CString, ReaderSeen>,
     /// Tokens with which a task is walked now. They are left alone by who only looks: what they showed before stands.
     under_way: BTreeMap<Serial, usize>,
     /// How often what was seen became stale.
@@ -120,60 +120,63 @@ pub(super) fn with_service<T>(
 }
 
 /// What is known of a reader, if it is not to be looked at now.
-pub(super) fn of(reader: &Occupied) -> Option<Look> {
+pub(super) fn of(reader: &OccupiedReader) -> Option<ReaderSeen> {
     let memory = memory();
     let look = memory.looks.get(&reader.name)?;
     if !look.holds(reader) {
         return None;
     }
     let serves = match &look.what {
-        What::Token(serial, shown) => shown.is_some() || memory.under_way.contains_key(serial),
-        What::Nothing => true,
+        ReaderContent::Token(serial, shown) => {
+            shown.is_some() || memory.under_way.contains_key(serial)
+        }
+        ReaderContent::Nothing => true,
         // Whoever held it may have let go.
-        What::Unable { .. } => !look.is_due() && look.state == reader.state,
+        ReaderContent::Unable { .. } => !look.is_due() && look.state == reader.state,
     };
     serves.then(|| look.clone())
 }
 
 /// Which token is in a reader, or that none is; nothing if that is not known.
-pub(super) fn known(reader: &Occupied) -> Option<Option<Serial>> {
+pub(super) fn known(reader: &OccupiedReader) -> Option<Option<Serial>> {
     let memory = memory();
     let look = memory.looks.get(&reader.name)?;
     match &look.what {
         _ if !look.holds(reader) => None,
-        What::Token(serial, _) => Some(Some(*serial)),
-        What::Nothing => Some(None),
-        What::Unable { .. } => None,
+        ReaderContent::Token(serial, _) => Some(Some(*serial)),
+        ReaderContent::Nothing => Some(None),
+        ReaderContent::Unable { .. } => None,
     }
 }
 
 /// How often in a row the card in a reader could not be looked at.
-pub(super) fn failed(reader: &Occupied) -> u32 {
+pub(super) fn failed(reader: &OccupiedReader) -> u32 {
     let memory = memory();
     match memory.looks.get(&reader.name) {
         Some(look) if look.holds(reader) => match look.what {
-            What::Unable { times, .. } => times,
-            What::Token(..) | What::Nothing => 0,
+            ReaderContent::Unable { times, .. } => times,
+            ReaderContent::Token(..) | ReaderContent::Nothing => 0,
         },
         _ => 0,
     }
 }
 
 /// Remembers what is in a reader. What a token showed before stands where nothing newer is said.
-pub(super) fn remember(reader: &Occupied, what: What) {
+pub(super) fn remember(reader: &OccupiedReader, what: ReaderContent) {
     let mut memory = memory();
-    if let (Some(look), What::Token(serial, None)) = (memory.looks.get(&reader.name), &what)
+    if let (Some(look), ReaderContent::Token(serial, None)) =
+        (memory.looks.get(&reader.name), &what)
         && look.holds(reader)
-        && matches!(&look.what, What::Token(known, _) if known == serial)
+        && matches!(&look.what, ReaderContent::Token(known, _) if known == serial)
     {
         return;
     }
-    let look = Look::new(reader, what, Instant::now());
+    let look = ReaderSeen::new(reader, what, Instant::now());
     memory.looks.insert(reader.name.clone(), look);
 }
 
 /// Forgets the readers that are not among those with a card in them.
-pub(super) fn forget_others(occupied: &[Occupied]) {
+pub(super) fn forget_others(occupied: &[OccupiedReader]) {
     let is_there = |name: &CString| occupied.iter().any(|reader| reader.name == *name);
     memory().looks.retain(|name, _| is_there(name));
 }
@@ -185,7 +188,7 @@ pub(super) fn stale() -> u64 {
 
 /// True if a look that failed is to be repeated now.
 pub(super) fn is_one_due() -> bool {
-    memory().looks.values().any(Look::is_due)
+    memory().looks.values().any(ReaderSeen::is_due)
 }
 
 /// Nobody but the walk touches the token until this is dropped; then it is looked at anew.
@@ -207,7 +210,7 @@ impl Drop for Walked {
         memory.under_way.retain(|_, count| *count > 0);
         memory.stale += 1;
         for look in memory.looks.values_mut() {
-            if let What::Token(serial, shown) = &mut look.what
+            if let ReaderContent::Token(serial, shown) = &mut look.what
                 && *serial == self.0
             {
                 *shown = None;
