@@ -9,7 +9,7 @@ use async_nats::ServerAddr;
 use data_encoding::BASE64URL_NOPAD;
 use keyledger_custody::{SecretFileError, read_secret_file, replace_secret_file};
 use keyledger_domain::{Name, Timestamp};
-use keyledger_wire::{Enrolment, Prefix, read_ordinary_text};
+use keyledger_wire::{Enrolment, Prefix, read_ordinary_text, subject::NotAPrefix};
 use serde::Deserialize;
 
 use crate::person::NewPin;
@@ -72,15 +72,32 @@ pub enum ConfigError {
         #[source]
         source: Box<toml::de::Error>,
     },
-    /// A value is not what it should be.
-    #[error("{field} in {}: {problem}", path.display())]
-    Field {
+    /// The prefix is none.
+    #[error("prefix in {}", path.display())]
+    Prefix {
         /// The file.
         path: PathBuf,
-        /// Which.
-        field: &'static str,
         /// What is wrong with it.
-        problem: String,
+        #[source]
+        source: NotAPrefix,
+    },
+    /// A URL is no server's.
+    #[error("url in {}", path.display())]
+    Url {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: io::Error,
+    },
+    /// Nobody is named who signs for the ledger.
+    #[error(
+        "signers in {}: name at least one public nkey; without one, no task is trusted",
+        path.display()
+    )]
+    NoSigners {
+        /// The file.
+        path: PathBuf,
     },
     /// It cannot be read.
     #[error("{}", path.display())]
@@ -94,9 +111,35 @@ pub enum ConfigError {
     /// A file cannot be read or written: the source says why.
     #[error("the agent's settings")]
     File(#[from] SecretFileError),
-    /// The JWT is another's, or none.
-    #[error("{0}")]
-    Jwt(String),
+    /// The JWT is not this agent's.
+    #[error(transparent)]
+    Jwt(#[from] AgentJwtError),
+}
+
+/// Why a JWT is not this agent's.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentJwtError {
+    /// The file holds something else.
+    #[error("{} holds no JWT", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// Where it is no text.
+        #[source]
+        source: std::str::Utf8Error,
+    },
+    /// It is no JWT, or not one of a NATS user.
+    #[error("it holds no JWT of a NATS user")]
+    NotAUsers,
+    /// It is another agent's.
+    #[error("it is for the agent {theirs}, and this one is {ours}")]
+    AnotherAgents {
+        /// Whose it is.
+        theirs: String,
+        /// This agent's public nkey.
+        ours: String,
+    },
 }
 
 impl AgentConfig {
@@ -118,18 +161,16 @@ impl AgentConfig {
             path: path.clone(),
             source: Box::new(source),
         })?;
-        let wrong = |field, problem: String| ConfigError::Field {
+        config.prefix().map_err(|source| ConfigError::Prefix {
             path: path.clone(),
-            field,
-            problem,
-        };
-        config
-            .prefix()
-            .map_err(|e| wrong("prefix", e.to_string()))?;
-        config.servers().map_err(|e| wrong("url", e.to_string()))?;
+            source,
+        })?;
+        config.servers().map_err(|source| ConfigError::Url {
+            path: path.clone(),
+            source,
+        })?;
         if config.signers.is_empty() {
-            let problem = "name at least one public nkey: without, no task is trusted";
-            return Err(wrong("signers", problem.to_owned()));
+            return Err(ConfigError::NoSigners { path });
         }
         Ok(config)
     }
@@ -139,7 +180,7 @@ impl AgentConfig {
     /// # Errors
     ///
     /// If it is no prefix.
-    pub fn prefix(&self) -> Result<Prefix, keyledger_wire::subject::NotAPrefix> {
+    pub fn prefix(&self) -> Result<Prefix, NotAPrefix> {
         self.prefix.parse()
     }
 
@@ -225,8 +266,8 @@ impl AgentConfig {
 pub fn read_jwt(directory: &Path, nkey: &str) -> Result<(String, AgentClaims), ConfigError> {
     let path = directory.join(JWT_FILE);
     let bytes = read_secret_file(&path)?;
-    let text = String::from_utf8(bytes.expose().to_vec());
-    let jwt = text.map_err(|_| ConfigError::Jwt(format!("{} is no JWT", path.display())))?;
+    let text = std::str::from_utf8(bytes.expose());
+    let jwt = text.map_err(|source| AgentJwtError::NotText { path, source })?;
     let jwt = jwt.trim().to_owned();
     let claims = AgentClaims::of(&jwt, nkey)?;
     Ok((jwt, claims))
@@ -250,23 +291,23 @@ struct NatsClaims {
 }
 
 impl AgentClaims {
-    /// Reads a user's JWT, if it is that of `nkey`.
+    /// Reads the JWT of a NATS user, if it is that of `nkey`.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Jwt`].
-    pub fn of(jwt: &str, nkey: &str) -> Result<Self, ConfigError> {
+    /// [`AgentJwtError::NotAUsers`], [`AgentJwtError::AnotherAgents`].
+    pub fn of(jwt: &str, nkey: &str) -> Result<Self, AgentJwtError> {
         let claims = jwt.split('.').nth(1).and_then(|claims| {
             let claims = BASE64URL_NOPAD.decode(claims.as_bytes()).ok()?;
             serde_json::from_slice::<Self>(&claims).ok()
         });
         let claims = claims.filter(|claims| claims.nats.kind == "user");
-        let claims = claims.ok_or_else(|| ConfigError::Jwt("it holds no user's JWT".to_owned()))?;
+        let claims = claims.ok_or(AgentJwtError::NotAUsers)?;
         if claims.sub != nkey {
-            let other: String = claims.sub.chars().take(80).collect();
-            return Err(ConfigError::Jwt(format!(
-                "it is for the agent {other}, and this one is {nkey}"
-            )));
+            return Err(AgentJwtError::AnotherAgents {
+                theirs: claims.sub.chars().take(80).collect(),
+                ours: nkey.to_owned(),
+            });
         }
         Ok(claims)
     }

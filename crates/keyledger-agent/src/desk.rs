@@ -4,24 +4,44 @@ use std::time::Duration;
 
 use keyledger_custody::Secret;
 use keyledger_domain::token::{PinRules, Prompt, Report, Serial};
-use keyledger_wire::ReportReply;
+use keyledger_wire::{Refusal, ReportReply};
+
+/// The reason by which the service says that a task has ended, or never was this agent's.
+const TASK_NOT_OPEN: &str = "task_not_open";
 
 /// Why the desk did not help.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeskError {
-    /// The agent stops: the task is walked on from what the token shows when it starts again.
+    /// The agent stops. When it starts again, it goes on from what the token shows.
     #[error("the agent is stopping")]
     Stopping,
-    /// The service refuses the report for good: the task is over for this agent.
-    #[error("the service refuses it: {0}")]
-    Refused(String),
+    /// The task has ended at the service, or never was this agent's.
+    #[error("{0}")]
+    TaskOver(String),
+    /// A rule of the service rejects the report for good. The task is still open.
+    #[error("the service rejects the report")]
+    Rejected(#[source] Box<Refusal>),
     /// The person said no, or nobody answered.
     #[error("the person at the workstation did not agree")]
     Declined,
-    /// What must survive a crash cannot be kept.
-    #[error("the journal cannot be written: {0}")]
-    Journal(String),
+    /// The journal cannot be read or written, so nothing would survive a crash.
+    #[error("the journal cannot be used")]
+    Journal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<Box<Refusal>> for DeskError {
+    fn from(refusal: Box<Refusal>) -> Self {
+        if says_that_task_is_over(&refusal) {
+            return Self::TaskOver(refusal.to_string());
+        }
+        Self::Rejected(refusal)
+    }
+}
+
+/// True if the service rejects a report because its task has ended, or never was this agent's.
+pub(crate) fn says_that_task_is_over(refusal: &Refusal) -> bool {
+    refusal.reason == TASK_NOT_OPEN
 }
 
 /// So many tries are the last: nothing but a person who was warned uses them.
@@ -49,7 +69,8 @@ pub trait Desk: Send {
     ///
     /// # Errors
     ///
-    /// [`DeskError::Refused`] if the service will never take it, [`DeskError::Journal`], [`DeskError::Stopping`].
+    /// [`DeskError::Rejected`] or [`DeskError::TaskOver`] if the service will never take it, [`DeskError::Journal`],
+    /// [`DeskError::Stopping`].
     fn ask(&mut self, report: Report) -> Result<ReportReply, DeskError>;
 
     /// Keeps a secret of this task, sealed, until the task ends: on disk before this returns.

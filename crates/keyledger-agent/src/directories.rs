@@ -32,6 +32,12 @@ pub enum DirectoriesError {
     /// Others may look into it, or it is another's: do what the message says.
     #[error(transparent)]
     Open(#[from] SecretFileError),
+    /// It belongs to another user.
+    #[error("{} belongs to another user: run the agent as that user", path.display())]
+    AnotherUsers {
+        /// The directory.
+        path: PathBuf,
+    },
     /// It cannot be made: the source says why.
     #[error("{}", path.display())]
     Io {
@@ -104,8 +110,9 @@ fn make(path: &Path) -> Result<(), DirectoriesError> {
     }
     let ours = rustix::process::geteuid().as_raw();
     if metadata.uid() != ours {
-        let problem = io::Error::other("it belongs to another user: run the agent as that one");
-        return Err(failed(problem));
+        return Err(DirectoriesError::AnotherUsers {
+            path: path.to_owned(),
+        });
     }
     Ok(())
 }

@@ -4,9 +4,10 @@ use std::{io::Write, process::ExitCode};
 
 use keyledger_custody::SecretFileError;
 use keyledger_domain::text::plain;
+use keyledger_wire::NotAnEnrolment;
 
 use crate::{
-    config::ConfigError,
+    config::{AgentJwtError, ConfigError},
     identity::IdentityError,
     run::{LockError, RunError},
 };
@@ -91,8 +92,19 @@ fn code(error: &anyhow::Error) -> Exit {
     }
     match error.downcast_ref::<ConfigError>() {
         Some(ConfigError::NotEnrolled { .. } | ConfigError::Jwt(_)) => return Exit::Refused,
-        Some(ConfigError::Form { .. } | ConfigError::Field { .. }) => return Exit::Usage,
-        _ => {}
+        Some(
+            ConfigError::Form { .. }
+            | ConfigError::Prefix { .. }
+            | ConfigError::Url { .. }
+            | ConfigError::NoSigners { .. },
+        ) => return Exit::Usage,
+        Some(ConfigError::Io { .. } | ConfigError::File(_)) | None => {}
+    }
+    if error.downcast_ref::<AgentJwtError>().is_some() {
+        return Exit::Refused;
+    }
+    if error.downcast_ref::<NotAnEnrolment>().is_some() {
+        return Exit::Usage;
     }
     let taken = |e: &(dyn std::error::Error + 'static)| {
         matches!(e.downcast_ref(), Some(LockError::Taken { .. }))
@@ -108,6 +120,7 @@ fn code(error: &anyhow::Error) -> Exit {
 }
 
 fn remedy(error: &anyhow::Error) -> Option<String> {
+    const OWN_JWT: &str = "ask the administrator for this agent's own: `keyledger-agent enrol --name THIS-WORKSTATION` shows what to run";
     const ENROL: &str = "begin with `keyledger-agent enrol --name THIS-WORKSTATION`";
     if let Some(failure) = error.downcast_ref::<CliError>() {
         return failure.remedy.clone();
@@ -115,15 +128,57 @@ fn remedy(error: &anyhow::Error) -> Option<String> {
     if let Some(IdentityError::File(SecretFileError::Missing { .. })) = error.downcast_ref() {
         return Some(ENROL.to_owned());
     }
+    if let Some(RunError::Journal(error)) = error.downcast_ref() {
+        return error.remedy();
+    }
+    if error.downcast_ref::<NotAnEnrolment>().is_some() {
+        return Some(
+            "give the file that `keyledger agent enrol NAME --nkey U… --out FILE` writes"
+                .to_owned(),
+        );
+    }
+    if error.downcast_ref::<AgentJwtError>().is_some() {
+        return Some(OWN_JWT.to_owned());
+    }
     let remedy = match error.downcast_ref::<ConfigError>()? {
         ConfigError::NotEnrolled { .. } => ENROL,
         ConfigError::File(SecretFileError::Missing { .. }) => {
             "accept the enrolment again: `keyledger-agent enrol --accept FILE`"
         }
-        ConfigError::Jwt(_) => {
-            "ask the administrator for this agent's own: `keyledger-agent enrol --name THIS-WORKSTATION` shows what to run"
-        }
-        _ => return None,
+        ConfigError::Jwt(_) => OWN_JWT,
+        ConfigError::Form { .. }
+        | ConfigError::Prefix { .. }
+        | ConfigError::Url { .. }
+        | ConfigError::NoSigners { .. }
+        | ConfigError::Io { .. }
+        | ConfigError::File(_) => return None,
     };
     Some(remedy.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{JournalError, JournalLineError};
+
+    #[test]
+    fn a_forged_journal_comes_with_its_cause_and_its_remedy() {
+        let forged = JournalError::Forged {
+            path: "/home/ada/my state/journal".into(),
+            line: 3,
+            source: JournalLineError::OutOfOrder,
+        };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let code = report(&RunError::from(forged).into(), false, &mut out, &mut err);
+        assert_eq!(code, ExitCode::from(Exit::Error as u8));
+        let said = String::from_utf8(err).unwrap();
+        let error = "error: the journal: line 3 of /home/ada/my state/journal is not what this agent wrote there: it does not follow \
+                     the line before it\n help: ";
+        assert!(said.starts_with(error), "{said}");
+        let file = "'/home/ada/my state/journal'";
+        assert!(
+            said.contains(&format!("`mv {file} {file}.forged`")),
+            "{said}"
+        );
+    }
 }

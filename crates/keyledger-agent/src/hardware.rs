@@ -8,9 +8,10 @@ use crate::{
     card::{self, CardError},
     clock,
     desk::{Desk, DeskError},
+    in_full::in_full,
     stop::Stop,
-    tokens::{Signatory, TokenSeen, TokenSignError, Tokens, WalkEnd, WatchError},
-    walk::{self, WalkError},
+    tokens::{Signatory, TokenSeen, TokenSignError, Tokens},
+    walk::{self, WalkEnd},
 };
 
 /// How long a change is waited for before the end is looked for.
@@ -21,17 +22,16 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub struct Hardware;
 
 impl Tokens for Hardware {
-    fn watch(&self, stop: &Stop, see: &mut dyn FnMut(&[TokenSeen])) -> Result<(), WatchError> {
-        let mut watch = card::ReaderWatch::begin().map_err(unwatched)?;
+    fn watch(&self, stop: &Stop, see: &mut dyn FnMut(&[TokenSeen])) -> Result<(), CardError> {
+        let mut watch = card::ReaderWatch::begin()?;
         while !stop.is_stopping() {
-            if watch.changed(PATIENCE).map_err(unwatched)? {
-                let seen: Vec<_> = card::readers()
-                    .map_err(unwatched)?
+            if watch.changed(PATIENCE)? {
+                let seen: Vec<_> = card::readers()?
                     .into_iter()
                     .map(|found| TokenSeen {
                         reader: found.reader,
                         seen_at: Some(clock::ago(found.age)),
-                        trouble: found.shows.as_ref().err().map(CardError::to_string),
+                        trouble: found.shows.as_ref().err().map(|error| in_full(error)),
                         shows: found.shows.ok(),
                     })
                     .collect();
@@ -41,21 +41,15 @@ impl Tokens for Hardware {
         Ok(())
     }
 
-    fn walk(
-        &self,
-        serial: Serial,
-        task: &TaskFiled,
-        desk: &mut dyn Desk,
-    ) -> Result<WalkEnd, DeskError> {
+    fn walk(&self, serial: Serial, task: &TaskFiled, desk: &mut dyn Desk) -> Result<(), DeskError> {
         let _walked = card::walked(serial);
-        match walk::walk(task, serial, desk) {
-            // Whether the service said so or refused a report: for this agent it is over.
-            Ok(walk::WalkEnd::Closed { why }) => Err(DeskError::Refused(why)),
-            Ok(end) => {
+        match walk::walk(task, serial, desk)? {
+            // The service said so, or rejected the last report: for this agent the task is over.
+            WalkEnd::Closed { why } => Err(DeskError::TaskOver(why)),
+            end @ (WalkEnd::Proved { .. } | WalkEnd::Faulted { .. } | WalkEnd::Failed { .. }) => {
                 tracing::info!(task = %task.task, %serial, ?end, "walked");
-                Ok(WalkEnd::Ended)
+                Ok(())
             }
-            Err(WalkError::Desk(error)) => Err(error),
         }
     }
 
@@ -69,16 +63,4 @@ impl Tokens for Hardware {
         let _walked = card::walked(serial); // a wrong PIN costs a try
         walk::sign(serial, slot, statement, person)
     }
-}
-
-fn unwatched(error: CardError) -> WatchError {
-    let error: &dyn std::error::Error = &error;
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    WatchError(text)
 }

@@ -21,22 +21,18 @@ pub trait Tokens: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`WatchError`] if nothing can be watched now. It is called again after a pause.
-    fn watch(&self, stop: &Stop, see: &mut dyn FnMut(&[TokenSeen])) -> Result<(), WatchError>;
+    /// [`CardError`] if nothing can be watched now. It is called again after a pause.
+    fn watch(&self, stop: &Stop, see: &mut dyn FnMut(&[TokenSeen])) -> Result<(), CardError>;
 
-    /// Walks a task on the token `serial` from what the token shows, and waits for the token where it is not plugged in.
+    /// Walks a task on the token `serial` to its end, from what the token shows. Waits for the token while it is not plugged in. The task
+    /// has ended once the service says so to `desk`, whether it went well or failed; until then it is walked again.
     ///
-    /// No two walks on one token run at once. Everything that the service and the person have a part in goes by `desk`.
+    /// No two walks on one token run at once. Everything that the service or the person takes part in goes through `desk`.
     ///
     /// # Errors
     ///
     /// What `desk` said, as it said it. With [`DeskError::Stopping`] the task is walked again when the agent starts again.
-    fn walk(
-        &self,
-        serial: Serial,
-        task: &TaskFiled,
-        desk: &mut dyn Desk,
-    ) -> Result<WalkEnd, DeskError>;
+    fn walk(&self, serial: Serial, task: &TaskFiled, desk: &mut dyn Desk) -> Result<(), DeskError>;
 
     /// Signs a statement with the key in a slot of a token that is plugged in, with the PIN and the touch that it asks for.
     ///
@@ -110,15 +106,6 @@ pub enum TokenSignError {
     NotTouched(Serial),
 }
 
-/// How a walk ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WalkEnd {
-    /// It was walked to its end, or failed for good: the service has answered so.
-    Ended,
-    /// It cannot go on now, and may later: it is walked again after a pause. Says why, for `keyledger-agent status`.
-    Later(String),
-}
-
 /// What is plugged in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenSeen {
@@ -134,8 +121,3 @@ pub struct TokenSeen {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
 }
-
-/// Nothing can be watched: says why, and what to do.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct WatchError(pub String);

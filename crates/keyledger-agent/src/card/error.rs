@@ -1,5 +1,6 @@
 //! Why a token did not do what it was told.
 
+use keyledger_custody::ProviderFailure;
 use keyledger_domain::token::Serial;
 
 /// Why a token did not do what it was told. None repeats a secret: of what was sent, only the command's name stands here.
@@ -82,9 +83,15 @@ pub enum CardError {
     /// It does not answer at all.
     #[error("the token does not answer {0}")]
     Silent(&'static str),
-    /// The PC/SC layer says no.
-    #[error("the smart card service says: {0}")]
-    Service(pcsc::Error),
+    /// The smart card service fails.
+    #[error("the smart card service fails")]
+    Service(#[source] pcsc::Error),
+    /// The system gives no thread to talk to the token: it is short of memory or of processes.
+    #[error("the system gives no thread to talk to the token: {0}")]
+    NoThread(std::io::ErrorKind),
+    /// No random numbers can be made.
+    #[error(transparent)]
+    Provider(#[from] ProviderFailure),
 }
 
 /// What a token compares.

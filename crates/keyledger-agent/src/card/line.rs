@@ -64,8 +64,8 @@ impl CardLine {
         let spawned = thread::Builder::new()
             .name("card".to_owned())
             .spawn(move || hold(&reader, &told, &answer));
-        if spawned.is_err() {
-            return Err(CardError::Service(pcsc::Error::NoMemory));
+        if let Err(error) = spawned {
+            return Err(CardError::NoThread(error.kind()));
         }
         let mut line = Self {
             atr: Vec::new(),

@@ -198,9 +198,7 @@ impl Piv {
         let witness = witness.ok_or(CardError::Malformed(NAME))?;
 
         let mut challenge = vec![0; key.challenge_bytes()];
-        aws_lc_rs::rand::fill(&mut challenge)
-            .map_err(ProviderFailure::from)
-            .map_err(|_| CardError::Service(pcsc::Error::NoMemory))?;
+        aws_lc_rs::rand::fill(&mut challenge).map_err(ProviderFailure::from)?;
         let mut proof = tlv::object(0x80, &witness);
         proof.extend(tlv::object(0x81, &challenge).iter());
         let command = Apdu::new(NAME, header).with(&tlv::object(0x7c, &proof));

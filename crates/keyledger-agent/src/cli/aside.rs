@@ -15,6 +15,7 @@ use crate::{
     config::JWT_FILE,
     directories::Directories,
     identity::{CURVE_FILE, FileIdentity, NKEY_FILE},
+    in_full::in_full,
     run::{JOURNAL_FILE, Journal, Lock},
 };
 
@@ -90,7 +91,7 @@ fn left(directories: &Directories) -> LeftWork {
     }
     let identity = match FileIdentity::open(&directories.config) {
         Ok(identity) => Arc::new(identity),
-        Err(error) => return LeftWork::Unknown(format!("{:#}", anyhow::Error::from(error))),
+        Err(error) => return LeftWork::Unknown(in_full(&error)),
     };
     match Journal::open(&directories.state, identity) {
         Ok(journal) => {
@@ -98,7 +99,7 @@ fn left(directories: &Directories) -> LeftWork {
             let tasks = tasks.map(|(task, undelivered)| LeftTask { task, undelivered });
             LeftWork::Tasks(tasks.collect())
         }
-        Err(error) => LeftWork::Unknown(format!("{:#}", anyhow::Error::from(error))),
+        Err(error) => LeftWork::Unknown(in_full(&error)),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use keyledger_domain::Name;
-use keyledger_wire::{Enrolment, NotAnEnrolment};
+use keyledger_wire::Enrolment;
 use serde_json::json;
 
 use super::{
@@ -155,7 +155,7 @@ fn tell_aside(aside: &Aside, out: &mut Output<'_>) -> io::Result<()> {
 fn accept(file: &Path, directories: &Directories, out: &mut Output<'_>) -> anyhow::Result<()> {
     let identity = FileIdentity::open(&directories.config)?;
     let bytes = read(file).with_context(|| format!("reading {}", file.display()))?;
-    let enrolment = Enrolment::read(&bytes).map_err(|error| unfit(file, error))?;
+    let enrolment = Enrolment::read(&bytes).with_context(|| file.display().to_string())?;
     let claims = AgentClaims::of(&enrolment.jwt, identity.public_nkey())?;
     let config = AgentConfig::accept(&directories.config, &enrolment)?;
     let config_file = directories.config.join(CONFIG_FILE);
@@ -188,11 +188,4 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
         File::open(file)?.take(limit).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
-}
-
-fn unfit(file: &Path, error: NotAnEnrolment) -> anyhow::Error {
-    let problem = format!("{}: {:#}", file.display(), anyhow::Error::from(error));
-    CliError::new(Exit::Usage, problem)
-        .remedy("it is the file that `keyledger agent enrol NAME --nkey U… --out FILE` writes")
-        .into()
 }

@@ -5,17 +5,18 @@ mod terminal;
 mod typed;
 
 use std::{
+    io,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use keyledger_custody::Secret;
+use keyledger_custody::{ProviderFailure, Secret};
 use keyledger_domain::token::{PinRules, Serial};
 use serde::{Deserialize, Serialize};
 
 use self::typed::{left, typed_pin};
 pub use self::{pinentry::Pinentry, terminal::Terminal};
-use crate::{desk::PinTries, stop::Stop};
+use crate::{desk::PinTries, in_full::in_full, stop::Stop};
 
 /// Where new PINs come from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,12 +40,62 @@ pub enum PersonError {
     #[error("nobody at the workstation answered")]
     NobodyThere,
     /// Nobody can be asked: do what the message says.
-    #[error("{0}")]
-    CannotAsk(String),
+    #[error(transparent)]
+    CannotAsk(#[from] PrompterError),
     /// The agent stops.
     #[error("the agent is stopping")]
     Stopping,
 }
+
+/// Why a person cannot be asked at all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrompterError {
+    /// There is no such pinentry program: install it, or name another.
+    #[error(
+        "there is no program {program:?}: install one (Debian: `apt install pinentry-gnome3`, or pinentry-curses), name \
+         another in agent.toml, or run the agent on a terminal with `keyledger-agent run --terminal`"
+    )]
+    NoPinentry {
+        /// Its name or path.
+        program: String,
+    },
+    /// The pinentry program failed, mostly because it finds no desktop.
+    #[error(
+        "{program} failed; if systemd started the agent, give it the desktop's environment \
+         (`systemctl --user import-environment DISPLAY WAYLAND_DISPLAY`)"
+    )]
+    Pinentry {
+        /// Its name or path.
+        program: String,
+        /// What it said.
+        #[source]
+        source: PinentryError,
+    },
+    /// The pinentry program cannot be started, or does not listen.
+    #[error("{program} cannot be started")]
+    Start {
+        /// Its name or path.
+        program: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The process has no terminal.
+    #[error("there is no terminal to ask on: start the agent on one, or without --terminal")]
+    Terminal(#[source] io::Error),
+    /// What is to be shown is not text.
+    #[error("what is to be shown is not text")]
+    NotText(#[source] std::str::Utf8Error),
+    /// No PIN can be made at random.
+    #[error("no PIN can be made")]
+    NoPin(#[source] ProviderFailure),
+}
+
+/// What a pinentry program said: the error type of the crate `pinentry` is no [`std::error::Error`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct PinentryError(::pinentry::Error);
 
 /// A question to the person.
 #[derive(Debug, Clone, Copy)]
@@ -167,7 +218,7 @@ impl Person {
         match prompter.open(&text) {
             Ok(window) => Some(window),
             Err(error) => {
-                tracing::debug!("no window asks for the touch: {error}");
+                tracing::debug!("no window asks for the touch: {}", in_full(&error));
                 None
             }
         }
@@ -175,8 +226,7 @@ impl Person {
 
     fn generated_pin(&self, serial: Serial, rules: &PinRules) -> Result<Secret, PersonError> {
         let digits = usize::from(rules.digits).clamp(6, MAX_DIGITS);
-        let pin = Secret::random_digits(digits)
-            .map_err(|error| PersonError::CannotAsk(error.to_string()))?;
+        let pin = Secret::random_digits(digits).map_err(PrompterError::NoPin)?;
         let before = format!("The new PIN of token {serial} is ");
         let after = ". It is shown this once: remember it, or write it down and lock it away.";
         let text = [before.as_bytes(), pin.expose(), after.as_bytes()].concat();
@@ -253,8 +303,8 @@ impl Person {
             }
             let asked = ask(&**self.prompter.lock().unwrap_or_else(PoisonError::into_inner));
             match asked {
-                Err(PersonError::CannotAsk(why)) => {
-                    tracing::error!("the person cannot be asked: {why}");
+                Err(PersonError::CannotAsk(error)) => {
+                    tracing::error!("the person cannot be asked: {}", in_full(&error));
                     if self.stop.within(PAUSE) {
                         return Err(PersonError::Stopping);
                     }

@@ -1,7 +1,7 @@
 //! Questions by pinentry: GnuPG's window for PINs, on a desktop or a terminal.
 
 use std::{
-    io::{self, Write as _},
+    io::Write as _,
     process::{Command, Stdio},
 };
 
@@ -9,7 +9,7 @@ use keyledger_custody::Secret;
 use pinentry::{ConfirmationDialog, MessageDialog, PassphraseInput};
 use secrecy::ExposeSecret as _;
 
-use super::{PersonError, PersonQuestion, Prompter, Window};
+use super::{PersonError, PersonQuestion, PinentryError, Prompter, PrompterError, Window};
 
 /// How long a window waits for a person, in seconds.
 const TIMEOUT_S: u16 = 600;
@@ -35,29 +35,28 @@ impl Pinentry {
     ///
     /// # Errors
     ///
-    /// [`PersonError::CannotAsk`] says how to get one.
-    pub fn look(&self) -> Result<(), PersonError> {
+    /// [`PrompterError::NoPinentry`] says how to get one.
+    pub fn look(&self) -> Result<(), PrompterError> {
         let found = PassphraseInput::with_binary(&self.program);
         found.map(drop).ok_or_else(|| self.missing())
     }
 
-    fn missing(&self) -> PersonError {
-        PersonError::CannotAsk(format!(
-            "there is no program {:?}: install one (Debian: `apt install pinentry-gnome3`, or pinentry-curses), name \
-             another in agent.toml, or run the agent on a terminal with `keyledger-agent run --terminal`",
-            self.program
-        ))
+    fn missing(&self) -> PrompterError {
+        PrompterError::NoPinentry {
+            program: self.program.clone(),
+        }
     }
 
     fn failed(&self, error: pinentry::Error) -> PersonError {
         match error {
             pinentry::Error::Cancelled => PersonError::Declined,
             pinentry::Error::Timeout => PersonError::NobodyThere,
-            error => PersonError::CannotAsk(format!(
-                "{} failed: {error}; a unit of systemd needs the desktop's environment \
-                 (`systemctl --user import-environment DISPLAY WAYLAND_DISPLAY`)",
-                self.program
-            )),
+            source @ (pinentry::Error::Io(_)
+            | pinentry::Error::Gpg(_)
+            | pinentry::Error::Encoding(_)) => PersonError::CannotAsk(PrompterError::Pinentry {
+                program: self.program.clone(),
+                source: PinentryError(source),
+            }),
         }
     }
 }
@@ -84,7 +83,7 @@ impl Prompter for Pinentry {
         let mut dialog = dialog.ok_or_else(|| self.missing())?;
         dialog.with_title(TITLE).with_timeout(TIMEOUT_S);
         let text = std::str::from_utf8(text.expose());
-        let text = text.map_err(|e| PersonError::CannotAsk(e.to_string()))?;
+        let text = text.map_err(PrompterError::NotText)?;
         dialog
             .show_message(text)
             .map_err(|error| self.failed(error))
@@ -107,8 +106,9 @@ impl Prompter for Pinentry {
 
     /// By its protocol (Assuan), and not by the crate, which waits for an answer.
     fn open(&self, text: &str) -> Result<Window, PersonError> {
-        let failed = |error: io::Error| {
-            PersonError::CannotAsk(format!("{} cannot be started: {error}", self.program))
+        let failed = |source| PrompterError::Start {
+            program: self.program.clone(),
+            source,
         };
         let program = Command::new(&self.program)
             .stdin(Stdio::piped())

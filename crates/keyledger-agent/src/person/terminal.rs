@@ -7,7 +7,7 @@ use std::{
 
 use keyledger_custody::Secret;
 
-use super::{PersonError, PersonQuestion, Prompter, Window};
+use super::{PersonError, PersonQuestion, Prompter, PrompterError, Window};
 
 /// The process's own terminal, whatever its outputs are.
 const TERMINAL: &str = "/dev/tty";
@@ -80,7 +80,5 @@ fn failed(error: io::Error) -> PersonError {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         return PersonError::Declined;
     }
-    PersonError::CannotAsk(format!(
-        "there is no terminal to ask on ({error}): start the agent on one, or without --terminal"
-    ))
+    PrompterError::Terminal(error).into()
 }

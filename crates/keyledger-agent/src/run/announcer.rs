@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     clock,
+    in_full::in_full,
     stop::Stop,
     tokens::{TokenSeen, Tokens},
 };
@@ -57,7 +58,7 @@ impl Announcer {
             let watched = tokens.watch(&self.stop, &mut |seen| self.see(seen));
             let why = match watched {
                 Ok(()) => continue,
-                Err(error) => error.to_string(),
+                Err(error) => in_full(&error),
             };
             {
                 let mut status = self.board.lock();
@@ -139,8 +140,8 @@ impl Announcer {
                     self.settle(serial, message);
                     pauses = Pauses::new();
                 }
-                Sent::Refused(reason) => {
-                    tracing::warn!(%serial, "its announcement is refused: {reason}");
+                Sent::Rejected(refusal) => {
+                    tracing::warn!(%serial, "its announcement is rejected: {refusal}");
                     self.settle(serial, message);
                     self.board.announcement_refused(RejectedReport {
                         task: None,
@@ -148,12 +149,12 @@ impl Announcer {
                         count: 1,
                         message,
                         report: report.name().to_owned(),
-                        reason,
+                        reason: refusal.to_string(),
                         at: clock::now(),
                     });
                 }
-                Sent::Later(why) => {
-                    tracing::info!(%serial, "not announced yet: {why}");
+                Sent::Later(error) => {
+                    tracing::info!(%serial, "not announced yet: {}", in_full(&error));
                     if courier.link.pause(pauses.next(), &self.stop).await {
                         return;
                     }

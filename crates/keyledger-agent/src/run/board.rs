@@ -209,6 +209,13 @@ impl Board {
         task.map(|task| task.serial)
     }
 
+    /// What is wrong with a task, if something is.
+    pub(crate) fn trouble_of(&self, task: Uuid) -> Option<String> {
+        let status = self.lock();
+        let task = status.tasks.iter().find(|t| t.task == task)?;
+        task.trouble.clone()
+    }
+
     /// Changes what is said of a task, if it is there.
     pub(crate) fn task(&self, task: Uuid, change: impl FnOnce(&mut TaskStatus)) {
         let mut status = self.lock();

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use async_nats::{HeaderMap, RequestErrorKind};
+use async_nats::{HeaderMap, RequestError, RequestErrorKind};
 use keyledger_domain::token::Report;
 use keyledger_wire::{Prefix, Refusal, ReportReply, header};
 use uuid::Uuid;
@@ -25,10 +25,27 @@ pub(crate) struct Courier {
 pub(crate) enum Sent {
     /// The service has it.
     Taken(Box<ReportReply>),
-    /// The service will never take it.
-    Refused(String),
-    /// Nobody knows, or not now: to be tried again under the same id.
-    Later(String),
+    /// A rule rejects it: the service will never take it.
+    Rejected(Box<Refusal>),
+    /// To be tried again under the same id.
+    Later(DeliveryError),
+}
+
+/// Why a report was not taken this time. Whether the service has it, nobody knows.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeliveryError {
+    #[error("the connection was lost")]
+    ConnectionLost,
+    #[error("the service is not there")]
+    NoService,
+    #[error("the service did not answer in time")]
+    TimedOut,
+    #[error("the report cannot be sent")]
+    Request(#[source] RequestError),
+    #[error("the service cannot take the report now")]
+    NotNow(#[source] Box<Refusal>),
+    #[error("the service's answer cannot be read: the service or this agent may be too old")]
+    Unreadable(#[source] serde_json::Error),
 }
 
 impl Courier {
@@ -55,34 +72,34 @@ impl Courier {
             sent = self.link.client.send_request(subject, request) => sent,
             // Its answer would find nobody: not waited for.
             () = self.link.lost(connection) => {
-                return Sent::Later("the connection was lost".to_owned());
+                return Sent::Later(DeliveryError::ConnectionLost);
             }
         };
         let reply = match sent {
             Ok(reply) => reply,
             Err(error) => {
                 return Sent::Later(match error.kind() {
-                    RequestErrorKind::NoResponders => "the service is not there".to_owned(),
-                    RequestErrorKind::TimedOut => "the service did not answer in time".to_owned(),
-                    _ => error.to_string(),
+                    RequestErrorKind::NoResponders => DeliveryError::NoService,
+                    RequestErrorKind::TimedOut => DeliveryError::TimedOut,
+                    RequestErrorKind::InvalidSubject
+                    | RequestErrorKind::MaxPayloadExceeded
+                    | RequestErrorKind::Other => DeliveryError::Request(error),
                 });
             }
         };
         let headers = reply.headers.as_ref();
         if headers.is_some_and(|h| h.get(header::SERVICE_ERROR_CODE).is_some()) {
-            return match serde_json::from_slice::<Refusal>(&reply.payload) {
-                Ok(refusal) if !refusal.is_worth_retrying() => Sent::Refused(refusal.to_string()),
-                Ok(refusal) => Sent::Later(refusal.to_string()),
-                Err(error) => Sent::Later(unreadable(&error)),
+            return match serde_json::from_slice::<Box<Refusal>>(&reply.payload) {
+                Ok(refusal) if refusal.is_worth_retrying() => {
+                    Sent::Later(DeliveryError::NotNow(refusal))
+                }
+                Ok(refusal) => Sent::Rejected(refusal),
+                Err(error) => Sent::Later(DeliveryError::Unreadable(error)),
             };
         }
         match serde_json::from_slice(&reply.payload) {
             Ok(reply) => Sent::Taken(Box::new(reply)),
-            Err(error) => Sent::Later(unreadable(&error)),
+            Err(error) => Sent::Later(DeliveryError::Unreadable(error)),
         }
     }
-}
-
-fn unreadable(error: &serde_json::Error) -> String {
-    format!("the service's answer cannot be read, one of the two may be older: {error}")
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use keyledger_domain::token::Report;
-use keyledger_wire::ReportReply;
+use keyledger_wire::{Refusal, ReportReply};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use super::{
     office::{Office, ReportAnswer},
     pauses::Pauses,
 };
-use crate::clock;
+use crate::{clock, desk::says_that_task_is_over, in_full::in_full};
 
 /// Delivers the reports of all tasks until the agent stops.
 pub(crate) async fn deliver(courier: &Courier, office: &Arc<Office>) {
@@ -52,15 +52,14 @@ async fn round(courier: &Courier, office: &Arc<Office>, task: Uuid) {
                 pauses = Pauses::new();
                 delivered(office, filed, *reply).await
             }
-            Sent::Refused(reason) => {
-                tracing::warn!(%task, report = filed.report.name(), "refused: {reason}");
-                refused(office, filed, reason).await
+            Sent::Rejected(refusal) => {
+                tracing::warn!(%task, report = filed.report.name(), "rejected: {refusal}");
+                rejected(office, filed, refusal).await
             }
-            Sent::Later(why) => {
+            Sent::Later(error) => {
+                let why = in_full(&error);
                 tracing::info!(%task, report = filed.report.name(), "not delivered yet: {why}");
-                office
-                    .board
-                    .task(task, |status| status.trouble = Some(why.clone()));
+                office.board.task(task, |status| status.trouble = Some(why));
                 if courier.link.pause(pauses.next(), &office.stop).await {
                     return;
                 }
@@ -110,7 +109,11 @@ fn not_well(report: &Report, reply: &ReportReply) -> Option<String> {
     reply.fault.clone().or_else(told)
 }
 
-async fn refused(office: &Arc<Office>, filed: Filed, reason: String) -> Result<(), JournalError> {
+async fn rejected(
+    office: &Arc<Office>,
+    filed: Filed,
+    refusal: Box<Refusal>,
+) -> Result<(), JournalError> {
     let task = filed.task;
     let entry = RejectedReport {
         task: Some(task),
@@ -118,7 +121,7 @@ async fn refused(office: &Arc<Office>, filed: Filed, reason: String) -> Result<(
         count: 1,
         message: filed.message,
         report: filed.report.name().to_owned(),
-        reason: reason.clone(),
+        reason: refusal.to_string(),
         at: clock::now(),
     };
     let noted = office
@@ -132,10 +135,10 @@ async fn refused(office: &Arc<Office>, filed: Filed, reason: String) -> Result<(
     office.count(task);
     if noted.is_ok() {
         // Nobody wants the task walked any more: not only when the walk next asks for something.
-        if reason.starts_with("task_not_open") {
-            office.set_over(task, Some(reason.clone()));
+        if says_that_task_is_over(&refusal) {
+            office.set_over(task, Some(refusal.to_string()));
         }
-        office.answer(filed.message, ReportAnswer::Refused(reason));
+        office.answer(filed.message, ReportAnswer::Rejected(refusal));
     }
     noted
 }

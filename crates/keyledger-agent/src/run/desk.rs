@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     desk::{Desk, DeskError, PinTries},
+    in_full::in_full,
     person::{Person, PersonError, Window},
 };
 
@@ -53,9 +54,8 @@ impl TaskDesk {
             return Err(DeskError::Stopping);
         }
         if self.office.is_over(self.task.id()) {
-            return Err(DeskError::Refused(
-                "the service says that the task has ended".to_owned(),
-            ));
+            let why = "the service says that the task has ended";
+            return Err(DeskError::TaskOver(why.to_owned()));
         }
         Ok(())
     }
@@ -100,7 +100,7 @@ impl TaskDesk {
         if reply.task_open {
             return Ok(());
         }
-        Err(DeskError::Refused(format!(
+        Err(DeskError::TaskOver(format!(
             "task_not_open: the token is {}, and the task is closed",
             reply.state
         )))
@@ -110,7 +110,7 @@ impl TaskDesk {
         if matches!(error, PersonError::Stopping) {
             return DeskError::Stopping;
         }
-        tracing::warn!(task = %self.task.id(), "{error}");
+        tracing::warn!(task = %self.task.id(), "{}", in_full(error));
         DeskError::Declined
     }
 }
@@ -153,7 +153,7 @@ impl Desk for TaskDesk {
                     self.state(TaskState::Walking);
                     return Ok(*reply);
                 }
-                Ok(ReportAnswer::Refused(reason)) => return Err(DeskError::Refused(reason)),
+                Ok(ReportAnswer::Rejected(refusal)) => return Err(refusal.into()),
                 // Not whether the task has ended: this very answer may say so.
                 Err(mpsc::RecvTimeoutError::Timeout) if self.office.stop.is_stopping() => {
                     return Err(DeskError::Stopping);
@@ -241,16 +241,10 @@ impl Desk for TaskDesk {
     }
 }
 
-/// What the journal says, for the walk: with its causes, since the walk only passes it on.
+/// What the journal says, for the walk.
 fn of_journal(error: JournalError) -> DeskError {
     if matches!(error, JournalError::Ended(_)) {
-        return DeskError::Refused(error.to_string());
+        return DeskError::TaskOver(error.to_string());
     }
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    DeskError::Journal(text)
+    DeskError::Journal(Box::new(error))
 }

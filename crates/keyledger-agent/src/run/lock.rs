@@ -30,6 +30,12 @@ pub enum LockError {
         /// The state's directory.
         state: PathBuf,
     },
+    /// A queue, a device or a directory lies in its place: move it away.
+    #[error("{} is no ordinary file: move it away", path.display())]
+    NotAFile {
+        /// The lock's file.
+        path: PathBuf,
+    },
     /// The file system refuses: the source says why.
     #[error("{}", path.display())]
     Io {
@@ -55,9 +61,7 @@ impl Lock {
         };
         // A queue would be waited for without end.
         if fs::metadata(&path).is_ok_and(|there| !there.is_file()) {
-            return Err(failed(io::Error::other(
-                "it is no ordinary file: move it away",
-            )));
+            return Err(LockError::NotAFile { path });
         }
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true).mode(0o600);

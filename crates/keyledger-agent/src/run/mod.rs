@@ -38,7 +38,7 @@ use keyledger_wire::Prefix;
 use tokio::sync::mpsc;
 
 pub use board::{AgentStatus, ConnectionState, ConnectionStatus, EndedTask, TaskState, TaskStatus};
-pub use journal::{FILE as JOURNAL_FILE, Journal, JournalError, RejectedReport};
+pub use journal::{FILE as JOURNAL_FILE, Journal, JournalError, JournalLineError, RejectedReport};
 pub use link::{Address, LinkError};
 pub use lock::{Lock, LockError};
 pub use trust::{SignedTask, TaskRejection, TaskTrust, TrustedTask};

@@ -6,7 +6,7 @@ use std::{
 };
 
 use keyledger_domain::token::Report;
-use keyledger_wire::ReportReply;
+use keyledger_wire::{Refusal, ReportReply};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -38,8 +38,8 @@ pub(crate) struct Office {
 pub(crate) enum ReportAnswer {
     /// The service's answer.
     Reply(Box<ReportReply>),
-    /// It will never take it.
-    Refused(String),
+    /// A rule rejects it: the service will never take it.
+    Rejected(Box<Refusal>),
 }
 
 impl Office {

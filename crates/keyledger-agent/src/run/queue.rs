@@ -1,10 +1,11 @@
 //! The queue of tasks: taken in, held while they are walked, acknowledged when they have ended.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
 use async_nats::jetstream::{
     self, AckKind, Message,
-    consumer::{Consumer, pull},
+    consumer::{Consumer, pull, pull::BatchError},
+    stream::ConsumerError,
 };
 use futures::StreamExt as _;
 use keyledger_domain::{
@@ -23,6 +24,7 @@ use super::{
     trust::{self, SignedTask, TaskRejection, TaskTrust, TrustedTask},
     walks::Walks,
 };
+use crate::in_full::in_full;
 
 /// So many tasks are held at once; the others wait in the queue.
 const MAX_HELD: usize = 64;
@@ -32,6 +34,17 @@ const MAX_BATCH: usize = 8;
 const EXPIRES: Duration = Duration::from_secs(30);
 /// The pause before the queue is looked for again.
 const PAUSE: Duration = Duration::from_secs(3);
+
+/// Why no tasks come in.
+#[derive(Debug, thiserror::Error)]
+enum QueueError {
+    #[error("this agent has no queue yet: the service makes it when the agent is enrolled")]
+    Missing(#[source] ConsumerError),
+    #[error("tasks cannot be fetched")]
+    Fetch(#[source] BatchError),
+    #[error("the tasks that were fetched do not come in")]
+    Message(#[source] async_nats::Error),
+}
 
 /// The queue.
 pub(crate) struct TaskQueue {
@@ -58,7 +71,8 @@ impl TaskQueue {
                 () = stop.stopped() => return,
             };
             tokio::select! {
-                Err(why) = self.work() => {
+                Err(error) = self.work() => {
+                    let why = in_full(&error);
                     tracing::info!("no tasks yet: {why}");
                     self.office.board.connection(ConnectionState::NoQueue);
                     self.office.board.trouble(why);
@@ -73,15 +87,13 @@ impl TaskQueue {
     }
 
     /// Takes tasks in for as long as the queue is there.
-    async fn work(&mut self) -> Result<std::convert::Infallible, String> {
+    async fn work(&mut self) -> Result<Infallible, QueueError> {
         let jetstream = jetstream::with_prefix(self.courier.link.client.clone(), &self.api);
         let agent = self.courier.agent.to_string();
         let consumer: Consumer<pull::Config> = jetstream
             .get_consumer_from_stream(&agent, &self.stream)
             .await
-            .map_err(|error| {
-                format!("the queue of this agent is not there, the service makes it when the agent is enrolled: {error}")
-            })?;
+            .map_err(QueueError::Missing)?;
         self.office.board.connection(ConnectionState::Online);
         tracing::info!(stream = self.stream, "tasks come in");
         let wait = consumer.cached_info().config.ack_wait;
@@ -97,7 +109,7 @@ impl TaskQueue {
                 // Without heartbeats: in async-nats 0.51 a batch that has got one is not woken by the message behind it, and
                 // drops that message when it expires. A connection that is lost is seen by the link.
                 let batch = batch.expires(EXPIRES).messages();
-                Some(batch.await.map_err(|error| error.to_string())?)
+                Some(batch.await.map_err(QueueError::Fetch)?)
             };
             loop {
                 let next = async {
@@ -109,7 +121,7 @@ impl TaskQueue {
                 tokio::select! {
                     message = next => match message {
                         Some(Ok(message)) => self.take(message).await,
-                        Some(Err(error)) => return Err(error.to_string()),
+                        Some(Err(error)) => return Err(QueueError::Message(error)),
                         None => break,
                     },
                     Some(task) = self.ended.recv() => {
@@ -176,23 +188,24 @@ impl TaskQueue {
 
     /// Refuses a task that is not the ledger's.
     async fn refuse(&mut self, message: &Message, why: TaskRejection, signed: Option<SignedTask>) {
-        tracing::error!(subject = %message.subject, "a task is not walked: {why}");
+        let said = in_full(&why);
+        tracing::error!(subject = %message.subject, "a task is not walked: {said}");
         self.office
             .board
-            .trouble(format!("a task is not walked: {why}"));
+            .trouble(format!("a task is not walked: {said}"));
         if let Some(task) = signed.and_then(|signed| self.told_apart(&why, &signed)) {
             let report = Report::Failed(Failure {
                 serial: task.serial,
                 code: FailureCode::Untrusted,
-                detail: Note::new(&why.to_string()).unwrap_or_else(|_| {
+                detail: Note::new(&said).unwrap_or_else(|_| {
                     Note::new("it is signed by another").expect("it is one line")
                 }),
             });
             let id = task.id();
             let last = id.to_string();
             let sent = self.courier.send(&last, Uuid::now_v7(), id, &report);
-            if let Sent::Later(why) = sent.await {
-                tracing::info!(task = %id, "not reported yet, it comes again: {why}");
+            if let Sent::Later(error) = sent.await {
+                tracing::info!(task = %id, "not reported yet, it comes again: {}", in_full(&error));
                 return;
             }
         }
@@ -224,20 +237,17 @@ async fn acknowledge(message: &Message, task: Uuid) {
 
 /// What a message of the queue carries.
 fn signed(message: &Message) -> Result<SignedTask, TaskRejection> {
-    let unreadable = |what: &str| TaskRejection::Unreadable(what.to_owned());
     let headers = message.headers.as_ref();
     let header = |name: &'static str| {
         let value = headers.and_then(|h| h.get(name));
         value
             .map(|value| value.as_str().to_owned())
-            .ok_or_else(|| unreadable(&format!("it has no {name}")))
+            .ok_or(TaskRejection::NoHeader(name))
     };
     let record = String::from_utf8(message.payload.to_vec());
     Ok(SignedTask {
-        record: record.map_err(|_| unreadable("it is no text"))?,
-        cid: header(header::CID)?
-            .parse()
-            .map_err(|error: keyledger_domain::cid::NotACid| unreadable(&error.to_string()))?,
+        record: record.map_err(|error| TaskRejection::NotText(error.utf8_error()))?,
+        cid: header(header::CID)?.parse().map_err(TaskRejection::Cid)?,
         signer: header(header::SIGNER)?,
         signature: header(header::SIGNATURE)?,
     })

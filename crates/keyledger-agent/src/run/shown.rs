@@ -13,12 +13,21 @@ const LEAST_BYTES: usize = 12;
 /// What stands behind a value that is cut, at its longest: `… (65536 bytes)`.
 const CUT_BYTES: usize = 17;
 
+/// A command has more than a window can show: it is not to be signed.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the command has {fields} fields, which the agent's window cannot all show: it is not signed"
+)]
+pub(super) struct NotShown {
+    fields: usize,
+}
+
 /// The question. `payload` is what `sign` holds, read.
 ///
 /// # Errors
 ///
-/// What cannot be shown, in a sentence: then it is not to be signed.
-pub(super) fn shown(sign: &Sign, payload: &Map<String, Value>) -> Result<String, String> {
+/// [`NotShown`] if the fields are too many, or their names too long.
+pub(super) fn shown(sign: &Sign, payload: &Map<String, Value>) -> Result<String, NotShown> {
     let Sign {
         serial,
         slot,
@@ -35,7 +44,7 @@ pub(super) fn shown(sign: &Sign, payload: &Map<String, Value>) -> Result<String,
 }
 
 /// How many fields there are, and each in a line.
-fn fields(payload: &Map<String, Value>) -> Result<String, String> {
+fn fields(payload: &Map<String, Value>) -> Result<String, NotShown> {
     let count = payload.len();
     let fields: Vec<_> = payload
         .iter()
@@ -50,9 +59,7 @@ fn fields(payload: &Map<String, Value>) -> Result<String, String> {
         .checked_sub(names)
         .map(|room| share_of(room, values));
     let share = share.filter(|share| count <= MAX_FIELDS && *share >= LEAST_BYTES + CUT_BYTES);
-    let share = share.ok_or_else(|| {
-        format!("the command has {count} fields, which the agent's window cannot all show: it is not signed")
-    })?;
+    let share = share.ok_or(NotShown { fields: count })?;
     let mut lines = match count {
         1 => "1 field:\n".to_owned(),
         _ => format!("{count} fields:\n"),
@@ -116,7 +123,7 @@ const fn cost_of(c: char) -> usize {
 mod tests {
     use super::*;
 
-    fn of(payload: &Value) -> Result<String, String> {
+    fn of(payload: &Value) -> Result<String, NotShown> {
         fields(payload.as_object().unwrap())
     }
 
@@ -162,7 +169,7 @@ mod tests {
     #[test]
     fn what_cannot_all_be_shown_is_refused() {
         let many: Map<_, _> = (0..33).map(|n| (format!("f{n}"), Value::from(1))).collect();
-        let refused = fields(&many).unwrap_err();
+        let refused = fields(&many).unwrap_err().to_string();
         assert!(refused.contains("33 fields"), "{refused}");
         let long: Map<_, _> = (0..25)
             .map(|n| {

@@ -9,9 +9,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64URL_NOPAD;
 use keyledger_custody::Secret;
 use keyledger_domain::{
-    Command,
+    Command, Rejection,
     signed::{SIGNING_SLOTS, command_statement},
-    token::{Prompt, Serial},
+    token::{Prompt, Serial, Slot},
 };
 use keyledger_wire::{
     Prefix,
@@ -20,15 +20,46 @@ use keyledger_wire::{
 use serde_json::{Map, Value};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{board::Board, shown::shown};
+use super::{
+    board::Board,
+    shown::{NotShown, shown},
+};
 use crate::{
     desk::PinTries,
+    in_full::in_full,
     person::{Person, Window},
     tokens::{Signatory, TokenSignError, Tokens},
 };
 
 /// The longest public nkey.
 const NKEY_BYTES: usize = 56;
+
+/// Why a command is not signed.
+#[derive(Debug, thiserror::Error)]
+enum CommandSigningError {
+    #[error("the person is being asked for another signature: wait")]
+    AnotherIsAsked,
+    #[error(
+        "a task ({kind}) of token {serial} is under way: wait for its end, see `keyledger-agent status`"
+    )]
+    TaskUnderWay { kind: String, serial: Serial },
+    #[error("commands are signed in slots 9c and 9a, not in {0}")]
+    Slot(Slot),
+    #[error(
+        "this agent serves an organisation under prefix {ours}, and the command is for {theirs}"
+    )]
+    OtherOrganisation { ours: Prefix, theirs: String },
+    #[error("that is no command: its verb or its sender is not a word")]
+    NotAWord,
+    #[error("that is no command ({})", .0.reason())]
+    NoCommand(#[source] Box<Rejection>),
+    #[error("that is no command: its payload is no JSON object")]
+    NoObject(#[source] serde_json::Error),
+    #[error(transparent)]
+    NotShown(#[from] NotShown),
+    #[error(transparent)]
+    Token(#[from] TokenSignError),
+}
 
 /// What it takes to sign.
 pub(crate) struct CommandSigning {
@@ -64,7 +95,8 @@ impl CommandSigning {
                 let signature = BASE64URL_NOPAD.encode(&signature);
                 AgentReply::Signed { signature }
             }
-            Err(why) => {
+            Err(error) => {
+                let why = in_full(&error);
                 tracing::warn!(serial = %sign.serial, slot = %sign.slot, "no command was signed: {why}");
                 AgentReply::Refused { why }
             }
@@ -77,10 +109,10 @@ impl CommandSigning {
         sign: &Sign,
         say: &UnboundedSender<AgentReply>,
         waits: &AtomicBool,
-    ) -> Result<Vec<u8>, String> {
+    ) -> Result<Vec<u8>, CommandSigningError> {
         let _alone = match self.desk.try_lock() {
             Err(TryLockError::WouldBlock) => {
-                return Err("the person is being asked for another signature: wait".to_owned());
+                return Err(CommandSigningError::AnotherIsAsked);
             }
             Ok(alone) => alone,
             Err(TryLockError::Poisoned(alone)) => alone.into_inner(),
@@ -88,11 +120,11 @@ impl CommandSigning {
         let statement = self.statement(sign)?;
         let text = shown(sign, &payload_of(sign)?)?;
         let tasks = self.board.read().tasks;
-        if let Some(task) = tasks.iter().find(|task| task.serial == sign.serial) {
-            return Err(format!(
-                "a task ({}) of token {} is under way: wait for its end, see `keyledger-agent status`",
-                task.kind, sign.serial
-            ));
+        if let Some(task) = tasks.into_iter().find(|task| task.serial == sign.serial) {
+            return Err(CommandSigningError::TaskUnderWay {
+                kind: task.kind,
+                serial: sign.serial,
+            });
         }
         let mut there = There {
             serial: sign.serial,
@@ -105,28 +137,25 @@ impl CommandSigning {
         let signed = self
             .tokens
             .sign(sign.serial, sign.slot, &statement, &mut there);
-        signed.map_err(|error| error.to_string())
+        Ok(signed?)
     }
 
     /// The statement, made here of what the person is shown.
-    fn statement(&self, sign: &Sign) -> Result<Vec<u8>, String> {
+    fn statement(&self, sign: &Sign) -> Result<Vec<u8>, CommandSigningError> {
         if !SIGNING_SLOTS.contains(&sign.slot) {
-            return Err(format!(
-                "commands are signed in slots 9c and 9a, not in {}",
-                sign.slot
-            ));
+            return Err(CommandSigningError::Slot(sign.slot));
         }
         if sign.prefix != self.prefix.as_str() {
-            return Err(format!(
-                "this agent serves an organisation under prefix {}, and the command is for {}",
-                self.prefix, sign.prefix
-            ));
+            return Err(CommandSigningError::OtherOrganisation {
+                ours: self.prefix.clone(),
+                theirs: sign.prefix.clone(),
+            });
         }
         let is_token = |text: &str| {
             !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         };
         if !is_token(&sign.verb) || !is_token(&sign.user) || sign.user.len() > NKEY_BYTES {
-            return Err("that is no command".to_owned());
+            return Err(CommandSigningError::NotAWord);
         }
         let subject = self
             .prefix
@@ -174,22 +203,18 @@ impl Signatory for There<'_> {
 }
 
 /// The payload, if it is one of that command: what the service would not take is not shown as if it were.
-fn payload_of(sign: &Sign) -> Result<Map<String, Value>, String> {
+fn payload_of(sign: &Sign) -> Result<Map<String, Value>, CommandSigningError> {
     let read = Command::parse(sign.aggregate, &sign.verb, sign.payload.as_bytes());
-    read.map_err(|fault| format!("that is no command: {}: {fault}", fault.reason()))?;
+    read.map_err(|rejection| CommandSigningError::NoCommand(Box::new(rejection)))?;
     if sign.payload.trim().is_empty() {
         return Ok(Map::new());
     }
-    serde_json::from_str(&sign.payload).map_err(|error| format!("that is no command: {error}"))
+    serde_json::from_str(&sign.payload).map_err(CommandSigningError::NoObject)
 }
 
 #[cfg(test)]
 mod tests {
-    use keyledger_domain::{
-        Name,
-        name::Aggregate,
-        token::{Serial, Slot},
-    };
+    use keyledger_domain::{Name, name::Aggregate};
     use uuid::Uuid;
 
     use super::*;
@@ -227,7 +252,7 @@ mod tests {
             r#"{"reason":"a","reason":"b","revocation_reason":"key_compromise"}"#,
             r#"{"reason":"a\nb","revocation_reason":"key_compromise"}"#,
         ] {
-            let refused = payload_of(&sign(payload)).unwrap_err();
+            let refused = payload_of(&sign(payload)).unwrap_err().to_string();
             assert!(
                 refused.starts_with("that is no command"),
                 "{payload}: {refused}"

@@ -2,8 +2,10 @@
 
 use keyledger_domain::{
     Event, EventCid, Name, Record,
-    token::{self, Serial, TaskFiled},
-    verify::Signatures,
+    cid::NotACid,
+    event::Unreadable,
+    token::{self, NotASerial, Serial, TaskFiled},
+    verify::{Fault, Signatures},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -54,9 +56,21 @@ impl TrustedTask {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskRejection {
-    /// It has not the form of a stored event, or lacks a header.
-    #[error("it is no event of the ledger: {0}")]
-    Unreadable(String),
+    /// A header is missing that every event of the ledger has.
+    #[error("it is no event of the ledger: it has no {0}")]
+    NoHeader(&'static str),
+    /// It is not text.
+    #[error("it is no event of the ledger: it is not text")]
+    NotText(#[source] std::str::Utf8Error),
+    /// Its header holds no CID.
+    #[error("it is no event of the ledger")]
+    Cid(#[source] NotACid),
+    /// It has not the form of a stored event.
+    #[error("it is no event of the ledger")]
+    Record(#[source] Unreadable),
+    /// Its history is not a token's.
+    #[error("it is about no token")]
+    Token(#[source] NotASerial),
     /// The bytes are not what was signed.
     #[error("its bytes are not those of its CID {0}: it was changed")]
     Changed(EventCid),
@@ -64,8 +78,14 @@ pub enum TaskRejection {
     #[error("it is signed by {0}, whom this agent's enrolment does not name")]
     UnknownSigner(String),
     /// The signature is not by whom it says.
-    #[error("its signature is not by {0}")]
-    BadSignature(String),
+    #[error("its signature is not by {signer}")]
+    BadSignature {
+        /// Whom it names as its signer.
+        signer: String,
+        /// What is wrong with the signature.
+        #[source]
+        source: Fault,
+    },
     /// It is an event of another kind.
     #[error("it is a {0}, not a task")]
     OtherEvent(String),
@@ -95,7 +115,10 @@ impl TaskTrust {
         }
         Signatures::default()
             .check(&signed.signer, signed.cid, &signed.signature)
-            .map_err(|_| TaskRejection::BadSignature(signer()))?;
+            .map_err(|source| TaskRejection::BadSignature {
+                signer: signer(),
+                source,
+            })?;
         let task = read(&signed.record)?;
         if task.filed.workstation != self.workstation || *task.filed.agent != *self.agent {
             return Err(TaskRejection::NotOurs {
@@ -111,17 +134,16 @@ impl TaskTrust {
 ///
 /// # Errors
 ///
-/// [`TaskRejection::Unreadable`], [`TaskRejection::OtherEvent`].
+/// [`TaskRejection::Record`], [`TaskRejection::OtherEvent`], [`TaskRejection::Token`].
 pub(super) fn read(record: &str) -> Result<TrustedTask, TaskRejection> {
-    let unreadable = |why: String| TaskRejection::Unreadable(why);
-    let record = Record::read(record.as_bytes()).map_err(|e| unreadable(e.to_string()))?;
+    let record = Record::read(record.as_bytes()).map_err(TaskRejection::Record)?;
     let type_name = record.event.type_name();
     let Event::Token(token::Event::TaskFiled(filed)) = record.event else {
         return Err(TaskRejection::OtherEvent(type_name.to_owned()));
     };
     let serial = Serial::of(&record.history.name);
     Ok(TrustedTask {
-        serial: serial.map_err(|e| unreadable(e.to_string()))?,
+        serial: serial.map_err(TaskRejection::Token)?,
         filed,
     })
 }

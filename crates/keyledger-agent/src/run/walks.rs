@@ -24,8 +24,9 @@ use super::{
 };
 use crate::{
     desk::{Desk as _, DeskError},
+    in_full::in_full,
     person::Person,
-    tokens::{Tokens, WalkEnd},
+    tokens::Tokens,
 };
 
 /// How often a thread that waits looks whether there is something to do.
@@ -174,14 +175,14 @@ impl Walker {
         let walk = || self.tokens.walk(task.serial, &task.filed, &mut desk);
         let walked = catch_unwind(AssertUnwindSafe(walk));
         let why = match walked {
-            Ok(Ok(WalkEnd::Ended)) if self.office.is_over(id) => return true,
-            Ok(Ok(WalkEnd::Ended)) => "the service still holds it open".to_owned(),
-            Ok(Ok(WalkEnd::Later(why))) => why,
+            Ok(Ok(())) if self.office.is_over(id) => return true,
+            // Where the service found a fault, the board has it.
+            Ok(Ok(())) => (self.office.board.trouble_of(id))
+                .unwrap_or_else(|| "the service still holds the task open".to_owned()),
             Ok(Err(DeskError::Stopping)) => return false,
-            Ok(Err(DeskError::Refused(reason))) => {
-                tracing::warn!(task = %id, "it is over for this agent: {reason}");
-                self.office.set_over(id, Some(reason));
-                return true;
+            Ok(Err(DeskError::TaskOver(why))) => return self.give_up(id, why),
+            Ok(Err(DeskError::Rejected(refusal))) => {
+                return self.give_up(id, refusal.to_string());
             }
             Ok(Err(DeskError::Declined)) => {
                 // The walk should have said so: it knows more.
@@ -189,10 +190,10 @@ impl Walker {
                 match declined {
                     Ok(()) => "the person at the workstation did not agree".to_owned(),
                     Err(DeskError::Stopping) => return false,
-                    Err(error) => error.to_string(),
+                    Err(error) => in_full(&error),
                 }
             }
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error @ DeskError::Journal(_))) => in_full(&error),
             Err(_) => "the walk of the task panicked: see the log, and report it".to_owned(),
         };
         tracing::warn!(task = %id, serial = %task.serial, "to be walked again: {why}");
@@ -201,6 +202,13 @@ impl Walker {
             status.trouble = Some(why);
         });
         self.pause(id, pauses.next())
+    }
+
+    /// The service does not want the task any more. Always true.
+    fn give_up(&self, task: Uuid, why: String) -> bool {
+        tracing::warn!(%task, "the task is over for this agent: {why}");
+        self.office.set_over(task, Some(why));
+        true
     }
 
     fn declined(&self, task: &TrustedTask, desk: &mut TaskDesk) -> Result<(), DeskError> {

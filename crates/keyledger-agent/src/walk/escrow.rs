@@ -38,22 +38,19 @@ impl Walk<'_> {
     /// The key, sealed to a curve key that nobody has once this returns: what lies in the journal opens for nobody. A key that was made
     /// on the token before vouches for it.
     fn ask_for_escrowed(&mut self) -> Result<EscrowedKey, Halt> {
-        let unreadable = |error: &dyn std::fmt::Display| {
-            Halt::misbehaved(format!("the key that custody has cannot be read: {error}"))
-        };
-        let curve = CurveKey::generate().map_err(|error| unreadable(&error))?;
+        let curve = CurveKey::generate().map_err(unreadable)?;
         let wanted = self.escrow_wanted(curve.public_nkey())?;
         let reply = self.ask(Report::EscrowWanted(wanted))?;
         let sealed = reply
             .escrowed
-            .ok_or_else(|| unreadable(&"the service gave none"))?;
+            .ok_or_else(|| unreadable("the service gave none"))?;
         let ciphertext = BASE64.decode(sealed.sealed.as_bytes());
         let opened = curve.open(&Delivery {
             sender: sealed.sender,
-            ciphertext: ciphertext.map_err(|error| unreadable(&error))?,
+            ciphertext: ciphertext.map_err(unreadable)?,
         });
-        let opened = opened.map_err(|error| unreadable(&error))?;
-        EscrowedKey::from_delivered(&opened).ok_or_else(|| unreadable(&"it is no such key"))
+        let opened = opened.map_err(unreadable)?;
+        EscrowedKey::from_delivered(&opened).ok_or_else(|| unreadable("it is no such key"))
     }
 
     fn escrow_wanted(&mut self, seal_to: &str) -> Result<EscrowWanted, Halt> {
@@ -61,7 +58,7 @@ impl Walk<'_> {
         let vouching = profile.vouches().map(|(slot, plan)| (slot, plan.clone()));
         let (slot, plan) = vouching.ok_or_else(|| {
             let detail = "no PIV key of its profile signs, and could ask for the key of custody";
-            Halt::Fail(FailureCode::Unable, detail.to_owned())
+            Halt::failed(FailureCode::Unable, detail)
         })?;
         let (task, place) = (self.task.task.to_string(), vouched_place(seal_to));
         let statement = statement(&task, &self.task.nonce, self.serial, &place);
@@ -79,14 +76,19 @@ impl Walk<'_> {
     }
 }
 
+fn unreadable(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Halt {
+    Halt::misbehaved_by("the key that custody has cannot be read", why)
+}
+
 fn import(key: &EscrowedKey, plan: &SubkeyPlan) -> Result<OpenpgpImport, Halt> {
     let created_at = u32::try_from(key.created().seconds());
     Ok(OpenpgpImport {
         scalar: key.scalar(),
         point: key.public().point(),
         touch: plan.touch,
-        created_at: created_at
-            .map_err(|_| Halt::misbehaved("the key that custody has is of no time"))?,
+        created_at: created_at.map_err(|error| {
+            Halt::misbehaved_by("OpenPGP has no time for the key that custody has", error)
+        })?,
     })
 }
 

@@ -3,8 +3,8 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use keyledger_custody::Secret;
 use keyledger_domain::token::{
-    KeyMade, KeysMade, OpenpgpKeyMade, PinPolicy, Profile, Prompt, Report, Slot, SlotPlan,
-    TouchPolicy,
+    FailureCode, KeyMade, KeysMade, OpenpgpKeyMade, PinPolicy, Profile, Prompt, Report, Slot,
+    SlotPlan, TouchPolicy,
 };
 use keyledger_wire::SlotCertificate;
 use uuid::Uuid;
@@ -61,8 +61,9 @@ impl Walk<'_> {
         for SlotCertificate { slot, certificate } in reply.certificates {
             let der = data_encoding::BASE64
                 .decode(certificate.as_bytes())
-                .map_err(|_| {
-                    Halt::misbehaved(format!("the certificate for {slot} is no base64"))
+                .map_err(|error| {
+                    let detail = format!("the certificate for slot {slot} is not base64");
+                    Halt::misbehaved_by(detail, error)
                 })?;
             self.say(Some(&slot.place()))?;
             self.at_token(|walk, piv| walk.write_certificate(piv, slot, &der))?;
@@ -151,12 +152,9 @@ impl Walk<'_> {
             }
             (Some(_), Some(holder)) => {
                 let key = piv.key(slot)?.ok_or(CardError::Nothing("a slot"))?;
-                let request = CertificateRequest::new(holder, plan.algorithm, &key.public_key)
-                    .map_err(Halt::misbehaved)?;
+                let request = CertificateRequest::new(holder, plan.algorithm, &key.public_key)?;
                 let signature = self.sign(piv, slot, plan, request.to_be_signed())?;
-                Some(base64(
-                    &request.signed(&signature).map_err(Halt::misbehaved)?,
-                ))
+                Some(base64(&request.signed(&signature)?))
             }
         };
         Ok(KeyMade {
@@ -200,8 +198,8 @@ impl Walk<'_> {
                 done => return Ok(done?),
             }
         }
-        Err(Halt::Fail(
-            keyledger_domain::token::FailureCode::NotTouched,
+        Err(Halt::failed(
+            FailureCode::NotTouched,
             format!(
                 "nobody touched it for slot {slot}, {} times",
                 self.patience.touches

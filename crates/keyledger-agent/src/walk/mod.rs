@@ -46,6 +46,7 @@ pub(crate) use signature::sign;
 use crate::{
     card::{CardError, Reference},
     desk::{Desk, DeskError},
+    in_full::in_full,
 };
 
 /// How a walk ended. The task is over for this agent, whichever it is.
@@ -74,15 +75,6 @@ pub enum WalkEnd {
         /// Why.
         why: String,
     },
-}
-
-/// Why a walk stopped before the task's end. Walk it again.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WalkError {
-    /// The agent stops, or its journal cannot be used.
-    #[error("the walk stopped")]
-    Desk(#[source] DeskError),
 }
 
 /// How long is waited for whom.
@@ -115,8 +107,8 @@ impl Default for Patience {
 ///
 /// # Errors
 ///
-/// [`WalkError`] if the agent stops or its journal fails: then the task is to be walked again, and goes on where it was.
-pub fn walk(task: &TaskFiled, token: Serial, desk: &mut dyn Desk) -> Result<WalkEnd, WalkError> {
+/// [`DeskError::Stopping`] or [`DeskError::Journal`]: walk the task again, and it goes on where it was.
+pub fn walk(task: &TaskFiled, token: Serial, desk: &mut dyn Desk) -> Result<WalkEnd, DeskError> {
     walk_within(Patience::default(), task, token, desk)
 }
 
@@ -130,7 +122,7 @@ pub fn walk_within(
     task: &TaskFiled,
     token: Serial,
     desk: &mut dyn Desk,
-) -> Result<WalkEnd, WalkError> {
+) -> Result<WalkEnd, DeskError> {
     let lock = lock_of(token);
     let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
     let mut walk = Walk {
@@ -149,25 +141,21 @@ pub fn walk_within(
         Ok(end) => return Ok(end),
         Err(halt) => halt,
     };
-    let (code, detail) = match halt {
-        Halt::Over(end) => return Ok(end),
-        Halt::Desk(DeskError::Refused(why)) if is_over(&why) => {
-            return Ok(WalkEnd::Closed { why });
+    match halt {
+        Halt::Over(end) => Ok(end),
+        Halt::Desk(DeskError::TaskOver(why)) => Ok(WalkEnd::Closed { why }),
+        // The task is still open, and must not stay so for ever: somebody has to hear of it. The token is left as it is. An agent that may
+        // do nothing any more has this report rejected too.
+        Halt::Desk(DeskError::Rejected(refusal)) => {
+            walk.fail(FailureCode::Refused, refusal.to_string())
         }
-        // Somebody has to know: the token is left where it stands, and the task is not to stay open for ever.
-        Halt::Desk(DeskError::Refused(why)) => (FailureCode::Refused, why),
-        Halt::Desk(error @ DeskError::Declined) => (FailureCode::Declined, error.to_string()),
-        Halt::Desk(error) => return Err(WalkError::Desk(error)),
-        Halt::Fail(code, detail) => (code, detail),
-        Halt::Card(error) => (code_of(&error), error.to_string()),
-    };
-    walk.fail(code, detail)
-}
-
-/// True of a refusal because the task has ended, or never was this agent's. Where a rule refuses one report, the task is still open,
-/// and somebody has to hear of it; an agent that may do nothing any more is refused that report too.
-fn is_over(why: &str) -> bool {
-    why.starts_with("task_not_open")
+        Halt::Desk(error @ DeskError::Declined) => {
+            walk.fail(FailureCode::Declined, error.to_string())
+        }
+        Halt::Desk(error @ (DeskError::Stopping | DeskError::Journal(_))) => Err(error),
+        Halt::Fail(failure) => walk.fail(failure.code, in_full(&failure)),
+        Halt::Card(error) => walk.fail(code_of(&error), in_full(&error)),
+    }
 }
 
 /// Walks that are under way, or were.
@@ -201,8 +189,17 @@ struct Walk<'a> {
 enum Halt {
     Desk(DeskError),
     Card(CardError),
-    Fail(FailureCode, String),
+    Fail(StepFailure),
     Over(WalkEnd),
+}
+
+/// What the ledger is told of a task that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{detail}")]
+struct StepFailure {
+    code: FailureCode,
+    detail: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl From<CardError> for Halt {
@@ -218,8 +215,35 @@ impl From<DeskError> for Halt {
 }
 
 impl Halt {
+    fn failed(code: FailureCode, detail: impl Into<String>) -> Self {
+        Self::Fail(StepFailure {
+            code,
+            detail: detail.into(),
+            source: None,
+        })
+    }
+
+    fn failed_by(
+        code: FailureCode,
+        detail: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Fail(StepFailure {
+            code,
+            detail: detail.into(),
+            source: Some(source.into()),
+        })
+    }
+
     fn misbehaved(detail: impl Into<String>) -> Self {
-        Self::Fail(FailureCode::Misbehaved, detail.into())
+        Self::failed(FailureCode::Misbehaved, detail)
+    }
+
+    fn misbehaved_by(
+        detail: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::failed_by(FailureCode::Misbehaved, detail, source)
     }
 }
 
@@ -318,7 +342,7 @@ impl Walk<'_> {
     }
 
     /// The end: the task cannot go on, and the service must know.
-    fn fail(&mut self, code: FailureCode, detail: String) -> Result<WalkEnd, WalkError> {
+    fn fail(&mut self, code: FailureCode, detail: String) -> Result<WalkEnd, DeskError> {
         let report = Report::Failed(Failure {
             serial: self.serial,
             code,
@@ -326,8 +350,11 @@ impl Walk<'_> {
         });
         match self.desk.ask(report) {
             Ok(_) => Ok(WalkEnd::Failed { code, detail }),
-            Err(DeskError::Refused(why)) => Ok(WalkEnd::Closed { why }),
-            Err(error) => Err(WalkError::Desk(error)),
+            Err(DeskError::TaskOver(why)) => Ok(WalkEnd::Closed { why }),
+            Err(DeskError::Rejected(refusal)) => Ok(WalkEnd::Closed {
+                why: refusal.to_string(),
+            }),
+            Err(error) => Err(error),
         }
     }
 }

@@ -131,19 +131,12 @@ impl Walk<'_> {
         let Some(certificate) = holder.and_then(|h| h.openpgp.as_deref()) else {
             return Ok(());
         };
-        let unfit = |what: &dyn std::fmt::Display| {
-            Halt::misbehaved(format!(
-                "binding to the holder's OpenPGP certificate: {what}"
-            ))
-        };
-        let bytes = BASE64
-            .decode(certificate.as_bytes())
-            .map_err(|e| unfit(&e))?;
-        let certificate = Certificate::parse(&bytes).map_err(|e| unfit(&e))?;
+        let bytes = BASE64.decode(certificate.as_bytes()).map_err(unfit)?;
+        let certificate = Certificate::parse(&bytes).map_err(unfit)?;
         for key in made {
-            let subkey = PublicSubkey::try_from(&*key).map_err(|e| unfit(&e))?;
+            let subkey = PublicSubkey::try_from(&*key).map_err(unfit)?;
             let now = Timestamp::from_seconds(i64::from(now()?));
-            let bind = Bind::prepare(&certificate, subkey, now).map_err(|e| unfit(&e))?;
+            let bind = Bind::prepare(&certificate, subkey, now).map_err(unfit)?;
             let signature = match bind.to_sign() {
                 Some(asked) => {
                     let role = key.role;
@@ -158,8 +151,8 @@ impl Walk<'_> {
                 }
                 None => None,
             };
-            let proven = bind.finish(signature.as_deref()).map_err(|e| unfit(&e))?;
-            let json = serde_json::to_string(&proven).map_err(|e| unfit(&e))?;
+            let proven = bind.finish(signature.as_deref()).map_err(unfit)?;
+            let json = serde_json::to_string(&proven).map_err(unfit)?;
             key.bind = Some(json.into());
         }
         Ok(())
@@ -233,7 +226,7 @@ impl Walk<'_> {
             role.place(),
             self.patience.touches
         );
-        Err(Halt::Fail(FailureCode::NotTouched, detail))
+        Err(Halt::failed(FailureCode::NotTouched, detail))
     }
 
     /// Sets a new OpenPGP PIN, blocked or not, by the admin's.
@@ -312,6 +305,13 @@ impl Walk<'_> {
         });
         both.ok_or_else(|| Halt::misbehaved("the OpenPGP admin PIN is not known"))
     }
+}
+
+fn unfit(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Halt {
+    Halt::misbehaved_by(
+        "the keys cannot be bound to the holder's OpenPGP certificate",
+        why,
+    )
 }
 
 /// Sets the new admin PIN by the first of the old ones that is right.

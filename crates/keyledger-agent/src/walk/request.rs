@@ -13,6 +13,8 @@ use x509_cert::{
     spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned},
 };
 
+use super::Halt;
+
 /// RFC 4519 §2.3.
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 /// RFC 5758 §3.2, RFC 8410 §3, RFC 8017 appendix C.
@@ -28,8 +30,20 @@ pub(super) struct CertificateRequest {
     to_be_signed: Vec<u8>,
 }
 
-/// A request could not be made; why, for the ledger.
-type Unmade = String;
+/// Why a request for a certificate cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CertificateRequestError {
+    #[error("the request for a certificate cannot be written")]
+    Encoding(#[from] x509_cert::der::Error),
+    #[error("a key of {0} cannot ask for a certificate")]
+    Algorithm(Algorithm),
+}
+
+impl From<CertificateRequestError> for Halt {
+    fn from(error: CertificateRequestError) -> Self {
+        Self::misbehaved_by("no certificate can be asked for", error)
+    }
+}
 
 impl CertificateRequest {
     /// A request for a certificate over a public key (DER `SubjectPublicKeyInfo`), with the holder's title as common name.
@@ -37,26 +51,22 @@ impl CertificateRequest {
         holder: &Holder,
         algorithm: Algorithm,
         public_key: &[u8],
-    ) -> Result<Self, Unmade> {
-        let made = || {
-            let title = Utf8StringRef::new(holder.title.as_str())?;
-            let common_name = AttributeTypeAndValue {
-                oid: COMMON_NAME,
-                value: Any::new(Tag::Utf8String, title.as_bytes())?,
-            };
-            let part = SetOfVec::try_from(vec![common_name])?;
-            let name = RdnSequence::from(vec![RelativeDistinguishedName::from(part)]);
-            let info = CertReqInfo {
-                version: Version::V1,
-                // Not parsed from text: a title may hold what text would need to escape.
-                subject: Name::from_der(&name.to_der()?)?,
-                public_key: SubjectPublicKeyInfoOwned::from_der(public_key)?,
-                attributes: SetOfVec::new(),
-            };
-            let to_be_signed = info.to_der()?;
-            Ok((info, to_be_signed))
+    ) -> Result<Self, CertificateRequestError> {
+        let title = Utf8StringRef::new(holder.title.as_str())?;
+        let common_name = AttributeTypeAndValue {
+            oid: COMMON_NAME,
+            value: Any::new(Tag::Utf8String, title.as_bytes())?,
         };
-        let (info, to_be_signed) = made().map_err(unmade)?;
+        let part = SetOfVec::try_from(vec![common_name])?;
+        let name = RdnSequence::from(vec![RelativeDistinguishedName::from(part)]);
+        let info = CertReqInfo {
+            version: Version::V1,
+            // Not parsed from text: a title may hold what text would need to escape.
+            subject: Name::from_der(&name.to_der()?)?,
+            public_key: SubjectPublicKeyInfoOwned::from_der(public_key)?,
+            attributes: SetOfVec::new(),
+        };
+        let to_be_signed = info.to_der()?;
         let (oid, parameters) = match algorithm {
             Algorithm::P256 => (ECDSA_SHA256, None),
             Algorithm::P384 => (ECDSA_SHA384, None),
@@ -65,7 +75,7 @@ impl CertificateRequest {
                 (RSA_SHA256, Some(Any::null()))
             }
             Algorithm::X25519 | Algorithm::Aes256 => {
-                return Err(format!("a key of {algorithm} cannot ask for a certificate"));
+                return Err(CertificateRequestError::Algorithm(algorithm));
             }
         };
         Ok(Self {
@@ -81,21 +91,14 @@ impl CertificateRequest {
     }
 
     /// The whole request: DER.
-    pub(super) fn signed(self, signature: &[u8]) -> Result<Vec<u8>, Unmade> {
-        let signed = || {
-            CertReq {
-                info: self.info,
-                algorithm: self.algorithm,
-                signature: BitString::from_bytes(signature)?,
-            }
-            .to_der()
+    pub(super) fn signed(self, signature: &[u8]) -> Result<Vec<u8>, CertificateRequestError> {
+        let signed = CertReq {
+            info: self.info,
+            algorithm: self.algorithm,
+            signature: BitString::from_bytes(signature)?,
         };
-        signed().map_err(unmade)
+        Ok(signed.to_der()?)
     }
-}
-
-fn unmade(error: x509_cert::der::Error) -> Unmade {
-    format!("the request for a certificate cannot be written: {error}")
 }
 
 /// What a token's key signs of a message: its hash; of Ed25519 the message itself; of RSA the hash, padded (RFC 8017 §9.2).

@@ -56,7 +56,7 @@ impl Walk<'_> {
         })?;
         let Some(attester) = attester else {
             let detail = "nobody vouches for it: the certificate of its attestation key (slot f9) is gone; take another token";
-            return Err(Halt::Fail(FailureCode::Unable, detail.to_owned()));
+            return Err(Halt::failed(FailureCode::Unable, detail));
         };
         self.ask(Report::AttesterShown(AttesterShown {
             serial: self.serial,
@@ -85,13 +85,13 @@ impl Walk<'_> {
             return Ok(there);
         }
         let detail = "the profile needs OpenPGP, which this token has not, or has switched off";
-        Err(Halt::Fail(FailureCode::Unable, detail.to_owned()))
+        Err(Halt::failed(FailureCode::Unable, detail))
     }
 
     /// The task `reset`: what is left is a token as the factory made it, which proves nothing but that.
     pub(super) fn reset_only(&mut self) -> Result<WalkEnd, Halt> {
         // Before its PIN is blocked, which nobody could undo.
-        let unable = |unable: Unsuited| Halt::Fail(FailureCode::Unable, unable.to_string());
+        let unable = |unable: Unsuited| Halt::failed(FailureCode::Unable, unable.to_string());
         self.announce(None)?.can_be_reset().map_err(unable)?;
         self.reset_once()?;
         let serial = self.serial;
@@ -167,8 +167,6 @@ fn block(what: &str, mut wrong_one: impl FnMut() -> Result<(), CardError>) -> Re
 /// Eight digits that are hardly anybody's.
 fn wrong() -> Result<[u8; 8], CardError> {
     let mut digits = [0; 8];
-    aws_lc_rs::rand::fill(&mut digits)
-        .map_err(ProviderFailure::from)
-        .map_err(|_| CardError::Service(pcsc::Error::NoMemory))?;
+    aws_lc_rs::rand::fill(&mut digits).map_err(ProviderFailure::from)?;
     Ok(digits.map(|byte| b'0' + byte % 10))
 }

@@ -33,12 +33,12 @@ impl Walk<'_> {
     pub(super) fn make_secrets(&mut self, profile: &Profile) -> Result<(), Halt> {
         let secrets = match self.desk.kept(SECRETS)? {
             Some(json) => TokenSecrets::from_secret(&json)
-                .map_err(|error| Halt::misbehaved(format!("the journal: {error}")))?,
+                .map_err(|error| Halt::misbehaved_by("the secrets in the journal", error))?,
             None => {
                 let firmware = self.at_token(|_, piv| Ok(piv.firmware()))?;
                 let made =
                     TokenSecrets::generate(algorithm_for(firmware), profile.openpgp.is_some())
-                        .map_err(|error| Halt::misbehaved(error.to_string()))?;
+                        .map_err(|error| Halt::misbehaved_by("no secrets can be made", error))?;
                 self.desk.keep(SECRETS, &made.to_secret())?;
                 made
             }
@@ -58,8 +58,10 @@ impl Walk<'_> {
         let sealed: SecretsSealed = match kept {
             Some(sealed) => sealed,
             None => {
-                let delivery = seal_to(&self.task.seal_to, secrets.to_secret().expose())
-                    .map_err(|error| Halt::misbehaved(format!("the task's curve key: {error}")))?;
+                let delivery =
+                    seal_to(&self.task.seal_to, secrets.to_secret().expose()).map_err(|error| {
+                        Halt::misbehaved_by("nothing can be sealed for the task", error)
+                    })?;
                 let sealed = SecretsSealed {
                     serial: self.serial,
                     sender: delivery.sender.into(),
@@ -92,7 +94,7 @@ impl Walk<'_> {
         }
         let others = known
             .with_another(which)
-            .map_err(|error| Halt::misbehaved(error.to_string()))?;
+            .map_err(|error| Halt::misbehaved_by("no other secret can be made", error))?;
         // Should this be cut off, the ones of before are only delivered again.
         for of_before in [TAKEN, SEALED] {
             self.desk.keep(of_before, &Secret::new(Vec::new()))?;
@@ -163,7 +165,7 @@ impl Walk<'_> {
                 return Ok(());
             }
             let detail = "its management key is of another algorithm than the one that was set: somebody changed it";
-            Err(Halt::Fail(FailureCode::ManagementKeyUnknown, detail.to_owned()))
+            Err(Halt::failed(FailureCode::ManagementKeyUnknown, detail))
         })
     }
 

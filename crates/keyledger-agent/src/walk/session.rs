@@ -37,10 +37,10 @@ impl Walk<'_> {
             let detail = format!(
                 "firmware {firmware} does not tell what is on the token; {METADATA} and later do"
             );
-            return Err(Halt::Fail(FailureCode::Unable, detail));
+            return Err(Halt::failed(FailureCode::Unable, detail));
         }
         if let Some(Err(unable)) = profile.map(|profile| profile.suits(&seen)) {
-            return Err(Halt::Fail(FailureCode::Unable, unable.to_string()));
+            return Err(Halt::failed(FailureCode::Unable, unable.to_string()));
         }
         Ok(seen)
     }
@@ -64,8 +64,10 @@ impl Walk<'_> {
                     self.keep_proved_pin()?;
                     return Ok(done);
                 }
-                Err(Halt::Fail(FailureCode::NotTouched, why)) if self.rests() => {
-                    self.rest(&why)?;
+                Err(Halt::Fail(failure))
+                    if failure.code == FailureCode::NotTouched && self.rests() =>
+                {
+                    self.rest(&failure.detail)?;
                     continue;
                 }
                 Err(Halt::Card(error)) => error,
@@ -73,8 +75,8 @@ impl Walk<'_> {
             };
             interruptions += 1;
             if interruptions > self.patience.interruptions {
-                let detail = format!("it was interrupted {interruptions} times: {error}");
-                return Err(Halt::misbehaved(detail));
+                let detail = format!("it was interrupted {interruptions} times");
+                return Err(Halt::misbehaved_by(detail, error));
             }
             tracing::info!(serial = %self.serial, step = self.step.as_str(), %error, "begins again");
             // What was spoilt on the way is not what the token says twice.
@@ -152,7 +154,7 @@ impl Walk<'_> {
         let wrong = own.or(self.pin.as_ref()); // OpenPGP is tried with PIV's PIN first
         if wrong.is_some_and(|wrong| wrong.expose() == pin.expose()) {
             let detail = "the same wrong PIN was given twice, and not tried again";
-            return Err(Halt::Fail(FailureCode::Declined, detail.to_owned()));
+            return Err(Halt::failed(FailureCode::Declined, detail));
         }
         Ok(pin)
     }
@@ -172,7 +174,7 @@ impl Walk<'_> {
         let shown = piv.puk_tries()?;
         shown.ok_or_else(|| {
             let detail = "the token has no PUK: take one without a fingerprint reader";
-            Halt::Fail(FailureCode::Unable, detail.to_owned())
+            Halt::failed(FailureCode::Unable, detail)
         })
     }
 

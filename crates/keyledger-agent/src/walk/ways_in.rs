@@ -87,7 +87,7 @@ impl Walk<'_> {
     /// What custody has for the token, sealed to a key made for this task, and told apart before anything is set.
     pub(super) fn ways_in(&mut self) -> Result<WaysIn, Halt> {
         if let Some(kept) = self.desk.kept(OLD)? {
-            let all = WaysIn::read(&kept).ok_or_else(|| unreadable(&"the journal holds others"))?;
+            let all = WaysIn::read(&kept).ok_or_else(|| unreadable("the journal holds others"))?;
             return Ok(WaysIn { all, fits: true });
         }
         let all = self.given_secrets()?;
@@ -105,7 +105,7 @@ impl Walk<'_> {
         let (curve, given) = self.given()?;
         let keys = given.into_iter().map(|sealed| {
             let json = delivered(&curve, sealed)?;
-            TokenManagementKey::from_secret(&json).map_err(|error| unreadable(&error))
+            TokenManagementKey::from_secret(&json).map_err(unreadable)
         });
         let keys = keys.collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() {
@@ -125,17 +125,14 @@ impl Walk<'_> {
             return Ok(());
         }
         let detail = "its management key is none that custody has: somebody changed it";
-        Err(Halt::Fail(
-            FailureCode::ManagementKeyUnknown,
-            detail.to_owned(),
-        ))
+        Err(Halt::failed(FailureCode::ManagementKeyUnknown, detail))
     }
 
     /// The secrets as custody has them, from the oldest to the newest.
     fn given_secrets(&mut self) -> Result<Vec<TokenSecrets>, Halt> {
         let (curve, given) = self.given()?;
         if given.is_empty() {
-            return Err(unreadable(&"the service gave none"));
+            return Err(unreadable("the service gave none"));
         }
         given
             .into_iter()
@@ -146,9 +143,9 @@ impl Walk<'_> {
     /// What custody gives, from the oldest to the newest, and the key that opens it.
     fn given(&mut self) -> Result<(CurveKey, Vec<Sealed>), Halt> {
         let curve = match self.desk.kept(CURVE)? {
-            Some(seed) => CurveKey::from_seed(&seed).map_err(|error| unreadable(&error))?,
+            Some(seed) => CurveKey::from_seed(&seed).map_err(unreadable)?,
             None => {
-                let made = CurveKey::generate().map_err(|error| unreadable(&error))?;
+                let made = CurveKey::generate().map_err(unreadable)?;
                 self.desk.keep(CURVE, &made.seed())?;
                 made
             }
@@ -177,19 +174,19 @@ fn fitting(all: &[TokenSecrets], piv: &mut Piv) -> Result<Option<usize>, CardErr
 
 fn open(curve: &CurveKey, sealed: Sealed) -> Result<TokenSecrets, Halt> {
     let json = delivered(curve, sealed)?;
-    TokenSecrets::from_secret(&json).map_err(|error| unreadable(&error))
+    TokenSecrets::from_secret(&json).map_err(unreadable)
 }
 
 fn delivered(curve: &CurveKey, sealed: Sealed) -> Result<Secret, Halt> {
     let ciphertext = BASE64.decode(sealed.sealed.as_bytes());
     let opened = curve.open(&Delivery {
         sender: sealed.sender,
-        ciphertext: ciphertext.map_err(|error| unreadable(&error))?,
+        ciphertext: ciphertext.map_err(unreadable)?,
     });
-    opened.map_err(|error| unreadable(&error))
+    opened.map_err(unreadable)
 }
 
-fn unreadable(error: &dyn std::fmt::Display) -> Halt {
-    let detail = format!("the token's secrets cannot be read: {error}");
-    Halt::Fail(FailureCode::ManagementKeyUnknown, detail)
+fn unreadable(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Halt {
+    let detail = "the token's secrets cannot be read";
+    Halt::failed_by(FailureCode::ManagementKeyUnknown, detail, why)
 }

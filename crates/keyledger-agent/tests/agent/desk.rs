@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use keyledger_agent::{
     desk::{Desk, DeskError, PinTries},
-    walk::{Patience, WalkEnd, WalkError, walk_within},
+    walk::{Patience, WalkEnd, walk_within},
 };
 use keyledger_custody::Secret;
 use keyledger_domain::token::{PinRules, Profile, Prompt, Report, Serial, TaskKind};
 use keyledger_testkit::token::Token;
-use keyledger_wire::ReportReply;
+use keyledger_wire::{Refusal, ReportReply, Status};
 
 use crate::service::Service;
 
@@ -93,12 +93,12 @@ impl TestDesk {
     }
 
     /// Walks the task from the beginning of a run.
-    pub(crate) fn walk(&mut self, token: &Token) -> Result<WalkEnd, WalkError> {
+    pub(crate) fn walk(&mut self, token: &Token) -> Result<WalkEnd, DeskError> {
         self.walk_with(serial(token))
     }
 
     /// The same with any token.
-    pub(crate) fn walk_with(&mut self, serial: Serial) -> Result<WalkEnd, WalkError> {
+    pub(crate) fn walk_with(&mut self, serial: Serial) -> Result<WalkEnd, DeskError> {
         self.calls = 0;
         let task = self.service.task.clone();
         walk_within(self.patience, &task, serial, self)
@@ -139,8 +139,8 @@ impl Desk for TestDesk {
             Report::AttesterShown(_) => self.service.refuses_attester,
             _ => None,
         };
-        if let Some(why) = refused {
-            return Err(DeskError::Refused(why.to_owned()));
+        if let Some((reason, message)) = refused {
+            return Err(Box::new(rejection(reason, message)).into());
         }
         self.call(|desk| {
             desk.reports.push(report.clone());
@@ -203,6 +203,19 @@ impl Desk for TestDesk {
         }
         std::thread::sleep(length);
         Ok(())
+    }
+}
+
+/// What the service says where a rule says no.
+fn rejection(reason: &str, message: &str) -> Refusal {
+    Refusal {
+        status: Status::Rejected,
+        command_id: None,
+        correlation_id: None,
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        code: 422,
+        retry_after_ms: None,
     }
 }
 

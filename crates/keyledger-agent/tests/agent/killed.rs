@@ -1,6 +1,6 @@
 //! The agent is killed at any moment: it ends the same.
 
-use keyledger_agent::{desk::DeskError, walk::WalkError};
+use keyledger_agent::desk::DeskError;
 use keyledger_testkit::token::VirtualTokens;
 
 use keyledger_domain::token::{Report, Step, TaskKind};
@@ -22,7 +22,7 @@ fn a_walk_killed_at_any_call_of_its_desk_ends_as_if_it_had_not_been() {
                     let mut desk = TestDesk::provision("service");
                     desk.kill_at = Some(mode(moment));
                     match desk.walk(&token) {
-                        Err(WalkError::Desk(DeskError::Stopping)) => {}
+                        Err(DeskError::Stopping) => {}
                         Ok(_) => break,
                         other => panic!("killed at call {moment}: {other:?}"),
                     }

@@ -64,7 +64,7 @@ fn a_token_that_nobody_vouches_for_is_refused_before_anything_is_touched() {
         desk.walk_to_proof(&token);
         let before = token.state();
         desk.file(TaskKind::Provision);
-        desk.service.refuses_attester = Some("bad_value: field attester: no trusted authority");
+        desk.service.refuses_attester = Some(("bad_value", "field attester: no trusted authority"));
         let end = desk.walk(&token).unwrap();
         let (code, detail) = failed(&desk, &end);
         assert_eq!(code, FailureCode::Refused);

@@ -157,8 +157,10 @@ fn a_task_that_is_refused_the_secrets_ends_with_the_reason() {
         let token = tokens.token(0);
         let mut desk = TestDesk::provision("service");
         desk.walk_to_proof(&token);
-        let why =
-            "unauthorised: a token's secrets go only to the workstation where it was last proved";
+        let why = (
+            "unauthorised",
+            "a token's secrets go only to the workstation where it was last proved",
+        );
         for kind in [TaskKind::Unblock, TaskKind::RotateSecrets] {
             desk.file(kind);
             desk.service.refuses_secrets = Some(why);

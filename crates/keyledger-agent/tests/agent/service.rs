@@ -39,12 +39,12 @@ pub(crate) struct Service {
     pub(crate) secrets: Option<TokenSecrets>,
     /// What was last proved to open it, where newer ones were sealed since, and what was sealed between, the oldest first.
     pub(crate) before: Vec<TokenSecrets>,
-    /// Nobody is believed to vouch for the token, with this sentence.
-    pub(crate) refuses_attester: Option<&'static str>,
+    /// Nobody is believed to vouch for the token, with this reason and sentence.
+    pub(crate) refuses_attester: Option<(&'static str, &'static str)>,
     /// False if the agent is to go without: the token is not at home.
     pub(crate) gives_secrets: bool,
-    /// A rule refuses it the secrets, with this sentence.
-    pub(crate) refuses_secrets: Option<&'static str>,
+    /// A rule refuses it the secrets, with this reason and sentence.
+    pub(crate) refuses_secrets: Option<(&'static str, &'static str)>,
     /// The key that custody has for the holder.
     pub(crate) escrowed: EscrowedKey,
     /// How often it was given.

@@ -93,9 +93,8 @@ async fn a_torn_last_line_is_cut_off_and_a_changed_one_is_refused() {
     // Or one that only says so, and in which more is another's.
     let opened = [lines[0], b"{}\tAAAA\n"].concat();
     fs::write(&path, opened).unwrap();
-    let error = refused(&directory, &identity).to_string();
+    let error = format!("{:#}", anyhow::Error::from(refused(&directory, &identity)));
     assert!(error.contains("signature is not this agent's"), "{error}");
-    assert!(error.contains("mv "), "{error}");
     fs::write(&path, &whole).unwrap();
     // Read by others: it is no secret in clear, but who may write it may stop the agent.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
@@ -145,7 +144,10 @@ async fn an_agent_with_a_forged_journal_does_not_run_and_says_what_to_do() {
     let mut agent = world.agent();
     assert_eq!(agent.wait(PATIENCE).await.code(), Some(1));
     let said = agent.stderr();
-    assert!(said.contains("Nothing of it is trusted"), "{said}");
+    assert!(
+        said.contains("is not what this agent wrote there"),
+        "{said}"
+    );
     // The remedy works: the task is taken anew and walked on from what the token shows.
     fs::rename(&path, directory.join("journal.forged")).unwrap();
     let _agent = world.agent();

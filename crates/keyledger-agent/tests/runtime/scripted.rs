@@ -12,9 +12,10 @@ use std::{
 
 use data_encoding::BASE64;
 use keyledger_agent::{
+    card::CardError,
     desk::{Desk, DeskError},
     stop::Stop,
-    tokens::{Signatory, TokenSeen, TokenSignError, Tokens, WalkEnd, WatchError},
+    tokens::{Signatory, TokenSeen, TokenSignError, Tokens},
 };
 use keyledger_custody::{Secret, seal_to};
 use keyledger_domain::token::{
@@ -27,11 +28,11 @@ pub(crate) struct Scripted {
 }
 
 impl Tokens for Scripted {
-    fn watch(&self, stop: &Stop, see: &mut dyn FnMut(&[TokenSeen])) -> Result<(), WatchError> {
+    fn watch(&self, stop: &Stop, see: &mut dyn FnMut(&[TokenSeen])) -> Result<(), CardError> {
         let mut before = None;
         while !stop.within(Duration::from_millis(20)) {
             let plugged = fs::read_to_string(self.place.join("plugged.json"))
-                .map_err(|_| WatchError("there is no reader: start pcscd".to_owned()))?;
+                .map_err(|_| CardError::NoService)?;
             if before.as_ref() != Some(&plugged)
                 && let Ok(seen) = serde_json::from_str::<Vec<TokenSeen>>(&plugged)
             {
@@ -42,12 +43,7 @@ impl Tokens for Scripted {
         Ok(())
     }
 
-    fn walk(
-        &self,
-        serial: Serial,
-        task: &TaskFiled,
-        desk: &mut dyn Desk,
-    ) -> Result<WalkEnd, DeskError> {
+    fn walk(&self, serial: Serial, task: &TaskFiled, desk: &mut dyn Desk) -> Result<(), DeskError> {
         self.note(serial, "begun");
         let walked = self.steps(serial, task, desk);
         self.note(serial, "left");
@@ -86,7 +82,7 @@ impl Scripted {
         serial: Serial,
         task: &TaskFiled,
         desk: &mut dyn Desk,
-    ) -> Result<WalkEnd, DeskError> {
+    ) -> Result<(), DeskError> {
         let tell = |desk: &mut dyn Desk, step| {
             let (prompt, at) = (None, None);
             desk.tell(Report::Progressed(Progress {
@@ -139,7 +135,7 @@ impl Scripted {
         }
         tell(desk, Step::Proof)?;
         self.hold("proof", serial, desk)?;
-        let reply = desk.ask(Report::Proved(Evidence {
+        desk.ask(Report::Proved(Evidence {
             serial,
             firmware: Firmware::new(5, 7, 1),
             nonce: task.nonce.clone(),
@@ -151,11 +147,7 @@ impl Scripted {
             factory_management_key_refused: true,
         }))?;
         self.note(serial, "proved");
-        Ok(if reply.task_open {
-            WalkEnd::Later(reply.fault.unwrap_or_default())
-        } else {
-            WalkEnd::Ended
-        })
+        Ok(())
     }
 
     fn is_done(&self, serial: Serial, what: &str) -> bool {

@@ -4,7 +4,7 @@ use data_encoding::BASE64URL_NOPAD;
 use keyledger_domain::{
     EventCid, Timestamp,
     token::{Report, Serial},
-    verify::Signatures,
+    verify::{Fault, Signatures},
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -114,6 +114,36 @@ struct LineBody {
     entry: JournalEntry,
 }
 
+/// Why a line is not one that this agent wrote there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalLineError {
+    /// There is no tab, behind which a signature would stand.
+    #[error("it has no signature")]
+    Unsigned,
+    /// What stands behind the tab is no signature.
+    #[error("its signature is not text")]
+    NotText(#[source] std::str::Utf8Error),
+    /// Somebody else wrote it, or changed it.
+    #[error("its signature is not this agent's")]
+    Signature(#[source] Fault),
+    /// It is signed, and yet no entry that this version knows.
+    #[error("it cannot be read")]
+    Unreadable(#[source] serde_json::Error),
+    /// A line before it was taken away, added or moved.
+    #[error("it does not follow the line before it")]
+    OutOfOrder,
+    /// A newer agent wrote it.
+    #[error("it is of version {0}, which this agent does not know")]
+    Version(u8),
+    /// A journal begins in the middle of another.
+    #[error("a journal begins in it")]
+    SecondBeginning,
+    /// The first line is not one that begins a journal.
+    #[error("no journal begins with it")]
+    NoBeginning,
+}
+
 /// Where a journal stands: what the next line must follow.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct JournalPosition {
@@ -151,23 +181,23 @@ impl JournalPosition {
         Ok(line)
     }
 
-    /// Reads the next line, without its line break; says what is wrong with it.
+    /// Reads the next line, given without its line break.
     pub(crate) fn read(
         &mut self,
         line: &[u8],
         agent: &str,
         signatures: &mut Signatures,
-    ) -> Result<JournalEntry, String> {
+    ) -> Result<JournalEntry, JournalLineError> {
         let tab = line.iter().rposition(|byte| *byte == b'\t');
-        let (body, signature) = line.split_at(tab.ok_or("it has no signature")?);
-        let signature = std::str::from_utf8(&signature[1..]).map_err(|e| e.to_string())?;
+        let (body, signature) = line.split_at(tab.ok_or(JournalLineError::Unsigned)?);
+        let signature = std::str::from_utf8(&signature[1..]).map_err(JournalLineError::NotText)?;
         let cid = EventCid::of(body);
         signatures
             .check(agent, cid, signature)
-            .map_err(|_| "its signature is not this agent's")?;
-        let body: LineBody = serde_json::from_slice(body).map_err(|e| e.to_string())?;
+            .map_err(JournalLineError::Signature)?;
+        let body: LineBody = serde_json::from_slice(body).map_err(JournalLineError::Unreadable)?;
         if body.line != self.line + 1 || body.prev != self.prev {
-            return Err("it does not follow the line before it".to_owned());
+            return Err(JournalLineError::OutOfOrder);
         }
         self.line += 1;
         self.prev = Some(cid);

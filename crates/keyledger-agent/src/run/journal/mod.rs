@@ -25,8 +25,8 @@ use keyledger_domain::{
 use uuid::Uuid;
 
 pub(crate) use book::Book;
-pub use entry::RejectedReport;
 pub(crate) use entry::{Filed, JournalEntry};
+pub use entry::{JournalLineError, RejectedReport};
 
 use super::trust::SignedTask;
 use crate::{
@@ -44,19 +44,15 @@ const MAX_BYTES: u64 = 64 << 20;
 #[non_exhaustive]
 pub enum JournalError {
     /// A line was changed, added or taken away by somebody else, or is another agent's: do what the message says.
-    #[error(
-        "line {line} of {0}: {why}. Nothing of it is trusted: move the file away (`mv {1} {1}.forged`), look at \
-         who wrote it, and start the agent again: open tasks are taken anew and walked on from what the tokens show",
-        path.display(),
-        keyledger_domain::text::shell_word(&path.display().to_string())
-    )]
+    #[error("line {line} of {} is not what this agent wrote there", path.display())]
     Forged {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: u64,
         /// What is wrong with it.
-        why: String,
+        #[source]
+        source: JournalLineError,
     },
     /// It belongs to an agent with other keys: do what the message says.
     #[error(
@@ -101,11 +97,31 @@ pub enum JournalError {
     #[error("sealing what is to be kept")]
     Seal(#[from] keyledger_custody::DeliveryError),
     /// What was kept is not what is written down.
-    #[error("what was kept as {0:?} cannot be read")]
-    Kept(String),
+    #[error("what was kept as {what:?} cannot be read")]
+    Kept {
+        /// What it was kept as.
+        what: String,
+        /// What is wrong with it.
+        #[source]
+        source: data_encoding::DecodeError,
+    },
     /// The task has ended meanwhile.
     #[error("task {0} has ended")]
     Ended(Uuid),
+}
+
+impl JournalError {
+    /// What the person should do about it, where the message does not say that.
+    pub(crate) fn remedy(&self) -> Option<String> {
+        let Self::Forged { path, .. } = self else {
+            return None;
+        };
+        let path = keyledger_domain::text::shell_word(&path.display().to_string());
+        Some(format!(
+            "nothing in this journal is trusted now. Move it away (`mv {path} {path}.forged`), find out who wrote to it, and start the \
+             agent again: it takes open tasks anew and goes on from what the tokens show"
+        ))
+    }
 }
 
 /// The journal, open: one process has it, behind the lock of the agent's state.
@@ -188,21 +204,21 @@ impl Journal {
             let number = self.place.line() + 1;
             let read = self.place.read(line, agent, &mut signatures);
             let checked = read.and_then(|entry| match entry {
-                JournalEntry::Opened { version, .. } if version != entry::VERSION => Err(format!(
-                    "it is of version {version}, which this agent does not know"
-                )),
+                JournalEntry::Opened { version, .. } if version != entry::VERSION => {
+                    Err(JournalLineError::Version(version))
+                }
                 JournalEntry::Opened { .. } if number != 1 => {
-                    Err("a journal begins in it".to_owned())
+                    Err(JournalLineError::SecondBeginning)
                 }
                 entry if number == 1 && !matches!(entry, JournalEntry::Opened { .. }) => {
-                    Err("no journal begins with it".to_owned())
+                    Err(JournalLineError::NoBeginning)
                 }
                 entry => Ok(entry),
             });
-            let entry = checked.map_err(|why| JournalError::Forged {
+            let entry = checked.map_err(|source| JournalError::Forged {
                 path: self.path.clone(),
                 line: number,
-                why,
+                source,
             })?;
             self.book.fold(entry);
         }
@@ -251,7 +267,10 @@ impl Journal {
         let ciphertext = BASE64URL_NOPAD.decode(sealed.as_bytes());
         let delivery = Delivery {
             sender: sender.clone(),
-            ciphertext: ciphertext.map_err(|_| JournalError::Kept(what.to_owned()))?,
+            ciphertext: ciphertext.map_err(|source| JournalError::Kept {
+                what: what.to_owned(),
+                source,
+            })?,
         };
         Ok(Some(self.identity.open(&delivery)?))
     }
