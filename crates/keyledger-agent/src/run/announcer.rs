@@ -1,4 +1,4 @@
-//! What is plugged in, told to the service: the newest of each token only.
+//! Tells the service what is plugged in: of each token only the newest announcement.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -26,7 +26,7 @@ use crate::{
 /// The pause before readers are watched again.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// What is to be announced.
+/// Watches the tokens, and announces to the service what they show.
 pub(crate) struct Announcer {
     board: Arc<Board>,
     stop: Stop,
@@ -36,9 +36,9 @@ pub(crate) struct Announcer {
 
 #[derive(Default)]
 struct Announcements {
-    /// What each token that is plugged in showed last.
+    /// The last announcement of each token that is plugged in.
     plugged: HashMap<Serial, Announcement>,
-    /// What is to be delivered, with its message id.
+    /// The announcements to deliver, with their message ids.
     pending: BTreeMap<Serial, (Uuid, Announcement)>,
 }
 
@@ -52,7 +52,7 @@ impl Announcer {
         }
     }
 
-    /// Watches until the agent stops. Blocks.
+    /// Watches the tokens until the agent stops. Blocks.
     pub(crate) fn watch(&self, tokens: &dyn Tokens) {
         while !self.stop.is_stopping() {
             let watched = tokens.watch(&self.stop, &mut |seen| self.see(seen));
@@ -74,7 +74,7 @@ impl Announcer {
         }
     }
 
-    /// Takes in what is plugged in now.
+    /// Notes what is plugged in now.
     fn see(&self, seen: &[TokenSeen]) {
         {
             let mut status = self.board.lock();
@@ -82,7 +82,7 @@ impl Announcer {
             status.tokens = seen.to_vec();
         }
         let mut state = self.state();
-        // One that cannot be asked now, since another program holds it, is still the one it was.
+        // A token that another program holds cannot be read now, but is still plugged in.
         if seen.iter().all(|token| token.shows.is_some()) {
             let is_there = |serial: &Serial| {
                 let mut shown = seen.iter().filter_map(|token| token.shows.as_ref());
@@ -96,7 +96,7 @@ impl Announcer {
         }
     }
 
-    /// Announces what a token shows now, unless that was announced since it was plugged in.
+    /// Announces what a token shows now, unless it was announced already since the token was plugged in.
     pub(crate) fn announce(&self, shows: &Announcement) {
         let mut state = self.state();
         let before = state.plugged.insert(shows.serial, shows.clone());
@@ -110,11 +110,11 @@ impl Announcer {
         self.changed.notify_one();
     }
 
-    /// Delivers until the agent stops.
+    /// Delivers announcements until the agent stops.
     pub(crate) async fn deliver(&self, courier: &Courier) {
         let mut pauses = Pauses::new();
         loop {
-            // First the connection, then what is newest by then.
+            // Wait for the connection first: the announcement chosen afterwards is the newest.
             tokio::select! {
                 _ = courier.link.up() => {}
                 () = self.stop.stopped() => return,
@@ -163,7 +163,7 @@ impl Announcer {
         }
     }
 
-    /// An announcement needs no delivery any more, unless a newer one has come.
+    /// Forgets an announcement that was delivered or rejected, unless a newer one has replaced it.
     fn settle(&self, serial: Serial, message: Uuid) {
         let mut state = self.state();
         if state.pending.get(&serial).is_some_and(|p| p.0 == message) {

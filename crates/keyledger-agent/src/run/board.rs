@@ -1,4 +1,4 @@
-//! What the agent is doing, for who asks: `keyledger-agent status` and `tokens`.
+//! What the agent is doing, for the commands `keyledger-agent status` and `tokens`.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,11 +21,11 @@ pub struct AgentStatus {
     pub agent: String,
     /// The workstation.
     pub workstation: String,
-    /// What all subjects begin with.
+    /// The prefix of all subjects.
     pub prefix: String,
-    /// The process.
+    /// The process id.
     pub pid: u32,
-    /// Since when it runs.
+    /// When it started.
     pub started_at: Timestamp,
     /// When the agent's JWT expires.
     pub expires_at: Option<Timestamp>,
@@ -33,38 +33,38 @@ pub struct AgentStatus {
     pub connection: ConnectionStatus,
     /// Tasks that have not ended.
     pub tasks: Vec<TaskStatus>,
-    /// Announcements to deliver.
+    /// How many announcements wait for delivery.
     pub announcements: usize,
-    /// Tasks that have ended since the agent runs, the oldest first; the last 20.
+    /// Tasks that have ended since the agent started: the last 20, the oldest first.
     pub ended: Vec<EndedTask>,
-    /// Reports that the service refused for good, the oldest first; the last 20.
+    /// Reports that the service rejected for good: the last 20, the oldest first.
     pub refused: Vec<RejectedReport>,
-    /// What is plugged in.
+    /// The tokens that are plugged in.
     pub tokens: Vec<TokenSeen>,
-    /// Why readers cannot be watched, if they cannot.
+    /// Why the readers cannot be watched, if they cannot.
     pub readers: Option<String>,
 }
 
 /// The connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionStatus {
-    /// Where to.
+    /// The URLs of the servers.
     pub url: String,
-    /// How it stands.
+    /// Its state.
     pub state: ConnectionState,
-    /// Since when.
+    /// Since when it has this state.
     pub since: Timestamp,
     /// What last went wrong with it, in a sentence.
     pub trouble: Option<String>,
 }
 
-/// How the connection stands.
+/// The state of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionState {
-    /// There is none: the agent tries again and again.
+    /// There is no connection: the agent tries again and again.
     Offline,
-    /// There is one, but no queue of tasks yet: the service makes it.
+    /// There is a connection, but no queue of tasks yet: the service makes it.
     NoQueue,
     /// Tasks come in.
     Online,
@@ -79,13 +79,13 @@ pub struct TaskStatus {
     pub kind: String,
     /// The token.
     pub serial: Serial,
-    /// How it stands.
+    /// Its state.
     pub state: TaskState,
-    /// The step it has come to.
+    /// The step that the walk has reached.
     pub step: Option<Step>,
     /// What the person must do now.
     pub prompt: Option<Prompt>,
-    /// What is being worked on.
+    /// The slot or key that is being worked on.
     pub at: Option<String>,
     /// What it waits for, or what is wrong.
     pub trouble: Option<String>,
@@ -104,26 +104,26 @@ pub struct EndedTask {
     pub serial: Serial,
     /// When it ended.
     pub at: Timestamp,
-    /// Why it did not end well, as far as the agent was told.
+    /// Why it failed, if it did and the agent was told.
     pub fault: Option<String>,
 }
 
-/// How a task stands on this workstation.
+/// The state of a task on this workstation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskState {
     /// It waits for another task of the same token, or for its next try.
     Waiting,
-    /// It is walked.
+    /// It is being walked.
     Walking,
     /// The walk waits for the service's answer.
     Asking,
 }
 
-/// So much is remembered of what is over.
+/// This many ended tasks are remembered.
 const MAX_PAST: usize = 20;
 
-/// Where the agent writes what it is doing.
+/// The board on which the agent writes what it is doing.
 #[derive(Debug)]
 pub(crate) struct Board(Mutex<AgentStatus>);
 
@@ -132,7 +132,7 @@ impl Board {
         Self(Mutex::new(status))
     }
 
-    /// What stands on it.
+    /// A copy of what is on the board.
     pub(crate) fn read(&self) -> AgentStatus {
         self.lock().clone()
     }
@@ -141,7 +141,7 @@ impl Board {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection stands so, now.
+    /// Notes the state of the connection.
     pub(crate) fn connection(&self, state: ConnectionState) {
         let connection = &mut self.lock().connection;
         if connection.state != state {
@@ -153,12 +153,12 @@ impl Board {
         }
     }
 
-    /// Something is wrong with the connection.
+    /// Notes what is wrong with the connection.
     pub(crate) fn trouble(&self, what: String) {
         self.lock().connection.trouble = Some(what);
     }
 
-    /// A task has ended.
+    /// Notes that a task has ended.
     pub(crate) fn ended(&self, task: Uuid, fault: Option<String>) {
         let mut status = self.lock();
         let Some(at) = status.tasks.iter().position(|t| t.task == task) else {
@@ -176,14 +176,14 @@ impl Board {
         status.ended.drain(..too_many);
     }
 
-    /// These reports were refused for good, as the journal has it.
+    /// Notes which reports were rejected for good, as the journal lists them.
     pub(crate) fn refused(&self, refused: Vec<RejectedReport>) {
         let mut status = self.lock();
         status.refused.retain(|before| before.task.is_none());
         status.refused.extend(refused);
     }
 
-    /// The announcement of a token was refused: of each the last one, with their number.
+    /// Notes that an announcement was rejected. Keeps the last of each token, and counts them.
     pub(crate) fn announcement_refused(&self, mut refused: RejectedReport) {
         let mut status = self.lock();
         let same =
@@ -194,7 +194,7 @@ impl Board {
         status.refused.push(refused);
     }
 
-    /// What was refused of a token before this task is of no interest any more.
+    /// Forgets what was rejected of a token in other tasks than this one.
     pub(crate) fn forget_refused(&self, serial: Serial, but: Uuid) {
         let mut status = self.lock();
         status
@@ -202,21 +202,21 @@ impl Board {
             .retain(|before| before.serial != Some(serial) || before.task == Some(but));
     }
 
-    /// The token of a task that is there.
+    /// The token of a task, if the task is on the board.
     pub(crate) fn token_of(&self, task: Uuid) -> Option<Serial> {
         let status = self.lock();
         let task = status.tasks.iter().find(|t| t.task == task);
         task.map(|task| task.serial)
     }
 
-    /// What is wrong with a task, if something is.
+    /// What is wrong with a task, if anything is.
     pub(crate) fn trouble_of(&self, task: Uuid) -> Option<String> {
         let status = self.lock();
         let task = status.tasks.iter().find(|t| t.task == task)?;
         task.trouble.clone()
     }
 
-    /// Changes what is said of a task, if it is there.
+    /// Changes the status of a task, if it is on the board.
     pub(crate) fn task(&self, task: Uuid, change: impl FnOnce(&mut TaskStatus)) {
         let mut status = self.lock();
         if let Some(status) = status.tasks.iter_mut().find(|t| t.task == task) {

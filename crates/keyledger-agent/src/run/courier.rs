@@ -1,4 +1,4 @@
-//! One report, sent once: what the service says of it.
+//! Sends one report once, and reads the service's answer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::link::NatsLink;
 
-/// How long an answer is waited for: the service may have to make certificates.
+/// The longest wait for an answer: the service may have to make certificates first.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Sends reports.
@@ -20,18 +20,18 @@ pub(crate) struct Courier {
     pub(crate) agent: Arc<str>,
 }
 
-/// What became of a try.
+/// The outcome of sending a report.
 #[derive(Debug)]
 pub(crate) enum Sent {
-    /// The service has it.
+    /// The service took the report.
     Taken(Box<ReportReply>),
     /// A rule rejects it: the service will never take it.
     Rejected(Box<Refusal>),
-    /// To be tried again under the same id.
+    /// Nobody knows, or not now: send it again under the same id.
     Later(DeliveryError),
 }
 
-/// Why a report was not taken this time. Whether the service has it, nobody knows.
+/// Why it is not known that the service took a report.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DeliveryError {
     #[error("the connection was lost")]
@@ -70,7 +70,7 @@ impl Courier {
         let subject = self.prefix.report(&self.agent, last);
         let sent = tokio::select! {
             sent = self.link.client.send_request(subject, request) => sent,
-            // Its answer would find nobody: not waited for.
+            // The answer would come to a connection that is gone, so do not wait for it.
             () = self.link.lost(connection) => {
                 return Sent::Later(DeliveryError::ConnectionLost);
             }

@@ -1,4 +1,4 @@
-//! Delivery of the tasks' reports: in order for each task, tried again for ever, under the same message id however often.
+//! Delivers the tasks' reports: those of one task in order, each until it is delivered, always under the same message id.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -67,7 +67,7 @@ async fn round(courier: &Courier, office: &Arc<Office>, task: Uuid) {
             }
         };
         if let Err(error) = noted {
-            // It is in the ledger and will be sent once more, which is harmless.
+            // The ledger has the report. It will be sent once more, which is harmless.
             tracing::error!(%task, error = &error as &dyn std::error::Error, "the journal does not note a delivery");
             if courier.link.pause(pauses.next(), &office.stop).await {
                 return;
@@ -99,7 +99,7 @@ async fn delivered(
     noted
 }
 
-/// Why a task that has ended did not end well; nothing if it did.
+/// Why a task that has ended failed; nothing if it went well.
 fn not_well(report: &Report, reply: &ReportReply) -> Option<String> {
     let told = || match report {
         Report::Failed(failure) => Some(failure.detail.to_string()),
@@ -134,7 +134,7 @@ async fn rejected(
         .await;
     office.count(task);
     if noted.is_ok() {
-        // Nobody wants the task walked any more: not only when the walk next asks for something.
+        // The walk learns this now, and not only when it next asks for something.
         if says_that_task_is_over(&refusal) {
             office.set_over(task, Some(refusal.to_string()));
         }

@@ -1,4 +1,4 @@
-//! The desk of a task that is walked: the journal, the courier, and the person at the workstation.
+//! The desk of a task that is being walked: it joins the journal, the delivery of reports, and the person at the workstation.
 
 use std::{
     sync::{Arc, mpsc},
@@ -24,7 +24,7 @@ use crate::{
     person::{Person, PersonError, Window},
 };
 
-/// How often a walk that waits looks whether it is to stop.
+/// A walk that waits looks this often whether it is to stop.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The desk of one task.
@@ -33,7 +33,7 @@ pub(crate) struct TaskDesk {
     person: Arc<Person>,
     task: TrustedTask,
     step: Step,
-    /// The window that asks for a touch: closed by whatever comes next.
+    /// The window that asks for a touch. The next report closes it.
     window: Option<Window>,
 }
 
@@ -48,7 +48,7 @@ impl TaskDesk {
         }
     }
 
-    /// Whether the walk may go on.
+    /// Checks whether the walk may go on.
     fn check(&self) -> Result<(), DeskError> {
         if self.office.stop.is_stopping() {
             return Err(DeskError::Stopping);
@@ -66,8 +66,8 @@ impl TaskDesk {
             .task(self.task.id(), |status| status.state = state);
     }
 
-    /// Asks the person, while the task is open: right before, lest anybody is asked for a task that was cancelled, and right after,
-    /// lest an answer that took its time is used for one.
+    /// Asks the person, and checks with the service before and after that the task is still open. So nobody is asked for a task that was
+    /// cancelled, and no answer is used for a task that was cancelled while the person was thinking.
     fn with_prompt<T>(
         &mut self,
         serial: Serial,
@@ -88,7 +88,7 @@ impl TaskDesk {
         Ok(answer)
     }
 
-    /// Learns from the service, however long that takes, that the task is still open.
+    /// Asks the service whether the task is still open, and waits for the answer however long that takes.
     fn is_open(&mut self, serial: Serial, prompt: Option<Prompt>) -> Result<(), DeskError> {
         let step = self.step;
         let reply = self.ask(Report::Progressed(Progress {
@@ -120,7 +120,7 @@ impl Desk for TaskDesk {
         self.window = None;
         self.check()?;
         if let Report::Announced(shows) = &report {
-            // It is no task's: only the newest counts, and has a subject of its own.
+            // An announcement belongs to no task. Only the newest counts, and it has its own subject.
             self.office.announcer.announce(shows);
             return Ok(());
         }
@@ -145,7 +145,7 @@ impl Desk for TaskDesk {
         let answer = self.office.ask(&self.task, report).map_err(of_journal)?;
         self.office.board.task(self.task.id(), |status| {
             status.state = TaskState::Asking;
-            status.prompt = None; // whatever it was, the person did it
+            status.prompt = None; // the person has done it
         });
         loop {
             match answer.recv_timeout(LOOK) {
@@ -154,7 +154,7 @@ impl Desk for TaskDesk {
                     return Ok(*reply);
                 }
                 Ok(ReportAnswer::Rejected(refusal)) => return Err(refusal.into()),
-                // Not whether the task has ended: this very answer may say so.
+                // Do not look here whether the task has ended: this answer may be the one that says so.
                 Err(mpsc::RecvTimeoutError::Timeout) if self.office.stop.is_stopping() => {
                     return Err(DeskError::Stopping);
                 }
@@ -192,7 +192,7 @@ impl Desk for TaskDesk {
     }
 
     fn remind(&mut self, serial: Serial, prompt: Prompt) -> Result<(), DeskError> {
-        // One that waits to be delivered says it already: without a connection they would fill the journal.
+        // A report that waits for delivery says it already. Without a connection, reminders would fill the journal.
         if self.office.next(self.task.id()).is_some() {
             return self.check();
         }
@@ -229,7 +229,7 @@ impl Desk for TaskDesk {
             if left.is_zero() {
                 return Ok(());
             }
-            // Not longer: a task may end at the service while a token is waited for.
+            // Wake up often: the task may end at the service while the walk waits for a token.
             let _ = self.office.stop.within(left.min(LOOK));
         }
     }
@@ -241,7 +241,7 @@ impl Desk for TaskDesk {
     }
 }
 
-/// What the journal says, for the walk.
+/// Turns an error of the journal into one of the desk.
 fn of_journal(error: JournalError) -> DeskError {
     if matches!(error, JournalError::Ended(_)) {
         return DeskError::TaskOver(error.to_string());

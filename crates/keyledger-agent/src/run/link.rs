@@ -1,4 +1,4 @@
-//! The one connection to NATS: tried again for ever, since being offline is normal.
+//! The connection to NATS. The agent tries to connect for ever, because being offline is normal.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -12,12 +12,12 @@ use crate::{identity::Identity, stop::Stop};
 /// The longest pause between two attempts to connect, in seconds.
 const MAX_PAUSE_S: u64 = 10;
 
-/// Where to connect, and as whom.
+/// The servers to connect to, and the credentials.
 #[derive(Debug, Clone)]
 pub struct Address {
-    /// Where to, as the configuration says it.
+    /// The servers, as the settings write them.
     pub url: String,
-    /// The same, read.
+    /// The same, parsed.
     pub servers: Vec<ServerAddr>,
     /// The agent's user JWT.
     pub jwt: String,
@@ -25,26 +25,26 @@ pub struct Address {
     pub tls_ca: Option<PathBuf>,
 }
 
-/// The connection, and whether there is one at this moment.
+/// The connection, and whether it is up at this moment.
 #[derive(Debug, Clone)]
 pub(crate) struct NatsLink {
     pub(crate) client: Client,
-    /// Counts connections: odd while there is one.
+    /// Counts connects and disconnects: odd while there is a connection.
     state: watch::Receiver<u64>,
 }
 
-/// The connection's settings are wrong; being offline is no error.
+/// Why the connection's settings cannot be used. Being offline is no error.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection cannot be prepared")]
 pub enum LinkError {
-    /// async-nats does not take them.
+    /// The NATS client rejects them.
     Connect(#[from] async_nats::ConnectError),
-    /// The CA's file is none.
+    /// The file of the CA cannot be read.
     Ca(#[source] std::io::Error),
 }
 
 impl NatsLink {
-    /// Begins to connect; gives the link at once, connected or not.
+    /// Begins to connect. Returns at once, connected or not.
     pub(crate) async fn begin(
         address: &Address,
         identity: Arc<dyn Identity>,
@@ -82,7 +82,7 @@ impl NatsLink {
         Ok(Self { client, state })
     }
 
-    /// Waits until there is a connection; gives its number.
+    /// Waits until there is a connection, and returns its number.
     pub(crate) async fn up(&self) -> u64 {
         let mut state = self.state.clone();
         loop {
@@ -96,7 +96,7 @@ impl NatsLink {
         }
     }
 
-    /// Waits until the connection `number` is no more.
+    /// Waits until the connection `number` is lost.
     pub(crate) async fn lost(&self, number: u64) {
         let mut state = self.state.clone();
         if state.wait_for(|now| *now != number).await.is_err() {
@@ -104,7 +104,7 @@ impl NatsLink {
         }
     }
 
-    /// Waits for `pause`, or for another connection, or for the end: true then.
+    /// Waits for `pause`, or until the connection changes, or until the agent stops; true in the last case.
     pub(crate) async fn pause(&self, pause: Duration, stop: &Stop) -> bool {
         let number = *self.state.borrow();
         tokio::select! {
@@ -115,17 +115,17 @@ impl NatsLink {
     }
 }
 
-/// Takes in what the client says of its connection.
+/// Notes an event of the client's connection.
 fn note(event: &Event, told: &watch::Sender<u64>, board: &Board, dropped: &Dropped) {
     match event {
         Event::SlowConsumer(_) => dropped.one_more(|count| {
             tracing::warn!(
                 count,
-                "messages were dropped: they came faster than they were read"
+                "messages were dropped: they came faster than the agent read them"
             );
         }),
         Event::Connected => {
-            // The board first: whoever is told may write there that all is well.
+            // Write to the board first: a task that learns of the connection may write there that all is well.
             board.connection(ConnectionState::NoQueue);
             told.send_modify(|number| *number += 1 + *number % 2);
             tracing::info!("connected");
@@ -144,7 +144,7 @@ fn note(event: &Event, told: &watch::Sender<u64>, board: &Board, dropped: &Dropp
     }
 }
 
-/// What the server said, with what to do where that is known.
+/// What the server said, and what to do about it if that is known.
 fn advised(said: String) -> String {
     let lower = said.to_ascii_lowercase();
     if lower.contains("authorization violation") || lower.contains("authentication") {

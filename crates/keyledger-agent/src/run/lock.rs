@@ -1,4 +1,4 @@
-//! One agent at a time works with one state.
+//! The lock that lets only one agent work with a state directory.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -7,36 +7,36 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The lock's name in the agent's state.
+/// The name of the lock's file in the state directory.
 const LOCK: &str = "lock";
 
-/// The lock of an agent's state; let go when dropped, and by the system when the process dies.
+/// The lock of an agent's state directory. It is released when this is dropped, or when the process dies.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
 }
 
-/// Why the state is not locked.
+/// Why the state directory cannot be locked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockError {
-    /// Another agent works with it: `keyledger-agent status` shows it.
+    /// Another agent uses it: `keyledger-agent status` shows it.
     #[error(
-        "another agent runs already, with the state in {}: `keyledger-agent status` shows it, `systemctl --user stop \
-         keyledger-agent` ends it",
+        "another agent runs already with the state in {}: `keyledger-agent status` shows it, `systemctl --user stop \
+         keyledger-agent` stops it",
         state.display()
     )]
     Taken {
-        /// The state's directory.
+        /// The state directory.
         state: PathBuf,
     },
-    /// A queue, a device or a directory lies in its place: move it away.
-    #[error("{} is no ordinary file: move it away", path.display())]
+    /// The path is not a file but a pipe, a device or a directory: move it away.
+    #[error("{} is not an ordinary file: move it away", path.display())]
     NotAFile {
         /// The lock's file.
         path: PathBuf,
     },
-    /// The file system refuses: the source says why.
+    /// The file system fails: the source says why.
     #[error("{}", path.display())]
     Io {
         /// The lock's file.
@@ -48,7 +48,7 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock of the state in that directory.
+    /// Locks the state directory.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl Lock {
             path: path.clone(),
             source,
         };
-        // A queue would be waited for without end.
+        // Opening a pipe would wait for ever.
         if fs::metadata(&path).is_ok_and(|there| !there.is_file()) {
             return Err(LockError::NotAFile { path });
         }

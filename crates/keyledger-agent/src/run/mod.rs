@@ -1,4 +1,4 @@
-//! The agent at work: everything between the service, the tokens and the person.
+//! The running agent: everything between the service, the tokens and the person.
 //!
 //! ```text
 //!  KEYS_TASKS ──► queue ──► walks ──► Tokens (a thread a token)
@@ -7,7 +7,8 @@
 //!                 journal ◄─ office ──► delivery ──► courier ──► keys.reports.{agent}.{task}
 //! ```
 //!
-//! *Invariant:* what was taken, kept or is to be reported is on disk before it counts; a report has one message id for ever.
+//! *Invariant:* a task that was taken, a secret that was kept and a report that was filed are on disk before they count. A report keeps
+//! one message id for ever.
 
 mod announcer;
 mod board;
@@ -45,32 +46,32 @@ pub use trust::{SignedTask, TaskRejection, TaskTrust, TrustedTask};
 
 use crate::{clock, identity::Identity, person::Person, stop::Stop, tokens::Tokens};
 
-/// How long walks are waited for when the agent stops: what a token is doing then is found out from the token later.
+/// The longest wait for walks when the agent stops. What a token was doing then is read from the token later.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// What a run needs.
+/// Everything that a run needs.
 #[expect(
     missing_debug_implementations,
     reason = "it holds the identity, which is secret"
 )]
 pub struct Agent {
-    /// Where to connect, and as whom.
+    /// The servers to connect to, and the credentials.
     pub address: Address,
-    /// What all subjects begin with.
+    /// The prefix of all subjects.
     pub prefix: Prefix,
     /// This workstation.
     pub workstation: Name,
     /// When the JWT expires.
     pub expires_at: Option<Timestamp>,
-    /// Who signs for the ledger.
+    /// The public nkeys that sign for the ledger.
     pub signers: Vec<String>,
-    /// Who this agent is.
+    /// The agent's keys.
     pub identity: Arc<dyn Identity>,
-    /// Where the journal and the lock are, of mode 0700.
+    /// The directory of the journal and the lock, of mode 0700.
     pub state: PathBuf,
-    /// Where the status socket is, of mode 0700.
+    /// The directory of the agent's socket, of mode 0700.
     pub runtime: PathBuf,
-    /// The hardware.
+    /// The tokens of this workstation.
     pub tokens: Arc<dyn Tokens>,
     /// The person at the workstation.
     pub person: Arc<Person>,
@@ -80,35 +81,35 @@ pub struct Agent {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// Another agent runs, or the state cannot be locked.
+    /// Another agent runs, or the state directory cannot be locked.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The journal cannot be used: the message says what to do.
+    /// The journal cannot be used: the source says why.
     #[error("the journal")]
     Journal(#[from] JournalError),
-    /// The connection's settings are wrong: look at `tls_ca` in agent.toml.
+    /// The connection's settings are wrong: check `tls_ca` in agent.toml.
     #[error(transparent)]
     NatsLink(#[from] LinkError),
-    /// Nobody can ask it for its status.
-    #[error("the status socket in {}", directory.display())]
+    /// The socket for other programs cannot be opened.
+    #[error("the agent's socket in {} cannot be opened", directory.display())]
     Socket {
-        /// Where.
+        /// The directory of the socket.
         directory: PathBuf,
         /// What the system said.
         #[source]
         source: io::Error,
     },
-    /// The system gives no thread.
-    #[error("no thread to watch the readers")]
+    /// The system gives no thread: it is short of memory or of processes.
+    #[error("the system gives no thread to watch the readers")]
     Thread(#[source] io::Error),
 }
 
 impl Agent {
-    /// Runs until `stop` says so. Walks that are under way then go on when it runs again.
+    /// Runs until `stop` is signalled. Walks that are under way then continue when the agent runs again.
     ///
     /// # Errors
     ///
-    /// [`RunError`]; being offline is none.
+    /// [`RunError`]. Being offline is no error.
     pub async fn run(self, stop: Stop) -> Result<(), RunError> {
         let _lock = Lock::take(&self.state)?;
         let journal = Journal::open(&self.state, Arc::clone(&self.identity))?;
@@ -212,7 +213,7 @@ impl Agent {
     }
 }
 
-/// Goes on with what a run before this one took.
+/// Continues the tasks that an earlier run took.
 fn resume(office: &Arc<office::Office>, trust: &TaskTrust, walks: &walks::Walks) {
     let taken: Vec<_> = {
         let journal = office.journal();
@@ -225,7 +226,7 @@ fn resume(office: &Arc<office::Office>, trust: &TaskTrust, walks: &walks::Walks)
                 tracing::info!(task = %id, serial = %task.serial, kind = task.filed.kind.as_str(), "resumed");
                 walks.begin(task);
             }
-            // The agent was enrolled anew under another name: the service has given up on it as well.
+            // The agent was enrolled anew under another name, so the service has ended the task as well.
             Err(why) => {
                 tracing::error!(task = %id, "{}: {why}", FailureCode::Untrusted.as_str());
                 if let Err(error) = office.end(id) {
@@ -236,7 +237,7 @@ fn resume(office: &Arc<office::Office>, trust: &TaskTrust, walks: &walks::Walks)
     }
 }
 
-/// Waits for walks to find out that the agent stops.
+/// Waits until the walks have noticed that the agent stops.
 async fn farewell(walks: &walks::Walks) {
     let until = Instant::now() + FAREWELL;
     while walks.are_under_way() && Instant::now() < until {

@@ -1,4 +1,4 @@
-//! What all parts of a run share.
+//! The office: what all parts of a run share.
 
 use std::{
     collections::HashMap,
@@ -23,17 +23,17 @@ pub(crate) struct Office {
     journal: Mutex<Journal>,
     pub(crate) board: Arc<Board>,
     pub(crate) stop: Stop,
-    /// What is to be announced.
+    /// Announces tokens to the service.
     pub(crate) announcer: Announcer,
-    /// Somebody filed a report.
+    /// Notified when a report was filed.
     pub(crate) filed: Notify,
-    /// Where walks wait for answers, by message id.
+    /// The walks that wait for answers, by message id.
     waiting: Mutex<HashMap<Uuid, mpsc::Sender<ReportAnswer>>>,
-    /// Tasks of which the service has said that they have ended, and why not well.
+    /// Tasks that the service says have ended, and why those that failed did so.
     over: Mutex<HashMap<Uuid, Option<String>>>,
 }
 
-/// What became of a report that was asked.
+/// The answer to a report.
 #[derive(Debug)]
 pub(crate) enum ReportAnswer {
     /// The service's answer.
@@ -55,7 +55,7 @@ impl Office {
         }
     }
 
-    /// Does what waits for the disk where waiting does no harm.
+    /// Does work that waits for the disk, on a thread where waiting does no harm.
     pub(crate) async fn on_disk<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> T + Send + 'static,
@@ -65,12 +65,12 @@ impl Office {
         done.expect("writing the journal does not panic, and is not cancelled")
     }
 
-    /// The journal. Its writes block until they are on disk: not for long, and not across an `await`.
+    /// The journal. Its writes block until they are on disk, so hold this only shortly and never across an `await`.
     pub(crate) fn journal(&self) -> MutexGuard<'_, Journal> {
         lock(&self.journal)
     }
 
-    /// Files a report, to be delivered.
+    /// Files a report for delivery.
     pub(crate) fn tell(&self, task: &TrustedTask, report: Report) -> Result<(), JournalError> {
         let filed = self.journal().file(task.id(), report, false);
         self.count(task.id());
@@ -78,14 +78,14 @@ impl Office {
         filed.map(|_| ())
     }
 
-    /// Files a report, to be delivered; its answer comes out of the receiver.
+    /// Files a report for delivery. The answer comes through the receiver.
     pub(crate) fn ask(
         &self,
         task: &TrustedTask,
         report: Report,
     ) -> Result<mpsc::Receiver<ReportAnswer>, JournalError> {
         let (sender, answer) = mpsc::channel();
-        // Held until the waiting is noted: the answer cannot come before.
+        // Keep the journal locked until the sender is registered: the answer cannot come earlier.
         let mut journal = self.journal();
         let message = journal.file(task.id(), report, true)?;
         lock(&self.waiting).insert(message, sender);
@@ -96,14 +96,14 @@ impl Office {
         Ok(answer)
     }
 
-    /// An answer has come.
+    /// Hands an answer to the walk that waits for it.
     pub(crate) fn answer(&self, message: Uuid, answer: ReportAnswer) {
         if let Some(waiting) = lock(&self.waiting).remove(&message) {
-            drop(waiting.send(answer)); // a walk that has ended needs none
+            drop(waiting.send(answer)); // a walk that has ended needs no answer
         }
     }
 
-    /// The service has said that a task has ended, and what was wrong where something was.
+    /// Notes that the service says a task has ended, and why it failed, if it did.
     pub(crate) fn set_over(&self, task: Uuid, fault: Option<String>) {
         lock(&self.over).entry(task).or_insert(fault);
     }
@@ -113,8 +113,8 @@ impl Office {
         lock(&self.over).contains_key(&task)
     }
 
-    /// Ends a task here: nothing secret of it stays, and nothing is left to be delivered. Once one has ended well, what was refused of
-    /// its token before is of no interest any more.
+    /// Ends a task here: its secrets are wiped, and its reports need no delivery any more. If it went well, earlier rejected reports of its
+    /// token are forgotten.
     pub(crate) fn end(&self, task: Uuid) -> Result<(), JournalError> {
         let fault = lock(&self.over).get(&task).cloned().flatten();
         let mut journal = self.journal();
@@ -139,12 +139,12 @@ impl Office {
         pending.map(|open| open.task).collect()
     }
 
-    /// The next report to deliver of a task.
+    /// The next report of a task to deliver.
     pub(crate) fn next(&self, task: Uuid) -> Option<Filed> {
         self.journal().book().task(task)?.next().cloned()
     }
 
-    /// True while an answer is awaited that may end a task.
+    /// True while a report that may end the task waits for its answer.
     pub(crate) fn awaits_verdict(&self, task: Uuid) -> bool {
         let journal = self.journal();
         journal
@@ -153,11 +153,11 @@ impl Office {
             .is_some_and(|open| open.awaits_verdict())
     }
 
-    /// Says on the board how many reports of a task wait.
+    /// Writes on the board how many reports of a task wait for delivery.
     pub(crate) fn count(&self, task: Uuid) {
         let journal = self.journal();
         let undelivered = journal.book().task(task).map_or(0, |t| t.undelivered());
-        // While the journal is locked: of two counts the newer one stays.
+        // Count while the journal is locked, so that an older count never replaces a newer one.
         self.board
             .task(task, |status| status.undelivered = undelivered);
         drop(journal);

@@ -1,4 +1,4 @@
-//! How long is waited between two tries.
+//! The pauses between tries.
 
 use std::time::Duration;
 

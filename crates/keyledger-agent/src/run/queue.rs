@@ -1,4 +1,4 @@
-//! The queue of tasks: taken in, held while they are walked, acknowledged when they have ended.
+//! The queue of tasks: takes tasks in, holds their messages while they are walked, and acknowledges them when they have ended.
 
 use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
@@ -26,13 +26,13 @@ use super::{
 };
 use crate::in_full::in_full;
 
-/// So many tasks are held at once; the others wait in the queue.
+/// At most this many tasks are held at once. The others wait in the queue.
 const MAX_HELD: usize = 64;
-/// So many are fetched at once.
+/// At most this many tasks are fetched at once.
 const MAX_BATCH: usize = 8;
-/// How long the server holds a request for tasks.
+/// The server holds a request for tasks this long.
 const EXPIRES: Duration = Duration::from_secs(30);
-/// The pause before the queue is looked for again.
+/// The pause before the agent looks for the queue again.
 const PAUSE: Duration = Duration::from_secs(3);
 
 /// Why no tasks come in.
@@ -55,9 +55,9 @@ pub(crate) struct TaskQueue {
     pub(crate) stream: String,
     /// The prefix of the JetStream API, as the agents' account imports it.
     pub(crate) api: String,
-    /// Which tasks have ended.
+    /// Receives the tasks that have ended.
     pub(crate) ended: UnboundedReceiver<Uuid>,
-    /// The message of each task that is held, as it was last given.
+    /// The newest message of each task that is held.
     pub(crate) held: HashMap<Uuid, Message>,
 }
 
@@ -86,7 +86,7 @@ impl TaskQueue {
         }
     }
 
-    /// Takes tasks in for as long as the queue is there.
+    /// Takes tasks in as long as the queue exists.
     async fn work(&mut self) -> Result<Infallible, QueueError> {
         let jetstream = jetstream::with_prefix(self.courier.link.client.clone(), &self.api);
         let agent = self.courier.agent.to_string();
@@ -97,17 +97,17 @@ impl TaskQueue {
         self.office.board.connection(ConnectionState::Online);
         tracing::info!(stream = self.stream, "tasks come in");
         let wait = consumer.cached_info().config.ack_wait;
-        // Three chances to say that a task is still held.
+        // Three signs of life within the time after which the queue gives a task again.
         let beat = (wait / 3).clamp(Duration::from_millis(200), Duration::from_secs(60));
         let mut beats = tokio::time::interval(beat);
         loop {
             let free = MAX_HELD.saturating_sub(self.held.len()).min(MAX_BATCH);
             let mut batch = if free == 0 {
-                None // until one ends
+                None // wait until a task ends
             } else {
                 let batch = consumer.batch().max_messages(free);
-                // Without heartbeats: in async-nats 0.51 a batch that has got one is not woken by the message behind it, and
-                // drops that message when it expires. A connection that is lost is seen by the link.
+                // No heartbeats: in async-nats 0.51, a batch that has received one is not woken by the next message, and drops that
+                // message when it expires. The link notices a lost connection.
                 let batch = batch.expires(EXPIRES).messages();
                 Some(batch.await.map_err(QueueError::Fetch)?)
             };
@@ -136,7 +136,7 @@ impl TaskQueue {
         }
     }
 
-    /// Takes a task in, if it is the ledger's and not known yet.
+    /// Takes a task in, if it comes from the ledger and is new.
     async fn take(&mut self, message: Message) {
         let signed = match signed(&message) {
             Ok(signed) => signed,
@@ -148,10 +148,10 @@ impl TaskQueue {
         };
         let id = task.id();
         if self.office.journal().book().ended.contains(&id) {
-            return acknowledge(&message, id).await; // its acknowledgement was lost
+            return acknowledge(&message, id).await; // the acknowledgement was lost
         }
         let walks = self.walks.clone();
-        // In one go: it is done to its end even if the connection is lost meanwhile, and this with it.
+        // One piece of work, which is finished even if the connection is lost and this future is dropped.
         let begun = self.office.on_disk(move |office| {
             if walks.has(id) {
                 return Ok(());
@@ -162,19 +162,19 @@ impl TaskQueue {
             Ok::<_, JournalError>(())
         });
         if let Err(error) = begun.await {
-            // Not acknowledged: it comes again.
-            tracing::error!(task = %id, error = &error as &dyn std::error::Error, "it cannot be taken");
+            // It is not acknowledged, so it comes again.
+            tracing::error!(task = %id, error = &error as &dyn std::error::Error, "the task cannot be taken");
             return;
         }
         self.held.insert(id, message);
         self.hold().await;
     }
 
-    /// Says that the tasks that are held are still worked on.
+    /// Tells the server that the held tasks are still worked on.
     async fn hold(&self) {
         for (task, message) in &self.held {
             if let Err(error) = message.ack_with(AckKind::Progress).await {
-                tracing::debug!(%task, "it is not said that it is worked on: {error}");
+                tracing::debug!(%task, "the server cannot be told that the task is still worked on: {error}");
             }
         }
     }
@@ -186,14 +186,14 @@ impl TaskQueue {
         }
     }
 
-    /// Refuses a task that is not the ledger's.
+    /// Rejects a task that is not trusted.
     async fn refuse(&mut self, message: &Message, why: TaskRejection, signed: Option<SignedTask>) {
         let said = in_full(&why);
         tracing::error!(subject = %message.subject, "a task is not walked: {said}");
         self.office
             .board
             .trouble(format!("a task is not walked: {said}"));
-        if let Some(task) = signed.and_then(|signed| self.told_apart(&why, &signed)) {
+        if let Some(task) = signed.and_then(|signed| self.with_unknown_signer(&why, &signed)) {
             let report = Report::Failed(Failure {
                 serial: task.serial,
                 code: FailureCode::Untrusted,
@@ -210,13 +210,13 @@ impl TaskQueue {
             }
         }
         if let Err(error) = message.double_ack_with(AckKind::Term).await {
-            tracing::debug!("a refused task comes again: {error}");
+            tracing::debug!("a rejected task comes again: {error}");
         }
     }
 
-    /// The task that was refused, if an administrator should know: it is for this agent, and truly signed by one whom the
-    /// enrolment does not name. Anything else may be a forgery that would end a task of the ledger.
-    fn told_apart(&self, why: &TaskRejection, signed: &SignedTask) -> Option<TrustedTask> {
+    /// The rejected task, if an administrator should hear of it: it is for this agent, and its signature is good, but the enrolment does
+    /// not name the signer. Anything else may be a forgery: a report about it could end a genuine task.
+    fn with_unknown_signer(&self, why: &TaskRejection, signed: &SignedTask) -> Option<TrustedTask> {
         if !matches!(why, TaskRejection::UnknownSigner(_)) {
             return None;
         }
@@ -230,12 +230,12 @@ impl TaskQueue {
 
 async fn acknowledge(message: &Message, task: Uuid) {
     if let Err(error) = message.double_ack().await {
-        // The queue gives it again, and it is acknowledged then.
+        // The queue gives the task again, and it is acknowledged then.
         tracing::info!(%task, "not acknowledged yet: {error}");
     }
 }
 
-/// What a message of the queue carries.
+/// Reads a message of the queue.
 fn signed(message: &Message) -> Result<SignedTask, TaskRejection> {
     let headers = message.headers.as_ref();
     let header = |name: &'static str| {
@@ -253,13 +253,13 @@ fn signed(message: &Message) -> Result<SignedTask, TaskRejection> {
     })
 }
 
-/// The task of what was taken by a run before this one, if it is still trusted.
+/// Reads a task that an earlier run took, if it is still trusted.
 pub(crate) fn resumed(
     trust: &TaskTrust,
     signed: &SignedTask,
 ) -> Result<TrustedTask, TaskRejection> {
     trust.check(signed).or_else(|why| match why {
-        // The journal is the agent's own: what it took was the ledger's, though its signer may have been rotated since.
+        // The agent trusts its own journal. The task was the ledger's when it was taken, though its signer may have been rotated since.
         TaskRejection::UnknownSigner(_) => trust::read(&signed.record),
         why => Err(why),
     })

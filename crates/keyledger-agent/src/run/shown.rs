@@ -1,19 +1,19 @@
-//! A command in words, for the person who is to sign it: every field by name, each value for itself cut to what a window holds.
+//! Shows a command in words to the person who is to sign it: every field by name, and long values cut to what a window holds.
 
 use keyledger_domain::text::visible;
 use keyledger_wire::local::Sign;
 use serde_json::{Map, Value};
 
-/// What all fields may take, in bytes of pinentry's protocol: it takes a line of a thousand, and the rest of the text has some 300.
+/// The room for all fields together, in bytes of pinentry's protocol. A line has 1,000 bytes, and the rest of the text takes some 300.
 const MAX_BYTES: usize = 600;
-/// So many fields can be read through.
+/// A person can read through this many fields.
 const MAX_FIELDS: usize = 32;
-/// A value that is cut shows at least this, in bytes: less would say nothing.
+/// A value that is cut shows at least this many bytes: fewer would say nothing.
 const LEAST_BYTES: usize = 12;
-/// What stands behind a value that is cut, at its longest: `… (65536 bytes)`.
+/// The longest text that stands behind a cut value: `… (65536 bytes)`.
 const CUT_BYTES: usize = 17;
 
-/// A command has more than a window can show: it is not to be signed.
+/// A command has more fields than a window can show, so it must not be signed.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the command has {fields} fields, which the agent's window cannot all show: it is not signed"
@@ -22,7 +22,7 @@ pub(super) struct NotShown {
     fields: usize,
 }
 
-/// The question. `payload` is what `sign` holds, read.
+/// The question that the person is asked. `payload` is the payload of `sign`, parsed.
 ///
 /// # Errors
 ///
@@ -43,7 +43,7 @@ pub(super) fn shown(sign: &Sign, payload: &Map<String, Value>) -> Result<String,
     ))
 }
 
-/// How many fields there are, and each in a line.
+/// The number of fields, then a line for each.
 fn fields(payload: &Map<String, Value>) -> Result<String, NotShown> {
     let count = payload.len();
     let fields: Vec<_> = payload
@@ -70,7 +70,7 @@ fn fields(payload: &Map<String, Value>) -> Result<String, NotShown> {
     Ok(lines)
 }
 
-/// A value in one line, in which everything is seen.
+/// A value in one line, with every character visible.
 fn text_of(value: &Value) -> String {
     match value {
         Value::String(text) => visible(text),
@@ -78,7 +78,7 @@ fn text_of(value: &Value) -> String {
     }
 }
 
-/// The most that each value may have so that all fit into `room`: what short ones leave goes to the long ones.
+/// The most bytes that each value may take so that all fit into `room`. What short values leave over goes to the long ones.
 fn share_of(mut room: usize, mut values: Vec<usize>) -> usize {
     values.sort_unstable();
     let mut left = values.len();
@@ -89,10 +89,10 @@ fn share_of(mut room: usize, mut values: Vec<usize>) -> usize {
         room -= value;
         left -= 1;
     }
-    MAX_BYTES // none is cut
+    MAX_BYTES // no value is cut
 }
 
-/// The beginning of a value that has more than `share`, and how much it has.
+/// The beginning of a value that takes more than `share` bytes, and its length.
 fn cut(value: &str, share: usize) -> String {
     if cost(value) <= share {
         return value.to_owned();
@@ -107,7 +107,7 @@ fn cut(value: &str, share: usize) -> String {
     format!("{}… ({} bytes)", kept.collect::<String>(), value.len())
 }
 
-/// What a text takes in pinentry's protocol.
+/// The bytes that a text takes in pinentry's protocol.
 fn cost(text: &str) -> usize {
     text.chars().map(cost_of).sum()
 }
@@ -184,7 +184,7 @@ mod tests {
         assert!(fields(&wide).is_err());
     }
 
-    /// A line of its own is how a value would pass for a field.
+    /// With a line break in it, a value could pass for a field.
     #[test]
     fn neither_names_nor_values_break_the_line_or_turn_it_round() {
         let shown = of(&serde_json::json!({

@@ -1,4 +1,4 @@
-//! Signing a command for the person at the workstation, who is shown what it is.
+//! Signs a command with a token, after the person at the workstation was shown the command.
 
 use std::sync::{
     Arc, Mutex, TryLockError,
@@ -31,7 +31,7 @@ use crate::{
     tokens::{Signatory, TokenSignError, Tokens},
 };
 
-/// The longest public nkey.
+/// The length of a public nkey, in bytes.
 const NKEY_BYTES: usize = 56;
 
 /// Why a command is not signed.
@@ -61,13 +61,13 @@ enum CommandSigningError {
     Token(#[from] TokenSignError),
 }
 
-/// What it takes to sign.
+/// Everything that signing a command needs.
 pub(crate) struct CommandSigning {
     tokens: Arc<dyn Tokens>,
     person: Arc<Person>,
     board: Arc<Board>,
     prefix: Prefix,
-    /// One at a time: nobody can tell windows apart that lie on each other.
+    /// Held while a person is asked: one signature at a time, because nobody can tell overlapping windows apart.
     desk: Mutex<()>,
 }
 
@@ -87,7 +87,7 @@ impl CommandSigning {
         }
     }
 
-    /// Signs, and says how it went; blocks. `waits` turns false when who asked is gone.
+    /// Signs a command, and sends the outcome to `say`. Blocks. `waits` turns false when the program that asked is gone.
     pub(crate) fn sign(&self, sign: &Sign, say: &UnboundedSender<AgentReply>, waits: &AtomicBool) {
         let last = match self.signed(sign, say, waits) {
             Ok(signature) => {
@@ -101,7 +101,7 @@ impl CommandSigning {
                 AgentReply::Refused { why }
             }
         };
-        drop(say.send(last)); // who asked may be gone
+        drop(say.send(last)); // the program that asked may be gone
     }
 
     fn signed(
@@ -140,7 +140,7 @@ impl CommandSigning {
         Ok(signed?)
     }
 
-    /// The statement, made here of what the person is shown.
+    /// The statement to sign. It is made here, from what the person is shown.
     fn statement(&self, sign: &Sign) -> Result<Vec<u8>, CommandSigningError> {
         if !SIGNING_SLOTS.contains(&sign.slot) {
             return Err(CommandSigningError::Slot(sign.slot));
@@ -202,7 +202,7 @@ impl Signatory for There<'_> {
     }
 }
 
-/// The payload, if it is one of that command: what the service would not take is not shown as if it were.
+/// The payload, if it fits the command. A payload that the service would reject is not shown to be signed.
 fn payload_of(sign: &Sign) -> Result<Map<String, Value>, CommandSigningError> {
     let read = Command::parse(sign.aggregate, &sign.verb, sign.payload.as_bytes());
     read.map_err(|rejection| CommandSigningError::NoCommand(Box::new(rejection)))?;

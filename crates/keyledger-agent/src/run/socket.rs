@@ -1,4 +1,4 @@
-//! The socket by which programs of the same user ask the running agent: what it is doing, which tokens are there, for a signature.
+//! The socket through which programs of the same user ask the running agent for its status, its tokens, or a signature.
 
 use std::{
     fs, io,
@@ -24,10 +24,10 @@ use tokio::{
 
 use super::{board::Board, signing::CommandSigning};
 
-/// Who does not ask, or does not read what it asked for, within this is left alone.
+/// A program that does not ask, or does not read the answer, within this time is dropped.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The socket; its file is gone when this is dropped.
+/// The socket. Its file is removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Socket {
     listener: UnixListener,
@@ -35,7 +35,7 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Listens in `directory`, which only its owner can enter. The lock says that no other agent does.
+    /// Listens in `directory`, which only its owner can enter. The lock guarantees that no other agent listens there.
     pub(crate) fn listen(directory: &Path) -> io::Result<Self> {
         let path = directory.join(SOCKET);
         match fs::remove_file(&path) {
@@ -47,7 +47,7 @@ impl Socket {
         Ok(Self { listener, path })
     }
 
-    /// Answers who asks, for ever.
+    /// Answers programs for ever.
     pub(crate) async fn serve(&self, board: &Arc<Board>, signing: &Arc<CommandSigning>) {
         loop {
             match self.listener.accept().await {
@@ -60,7 +60,7 @@ impl Socket {
                 }
                 Err(error) => {
                     tracing::warn!("the agent's socket: {error}");
-                    tokio::time::sleep(PATIENCE).await; // too many open files, say
+                    tokio::time::sleep(PATIENCE).await; // for example, too many open files
                 }
             }
         }
@@ -97,7 +97,7 @@ async fn answer(stream: UnixStream, board: &Board, signing: Arc<CommandSigning>)
     writer.shutdown().await
 }
 
-/// Signs, and says on the way what the person must do, until it is done. Who asked may go away before.
+/// Signs, and says on the way what the person must do. The program that asked may go away before the end.
 async fn sign_for(
     sign: Sign,
     mut asked: Asked,
@@ -107,7 +107,7 @@ async fn sign_for(
     let (told, mut words) = mpsc::unbounded_channel();
     let waits = Arc::new(AtomicBool::new(true));
     let still = Arc::clone(&waits);
-    // Not in the runtime's pool: a window that nobody answers would hold up the journal.
+    // Use a new thread, not the runtime's pool: a window that nobody answers would block the journal.
     std::thread::Builder::new()
         .name("signing".to_owned())
         .spawn(move || signing.sign(&sign, &told, &still))?;
@@ -132,6 +132,6 @@ async fn say(writer: &mut OwnedWriteHalf, word: &AgentReply) -> io::Result<()> {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        drop(fs::remove_file(&self.path)); // the next start removes it otherwise
+        drop(fs::remove_file(&self.path)); // if this fails, the next start removes the file
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a task is the ledger's, and for this agent.
+//! Checks that a task comes from the ledger, and is for this agent.
 
 use keyledger_domain::{
     Event, EventCid, Name, Record,
@@ -10,10 +10,10 @@ use keyledger_domain::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// Whose tasks are walked.
+/// The rules by which an agent trusts a task.
 #[derive(Debug, Clone)]
 pub struct TaskTrust {
-    /// The public nkeys that sign for the ledger, as the enrolment names them.
+    /// The public nkeys that sign for the ledger, from the enrolment.
     pub signers: Vec<String>,
     /// This workstation.
     pub workstation: Name,
@@ -21,7 +21,7 @@ pub struct TaskTrust {
     pub agent: String,
 }
 
-/// A task as it came: the ledger's record, and what proves that it is the ledger's.
+/// A task as it came: the ledger's record with its signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignedTask {
@@ -35,10 +35,10 @@ pub struct SignedTask {
     pub signature: String,
 }
 
-/// A task of the ledger, for this agent.
+/// A task that comes from the ledger and is for this agent.
 #[derive(Debug, Clone)]
 pub struct TrustedTask {
-    /// The token it is about.
+    /// The token to work on.
     pub serial: Serial,
     /// What is to be done.
     pub filed: TaskFiled,
@@ -52,41 +52,41 @@ impl TrustedTask {
     }
 }
 
-/// Why a task is not walked.
+/// Why a task is not trusted, and so is not walked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskRejection {
-    /// A header is missing that every event of the ledger has.
+    /// It lacks a header that every event of the ledger has.
     #[error("it is no event of the ledger: it has no {0}")]
     NoHeader(&'static str),
     /// It is not text.
     #[error("it is no event of the ledger: it is not text")]
     NotText(#[source] std::str::Utf8Error),
-    /// Its header holds no CID.
+    /// Its header does not hold a CID.
     #[error("it is no event of the ledger")]
     Cid(#[source] NotACid),
-    /// It has not the form of a stored event.
+    /// It does not have the form of a stored event.
     #[error("it is no event of the ledger")]
     Record(#[source] Unreadable),
     /// Its history is not a token's.
     #[error("it is about no token")]
     Token(#[source] NotASerial),
-    /// The bytes are not what was signed.
+    /// Its bytes do not match its CID.
     #[error("its bytes are not those of its CID {0}: it was changed")]
     Changed(EventCid),
-    /// Somebody signed it whom the enrolment does not name.
-    #[error("it is signed by {0}, whom this agent's enrolment does not name")]
+    /// The enrolment does not name its signer.
+    #[error("it is signed by {0}, which this agent's enrolment does not name")]
     UnknownSigner(String),
-    /// The signature is not by whom it says.
+    /// Its signature is not by the signer that it names.
     #[error("its signature is not by {signer}")]
     BadSignature {
-        /// Whom it names as its signer.
+        /// The signer that it names.
         signer: String,
         /// What is wrong with the signature.
         #[source]
         source: Fault,
     },
-    /// It is an event of another kind.
+    /// It is an event of the ledger, but not a task.
     #[error("it is a {0}, not a task")]
     OtherEvent(String),
     /// It is for another workstation or another agent.
@@ -100,11 +100,11 @@ pub enum TaskRejection {
 }
 
 impl TaskTrust {
-    /// Reads a task, if it is the ledger's and for this agent.
+    /// Reads a task, if it comes from the ledger and is for this agent.
     ///
     /// # Errors
     ///
-    /// [`TaskRejection`] says why not.
+    /// [`TaskRejection`].
     pub fn check(&self, signed: &SignedTask) -> Result<TrustedTask, TaskRejection> {
         if EventCid::of(signed.record.as_bytes()) != signed.cid {
             return Err(TaskRejection::Changed(signed.cid));
@@ -130,7 +130,7 @@ impl TaskTrust {
     }
 }
 
-/// Reads a task without asking whose it is.
+/// Reads a task without checking where it comes from.
 ///
 /// # Errors
 ///
@@ -148,7 +148,7 @@ pub(super) fn read(record: &str) -> Result<TrustedTask, TaskRejection> {
     })
 }
 
-/// From outside: shown back shortened.
+/// Shortens a text that comes from outside before it is shown.
 fn short(text: &str) -> String {
     text.chars().take(80).collect()
 }

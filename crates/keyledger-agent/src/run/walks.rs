@@ -1,4 +1,4 @@
-//! Walks: tasks of different tokens at once, those of one token one after the other, each token on a thread of its own.
+//! The walks under way. Each token has its own thread: tasks of different tokens run at once, tasks of one token one after the other.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -29,7 +29,7 @@ use crate::{
     tokens::Tokens,
 };
 
-/// How often a thread that waits looks whether there is something to do.
+/// A thread that waits looks this often whether there is something to do.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// The walks under way.
@@ -41,15 +41,15 @@ struct Walker {
     tokens: Arc<dyn Tokens>,
     person: Arc<Person>,
     queues: Mutex<Queues>,
-    /// Learns which tasks have ended.
+    /// Is told which tasks have ended.
     ended: UnboundedSender<Uuid>,
 }
 
 #[derive(Default)]
 struct Queues {
-    /// Tasks that wait for their token's thread.
+    /// The tasks that wait for their token's thread.
     waiting: HashMap<Serial, VecDeque<TrustedTask>>,
-    /// Tokens that have a thread.
+    /// The tokens that have a thread.
     threads: HashSet<Serial>,
 }
 
@@ -69,7 +69,7 @@ impl Walks {
         }))
     }
 
-    /// Takes a task on: it is walked after those of its token that came before.
+    /// Takes a task on. It is walked after earlier tasks of the same token.
     pub(crate) fn begin(&self, task: TrustedTask) {
         let serial = task.serial;
         self.0.office.board.lock().tasks.push(TaskStatus {
@@ -105,7 +105,7 @@ impl Walks {
         status.tasks.iter().any(|status| status.task == task)
     }
 
-    /// True while a thread walks.
+    /// True while any thread walks.
     pub(crate) fn are_under_way(&self) -> bool {
         !self.0.queues().threads.is_empty()
     }
@@ -116,7 +116,7 @@ impl Walker {
         self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Walks the tasks of a token until there is none.
+    /// Walks the tasks of a token until none is left.
     fn walk_all(&self, serial: Serial) {
         loop {
             let next = {
@@ -154,7 +154,7 @@ impl Walker {
 
     /// True if the service has said, or says now, that the task has ended.
     fn is_over(&self, task: &TrustedTask) -> bool {
-        // What may end it was reported before a crash: first the answer, lest it be done twice.
+        // A report that may end the task was filed before a crash. Wait for its answer, so that nothing is done twice.
         while self.office.awaits_verdict(task.id()) && !self.office.is_over(task.id()) {
             if self.office.stop.within(LOOK) {
                 return false;
@@ -163,7 +163,7 @@ impl Walker {
         self.office.is_over(task.id())
     }
 
-    /// Walks a task once, and pauses if it is to be walked again. False if the agent stops.
+    /// Walks a task once, and pauses if it must be walked again. False if the agent stops.
     fn walk_once(&self, task: &TrustedTask, pauses: &mut Pauses) -> bool {
         let id = task.id();
         self.office.board.task(id, |status| {
@@ -185,7 +185,7 @@ impl Walker {
                 return self.give_up(id, refusal.to_string());
             }
             Ok(Err(DeskError::Declined)) => {
-                // The walk should have said so: it knows more.
+                // The walk itself should have reported this, since it knows more. Report it here.
                 let declined = self.declined(task, &mut desk);
                 match declined {
                     Ok(()) => "the person at the workstation did not agree".to_owned(),
@@ -196,7 +196,7 @@ impl Walker {
             Ok(Err(error @ DeskError::Journal(_))) => in_full(&error),
             Err(_) => "the walk of the task panicked: see the log, and report it".to_owned(),
         };
-        tracing::warn!(task = %id, serial = %task.serial, "to be walked again: {why}");
+        tracing::warn!(task = %id, serial = %task.serial, "the task will be walked again: {why}");
         self.office.board.task(id, |status| {
             status.state = TaskState::Waiting;
             status.trouble = Some(why);
@@ -204,7 +204,7 @@ impl Walker {
         self.pause(id, pauses.next())
     }
 
-    /// The service does not want the task any more. Always true.
+    /// Notes that the task is over: the service does not want it any more. Always returns true.
     fn give_up(&self, task: Uuid, why: String) -> bool {
         tracing::warn!(%task, "the task is over for this agent: {why}");
         self.office.set_over(task, Some(why));
@@ -221,7 +221,7 @@ impl Walker {
         .map(drop)
     }
 
-    /// Pauses, unless the task is over meanwhile. False if the agent stops.
+    /// Pauses, but not longer than the task is open. False if the agent stops.
     fn pause(&self, task: Uuid, pause: Duration) -> bool {
         let until = Instant::now() + pause;
         while Instant::now() < until && !self.office.is_over(task) {
@@ -235,12 +235,12 @@ impl Walker {
     fn end(&self, task: &TrustedTask) {
         let mut pauses = Pauses::new();
         while let Err(error) = self.office.end(task.id()) {
-            tracing::error!(task = %task.id(), error = &error as &dyn std::error::Error, "its end cannot be noted");
+            tracing::error!(task = %task.id(), error = &error as &dyn std::error::Error, "the journal cannot note that the task has ended");
             if self.office.stop.within(pauses.next()) {
-                return; // the service is asked again by the next run
+                return; // the next run asks the service again
             }
         }
         tracing::info!(task = %task.id(), serial = %task.serial, kind = task.filed.kind.as_str(), "ended");
-        let _ = self.ended.send(task.id()); // nobody listens any more when the agent stops
+        let _ = self.ended.send(task.id()); // when the agent stops, nobody listens any more
     }
 }

@@ -1,4 +1,4 @@
-//! What the journal's lines amount to.
+//! The state that the journal's lines add up to.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,15 +8,15 @@ use uuid::Uuid;
 use super::entry::{Filed, JournalEntry, RejectedReport, VERSION};
 use crate::run::trust::SignedTask;
 
-/// So many ended tasks are remembered: the queue gives one of them again only if its acknowledgement was lost.
+/// This many ended tasks are remembered. The queue gives an ended task again only if its acknowledgement was lost.
 const MAX_ENDED: usize = 256;
-/// Of so many tasks refused reports are remembered, to be shown.
+/// The rejected reports of this many tasks are remembered, to be shown.
 const MAX_REFUSED: usize = 20;
 
-/// What the journal's lines amount to.
+/// The state that the journal's lines add up to.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
-    /// In the order in which they were taken.
+    /// The open tasks, in the order in which they were taken.
     pub(crate) tasks: Vec<TakenTask>,
     pub(crate) ended: VecDeque<Uuid>,
     pub(crate) refused: VecDeque<RejectedReport>,
@@ -27,7 +27,7 @@ pub(crate) struct Book {
 pub(crate) struct TakenTask {
     pub(crate) task: Uuid,
     pub(crate) signed: SignedTask,
-    /// Sealed secrets: sender and sealed bytes, by what they are.
+    /// Sealed secrets by name: the sender, and the sealed bytes.
     pub(crate) kept: BTreeMap<String, (String, String)>,
     pub(crate) reports: VecDeque<FiledReport>,
 }
@@ -49,7 +49,7 @@ impl Book {
         self.tasks.iter_mut().find(|open| open.task == task)
     }
 
-    /// Takes a line in. What is about no open task changes nothing: it came too late.
+    /// Applies an entry. An entry about a task that is not open came too late, and changes nothing.
     pub(crate) fn fold(&mut self, entry: JournalEntry) {
         match entry {
             JournalEntry::Opened { .. } => {}
@@ -94,7 +94,7 @@ impl Book {
         }
     }
 
-    /// Notes that a report was refused: of each task the last one, with their number.
+    /// Notes that a report was rejected. Keeps the last one of each task, and counts them.
     fn refuse(&mut self, mut refused: RejectedReport) {
         let same = |before: &RejectedReport| refused.task.is_some() && before.task == refused.task;
         if let Some(at) = self.refused.iter().position(same)
@@ -108,13 +108,13 @@ impl Book {
         }
     }
 
-    /// Forgets what was refused of a token but in one task: that later one has ended well.
+    /// Forgets the rejected reports of a token, except those of one task: that later task went well.
     pub(crate) fn forget_refused(&mut self, serial: Serial, but: Uuid) {
         self.refused
             .retain(|refused| refused.serial != Some(serial) || refused.task == Some(but));
     }
 
-    /// A report needs no delivery any more. One that was asked is remembered: it may be asked again.
+    /// Marks a report as settled: it needs no more delivery. A report that was asked is remembered, because it may be asked again.
     fn settle(&mut self, message: Uuid) {
         for open in &mut self.tasks {
             open.reports
@@ -125,7 +125,7 @@ impl Book {
         }
     }
 
-    /// A report is wanted to be delivered, be it again.
+    /// Marks a report for delivery, even if it was delivered before.
     pub(crate) fn ask_again(&mut self, message: Uuid) {
         let reports = self.tasks.iter_mut().flat_map(|open| &mut open.reports);
         for report in reports.filter(|r| r.filed.message == message) {
@@ -133,7 +133,7 @@ impl Book {
         }
     }
 
-    /// The entries that amount to this book: what a rewritten journal holds.
+    /// The entries that add up to this book: a rewritten journal holds just these.
     pub(crate) fn entries(&self, agent: &str) -> Vec<JournalEntry> {
         let mut entries = vec![JournalEntry::Opened {
             version: VERSION,
@@ -177,19 +177,19 @@ impl TakenTask {
         pending.next().map(|r| &r.filed)
     }
 
-    /// How many reports are to be delivered.
+    /// The number of reports that wait for delivery.
     pub(crate) fn undelivered(&self) -> usize {
         self.reports.iter().filter(|r| r.pending).count()
     }
 
-    /// The message id under which this very report was asked before.
+    /// The message id under which the same report was asked before.
     pub(crate) fn asked_as(&self, report: &Report) -> Option<Uuid> {
         let asked = self.reports.iter().map(|r| &r.filed);
         let mut same = asked.filter(|f| f.asked && f.report == *report);
         same.next_back().map(|filed| filed.message)
     }
 
-    /// True if a report that may end the task is on its way: the walk need not begin again before it is answered.
+    /// True if a report that may end the task waits for its answer. Until then the task must not be walked again.
     pub(crate) fn awaits_verdict(&self) -> bool {
         let mut pending = self.reports.iter().filter(|r| r.pending && r.filed.asked);
         pending.any(|r| matches!(r.filed.report, Report::Proved(_) | Report::Failed(_)))

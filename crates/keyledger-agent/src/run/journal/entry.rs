@@ -1,4 +1,4 @@
-//! A line of the journal: a body of JSON, a tab, the signature over it.
+//! A line of the journal: a JSON body, a tab, and the signature over the body.
 
 use data_encoding::BASE64URL_NOPAD;
 use keyledger_domain::{
@@ -17,15 +17,15 @@ use crate::{
 /// The version of the journal's form.
 pub(crate) const VERSION: u8 = 1;
 
-/// What a line says.
+/// The content of a line.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum JournalEntry {
-    /// The journal begins, anew after each task that has ended.
+    /// The journal begins. It is written anew after each task that has ended.
     Opened {
         /// [`VERSION`].
         version: u8,
-        /// Whose it is.
+        /// The agent's public nkey.
         agent: String,
     },
     /// A task was taken from the queue.
@@ -39,7 +39,7 @@ pub(crate) enum JournalEntry {
     Kept {
         /// The task.
         task: Uuid,
-        /// Which secret.
+        /// The name of the secret.
         what: String,
         /// The public curve key it was sealed with.
         sender: String,
@@ -48,12 +48,12 @@ pub(crate) enum JournalEntry {
     },
     /// A report is to be delivered.
     Filed(Filed),
-    /// It was delivered: the service has acknowledged it.
+    /// A report was delivered: the service has acknowledged it.
     Delivered {
         /// The report's message id.
         message: Uuid,
     },
-    /// The service refuses it for good.
+    /// The service rejected a report for good.
     Refused(RejectedReport),
     /// A task has ended at the service.
     Ended {
@@ -68,7 +68,7 @@ pub(crate) enum JournalEntry {
 pub(crate) struct Filed {
     /// The task.
     pub(crate) task: Uuid,
-    /// The message's id: the same, however often it is sent.
+    /// The id of its message: always the same, however often it is sent.
     pub(crate) message: Uuid,
     /// True if the walk waits for the answer.
     pub(crate) asked: bool,
@@ -76,24 +76,24 @@ pub(crate) struct Filed {
     pub(crate) report: Report,
 }
 
-/// A report that the service refuses for good.
+/// A report that the service rejected for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RejectedReport {
-    /// The task; none of an announcement.
+    /// The task; absent for an announcement.
     pub task: Option<Uuid>,
     /// The token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serial: Option<Serial>,
     /// The message's id.
     pub message: Uuid,
-    /// What the report is called.
+    /// The name of the report.
     pub report: String,
-    /// Why.
+    /// The service's reason, and what it says of it.
     pub reason: String,
-    /// When.
+    /// When it was rejected.
     pub at: Timestamp,
-    /// How many reports of this task were refused, with this one.
+    /// How many reports of this task were rejected, including this one.
     #[serde(default = "one")]
     pub count: u32,
 }
@@ -106,9 +106,9 @@ const fn one() -> u32 {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LineBody {
-    /// Counted from 1.
+    /// The line's number, from 1.
     line: u64,
-    /// What the body before this one hashes to; none at 1.
+    /// The hash of the body before this one; absent in line 1.
     prev: Option<EventCid>,
     at: Timestamp,
     entry: JournalEntry,
@@ -118,16 +118,16 @@ struct LineBody {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalLineError {
-    /// There is no tab, behind which a signature would stand.
+    /// There is no tab, and so no signature behind it.
     #[error("it has no signature")]
     Unsigned,
-    /// What stands behind the tab is no signature.
+    /// The bytes behind the tab are not text.
     #[error("its signature is not text")]
     NotText(#[source] std::str::Utf8Error),
     /// Somebody else wrote it, or changed it.
     #[error("its signature is not this agent's")]
     Signature(#[source] Fault),
-    /// It is signed, and yet no entry that this version knows.
+    /// It is signed, but holds no entry that this version knows.
     #[error("it cannot be read")]
     Unreadable(#[source] serde_json::Error),
     /// A line before it was taken away, added or moved.
@@ -144,7 +144,7 @@ pub enum JournalLineError {
     NoBeginning,
 }
 
-/// Where a journal stands: what the next line must follow.
+/// A position in a journal: what the next line must follow.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct JournalPosition {
     line: u64,
@@ -152,7 +152,7 @@ pub(crate) struct JournalPosition {
 }
 
 impl JournalPosition {
-    /// How many lines there are.
+    /// The number of lines so far.
     pub(crate) const fn line(self) -> u64 {
         self.line
     }
@@ -205,7 +205,7 @@ impl JournalPosition {
     }
 }
 
-/// Whose a journal is, if it is whole in that: its first line says it, and is signed by that one.
+/// The author of a journal: the agent that its first line names, if that agent signed the line.
 pub(crate) fn author(journal: &[u8]) -> Option<String> {
     let line = journal.split(|byte| *byte == b'\n').next()?;
     let body = line.split(|byte| *byte == b'\t').next()?;

@@ -1,7 +1,7 @@
-//! What must survive a crash: tasks that were taken, their sealed secrets, reports to deliver.
+//! The journal: what must survive a crash. It holds the tasks that were taken, their sealed secrets, and the reports to deliver.
 //!
-//! Lines are appended, each signed with the agent's nkey and chained to the one before it, and count once they are on disk.
-//! When a task has ended the file is written anew without its secrets. Nothing in it is secret in clear.
+//! Each line is signed with the agent's nkey and chained to the line before it, and counts once it is on disk. When a task has ended,
+//! the file is written anew without the task's secrets. Secrets are in the file only in sealed form.
 
 mod book;
 mod entry;
@@ -34,16 +34,16 @@ use crate::{
     identity::{Identity, IdentityError},
 };
 
-/// The name of its file in the agent's state.
+/// The name of the journal's file in the state directory.
 pub const FILE: &str = "journal";
-/// The largest journal that is read, in bytes: an open task has some 100 KiB, and 64 of them are held at most.
+/// The largest journal that is read, in bytes. An open task takes some 100 KiB, and at most 64 tasks are open.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Why the journal is not read or written.
+/// Why the journal cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// A line was changed, added or taken away by somebody else, or is another agent's: do what the message says.
+    /// Somebody else changed, added or removed a line: see [`JournalLineError`].
     #[error("line {line} of {} is not what this agent wrote there", path.display())]
     Forged {
         /// The file.
@@ -54,31 +54,31 @@ pub enum JournalError {
         #[source]
         source: JournalLineError,
     },
-    /// It belongs to an agent with other keys: do what the message says.
+    /// The journal belongs to an agent with other keys: do what the message says.
     #[error(
-        "{} is the journal of another agent ({agent}): put that one's keys back, or begin anew with \
-         `keyledger-agent enrol --name WORKSTATION --anew`, which keeps the old journal aside",
+        "{} is the journal of another agent ({agent}): put that agent's keys back, or enrol with new keys by \
+         `keyledger-agent enrol --name WORKSTATION --anew`, which keeps the old journal under another name",
         path.display()
     )]
     Another {
         /// The file.
         path: PathBuf,
-        /// Whose it says it is.
+        /// The agent that its first line names.
         agent: String,
     },
-    /// A queue, a device or a directory lies in its place: move it away.
-    #[error("{} is no ordinary file: move it away, and look at who put it there", path.display())]
+    /// The path is not a file but a pipe, a device or a directory: move it away.
+    #[error("{} is not an ordinary file: move it away, and find out who put it there", path.display())]
     NotAFile {
         /// The file.
         path: PathBuf,
     },
-    /// It is longer than any journal of an agent.
+    /// The file is longer than an agent's journal can become.
     #[error("{} has more than {MAX_BYTES} bytes: move it away", path.display())]
     TooLong {
         /// The file.
         path: PathBuf,
     },
-    /// The disk is full, or refuses.
+    /// The disk is full, or fails.
     #[error("{}", path.display())]
     Io {
         /// The file.
@@ -87,31 +87,31 @@ pub enum JournalError {
         #[source]
         source: io::Error,
     },
-    /// See the source.
+    /// The file cannot be used: the source says what to do.
     #[error("the journal's file")]
     File(#[from] SecretFileError),
-    /// What holds the agent's key does not sign or open.
-    #[error("the journal cannot be signed, or what it keeps not be opened")]
+    /// The holder of the agent's keys does not sign or open.
+    #[error("the agent's keys do not sign the journal, or do not open what it keeps")]
     Identity(#[from] IdentityError),
-    /// It could not be sealed.
-    #[error("sealing what is to be kept")]
+    /// A secret cannot be sealed.
+    #[error("a secret to keep cannot be sealed")]
     Seal(#[from] keyledger_custody::DeliveryError),
-    /// What was kept is not what is written down.
-    #[error("what was kept as {what:?} cannot be read")]
+    /// A secret that was kept is not in the form in which it was written.
+    #[error("the secret that was kept as {what:?} cannot be read")]
     Kept {
-        /// What it was kept as.
+        /// The name under which it was kept.
         what: String,
         /// What is wrong with it.
         #[source]
         source: data_encoding::DecodeError,
     },
-    /// The task has ended meanwhile.
+    /// The task has ended in the meantime.
     #[error("task {0} has ended")]
     Ended(Uuid),
 }
 
 impl JournalError {
-    /// What the person should do about it, where the message does not say that.
+    /// What to do about it, if the message does not say that.
     pub(crate) fn remedy(&self) -> Option<String> {
         let Self::Forged { path, .. } = self else {
             return None;
@@ -124,7 +124,7 @@ impl JournalError {
     }
 }
 
-/// The journal, open: one process has it, behind the lock of the agent's state.
+/// The open journal. The lock of the agent's state allows one process to open it.
 #[expect(
     missing_debug_implementations,
     reason = "it holds the identity, which is secret"
@@ -132,9 +132,9 @@ impl JournalError {
 pub struct Journal {
     path: PathBuf,
     file: File,
-    /// What of the file counts, in bytes.
+    /// The length of the part of the file that counts, in bytes.
     length: u64,
-    /// True if behind that there may be half a line, left by a write that failed.
+    /// True if a write failed and may have left half a line behind that part.
     torn: bool,
     place: entry::JournalPosition,
     book: Book,
@@ -142,7 +142,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal in `directory`, or begins one. A last line that was not written to its end is cut off.
+    /// Opens the journal in `directory`, or begins one. Cuts off a last line that is incomplete.
     ///
     /// # Errors
     ///
@@ -159,7 +159,7 @@ impl Journal {
             replace_secret_file(&path, &bytes)?;
         }
         check_secret_file(&path)?;
-        // Before it is opened: a queue would be waited for without end.
+        // Check before opening: opening a pipe would wait for ever.
         if !fs::metadata(&path).map_err(failed)?.is_file() {
             return Err(JournalError::NotAFile { path });
         }
@@ -182,12 +182,12 @@ impl Journal {
         };
         journal.read(&bytes[..whole])?;
         if whole < bytes.len() {
-            tracing::warn!(file = %path.display(), bytes = bytes.len() - whole, "the journal's last line was torn: cut off");
+            tracing::warn!(file = %path.display(), bytes = bytes.len() - whole, "the journal's last line was incomplete and was cut off");
             journal.file.set_len(whole as u64).map_err(failed)?;
             journal.file.sync_all().map_err(failed)?;
         }
         if whole == 0 {
-            journal.rewrite()?; // even its first line was torn
+            journal.rewrite()?; // even its first line was incomplete
         }
         Ok(journal)
     }
@@ -225,12 +225,12 @@ impl Journal {
         Ok(())
     }
 
-    /// What it amounts to.
+    /// The state that its lines add up to.
     pub(crate) const fn book(&self) -> &Book {
         &self.book
     }
 
-    /// The tasks that have not ended, and how many reports of each were not delivered.
+    /// The tasks that have not ended, and for each how many reports were not delivered.
     #[must_use]
     pub fn left(&self) -> Vec<(Uuid, usize)> {
         let tasks = self.book.tasks.iter();
@@ -275,9 +275,9 @@ impl Journal {
         Ok(Some(self.identity.open(&delivery)?))
     }
 
-    /// Notes a report to deliver; gives its message id, which is the old one if this very report was asked before.
+    /// Files a report to deliver, and returns its message id. If the walk asked the same report before, that is the old id.
     ///
-    /// What is told again while it still waits to be delivered is not delivered twice.
+    /// The same report, told again while it still waits for delivery, is not delivered twice.
     pub(crate) fn file(
         &mut self,
         task: Uuid,
@@ -305,7 +305,7 @@ impl Journal {
         Ok(message)
     }
 
-    /// Delivers a report of an open task once more if it was delivered: its answer is wanted, and was not kept.
+    /// Marks a delivered report for another delivery: its answer is needed again, and was not kept.
     pub(crate) fn ask_again(&mut self, message: Uuid) {
         self.book.ask_again(message);
     }
@@ -315,22 +315,22 @@ impl Journal {
         self.append(JournalEntry::Delivered { message })
     }
 
-    /// Notes that the service refuses a report for good.
+    /// Notes that the service rejected a report for good.
     pub(crate) fn refuse(&mut self, refused: RejectedReport) -> Result<(), JournalError> {
         self.append(JournalEntry::Refused(refused))
     }
 
-    /// What was refused, of each task in one.
+    /// The rejected reports, one entry for each task.
     pub(crate) fn refused(&self) -> Vec<RejectedReport> {
         self.book.refused.iter().cloned().collect()
     }
 
-    /// Forgets which reports of a token were refused but in one task; on disk with the next task that ends.
+    /// Forgets the rejected reports of a token, except those of one task. On disk this happens when the next task ends.
     pub(crate) fn forget_refused(&mut self, serial: Serial, but: Uuid) {
         self.book.forget_refused(serial, but);
     }
 
-    /// Notes that a task has ended, and wipes what was kept of it.
+    /// Notes that a task has ended, and wipes the secrets that were kept for it.
     pub(crate) fn end(&mut self, task: Uuid) -> Result<(), JournalError> {
         self.append(JournalEntry::Ended { task })?;
         self.rewrite()
@@ -363,7 +363,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes the file anew with what counts, and overwrites the old one, as far as the file system lets it.
+    /// Writes the file anew with what still counts, and overwrites the old file with zeros, as far as the file system allows that.
     fn rewrite(&mut self) -> Result<(), JournalError> {
         let failed = |source| JournalError::Io {
             path: self.path.clone(),
@@ -381,13 +381,13 @@ impl Journal {
         self.torn = false;
         self.length = bytes.len() as u64;
         self.place = place;
-        // What was sealed is of no use without the curve key; so a disk that refuses this is no reason to stop.
+        // The sealed secrets are of no use without the curve key, so a failure here is no reason to stop.
         drop(io::copy(&mut io::repeat(0).take(old_length), &mut old).and_then(|_| old.sync_data()));
         Ok(())
     }
 }
 
-/// The bytes of a journal that amounts to `book`.
+/// The bytes of a journal whose lines add up to `book`.
 fn written(
     book: &Book,
     identity: &dyn Identity,
