@@ -1,11 +1,11 @@
-//! What a token shows to anybody.
+//! What a token shows to anybody, without any secret.
 
 use data_encoding::BASE64;
 use keyledger_domain::token::{Announcement, Firmware, Serial, Slot, SlotShown};
 
 use super::{CardError, features::Features, piv::Piv};
 
-/// Looks at a token without changing anything, and without any secret.
+/// Reads what a token shows to anybody. Changes nothing, and needs no secret.
 ///
 /// # Errors
 ///
@@ -20,7 +20,7 @@ pub(crate) fn announcement(piv: &mut Piv) -> Result<Announcement, CardError> {
         let Some(Some(key)) = metadata_or_none(piv.key(slot))? else {
             continue;
         };
-        // Of one with policies that nobody knows yet, there are no words.
+        // Leave out a key with policies that this version does not know: there are no words for them.
         let (Some(pin), Some(touch)) = (key.pin, key.touch) else {
             continue;
         };
@@ -46,7 +46,7 @@ pub(crate) fn announcement(piv: &mut Piv) -> Result<Announcement, CardError> {
     })
 }
 
-/// What there is to say of a token whose PIV is switched off.
+/// The announcement of a token whose PIV is switched off.
 pub(super) fn without_piv(serial: Serial, features: Features) -> Announcement {
     Announcement {
         serial,
@@ -66,7 +66,7 @@ pub(crate) fn all_slots() -> impl Iterator<Item = Slot> {
     (0x82..=0x9e).filter_map(Slot::new)
 }
 
-/// Before firmware 5.3 there is no metadata: then nothing is known.
+/// Nothing, if the token knows no metadata: firmware before 5.3.
 fn metadata_or_none<T>(shown: Result<T, CardError>) -> Result<Option<T>, CardError> {
     match shown {
         Err(CardError::Status { status: 0x6d00, .. }) => Ok(None),

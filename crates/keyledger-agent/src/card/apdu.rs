@@ -1,31 +1,31 @@
-//! Commands and answers (ISO 7816-4), with what cards do to long ones.
+//! Commands and answers (ISO 7816-4), including long ones, which are sent in pieces.
 
 use zeroize::Zeroizing;
 
 use super::{CardError, line::CardLine};
 
-/// What a token is told. Its bytes are never logged.
+/// A command to a token. Its bytes are never logged.
 pub(crate) struct Apdu {
-    /// What errors call it.
+    /// The name by which errors call it.
     pub(crate) name: &'static str,
     /// `CLA`, `INS`, `P1`, `P2`.
     pub(crate) header: [u8; 4],
-    /// What goes with it; of any length.
+    /// Its data, of any length.
     pub(crate) data: Zeroizing<Vec<u8>>,
-    /// True if it makes the token trust whoever talks to it next, or holds a secret.
+    /// True if it holds a secret, or makes the token trust the program that sends the next command.
     pub(crate) sensitive: bool,
 }
 
-/// What a token answers.
+/// A token's answer.
 pub(crate) struct CardAnswer {
     pub(crate) data: Zeroizing<Vec<u8>>,
     pub(crate) status: u16,
     name: &'static str,
 }
 
-/// It worked.
+/// The status of success.
 const SUCCESS: u16 = 0x9000;
-/// Bytes of a whole answer, at most: more than the largest certificate.
+/// The most bytes of a whole answer: more than the largest certificate has.
 const LONGEST: usize = 8 << 10;
 
 impl Apdu {
@@ -49,11 +49,11 @@ impl Apdu {
         self
     }
 
-    /// Sends it, in chained pieces where it is long, and collects the answer.
+    /// Sends the command, in chained pieces if it is long, and collects the answer.
     ///
     /// # Errors
     ///
-    /// Of the line only: a status is no error yet.
+    /// Errors of the line only: an unexpected status is no error here.
     pub(crate) fn send(&self, line: &mut CardLine) -> Result<CardAnswer, CardError> {
         let mut pieces = self.data.chunks(255).peekable();
         let answer = loop {
@@ -80,11 +80,11 @@ impl Apdu {
             bytes.push(u8::try_from(piece.len()).expect("a piece has at most 255 bytes"));
             bytes.extend(piece);
         } else {
-            bytes.push(0); // Le, as much as there is; with data, Yubico's own tools send none
+            bytes.push(0); // Le: as much as there is. With data, Yubico's own tools send no Le.
         }
         let mut data = line.send(self.name, bytes, self.sensitive)?;
         let length = data.len();
-        // A card always says a status: this answer was cut off by a pull.
+        // A card always gives a status, so a pull has cut off this answer.
         let Some(&status) = data.last_chunk() else {
             return Err(CardError::Removed { during: self.name });
         };
@@ -98,8 +98,8 @@ impl Apdu {
 }
 
 impl CardAnswer {
-    /// Collects the rest of an answer, piece by piece, for as long as the card says that there is more. A card that says so and gives
-    /// nothing has no more: it would be asked for ever.
+    /// Collects the rest of an answer, piece by piece, as long as the card says that there is more. Stops at an empty piece: otherwise a
+    /// card that always says so would be asked for ever.
     fn completed(
         mut self,
         mut next: impl FnMut() -> Result<Self, CardError>,
@@ -120,7 +120,7 @@ impl CardAnswer {
         Ok(self)
     }
 
-    /// The data of a success.
+    /// The data, if the status is success.
     ///
     /// # Errors
     ///
@@ -137,11 +137,11 @@ impl CardAnswer {
         }
     }
 
-    /// Whether a reference was right.
+    /// Success, if the PIN, PUK or code that was compared is right.
     ///
     /// # Errors
     ///
-    /// [`CardError::Wrong`], [`CardError::Blocked`], or as of [`CardAnswer::success`].
+    /// [`CardError::Wrong`], [`CardError::Blocked`], or an error of [`CardAnswer::success`].
     pub(crate) fn compared(self, what: super::Reference) -> Result<(), CardError> {
         match self.status {
             0x63c0..=0x63cf => match (self.status & 0x0f) as u8 {

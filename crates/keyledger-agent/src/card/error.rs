@@ -3,73 +3,71 @@
 use keyledger_custody::ProviderFailure;
 use keyledger_domain::token::Serial;
 
-/// Why a token did not do what it was told. None repeats a secret: of what was sent, only the command's name stands here.
+/// Why a token did not do what it was told. No variant holds a secret: only the name of the command that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CardError {
     /// The PC/SC daemon does not answer: start it (`systemctl start pcscd.socket`).
     #[error("the smart card service does not answer: start pcscd (`systemctl start pcscd.socket`)")]
     NoService,
-    /// No reader shows a token of this serial number: plug it in.
+    /// No reader holds a token with this serial number: plug it in.
     #[error("token {0} is not plugged in")]
     Absent(Serial),
-    /// It was pulled, or reset by somebody else, in mid-command: begin again from what it shows.
+    /// The token was pulled, or another program reset it, during a command: begin again from what it shows.
     #[error("the token went away in the middle of {during}")]
     Removed {
         /// The command that was not answered.
         during: &'static str,
     },
-    /// PIV is switched off on it: switch it on.
+    /// PIV is switched off on the token: switch it on.
     #[error("PIV is switched off on token {0}: switch it on with `ykman config usb --enable PIV`")]
     WithoutPiv(Serial),
-    /// It does not say its serial number anywhere.
+    /// The token shows its serial number nowhere.
     #[error(
-        "a token that does not say its serial number: let it say it (`ykman otp settings --serial-usb-visible`), or take another"
+        "the token does not show its serial number: make it visible (`ykman otp settings --serial-usb-visible`), or use another token"
     )]
     Unnumbered,
-    /// It is held to a reader of NFC, and lets nothing be selected there.
-    #[error(
-        "a YubiKey that lets nothing be read over NFC: plug it into USB for three seconds first"
-    )]
+    /// The token lies on an NFC reader, and lets nothing be selected there.
+    #[error("this YubiKey cannot be read over NFC yet: plug it into USB for three seconds first")]
     Restricted,
-    /// Another program holds it: let it end, or end it.
+    /// Another program holds the token: let that program finish, or end it.
     #[error("another program holds the token: {by}")]
     Held {
-        /// Who, as far as this user may know.
+        /// Which program, as far as this user may know.
         by: String,
     },
-    /// Where the token was, another one answers: stop.
+    /// Another token answers in the place of the one that was opened: stop.
     #[error("token {found} answers where token {expected} was")]
     SerialChanged {
-        /// Whose place it was.
+        /// The token that was opened.
         expected: Serial,
-        /// Who answers.
+        /// The token that answers.
         found: Serial,
     },
-    /// What a reference (PIN, PUK) was compared with is wrong.
+    /// A PIN or PUK is wrong.
     #[error("the {what} is wrong: {tries} tries are left")]
     Wrong {
         /// Which.
         what: Reference,
-        /// How many more wrong ones until it is blocked.
+        /// This many more wrong tries block it.
         tries: u8,
     },
-    /// The token finds a new one too simple: take another.
+    /// The token finds a new PIN, PUK or code too simple: choose another.
     #[error("the token finds the new {0} too simple")]
     TooSimple(Reference),
-    /// It was wrong too often.
+    /// The PIN, PUK or code was wrong too often.
     #[error("the {0} is blocked")]
     Blocked(Reference),
-    /// The management key is not this one.
+    /// This is not the token's management key.
     #[error("the token refuses this management key")]
     ManagementKey,
-    /// PIN, management key or touch are missing.
-    #[error("the token refuses {0}: PIN, management key or touch are missing")]
+    /// The PIN, the management key or a touch is missing.
+    #[error("the token refuses {0}: the PIN, the management key or a touch is missing")]
     Denied(&'static str),
-    /// It has no such key, object or applet.
+    /// The token has no such key, object or applet.
     #[error("the token has nothing for {0}")]
     Nothing(&'static str),
-    /// It answers with a status that it should not have here.
+    /// The token answers with an unexpected status.
     #[error("the token answers {during} with status {status:04x}")]
     Status {
         /// The command.
@@ -77,10 +75,10 @@ pub enum CardError {
         /// ISO 7816-4's two bytes.
         status: u16,
     },
-    /// What it answers cannot be read.
-    #[error("the token answers {0} with what cannot be read")]
+    /// The token's answer cannot be read.
+    #[error("the token's answer to {0} cannot be read")]
     Malformed(&'static str),
-    /// It does not answer at all.
+    /// The token does not answer.
     #[error("the token does not answer {0}")]
     Silent(&'static str),
     /// The smart card service fails.
@@ -94,14 +92,14 @@ pub enum CardError {
     Provider(#[from] ProviderFailure),
 }
 
-/// What a token compares.
+/// A secret that a token compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reference {
     /// The PIV PIN.
     Pin,
     /// The PIV PUK.
     Puk,
-    /// The OpenPGP user PIN, as it is compared for signatures, or for everything else.
+    /// The OpenPGP user PIN, for signatures or for everything else.
     OpenpgpPin,
     /// The OpenPGP admin PIN.
     OpenpgpAdminPin,
@@ -126,7 +124,7 @@ fn is_service_gone() -> bool {
 }
 
 impl CardError {
-    /// True where the same may succeed on the next try: the token went away, or the service with it.
+    /// True if the next try may succeed: the token went away, or the smart card service did.
     #[must_use]
     pub const fn is_passing(&self) -> bool {
         matches!(
@@ -135,7 +133,7 @@ impl CardError {
         )
     }
 
-    /// True where what came may have been cut off by a pull, or spoilt by one: whether the token is still there tells.
+    /// True if a pull may have cut off or damaged the answer. Whether the token is still there tells.
     pub(crate) const fn may_be_a_pull(&self) -> bool {
         matches!(
             self,
@@ -143,7 +141,7 @@ impl CardError {
         )
     }
 
-    /// What an error of a line to a token means. pcscd that is gone says much the same as a token that is gone.
+    /// The meaning of an error on the line to a token. A pcscd that has ended gives much the same errors as a token that was pulled.
     pub(crate) fn of_line(error: pcsc::Error, during: &'static str) -> Self {
         match Self::of_service(error, during) {
             Self::Removed { .. } if is_service_gone() => Self::NoService,
@@ -155,7 +153,7 @@ impl CardError {
         use pcsc::Error as E;
         match error {
             E::NoService | E::ServiceStopped => Self::NoService,
-            // pcscd says a dozen things of a token that is pulled while it works.
+            // pcscd has a dozen errors for a token that is pulled while it works.
             E::RemovedCard
             | E::ResetCard
             | E::NoSmartcard

@@ -1,36 +1,36 @@
-//! What a token is, as Yubico's management applet says; and its serial number, wherever it says that.
+//! The token's model and abilities, from Yubico's management applet; and its serial number, from whichever applet shows it.
 
 use keyledger_domain::token::{Applet, Firmware, FormFactor, Restriction, Serial};
 
 use super::{CardError, apdu::Apdu, line::CardLine, tlv};
 
-/// Yubico's management applet, which says what a token is.
+/// Yubico's management applet, which shows the token's model and abilities.
 const MANAGEMENT: [u8; 8] = [0xa0, 0x00, 0x00, 0x05, 0x27, 0x47, 0x11, 0x17];
-/// Yubico's OTP applet, which says the serial number of older tokens.
+/// Yubico's OTP applet, which shows the serial number of older tokens.
 const OTP: [u8; 8] = [0xa0, 0x00, 0x00, 0x05, 0x27, 0x20, 0x01, 0x01];
 
-/// The bits of applets among a token's abilities.
+/// The bits of the applets in the list of a token's abilities.
 const OPENPGP: u16 = 0x08;
 const PIV: u16 = 0x10;
-/// The bit of PIV among what the FIPS series is certified for, which counts otherwise.
+/// The bit of PIV in the list of what the FIPS series is certified for. That list numbers applets in another way.
 const PIV_OF_FIPS: u16 = 0x02;
-/// The bit of the FIPS series beside the form.
+/// The bit of the FIPS series, in the byte of the form factor.
 const FIPS_FORM: u8 = 0x80;
 
-/// What a token is.
+/// A token's model and abilities.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Features {
-    /// Nothing if it does not say.
+    /// Nothing if the applet does not show it.
     pub(super) serial: Option<Serial>,
     pub(super) firmware: Option<Firmware>,
     pub(super) form_factor: FormFactor,
-    /// What is switched on, apart from PIV: whether that is there, it says itself.
+    /// True if OpenPGP is switched on. Whether PIV is, PIV itself shows.
     pub(super) openpgp: bool,
     pub(super) restrictions: Vec<Restriction>,
 }
 
 impl Features {
-    /// Asks the management applet, and leaves it selected; nothing if there is none.
+    /// Asks the management applet, and leaves it selected. Nothing if the card has no such applet.
     pub(super) fn read(line: &mut CardLine) -> Result<Option<Self>, CardError> {
         let select = Apdu::new("SELECT of management", [0, 0xa4, 0x04, 0]).with(&MANAGEMENT);
         let answered = select.send(line)?.success().and_then(|_| {
@@ -38,7 +38,7 @@ impl Features {
             read.send(line)?.success()
         });
         match answered {
-            // The length stands before the objects.
+            // The first byte is the length of the objects.
             Ok(shown) => shown
                 .get(1..)
                 .map(|objects| Some(Self::of(objects)))
@@ -51,7 +51,7 @@ impl Features {
     }
 
     fn of(objects: &[u8]) -> Self {
-        // Numbers have one byte, or two.
+        // A number has one byte or two.
         let number = |tag| {
             let bytes = tlv::find(objects, tag).unwrap_or_default();
             let add = |sum: u16, byte: &u8| sum << 8 | u16::from(*byte);
@@ -82,7 +82,7 @@ impl Features {
         }
     }
 
-    /// The applets that it shows, with PIV or without.
+    /// The applets that are switched on; `piv` says whether PIV is one of them.
     pub(super) fn applets(&self, piv: bool) -> Vec<Applet> {
         let openpgp = self.openpgp.then_some(Applet::Openpgp);
         let piv = piv.then_some(Applet::Piv);
@@ -91,7 +91,7 @@ impl Features {
 }
 
 impl Default for Features {
-    /// Of a token that says nothing.
+    /// The features of a token that shows nothing.
     fn default() -> Self {
         Self {
             serial: None,
@@ -105,7 +105,7 @@ impl Default for Features {
 
 const NAME: &str = "READ CONFIG";
 
-/// The serial number of a token whose PIV does not say it, by the other applets, of which one is left selected.
+/// The serial number of a token whose PIV does not show it, from the other applets. One of them is left selected.
 pub(super) fn serial_elsewhere(line: &mut CardLine) -> Result<Serial, CardError> {
     if let Some(serial) = Features::read(line)?.and_then(|features| features.serial) {
         return Ok(serial);
@@ -124,7 +124,7 @@ pub(super) fn serial_elsewhere(line: &mut CardLine) -> Result<Serial, CardError>
     }
 }
 
-/// Four bytes; 0 stands for none.
+/// A serial number from its four bytes; 0 means that there is none.
 pub(super) fn serial(bytes: &[u8]) -> Option<Serial> {
     let number = <[u8; 4]>::try_from(bytes).map(u32::from_be_bytes);
     number.ok().and_then(Serial::new)

@@ -1,14 +1,14 @@
-//! Fingerprints of OpenPGP keys, version 4 (RFC 9580 §5.5.4.2): what the card is told, and what everybody else computes.
+//! Fingerprints of OpenPGP keys, version 4 (RFC 9580 §5.5.4.2), as every OpenPGP program computes them. The card stores what it is told.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use keyledger_domain::{Algorithm, token::OpenpgpRole};
 
-/// The curves as OpenPGP numbers them (RFC 9580 §9.2): object identifiers in DER without tag and length.
+/// The object identifiers of the curves, in DER without tag and length (RFC 9580 §9.2).
 const ED25519_LEGACY: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0xda, 0x47, 0x0f, 0x01];
 const CURVE25519_LEGACY: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x97, 0x55, 0x01, 0x05, 0x01];
 const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 
-/// How a session key is wrapped (RFC 9580 §11.5): version 1, SHA-256, AES-128; what GnuPG writes for these curves.
+/// The parameters for wrapping a session key (RFC 9580 §11.5): version 1, SHA-256, AES-128, as GnuPG writes them for these curves.
 const KDF: [u8; 4] = [3, 1, 8, 7];
 
 /// The number of the public key algorithm (RFC 9580 §9.1).
@@ -30,7 +30,7 @@ pub(super) const fn curve(algorithm: Algorithm) -> Option<&'static [u8]> {
     }
 }
 
-/// The fingerprint of a key with this public point, as the card gives it; nothing of an algorithm that the role cannot have.
+/// The fingerprint of a key with this public point, in the card's form. Nothing if the role cannot have the algorithm.
 pub(crate) fn fingerprint(
     role: OpenpgpRole,
     algorithm: Algorithm,
@@ -43,7 +43,7 @@ pub(crate) fn fingerprint(
     body.push(number(role, algorithm)?);
     body.push(u8::try_from(curve.len()).ok()?);
     body.extend(curve);
-    // Points of 25519's curves are written behind a 40, others bring their 04.
+    // Points of the 25519 curves are written with 40 in front; others already begin with 04.
     let prefix: &[u8] = match algorithm {
         Algorithm::P256 => &[],
         _ => &[0x40],

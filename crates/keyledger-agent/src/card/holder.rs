@@ -1,4 +1,4 @@
-//! Who else holds a token.
+//! Finds out which other program holds a token.
 
 use std::{
     fs,
@@ -9,18 +9,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long GnuPG's agent may take to answer.
+/// The longest wait for an answer of GnuPG's agent.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The programs of this user that have loaded the smart card library, as words for people.
+/// Names the programs of this user that have loaded the smart card library, in words for people.
 ///
-/// Which of them holds which token, only pcscd knows, and it does not tell; of other users' programs nothing can be seen.
+/// Only pcscd knows which program holds which token, and it does not tell. Other users' programs cannot be seen.
 pub(crate) fn named() -> String {
     let names = programs();
     if names.is_empty() {
-        "no program of this user that uses smart cards is to be seen; look at other users' with `sudo lsof /run/pcscd/pcscd.comm`".to_owned()
+        "no program of this user uses smart cards; list other users' programs with `sudo lsof /run/pcscd/pcscd.comm`".to_owned()
     } else {
-        format!("as far as is to be seen, {}", names.join(" or "))
+        format!("as far as this user can see, {}", names.join(" or "))
     }
 }
 
@@ -40,18 +40,18 @@ fn programs() -> Vec<String> {
         let maps = fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
         let name = name.trim();
-        // pcscd itself, where it runs as this user, holds nothing.
+        // pcscd itself may run as this user, but holds no token.
         let uses = maps.contains("libpcsclite") && name != "pcscd";
         uses.then(|| format!("{name} (process {pid})"))
     });
     users.take(5).collect()
 }
 
-/// Asks the user's own scdaemon, by way of the user's own gpg-agent, to end. Neither is started for it. Says whether there was one.
+/// Asks the user's own scdaemon, through the user's own gpg-agent, to end. Starts neither of them. True if there was an scdaemon.
 ///
-/// scdaemon holds a card exclusively from its first use on; gpg-agent starts it again when somebody needs it.
+/// scdaemon holds a card exclusively from its first use on. gpg-agent starts it again when it is needed.
 pub(crate) fn ask_scdaemon_to_let_go() -> bool {
-    // Without this question, an agent without an scdaemon would start one to hand the request on.
+    // Ask first: a gpg-agent without an scdaemon would start one just to hand on the second request.
     tell_gpg_agent("GETINFO scd_running") && tell_gpg_agent("SCD KILLSCD")
 }
 

@@ -1,4 +1,4 @@
-//! Keys in PIV slots: made, shown, attested, used.
+//! Keys in PIV slots: reading, making, attesting and using them.
 
 use keyledger_custody::Secret;
 use keyledger_domain::{
@@ -16,10 +16,10 @@ use zeroize::Zeroizing;
 
 use super::{CardError, apdu::Apdu, piv::Piv, tlv};
 
-/// What a token shows of the key in a slot.
+/// A key in a slot, as the token shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PivKey {
-    /// Its algorithm; nothing if this version does not know it.
+    /// Its algorithm; nothing if this version does not know the algorithm.
     pub(crate) algorithm: Option<Algorithm>,
     /// True if it was made on the token.
     pub(crate) generated: bool,
@@ -27,12 +27,12 @@ pub(crate) struct PivKey {
     pub(crate) pin: Option<PinPolicy>,
     /// When it asks to be touched; nothing if this version does not know the policy.
     pub(crate) touch: Option<TouchPolicy>,
-    /// The DER `SubjectPublicKeyInfo`; empty of an algorithm that is not known.
+    /// The DER `SubjectPublicKeyInfo`; empty if the algorithm is not known.
     pub(crate) public_key: Vec<u8>,
 }
 
 impl PivKey {
-    /// True if it is what a plan asks for.
+    /// True if the key is what a plan asks for.
     pub(crate) fn fits(&self, plan: &SlotPlan) -> bool {
         self.generated
             && self.algorithm == Some(plan.algorithm)
@@ -42,7 +42,7 @@ impl PivKey {
 }
 
 impl Piv {
-    /// The key in a slot; nothing if it is empty.
+    /// The key in a slot; nothing if the slot is empty.
     pub(crate) fn key(&mut self, slot: Slot) -> Result<Option<PivKey>, CardError> {
         const NAME: &str = "METADATA of a slot";
         let shown = match self.metadata(NAME, slot.number()) {
@@ -73,7 +73,7 @@ impl Piv {
         }))
     }
 
-    /// Makes a key in a slot, over the one that may be there. Needs the management key.
+    /// Makes a key in a slot. It replaces a key that is there. Needs the management key.
     pub(crate) fn generate(&mut self, slot: Slot, plan: &SlotPlan) -> Result<(), CardError> {
         const NAME: &str = "GENERATE ASYMMETRIC KEY PAIR";
         let Some(number) = number_of(plan.algorithm) else {
@@ -97,17 +97,18 @@ impl Piv {
         command.send(&mut self.line)?.success().map(drop)
     }
 
-    /// A certificate over the key in a slot, by the token's attestation key: DER.
+    /// The DER certificate over the key in a slot, signed by the token's attestation key.
     pub(crate) fn attest(&mut self, slot: Slot) -> Result<Vec<u8>, CardError> {
         let command = Apdu::new("ATTEST", [0, 0xf9, slot.number(), 0]);
         Ok(command.send(&mut self.line)?.success()?.to_vec())
     }
 
-    /// Signs: of P-256 and P-384 a hash, of Ed25519 the message, of RSA the padded block. Needs PIN and touch, as the key's policies say.
+    /// Signs with the key in a slot. The input is a hash for P-256 and P-384, the message for Ed25519, the padded block for RSA. Needs PIN
+    /// and touch, as the key's policies say.
     ///
     /// # Errors
     ///
-    /// [`CardError::Denied`] if the PIN was not given, or nobody touched it.
+    /// [`CardError::Denied`] if the PIN was not given, or nobody touched the token.
     pub(crate) fn sign(
         &mut self,
         slot: Slot,
@@ -153,7 +154,7 @@ impl Piv {
     }
 }
 
-/// An algorithm's number (NIST SP 800-78-4 table 6-2, and Yubico's from firmware 5.7 on).
+/// The number of an algorithm (NIST SP 800-78-4 table 6-2, and Yubico's from firmware 5.7 on); nothing if PIV has no such keys.
 const fn number_of(algorithm: Algorithm) -> Option<u8> {
     match algorithm {
         Algorithm::Rsa2048 => Some(0x07),
@@ -193,7 +194,7 @@ const fn touch_policy(number: u8) -> Option<TouchPolicy> {
     }
 }
 
-/// RFC 8017, RFC 5480 and RFC 8410.
+/// Object identifiers of RFC 8017, RFC 5480 and RFC 8410.
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
@@ -201,7 +202,7 @@ const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const X25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.110");
 
-/// The DER `SubjectPublicKeyInfo` of the numbers that a token shows; nothing if they are not there.
+/// Makes a DER `SubjectPublicKeyInfo` of the numbers that a token shows; nothing if one is missing.
 pub(super) fn public_key(algorithm: Algorithm, numbers: &[u8]) -> Option<Vec<u8>> {
     let point = || tlv::find(numbers, 0x86).map(<[u8]>::to_vec);
     let (oid, parameters, bits) = match algorithm {

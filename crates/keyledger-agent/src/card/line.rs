@@ -1,4 +1,4 @@
-//! A line to a token: one connection, one transaction, held by a thread of its own.
+//! A line to a card: one connection and one transaction, held by a thread of its own.
 
 use std::{
     ffi::CString,
@@ -12,36 +12,35 @@ use zeroize::Zeroizing;
 
 use super::{CardError, holder};
 
-/// How long another program's transaction is waited for, before it counts as holding the token.
+/// The longest wait for another program's transaction. After that, the program counts as holding the token.
 const TRANSACTION_WAIT: Duration = Duration::from_secs(5);
 
-/// How long an answer is waited for: a token makes an RSA key of 3,072 bits in half a minute, in bad luck in two.
+/// The longest wait for an answer: a token needs half a minute to make an RSA key of 3,072 bits, and sometimes two minutes.
 const ANSWER_WAIT: Duration = Duration::from_secs(180);
 
-/// How long a line may take to close.
+/// The longest wait for a line to close.
 const CLOSING_WAIT: Duration = Duration::from_secs(2);
 
-/// `SELECT` of Yubico's management applet, which every token has and no secret opens.
+/// `SELECT` of Yubico's management applet. Every token has it, and no secret protects it.
 const FORGET: [u8; 13] = [
     0x00, 0xa4, 0x04, 0x00, 0x08, 0xa0, 0x00, 0x00, 0x05, 0x27, 0x47, 0x11, 0x17,
 ];
 
-/// Bytes of an answer to a short command, at most: 256 and the status.
+/// The most bytes of an answer to a short command: 256 and the status.
 const ANSWER_BYTES: usize = 258;
 
-/// A command on its way, or an answer: wiped behind it, never logged.
+/// The bytes of a command or an answer. They are wiped after use, and never logged.
 type Bytes = Zeroizing<Vec<u8>>;
 
-/// A line to whatever card is in a reader; nobody else talks to the card while it is open.
+/// A line to the card in a reader. While it is open, no other program talks to the card.
 ///
-/// `pcsc` holds a transaction by a borrow of the card, and beginning one blocks for as long as another program has its own:
-/// so a thread holds both, and this side waits no longer than it wants to. When this is dropped, no verified PIN is left to who
-/// comes next: another applet is selected, which makes a token forget, or the card is reset if that fails. Others who share the card
-/// would notice a reset, so it is the second choice.
+/// In `pcsc`, a transaction borrows the card, and beginning one blocks while another program has one. So a thread holds both, and this
+/// side decides how long it waits. When the line is dropped, no verified PIN is left for the next program: the thread selects another
+/// applet, which makes a token forget the PIN. If that fails, it resets the card; other programs that share the card would notice that.
 pub(crate) struct CardLine {
-    /// What the card said of itself when it was powered: its answer to reset.
+    /// The card's answer to reset, which it gives when it is powered.
     atr: Vec<u8>,
-    /// Nothing once it is being closed.
+    /// Nothing once the line is being closed.
     commands: Option<Sender<LineCommand>>,
     answers: Receiver<Result<Bytes, pcsc::Error>>,
     during: &'static str,
@@ -57,7 +56,7 @@ impl CardLine {
     ///
     /// # Errors
     ///
-    /// [`CardError::Held`] if another program has it for itself; [`CardError::Removed`], [`CardError::NoService`].
+    /// [`CardError::Held`] if another program has the card for itself; [`CardError::Removed`], [`CardError::NoService`].
     pub(crate) fn open(reader: CString) -> Result<Self, CardError> {
         let (commands, told) = channel();
         let (answer, answers) = channel();
@@ -88,7 +87,7 @@ impl CardLine {
         }
     }
 
-    /// True of a card that calls itself a YubiKey, whatever it answers.
+    /// True if the card calls itself a YubiKey, whatever else it answers.
     pub(crate) fn says_yubikey(&self) -> bool {
         let name = b"YubiKey";
         self.atr.windows(name.len()).any(|bytes| bytes == name)
@@ -124,12 +123,12 @@ impl CardLine {
 impl Drop for CardLine {
     fn drop(&mut self) {
         drop(self.commands.take());
-        // Until the thread has let go: who opens the next line must not meet this one. A silent token is not waited for.
+        // Wait until the thread has let go, so that the next line does not meet this one; but do not wait for a silent token.
         while self.answers.recv_timeout(CLOSING_WAIT).is_ok() {}
     }
 }
 
-/// The thread's work: connect, begin, answer until nobody asks any more.
+/// The thread's work: connects, begins the transaction, and sends commands until none comes any more.
 fn hold(
     reader: &CString,
     told: &Receiver<LineCommand>,
@@ -140,12 +139,12 @@ fn hold(
         Err(error) => return drop(answer.send(Err(error))),
     };
     let left = begin(&mut card, told, answer);
-    // Dropping a card would reset it, even where it was told nothing.
+    // Disconnect explicitly: dropping a card would reset it, even if it was sent nothing.
     drop(card.disconnect(left));
 }
 
-/// Connects. pcscd powers a card down a moment after the last program left it, and until it has powered it up again a
-/// connection has no protocol: that passes.
+/// Connects. pcscd powers a card down shortly after the last program has left it. Until the card is powered up again, a connection has no
+/// protocol, so this tries again for a while.
 fn connect(reader: &CString) -> Result<Card, pcsc::Error> {
     let context = Context::establish(Scope::User)?;
     let mut tries = 0;
@@ -170,11 +169,11 @@ fn connect(reader: &CString) -> Result<Card, pcsc::Error> {
     }
 }
 
-/// Either protocol.
+/// Both protocols.
 const ANY: Protocols = Protocols::T0.union(Protocols::T1);
-/// How often is connected anew: two seconds in all.
+/// The number of tries to connect: two seconds in all.
 const CONNECT_TRIES: u32 = 40;
-/// The pause between.
+/// The pause between the tries.
 const CONNECT_PAUSE: Duration = Duration::from_millis(50);
 
 fn has_protocol(card: &Card) -> bool {
@@ -182,13 +181,13 @@ fn has_protocol(card: &Card) -> bool {
     status.is_ok_and(|status| status.protocol2().is_some())
 }
 
-/// Begins the transaction and serves; says how the card is to be left.
+/// Begins the transaction and serves commands; returns how the card is to be left.
 fn begin(
     card: &mut Card,
     told: &Receiver<LineCommand>,
     answer: &Sender<Result<Bytes, pcsc::Error>>,
 ) -> Disposition {
-    // Each reset by who held it before has to be acknowledged by reconnecting.
+    // Each reset by a program that held the card before has to be acknowledged by reconnecting.
     for _ in 0..3 {
         let error = match card.transaction() {
             Ok(transaction) if has_protocol(&transaction) => {

@@ -1,4 +1,4 @@
-//! A PIV management key, and the mutual proof that both sides have it.
+//! The PIV management key, and the cryptography by which both sides prove that they have it.
 
 use aes::{
     Aes192,
@@ -8,19 +8,19 @@ use des::TdesEde3;
 use keyledger_custody::{ManagementKeyAlgorithm, Secret, TokenManagementKey, TokenSecrets};
 use zeroize::Zeroizing;
 
-/// A PIV management key of 24 bytes; wiped behind it.
+/// A PIV management key of 24 bytes. It is wiped when this is dropped.
 pub(crate) struct ManagementKey {
     algorithm: ManagementKeyAlgorithm,
     bytes: Zeroizing<[u8; 24]>,
 }
 
-/// What every token leaves the factory with: 0102…08, three times.
+/// The factory's key on every token: 0102…08, three times.
 const FACTORY: [u8; 24] = [
     1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 6, 7, 8,
 ];
 
 impl ManagementKey {
-    /// The factory's, of this algorithm.
+    /// The factory's key, for this algorithm.
     pub(crate) fn factory(algorithm: ManagementKeyAlgorithm) -> Self {
         Self {
             algorithm,
@@ -28,14 +28,14 @@ impl ManagementKey {
         }
     }
 
-    /// That of a token's secrets.
+    /// The management key among a token's secrets.
     pub(crate) fn of(secrets: &TokenSecrets) -> Self {
         Self::new(&secrets.management_key, secrets.management_key_algorithm)
     }
 
     fn new(key: &Secret, algorithm: ManagementKeyAlgorithm) -> Self {
         let mut bytes = Zeroizing::new([0; 24]);
-        // Custody makes and reads no other length.
+        // Custody neither makes nor reads another length.
         bytes.copy_from_slice(key.expose().first_chunk::<24>().expect("24 bytes"));
         Self { algorithm, bytes }
     }
@@ -49,7 +49,7 @@ impl ManagementKey {
         &self.bytes
     }
 
-    /// Bytes of a challenge: a block of the cipher.
+    /// The length of a challenge in bytes: a block of the cipher.
     pub(crate) const fn challenge_bytes(&self) -> usize {
         match self.algorithm {
             ManagementKeyAlgorithm::TripleDes => 8,
@@ -57,7 +57,7 @@ impl ManagementKey {
         }
     }
 
-    /// The witness that the token encrypted, decrypted; nothing if it is no block.
+    /// Decrypts the witness that the token encrypted; nothing if it is not one block.
     pub(crate) fn decrypt(&self, witness: &[u8]) -> Option<Vec<u8>> {
         let mut block = witness.to_vec();
         let key = <&Array<u8, _>>::from(&*self.bytes);
@@ -72,7 +72,7 @@ impl ManagementKey {
         Some(block)
     }
 
-    /// What the token must answer to our challenge; nothing if it is no block.
+    /// The answer that the token must give to our challenge; nothing if the challenge is not one block.
     pub(crate) fn encrypt(&self, challenge: &[u8]) -> Option<Vec<u8>> {
         let mut block = challenge.to_vec();
         let key = <&Array<u8, _>>::from(&*self.bytes);
@@ -102,7 +102,7 @@ pub(crate) const fn number(algorithm: ManagementKeyAlgorithm) -> u8 {
     }
 }
 
-/// The algorithm of a number; nothing of what this version does not make: AES with keys of 128 or 256 bits.
+/// The algorithm with this number; nothing for AES with keys of 128 or 256 bits, which this version does not make.
 pub(crate) const fn algorithm_of(number: u8) -> Option<ManagementKeyAlgorithm> {
     match number {
         0x03 => Some(ManagementKeyAlgorithm::TripleDes),

@@ -1,24 +1,25 @@
-//! Tokens on this machine, through PC/SC: finding, watching, commanding them.
+//! Tokens on this machine, through PC/SC: finding them, watching them, and sending them commands.
 //!
 //! | module | what |
 //! |---|---|
 //! | [`reader`](readers) | which tokens are plugged in, and when that changes |
-//! | `looks` | what was seen in each reader, and is not looked at again |
+//! | `seen` | what was seen in each reader, so that it need not be read again |
+//! | `announcement` | what a token shows to anybody |
 //! | `service` | the smart card service, and its readers |
 //! | `line` | one connection and one transaction, held by a thread of its own |
 //! | `apdu`, `tlv` | commands and answers (ISO 7816-4) |
 //! | `piv`, `key`, `management_key` | the PIV applet (NIST SP 800-73-4, and Yubico's instructions) |
-//! | `features` | the management applet: what a token is, and its serial number |
+//! | `features` | the management applet: the token's model, its abilities and its serial number |
 //! | `openpgp`, `fingerprint` | the OpenPGP applet (OpenPGP smart card application 3.4) |
-//! | `holder` | who else holds a token |
+//! | `holder` | which other program holds a token |
 //!
-//! PIV is spoken here and not by the crate `yubikey`: that one writes each command with its PIN to the log, keeps the PIN in
-//! memory unwiped, begins a transaction for each command (so that another program comes between PIN and signature), and folds
-//! a withheld touch, a missing PIN and a broken answer into one error. OpenPGP is spoken here too, over the same
-//! line: `openpgp-card` as well logs commands with their PINs, and answers with deciphered secrets, from memory that nobody wipes.
+//! This module speaks PIV itself instead of using the crate `yubikey`. That crate writes each command with its PIN to the log, does not
+//! wipe the PIN from memory, begins a transaction for each command (so another program can come between PIN and signature), and reports
+//! a withheld touch, a missing PIN and a broken answer as the same error. It also speaks OpenPGP itself: `openpgp-card` logs commands
+//! with their PINs, and does not wipe deciphered secrets from memory.
 //!
-//! *Invariant:* no byte that is sent to a token or comes from it is logged; a PIN or a key that is sent is wiped; whoever opens a
-//! token has seen its serial number in the same transaction.
+//! *Invariant:* no byte that is sent to a token or comes from it is logged. A PIN or key is wiped after it was sent. An open token has
+//! shown its serial number in the same transaction.
 
 mod announcement;
 mod apdu;

@@ -1,4 +1,4 @@
-//! The OpenPGP applet (OpenPGP smart card application 3.4, and Yubico's number of retries).
+//! The OpenPGP applet (OpenPGP smart card application 3.4, and Yubico's command for the number of retries).
 
 use keyledger_custody::Secret;
 use keyledger_domain::{Algorithm, token::OpenpgpRole};
@@ -14,10 +14,10 @@ use super::{
     tlv,
 };
 
-/// The admin's PIN that tokens leave the factory with.
+/// The admin PIN that tokens leave the factory with.
 pub(crate) const FACTORY_ADMIN_PIN: &[u8] = b"12345678";
 
-/// The applet's name, without version and maker.
+/// The applet's name, without version and manufacturer.
 const OPENPGP: [u8; 6] = [0xd2, 0x76, 0x00, 0x01, 0x24, 0x01];
 
 /// A token with its OpenPGP applet selected.
@@ -25,7 +25,7 @@ pub(crate) struct Openpgp<'a> {
     line: &'a mut CardLine,
 }
 
-/// What the card shows of an OpenPGP key.
+/// An OpenPGP key, as the card shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OpenpgpKey {
     pub(crate) algorithm: Algorithm,
@@ -33,7 +33,7 @@ pub(crate) struct OpenpgpKey {
     pub(crate) public_key: Vec<u8>,
     /// Seconds since 1970.
     pub(crate) created_at: u32,
-    /// As it was written to the card.
+    /// The fingerprint that was written to the card.
     pub(crate) fingerprint: [u8; 20],
     /// True if it was made on the card.
     pub(crate) generated: bool,
@@ -41,9 +41,9 @@ pub(crate) struct OpenpgpKey {
     pub(crate) touch: bool,
 }
 
-/// A key that decrypts on Curve25519, made elsewhere.
+/// A decryption key on Curve25519 that was made elsewhere.
 pub(crate) struct OpenpgpImport {
-    /// 32 bytes, the lowest first (RFC 7748).
+    /// The secret scalar: 32 bytes, the lowest first (RFC 7748).
     pub(crate) scalar: Secret,
     pub(crate) point: Vec<u8>,
     pub(crate) touch: bool,
@@ -51,14 +51,14 @@ pub(crate) struct OpenpgpImport {
     pub(crate) created_at: u32,
 }
 
-/// Wrong ones that may still be tried.
+/// The wrong tries that are left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OpenpgpTries {
     pub(crate) pin: u8,
     pub(crate) admin_pin: u8,
 }
 
-/// What a PIN is proved for.
+/// The purpose for which a PIN is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PinPurpose {
     /// Signatures.
@@ -72,7 +72,7 @@ impl Piv {
     ///
     /// # Errors
     ///
-    /// [`CardError::Nothing`] if the token has none, or it is switched off.
+    /// [`CardError::Nothing`] if the token has no such applet, or it is switched off.
     pub(crate) fn with_openpgp<T, E: From<CardError>>(
         &mut self,
         work: impl FnOnce(&mut Openpgp<'_>) -> Result<T, E>,
@@ -88,10 +88,10 @@ impl<'a> Openpgp<'a> {
         let select = || Apdu::new("SELECT of OpenPGP", [0, 0xa4, 0x04, 0]).with(&OPENPGP);
         let mut answer = select().send(line)?;
         if answer.status == 0x9000 {
-            // Some firmware selects what is terminated, and then does nothing.
+            // Some firmware lets a terminated applet be selected, and then answers nothing.
             answer = Apdu::new("GET DATA of the name", [0, 0xca, 0, 0x4f]).send(line)?;
         }
-        // Terminated: a reset was cut off between its two halves.
+        // The applet is terminated: a reset was cut off between its two commands.
         if matches!(answer.status, 0x6285 | 0x6985) {
             let activate = Apdu::new("ACTIVATE FILE", [0, 0x44, 0, 0]);
             activate.send(line)?.success()?;
@@ -101,7 +101,7 @@ impl<'a> Openpgp<'a> {
         Ok(Self { line })
     }
 
-    /// Back to the factory's state. Needs both PINs to be blocked.
+    /// Resets OpenPGP to the factory's state. Needs both PINs to be blocked.
     pub(crate) fn reset(&mut self) -> Result<(), CardError> {
         let terminate = Apdu::new("TERMINATE DF", [0, 0xe6, 0, 0]);
         terminate.send(self.line)?.success()?;
@@ -111,7 +111,7 @@ impl<'a> Openpgp<'a> {
         select.send(self.line)?.success().map(drop)
     }
 
-    /// How many wrong PINs may still be tried.
+    /// The wrong tries that are left for both PINs.
     pub(crate) fn tries(&mut self) -> Result<OpenpgpTries, CardError> {
         let shown = self.discretionary()?;
         match tlv::find(&shown, 0xc4) {
@@ -120,7 +120,7 @@ impl<'a> Openpgp<'a> {
         }
     }
 
-    /// Proves the user's PIN.
+    /// Gives the user PIN to the token.
     ///
     /// # Errors
     ///
@@ -134,7 +134,7 @@ impl<'a> Openpgp<'a> {
         self.compare(command.with(pin), Reference::OpenpgpPin)
     }
 
-    /// Proves the admin's PIN.
+    /// Gives the admin PIN to the token.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl<'a> Openpgp<'a> {
         self.compare(command.with(pin), Reference::OpenpgpAdminPin)
     }
 
-    /// Changes the admin's PIN, by the old one.
+    /// Changes the admin PIN. Needs the old one.
     pub(crate) fn change_admin_pin(&mut self, old: &[u8], new: &[u8]) -> Result<(), CardError> {
         let command = Apdu::new(
             "CHANGE REFERENCE DATA of the OpenPGP admin PIN",
@@ -157,27 +157,27 @@ impl<'a> Openpgp<'a> {
         }
     }
 
-    /// Sets the user's PIN, blocked or not. Needs the admin's.
+    /// Sets the user PIN, even if the old one is blocked. Needs the admin PIN.
     pub(crate) fn unblock_pin(&mut self, pin: &[u8]) -> Result<(), CardError> {
         let command = Apdu::new("RESET RETRY COUNTER of OpenPGP", [0, 0x2c, 0x02, 0x81]);
         self.set(command.with(pin), Reference::OpenpgpPin)
     }
 
-    /// Sets the reset code. Needs the admin's PIN.
+    /// Sets the reset code. Needs the admin PIN.
     pub(crate) fn set_reset_code(&mut self, code: &[u8]) -> Result<(), CardError> {
         let command = Apdu::new("PUT DATA of the reset code", [0, 0xda, 0, 0xd3]);
         self.set(command.with(code), Reference::OpenpgpResetCode)
     }
 
-    /// Sets how often PIN and reset code, and the admin's PIN, may be wrong; they themselves stay (only the YubiKey NEO took the factory's,
-    /// which is too old for everything here). Needs the admin's PIN.
+    /// Sets how often the PINs and the reset code may be wrong. They themselves stay as they are. (The YubiKey NEO set them to the
+    /// factory's, but it is too old for everything here.) Needs the admin PIN.
     pub(crate) fn set_tries(&mut self, pin: u8, admin_pin: u8) -> Result<(), CardError> {
         let command = Apdu::new("SET PIN RETRIES of OpenPGP", [0, 0xf2, 0, 0]);
         let command = command.with(&[pin, pin, admin_pin]);
         command.send(self.line)?.success().map(drop)
     }
 
-    /// Sets what the card may find too simple.
+    /// Sends a command that sets a PIN or code, which the card may find too simple.
     fn set(&mut self, command: Apdu, what: Reference) -> Result<(), CardError> {
         let answer = command.sensitive().send(self.line)?;
         answer
@@ -186,7 +186,7 @@ impl<'a> Openpgp<'a> {
             .map_err(|error| too_simple(error, what))
     }
 
-    /// The key of a role; nothing if there is none, or its making was cut off before its fingerprint was written.
+    /// The key of a role; nothing if there is none, or if its making was cut off before the fingerprint was written.
     pub(crate) fn key(&mut self, role: OpenpgpRole) -> Result<Option<OpenpgpKey>, CardError> {
         const NAME: &str = "GET DATA of the OpenPGP keys";
         let shown = self.discretionary()?;
@@ -218,15 +218,15 @@ impl<'a> Openpgp<'a> {
         }))
     }
 
-    /// True if nobody made or imported a key.
+    /// True if the card has no key, neither made nor imported.
     pub(crate) fn is_empty(&mut self) -> Result<bool, CardError> {
         let shown = self.discretionary()?;
         let all = tlv::find(&shown, 0xde).unwrap_or_default();
         Ok(all.chunks(2).all(|key| key.get(1) == Some(&0)))
     }
 
-    /// Makes a key on the card, over the one that may be there, and writes when it was made, its touch flag, and last its fingerprint.
-    /// Needs the admin's PIN.
+    /// Makes a key on the card. It replaces a key that is there. Writes the time, the touch flag, and last the fingerprint. Needs the admin
+    /// PIN.
     pub(crate) fn generate(
         &mut self,
         role: OpenpgpRole,
@@ -237,7 +237,7 @@ impl<'a> Openpgp<'a> {
         const NAME: &str = "GENERATE ASYMMETRIC KEY PAIR of OpenPGP";
         let offset = role_offset(role) as u8;
         let attributes = attributes(role, algorithm).ok_or(CardError::Nothing(NAME))?;
-        // Without a fingerprint it is no key, should this be cut off.
+        // A key without a fingerprint does not count, so this may be cut off.
         self.put(0xc7 + offset, &[0; 20])?;
         self.put(0xc1 + offset, &attributes)?;
         let shown = self.read_public(role, 0x80)?;
@@ -246,8 +246,7 @@ impl<'a> Openpgp<'a> {
         self.finish(role, now, touch, print)
     }
 
-    /// Puts a key that decrypts onto the card, over the one that may be there, as [`generate`](Self::generate) makes one. Needs the
-    /// admin's PIN.
+    /// Imports a decryption key, in the same steps as [`generate`](Self::generate). It replaces a key that is there. Needs the admin PIN.
     pub(crate) fn import(&mut self, key: &OpenpgpImport) -> Result<(), CardError> {
         const NAME: &str = "PUT DATA of an OpenPGP key";
         let (role, algorithm) = (OpenpgpRole::Encrypt, Algorithm::X25519);
@@ -267,7 +266,7 @@ impl<'a> Openpgp<'a> {
         )
     }
 
-    /// What makes a key of numbers: when it was made, its touch flag, and last its fingerprint.
+    /// Completes a key: writes its time, its touch flag, and last its fingerprint.
     fn finish(
         &mut self,
         role: OpenpgpRole,
@@ -277,12 +276,12 @@ impl<'a> Openpgp<'a> {
     ) -> Result<(), CardError> {
         let offset = role_offset(role) as u8;
         self.put(0xce + offset, &created_at.to_be_bytes())?;
-        // General feature management: a button.
+        // 20: general feature management, which means a button.
         self.put(0xd6 + offset, &[u8::from(touch), 0x20])?;
         self.put(0xc7 + offset, &fingerprint)
     }
 
-    /// Signs the hash of a message: ECDSA as DER, or EdDSA. Needs the user's PIN for it, and a touch if the flag is set.
+    /// Signs the hash of a message: ECDSA as DER, or EdDSA. Needs the user PIN, and a touch if the flag is set.
     ///
     /// # Errors
     ///
@@ -300,7 +299,7 @@ impl<'a> Openpgp<'a> {
         der_signature(&signature).ok_or(CardError::Malformed("signing by OpenPGP"))
     }
 
-    /// The same, as cards give signatures: `r` and `s`, of 32 bytes each.
+    /// The same, but the signature is as the card gives it: `r` and `s`, 32 bytes each.
     ///
     /// # Errors
     ///
@@ -318,7 +317,7 @@ impl<'a> Openpgp<'a> {
         Ok(command.send(self.line)?.success()?.to_vec())
     }
 
-    /// Agrees on a secret with the other side's public point. Needs the user's PIN, and a touch if the flag is set.
+    /// Agrees on a secret with the other side's public point. Needs the user PIN, and a touch if the flag is set.
     ///
     /// # Errors
     ///
@@ -328,7 +327,7 @@ impl<'a> Openpgp<'a> {
         let command = Apdu::new("deciphering by OpenPGP", [0, 0x2a, 0x80, 0x86]);
         let command = command.with(&tlv::object(0xa6, &point)).sensitive();
         let agreed = command.send(self.line)?.success()?;
-        // Of NIST's curves some firmware gives the whole point: the secret is its first coordinate.
+        // For NIST's curves, some firmware returns the whole point. The secret is its first coordinate.
         Ok(Secret::new(match agreed.split_first() {
             Some((0x04, point)) if agreed.len() == 65 => point[..32].to_vec(),
             _ => agreed.to_vec(),
@@ -337,7 +336,7 @@ impl<'a> Openpgp<'a> {
 
     fn compare(&mut self, command: Apdu, what: Reference) -> Result<(), CardError> {
         let answer = command.sensitive().send(self.line)?;
-        // Yubico's firmware says no more than that it is not satisfied.
+        // Yubico's firmware only says that the condition is not satisfied, so read the tries.
         if answer.status != 0x6982 {
             return answer.compared(what);
         }
@@ -356,7 +355,7 @@ impl<'a> Openpgp<'a> {
         let tag = 0xd6 + role_offset(role) as u8;
         let command = Apdu::new("GET DATA of a touch flag", [0, 0xca, 0, tag]);
         let shown = command.send(self.line)?.success()?;
-        // Cached flags (3 and 4) let uses pass that nobody touched for.
+        // Cached flags (3 and 4) allow uses that nobody touched the token for.
         Ok(matches!(shown.first(), Some(1 | 2)))
     }
 
@@ -365,7 +364,7 @@ impl<'a> Openpgp<'a> {
         command.send(self.line)?.success().map(drop)
     }
 
-    /// Makes a key pair (80) or reads its public half (81): the numbers in 7f49.
+    /// Makes a key pair (80) or reads its public half (81). Returns the numbers in object 7f49.
     fn read_public(&mut self, role: OpenpgpRole, p1: u8) -> Result<Zeroizing<Vec<u8>>, CardError> {
         const NAME: &str = "GENERATE ASYMMETRIC KEY PAIR of OpenPGP";
         let template = match role {
@@ -379,7 +378,7 @@ impl<'a> Openpgp<'a> {
         Ok(Zeroizing::new(numbers.to_vec()))
     }
 
-    /// The discretionary objects among the application related data.
+    /// The discretionary data objects, from the application related data.
     fn discretionary(&mut self) -> Result<Vec<u8>, CardError> {
         const NAME: &str = "GET DATA of the application";
         let answer: CardAnswer = Apdu::new(NAME, [0, 0xca, 0, 0x6e]).send(self.line)?;
@@ -390,7 +389,7 @@ impl<'a> Openpgp<'a> {
     }
 }
 
-/// What is refused of a new PIN is the PIN itself. Which status says so depends on the series, as with PIV.
+/// Turns the statuses that refuse a new PIN into [`CardError::TooSimple`]. Which status it is depends on the series, as with PIV.
 fn too_simple(error: CardError, what: Reference) -> CardError {
     match error {
         CardError::Status {
@@ -405,7 +404,7 @@ const fn place(role: OpenpgpRole) -> usize {
     role_offset(role) as usize
 }
 
-/// The three keys' objects have tags in a row.
+/// The position of a role's key. The objects of the three keys have tags in a row.
 const fn role_offset(role: OpenpgpRole) -> u16 {
     match role {
         OpenpgpRole::Sign => 0,
@@ -414,7 +413,7 @@ const fn role_offset(role: OpenpgpRole) -> u16 {
     }
 }
 
-/// The key that decrypts, for PUT DATA (§4.4.3.12): its place, the length of its one number, and that, the highest byte first.
+/// The decryption key in the form of PUT DATA (§4.4.3.12): its place, the length of its one number, and the number, highest byte first.
 fn extended_header_list(scalar: &Secret) -> Zeroizing<Vec<u8>> {
     let scalar = scalar.expose();
     let length = u8::try_from(scalar.len()).expect("a scalar has 32 bytes");
@@ -437,7 +436,7 @@ fn joined(old: &[u8], new: &[u8]) -> Zeroizing<Vec<u8>> {
     both
 }
 
-/// Algorithm attributes (§4.4.3.9): the number of the algorithm, and the curve.
+/// The algorithm attributes (§4.4.3.9): the number of the algorithm, then the curve.
 fn attributes(role: OpenpgpRole, algorithm: Algorithm) -> Option<Vec<u8>> {
     let number = super::fingerprint::number(role, algorithm)?;
     let curve = super::fingerprint::curve(algorithm)?;
@@ -447,7 +446,7 @@ fn attributes(role: OpenpgpRole, algorithm: Algorithm) -> Option<Vec<u8>> {
 fn algorithm_of(role: OpenpgpRole, shown: &[u8]) -> Option<Algorithm> {
     let known = [Algorithm::Ed25519, Algorithm::X25519, Algorithm::P256];
     known.into_iter().find(|algorithm| {
-        // A trailing ff says that public keys come along when one is imported.
+        // A trailing ff says that an import includes the public key.
         attributes(role, *algorithm)
             .is_some_and(|attributes| *attributes == *shown.strip_suffix(&[0xff]).unwrap_or(shown))
     })

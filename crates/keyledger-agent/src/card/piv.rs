@@ -20,32 +20,32 @@ pub(crate) const FACTORY_PIN: &[u8] = b"123456";
 /// The PUK that tokens leave the factory with.
 pub(crate) const FACTORY_PUK: &[u8] = b"12345678";
 
-/// The applet's name, shortened: NIST SP 800-73-4 part 1 §2.2 without the version.
+/// The start of the applet's name: NIST SP 800-73-4 part 1 §2.2, without the version.
 const PIV: [u8; 5] = [0xa0, 0x00, 0x00, 0x03, 0x08];
 
 const PIN: u8 = 0x80;
 const PUK: u8 = 0x81;
 const MANAGEMENT_KEY: u8 = 0x9b;
 
-/// What a token shows of its PIN or PUK.
+/// The tries of a PIN or PUK, as the token shows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ReferenceTries {
-    /// True if it is the factory's.
+    /// True if the PIN or PUK is still the factory's.
     pub(crate) factory: bool,
-    /// Wrong ones in a row until it is blocked.
+    /// This many wrong tries in a row block it.
     pub(crate) total: u8,
-    /// How many of them are left.
+    /// The wrong tries that are left.
     pub(crate) left: u8,
 }
 
-/// A token with its PIV applet selected; nobody else talks to it while this lives.
+/// A token with its PIV applet selected. While this lives, no other program talks to the token.
 pub(crate) struct Piv {
     pub(super) line: CardLine,
     serial: Serial,
     firmware: Firmware,
 }
 
-/// What is in a reader.
+/// The card that was opened in a reader.
 pub(super) enum OpenedCard {
     /// A token, with its PIV applet.
     Piv(Piv),
@@ -60,7 +60,7 @@ impl Piv {
     ///
     /// # Errors
     ///
-    /// [`CardError::Unnumbered`], [`CardError::Restricted`] if it is a token that nobody can work with; [`CardError::Held`],
+    /// [`CardError::Unnumbered`] or [`CardError::Restricted`] for a token that cannot be used; [`CardError::Held`],
     /// [`CardError::Removed`].
     pub(super) fn open(reader: CString) -> Result<OpenedCard, CardError> {
         let mut line = CardLine::open(reader)?;
@@ -79,26 +79,26 @@ impl Piv {
         }))
     }
 
-    /// The serial number that it showed when it was opened.
+    /// The serial number that the token showed when it was opened.
     pub(crate) const fn serial(&self) -> Serial {
         self.serial
     }
 
-    /// Its firmware.
+    /// The version of its firmware.
     pub(crate) const fn firmware(&self) -> Firmware {
         self.firmware
     }
 
-    /// Selects PIV, after another applet.
+    /// Selects PIV again, after another applet.
     pub(super) fn select_again(&mut self) -> Result<(), CardError> {
         select(&mut self.line).map(drop)
     }
 
-    /// Asks for the serial number once more.
+    /// Reads the serial number again, and checks that it is the same.
     ///
     /// # Errors
     ///
-    /// [`CardError::SerialChanged`] if it is not what it was.
+    /// [`CardError::SerialChanged`] if it is another.
     pub(crate) fn is_still_itself(&mut self) -> Result<(), CardError> {
         let found = read_serial(&mut self.line)?;
         if found == self.serial {
@@ -110,12 +110,12 @@ impl Piv {
         })
     }
 
-    /// What it shows of its PIN.
+    /// The tries of its PIN.
     pub(crate) fn pin_tries(&mut self) -> Result<ReferenceTries, CardError> {
         self.tries("METADATA of the PIN", PIN)
     }
 
-    /// What it shows of its PUK; nothing if it has none, as tokens with a fingerprint reader.
+    /// The tries of its PUK; nothing if it has no PUK, like tokens with a fingerprint reader.
     pub(crate) fn puk_tries(&mut self) -> Result<Option<ReferenceTries>, CardError> {
         match self.tries("METADATA of the PUK", PUK) {
             Err(CardError::Nothing(_)) => Ok(None),
@@ -123,7 +123,7 @@ impl Piv {
         }
     }
 
-    /// The algorithm of its management key (nothing of one that is not made here), and whether it is the factory's.
+    /// The algorithm of its management key (nothing if this version makes no such keys), and whether the key is the factory's.
     pub(crate) fn management_key(
         &mut self,
     ) -> Result<(Option<ManagementKeyAlgorithm>, bool), CardError> {
@@ -136,7 +136,7 @@ impl Piv {
         Ok((management_key::algorithm_of(number), factory == 1))
     }
 
-    /// Proves the PIN.
+    /// Gives the PIN to the token.
     ///
     /// # Errors
     ///
@@ -150,45 +150,45 @@ impl Piv {
         answer.compared(Reference::Pin)
     }
 
-    /// Changes the PIN, by the old one.
+    /// Changes the PIN. Needs the old one.
     pub(crate) fn change_pin(&mut self, old: &[u8], new: &[u8]) -> Result<(), CardError> {
         let name = "CHANGE REFERENCE DATA of the PIN";
         let both = (Reference::Pin, Reference::Pin);
         self.change(name, [0, 0x24, 0, PIN], old, new, both)
     }
 
-    /// Changes the PUK, by the old one.
+    /// Changes the PUK. Needs the old one.
     pub(crate) fn change_puk(&mut self, old: &[u8], new: &[u8]) -> Result<(), CardError> {
         let name = "CHANGE REFERENCE DATA of the PUK";
         let both = (Reference::Puk, Reference::Puk);
         self.change(name, [0, 0x24, 0, PUK], old, new, both)
     }
 
-    /// Sets a new PIN by the PUK, blocked or not.
+    /// Sets a new PIN, even if the old one is blocked. Needs the PUK.
     pub(crate) fn unblock_pin(&mut self, puk: &[u8], pin: &[u8]) -> Result<(), CardError> {
         let name = "RESET RETRY COUNTER";
         let puk_and_pin = (Reference::Puk, Reference::Pin);
         self.change(name, [0, 0x2c, 0, PIN], puk, pin, puk_and_pin)
     }
 
-    /// Sets how often PIN and PUK may be wrong, and both to the factory's. Needs management key and PIN.
+    /// Sets how often PIN and PUK may be wrong. This also sets both to the factory's. Needs the management key and the PIN.
     pub(crate) fn set_tries(&mut self, pin: u8, puk: u8) -> Result<(), CardError> {
         let command = Apdu::new("SET PIN RETRIES", [0, 0xfa, pin, puk]);
         command.send(&mut self.line)?.success().map(drop)
     }
 
-    /// Proves the management key to the token, and the token's knowledge of it to us.
+    /// Proves to the token that we have the management key, and to us that the token has it.
     ///
     /// # Errors
     ///
-    /// [`CardError::ManagementKey`] if either does not have it.
+    /// [`CardError::ManagementKey`] if either side does not have it.
     pub(crate) fn authenticate(&mut self, key: &ManagementKey) -> Result<(), CardError> {
         const NAME: &str = "GENERAL AUTHENTICATE with the management key";
         let header = [0, 0x87, key.number(), MANAGEMENT_KEY];
         let request = tlv::object(0x7c, &tlv::object(0x80, &[]));
         let command = Apdu::new(NAME, header).with(&request);
         let answer = command.send(&mut self.line)?;
-        // The token's key may be of another algorithm than this one.
+        // The token's key may have another algorithm than this one.
         if matches!(answer.status, 0x6a80 | 0x6a86 | 0x6a88) {
             return Err(CardError::ManagementKey);
         }
@@ -225,13 +225,13 @@ impl Piv {
         answer.success().map(drop)
     }
 
-    /// Back to the factory's state. Needs PIN and PUK to be blocked.
+    /// Resets PIV to the factory's state. Needs PIN and PUK to be blocked.
     pub(crate) fn reset(&mut self) -> Result<(), CardError> {
         let command = Apdu::new("RESET", [0, 0xfb, 0, 0]);
         command.send(&mut self.line)?.success().map(drop)
     }
 
-    /// The DER certificate that lies in a slot; nothing if there is none.
+    /// The DER certificate in a slot; nothing if there is none.
     pub(crate) fn certificate(&mut self, slot: Slot) -> Result<Option<Vec<u8>>, CardError> {
         self.read_certificate("GET DATA of a certificate", &certificate_tag(slot))
     }
@@ -251,26 +251,26 @@ impl Piv {
         self.write_object("PUT DATA of a certificate", &certificate_tag(slot), &holder)
     }
 
-    /// True if it has an identifier, by which systems tell cards apart and know that they changed.
+    /// True if it has an identifier, by which operating systems tell cards apart and notice changes.
     pub(crate) fn has_identifier(&mut self) -> Result<bool, CardError> {
         let read = self.read_object("GET DATA of the CHUID", &CHUID)?;
         Ok(read.is_some())
     }
 
-    /// Writes its identifier: the Card Holder Unique Identifier (NIST SP 800-73-4 part 1 §3.1.2), without which Windows and
-    /// macOS do not take it for a smart card. Needs the management key.
+    /// Writes its identifier: the Card Holder Unique Identifier (NIST SP 800-73-4 part 1 §3.1.2). Without it, Windows and macOS do not
+    /// recognise the token as a smart card. Needs the management key.
     pub(crate) fn write_identifier(&mut self, guid: &[u8; 16]) -> Result<(), CardError> {
         let mut chuid = tlv::object(0x30, &NON_FEDERAL_FASC_N);
         chuid.extend(tlv::object(0x34, guid).iter());
-        chuid.extend(tlv::object(0x35, b"20991231").iter()); // its end, which nobody means
+        chuid.extend(tlv::object(0x35, b"20991231").iter()); // its end, which has no meaning here
         chuid.extend([0x3e, 0, 0xfe, 0]); // neither signed nor checked
         self.write_object("PUT DATA of the CHUID", &CHUID, &chuid)
     }
 
-    /// True if it holds a data object that a person or a program put there. Needs the PIN, behind which some of them are.
+    /// True if it holds a data object that a person or a program put there. Needs the PIN, which protects some of the objects.
     ///
-    /// PIV lists no objects, and takes any number from 5f0000 to 5fffff: 65,536 questions. Only the ranges that people and programs
-    /// use are asked for: all 256 numbers of the standard's, of Yubico's and of the lowest. An object under another number is not seen.
+    /// PIV has no list of objects, and allows any number from 5f0000 to 5fffff, which would be 65,536 questions. This asks only for the
+    /// ranges that people and programs use: the 256 numbers of the standard, of Yubico, and the lowest 256. It misses other objects.
     pub(crate) fn has_objects(&mut self) -> Result<bool, CardError> {
         for high in OBJECTS {
             for low in 0..=u8::MAX {
@@ -284,8 +284,8 @@ impl Piv {
         Ok(false)
     }
 
-    /// Says how many of the retired slots, from the first, may hold a key with a certificate (NIST SP 800-73-4 part 1 §3.3.2): without it
-    /// OpenSC looks into none. Needs the management key.
+    /// Writes how many of the retired slots, from the first, may hold a key with a certificate (NIST SP 800-73-4 part 1 §3.3.2). Without
+    /// this, OpenSC looks into none of them. Needs the management key.
     pub(crate) fn write_key_history(&mut self, slots: u8) -> Result<(), CardError> {
         let name = "GET DATA of the key history";
         let history = key_history(slots);
@@ -342,7 +342,7 @@ impl Piv {
         data.extend(padded(old).iter().chain(padded(new).iter()));
         let command = Apdu::new(name, header).with(&data).sensitive();
         let answer = command.send(&mut self.line)?;
-        // The old one was right: what is refused is the new one. Which status says so depends on the series.
+        // The old one was right, so the token refuses the new one. Which status says so depends on the series.
         if matches!(answer.status, 0x6985 | 0x6a80) {
             return Err(CardError::TooSimple(set));
         }
@@ -371,24 +371,24 @@ impl Piv {
     }
 }
 
-/// Where objects are looked for, by the byte behind 5f: the standard's (NIST SP 800-73-4 part 1 table 3), Yubico's and Microsoft's, and the
-/// first that nobody gave a meaning to.
+/// The ranges that are searched for objects, by the byte behind 5f: the standard's (NIST SP 800-73-4 part 1 table 3), Yubico's and
+/// Microsoft's, and the first one that has no meaning.
 const OBJECTS: [u8; 3] = [0xc1, 0xff, 0x00];
 
-/// The object of the attestation key's certificate, which every token has from the factory.
+/// The object of the attestation key's certificate. The factory puts it on every token.
 const ATTESTER: [u8; 3] = [0x5f, 0xff, 0x01];
 
 /// The object of the key history (NIST SP 800-73-4 part 1 table 3).
 const KEY_HISTORY: [u8; 3] = [0x5f, 0xc1, 0x0c];
 
-/// So many keys with certificates on the card, none elsewhere, and no place where the others' are.
+/// The key history: this many keys with certificates on the card, none elsewhere, and no address of others.
 fn key_history(slots: u8) -> [u8; 10] {
     [0xc1, 1, slots, 0xc2, 1, 0, 0xf3, 0, 0xfe, 0]
 }
 
 /// The object of the identifier (NIST SP 800-73-4 part 1 table 3).
 const CHUID: [u8; 3] = [0x5f, 0xc1, 0x02];
-/// The FASC-N of cards that no agency issued, agency code 9999 (NIST SP 800-73-4 part 1 §3.1.2): what ykman writes too.
+/// The FASC-N of cards that no agency issued, agency code 9999 (NIST SP 800-73-4 part 1 §3.1.2). ykman writes the same.
 const NON_FEDERAL_FASC_N: [u8; 25] = [
     0xd4, 0xe7, 0x39, 0xda, 0x73, 0x9c, 0xed, 0x39, 0xce, 0x73, 0x9d, 0x83, 0x68, 0x58, 0x21, 0x08,
     0x42, 0x10, 0x84, 0x21, 0xc8, 0x42, 0x10, 0xc3, 0xeb,
@@ -404,12 +404,12 @@ fn select(line: &mut CardLine) -> Result<Firmware, CardError> {
     }
 }
 
-/// The serial number, with PIV selected before and after.
+/// Reads the serial number. PIV is selected before and after.
 fn read_serial(line: &mut CardLine) -> Result<Serial, CardError> {
     const NAME: &str = "GET SERIAL";
     match Apdu::new(NAME, [0, 0xf8, 0, 0]).send(line)?.success() {
         Ok(shown) => features::serial(&shown).ok_or(CardError::Malformed(NAME)),
-        // Before firmware 5, PIV does not know it.
+        // Before firmware 5, PIV does not know the serial number.
         Err(CardError::Status { status: 0x6d00, .. }) => {
             let serial = features::serial_elsewhere(line)?;
             select(line)?;
@@ -419,7 +419,7 @@ fn read_serial(line: &mut CardLine) -> Result<Serial, CardError> {
     }
 }
 
-/// What it is that does not let its PIV be selected, and said so.
+/// Finds out what kind of card does not let PIV be selected. `said` is its error.
 fn without_piv(mut line: CardLine, said: CardError) -> Result<OpenedCard, CardError> {
     let Some(features) = Features::read(&mut line)? else {
         return if line.says_yubikey() {
@@ -435,7 +435,7 @@ fn without_piv(mut line: CardLine, said: CardError) -> Result<OpenedCard, CardEr
     }
 }
 
-/// The tag of the object that a slot's certificate lies in (NIST SP 800-73-4 part 1 table 3).
+/// The tag of the object that holds a slot's certificate (NIST SP 800-73-4 part 1 table 3).
 fn certificate_tag(slot: Slot) -> [u8; 3] {
     let low = match slot.number() {
         0x9a => 0x05,
@@ -447,7 +447,8 @@ fn certificate_tag(slot: Slot) -> [u8; 3] {
     [0x5f, 0xc1, low]
 }
 
-/// A PIN or PUK as it is sent: eight bytes, filled up with ff (NIST SP 800-73-4 part 2 §2.4.3). What is too long is cut, and then wrong.
+/// A PIN or PUK as it is sent: eight bytes, filled up with ff (NIST SP 800-73-4 part 2 §2.4.3). One that is too long is cut, and so is
+/// wrong.
 fn padded(reference: &[u8]) -> Zeroizing<[u8; 8]> {
     let mut bytes = Zeroizing::new([0xff; 8]);
     for (byte, given) in bytes.iter_mut().zip(reference) {

@@ -1,4 +1,4 @@
-//! Which tokens are plugged in, and when that changes. Only what changed is looked at: see `looks`.
+//! Finds the tokens that are plugged in, and watches for changes. Reads only the readers that changed: see `seen`.
 
 use std::{
     collections::BTreeMap,
@@ -20,18 +20,18 @@ use super::{
 /// A token that is plugged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenFound {
-    /// The PC/SC reader that it is, or is in.
+    /// The name of its PC/SC reader.
     pub reader: String,
-    /// What it shows to anybody; or why it cannot be asked now: who holds it.
+    /// What it shows to anybody; or why it cannot be read now, for example which program holds it.
     pub shows: Result<Announcement, CardError>,
-    /// How long ago it was looked at.
+    /// How long ago it was read.
     pub age: Duration,
 }
 
-/// The tokens that are plugged in. What is no token is left out; what may be one and cannot be asked is not.
+/// The tokens that are plugged in. A card that is no token is left out. A card that cannot be read, and may be a token, is listed.
 ///
-/// Only what came since the last call is looked at, or was in the hands of a walk: whoever selects an applet on a token ends the session
-/// that another program has with it, and the PIN that was given for it. Blocks while tokens are talked to: some 30 commands each.
+/// Reads only the tokens that came since the last call, or that a walk has used since: selecting an applet on a token ends the sessions
+/// of other programs, which then have to ask for the PIN again. Blocks while it reads: some 30 commands for each token.
 ///
 /// # Errors
 ///
@@ -61,7 +61,8 @@ pub fn readers() -> Result<Vec<TokenFound>, CardError> {
     Ok(found)
 }
 
-/// Whether the person is told that a look failed: at once who holds a token, and what is wrong with it for good; else if it goes on.
+/// True if the person is told that a reading failed: at once if a program holds the token or the fault is permanent, otherwise after
+/// several failures.
 const fn look_is_told(error: &CardError, times: u32) -> bool {
     const PASSING: u32 = 3;
     match error {
@@ -70,16 +71,16 @@ const fn look_is_told(error: &CardError, times: u32) -> bool {
     }
 }
 
-/// Opens the token of this serial number.
+/// Opens the token with this serial number.
 ///
 /// # Errors
 ///
-/// [`CardError::Absent`] if no reader shows it, [`CardError::Held`] if a reader that may be it is held by another program,
-/// [`CardError::WithoutPiv`] if it has none; [`CardError::NoService`].
+/// [`CardError::Absent`] if no reader holds it, [`CardError::Held`] if another program holds a card that may be it,
+/// [`CardError::WithoutPiv`] if its PIV is switched off; [`CardError::NoService`].
 pub(crate) fn open(serial: Serial) -> Result<Piv, CardError> {
     let mut held = None;
     for reader in seen::with_service(occupied)? {
-        // Who is known to be another one is left alone, for as long as it stays where it is.
+        // A card that is known to be another token is left alone as long as it stays in its reader.
         if seen::known(&reader).is_some_and(|known| known != Some(serial)) {
             continue;
         }
@@ -101,7 +102,7 @@ pub(crate) fn open(serial: Serial) -> Result<Piv, CardError> {
             Err(error @ CardError::Held { .. }) => held = Some(error),
             Err(CardError::NoService) => return Err(CardError::NoService),
             Err(error) => {
-                tracing::debug!(reader = ?reader.name, %error, "no token to be seen here now");
+                tracing::debug!(reader = ?reader.name, %error, "no token can be read here now");
             }
         }
     }
@@ -116,7 +117,7 @@ pub(crate) fn open(serial: Serial) -> Result<Piv, CardError> {
 pub struct ReaderWatch {
     context: Context,
     known: BTreeMap<CString, State>,
-    /// How often something had to be looked at anew when it was last looked.
+    /// The count of stale tokens at the last call.
     stale: u64,
 }
 
@@ -134,8 +135,8 @@ impl ReaderWatch {
         })
     }
 
-    /// Blocks until a token came, went or was let go of, or for `patience`; true if something changed since the last call, or a look that
-    /// failed is to be repeated. The first call returns at once.
+    /// Blocks until a token comes, goes or is released, but at most for `patience`. True if something changed since the last call, or if a
+    /// failed reading has to be repeated. The first call returns at once.
     ///
     /// # Errors
     ///
@@ -150,7 +151,7 @@ impl ReaderWatch {
             ReaderState::new(name, known.unwrap_or(State::UNAWARE))
         };
         let mut states: Vec<_> = names.into_iter().map(state).collect();
-        // Its state is the number of readers, in the upper half.
+        // The upper half of its state is the number of readers.
         let readers = u32::try_from(states.len()).unwrap_or(u32::MAX);
         let pnp = State::from_bits_retain(pcsc_state(readers << 16));
         states.push(ReaderState::new(PNP_NOTIFICATION(), pnp));
@@ -168,26 +169,26 @@ impl ReaderWatch {
         Ok(self.is_stale() || came_or_went || before != self.known)
     }
 
-    /// What a token shows may be something else after a walk, and a look may have failed in passing.
+    /// True if a token has to be read again: after a walk it may show something else, or a reading failed.
     fn is_stale(&mut self) -> bool {
         let stale = seen::stale();
         std::mem::replace(&mut self.stale, stale) != stale || seen::is_one_due()
     }
 }
 
-/// `DWORD` is a C `unsigned long`, of 64 bits here and 32 elsewhere.
+/// Bits as a `DWORD`, which is a C `unsigned long`: 64 bits here, 32 elsewhere.
 #[allow(clippy::useless_conversion)]
 fn pcsc_state(bits: u32) -> pcsc::ffi::DWORD {
     bits.into()
 }
 
-/// Looks at what is in a reader, and remembers it.
+/// Reads what is in a reader, and remembers it.
 fn look_into(reader: &OccupiedReader) -> Result<ReaderSeen, CardError> {
     let what = match look(reader) {
         Ok(what) => what,
         Err(CardError::NoService) => return Err(CardError::NoService),
         Err(error) => {
-            tracing::debug!(reader = ?reader.name, %error, "no token to be seen here now");
+            tracing::debug!(reader = ?reader.name, %error, "no token can be read here now");
             let times = seen::failed(reader) + 1;
             ReaderContent::Unable { error, times }
         }

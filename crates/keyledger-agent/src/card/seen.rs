@@ -1,8 +1,8 @@
-//! What was seen in each reader, for as long as it stays there: nobody looks at a token twice without need, since each look ends the
-//! sessions that other programs have with it.
+//! Remembers what was seen in each reader. A token is not read twice without need, because each reading ends the sessions that other
+//! programs have with it.
 //!
-//! What is known of a reader holds while pcscd counts no card that came or went there. It counts anew when it is started anew: so one
-//! connection to it is kept, and everything is forgotten with it.
+//! What was seen in a reader is valid until pcscd counts a card that came or went there. A restarted pcscd counts from zero. So this
+//! module keeps one connection to pcscd, and forgets everything when that connection breaks.
 
 use std::{
     collections::BTreeMap,
@@ -28,25 +28,25 @@ pub(super) struct ReaderSeen {
     pub(super) at: Instant,
 }
 
-/// What is in it.
+/// The content of a reader.
 #[derive(Clone)]
 pub(super) enum ReaderContent {
-    /// A token; and what it shows, unless that may have changed.
+    /// A token, and what it shows. Without the latter, it has to be read again: it may have changed.
     Token(Serial, Option<Announcement>),
-    /// Some other card.
+    /// A card that is no token.
     Nothing,
-    /// It could not be looked at.
+    /// A card that could not be read.
     Unable {
-        /// Why, the last time.
+        /// The last error.
         error: CardError,
-        /// How often in a row.
+        /// The number of failures in a row.
         times: u32,
     },
 }
 
-/// The pause before the first look that is repeated; it doubles.
+/// The pause before a failed reading is repeated; it doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause before a look is repeated.
+/// The longest pause before a failed reading is repeated.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 impl ReaderSeen {
@@ -59,12 +59,12 @@ impl ReaderSeen {
         }
     }
 
-    /// True if it says what is in the reader now.
+    /// True if this is still what is in the reader.
     fn holds(&self, reader: &OccupiedReader) -> bool {
         self.events == reader.events
     }
 
-    /// True if it failed, and its pause is over.
+    /// True if the reading failed, and the pause after it is over.
     fn is_due(&self) -> bool {
         match &self.what {
             ReaderContent::Unable { times, .. } => {
@@ -80,9 +80,9 @@ impl ReaderSeen {
 struct Memory {
     service: Option<Context>,
     looks: BTreeMap<CString, ReaderSeen>,
-    /// Tokens with which a task is walked now. They are left alone by who only looks: what they showed before stands.
+    /// The tokens that a walk or a signature is using. They are not read meanwhile: what they showed before stays valid.
     under_way: BTreeMap<Serial, usize>,
-    /// How often what was seen became stale.
+    /// Counts how often something that was seen became stale.
     stale: u64,
 }
 
@@ -97,7 +97,7 @@ fn memory() -> MutexGuard<'static, Memory> {
     MEMORY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Does `work` with the connection to pcscd that is kept; with a new one if that is broken.
+/// Does `work` with the connection to pcscd that is kept, or with a new one if that is broken.
 ///
 /// # Errors
 ///
@@ -119,7 +119,7 @@ pub(super) fn with_service<T>(
     work(&fresh)
 }
 
-/// What is known of a reader, if it is not to be looked at now.
+/// What was seen in a reader; nothing if the reader has to be read now.
 pub(super) fn of(reader: &OccupiedReader) -> Option<ReaderSeen> {
     let memory = memory();
     let look = memory.looks.get(&reader.name)?;
@@ -131,13 +131,13 @@ pub(super) fn of(reader: &OccupiedReader) -> Option<ReaderSeen> {
             shown.is_some() || memory.under_way.contains_key(serial)
         }
         ReaderContent::Nothing => true,
-        // Whoever held it may have let go.
+        // The program that held it may have let go.
         ReaderContent::Unable { .. } => !look.is_due() && look.state == reader.state,
     };
     serves.then(|| look.clone())
 }
 
-/// Which token is in a reader, or that none is; nothing if that is not known.
+/// The token in a reader, or that there is none; nothing if that is not known.
 pub(super) fn known(reader: &OccupiedReader) -> Option<Option<Serial>> {
     let memory = memory();
     let look = memory.looks.get(&reader.name)?;
@@ -149,7 +149,7 @@ pub(super) fn known(reader: &OccupiedReader) -> Option<Option<Serial>> {
     }
 }
 
-/// How often in a row the card in a reader could not be looked at.
+/// How often in a row the card in a reader could not be read.
 pub(super) fn failed(reader: &OccupiedReader) -> u32 {
     let memory = memory();
     match memory.looks.get(&reader.name) {
@@ -161,7 +161,7 @@ pub(super) fn failed(reader: &OccupiedReader) -> u32 {
     }
 }
 
-/// Remembers what is in a reader. What a token showed before stands where nothing newer is said.
+/// Remembers what is in a reader. If `what` does not say what the token shows, what it showed before stays valid.
 pub(super) fn remember(reader: &OccupiedReader, what: ReaderContent) {
     let mut memory = memory();
     if let (Some(look), ReaderContent::Token(serial, None)) =
@@ -175,27 +175,27 @@ pub(super) fn remember(reader: &OccupiedReader, what: ReaderContent) {
     memory.looks.insert(reader.name.clone(), look);
 }
 
-/// Forgets the readers that are not among those with a card in them.
+/// Forgets the readers that hold no card any more.
 pub(super) fn forget_others(occupied: &[OccupiedReader]) {
     let is_there = |name: &CString| occupied.iter().any(|reader| reader.name == *name);
     memory().looks.retain(|name, _| is_there(name));
 }
 
-/// How often what was seen became stale.
+/// Counts how often something that was seen became stale.
 pub(super) fn stale() -> u64 {
     memory().stale
 }
 
-/// True if a look that failed is to be repeated now.
+/// True if a failed reading has to be repeated now.
 pub(super) fn is_one_due() -> bool {
     memory().looks.values().any(ReaderSeen::is_due)
 }
 
-/// Nobody but the walk touches the token until this is dropped; then it is looked at anew.
+/// While this lives, only the walk uses the token. When it is dropped, the token is to be read again.
 #[derive(Debug)]
 pub(crate) struct Walked(Serial);
 
-/// Takes a token for a walk, or for a signature.
+/// Reserves a token for a walk or a signature.
 pub(crate) fn walked(serial: Serial) -> Walked {
     *memory().under_way.entry(serial).or_default() += 1;
     Walked(serial)

@@ -1,4 +1,4 @@
-//! pcscd, the smart card service: a connection to it, its readers, and which of them have a card in them.
+//! The smart card service, pcscd: connects to it, lists its readers, and tells which of them hold a card.
 
 use std::{ffi::CString, time::Duration};
 
@@ -6,20 +6,20 @@ use pcsc::{Context, ReaderState, Scope, State};
 
 use super::CardError;
 
-/// How often pcscd is asked again whether it denies access.
+/// The number of further tries when pcscd denies access.
 const ENDING_TRIES: u32 = 3;
-/// The pause between.
+/// The pause between the tries.
 const ENDING_PAUSE: Duration = Duration::from_millis(100);
 
-/// Whether other programs have a card.
+/// The bits that say whether other programs use a card.
 const USED: State = State::INUSE.union(State::EXCLUSIVE);
 
-/// A reader with a card in it, at one moment.
+/// A reader with a card in it, as it was at one moment.
 pub(super) struct OccupiedReader {
     pub(super) name: CString,
-    /// How often a card came or went.
+    /// pcscd's count of the cards that came or went.
     pub(super) events: u32,
-    /// Whether other programs have it, apart from that.
+    /// Whether other programs use the card.
     pub(super) state: State,
 }
 
@@ -32,7 +32,7 @@ pub(super) fn context() -> Result<Context, CardError> {
     let mut tries = 0;
     loop {
         match Context::establish(Scope::User) {
-            // A pcscd that is just ending says so too; the next time, it does not answer.
+            // A pcscd that is just ending says this too, and does not answer the next time.
             Err(pcsc::Error::SecurityViolation) if tries < ENDING_TRIES => {
                 tries += 1;
                 std::thread::sleep(ENDING_PAUSE);
@@ -53,7 +53,7 @@ pub(super) fn names(context: &Context) -> Result<Vec<CString>, CardError> {
     }
 }
 
-/// The readers with a card in them now.
+/// The readers that hold a card now.
 pub(super) fn occupied(context: &Context) -> Result<Vec<OccupiedReader>, CardError> {
     let names = names(context)?;
     let mut states: Vec<_> = names

@@ -1,10 +1,10 @@
-//! BER-TLV, as much of it as smart cards speak (ISO 7816-4 §5.2.2).
+//! BER-TLV, as far as smart cards use it (ISO 7816-4 §5.2.2).
 
 use zeroize::Zeroizing;
 
-/// Tag, length and value.
+/// An object: tag, length and value.
 pub(crate) fn object(tag: u16, value: &[u8]) -> Zeroizing<Vec<u8>> {
-    // Never moved while it grows: it may hold a secret.
+    // Reserve all the room first: growing would leave a copy of a secret behind.
     let mut object = Zeroizing::new(Vec::with_capacity(value.len() + 6));
     if let [0, low] = tag.to_be_bytes() {
         object.push(low);
@@ -22,7 +22,7 @@ pub(crate) fn object(tag: u16, value: &[u8]) -> Zeroizing<Vec<u8>> {
     object
 }
 
-/// The value of the first object of this tag among objects in a row; nothing if there is none, or they are broken before it.
+/// The value of the first object with this tag in a row of objects; nothing if there is none, or an object before it is broken.
 pub(crate) fn find(mut objects: &[u8], tag: u16) -> Option<&[u8]> {
     while !objects.is_empty() {
         let (found, value, rest) = split(objects)?;
@@ -34,7 +34,7 @@ pub(crate) fn find(mut objects: &[u8], tag: u16) -> Option<&[u8]> {
     None
 }
 
-/// The first object's tag and value, and what follows.
+/// The tag and value of the first object, and the rest of the row.
 fn split(objects: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     let (&first, rest) = objects.split_first()?;
     let (tag, rest) = if first & 0x1f == 0x1f {
