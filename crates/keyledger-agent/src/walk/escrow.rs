@@ -1,4 +1,4 @@
-//! The OpenPGP key that decrypts, where custody made it: asked for, imported, and kept nowhere else.
+//! The OpenPGP decryption key, if custody made it: asks for the key, imports it, and keeps it nowhere else.
 
 use data_encoding::BASE64;
 use keyledger_custody::{CurveKey, Delivery, openpgp::EscrowedKey};
@@ -10,7 +10,7 @@ use super::{Halt, Walk, openpgp::existing, proof::base64};
 use crate::card::{OpenpgpImport, OpenpgpKey};
 
 impl Walk<'_> {
-    /// Puts the holder's key onto the card, unless that is the one it has.
+    /// Puts the holder's key onto the card, unless the card has it already.
     pub(super) fn import_openpgp_key(&mut self, plan: &SubkeyPlan) -> Result<(), Halt> {
         let key = self.ask_for_escrowed()?;
         self.at_token(|walk, piv| {
@@ -29,14 +29,14 @@ impl Walk<'_> {
                     return Ok(());
                 }
                 let detail =
-                    "the key it shows for openpgp.encrypt is not the one that was imported";
+                    "the key that the token shows for openpgp.encrypt is not the one that was imported";
                 Err(Halt::misbehaved(detail))
             })
         })
     }
 
-    /// The key, sealed to a curve key that nobody has once this returns: what lies in the journal opens for nobody. A key that was made
-    /// on the token before vouches for it.
+    /// Asks for the key, sealed to a curve key that exists only until this returns: so nobody can open what is left in the journal. A key
+    /// that was made on the token before signs the request.
     fn ask_for_escrowed(&mut self) -> Result<EscrowedKey, Halt> {
         let curve = CurveKey::generate().map_err(unreadable)?;
         let wanted = self.escrow_wanted(curve.public_nkey())?;
@@ -57,7 +57,8 @@ impl Walk<'_> {
         let profile = self.profile()?;
         let vouching = profile.vouches().map(|(slot, plan)| (slot, plan.clone()));
         let (slot, plan) = vouching.ok_or_else(|| {
-            let detail = "no PIV key of its profile signs, and could ask for the key of custody";
+            let detail =
+                "no PIV key of the profile signs, so none can ask for the key that custody has";
             Halt::failed(FailureCode::Unable, detail)
         })?;
         let (task, place) = (self.task.task.to_string(), vouched_place(seal_to));

@@ -1,4 +1,4 @@
-//! Keys made and attested, certificates asked for and written.
+//! Makes and attests PIV keys, asks for their certificates and writes them.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use keyledger_custody::Secret;
@@ -16,9 +16,9 @@ use x509_cert::{
 use super::{Halt, Walk, proof::base64, request::CertificateRequest};
 use crate::card::{CardError, Piv};
 
-/// The report of the keys: delivered again as it was, while the token shows the same keys.
+/// Name in the journal: the report of the keys. It is delivered again unchanged while the token shows the same keys.
 const MADE: &str = "keys.made";
-/// The hash of the report whose certificates lie in their slots.
+/// Name in the journal: the hash of the report whose certificates are in their slots.
 const CERTIFIED: &str = "certificates";
 
 impl Walk<'_> {
@@ -31,7 +31,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// After the reset of this task, a key that was made on the token and fits was made by this task.
+    /// Makes a key, unless the slot has one that fits: after the reset of this task, such a key was made by this task.
     fn make_key(&self, piv: &mut Piv, slot: Slot, plan: &SlotPlan) -> Result<(), Halt> {
         if piv.key(slot)?.is_some_and(|key| key.fits(plan)) {
             return Ok(());
@@ -42,7 +42,7 @@ impl Walk<'_> {
             return Ok(());
         }
         Err(Halt::misbehaved(format!(
-            "the key it made in slot {slot} is not what was asked for"
+            "the key that the token made in slot {slot} is not what was asked for"
         )))
     }
 
@@ -79,7 +79,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// A reset has taken the old one: what is there was written before this walk was interrupted.
+    /// Writes the card's identifier. A reset removes it, so one that is there was written by this task before an interruption.
     fn write_identifier(&self, piv: &mut Piv) -> Result<(), Halt> {
         if piv.has_identifier()? {
             return Ok(());
@@ -95,7 +95,7 @@ impl Walk<'_> {
         let key = piv.key(slot)?.map(|key| key.public_key);
         if key.is_none() || key != public_key_of(der) {
             return Err(Halt::misbehaved(format!(
-                "the certificate for slot {slot} is not over the key in it"
+                "the certificate for slot {slot} is not for the key in that slot"
             )));
         }
         piv.authenticate(&self.management_key()?)?;
@@ -104,11 +104,11 @@ impl Walk<'_> {
             return Ok(());
         }
         Err(Halt::misbehaved(format!(
-            "slot {slot} shows another certificate than was written"
+            "slot {slot} shows another certificate than the one that was written"
         )))
     }
 
-    /// The report of the keys: the one that was kept, if it is of the keys that the token shows.
+    /// The report of the keys: the kept one, if the token still shows the keys in it.
     fn keys_made(&mut self, profile: &Profile) -> Result<KeysMade, Halt> {
         let kept = self.desk.kept(MADE)?;
         let kept: Option<KeysMade> =
@@ -119,7 +119,7 @@ impl Walk<'_> {
         {
             return Ok(kept);
         }
-        // Keys that were not reported yet have no certificates either.
+        // Keys that were not reported have no certificates either.
         let attester = self.at_token(|_, piv| Ok(piv.attester()?))?;
         let mut keys = Vec::new();
         for (slot, plan) in &profile.piv {
@@ -164,7 +164,7 @@ impl Walk<'_> {
         })
     }
 
-    /// Signs a message by the key in a slot, with the PIN and the touch that it asks for.
+    /// Signs a message with the key in a slot, with the PIN and the touch that the key asks for.
     pub(super) fn sign(
         &mut self,
         piv: &mut Piv,
@@ -178,7 +178,7 @@ impl Walk<'_> {
         })
     }
 
-    /// Uses the key in a slot, with the PIN and the touch that it asks for.
+    /// Uses the key in a slot, with the PIN and the touch that the key asks for.
     pub(super) fn use_key<T>(
         &mut self,
         piv: &mut Piv,
@@ -201,14 +201,14 @@ impl Walk<'_> {
         Err(Halt::failed(
             FailureCode::NotTouched,
             format!(
-                "nobody touched it for slot {slot}, {} times",
+                "nobody touched the token for slot {slot}, {} times",
                 self.patience.touches
             ),
         ))
     }
 }
 
-/// How many retired slots, from the first, programs have to look into to find every certificate; nothing if there is none in them.
+/// How many of the retired slots, from the first, a program must look into to find every certificate; nothing if they hold none.
 fn retired_slots(profile: &Profile) -> Option<u8> {
     let certified = profile.piv.iter().filter(|(_, p)| p.certificate.is_some());
     let retired = certified.filter_map(|(slot, _)| slot.number().checked_sub(0x81));
@@ -219,7 +219,7 @@ fn json(made: &KeysMade) -> Vec<u8> {
     serde_json::to_vec(made).expect("a report is always JSON")
 }
 
-/// The keys themselves, whatever they agreed to.
+/// The keys without their binding signatures.
 fn unbound(made: &[OpenpgpKeyMade]) -> Vec<OpenpgpKeyMade> {
     let bare = |key: &OpenpgpKeyMade| OpenpgpKeyMade {
         bind: None,
@@ -228,7 +228,7 @@ fn unbound(made: &[OpenpgpKeyMade]) -> Vec<OpenpgpKeyMade> {
     made.iter().map(bare).collect()
 }
 
-/// True if the token shows the very keys that were reported.
+/// True if the token shows the same keys that were reported.
 fn shows(piv: &mut Piv, reported: &KeysMade) -> Result<bool, Halt> {
     for made in &reported.keys {
         let attested = data_encoding::BASE64.decode(made.attestation.as_bytes());
@@ -241,7 +241,7 @@ fn shows(piv: &mut Piv, reported: &KeysMade) -> Result<bool, Halt> {
     Ok(true)
 }
 
-/// The DER `SubjectPublicKeyInfo` of a certificate; nothing if it is none.
+/// The DER `SubjectPublicKeyInfo` of a certificate; nothing if the bytes are no certificate.
 fn public_key_of(der: &[u8]) -> Option<Vec<u8>> {
     let certificate = Certificate::from_der(der).ok()?;
     let key = certificate.tbs_certificate().subject_public_key_info();

@@ -1,20 +1,20 @@
-//! The walk of a task: from wherever the token stands to the proof that it is what the task asks for.
+//! The walk of a task: from whatever state the token is in, to the proof that it is what the task asks for.
 //!
 //! | module | step |
 //! |---|---|
-//! | `session` | waits for the token, begins again where it was pulled |
-//! | `reset` | back to the factory's state, once a task, after the person typed the serial number |
-//! | `secrets` | PUK, management key and PIN: into custody first, then onto the token |
-//! | `keys`, `request` | keys made and attested, certificates asked for and written |
-//! | `escrow` | the OpenPGP key that decrypts, from custody onto the token |
-//! | `openpgp` | the OpenPGP keys, from their PINs to their proofs |
-//! | `proof` | each key signs the nonce; the factory's secrets are tried |
-//! | `repair` | a blocked PIN, new secrets |
-//! | `ways_in` | what custody has that may open the token, told apart |
-//! | `signature` | no step of a task: one signature for the person |
+//! | `session` | waits for the token, and begins a step again if the token was pulled |
+//! | `reset` | resets the token to the factory's state, once in a task, after the person typed its serial number |
+//! | `secrets` | makes PUK, management key and PIN: first into custody, then onto the token |
+//! | `keys`, `request` | makes and attests keys, asks for certificates and writes them |
+//! | `escrow` | imports the OpenPGP decryption key from custody |
+//! | `openpgp` | the OpenPGP applet, from its PINs to the proofs of its keys |
+//! | `proof` | has each key sign the nonce, and tries the factory's secrets |
+//! | `repair` | unblocks a PIN, or sets new secrets |
+//! | `ways_in` | finds out which of custody's secrets open the token |
+//! | `signature` | not a step of a task: one signature for the person |
 //!
-//! *Invariant:* each step first looks at the token and does what is missing, so that any of them may run twice; what could not be
-//! looked at (a PIN, a PUK, a management key) is in the desk's journal before it is on the token.
+//! *Invariant:* each step first looks at the token and does only what is missing, so any step may run twice. A secret that the token does
+//! not show (a PIN, a PUK, a management key) is in the desk's journal before it is on the token.
 
 mod escrow;
 mod keys;
@@ -49,45 +49,45 @@ use crate::{
     in_full::in_full,
 };
 
-/// How a walk ended. The task is over for this agent, whichever it is.
+/// How a walk ended. In each case the task is over for this agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WalkEnd {
-    /// The service took the evidence.
+    /// The service accepted the evidence.
     Proved {
-        /// The token's state, in the service's word.
+        /// The token's state, as the service names it.
         state: String,
     },
-    /// The service did not: the token is not what the task asks for.
+    /// The service did not accept the evidence: the token is not what the task asks for.
     Faulted {
         /// Why.
         fault: String,
     },
-    /// The token could not be made what the task asks for; the service knows.
+    /// The token cannot be made what the task asks for. The service has been told.
     Failed {
         /// Why.
         code: FailureCode,
-        /// What was seen.
+        /// What happened.
         detail: String,
     },
-    /// The service does not want the task walked any more, or refuses a report for good.
+    /// The service does not want the task any more, or rejected the last report.
     Closed {
         /// Why.
         why: String,
     },
 }
 
-/// How long is waited for whom.
+/// How long a walk waits for programs and people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
-    /// How long another program may hold the token, before the task has failed.
+    /// Another program may hold the token this long before the task fails.
     pub held: Duration,
-    /// How often a touch is waited for: each time 15 s, as the token sets it.
+    /// The walk asks for a touch this often. Each time the token waits 15 s.
     pub touches: u8,
-    /// How long nothing is asked of a token that nobody touched, in a task that waits for somebody.
+    /// If nobody touched the token, and the task may wait for a person, the walk leaves the token alone this long.
     pub rest: Duration,
-    /// How often one step may be interrupted: by a token that vanishes in mid-command, by a wrong PIN. A person pulls it once or twice; a
-    /// broken contact, for ever.
+    /// One step may be interrupted this often, by a token that vanishes during a command or by a wrong PIN. A person pulls a token once or
+    /// twice; a broken contact interrupts for ever.
     pub interruptions: u16,
 }
 
@@ -102,8 +102,8 @@ impl Default for Patience {
     }
 }
 
-/// Walks a task with the token of this serial number, to its end. Blocks, for as long as people and networks take; two walks
-/// with one token wait for each other.
+/// Walks a task to its end, on the token with this serial number. Blocks as long as people and networks take. Two walks on one token wait
+/// for each other.
 ///
 /// # Errors
 ///
@@ -112,7 +112,7 @@ pub fn walk(task: &TaskFiled, token: Serial, desk: &mut dyn Desk) -> Result<Walk
     walk_within(Patience::default(), task, token, desk)
 }
 
-/// [`walk`], with another patience.
+/// Walks a task as [`walk`] does, with another patience.
 ///
 /// # Errors
 ///
@@ -158,7 +158,7 @@ pub fn walk_within(
     }
 }
 
-/// Walks that are under way, or were.
+/// A lock for each token that was ever walked on.
 static WALKS: Mutex<BTreeMap<Serial, Arc<Mutex<()>>>> = Mutex::new(BTreeMap::new());
 
 fn lock_of(token: Serial) -> Arc<Mutex<()>> {
@@ -166,7 +166,7 @@ fn lock_of(token: Serial) -> Arc<Mutex<()>> {
     Arc::clone(walks.entry(token).or_default())
 }
 
-/// A task under way.
+/// A task that is being walked.
 struct Walk<'a> {
     task: &'a TaskFiled,
     serial: Serial,
@@ -175,17 +175,17 @@ struct Walk<'a> {
     step: Step,
     /// The PIN, once it is known.
     pin: Option<Secret>,
-    /// True of a PIN that the token has not taken yet.
+    /// True if the token has not accepted the PIN yet.
     pin_is_unproved: bool,
-    /// The PIN of the OpenPGP applet, where the person made it another one.
+    /// The PIN of the OpenPGP applet, if the person has set it to another one.
     openpgp_pin: Option<Secret>,
     /// The token's secrets, once they are known.
     secrets: Option<TokenSecrets>,
-    /// How often the token found them too simple.
+    /// How often the token found one of the secrets too simple.
     made_anew: u8,
 }
 
-/// Why a step does not go on.
+/// Why a step stopped.
 enum Halt {
     Desk(DeskError),
     Card(CardError),
@@ -193,7 +193,7 @@ enum Halt {
     Over(WalkEnd),
 }
 
-/// What the ledger is told of a task that failed.
+/// Why a task failed, as the ledger is told.
 #[derive(Debug, thiserror::Error)]
 #[error("{detail}")]
 struct StepFailure {
@@ -274,7 +274,7 @@ impl Walk<'_> {
         self.begin(Step::Keys)?;
         self.make_keys(&profile)?;
         if let Some(plan) = &profile.openpgp {
-            // Before certificates are asked for: one report names all keys.
+            // This comes before the certificates, because one report names all keys.
             self.begin(Step::Openpgp)?;
             self.make_openpgp_keys(plan)?;
         }
@@ -298,13 +298,13 @@ impl Walk<'_> {
         profile.ok_or_else(|| Halt::misbehaved("the task names no profile"))
     }
 
-    /// Says that a step begins.
+    /// Begins a step, and tells the service.
     fn begin(&mut self, step: Step) -> Result<(), Halt> {
         self.step = step;
         self.say(None)
     }
 
-    /// Begins a step that cannot be undone: only when the service has heard of it, and still wants it.
+    /// Begins a step that cannot be undone, after the service has said that the task is still open.
     fn begin_for_certain(&mut self, step: Step) -> Result<(), Halt> {
         self.step = step;
         let progress = Progress {
@@ -317,7 +317,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Says what is being worked on.
+    /// Tells the service what is being worked on.
     fn say(&mut self, at: Option<&str>) -> Result<(), Halt> {
         self.desk.tell(Report::Progressed(Progress {
             serial: self.serial,
@@ -328,7 +328,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Reports what the walk cannot go on without an answer to.
+    /// Files a report and waits for its answer. Stops the walk if the answer ends the task.
     fn ask(&mut self, report: Report) -> Result<ReportReply, Halt> {
         let reply = self.desk.ask(report)?;
         if let Some(fault) = reply.fault {
@@ -341,7 +341,7 @@ impl Walk<'_> {
         Ok(reply)
     }
 
-    /// The end: the task cannot go on, and the service must know.
+    /// Ends the walk: the task has failed, and the service is told.
     fn fail(&mut self, code: FailureCode, detail: String) -> Result<WalkEnd, DeskError> {
         let report = Report::Failed(Failure {
             serial: self.serial,
@@ -359,13 +359,13 @@ impl Walk<'_> {
     }
 }
 
-/// A detail as a note: cut to what one holds.
+/// A detail as a note, cut to the length of a note.
 fn note(detail: &str) -> Note {
     // A character has at most 4 bytes, a note at most 500.
     let most = if detail.is_ascii() { 500 } else { 125 };
     let kept: String = detail.chars().take(most).collect();
     Note::new(&kept)
-        .or_else(|_| Note::new("what was seen cannot be written as one line"))
+        .or_else(|_| Note::new("what happened cannot be written as one line"))
         .expect("this is one line of plain text")
 }
 
@@ -378,7 +378,7 @@ const fn code_of(error: &CardError) -> FailureCode {
         CardError::ManagementKey => FailureCode::ManagementKeyUnknown,
         CardError::Blocked(R::Pin | R::OpenpgpPin) => FailureCode::PinBlocked,
         CardError::Blocked(_) => FailureCode::PukBlocked,
-        // A secret that custody has is not the token's any more: as with a blocked one, only a reset helps.
+        // The token does not have custody's secret any more. As with a blocked PUK, only a reset helps.
         CardError::Wrong {
             what: R::Puk | R::OpenpgpAdminPin | R::OpenpgpResetCode,
             ..

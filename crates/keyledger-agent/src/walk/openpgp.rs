@@ -1,4 +1,4 @@
-//! The OpenPGP keys: PINs set, keys made, flags set, everything read back, each key proved.
+//! The OpenPGP applet: sets PINs, makes keys, sets flags, reads everything back, and proves each key.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -23,14 +23,14 @@ use super::{
 };
 use crate::card::{CardError, FACTORY_ADMIN_PIN, Openpgp, OpenpgpKey, PinPurpose, Piv, Reference};
 
-/// The new admin PIN may be set.
+/// Name in the journal: the new admin PIN may be on the card.
 const ADMIN_TRIED: &str = "admin.tried";
 
-/// How often the admin PIN may be wrong while it is changed: as often as the applet counts.
+/// The admin PIN may be wrong this often while it is being changed: the most that the applet can count.
 const ADMIN_TRIES: u8 = 15;
 
 impl Walk<'_> {
-    /// Sets the PINs of the OpenPGP applet: the person's is that of PIV, so that there is one to remember.
+    /// Sets the PINs of the OpenPGP applet. The user PIN is that of PIV, so that the person has one PIN to remember.
     pub(super) fn set_openpgp_secrets(&mut self, plan: &OpenpgpPlan) -> Result<(), Halt> {
         self.at_token(|walk, piv| {
             walk.set_pin_anew(piv)?;
@@ -38,8 +38,8 @@ impl Walk<'_> {
         })
     }
 
-    /// The applet does not say which PINs it has: ours is tried only where it may be set, and the factory's if it is not that. How often
-    /// they may be wrong is set behind that: with a single try, none would be left to find out.
+    /// Sets the PINs. The applet does not show which PINs it has, so this tries our admin PIN only if it may be set already, and otherwise
+    /// the factory's. The number of tries is set afterwards: with a single try, none would be left to find out.
     fn set_openpgp_pins(&mut self, card: &mut Openpgp<'_>, plan: &OpenpgpPlan) -> Result<(), Halt> {
         let maybe_set = self.desk.kept(ADMIN_TRIED)?.is_some();
         if !maybe_set {
@@ -51,7 +51,7 @@ impl Walk<'_> {
             card.change_admin_pin(FACTORY_ADMIN_PIN, admin.expose())?;
             card.verify_admin_pin(admin.expose())?;
         }
-        // Whatever it was before, and without a try of it.
+        // This sets the PIN whatever it was before, and costs no try.
         let pin = self.pin()?;
         card.unblock_pin(pin.expose())?;
         card.set_tries(plan.retries, plan.retries)?;
@@ -63,11 +63,11 @@ impl Walk<'_> {
             return Ok(());
         }
         Err(Halt::misbehaved(
-            "the OpenPGP applet shows other retries than were set",
+            "the OpenPGP applet shows another number of tries than the one that was set",
         ))
     }
 
-    /// Makes, or imports, the keys that the plan asks for and the card does not have.
+    /// Makes or imports the keys that the plan asks for and the card does not have.
     pub(super) fn make_openpgp_keys(&mut self, plan: &OpenpgpPlan) -> Result<(), Halt> {
         for role in OpenpgpRole::ALL {
             let subkey = subkey(plan, role);
@@ -99,7 +99,7 @@ impl Walk<'_> {
             return Ok(());
         }
         Err(Halt::misbehaved(format!(
-            "the key it made for {} is not what was asked for",
+            "the key that the token made for {} is not what was asked for",
             role.place()
         )))
     }
@@ -125,7 +125,7 @@ impl Walk<'_> {
         })
     }
 
-    /// Adds to each key what the holder's certify key needs to bind it: the signing key agrees, by a signature over the primary key.
+    /// Adds to each key what the holder's certify key needs to bind it. The signing key agrees by a signature over the primary key.
     pub(super) fn agree_to_be_bound(&mut self, made: &mut [OpenpgpKeyMade]) -> Result<(), Halt> {
         let holder = self.task.holder.as_ref();
         let Some(certificate) = holder.and_then(|h| h.openpgp.as_deref()) else {
@@ -158,8 +158,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Proves each key. Signatures are over the SHA-256 of the statement: of Ed25519, the hash is the message, as OpenPGP has it; of
-    /// P-256, the hash is what ECDSA signs. The key that decrypts agrees with the challenge of its curve.
+    /// Proves each key. A signing key signs the SHA-256 of the statement: for Ed25519 the hash is the message, as OpenPGP defines it; for
+    /// P-256 it is what ECDSA signs. The decryption key agrees on a secret with the challenge of its curve.
     pub(super) fn prove_openpgp(&mut self, plan: &OpenpgpPlan) -> Result<Vec<OpenpgpProof>, Halt> {
         let mut proofs = Vec::new();
         for role in OpenpgpRole::ALL {
@@ -222,14 +222,14 @@ impl Walk<'_> {
             }
         }
         let detail = format!(
-            "nobody touched it for {}, {} times",
+            "nobody touched the token for {}, {} times",
             role.place(),
             self.patience.touches
         );
         Err(Halt::failed(FailureCode::NotTouched, detail))
     }
 
-    /// Sets a new OpenPGP PIN, blocked or not, by the admin's.
+    /// Sets a new OpenPGP PIN, even if the old one is blocked. Needs the admin PIN.
     pub(super) fn unblock_openpgp(&self, piv: &mut Piv, old: &WaysIn) -> Result<(), Halt> {
         let mut admins = old.admin_pins().peekable();
         if admins.peek().is_none() {
@@ -249,11 +249,12 @@ impl Walk<'_> {
         })
     }
 
-    /// Lets the admin PIN be wrong often, before any secret is set: it is not known which it is once a change of it was cut off. While it has
-    /// as few tries as its profile says, no rotation is under way, and it is that of the secrets whose management key fits.
+    /// Raises the number of tries of the admin PIN, before any secret is set: if a change is cut off, it is not known which admin PIN is
+    /// set. While the number is still that of the profile, no change has begun, and the admin PIN belongs to the secrets whose management
+    /// key fits.
     pub(super) fn lift_openpgp_tries(&mut self, piv: &mut Piv, old: &WaysIn) -> Result<(), Halt> {
         if self.desk.kept(ADMIN_TRIED)?.is_some() {
-            return Ok(()); // this very task did, and may have set it back
+            return Ok(()); // this task has done so already, and may have set the number back
         }
         let retries = self.profile()?.openpgp.as_ref().map(|plan| plan.retries);
         let (Some(retries), Some(admin)) = (retries, old.admin_pins().next()) else {
@@ -269,8 +270,8 @@ impl Walk<'_> {
         })
     }
 
-    /// Sets the new admin PIN and reset code, by the old admin PIN, and how often it may be wrong as before. The applet does not say which it
-    /// has: the new one is tried only where it may have been set.
+    /// Sets the new admin PIN and reset code, and sets the number of tries back. Needs the old admin PIN. The applet does not show which
+    /// admin PIN it has, so this tries the new one only if it may be set already.
     pub(super) fn rotate_openpgp(&mut self, piv: &mut Piv, old: &WaysIn) -> Result<(), Halt> {
         let retries = self.profile()?.openpgp.as_ref().map(|plan| plan.retries);
         let Some(retries) = retries.filter(|_| old.admin_pins().next().is_some()) else {
@@ -292,7 +293,7 @@ impl Walk<'_> {
         })
     }
 
-    /// The PIN of the OpenPGP applet: that of PIV, unless it turned out to be another.
+    /// The PIN of the OpenPGP applet: that of PIV, unless the token has shown that it is another.
     fn openpgp_pin(&self) -> Result<&Secret, Halt> {
         self.openpgp_pin.as_ref().map_or_else(|| self.pin(), Ok)
     }
@@ -314,7 +315,7 @@ fn unfit(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Halt {
     )
 }
 
-/// Sets the new admin PIN by the first of the old ones that is right.
+/// Sets the new admin PIN, with the first of the old ones that is right.
 fn change_admin_pin(card: &mut Openpgp<'_>, old: &WaysIn, new: &Secret) -> Result<(), CardError> {
     let mut admins = old.admin_pins().peekable();
     while let Some(admin) = admins.next() {
@@ -340,7 +341,7 @@ fn fits(key: &OpenpgpKey, plan: &SubkeyPlan) -> bool {
 
 pub(super) fn existing(card: &mut Openpgp<'_>, role: OpenpgpRole) -> Result<OpenpgpKey, Halt> {
     let key = card.key(role)?;
-    key.ok_or_else(|| Halt::misbehaved(format!("there is no key for {}", role.place())))
+    key.ok_or_else(|| Halt::misbehaved(format!("the token has no key for {}", role.place())))
 }
 
 fn is_right(tried: Result<(), CardError>) -> Result<bool, CardError> {

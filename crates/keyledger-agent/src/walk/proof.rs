@@ -1,4 +1,4 @@
-//! The evidence: each key signs the nonce; the factory's secrets are tried, and must be refused.
+//! The evidence: has each key sign the nonce, and tries the factory's secrets, which the token must refuse.
 
 use aws_lc_rs::{
     digest::{SHA256, digest},
@@ -13,21 +13,21 @@ use keyledger_domain::{
 use super::{Halt, Walk, WalkEnd};
 use crate::card::{CardError, FACTORY_PIN, FACTORY_PUK, ManagementKey, Piv};
 
-/// What each key of a token has proved of itself.
+/// The proofs of a token's keys.
 pub(super) struct Proofs {
     slots: Vec<SlotProof>,
     openpgp: Vec<OpenpgpProof>,
 }
 
 impl Walk<'_> {
-    /// Proves everything, and hears whether it is enough.
+    /// Collects the evidence, and hands it in.
     pub(super) fn prove(&mut self, profile: &Profile) -> Result<WalkEnd, Halt> {
         self.begin(Step::Proof)?;
         let proofs = self.prove_keys(profile)?;
         self.hand_in(proofs)
     }
 
-    /// Has each key sign the nonce, with the touches that this takes.
+    /// Has each key sign the nonce, with the touches that it asks for.
     pub(super) fn prove_keys(&mut self, profile: &Profile) -> Result<Proofs, Halt> {
         let mut slots = Vec::new();
         for (slot, plan) in &profile.piv {
@@ -41,7 +41,7 @@ impl Walk<'_> {
         Ok(Proofs { slots, openpgp })
     }
 
-    /// Tries the factory's secrets, and reports all of it.
+    /// Tries the factory's secrets, and reports the whole evidence.
     pub(super) fn hand_in(&mut self, proofs: Proofs) -> Result<WalkEnd, Halt> {
         let nonce = self.task.nonce.clone();
         let evidence = self.at_token(|walk, piv| {
@@ -60,7 +60,7 @@ impl Walk<'_> {
         self.finish(Report::Proved(evidence))
     }
 
-    /// The last report of a task that went well.
+    /// Files the last report of a task, and ends the walk with its answer.
     pub(super) fn finish(&mut self, report: Report) -> Result<WalkEnd, Halt> {
         let reply = self.desk.ask(report)?;
         Ok(match reply.fault {
@@ -97,7 +97,7 @@ impl Walk<'_> {
         })
     }
 
-    /// The public point that a key which only agrees proves itself with.
+    /// The challenge: the public point with which a key that cannot sign proves itself.
     pub(super) fn challenge(&self, algorithm: Algorithm) -> Result<Vec<u8>, Halt> {
         let (place, bytes) = match algorithm {
             Algorithm::P256 => (0, 65),
@@ -110,7 +110,7 @@ impl Walk<'_> {
         point.ok_or_else(|| Halt::misbehaved(format!("the task has no {algorithm} challenge")))
     }
 
-    /// Tries the factory's PIN where more than one try is left; gives the right one before and after, so that none is lost.
+    /// Tries the factory's PIN, if more than one try is left. Gives the right PIN before and after, so that no try is lost.
     fn refuses_factory_pin(&self, piv: &mut Piv) -> Result<bool, Halt> {
         self.give_pin(piv)?;
         let shown = piv.pin_tries()?;
@@ -122,8 +122,8 @@ impl Walk<'_> {
         Ok(refused)
     }
 
-    /// Tries the factory's PUK as [`Self::refuses_factory_pin`] does; a task that does not know the PUK, and so could not give the try
-    /// back, takes the token's word.
+    /// Tries the factory's PUK, as [`Self::refuses_factory_pin`] does with the PIN. A task that does not know the PUK cannot restore the
+    /// try, so it trusts what the token shows.
     fn refuses_factory_puk(&self, piv: &mut Piv) -> Result<bool, Halt> {
         let shown = self.puk_tries(piv)?;
         let Some(secrets) = self.secrets.as_ref().filter(|_| self.knows_puk()) else {
@@ -142,7 +142,7 @@ impl Walk<'_> {
 
 fn refuses_factory_management_key(piv: &mut Piv) -> Result<bool, Halt> {
     let (Some(algorithm), factory) = piv.management_key()? else {
-        return Ok(true); // the factory sets none of another algorithm
+        return Ok(true); // the factory sets no key with an algorithm that this version does not know
     };
     match piv.authenticate(&ManagementKey::factory(algorithm)) {
         Ok(()) => Ok(false),
@@ -151,7 +151,8 @@ fn refuses_factory_management_key(piv: &mut Piv) -> Result<bool, Halt> {
     }
 }
 
-/// Gives the right PUK, by setting it to what it is: that gives all tries back. A token may find it too simple by now: then it was right.
+/// Gives the right PUK, by changing it to itself: that restores all tries. If the token finds it too simple as a new PUK, it was right as
+/// the old one.
 fn give_puk(piv: &mut Piv, puk: &[u8]) -> Result<(), CardError> {
     match piv.change_puk(puk, puk) {
         Err(CardError::TooSimple(_)) => Ok(()),
@@ -161,7 +162,7 @@ fn give_puk(piv: &mut Piv, puk: &[u8]) -> Result<(), CardError> {
 
 fn is_refused(tried: Result<(), CardError>) -> Result<bool, Halt> {
     match tried {
-        // What is too simple as a new one was right as the old one.
+        // If the token finds it too simple as a new PIN or PUK, it was right as the old one.
         Ok(()) | Err(CardError::TooSimple(_)) => Ok(false),
         Err(CardError::Wrong { .. } | CardError::Blocked(_)) => Ok(true),
         Err(error) => Err(error.into()),

@@ -1,4 +1,4 @@
-//! A blocked PIN unblocked, a token's secrets made anew: with the old ones, which the service gives for this.
+//! Unblocks a PIN, or replaces a token's secrets. The service gives the old secrets for this.
 
 use keyledger_custody::Secret;
 use keyledger_domain::token::{PinRules, Step};
@@ -6,15 +6,15 @@ use keyledger_domain::token::{PinRules, Step};
 use super::{Halt, Walk, WalkEnd, ways_in::WaysIn};
 use crate::card::{CardError, FACTORY_PIN, FACTORY_PUK, ManagementKey, Piv, Reference};
 
-/// The new PUK may be set.
+/// Name in the journal: the new PUK may be on the token.
 const PUK_TRIED: &str = "puk.tried";
-/// The PUK is set by way of the factory's, since there were too few tries to find out which it is.
+/// Name in the journal: the PUK is set through the factory's, because there were too few tries to find out which PUK is set.
 const PUK_ANEW: &str = "puk.anew";
-/// The new PUK is set.
+/// Name in the journal: the new PUK is on the token.
 const PUK_SET: &str = "puk.set";
 
 impl Walk<'_> {
-    /// The task `unblock`: a new PIN, by the PUK.
+    /// The task `unblock`: sets a new PIN with the PUK.
     pub(super) fn unblock(&mut self) -> Result<WalkEnd, Halt> {
         let profile = self.profile()?.clone();
         self.announce(None)?;
@@ -31,12 +31,12 @@ impl Walk<'_> {
         self.prove(&profile)
     }
 
-    /// Sets the new PIN by the first PUK that is right, without those that were found to be wrong before; says which one it was.
+    /// Sets the new PIN with the first PUK that is right, and returns that PUK. Skips the PUKs that were wrong before.
     fn unblock_by(&self, piv: &mut Piv, old: &WaysIn, wrong: &mut usize) -> Result<Secret, Halt> {
         let pin = self.pin()?;
         let mut puks = old.puks().skip(*wrong).peekable();
         while let Some(puk) = puks.next() {
-            // Setting what it may have been set to before costs nothing, and clears the count.
+            // If the PIN is set already, setting it again does no harm, and restores its tries.
             match piv.unblock_pin(puk.expose(), pin.expose()) {
                 Err(CardError::Wrong { .. }) if puks.peek().is_some() => *wrong += 1,
                 done => return Ok(done.map(|()| Secret::new(puk.expose().to_vec()))?),
@@ -45,8 +45,8 @@ impl Walk<'_> {
         Err(Halt::misbehaved("there is no PUK to try"))
     }
 
-    /// The task `rotate_secrets`: a new PUK and a new management key, by the old ones. The keys are proved before anything is set: what
-    /// takes a person's touch is what fails.
+    /// The task `rotate_secrets`: replaces the PUK and the management key, with the old ones. Proves the keys before it sets anything,
+    /// because the proof needs a person's touch and is the most likely to fail.
     pub(super) fn rotate_secrets(&mut self) -> Result<WalkEnd, Halt> {
         let profile = self.profile()?.clone();
         self.announce(None)?;
@@ -82,8 +82,8 @@ impl Walk<'_> {
         Ok(piv.authenticate(&new)?)
     }
 
-    /// A try is lost for each PUK that it is not, and comes back with the right one. Where there are too few tries for that, nothing is
-    /// tried: the PUK is set anew.
+    /// Sets the new PUK. Each wrong old PUK costs a try, and the right one restores them all. If there are too few tries for that, tries
+    /// none, and sets the PUK through the factory's.
     fn rotate_puk(&mut self, piv: &mut Piv, old: &WaysIn, rules: &PinRules) -> Result<(), Halt> {
         let shown = self.puk_tries(piv)?;
         if self.desk.kept(PUK_ANEW)?.is_some() {
@@ -114,8 +114,8 @@ impl Walk<'_> {
         Err(Halt::misbehaved("there is no PUK to try"))
     }
 
-    /// Sets the PUK without the old one: by setting the retries, which makes PUK and PIN the factory's. The token says of both whether
-    /// they are, so that this may be cut off anywhere. The PIN goes first: keys are behind it.
+    /// Sets the PUK without the old one. Setting the number of tries makes PUK and PIN the factory's; the token shows whether they are, so
+    /// this may be cut off anywhere. The PIN is set first, because it protects keys.
     fn set_puk_anew(&mut self, piv: &mut Piv, rules: &PinRules) -> Result<(), Halt> {
         if self.desk.kept(PUK_ANEW)?.is_none() {
             let pin = Secret::new(self.pin()?.expose().to_vec());
@@ -133,7 +133,7 @@ impl Walk<'_> {
         Ok(piv.change_puk(FACTORY_PUK, self.new_puk()?.expose())?)
     }
 
-    /// Where [`Self::set_puk_anew`] was cut off, the PIN may be the factory's: nobody is asked for that one.
+    /// Sets the PIN again if [`Self::set_puk_anew`] was cut off and left the factory's PIN: the person does not know that one.
     fn take_back_factory_pin(&mut self) -> Result<(), Halt> {
         let (Some(_), Some(pin)) = (self.desk.kept(PUK_ANEW)?, self.desk.kept("pin")?) else {
             return Ok(());

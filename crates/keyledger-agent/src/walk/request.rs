@@ -1,4 +1,4 @@
-//! Requests for certificates (PKCS#10, RFC 2986), and what of a message a key signs.
+//! Requests for certificates (PKCS#10, RFC 2986), and the input that a key signs for a message.
 
 use aws_lc_rs::digest::{SHA256, SHA384, digest};
 use keyledger_domain::{Algorithm, token::Holder};
@@ -15,9 +15,9 @@ use x509_cert::{
 
 use super::Halt;
 
-/// RFC 4519 §2.3.
+/// The object identifier of RFC 4519 §2.3.
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
-/// RFC 5758 §3.2, RFC 8410 §3, RFC 8017 appendix C.
+/// The object identifiers of RFC 5758 §3.2, RFC 8410 §3 and RFC 8017 appendix C.
 const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
 const ECDSA_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
@@ -61,7 +61,7 @@ impl CertificateRequest {
         let name = RdnSequence::from(vec![RelativeDistinguishedName::from(part)]);
         let info = CertReqInfo {
             version: Version::V1,
-            // Not parsed from text: a title may hold what text would need to escape.
+            // Do not parse the name from text: a title may hold characters that would need escapes.
             subject: Name::from_der(&name.to_der()?)?,
             public_key: SubjectPublicKeyInfoOwned::from_der(public_key)?,
             attributes: SetOfVec::new(),
@@ -85,12 +85,12 @@ impl CertificateRequest {
         })
     }
 
-    /// What its key must sign.
+    /// The bytes that the key must sign.
     pub(super) fn to_be_signed(&self) -> &[u8] {
         &self.to_be_signed
     }
 
-    /// The whole request: DER.
+    /// The whole request, as DER.
     pub(super) fn signed(self, signature: &[u8]) -> Result<Vec<u8>, CertificateRequestError> {
         let signed = CertReq {
             info: self.info,
@@ -101,7 +101,7 @@ impl CertificateRequest {
     }
 }
 
-/// What a token's key signs of a message: its hash; of Ed25519 the message itself; of RSA the hash, padded (RFC 8017 §9.2).
+/// The input that a token's key signs for a message: its hash; for Ed25519 the message itself; for RSA the padded hash (RFC 8017 §9.2).
 pub(super) fn to_sign(algorithm: Algorithm, message: &[u8]) -> Vec<u8> {
     match algorithm {
         Algorithm::P256 => digest(&SHA256, message).as_ref().to_vec(),
@@ -113,13 +113,13 @@ pub(super) fn to_sign(algorithm: Algorithm, message: &[u8]) -> Vec<u8> {
     }
 }
 
-/// DER of `DigestInfo` with SHA-256, up to the hash (RFC 8017 §9.2 note 1).
+/// The DER of `DigestInfo` with SHA-256, up to the hash (RFC 8017 §9.2 note 1).
 const SHA256_INFO: [u8; 19] = [
     0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05,
     0x00, 0x04, 0x20,
 ];
 
-/// EMSA-PKCS1-v1_5: no secret is in it; the token does the rest of the signature.
+/// Pads a hash by EMSA-PKCS1-v1_5. The token does the rest of the signature.
 fn padded(hash: &[u8], modulus_bytes: usize) -> Vec<u8> {
     let filling = modulus_bytes - 3 - SHA256_INFO.len() - hash.len();
     let mut block = vec![0, 1];

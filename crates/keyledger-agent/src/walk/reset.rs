@@ -1,4 +1,4 @@
-//! Back to the factory's state.
+//! Resets a token to the factory's state.
 
 use keyledger_custody::{ProviderFailure, Secret};
 use keyledger_domain::token::{
@@ -8,16 +8,16 @@ use keyledger_domain::token::{
 use super::{Halt, Walk, WalkEnd};
 use crate::card::{self, CardError, FACTORY_PIN, Openpgp, PinPurpose, Piv};
 
-/// The person typed the serial number.
+/// Name in the journal: the person typed the serial number.
 const CONFIRMED: &str = "reset.confirmed";
-/// It was reset in this task.
+/// Name in the journal: this task has reset the token.
 const DONE: &str = "reset";
 
-/// Wrong PINs or PUKs until a token must be blocked: more than it can be told to count.
+/// After this many wrong PINs or PUKs a token must be blocked: it cannot count further.
 const MOST_TRIES: u16 = 256;
 
 impl Walk<'_> {
-    /// Resets the token, unless it was reset in this task; with the person's consent where there is something to lose.
+    /// Resets the token, unless this task has done so. Asks the person first if there is something to lose.
     pub(super) fn reset_once(&mut self) -> Result<(), Halt> {
         if self.desk.kept(DONE)?.is_some() {
             return Ok(());
@@ -28,11 +28,11 @@ impl Walk<'_> {
         })?;
         if !fresh && self.desk.kept(CONFIRMED)?.is_none() {
             self.desk.confirm_reset(self.serial)?;
-            // What is begun is not asked for again, though the token now looks as if somebody had used it.
+            // Do not ask again after an interruption: a token that was half reset looks as if somebody had used it.
             self.desk.keep(CONFIRMED, &Secret::new(b"yes".to_vec()))?;
         }
-        // Said only now: until the person agreed, everything on it is as it was. And not before the service has heard it: a task
-        // that was cancelled while the person was asked destroys nothing.
+        // The step begins only now: until the person has agreed, nothing on the token changes. And the service must have answered: a task
+        // that was cancelled while the person was asked must not destroy anything.
         self.begin_for_certain(Step::Reset)?;
         self.at_token(|_, piv| {
             reset(piv)?;
@@ -45,7 +45,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Asks whether anybody is believed to vouch for the token, before anything on it is destroyed: a key on it could prove nothing else.
+    /// Asks the service whether it trusts the token's attestation key, before anything on the token is destroyed. Without that trust, no
+    /// key on the token could be proved.
     pub(super) fn show_attester(&mut self) -> Result<(), Halt> {
         if self.desk.kept(DONE)?.is_some() {
             return Ok(());
@@ -55,7 +56,7 @@ impl Walk<'_> {
             shown => Ok(shown.map(Some)?),
         })?;
         let Some(attester) = attester else {
-            let detail = "nobody vouches for it: the certificate of its attestation key (slot f9) is gone; take another token";
+            let detail = "nobody vouches for the token: the certificate of its attestation key (slot f9) is gone; use another token";
             return Err(Halt::failed(FailureCode::Unable, detail));
         };
         self.ask(Report::AttesterShown(AttesterShown {
@@ -65,7 +66,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Whether the OpenPGP applet is reset too: where the profile has it, and where everything is to go.
+    /// Whether to reset the OpenPGP applet too: if the profile uses it, or if the task is to reset everything.
     fn openpgp_to_reset(&mut self) -> Result<bool, Halt> {
         let wanted = self
             .task
@@ -84,13 +85,14 @@ impl Walk<'_> {
         if there || everything {
             return Ok(there);
         }
-        let detail = "the profile needs OpenPGP, which this token has not, or has switched off";
+        let detail =
+            "the profile needs OpenPGP, but this token has no OpenPGP, or it is switched off";
         Err(Halt::failed(FailureCode::Unable, detail))
     }
 
-    /// The task `reset`: what is left is a token as the factory made it, which proves nothing but that.
+    /// The task `reset`: leaves a token as the factory made it. The evidence shows only that.
     pub(super) fn reset_only(&mut self) -> Result<WalkEnd, Halt> {
-        // Before its PIN is blocked, which nobody could undo.
+        // Check this before blocking the PIN, which nobody could undo.
         let unable = |unable: Unsuited| Halt::failed(FailureCode::Unable, unable.to_string());
         self.announce(None)?.can_be_reset().map_err(unable)?;
         self.reset_once()?;
@@ -113,7 +115,7 @@ impl Walk<'_> {
     }
 }
 
-/// True if nobody has put anything on the token.
+/// True if the token is as the factory made it.
 fn is_factory_fresh(piv: &mut Piv) -> Result<bool, Halt> {
     let puk = piv.puk_tries()?;
     let factory =
@@ -126,12 +128,12 @@ fn is_factory_fresh(piv: &mut Piv) -> Result<bool, Halt> {
             return Ok(false);
         }
     }
-    // Some objects are shown only to who gives the PIN, which is the factory's.
+    // The token shows some objects only after the PIN, which is the factory's here.
     piv.verify_pin(FACTORY_PIN)?;
     Ok(!piv.has_objects()?)
 }
 
-/// Blocks PIN and PUK, as a token demands before it forgets everything, and resets it.
+/// Blocks PIN and PUK, as a token demands before a reset, and resets it.
 fn reset(piv: &mut Piv) -> Result<(), Halt> {
     block("PIN", || piv.verify_pin(&wrong()?))?;
     if piv.puk_tries()?.is_some() {
@@ -151,20 +153,22 @@ fn reset_openpgp(card: &mut Openpgp<'_>) -> Result<(), Halt> {
     Ok(card.reset()?)
 }
 
-/// Tries until it is blocked.
+/// Gives wrong ones until the PIN or PUK is blocked.
 fn block(what: &str, mut wrong_one: impl FnMut() -> Result<(), CardError>) -> Result<(), Halt> {
     for _ in 0..=MOST_TRIES {
         match wrong_one() {
             Err(CardError::Blocked(_)) => return Ok(()),
-            // Once in a hundred million, a random one is right.
+            // A random one is right once in a hundred million times.
             Ok(()) | Err(CardError::Wrong { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    Err(Halt::misbehaved(format!("its {what} cannot be blocked")))
+    Err(Halt::misbehaved(format!(
+        "the token's {what} cannot be blocked"
+    )))
 }
 
-/// Eight digits that are hardly anybody's.
+/// Eight random digits, which are almost certainly wrong.
 fn wrong() -> Result<[u8; 8], CardError> {
     let mut digits = [0; 8];
     aws_lc_rs::rand::fill(&mut digits).map_err(ProviderFailure::from)?;

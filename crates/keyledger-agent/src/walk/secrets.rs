@@ -1,4 +1,4 @@
-//! PUK, management key and PIN: into custody first, then onto the token.
+//! Makes PUK, management key and PIN: first into custody, then onto the token.
 
 use data_encoding::BASE64;
 use keyledger_custody::{ManagementKeyAlgorithm, Secret, TokenDigits, TokenSecrets, seal_to};
@@ -9,31 +9,32 @@ use keyledger_domain::token::{
 use super::{Halt, Walk};
 use crate::card::{FACTORY_PIN, FACTORY_PUK, ManagementKey, Piv, Reference};
 
-/// The secrets themselves.
+/// Name in the journal: the secrets themselves.
 const SECRETS: &str = "secrets";
-/// The report that holds them sealed: delivered again as it was.
+/// Name in the journal: the report with the sealed secrets. It is delivered again unchanged.
 const SEALED: &str = "secrets.sealed";
-/// The service has them.
+/// Name in the journal: the service has the secrets.
 const TAKEN: &str = "secrets.taken";
 
-/// From this firmware on, management keys can be of AES.
+/// From this firmware on, management keys can be AES keys.
 const AES: Firmware = Firmware::new(5, 4, 2);
 
-/// The PIN was chosen anew after another was set: it is set by the PUK.
+/// Name in the journal: the person chose another PIN after one may have been set, so the new one is set with the PUK.
 const PIN_ANEW: &str = "pin.anew";
 
-/// How often a PIN against the rules may be chosen.
+/// A PIN that breaks the rules may be chosen this often.
 const BAD_PINS: u8 = 5;
 
-/// How often a token may find simple what was made at random, before it is no question of rules.
+/// A token may find random secrets too simple this often. After that, the token itself is at fault.
 const BAD_SECRETS: u8 = 5;
 
 impl Walk<'_> {
-    /// Makes the token's secrets, once a task, and waits until custody has them.
+    /// Makes the token's secrets, once in a task, and waits until custody has them.
     pub(super) fn make_secrets(&mut self, profile: &Profile) -> Result<(), Halt> {
         let secrets = match self.desk.kept(SECRETS)? {
-            Some(json) => TokenSecrets::from_secret(&json)
-                .map_err(|error| Halt::misbehaved_by("the secrets in the journal", error))?,
+            Some(json) => TokenSecrets::from_secret(&json).map_err(|error| {
+                Halt::misbehaved_by("the secrets in the journal cannot be read", error)
+            })?,
             None => {
                 let firmware = self.at_token(|_, piv| Ok(piv.firmware()))?;
                 let made =
@@ -76,8 +77,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Makes another in place of one that was made and that the token finds too simple; the others stay, which may be set by now. What was
-    /// made before stays in custody until the task ends.
+    /// Replaces a secret that the token finds too simple. The other secrets stay as they are, because they may be set already. The old
+    /// secret stays in custody until the task ends.
     pub(super) fn make_another(&mut self, which: Reference) -> Result<(), Halt> {
         let which = match which {
             Reference::OpenpgpAdminPin => TokenDigits::OpenpgpAdminPin,
@@ -85,17 +86,18 @@ impl Walk<'_> {
             Reference::Puk | Reference::Pin | Reference::OpenpgpPin => TokenDigits::Puk,
         };
         let known = self.secrets.take();
-        let known =
-            known.ok_or_else(|| Halt::misbehaved("it finds what nobody made too simple"))?;
+        let known = known.ok_or_else(|| {
+            Halt::misbehaved("the token finds a secret too simple that this task did not make")
+        })?;
         self.made_anew += 1;
         if self.made_anew > BAD_SECRETS {
-            let detail = format!("it finds {BAD_SECRETS} secrets made at random too simple");
+            let detail = format!("the token finds {BAD_SECRETS} secrets made at random too simple");
             return Err(Halt::misbehaved(detail));
         }
         let others = known
             .with_another(which)
             .map_err(|error| Halt::misbehaved_by("no other secret can be made", error))?;
-        // Should this be cut off, the ones of before are only delivered again.
+        // If this is cut off here, the old secrets are only delivered again.
         for of_before in [TAKEN, SEALED] {
             self.desk.keep(of_before, &Secret::new(Vec::new()))?;
         }
@@ -105,7 +107,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Keeps what is no secret, to be told again as it was.
+    /// Keeps a report, so that it can be delivered again unchanged. The report is no secret.
     pub(super) fn keep_json(
         &mut self,
         what: &'static str,
@@ -115,7 +117,7 @@ impl Walk<'_> {
         Ok(self.desk.keep(what, &Secret::new(json))?)
     }
 
-    /// Has a PIN chosen, once a task.
+    /// Asks the person to choose a PIN, once in a task.
     pub(super) fn choose_pin(&mut self, rules: &PinRules) -> Result<(), Halt> {
         if let Some(pin) = self.desk.kept("pin")? {
             self.pin = Some(pin);
@@ -131,7 +133,8 @@ impl Walk<'_> {
         Err(crate::desk::DeskError::Declined.into())
     }
 
-    /// Has another PIN chosen: the token finds the first too simple. One applet may have taken it before the other did not.
+    /// Asks the person to choose another PIN, because the token finds the last one too simple. One applet may have accepted that PIN
+    /// already.
     pub(super) fn choose_another_pin(&mut self) -> Result<(), Halt> {
         let rules = self.profile()?.pin;
         for _ in 0..BAD_PINS {
@@ -144,7 +147,7 @@ impl Walk<'_> {
         Err(crate::desk::DeskError::Declined.into())
     }
 
-    /// Sets the PIN that was chosen anew, whichever was set before; only while it is provisioned, with a PUK of its own.
+    /// Sets the PIN that replaces one that was too simple, whichever PIN is set now. Needs the PUK that this task made.
     pub(super) fn set_pin_anew(&mut self, piv: &mut Piv) -> Result<(), Halt> {
         if self.desk.kept(PIN_ANEW)?.is_none() {
             return Ok(());
@@ -155,7 +158,7 @@ impl Walk<'_> {
         Ok(piv.unblock_pin(secrets.puk.expose(), pin.expose())?)
     }
 
-    /// What can be seen of PUK and management key without their values: a verification looks at both.
+    /// Checks what the token shows of its PUK and its management key, without knowing them. This is part of a verification.
     pub(super) fn check_ways_in(&mut self) -> Result<(), Halt> {
         self.at_token(|walk, piv| {
             if walk.puk_tries(piv)?.left == 0 {
@@ -164,12 +167,12 @@ impl Walk<'_> {
             if piv.management_key()?.0 == Some(algorithm_for(piv.firmware())) {
                 return Ok(());
             }
-            let detail = "its management key is of another algorithm than the one that was set: somebody changed it";
+            let detail = "the management key has another algorithm than the one that was set: somebody changed it";
             Err(Halt::failed(FailureCode::ManagementKeyUnknown, detail))
         })
     }
 
-    /// Sets on the token what it does not have yet. The factory's PIN may be on it until this ends, but no key is.
+    /// Sets the secrets that the token does not have yet. The factory's PIN may be set until this ends, but then the token has no keys.
     pub(super) fn set_secrets(&mut self, rules: &PinRules) -> Result<(), Halt> {
         self.at_token(|walk, piv| {
             walk.set_piv_secrets(piv, rules)?;
@@ -195,7 +198,7 @@ impl Walk<'_> {
             } else {
                 self.give_pin(piv)?;
             }
-            // Sets both to the factory's: so this goes before what follows.
+            // This sets both to the factory's, so it comes before what follows.
             piv.set_tries(rules.retries, rules.puk_retries)?;
         }
         let (Some(secrets), Some(own_pin)) = (&self.secrets, &self.pin) else {
@@ -213,33 +216,33 @@ impl Walk<'_> {
         self.set_pin_anew(piv)
     }
 
-    /// What the token shows, after it was told.
+    /// Checks what the token shows after the secrets were set.
     fn check_piv_secrets(&self, piv: &mut Piv, rules: &PinRules) -> Result<(), Halt> {
         let (pin, puk) = (piv.pin_tries()?, self.puk_tries(piv)?);
         let factory = pin.factory || puk.factory || piv.management_key()?.1;
         if factory || (pin.total, puk.total) != (rules.retries, rules.puk_retries) {
             return Err(Halt::misbehaved(
-                "it still shows the factory's secrets, or other retries, after they were set",
+                "the token still shows the factory's secrets, or another number of tries, after they were set",
             ));
         }
         self.give_pin(piv)?;
         Ok(piv.authenticate(&self.management_key()?)?)
     }
 
-    /// The management key that this task set, or is to set.
+    /// The management key that this task has set or will set.
     pub(super) fn management_key(&self) -> Result<ManagementKey, Halt> {
         let secrets = self.secrets.as_ref();
         let known = secrets.ok_or_else(|| Halt::misbehaved("the management key is not known"));
         known.map(ManagementKey::of)
     }
 
-    /// True of a task that knows the PUK.
+    /// True if this task knows the PUK.
     pub(super) const fn knows_puk(&self) -> bool {
         !matches!(self.task.kind, TaskKind::Verify | TaskKind::Reset) && self.secrets.is_some()
     }
 }
 
-/// What management keys are set on tokens of this firmware.
+/// The algorithm of the management keys that are set on tokens with this firmware.
 fn algorithm_for(firmware: Firmware) -> ManagementKeyAlgorithm {
     if firmware >= AES {
         ManagementKeyAlgorithm::Aes192
@@ -248,7 +251,7 @@ fn algorithm_for(firmware: Firmware) -> ManagementKeyAlgorithm {
     }
 }
 
-/// Whether a PIN is one, and not the first that everybody tries.
+/// True if a PIN keeps the rules, and is none that everybody tries first.
 fn is_allowed(pin: &Secret, rules: &PinRules) -> bool {
     let digits = pin.expose();
     let least = usize::from(rules.digits).max(FACTORY_PIN.len());

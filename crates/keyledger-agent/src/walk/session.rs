@@ -1,4 +1,4 @@
-//! Being with the token: waiting for it, beginning again where it was pulled.
+//! Working with a token that people can pull: waits for it, and begins a step again after an interruption.
 
 use std::time::{Duration, Instant};
 
@@ -13,29 +13,29 @@ use crate::{
     desk::{LAST_TRIES, PinTries},
 };
 
-/// How often a missing token is looked for.
+/// The pause between two looks for a missing token.
 const LOOK: Duration = Duration::from_millis(300);
-/// How long another program may hold the token before the person is told.
+/// Another program may hold the token this long before the person is told.
 const HELD_SHORTLY: Duration = Duration::from_secs(3);
 
-/// How often it is said again what is waited for.
+/// The walk repeats what it waits for after this time.
 const SAY_AGAIN: Duration = Duration::from_secs(5);
 
-/// How often an answer that cannot be read is asked for again.
+/// An answer that cannot be read is asked for again this often.
 const STRANGE: u8 = 2;
 
-/// Before this firmware, a token does not say what it holds, and no step could look before it acts.
+/// From this firmware on, a token shows which keys it holds. Every step needs that, because it looks before it acts.
 const METADATA: Firmware = Firmware::new(5, 3, 0);
 
 impl Walk<'_> {
-    /// Says what is plugged in, and whether it can do what the profile asks for.
+    /// Announces what the token shows, and checks that the token can do what the profile asks for.
     pub(super) fn announce(&mut self, profile: Option<&Profile>) -> Result<Announcement, Halt> {
         let seen = self.at_token(|_, piv| Ok(card::announcement(piv)?))?;
         let firmware = seen.firmware;
         self.desk.tell(Report::Announced(seen.clone()))?;
         if firmware < METADATA {
             let detail = format!(
-                "firmware {firmware} does not tell what is on the token; {METADATA} and later do"
+                "firmware {firmware} does not show which keys are on the token; {METADATA} and later do"
             );
             return Err(Halt::failed(FailureCode::Unable, detail));
         }
@@ -45,7 +45,7 @@ impl Walk<'_> {
         Ok(seen)
     }
 
-    /// Does `work` with the token, from its beginning again if the token goes away meanwhile, or the PIN turns out to be another.
+    /// Does `work` with the token. Begins again if the token goes away meanwhile, or if the PIN is wrong.
     pub(super) fn at_token<T>(
         &mut self,
         mut work: impl FnMut(&mut Self, &mut Piv) -> Result<T, Halt>,
@@ -58,7 +58,7 @@ impl Walk<'_> {
                 Ok(done)
             });
             let done = done.map_err(|halt| was_it_a_pull(&mut piv, halt));
-            drop(piv); // people are asked while nobody is kept from the token
+            drop(piv); // release the token before asking people anything
             let error = match done {
                 Ok(done) => {
                     self.keep_proved_pin()?;
@@ -79,7 +79,7 @@ impl Walk<'_> {
                 return Err(Halt::misbehaved_by(detail, error));
             }
             tracing::info!(serial = %self.serial, step = self.step.as_str(), %error, "begins again");
-            // What was spoilt on the way is not what the token says twice.
+            // An answer that was damaged on the way is different the next time.
             if matches!(error, CardError::Malformed(_)) && strange < STRANGE {
                 strange += 1;
                 self.desk.pause(LOOK)?;
@@ -89,18 +89,18 @@ impl Walk<'_> {
         }
     }
 
-    /// True of a task that would leave nothing of the token if it ended now: it waits for a person, however long that takes.
+    /// True if the task waits for a person however long it takes: ended now, it would leave a token that is of no use.
     fn rests(&self) -> bool {
         self.task.kind == TaskKind::Provision
     }
 
-    /// Nobody touched it. The token is let go of, and asked again later: whoever comes back finds the task where it was.
+    /// Nobody touched the token. Leaves the token alone for a while: a person who comes back finds the task where it was.
     fn rest(&mut self, why: &str) -> Result<(), Halt> {
-        tracing::warn!(serial = %self.serial, "{why}: it is asked again");
+        tracing::warn!(serial = %self.serial, "{why}: the walk asks again later");
         self.wait_for(Prompt::Touch, self.patience.rest)
     }
 
-    /// Waits for so long, and says now and then what for: so it is heard when the task is cancelled meanwhile.
+    /// Waits this long, and now and then says what for. The answers tell whether the task was cancelled meanwhile.
     fn wait_for(&mut self, what: Prompt, length: Duration) -> Result<(), Halt> {
         let begun = Instant::now();
         let mut said = begun;
@@ -114,11 +114,11 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Does what is to be done about an error before the same is tried again.
+    /// Handles an error, so that the same work can be tried again.
     ///
     /// # Errors
     ///
-    /// The error itself, if it is none that passes.
+    /// The error itself, if trying again cannot help.
     fn get_over(&mut self, error: CardError) -> Result<(), Halt> {
         match error {
             CardError::Wrong {
@@ -145,13 +145,13 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The PIN, after a wrong one. The same again is not tried: what remembers it for the person would use up all tries.
+    /// Asks for the PIN after a wrong one. Does not try the same PIN again: a program that remembers PINs would use up all tries.
     fn another_pin(&mut self, what: Reference, left: u8) -> Result<Secret, Halt> {
         let was_wrong = true;
         let pin = self.desk.pin(self.serial, PinTries { left, was_wrong })?;
         let own = self.openpgp_pin.as_ref();
         let own = own.filter(|_| what == Reference::OpenpgpPin);
-        let wrong = own.or(self.pin.as_ref()); // OpenPGP is tried with PIV's PIN first
+        let wrong = own.or(self.pin.as_ref()); // OpenPGP was tried with PIV's PIN first
         if wrong.is_some_and(|wrong| wrong.expose() == pin.expose()) {
             let detail = "the same wrong PIN was given twice, and not tried again";
             return Err(Halt::failed(FailureCode::Declined, detail));
@@ -159,7 +159,7 @@ impl Walk<'_> {
         Ok(pin)
     }
 
-    /// A PIN that a person typed is kept once the token took it: a wrong one, kept, would cost a try whenever the agent starts again.
+    /// Keeps the PIN that a person typed, once the token has accepted it. If a wrong PIN were kept, each start of the agent would cost a try.
     fn keep_proved_pin(&mut self) -> Result<(), Halt> {
         if std::mem::take(&mut self.pin_is_unproved)
             && let Some(pin) = &self.pin
@@ -169,11 +169,11 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What the token shows of its PUK, in a task that needs one.
+    /// The tries of the token's PUK, in a task that needs a PUK.
     pub(super) fn puk_tries(&self, piv: &mut Piv) -> Result<card::ReferenceTries, Halt> {
         let shown = piv.puk_tries()?;
         shown.ok_or_else(|| {
-            let detail = "the token has no PUK: take one without a fingerprint reader";
+            let detail = "the token has no PUK: use a token without a fingerprint reader";
             Halt::failed(FailureCode::Unable, detail)
         })
     }
@@ -185,13 +185,13 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The PIN, asked of the person unless this task knows it already.
+    /// Asks the person for the PIN, unless this task knows it already.
     pub(super) fn ask_for_pin(&mut self) -> Result<(), Halt> {
         let left = self.at_token(|_, piv| Ok(piv.pin_tries()?))?.left;
         if left == 0 {
             return Err(CardError::Blocked(Reference::Pin).into());
         }
-        // The last tries are the person's, who is told so: it may have been changed elsewhere meanwhile.
+        // Leave the last tries to the person, who is warned: the kept PIN may have been changed elsewhere meanwhile.
         if left > LAST_TRIES
             && let Some(pin) = self.desk.kept("pin")?
         {
@@ -204,7 +204,7 @@ impl Walk<'_> {
         self.at_token(|walk, piv| walk.give_pin(piv))
     }
 
-    /// Proves the PIN to the token.
+    /// Gives the PIN to the token.
     pub(super) fn give_pin(&self, piv: &mut Piv) -> Result<(), Halt> {
         Ok(piv.verify_pin(self.pin()?.expose())?)
     }
@@ -214,7 +214,7 @@ impl Walk<'_> {
         pin.ok_or_else(|| Halt::misbehaved("the PIN is needed and not known"))
     }
 
-    /// True while the PUK is ours and the PIN was made in this very task: then a blocked PIN is no reason to stop.
+    /// True if this task made both the PUK and the PIN. Then a blocked PIN is no reason to stop.
     fn may_unblock(&self) -> bool {
         self.task.kind == TaskKind::Provision && self.secrets.is_some() && self.pin.is_some()
     }
@@ -227,7 +227,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Says what is missing: at once, and then now and then, so that it is heard when the task is cancelled meanwhile.
+    /// Says what is missing, at once and then now and then. The answers tell whether the task was cancelled meanwhile.
     fn say_missing(&mut self, missing: &mut Option<Missing>, prompt: Prompt) -> Result<(), Halt> {
         match missing {
             Some(known) if known.prompt == prompt && known.said.elapsed() < SAY_AGAIN => {
@@ -241,7 +241,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Opens the token, however long it takes until it is plugged in; not so long if another program holds it.
+    /// Opens the token. Waits without limit until it is plugged in, and for a limited time if another program holds it.
     fn open(&mut self) -> Result<Piv, Halt> {
         let mut missing: Option<Missing> = None;
         let mut held: Option<Hold> = None;
@@ -262,7 +262,7 @@ impl Walk<'_> {
                     }
                     if !hold.shown && hold.since.elapsed() >= HELD_SHORTLY {
                         hold.shown = true;
-                        tracing::warn!(serial = %self.serial, %error, "waits for it to let go");
+                        tracing::warn!(serial = %self.serial, %error, "waiting for another program to release the token");
                         self.desk.show(self.serial, Prompt::ReleaseToken, "")?;
                     }
                 }
@@ -273,13 +273,13 @@ impl Walk<'_> {
     }
 }
 
-/// The token is not there.
+/// What has been missing, and when the person was last told.
 struct Missing {
     prompt: Prompt,
     said: Instant,
 }
 
-/// An answer that no token should give may have been cut off by a pull: then it is one, and the token goes on when it is back.
+/// Finds out whether a pull has cut off an unexpected answer. If so, the error becomes one that waiting helps against.
 fn was_it_a_pull(piv: &mut Piv, halt: Halt) -> Halt {
     match halt {
         Halt::Card(error) if error.may_be_a_pull() => match piv.is_still_itself() {
@@ -290,7 +290,7 @@ fn was_it_a_pull(piv: &mut Piv, halt: Halt) -> Halt {
     }
 }
 
-/// Another program holds the token.
+/// Since when another program has held the token, and whether the person was told.
 struct Hold {
     since: Instant,
     shown: bool,
@@ -298,9 +298,9 @@ struct Hold {
 
 impl Hold {
     fn begin() -> Self {
-        // Mostly it is the user's own GnuPG, which lets go if it is asked.
+        // Mostly it is the user's own GnuPG, which releases the token if it is asked.
         if card::ask_scdaemon_to_let_go() {
-            tracing::info!("asked scdaemon to let go of the token");
+            tracing::info!("asked scdaemon to release the token");
         }
         Self {
             since: Instant::now(),

@@ -1,4 +1,4 @@
-//! One signature for the person at the workstation, outside of any task.
+//! One signature for the person at the workstation, outside any task.
 
 use std::{
     sync::{PoisonError, TryLockError},
@@ -19,18 +19,18 @@ use crate::{
     tokens::{Signatory, TokenSignError},
 };
 
-/// How long another program may hold the token.
+/// Another program may hold the token this long.
 const HELD: Duration = Duration::from_secs(5);
-/// The pause before it is asked for again.
+/// The pause before the token is opened again.
 const LOOK: Duration = Duration::from_millis(200);
-/// How often a touch is waited for: each time 15 s, as the token sets it.
+/// A touch is asked for this often. Each time the token waits 15 s.
 const TOUCHES: usize = 4;
 
-/// Signs a statement with the key in a slot. Blocks, for as long as the person takes.
+/// Signs a statement with the key in a slot. Blocks as long as the person takes.
 ///
 /// # Errors
 ///
-/// [`TokenSignError`]; nothing was signed. [`TokenSignError::Busy`] while a task is walked with the token.
+/// [`TokenSignError`]; nothing was signed. [`TokenSignError::Busy`] while a task is walked on the token.
 pub(crate) fn sign(
     token: Serial,
     slot: Slot,
@@ -48,11 +48,11 @@ pub(crate) fn sign(
     let algorithm = key.algorithm.filter(|algorithm| signs(*algorithm));
     let algorithm = algorithm.ok_or(TokenSignError::CannotSign(slot))?;
     if key.pin.is_none_or(|pin| pin == PinPolicy::Never) {
-        return Err(TokenSignError::NoPin(slot)); // nobody would be asked
+        return Err(TokenSignError::NoPin(slot)); // the key would sign without asking anybody
     }
     let input = to_sign(algorithm, statement);
     let mut tries = piv.pin_tries()?.left;
-    drop(piv); // the person is asked while nobody is kept from the token
+    drop(piv); // release the token before asking the person
     let mut wrong: Option<Secret> = None;
     loop {
         if tries == 0 {
@@ -111,7 +111,7 @@ const fn signs(algorithm: Algorithm) -> bool {
     }
 }
 
-/// Opens the token; asks the user's own GnuPG to let go of it.
+/// Opens the token. If it is held, asks the user's own GnuPG to release it.
 fn open(token: Serial) -> Result<Piv, CardError> {
     let begun = Instant::now();
     let mut asked = false;

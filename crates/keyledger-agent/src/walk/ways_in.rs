@@ -1,7 +1,8 @@
-//! What custody has that may open the token: asked for, and told apart by the management key, which may be wrong for as often as one likes.
+//! The secrets of custody that may open a token: asks for them, and finds out which are set. It tries the management keys, because a
+//! wrong management key costs nothing.
 //!
-//! Secrets are set one after the other: the management key, then the PUK, then OpenPGP's. A task that ended between them leaves some of
-//! its own and some of those before it. So the management key that fits says from which task on the others cannot be.
+//! Secrets are set one after the other: first the management key, then the PUK, then those of OpenPGP. A task that ended in between leaves
+//! some of its own secrets and some older ones. So the other secrets are not newer than the management key that fits.
 
 use data_encoding::BASE64;
 use keyledger_custody::{CurveKey, Delivery, Secret, TokenManagementKey, TokenSecrets};
@@ -11,12 +12,12 @@ use keyledger_wire::Sealed;
 use super::{Halt, Walk};
 use crate::card::{CardError, ManagementKey, Piv};
 
-/// The seed of the curve key that they are sealed to.
+/// Name in the journal: the seed of the curve key to which the secrets are sealed.
 const CURVE: &str = "curve";
-/// They themselves, a line of JSON each, once the token has told which fit.
+/// Name in the journal: the secrets themselves, each as a line of JSON, once it is known which fit.
 const OLD: &str = "secrets.old";
 
-/// Secrets that a token may have, the likeliest first.
+/// The secrets that a token may have, the most likely first.
 pub(super) struct WaysIn {
     all: Vec<TokenSecrets>,
     /// True if the management key of the first is the token's.
@@ -29,19 +30,19 @@ impl WaysIn {
         self.all.first().filter(|_| self.fits)
     }
 
-    /// What the PUK may be, the likeliest first. Where no management key fits, the token was changed by somebody else: what was proved
-    /// last is tried, and nothing more.
+    /// The PUKs to try, the most likely first. If no management key fits, somebody else has changed the token: then only the PUK that was
+    /// proved last is tried.
     pub(super) fn puks(&self) -> impl Iterator<Item = &Secret> {
         self.likely().map(|secrets| &secrets.puk)
     }
 
-    /// What the OpenPGP admin PIN may be, the likeliest first.
+    /// The OpenPGP admin PINs to try, the most likely first.
     pub(super) fn admin_pins(&self) -> impl Iterator<Item = &Secret> {
         self.likely()
             .filter_map(|secrets| secrets.openpgp_admin_pin.as_ref())
     }
 
-    /// Those that fit, with `puk` as PUK; gives the rest up.
+    /// The secrets that fit, with `puk` as their PUK.
     pub(super) fn into_secrets(self, puk: Secret) -> Option<TokenSecrets> {
         let fitting = self.all.into_iter().next()?;
         Some(TokenSecrets { puk, ..fitting })
@@ -52,10 +53,10 @@ impl WaysIn {
         self.all.iter().take(most)
     }
 
-    /// Out of what custody has, from the oldest to the newest: `fitting` is the one whose management key the token takes.
+    /// Orders the secrets, which come from the oldest to the newest. `fitting` is the index of those whose management key fits.
     fn new(mut all: Vec<TokenSecrets>, fitting: Option<usize>) -> Self {
         if let Some(at) = fitting {
-            all.truncate(at + 1); // what is newer was never begun to be set
+            all.truncate(at + 1); // newer secrets were never set, not even in part
             all.reverse();
         }
         let fits = fitting.is_some();
@@ -71,7 +72,7 @@ impl WaysIn {
     fn written(&self) -> Secret {
         let lines: Vec<_> = self.all.iter().map(TokenSecrets::to_secret).collect();
         let bytes = lines.iter().map(|line| line.expose().len() + 1).sum();
-        // Never moved while it grows: that would leave a copy behind.
+        // Reserve all the room first: growing would leave a copy of the secrets behind.
         let mut text = Vec::with_capacity(bytes);
         for line in &lines {
             if !text.is_empty() {
@@ -84,10 +85,11 @@ impl WaysIn {
 }
 
 impl Walk<'_> {
-    /// What custody has for the token, sealed to a key made for this task, and told apart before anything is set.
+    /// The secrets that custody has for the token. It is found out which of them fit before anything is set.
     pub(super) fn ways_in(&mut self) -> Result<WaysIn, Halt> {
         if let Some(kept) = self.desk.kept(OLD)? {
-            let all = WaysIn::read(&kept).ok_or_else(|| unreadable("the journal holds others"))?;
+            let all = WaysIn::read(&kept)
+                .ok_or_else(|| unreadable("the journal holds something else"))?;
             return Ok(WaysIn { all, fits: true });
         }
         let all = self.given_secrets()?;
@@ -99,8 +101,8 @@ impl Walk<'_> {
         Ok(ways)
     }
 
-    /// Whether the management key is one that custody has: of the right algorithm, it may still be another. Nothing is found out where the
-    /// service gives none.
+    /// Checks that the management key is one that custody has: even with the right algorithm, it may be another key. Checks nothing if the
+    /// service gives no keys.
     pub(super) fn check_management_key(&mut self) -> Result<(), Halt> {
         let (curve, given) = self.given()?;
         let keys = given.into_iter().map(|sealed| {
@@ -124,11 +126,11 @@ impl Walk<'_> {
         if fits {
             return Ok(());
         }
-        let detail = "its management key is none that custody has: somebody changed it";
+        let detail = "the management key is none that custody has: somebody changed it";
         Err(Halt::failed(FailureCode::ManagementKeyUnknown, detail))
     }
 
-    /// The secrets as custody has them, from the oldest to the newest.
+    /// The secrets that custody has, from the oldest to the newest.
     fn given_secrets(&mut self) -> Result<Vec<TokenSecrets>, Halt> {
         let (curve, given) = self.given()?;
         if given.is_empty() {
@@ -140,7 +142,7 @@ impl Walk<'_> {
             .collect()
     }
 
-    /// What custody gives, from the oldest to the newest, and the key that opens it.
+    /// What custody gives, from the oldest to the newest, and the curve key that opens it.
     fn given(&mut self) -> Result<(CurveKey, Vec<Sealed>), Halt> {
         let curve = match self.desk.kept(CURVE)? {
             Some(seed) => CurveKey::from_seed(&seed).map_err(unreadable)?,
@@ -160,7 +162,7 @@ impl Walk<'_> {
     }
 }
 
-/// Which of them, counted from the oldest, has the token's management key; the newest is asked for first.
+/// The index of the secrets with the token's management key. Tries the newest first.
 fn fitting(all: &[TokenSecrets], piv: &mut Piv) -> Result<Option<usize>, CardError> {
     for (at, secrets) in all.iter().enumerate().rev() {
         match piv.authenticate(&ManagementKey::of(secrets)) {
