@@ -1,10 +1,10 @@
-//! The time.
+//! The workstation's clock.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use keyledger_domain::Timestamp;
 
-/// So long before now.
+/// The time this long before now.
 pub(crate) fn ago(age: Duration) -> Timestamp {
     let ms = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
     Timestamp::from_ms(now().ms().saturating_sub(ms))

@@ -21,7 +21,7 @@ pub const JWT_FILE: &str = "agent.jwt";
 /// The largest settings that are read, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
 
-/// So many days before it expires, the JWT is spoken of.
+/// The agent warns of its JWT's end from this many days before it.
 const WARN_DAYS: i64 = 14;
 
 /// The agent's settings.
@@ -30,9 +30,9 @@ const WARN_DAYS: i64 = 14;
 pub struct AgentConfig {
     /// This workstation.
     pub workstation: Name,
-    /// Servers, joined by commas.
+    /// URLs of the servers, joined by commas.
     pub url: String,
-    /// What all subjects begin with.
+    /// The prefix of all subjects.
     pub prefix: String,
     /// The operator's public nkey.
     pub operator: String,
@@ -44,7 +44,7 @@ pub struct AgentConfig {
     /// The program that asks for PINs.
     #[serde(default = "pinentry")]
     pub pinentry: String,
-    /// Where new PINs come from.
+    /// Whether the person chooses new PINs, or the agent makes them.
     #[serde(default)]
     pub pin: NewPin,
 }
@@ -53,17 +53,17 @@ fn pinentry() -> String {
     "pinentry".to_owned()
 }
 
-/// Why the settings do not serve.
+/// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// The agent is not enrolled: do what the message says.
     #[error("this workstation is not enrolled: there is no {}", path.display())]
     NotEnrolled {
-        /// Where the settings should be.
+        /// The file that is missing.
         path: PathBuf,
     },
-    /// The file is not what it should be: mend the line that is named.
+    /// The file is not valid: correct the line that the source names.
     #[error("{}", path.display())]
     Form {
         /// The file.
@@ -72,8 +72,8 @@ pub enum ConfigError {
         #[source]
         source: Box<toml::de::Error>,
     },
-    /// The prefix is none.
-    #[error("prefix in {}", path.display())]
+    /// The prefix is not valid.
+    #[error("prefix in {} is not valid", path.display())]
     Prefix {
         /// The file.
         path: PathBuf,
@@ -81,8 +81,8 @@ pub enum ConfigError {
         #[source]
         source: NotAPrefix,
     },
-    /// A URL is no server's.
-    #[error("url in {}", path.display())]
+    /// A URL is not valid.
+    #[error("url in {} is not valid", path.display())]
     Url {
         /// The file.
         path: PathBuf,
@@ -90,7 +90,7 @@ pub enum ConfigError {
         #[source]
         source: io::Error,
     },
-    /// Nobody is named who signs for the ledger.
+    /// The list of the keys that sign for the ledger is empty.
     #[error(
         "signers in {}: name at least one public nkey; without one, no task is trusted",
         path.display()
@@ -125,7 +125,7 @@ pub enum AgentJwtError {
     NotText {
         /// The file.
         path: PathBuf,
-        /// Where it is no text.
+        /// The place where it is not text.
         #[source]
         source: std::str::Utf8Error,
     },
@@ -175,29 +175,29 @@ impl AgentConfig {
         Ok(config)
     }
 
-    /// What all subjects begin with.
+    /// The prefix of all subjects.
     ///
     /// # Errors
     ///
-    /// If it is no prefix.
+    /// If it is not valid.
     pub fn prefix(&self) -> Result<Prefix, NotAPrefix> {
         self.prefix.parse()
     }
 
-    /// Where to connect.
+    /// The servers to connect to.
     ///
     /// # Errors
     ///
-    /// If one is no server's URL.
+    /// If one of them is not the URL of a server.
     pub fn servers(&self) -> io::Result<Vec<ServerAddr>> {
         self.url.split(',').map(|one| one.trim().parse()).collect()
     }
 
-    /// Takes an enrolment over: what it does not name stays as it was set here.
+    /// Writes the settings that an enrolment names; the others stay as they were set here.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`]; the settings that were there are only replaced whole.
+    /// [`ConfigError`]. A crash leaves either the old settings or the new ones, never a mixture.
     pub fn accept(directory: &Path, enrolment: &Enrolment) -> Result<Self, ConfigError> {
         let before = match Self::read(directory) {
             Ok(config) => Some(config),
@@ -216,7 +216,7 @@ impl AgentConfig {
                 .map_or_else(pinentry, |c| c.pinentry.clone()),
             pin: before.map_or_else(NewPin::default, |config| config.pin),
         };
-        // The JWT first: with new settings and an old JWT the agent would be refused.
+        // The JWT first: a server refuses an agent that has new settings and an old JWT.
         replace_secret_file(&directory.join(JWT_FILE), enrolment.jwt.as_bytes())?;
         replace_secret_file(&directory.join(CONFIG_FILE), config.to_toml().as_bytes())?;
         Ok(config)
@@ -233,11 +233,11 @@ impl AgentConfig {
         format!(
             "# Written by `keyledger-agent enrol --accept`. Restart the agent after a change.\n\
              workstation = {}\n\n\
-             # Where the servers are, joined by commas; the CA that their certificate must come from.\n\
+             # The servers' URLs, joined by commas, and the CA that their certificates must come from.\n\
              url = {}\n{tls_ca}\n\n\
-             # What all subjects begin with.\n\
+             # The prefix of all subjects.\n\
              prefix = {}\n\n\
-             # Whose ledger: tasks that none of these signed are not walked.\n\
+             # The operator, and the keys that sign for its ledger: the agent ignores tasks that none of them signed.\n\
              operator = {}\n\
              signers = [{}]\n\n\
              # The program that asks for PINs.\n\
@@ -258,7 +258,7 @@ impl AgentConfig {
     }
 }
 
-/// The agent's JWT, held to be this nkey's, and what it says.
+/// Reads the agent's JWT and its claims, and checks that it is for this nkey.
 ///
 /// # Errors
 ///
@@ -273,12 +273,12 @@ pub fn read_jwt(directory: &Path, nkey: &str) -> Result<(String, AgentClaims), C
     Ok((jwt, claims))
 }
 
-/// What an agent looks at in its JWT. Its signature is the server's to verify.
+/// The claims of its JWT that an agent reads. Verifying the signature is the server's work.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct AgentClaims {
-    /// Whose it is.
+    /// The nkey that it was issued to.
     pub sub: String,
-    /// Until when it is valid, in seconds since 1970; without, for ever.
+    /// When it expires, in seconds since 1970; never, if absent.
     #[serde(default)]
     pub exp: Option<i64>,
     nats: NatsClaims,
@@ -318,7 +318,7 @@ impl AgentClaims {
         self.exp.map(Timestamp::from_seconds)
     }
 
-    /// What to say about its end at `now`, if that is near or past.
+    /// A warning in words if, at `now`, it has expired or will do so soon.
     #[must_use]
     pub fn end_is_near(expires_at: Option<Timestamp>, now: Timestamp) -> Option<String> {
         let expires_at = expires_at.filter(|at| *at < now.plus_days(WARN_DAYS))?;

@@ -1,4 +1,4 @@
-//! What the walk of a task needs from outside the token.
+//! What a walk needs besides the token: reports, a memory that survives a crash, a person.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use keyledger_wire::{Refusal, ReportReply};
 /// The reason by which the service says that a task has ended, or never was this agent's.
 const TASK_NOT_OPEN: &str = "task_not_open";
 
-/// Why the desk did not help.
+/// Why the desk could not do what the walk asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeskError {
@@ -44,28 +44,28 @@ pub(crate) fn says_that_task_is_over(refusal: &Refusal) -> bool {
     refusal.reason == TASK_NOT_OPEN
 }
 
-/// So many tries are the last: nothing but a person who was warned uses them.
+/// When this many tries are left, or fewer, the person is warned first, and no remembered PIN is tried.
 pub const LAST_TRIES: u8 = 2;
 
-/// How it stands with a PIN that is asked for.
+/// The tries that are left for a PIN that the person is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PinTries {
-    /// How many wrong ones there may be until it is blocked.
+    /// This many wrong PINs in a row block it.
     pub left: u8,
-    /// True if the one before was wrong.
+    /// True if the PIN that was typed just before was wrong.
     pub was_wrong: bool,
 }
 
-/// What the walk of a task needs from outside the token. One task, one desk. Blocks: a walk has a thread of its own.
+/// What a walk needs besides the token. Each task has a desk of its own. All calls block: each walk has its own thread.
 pub trait Desk: Send {
-    /// Says something on the way. Kept in the journal, delivered when there is a connection, never waited for.
+    /// Files a report and does not wait for its answer. The journal keeps it until it is delivered.
     ///
     /// # Errors
     ///
     /// [`DeskError::Journal`], [`DeskError::Stopping`].
     fn tell(&mut self, report: Report) -> Result<(), DeskError>;
 
-    /// Reports, and waits for the answer as long as it takes; the same report is delivered once, however often it is sent.
+    /// Files a report and waits for its answer, however long that takes. The ledger takes a report once, however often it is sent.
     ///
     /// # Errors
     ///
@@ -73,35 +73,35 @@ pub trait Desk: Send {
     /// [`DeskError::Stopping`].
     fn ask(&mut self, report: Report) -> Result<ReportReply, DeskError>;
 
-    /// Keeps a secret of this task, sealed, until the task ends: on disk before this returns.
+    /// Keeps a secret of this task, sealed, until the task ends. It is on disk before this returns.
     ///
     /// # Errors
     ///
     /// [`DeskError::Journal`].
     fn keep(&mut self, what: &'static str, secret: &Secret) -> Result<(), DeskError>;
 
-    /// A secret that was kept, by this run or one before it.
+    /// A secret that this run or an earlier one kept.
     ///
     /// # Errors
     ///
     /// [`DeskError::Journal`] if the journal cannot be read.
     fn kept(&mut self, what: &'static str) -> Result<Option<Secret>, DeskError>;
 
-    /// Says what the person must do now: shown at the workstation and, as progress, to who watches.
+    /// Tells the person what to do now: at the workstation, and as progress to those who watch the task.
     ///
     /// # Errors
     ///
     /// [`DeskError::Stopping`].
     fn show(&mut self, serial: Serial, prompt: Prompt, at: &str) -> Result<(), DeskError>;
 
-    /// Asks the person for a new PIN, twice, by the rules; or makes one and shows it, where no person is to choose.
+    /// Asks the person twice for a new PIN that keeps the rules; or, if the settings say so, makes one and shows it.
     ///
     /// # Errors
     ///
     /// [`DeskError::Declined`], [`DeskError::Stopping`].
     fn new_pin(&mut self, serial: Serial, rules: &PinRules) -> Result<Secret, DeskError>;
 
-    /// Asks for yet another new PIN: the token finds the one before too simple.
+    /// Asks for another new PIN, because the token finds the last one too simple.
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ pub trait Desk: Send {
         self.new_pin(serial, rules)
     }
 
-    /// Says once more what the person must do, where that takes long: by the answer it is heard whether the task is still open.
+    /// Repeats what the person must do, when that takes long. The service's answer tells whether the task is still open.
     ///
     /// # Errors
     ///
@@ -119,7 +119,7 @@ pub trait Desk: Send {
         self.show(serial, prompt, "")
     }
 
-    /// Asks the person for the PIN that the token has, and tells how it stands with it.
+    /// Asks the person for the token's PIN, and says how many tries are left.
     ///
     /// # Errors
     ///
@@ -133,7 +133,7 @@ pub trait Desk: Send {
     /// [`DeskError::Declined`], [`DeskError::Stopping`].
     fn confirm_reset(&mut self, serial: Serial) -> Result<(), DeskError>;
 
-    /// Waits for `length`, while a token or a person is waited for.
+    /// Sleeps for `length`, while the walk waits for a token or a person.
     ///
     /// # Errors
     ///

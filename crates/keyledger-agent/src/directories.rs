@@ -1,4 +1,4 @@
-//! Where the agent's files are, as the XDG base directory specification says.
+//! The directories of the agent's files, by the XDG base directory specification.
 
 use std::{
     env,
@@ -18,18 +18,19 @@ pub struct Directories {
     pub config: PathBuf,
     /// The journal and the lock: `$XDG_STATE_HOME/keyledger-agent`.
     pub state: PathBuf,
-    /// The socket, as `keyledger_wire::local::socket_path` finds it too: `$XDG_RUNTIME_DIR/keyledger-agent`, or the state's where there is no such variable.
+    /// The socket: `$XDG_RUNTIME_DIR/keyledger-agent`, or the state's directory if that variable is not set. Clients find it by
+    /// `keyledger_wire::local::socket_path`.
     pub runtime: PathBuf,
 }
 
-/// Why there is no place for the agent's files.
+/// Why the agent's directories cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DirectoriesError {
-    /// Neither `$HOME` nor the XDG variables say where: set one.
+    /// Neither `$HOME` nor the XDG variable names a directory: set one of them.
     #[error("there is neither $HOME nor ${0}: set one of them")]
     NoHome(&'static str),
-    /// Others may look into it, or it is another's: do what the message says.
+    /// Other users can read it: do what the message says.
     #[error(transparent)]
     Open(#[from] SecretFileError),
     /// It belongs to another user.
@@ -50,7 +51,7 @@ pub enum DirectoriesError {
 }
 
 impl Directories {
-    /// What the environment says.
+    /// The directories that the environment names.
     ///
     /// # Errors
     ///
@@ -60,7 +61,7 @@ impl Directories {
     }
 
     fn of(variable: impl Fn(&str) -> Option<OsString>) -> Result<Self, DirectoriesError> {
-        // A relative path in such a variable is to be ignored, says the specification.
+        // The specification says to ignore a relative path in such a variable.
         let set = |name| {
             let path = variable(name).map(PathBuf::from);
             path.filter(|path| path.is_absolute())
@@ -80,7 +81,7 @@ impl Directories {
         })
     }
 
-    /// Makes the directories that are not there, of mode 0700.
+    /// Makes the directories that are missing, with mode 0700.
     ///
     /// # Errors
     ///
@@ -103,7 +104,7 @@ fn make(path: &Path) -> Result<(), DirectoriesError> {
     directory.create(path).map_err(failed)?;
     let metadata = fs::metadata(path).map_err(failed)?;
     let mode = metadata.permissions().mode() & 0o7777;
-    // The socket and the journal are its owner's alone, and so is the right to put others in their place.
+    // Only the owner may use the socket and the journal, or replace them.
     if mode & 0o077 != 0 {
         let path = path.to_owned();
         return Err(SecretFileError::OpenDirectory { path, mode }.into());

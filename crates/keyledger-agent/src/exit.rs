@@ -17,9 +17,9 @@ pub(crate) const HELP: &str = "\
 Exit codes:
   0  done
   1  an error: the world failed
-  2  the command line, a setting or the enrolment is wrong
-  3  refused: not enrolled, another agent's enrolment, or an agent runs already
-  4  no agent runs here, or it cannot see any tokens";
+  2  the command line, a setting or the enrolment file is wrong
+  3  refused: this workstation is not enrolled, the enrolment is another agent's, or an agent runs already
+  4  no agent runs here, or it cannot see any token";
 
 /// An exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +28,13 @@ pub(crate) enum Exit {
     Error = 1,
     /// The command line, a setting or the enrolment is wrong.
     Usage = 2,
-    /// It may not be.
+    /// A rule of the agent says no.
     Refused = 3,
     /// No agent runs, or no token can be seen.
     Unreachable = 4,
 }
 
-/// Why a command ended, where no other error says it.
+/// Why a command ended, where no other error type says it.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct CliError {
@@ -44,7 +44,7 @@ pub(crate) struct CliError {
 }
 
 impl CliError {
-    /// A failure that says `message`.
+    /// An error that says `message`.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self {
             exit,
@@ -60,7 +60,7 @@ impl CliError {
     }
 }
 
-/// Says on `err`, and with `json` on `out` for programs too, why a command ended; gives the exit code.
+/// Writes to `err` why a command ended; with `json` also to `out`, for programs. Returns the exit code.
 pub(crate) fn report(
     error: &anyhow::Error,
     json: bool,
@@ -69,10 +69,10 @@ pub(crate) fn report(
 ) -> ExitCode {
     let broken = |e: &std::io::Error| e.kind() == std::io::ErrorKind::BrokenPipe;
     if error.chain().any(|e| e.downcast_ref().is_some_and(broken)) {
-        return ExitCode::SUCCESS; // whoever read has read enough
+        return ExitCode::SUCCESS; // the reader has closed the pipe: it has read enough
     }
     let (code, remedy) = (code(error), remedy(error));
-    // A terminal or a log that is gone cannot be told so.
+    // If the terminal or the log is gone, there is nobody left to tell.
     if json {
         let said = serde_json::json!({
             "status": "error", "message": format!("{error:#}"), "help": remedy, "exit_code": code as u8,

@@ -1,4 +1,4 @@
-//! The tokens of this workstation, as the runtime wants them: through PC/SC.
+//! The tokens of this workstation, through PC/SC.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::{
     walk::{self, WalkEnd},
 };
 
-/// How long a change is waited for before the end is looked for.
+/// The longest wait for a change before looking whether the agent is to stop.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What is plugged in here.
+/// The tokens that are plugged into this workstation.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Hardware;
 

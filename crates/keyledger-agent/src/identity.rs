@@ -1,4 +1,4 @@
-//! Who this agent is: an nkey that signs, and a curve key to which others seal.
+//! The agent's identity: an nkey that signs, and a curve key to which others seal.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use keyledger_custody::{
     SeedError, UserSeed, read_secret_file, write_secret_file,
 };
 
-/// Who this agent is. A seam: the keys may lie in files, in a token or in a TPM.
+/// The agent's identity. It is a seam: the keys may lie in files, in a token or in a TPM.
 pub trait Identity: Send + Sync {
     /// The public nkey, `U…`: the name of its consumer and the third token of its reports' subjects.
     fn public_nkey(&self) -> &str;
@@ -15,14 +15,14 @@ pub trait Identity: Send + Sync {
     /// The public curve nkey, `X…`, to which secrets are sealed for it.
     fn curve_nkey(&self) -> &str;
 
-    /// Signs `message` with the nkey: the server's nonce, entries of the journal.
+    /// Signs `message` with the nkey: the server's nonce, or a line of the journal.
     ///
     /// # Errors
     ///
-    /// [`IdentityError`] if what holds the key does not answer.
+    /// [`IdentityError`] if the holder of the key does not answer.
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], IdentityError>;
 
-    /// Opens what was sealed to the curve key.
+    /// Opens a message that was sealed to the curve key.
     ///
     /// # Errors
     ///
@@ -30,16 +30,17 @@ pub trait Identity: Send + Sync {
     fn open(&self, delivery: &Delivery) -> Result<Secret, IdentityError>;
 }
 
-/// Why there is no identity, or it does not serve.
+/// Why the identity cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// A file of it cannot be used: the source says what to do.
+    /// One of its files cannot be used: the source says what to do.
     #[error("the agent's identity")]
     File(#[from] SecretFileError),
-    /// What stands in a file is no seed: put the right file back, or do what the message says.
+    /// A file does not hold a seed: put the right file back, or do what the message says.
     #[error(
-        "{file} of the agent's identity: put the right file back, or `keyledger-agent enrol --name WORKSTATION --anew`"
+        "{file} does not hold the seed of this agent: put the right file back, or enrol with new keys by \
+         `keyledger-agent enrol --name WORKSTATION --anew`"
     )]
     Seed {
         /// The file's name.
@@ -48,10 +49,10 @@ pub enum IdentityError {
         #[source]
         source: SeedError,
     },
-    /// It was not sealed to this agent, or was changed.
-    #[error("what was sealed cannot be opened")]
+    /// The message was not sealed to this agent, or was changed.
+    #[error("the sealed message cannot be opened")]
     Sealed(#[from] DeliveryError),
-    /// The machine fails.
+    /// The cryptographic provider fails.
     #[error(transparent)]
     Provider(#[from] ProviderFailure),
 }
@@ -72,7 +73,7 @@ pub struct FileIdentity {
 }
 
 impl FileIdentity {
-    /// Makes the seeds that are not there yet, in `directory`. Running it again after a crash finishes it.
+    /// Makes the seeds that are missing in `directory`. After a crash, running it again finishes the work.
     ///
     /// # Errors
     ///

@@ -5,17 +5,19 @@
 //! | [`card`] | the tokens on this machine, through PC/SC |
 //! | [`cli`] | `run`, `status`, `tokens`, `enrol`, `unit` |
 //! | [`config`], [`directories`] | the agent's settings, and where its files are |
-//! | [`desk`] | what the walk of a task needs from outside the token: reports, a memory that survives, a person |
-//! | [`hardware`] | the tokens and the walk, as the runtime wants them |
+//! | [`desk`] | what a walk needs besides the token: reports, a memory that survives a crash, a person |
+//! | [`hardware`] | fills the seam [`tokens`] with real tokens, through PC/SC |
 //! | [`identity`] | who the agent is: an nkey that signs and a curve key to which others seal |
 //! | [`person`] | who chooses and types PINs, by pinentry or on a terminal |
 //! | [`run`] | the agent at work: queue, walks, journal, delivery, status |
-//! | [`stop`] | the end of a run, told to threads and to tasks alike |
+//! | [`stop`] | the signal that ends a run, for threads and for async tasks |
 //! | [`tokens`] | the seam to the hardware: what is plugged in, a task walked on it, a signature by it |
-//! | [`walk`] | a task, walked from wherever the token stands |
+//! | [`walk`] | carries out a task, from whatever state the token is in |
 //!
-//! *Invariant:* an agent holds one NATS user, whose permissions reach its own tasks and its own reports; what a token shows
-//! is the truth of where a task stands, never what the agent remembers.
+//! To *walk* a task is to carry it out step by step on a token, looking at the token before each step.
+//!
+//! *Invariant:* an agent holds one NATS user, whose permissions reach its own tasks and its own reports. How far a task has come is
+//! read from the token, never from what the agent remembers.
 
 pub mod card;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! What commands print: lines for people, JSON for programs.
+//! The output of commands: lines for people, JSON for programs.
 
 use std::io::{self, IsTerminal as _, Write};
 
@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use keyledger_domain::text::plain;
 use serde::Serialize;
 
-/// Where a command prints, and how.
+/// The output of a command: where it prints, and in which form.
 pub(crate) struct Output<'a> {
     writer: &'a mut dyn Write,
     json: bool,
@@ -14,7 +14,7 @@ pub(crate) struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    /// Standard output, as the terminal and the environment want it.
+    /// Standard output, with colours if the terminal and the environment want them.
     pub(crate) fn standard(writer: &'a mut dyn Write, json: bool) -> Self {
         Self {
             writer,
@@ -23,7 +23,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Without colours, for tests.
+    /// Output without colours, for tests.
     #[cfg(test)]
     pub(crate) fn plain(writer: &'a mut dyn Write) -> Self {
         Self {
@@ -33,18 +33,18 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// True if programs read it.
+    /// True if the output is JSON, for programs.
     pub(crate) const fn is_json(&self) -> bool {
         self.json
     }
 
-    /// A line.
+    /// Prints a line.
     pub(crate) fn line(&mut self, text: impl AsRef<str>) -> io::Result<()> {
         writeln!(self.writer, "{}", plain(text.as_ref()))?;
         self.writer.flush()
     }
 
-    /// A line in a style, where there are colours.
+    /// Prints a line in a style, if there are colours.
     pub(crate) fn styled(&mut self, style: Style, text: impl AsRef<str>) -> io::Result<()> {
         let text = plain(text.as_ref());
         if self.colour {
@@ -55,7 +55,7 @@ impl<'a> Output<'a> {
         self.writer.flush()
     }
 
-    /// A JSON value, on several lines.
+    /// Prints a JSON value on several lines.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut *self.writer, value)?;
         writeln!(self.writer)?;
@@ -63,22 +63,22 @@ impl<'a> Output<'a> {
     }
 }
 
-/// Something a person should look at.
+/// The style of what a person should look at.
 pub(crate) const fn warning() -> Style {
     AnsiColor::Yellow.on_default()
 }
 
-/// Something wrong.
+/// The style of what is wrong.
 pub(crate) const fn fault() -> Style {
     AnsiColor::Red.on_default().bold()
 }
 
-/// Something as it should be.
+/// The style of what is as it should be.
 pub(crate) const fn good() -> Style {
     AnsiColor::Green.on_default()
 }
 
-/// <https://no-color.org>, and terminals that say they have none.
+/// False if `NO_COLOR` is set (<https://no-color.org>), or the terminal says that it has no colours.
 fn colours_wanted() -> bool {
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|v| v == "dumb");

@@ -1,4 +1,4 @@
-//! The end of a run, told to threads and to tasks alike.
+//! The signal that ends a run, for threads and for async tasks.
 
 use std::{
     sync::{Arc, Condvar, Mutex, PoisonError},
@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::watch;
 
-/// Says that the agent is to stop. Cheap to clone; all clones are one.
+/// The signal that the agent is to stop. Cheap to clone: all clones share one state.
 #[derive(Debug, Clone)]
 pub struct Stop(Arc<StopFlag>);
 
@@ -29,20 +29,20 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// From now on the agent is to stop.
+    /// Gives the signal.
     pub fn stop(&self) {
         *self.lock() = true;
         self.0.changed.notify_all();
         self.0.told.send_replace(true);
     }
 
-    /// True once it is to stop.
+    /// True once the signal was given.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         *self.lock()
     }
 
-    /// Blocks for `pause`, or until it is to stop: true then.
+    /// Blocks for `pause`, or until the signal is given; true in that case.
     #[must_use]
     pub fn within(&self, pause: Duration) -> bool {
         let waited = self
@@ -52,7 +52,7 @@ impl Stop {
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Waits until it is to stop.
+    /// Waits until the signal is given.
     pub async fn stopped(&self) {
         // The sender lives as long as this does.
         let _ = self.0.told.subscribe().wait_for(|stopping| *stopping).await;

@@ -14,10 +14,10 @@ use crate::{
     stop::Stop,
 };
 
-/// The tokens of this workstation. Everything here blocks: the runtime gives it threads of its own.
+/// The tokens of this workstation. All calls block: the run makes them on threads of their own.
 pub trait Tokens: Send + Sync + 'static {
-    /// Watches what is plugged in until `stop` says so, and gives `see` everything that is plugged in: once at the
-    /// beginning, and whenever something of it has changed.
+    /// Watches the readers until `stop` is signalled. Calls `see` with everything that is plugged in: once at the beginning, and after
+    /// each change.
     ///
     /// # Errors
     ///
@@ -31,10 +31,10 @@ pub trait Tokens: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// What `desk` said, as it said it. With [`DeskError::Stopping`] the task is walked again when the agent starts again.
+    /// The error that `desk` returned. After [`DeskError::Stopping`], the task is walked again when the agent starts again.
     fn walk(&self, serial: Serial, task: &TaskFiled, desk: &mut dyn Desk) -> Result<(), DeskError>;
 
-    /// Signs a statement with the key in a slot of a token that is plugged in, with the PIN and the touch that it asks for.
+    /// Signs a statement with the key in a slot of a token that is plugged in, with the PIN and the touch that the key asks for.
     ///
     /// # Errors
     ///
@@ -48,23 +48,23 @@ pub trait Tokens: Send + Sync + 'static {
     ) -> Result<Vec<u8>, TokenSignError>;
 }
 
-/// The person whose signature it is, who has been shown what is signed.
+/// The person who signs, and who has been shown what is to be signed.
 pub trait Signatory {
-    /// Asks for the token's PIN, and tells how it stands with it.
+    /// Asks for the token's PIN, and says how many tries are left.
     ///
     /// # Errors
     ///
     /// [`TokenSignError::Person`].
     fn pin(&mut self, tries: PinTries) -> Result<Secret, TokenSignError>;
 
-    /// Says that the token is to be touched now.
+    /// Asks the person to touch the token now.
     fn touch(&mut self);
 
     /// True while somebody waits for the signature.
     fn waits(&self) -> bool;
 }
 
-/// Why nothing was signed: a sentence for the person.
+/// Why a token did not sign, in a sentence for the person.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenSignError {
@@ -74,50 +74,50 @@ pub enum TokenSignError {
     /// The token does not sign.
     #[error(transparent)]
     Card(#[from] CardError),
-    /// Its PIN is blocked: it has to be unblocked.
+    /// The PIN is blocked: it has to be unblocked.
     #[error(
         "the PIN of token {0} is blocked: the administrator files a task that unblocks it, `keyledger token unblock {0}`"
     )]
     Blocked(Serial),
-    /// The same wrong PIN came twice: that would go on until it is blocked.
+    /// The same wrong PIN came twice. A program that remembers PINs would go on until the PIN is blocked.
     #[error(
         "the same wrong PIN of token {0} was given twice, and not tried again; if a program remembers PINs for you, let it forget this one"
     )]
     SameWrongPin(Serial),
-    /// A task is walked with it: wait for its end.
+    /// A task is being walked on the token: wait until it ends.
     #[error("a task of token {0} is under way: wait for its end, see `keyledger-agent status`")]
     Busy(Serial),
-    /// Whoever asked for it is gone.
+    /// The program that asked for the signature is gone.
     #[error("nobody waits for the signature any more")]
     Abandoned,
-    /// There is no key.
+    /// The slot holds no key.
     #[error(
         "slot {0} is empty: commands are signed by a key that was made there when the token was provisioned"
     )]
     Empty(Slot),
-    /// The key signs without a person: that would be nobody's signature.
-    #[error("the key in slot {0} asks for no PIN, and signs no commands: use another slot")]
+    /// The key signs without a PIN, so the signature would not show that a person agreed.
+    #[error("the key in slot {0} asks for no PIN, so it must not sign commands: use another slot")]
     NoPin(Slot),
-    /// It is of an algorithm that does not sign.
+    /// Its algorithm cannot sign.
     #[error("the key in slot {0} cannot sign: use another slot")]
     CannotSign(Slot),
-    /// Nobody touched it.
+    /// Nobody touched the token.
     #[error("nobody touched token {0} while it blinked")]
     NotTouched(Serial),
 }
 
-/// What is plugged in.
+/// A token in a reader, as the agent last saw it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenSeen {
     /// The reader's name.
     pub reader: String,
-    /// What the token shows; absent if it could not be asked.
+    /// What the token shows; absent if it could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shows: Option<Announcement>,
-    /// When it showed that: what another program did since, nobody tells the agent.
+    /// When it showed that. The agent does not learn what other programs have changed since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen_at: Option<Timestamp>,
-    /// Why it could not be asked, and what to do: who holds it, say.
+    /// Why it could not be read, and what to do; for example, which program holds it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
 }

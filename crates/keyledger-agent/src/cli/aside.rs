@@ -1,4 +1,4 @@
-//! What an agent was before it is enrolled anew: kept aside, and told what was left in it.
+//! Keeps the files of an agent aside before it is enrolled anew, and tells which work was left in its journal.
 
 use std::{
     fs::{self, File},
@@ -19,22 +19,22 @@ use crate::{
     run::{JOURNAL_FILE, Journal, Lock},
 };
 
-/// What was kept aside.
+/// The files that were kept aside.
 #[derive(Debug, Default)]
 pub(super) struct Aside {
-    /// Where the files are now.
+    /// The files' new paths.
     pub(super) files: Vec<PathBuf>,
-    /// What their journal still had to do.
+    /// The work that was left in their journal.
     pub(super) left: LeftWork,
 }
 
-/// What a journal that is kept aside still had to do.
+/// The work that was left in a journal that is kept aside.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum LeftWork {
     /// Tasks that were open.
     Tasks(Vec<LeftTask>),
-    /// Nobody knows: the journal could not be read with these keys.
+    /// Not known: the journal could not be read with these keys. Says why.
     Unknown(String),
 }
 
@@ -53,20 +53,20 @@ impl Default for LeftWork {
     }
 }
 
-/// Why not everything was kept aside: the file system refuses, the source says why.
+/// A file cannot be kept aside: the source says why.
 #[derive(Debug, thiserror::Error)]
-#[error("{} cannot be kept aside", path.display())]
+#[error("{} cannot be renamed", path.display())]
 pub(super) struct NotAside {
     path: PathBuf,
     source: io::Error,
 }
 
-/// Gives keys, JWT and journal names with the date `now`, which nobody reads; the settings stay. Running it again after a
-/// crash finishes it: the JWT, which says that this agent is enrolled, goes last.
+/// Renames keys, JWT and journal to names that end in the date `now`. The settings stay. After a crash, running it again finishes the work:
+/// the JWT is renamed last, because it shows that this agent is enrolled.
 ///
 /// # Errors
 ///
-/// `LockError` while an agent runs with them, which loses nothing; [`NotAside`].
+/// `LockError` while an agent runs with these files; then nothing was changed. [`NotAside`].
 pub(super) fn set_aside(directories: &Directories, now: Timestamp) -> anyhow::Result<Aside> {
     let _lock = Lock::take(&directories.state)?;
     let mut aside = Aside {
@@ -103,7 +103,7 @@ fn left(directories: &Directories) -> LeftWork {
     }
 }
 
-/// Renames a file that is there, on disk before this returns. Its mode stays.
+/// Renames a file, if it exists. The change is on disk before this returns. The file keeps its mode.
 fn rename(path: &Path, ending: &str) -> Result<Option<PathBuf>, NotAside> {
     let failed = |source| NotAside {
         path: path.to_owned(),
@@ -114,7 +114,7 @@ fn rename(path: &Path, ending: &str) -> Result<Option<PathBuf>, NotAside> {
     let aside = PathBuf::from(aside);
     if fs::symlink_metadata(&aside).is_ok() {
         return Err(failed(io::Error::other(format!(
-            "{} is there already: try again",
+            "{} exists already: try again",
             aside.display()
         ))));
     }

@@ -1,4 +1,4 @@
-//! `keyledger-agent enrol`: this workstation becomes an agent's.
+//! `keyledger-agent enrol`: enrols this workstation's agent with an organisation.
 
 use std::{
     fs::File,
@@ -26,11 +26,11 @@ use crate::{
 
 /// Make this workstation's agent known to the ledger, in two steps
 ///
-/// First `--name`: makes the agent's keys here, which never leave, and says what the administrator has to run. Then
-/// `--accept`: takes over the file that the administrator sends back. There is no secret in it.
+/// First, `--name` makes the agent's keys on this workstation, where they stay, and shows the command that the administrator
+/// runs. Then, `--accept` takes over the file that the administrator sends back. The file holds no secret.
 ///
-/// A name is enrolled once. An agent that was revoked or has expired takes another name, and with it new keys and an empty
-/// journal; what it had before stays beside them, under names that end in the date.
+/// A name can be enrolled once. An agent that was revoked or has expired needs another name, and with it gets new keys and an
+/// empty journal. Its old files are kept beside the new ones, under names that end in the date.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -38,9 +38,9 @@ Examples:
   keyledger-agent enrol --accept alice-laptop.enrolment
   ssh admin@server cat alice-laptop.enrolment | keyledger-agent enrol --accept -
 
-Revoked or expired: stop the agent, and `keyledger-agent enrol --name alice-laptop-2`.")]
+If the agent was revoked or has expired, stop it, and run `keyledger-agent enrol --name alice-laptop-2`.")]
 pub(crate) struct EnrolWorkstation {
-    /// What the ledger calls this workstation
+    /// The name of this workstation in the ledger
     #[arg(
         long,
         value_name = "WORKSTATION",
@@ -48,10 +48,10 @@ pub(crate) struct EnrolWorkstation {
         conflicts_with = "accept"
     )]
     name: Option<Name>,
-    /// With new keys and an empty journal, whatever the name; a name that is not the enrolled one means it too
+    /// Make new keys and an empty journal even if the name is the enrolled one; another name always does
     #[arg(long, requires = "name")]
     anew: bool,
-    /// The administrator's answer; - reads standard input
+    /// The file from the administrator; - reads standard input
     #[arg(long, value_name = "FILE")]
     accept: Option<PathBuf>,
 }
@@ -93,7 +93,7 @@ fn begin(
     tell_aside(&aside, out)?;
     out.line(format!("The agent's public nkey is {nkey}."))?;
     out.line(format!(
-        "Its secret half lies in {} and never leaves it.\n",
+        "Its seed is in {} and stays there.\n",
         directories.config.display()
     ))?;
     out.line(format!("An administrator runs:\n  {command}\n"))?;
@@ -103,17 +103,17 @@ fn begin(
     Ok(())
 }
 
-/// Whether that name means new keys: this workstation is enrolled under another, or its keys were moved away by hand.
+/// True if this name needs new keys: the workstation is enrolled under another name, or its keys were moved away by hand.
 ///
 /// # Errors
 ///
-/// `ConfigError` if the settings cannot be read: whose the keys are is then not known.
+/// `ConfigError` if the settings cannot be read: then it is not known to which name the keys belong.
 fn is_to_be_new(name: &Name, directories: &Directories) -> anyhow::Result<bool> {
     if !directories.config.join(NKEY_FILE).exists() {
         return Ok(true);
     }
     if !directories.config.join(JWT_FILE).exists() {
-        return Ok(false); // begun and never accepted: the same keys are shown again
+        return Ok(false); // the enrolment was begun and never accepted: show the same keys again
     }
     match AgentConfig::read(&directories.config) {
         Ok(config) => Ok(config.workstation != *name),
@@ -126,27 +126,27 @@ fn tell_aside(aside: &Aside, out: &mut Output<'_>) -> io::Result<()> {
     if aside.files.is_empty() {
         return Ok(());
     }
-    out.line("What this agent was before is kept aside:")?;
+    out.line("The agent's old files are kept aside:")?;
     for file in &aside.files {
         out.line(format!("  {}", file.display()))?;
     }
     match &aside.left {
-        LeftWork::Tasks(tasks) if tasks.is_empty() => out.line("No task was open in it.")?,
+        LeftWork::Tasks(tasks) if tasks.is_empty() => {
+            out.line("No task was open in the old journal.")?
+        }
         LeftWork::Tasks(tasks) => {
             for LeftTask { task, undelivered } in tasks {
-                let text = format!(
-                    "Task {task} was open; reports of it that were not delivered: {undelivered}."
-                );
+                let text = format!("Task {task} was open. Reports not delivered: {undelivered}.");
                 out.styled(warning(), text)?;
             }
             out.styled(
                 warning(),
-                "They stay there: the administrator cancels such a task and files it again for the new name.",
+                "The new agent does not continue these tasks: the administrator cancels them and files them again for the new name.",
             )?;
         }
         LeftWork::Unknown(why) => out.styled(
             warning(),
-            format!("What was open or not delivered in it is not known: {why}."),
+            format!("Which tasks were open in the old journal is not known: {why}."),
         )?,
     }
     out.line("")
@@ -169,11 +169,14 @@ fn accept(file: &Path, directories: &Directories, out: &mut Output<'_>) -> anyho
         "{} is enrolled with the organisation of operator {}.",
         config.workstation, config.operator
     ))?;
-    out.line("Compare that nkey with what the administrator tells you on another way: whoever signs for it commands the tokens here.")?;
+    out.line(
+        "Ask the administrator for the operator's nkey by another way, such as the telephone, and compare the two: the holder of that key \
+         commands the tokens here.",
+    )?;
     let start = if running::status(directories).is_ok() {
-        "The agent that runs takes it over when it is restarted: `systemctl --user restart keyledger-agent`."
+        "Restart the running agent to use it: `systemctl --user restart keyledger-agent`."
     } else {
-        "Start the agent with `keyledger-agent run`, or have systemd start it: `keyledger-agent unit --help` says how."
+        "Start the agent with `keyledger-agent run`, or let systemd start it: `keyledger-agent unit --help` says how."
     };
     out.line(format!("Settings: {}. {start}", config_file.display()))?;
     Ok(())
@@ -181,7 +184,7 @@ fn accept(file: &Path, directories: &Directories, out: &mut Output<'_>) -> anyho
 
 fn read(file: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let limit = Enrolment::MAX_BYTES as u64 + 1; // one more shows that it is too long
+    let limit = Enrolment::MAX_BYTES as u64 + 1; // one byte more shows that the file is too long
     if file == Path::new("-") {
         io::stdin().take(limit).read_to_end(&mut bytes)?;
     } else {

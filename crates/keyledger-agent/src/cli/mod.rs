@@ -1,4 +1,4 @@
-//! The commands: a file each.
+//! The commands, each in a file of its own.
 
 mod aside;
 mod enrol;
@@ -19,17 +19,17 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{directories::Directories, exit, output::Output, tokens::Tokens};
 
-/// Keyledger's agent on a workstation: provisions YubiKeys, and proves it
+/// Keyledger's agent on a workstation: provisions YubiKeys, and proves what it did
 ///
-/// It takes tasks from the ledger's queue, walks them on the tokens that are plugged in here, and reports. It works
-/// offline: what it has to report is delivered later, once.
+/// It takes tasks from the ledger's queue, carries them out on the tokens that are plugged in here, and reports. It also
+/// works offline: it keeps its reports and delivers them later, each once.
 #[derive(Debug, clap::Parser)]
 #[command(name = "keyledger-agent", version, arg_required_else_help = true, after_help = exit::HELP)]
 pub(crate) struct Cli {
     /// Print JSON, for programs
     #[arg(long, global = true, help_heading = "Output")]
     json: bool,
-    /// Write log lines as JSON; RUST_LOG says which lines
+    /// Write log lines as JSON; RUST_LOG selects the lines
     #[arg(long, global = true, help_heading = "Output")]
     log_json: bool,
     #[command(subcommand)]
@@ -45,11 +45,11 @@ enum AgentCommand {
     Unit(unit::PrintUnit),
 }
 
-/// The program, with the tokens that it works on.
+/// Runs the program, with these tokens.
 pub fn main(tokens: impl Tokens) -> ExitCode {
     let cli = Cli::parse();
     cli.log();
-    // PINs are in it.
+    // PINs pass through this process's memory.
     if let Err(error) = keyledger_custody::keep_memory_to_itself() {
         tracing::warn!("other processes of this user can read this one's memory: {error}");
     }

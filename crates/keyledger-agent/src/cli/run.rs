@@ -1,4 +1,4 @@
-//! `keyledger-agent run`: the agent at work.
+//! `keyledger-agent run`: runs the agent.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ use crate::{
     tokens::Tokens,
 };
 
-/// Take tasks, walk them, report: until Ctrl-C or SIGTERM
+/// Take tasks, carry them out and report, until Ctrl-C or SIGTERM
 ///
-/// Needs no root and, to begin with, no network. One agent runs for a user; systemd starts it with the unit
-/// `keyledger-agent.service`. Killed at any moment, it goes on where the tokens stand when it is started again.
+/// Needs no root, and can start without a network. One agent runs for each user; systemd starts it with the unit
+/// `keyledger-agent.service`. It may be killed at any moment: when it starts again, it goes on from what the tokens show.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -28,14 +28,14 @@ Examples:
   keyledger-agent run --terminal
   RUST_LOG=debug keyledger-agent run --log-json")]
 pub(crate) struct RunAgent {
-    /// Ask for PINs on this terminal, not by pinentry
+    /// Ask for PINs on this terminal instead of by pinentry
     #[arg(long)]
     terminal: bool,
 }
 
-/// The agent waits most of the time: it needs no thread for each core.
+/// The number of async threads. The agent mostly waits, so it needs no thread for each core.
 const WORKERS: usize = 2;
-/// Journal writes, one at a time, and resolving names.
+/// The number of threads for blocking work: writing the journal, one write at a time, and resolving names.
 const BLOCKING: usize = 8;
 
 impl RunAgent {
@@ -93,12 +93,12 @@ impl RunAgent {
             stop_on_signal(&stop)?;
             agent.run(stop).await.map_err(anyhow::Error::from)
         });
-        runtime.shutdown_background(); // a prompt that nobody answers would hold it up
+        runtime.shutdown_background(); // do not wait for a prompt that nobody answers
         ran
     }
 }
 
-/// SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal was closed) end the agent in order.
+/// Stops the agent in order on SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal was closed).
 fn stop_on_signal(stop: &Stop) -> anyhow::Result<()> {
     for (kind, name) in [
         (SignalKind::interrupt(), "SIGINT"),

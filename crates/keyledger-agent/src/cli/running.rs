@@ -1,4 +1,4 @@
-//! Asking the agent that runs.
+//! Asks the running agent.
 
 use std::{
     io::{self, Read as _},
@@ -15,12 +15,12 @@ use crate::{
     run::AgentStatus,
 };
 
-/// An agent that runs answers at once.
+/// The longest wait for an answer. A running agent answers at once.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest answer that is read, in bytes.
 const MAX_BYTES: u64 = 4 << 20;
 
-/// What the running agent says of itself.
+/// The status of the running agent.
 pub(super) fn status(directories: &Directories) -> anyhow::Result<AgentStatus> {
     let path = directories.runtime.join(SOCKET);
     let socket = match UnixStream::connect(&path) {
@@ -37,11 +37,11 @@ pub(super) fn status(directories: &Directories) -> anyhow::Result<AgentStatus> {
         }
     };
     socket.set_read_timeout(Some(PATIENCE))?;
-    socket.shutdown(std::net::Shutdown::Write)?; // nothing else is asked
+    socket.shutdown(std::net::Shutdown::Write)?; // a client that sends nothing asks for the status
     let mut text = String::new();
     socket
         .take(MAX_BYTES)
         .read_to_string(&mut text)
         .context("the agent does not answer")?;
-    serde_json::from_str(&text).context("the agent that runs is of another version: restart it")
+    serde_json::from_str(&text).context("the running agent has another version: restart it")
 }

@@ -1,4 +1,4 @@
-//! `keyledger-agent status`: what the running agent is doing.
+//! `keyledger-agent status`: shows what the running agent is doing.
 
 use keyledger_domain::token::Step;
 

@@ -1,4 +1,4 @@
-//! Help teaches: every command has an example, and every example is one that this program takes.
+//! The help texts: every command has examples, and this program accepts each of them.
 
 use clap::{CommandFactory as _, Parser as _};
 
@@ -36,7 +36,7 @@ fn the_command_line_is_well_formed() {
     Cli::command().debug_assert();
 }
 
-/// A process list shows arguments to everybody.
+/// Everybody can read arguments in the list of processes.
 #[test]
 fn no_secret_is_an_argument() {
     for command in Cli::command().get_subcommands() {
@@ -48,7 +48,7 @@ fn no_secret_is_an_argument() {
     }
 }
 
-/// What systemd starts is a command line of this program.
+/// The unit's command line is one that this program accepts.
 #[test]
 fn the_unit_starts_the_agent() {
     let unit = include_str!("../../keyledger-agent.service");
@@ -59,7 +59,7 @@ fn the_unit_starts_the_agent() {
     assert!(Cli::try_parse_from(words(start)).is_ok(), "{start}");
 }
 
-/// A hint that names a command that there is not sends people away.
+/// A hint must not name a command that does not exist.
 #[test]
 fn every_command_that_a_text_names_is_one() {
     let count = check_named_commands(Cli::command());

@@ -1,4 +1,4 @@
-//! `keyledger-agent tokens`: what is plugged in.
+//! `keyledger-agent tokens`: lists the tokens that are plugged in.
 
 use crate::{
     directories::Directories,
@@ -28,7 +28,7 @@ impl ListTokens {
     }
 }
 
-/// What is seen; that nothing can be is no empty list.
+/// Lists the tokens. If the agent cannot see any, that is an error and not an empty list.
 fn list(status: &AgentStatus, out: &mut Output<'_>) -> anyhow::Result<()> {
     if let Some(readers) = &status.readers {
         let problem = format!("tokens cannot be seen: {readers}");
@@ -48,7 +48,7 @@ fn list(status: &AgentStatus, out: &mut Output<'_>) -> anyhow::Result<()> {
 
 fn show(token: &TokenSeen, out: &mut Output<'_>) -> std::io::Result<()> {
     let Some(shows) = &token.shows else {
-        let trouble = token.trouble.as_deref().unwrap_or("it says nothing");
+        let trouble = token.trouble.as_deref().unwrap_or("it shows nothing");
         return out.styled(warning(), format!("{}: {trouble}", token.reader));
     };
     let slots: Vec<_> = shows.slots.iter().map(|s| s.slot.to_string()).collect();
@@ -58,9 +58,7 @@ fn show(token: &TokenSeen, out: &mut Output<'_>) -> std::io::Result<()> {
         format!("keys in {}", slots.join(" "))
     };
     let tries = |name: &str, tries: Option<u8>| {
-        tries.map_or(String::new(), |left| {
-            format!(", {left} {name}s may be tried")
-        })
+        tries.map_or(String::new(), |left| format!(", {left} {name} tries left"))
     };
     let seen_at = token.seen_at;
     let seen_at = seen_at.map_or(String::new(), |at| format!(", as of {at}"));

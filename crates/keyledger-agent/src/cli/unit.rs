@@ -1,16 +1,16 @@
-//! `keyledger-agent unit`: what systemd starts.
+//! `keyledger-agent unit`: prints the unit with which systemd starts the agent.
 
 use anyhow::Context as _;
 use keyledger_domain::text::systemd_word;
 
 use crate::output::Output;
 
-/// The unit, for a program that is in systemd's path.
+/// The unit for a program in systemd's path.
 const UNIT: &str = include_str!("../../keyledger-agent.service");
-/// Where the program stands in it.
+/// The text in front of the program's arguments.
 const START: &str = "ExecStart=keyledger-agent ";
 
-/// Print a unit with which systemd starts this very program when you log in
+/// Print a unit with which systemd starts this program when you log in
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -21,10 +21,11 @@ pub(crate) struct PrintUnit {}
 
 impl PrintUnit {
     pub(super) fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
-        let program = std::env::current_exe().context("where this program is")?;
+        let program =
+            std::env::current_exe().context("the path of this program cannot be found out")?;
         let program = program
             .to_str()
-            .context("the path of this program is no text")?;
+            .context("the path of this program is not text")?;
         let unit = unit(program);
         if out.is_json() {
             return Ok(out.json(&serde_json::json!({ "unit": unit }))?);

@@ -1,4 +1,4 @@
-//! The person at the workstation: who chooses and types PINs, and says yes to a reset.
+//! The person at the workstation, who chooses and types PINs, and agrees to a reset.
 
 mod pinentry;
 mod terminal;
@@ -18,7 +18,7 @@ use self::typed::{left, typed_pin};
 pub use self::{pinentry::Pinentry, terminal::Terminal};
 use crate::{desk::PinTries, in_full::in_full, stop::Stop};
 
-/// Where new PINs come from.
+/// Whether the person chooses new PINs, or the agent makes them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NewPin {
@@ -29,11 +29,11 @@ pub enum NewPin {
     Generate,
 }
 
-/// Why nobody answered.
+/// Why the person gave no answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PersonError {
-    /// The person pressed Cancel, or had too many tries.
+    /// The person pressed Cancel, or gave too many answers that do not fit.
     #[error("the person at the workstation said no")]
     Declined,
     /// Nobody answered in time.
@@ -100,9 +100,9 @@ pub struct PinentryError(::pinentry::Error);
 /// A question to the person.
 #[derive(Debug, Clone, Copy)]
 pub struct PersonQuestion<'a> {
-    /// What it is about, in a sentence or two.
+    /// The question, in a sentence or two.
     pub text: &'a str,
-    /// What stands before the field.
+    /// The label of the field.
     pub field: &'a str,
     /// What was wrong with the last answer.
     pub fault: Option<&'a str>,
@@ -110,9 +110,9 @@ pub struct PersonQuestion<'a> {
     pub secret: bool,
 }
 
-/// Something that shows questions to a person. Blocks until there is an answer.
+/// A way to show questions to a person. All calls block until there is an answer.
 pub trait Prompter: Send + Sync {
-    /// Asks.
+    /// Asks a question.
     ///
     /// # Errors
     ///
@@ -126,14 +126,14 @@ pub trait Prompter: Send + Sync {
     /// [`PersonError`].
     fn tell(&self, text: &Secret) -> Result<(), PersonError>;
 
-    /// Warns of something, in a window of its own that nothing but a person closes.
+    /// Shows a warning in a window of its own, which only a person can close: no program answers it from memory.
     ///
     /// # Errors
     ///
     /// [`PersonError::Declined`] if the person would rather stop.
     fn warn(&self, text: &str) -> Result<(), PersonError>;
 
-    /// Opens a window that says what to do, and waits for nobody: it stays until what is returned is dropped.
+    /// Opens a window that says what to do, and does not wait. The window stays open until the returned value is dropped.
     ///
     /// # Errors
     ///
@@ -141,21 +141,21 @@ pub trait Prompter: Send + Sync {
     fn open(&self, text: &str) -> Result<Window, PersonError>;
 }
 
-/// A window that is open until this is dropped.
+/// A window that stays open until this is dropped.
 #[derive(Debug, Default)]
 pub struct Window(Option<std::process::Child>);
 
 impl Drop for Window {
     fn drop(&mut self) {
         if let Some(mut program) = self.0.take() {
-            // It may have been closed by the person.
+            // The person may have closed it already.
             drop(program.kill());
             drop(program.wait());
         }
     }
 }
 
-/// The person, by way of a prompter: asked one thing at a time, however many tokens are worked on.
+/// The person, asked through a prompter: one question at a time, however many tokens are worked on.
 #[expect(
     missing_debug_implementations,
     reason = "a prompter may be a terminal, which says nothing"
@@ -166,15 +166,15 @@ pub struct Person {
     stop: Stop,
 }
 
-/// PIV allows no longer PIN.
+/// The most digits that PIV allows in a PIN.
 const MAX_DIGITS: usize = 8;
-/// So often a person may answer what does not fit.
+/// A person may give this many answers that do not fit.
 const TRIES: usize = 5;
-/// The pause before a person is looked for again where nobody can be asked.
+/// The pause before the next try when nobody can be asked.
 const PAUSE: Duration = Duration::from_secs(15);
 
 impl Person {
-    /// The person whom `prompter` reaches; `new_pin` says where new PINs come from.
+    /// The person whom `prompter` reaches.
     #[must_use]
     pub fn new(prompter: Box<dyn Prompter>, new_pin: NewPin, stop: Stop) -> Self {
         Self {
@@ -184,7 +184,7 @@ impl Person {
         }
     }
 
-    /// Asks for a new PIN, twice, by the rules; or makes one and shows it.
+    /// Asks twice for a new PIN that keeps the rules; or makes one and shows it.
     ///
     /// # Errors
     ///
@@ -196,21 +196,21 @@ impl Person {
         }
     }
 
-    /// Asks for another new PIN: the token refuses the one before.
+    /// Asks for another new PIN, because the token refused the last one.
     ///
     /// # Errors
     ///
     /// As [`Person::new_pin`].
     pub fn another_pin(&self, serial: Serial, rules: &PinRules) -> Result<Secret, PersonError> {
-        let fault = "The token refuses that PIN: it finds it too simple. Take another.";
+        let fault = "The token finds that PIN too simple. Choose another.";
         match self.new_pin {
             NewPin::Generate => self.generated_pin(serial, rules),
             NewPin::Ask => self.with(|prompter| chosen_pin(prompter, serial, rules, Some(fault))),
         }
     }
 
-    /// Asks for a touch, in a window that is open until what is returned is dropped; in none while the person is asked for something else,
-    /// or where there is no window.
+    /// Asks for a touch, in a window that stays open until the returned value is dropped. Returns nothing while the person is asked
+    /// something else, or if no window can be opened.
     #[must_use]
     pub fn ask_for_touch(&self, serial: Serial, place: &str) -> Option<Window> {
         let prompter = self.prompter.try_lock().ok()?;
@@ -235,7 +235,7 @@ impl Person {
         Ok(pin)
     }
 
-    /// Asks for the PIN that the token has. The person is told of a wrong one, and warned before the last two tries.
+    /// Asks for the token's PIN. Says if the last one was wrong, and warns before the last two tries.
     ///
     /// # Errors
     ///
@@ -245,7 +245,7 @@ impl Person {
         self.with(|prompter| typed_pin(prompter, serial, &text, tries))
     }
 
-    /// Shows what is to be signed, and asks for the PIN of the token that signs it. Somebody waits for it: it is asked once.
+    /// Shows what is to be signed, and asks for the PIN of the token that signs it. Asks once, because a program waits for the answer.
     ///
     /// # Errors
     ///
@@ -292,7 +292,7 @@ impl Person {
         })
     }
 
-    /// Asks by the prompter; while nobody can be asked at all, says so and tries again.
+    /// Asks through the prompter. While nobody can be asked, logs that and tries again.
     fn with<T>(
         &self,
         ask: impl Fn(&dyn Prompter) -> Result<T, PersonError>,
@@ -315,7 +315,7 @@ impl Person {
     }
 }
 
-/// A PIN that the person chooses: typed twice, and by the rules.
+/// A PIN that the person chooses: it keeps the rules, and is typed twice.
 fn chosen_pin(
     prompter: &dyn Prompter,
     serial: Serial,
@@ -355,7 +355,7 @@ fn chosen_pin(
     Err(PersonError::Declined)
 }
 
-/// What is wrong with a new PIN, in a sentence.
+/// Says in a sentence what is wrong with a new PIN; nothing if it fits.
 fn pin_fault(pin: &[u8], least: usize, length: &str) -> Option<String> {
     if !pin.iter().all(u8::is_ascii_digit) {
         return Some("A PIN has digits only.".to_owned());
@@ -368,7 +368,9 @@ fn pin_fault(pin: &[u8], least: usize, length: &str) -> Option<String> {
         pairs.all(|pair| i16::from(pair[1]) - i16::from(pair[0]) == by)
     };
     if steps(0) || steps(1) || steps(-1) {
-        return Some("Digits all the same or in a row are guessed first. Take others.".to_owned());
+        return Some(
+            "PINs of equal digits or digits in a row are guessed first. Choose another.".to_owned(),
+        );
     }
     None
 }
@@ -379,7 +381,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers from a list, and notes what it was asked.
+    /// A prompter that answers from a list, and notes what it was asked.
     struct Scripted {
         answers: Mutex<Vec<&'static str>>,
         asked: mpsc::Sender<String>,
@@ -458,7 +460,7 @@ mod tests {
         ];
         let (person, asked) = person(NewPin::Ask, &answers);
         let pin = person.new_pin(serial(), &rules(8));
-        // Five answers are too many for anybody who wants one.
+        // After five answers that do not fit, the person counts as having declined.
         assert!(matches!(pin, Err(PersonError::Declined)));
         let asked: Vec<_> = asked.try_iter().collect();
         assert_eq!(
@@ -467,8 +469,8 @@ mod tests {
                 "New PIN|-|true",
                 "New PIN|A PIN has digits only.|true",
                 "New PIN|The PIN must have 8 digits.|true",
-                "New PIN|Digits all the same or in a row are guessed first. Take others.|true",
-                "New PIN|Digits all the same or in a row are guessed first. Take others.|true",
+                "New PIN|PINs of equal digits or digits in a row are guessed first. Choose another.|true",
+                "New PIN|PINs of equal digits or digits in a row are guessed first. Choose another.|true",
                 "New PIN again|-|true",
             ]
         );

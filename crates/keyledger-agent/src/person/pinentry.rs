@@ -1,4 +1,4 @@
-//! Questions by pinentry: GnuPG's window for PINs, on a desktop or a terminal.
+//! Questions through pinentry, GnuPG's window for PINs, on a desktop or a terminal.
 
 use std::{
     io::Write as _,
@@ -11,9 +11,9 @@ use secrecy::ExposeSecret as _;
 
 use super::{PersonError, PersonQuestion, PinentryError, Prompter, PrompterError, Window};
 
-/// How long a window waits for a person, in seconds.
+/// A window waits this long for the person, in seconds.
 const TIMEOUT_S: u16 = 600;
-/// What stands above the window.
+/// The title of the windows.
 const TITLE: &str = "Keyledger";
 
 /// A pinentry program.
@@ -23,7 +23,7 @@ pub struct Pinentry {
 }
 
 impl Pinentry {
-    /// The program of that name or path.
+    /// The pinentry program with that name or path.
     #[must_use]
     pub fn new(program: &str) -> Self {
         Self {
@@ -31,7 +31,7 @@ impl Pinentry {
         }
     }
 
-    /// Whether there is such a program.
+    /// Checks that there is such a program.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl Prompter for Pinentry {
         }
     }
 
-    /// By its protocol (Assuan), and not by the crate, which waits for an answer.
+    /// Speaks pinentry's protocol (Assuan) itself, because the crate `pinentry` waits for an answer.
     fn open(&self, text: &str) -> Result<Window, PersonError> {
         let failed = |source| PrompterError::Start {
             program: self.program.clone(),

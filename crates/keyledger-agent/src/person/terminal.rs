@@ -9,7 +9,7 @@ use keyledger_custody::Secret;
 
 use super::{PersonError, PersonQuestion, Prompter, PrompterError, Window};
 
-/// The process's own terminal, whatever its outputs are.
+/// The process's own terminal, even if its input and output are redirected.
 const TERMINAL: &str = "/dev/tty";
 
 /// The terminal.
@@ -49,7 +49,7 @@ impl Prompter for Terminal {
         BufReader::new(&terminal)
             .read_line(&mut line)
             .map_err(failed)?;
-        // It stays in no scroll-back that this program can reach: clear what was shown.
+        // Clear the screen and the scroll-back, so that the PIN does not stay there.
         terminal.write_all(b"\x1b[2J\x1b[3J\x1b[H").map_err(failed)
     }
 

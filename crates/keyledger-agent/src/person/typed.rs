@@ -1,4 +1,4 @@
-//! The PIN that a token has, as a person types it.
+//! Asking for the PIN that a token has.
 
 use keyledger_custody::Secret;
 use keyledger_domain::token::Serial;
@@ -6,7 +6,7 @@ use keyledger_domain::token::Serial;
 use super::{MAX_DIGITS, PersonError, PersonQuestion, Prompter, TRIES};
 use crate::desk::{LAST_TRIES, PinTries};
 
-/// How many tries are left, in words.
+/// Says in words how many tries are left.
 pub(super) fn left(tries: u8) -> String {
     match tries {
         1 => "One try is left before it is blocked".to_owned(),
@@ -14,7 +14,7 @@ pub(super) fn left(tries: u8) -> String {
     }
 }
 
-/// The PIN that the token has.
+/// Asks for the PIN that the token has.
 pub(super) fn typed_pin(
     prompter: &dyn Prompter,
     serial: Serial,
@@ -41,7 +41,7 @@ pub(super) fn typed_pin(
             fault,
             secret: true,
         })?;
-        // What can be no PIN must cost no try.
+        // An answer that cannot be a PIN must not cost a try.
         if (1..=MAX_DIGITS).contains(&pin.expose().len()) {
             return Ok(pin);
         }

@@ -57,7 +57,7 @@ fn a_program_in_a_transaction_holds_the_token_too() {
             panic!("{end:?}");
         };
         assert_eq!(code, FailureCode::Held);
-        assert!(detail.contains("as far as is to be seen") || detail.contains("no program"));
+        assert!(detail.contains("as far as this user can see") || detail.contains("no program"));
         drop(transaction);
         let mut desk = TestDesk::provision("service");
         desk.walk_to_proof(&token);
@@ -71,7 +71,7 @@ fn scdaemon_lets_go_when_it_is_asked() {
     VirtualTokens::in_front_of(1, |tokens| {
         let token = tokens.token(0);
         let Some(home) = std::env::var_os(HOME) else {
-            // GnuPG's home comes by the environment, which a process cannot safely change for itself.
+            // GnuPG's home is set by the environment, which a process cannot safely change for itself.
             let home = tempfile::tempdir().unwrap();
             fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).unwrap();
             let reader = format!("disable-ccid\nreader-port {}\n", token.reader());

@@ -1,4 +1,4 @@
-//! The program as a person at a workstation meets it: no server, no token, no agent.
+//! The program as a person at a workstation first meets it: without a server, a token or a running agent.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on ends there
 
@@ -16,7 +16,7 @@ use nkeys::KeyPair;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A home of a person.
+/// A person's home directory.
 struct Home(TempDir);
 
 impl Home {
@@ -43,7 +43,7 @@ impl Home {
         self.0.path().join(".config/keyledger-agent")
     }
 
-    /// What an administrator sends back for this agent.
+    /// The enrolment file that an administrator sends back for this agent.
     fn enrolment(&self, nkey: &str) -> Value {
         let account = KeyPair::new_account();
         let signer = KeyPair::new_account().public_key();
@@ -59,7 +59,7 @@ impl Home {
         fs::write(self.0.path().join(name), value.to_string()).unwrap();
     }
 
-    /// The files in a directory whose names begin so.
+    /// The files in a directory whose names begin like this.
     fn files(&self, directory: &str, begins: &str) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.0.path().join(directory)).unwrap();
         let paths = entries.map(|entry| entry.unwrap().path());
@@ -73,14 +73,14 @@ impl Home {
             .collect()
     }
 
-    /// Begins an enrolment, and gives the nkey.
+    /// Begins an enrolment, and returns the nkey.
     async fn begin(&self, line: &str) -> String {
         let begun = self.line(&format!("{line} --json")).await.expect_success();
         let begun: Value = serde_json::from_str(&begun).unwrap();
         begun["nkey"].as_str().unwrap().to_owned()
     }
 
-    /// Runs the agent until it is there, and ends it.
+    /// Starts the agent, waits until it answers, and stops it.
     async fn run_once(&self) {
         let mut agent = Process::spawn(self.command("run"));
         let deadline = Instant::now() + PATIENCE;
@@ -122,7 +122,7 @@ async fn enrolment_takes_two_steps_and_can_be_repeated() {
         .find(|line| line.contains("agent enrol alice-laptop --nkey U"));
     let nkey = command.unwrap().split_whitespace().nth(5).unwrap();
     assert!(begun.contains("keyledger-agent enrol --accept alice-laptop.enrolment"));
-    // Again: the same agent, no new keys.
+    // The same command again: the same agent, and no new keys.
     let again = home
         .line("enrol --name alice-laptop")
         .await
@@ -174,9 +174,12 @@ async fn under_another_name_an_agent_has_new_keys_and_a_new_journal() {
     let old = home.begin("enrol --name alice-laptop").await;
     let said = home.line("enrol --name alice-2").await.expect_success();
     assert!(!said.contains(&old), "{said}");
-    assert!(said.contains("is kept aside"), "{said}");
-    assert!(said.contains("No task was open in it."), "{said}");
-    // Until it is accepted, the new keys stay what they are.
+    assert!(said.contains("are kept aside"), "{said}");
+    assert!(
+        said.contains("No task was open in the old journal."),
+        "{said}"
+    );
+    // Until the enrolment is accepted, the new keys stay the same.
     let new = home.begin("enrol --name alice-2").await;
     assert!(said.contains(&new), "{said}");
     for (directory, name) in [
@@ -196,7 +199,7 @@ async fn under_another_name_an_agent_has_new_keys_and_a_new_journal() {
     let accepted = home.line("enrol --accept alice-2.enrolment").await;
     assert!(accepted.expect_success().contains("alice-2 is enrolled"));
     home.run_once().await;
-    // The same name again, of which nobody has heard anything good: only when it is said.
+    // Under the same name, new keys are made only with --anew.
     assert_eq!(home.begin("enrol --name alice-2").await, new);
     assert_ne!(home.begin("enrol --name alice-2 --anew").await, new);
 }
@@ -251,7 +254,7 @@ async fn it_prints_a_unit_that_starts_this_very_program() {
     );
 }
 
-/// A queue is waited for without end when it is opened.
+/// Opening a pipe would wait for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_in_the_place_of_a_file_is_refused_and_not_waited_for() {
     for (directory, name) in [
@@ -324,7 +327,7 @@ async fn it_runs_offline_answers_and_ends_in_order() {
     let tokens = home.line("tokens --json").await;
     match tokens.code {
         Some(0) => assert!(tokens.stdout.trim_start().starts_with('['), "{tokens}"),
-        // Where there is no pcscd.
+        // If there is no pcscd.
         code => {
             assert_eq!(code, Some(4), "{tokens}");
             assert!(tokens.stderr.contains("tokens cannot be seen"), "{tokens}");
@@ -350,7 +353,7 @@ async fn it_runs_offline_answers_and_ends_in_order() {
     );
     assert!(agent.stderr().contains("SIGTERM"), "{}", agent.stderr());
     assert_eq!(home.line("status").await.code, Some(4));
-    // What a killed agent leaves does not stop the next one.
+    // The files that a killed agent leaves do not stop the next one.
     let mut killed = Process::spawn(home.command("run"));
     while home.line("status").await.code != Some(0) {
         assert!(Instant::now() < deadline, "{}", killed.stderr());
