@@ -13,7 +13,7 @@ use keyledger_wire::{Refusal, ReportReply, Status};
 
 use crate::service::Service;
 
-/// The PIN that the person chooses where the token refuses the first.
+/// The PIN that the person chooses if the token refuses the first.
 pub(crate) const OTHER_PIN: &str = "31415927";
 /// The PIN that the person chooses.
 pub(crate) const PIN: &str = "27182818";
@@ -22,10 +22,10 @@ pub(crate) const PIN: &str = "27182818";
 pub(crate) struct TestDesk {
     pub(crate) service: Service,
     journal: BTreeMap<&'static str, Vec<u8>>,
-    /// What was told and asked, in order, over all runs.
+    /// The reports of all runs, in order.
     pub(crate) reports: Vec<Report>,
     pub(crate) prompts: Vec<Prompt>,
-    /// How often the person was asked for what.
+    /// How often the person confirmed a reset. The next field counts the questions for a PIN.
     pub(crate) resets_confirmed: usize,
     pub(crate) pins_asked: usize,
     /// The PIN that the person types when asked for it.
@@ -51,7 +51,7 @@ pub(crate) struct TestDesk {
 pub(crate) enum Kill {
     /// Before the call has any effect.
     Before(usize),
-    /// After it had, and before the walk knows.
+    /// After the effect, and before the walk knows of it.
     After(usize),
 }
 
@@ -79,7 +79,7 @@ impl TestDesk {
         }
     }
 
-    /// A desk with a task to provision by a shipped profile, its PIV part.
+    /// A desk with a task to provision by the PIV part of a shipped profile.
     pub(crate) fn provision(profile: &str) -> Self {
         Self::with_task(TaskKind::Provision, Some(piv_part(profile)))
     }
@@ -104,7 +104,7 @@ impl TestDesk {
         walk_within(self.patience, &task, serial, self)
     }
 
-    /// Walks it to its good end.
+    /// Walks the task, and checks that it went well.
     pub(crate) fn walk_to_proof(&mut self, token: &Token) {
         let end = self.walk(token);
         assert!(matches!(end, Ok(WalkEnd::Proved { .. })), "{end:?}");
@@ -206,7 +206,7 @@ impl Desk for TestDesk {
     }
 }
 
-/// What the service says where a rule says no.
+/// The service's answer when a rule rejects a report.
 fn rejection(reason: &str, message: &str) -> Refusal {
     Refusal {
         status: Status::Rejected,

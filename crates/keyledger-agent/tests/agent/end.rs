@@ -1,4 +1,4 @@
-//! What is true of a token after any walk that ended well.
+//! Checks what must be true of a token after every walk that went well.
 
 use data_encoding::BASE64;
 use keyledger_domain::token::OpenpgpRole;
@@ -32,7 +32,7 @@ pub(crate) fn assert_provisioned(desk: &TestDesk, token: &Token) {
         assert!(on_token.generated);
         assert_eq!(on_token.public_key, attested_key(&proof.attestation));
     }
-    // Every key that the service ever heard of is on the token: none was made again after it was reported.
+    // Every key that was ever reported is on the token: no key was made again after it was reported.
     for made in desk.service.keys_made.iter().flat_map(|made| &made.keys) {
         let on_token = &state.slots[&made.slot.number()];
         assert_eq!(on_token.public_key, attested_key(&made.attestation));

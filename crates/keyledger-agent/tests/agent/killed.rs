@@ -1,4 +1,4 @@
-//! The agent is killed at any moment: it ends the same.
+//! The agent is killed at any moment, and the task ends the same.
 
 use keyledger_agent::desk::DeskError;
 use keyledger_testkit::token::VirtualTokens;

@@ -1,4 +1,4 @@
-//! What is plugged in is seen, and so are changes.
+//! Tokens that are plugged in are seen, and so are changes.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ fn shown() -> Result<Announcement, CardError> {
     found.remove(0).shows
 }
 
-/// The walk of a provisioning with it has failed, and nothing on it was touched.
+/// Checks that a walk with this token fails, and changes nothing on it. Returns the reason.
 fn is_left_alone(token: &Token, kind: TaskKind) -> String {
     let before = token.state();
     let mut desk = TestDesk::provision("service");
@@ -105,7 +105,7 @@ fn a_watch_wakes_when_a_token_comes_or_goes() {
     });
 }
 
-/// Selecting an applet ends the sessions that others have: the PIN that was given once is asked for again.
+/// Selecting an applet ends the sessions of other programs, which then have to ask for the PIN again.
 #[test]
 fn a_token_that_comes_ends_no_session_with_another() {
     VirtualTokens::in_front_of(2, |tokens| {
@@ -134,7 +134,7 @@ fn a_token_that_comes_ends_no_session_with_another() {
             assert!(watch.changed(PATIENCE).unwrap());
             assert_eq!(readers().unwrap().len(), 2);
         }
-        // A walk that waits for a token does not ask the others whether they are it.
+        // A walk that waits for a token does not read the other tokens again.
         comes.remove();
         let mut desk = TestDesk::provision("service");
         let (hand, mut looks) = (comes.clone(), 0);
@@ -162,7 +162,7 @@ fn a_look_that_failed_in_passing_is_repeated() {
         let mut watch = ReaderWatch::begin().unwrap();
         assert!(watch.changed(PATIENCE).unwrap());
         assert!(readers().unwrap().is_empty());
-        // Nobody touches it, and yet it is seen.
+        // Nothing happens to the token, and yet it is seen.
         while readers().unwrap().is_empty() {
             let _ = watch.changed(Duration::from_millis(100)).unwrap();
         }

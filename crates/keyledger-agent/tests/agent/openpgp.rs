@@ -16,7 +16,7 @@ fn person() -> TestDesk {
     TestDesk::with_task(TaskKind::Provision, Profile::shipped("person"))
 }
 
-/// Only what this is about, and the PIV key that vouches, so that a walk is short.
+/// A short profile: OpenPGP, and the one PIV key that signs the request for custody's key.
 pub(crate) fn openpgp_only(algorithms: [Algorithm; 3], touch: bool) -> Profile {
     let mut profile = Profile::shipped("person").unwrap();
     profile.piv.retain(|slot, _| *slot == Slot::AUTHENTICATION);
@@ -88,7 +88,7 @@ fn a_walk_killed_at_any_call_keeps_the_keys_that_it_reported() {
     });
 }
 
-/// Custody's key is on the card after any crash, and in no journal; what is asked for again is asked for with a new curve key.
+/// After any crash, custody's key is on the card and in no journal. Each request for it uses a new curve key.
 #[test]
 fn a_key_of_custody_is_imported_whenever_the_agent_is_killed_and_kept_nowhere() {
     VirtualTokens::in_front_of(1, |tokens| {
@@ -163,7 +163,7 @@ fn secrets_are_rotated_and_a_pin_unblocked_in_both_applets_and_a_reset_empties_b
     });
 }
 
-/// With a single try there is none to find out whether a change of the admin PIN that was cut off was made.
+/// With a single try, none is left to find out whether a change of the admin PIN took effect before it was cut off.
 #[test]
 fn an_admin_pin_with_a_single_try_is_not_blocked_by_a_pull() {
     VirtualTokens::in_front_of(1, |tokens| {
@@ -210,7 +210,7 @@ fn an_admin_pin_with_a_single_try_is_not_blocked_by_a_pull() {
     });
 }
 
-/// Cancelled, its journal is gone: how often the admin PIN may be wrong says that it is not known which it is.
+/// The task was cancelled and its journal is gone. The number of tries of the admin PIN shows that it is not known which one is set.
 #[test]
 fn an_admin_pin_with_a_single_try_is_found_again_after_a_rotation_that_was_cancelled() {
     VirtualTokens::in_front_of(1, |tokens| {

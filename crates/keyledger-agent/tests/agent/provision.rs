@@ -1,4 +1,4 @@
-//! Provisioning, with nothing in its way.
+//! Provisioning without any trouble.
 
 use std::{collections::BTreeMap, process::Command};
 
@@ -106,7 +106,8 @@ fn every_algorithm_of_firmware_5_7_makes_its_key_its_request_and_its_proof() {
     });
 }
 
-/// The reports about a token with such keys as this slot's in all 24 would be taken: they are written when the old keys are gone.
+/// The service would accept the reports about a token with keys like this slot's in all 24 slots. That matters: the reports are filed when
+/// the old keys are gone already.
 fn assert_all_slots_fit_a_report(desk: &TestDesk, slot: Slot) {
     let mut made = desk.service.keys_made.last().unwrap().clone();
     let key = made.keys.iter().find(|key| key.slot == slot).unwrap();
@@ -204,7 +205,7 @@ fn opensc_sees_retired_slots_with_certificates_because_of_the_key_history() {
         assert!(token.state().objects.contains(&0x005f_c10c));
         assert_eq!(seen_by_opensc(tokens), [[true; 2]; 2]);
 
-        // It is by the history alone: the same token, with one that names a slot only.
+        // Only the key history makes the difference: the same token, with a history that names one slot.
         let file = tokens.directory().join("history");
         std::fs::write(&file, [0xc1, 1, 1, 0xc2, 1, 0, 0xf3, 0, 0xfe, 0]).unwrap();
         let secrets = desk.service.secrets.as_ref().unwrap();
@@ -217,7 +218,7 @@ fn opensc_sees_retired_slots_with_certificates_because_of_the_key_history() {
     });
 }
 
-/// Of the retired slots 82 and 84: whether OpenSC lists a certificate, and a key.
+/// For the retired slots 82 and 84: whether OpenSC lists a certificate, and a key.
 fn seen_by_opensc(tokens: &VirtualTokens) -> [[bool; 2]; 2] {
     let list = |what: &str| {
         let mut tool = Command::new("pkcs15-tool");

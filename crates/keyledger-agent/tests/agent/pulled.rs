@@ -1,4 +1,4 @@
-//! The token is pulled in mid-command, and plugged in again.
+//! The token is pulled during a command, and plugged in again.
 
 use std::sync::{
     Arc,
@@ -11,7 +11,7 @@ use keyledger_testkit::token::{Fault, Token, VirtualTokens, When};
 
 use crate::{desk::TestDesk, end::assert_provisioned};
 
-/// The instructions of a walk, and how many of each are pulled at: the first ones, which differ in what went before.
+/// The instructions of a walk, and at how many of each the token is pulled: the first ones, because they differ in what came before.
 const MOMENTS: [(u8, u32); 11] = [
     (0xa4, 4), // SELECT
     (0x20, 3), // VERIFY
@@ -69,7 +69,7 @@ fn pulled_once(mut desk: TestDesk, token: &Token, instruction: u8, nth: u32, whe
 /// The instructions whose answers are cut off, each at several lengths: less than a status, and more.
 const CUT_OFF: [u8; 9] = [0xfd, 0xf8, 0xf7, 0xf9, 0xcb, 0x47, 0x24, 0x20, 0x87];
 
-/// What came of an answer is no reason to call the token broken.
+/// Half an answer must not make the walk report that the token is broken.
 #[test]
 fn an_answer_that_a_pull_cuts_off_is_a_pull() {
     VirtualTokens::in_front_of(2, |tokens| {
@@ -120,7 +120,7 @@ fn a_token_pulled_while_openpgp_is_set_up_goes_on_when_it_is_back() {
             let token = tokens.token(usize::from(when == When::After));
             std::thread::spawn(move || {
                 let mut profile = Profile::shipped("person").unwrap();
-                // The key that vouches for who asks for the one of custody.
+                // The key that signs the request for custody's key.
                 profile.piv.retain(|slot, _| *slot == Slot::AUTHENTICATION);
                 profile.piv.values_mut().for_each(|p| p.certificate = None);
                 for (instruction, times) in OPENPGP_MOMENTS {
@@ -171,7 +171,7 @@ fn another_token_in_its_place_is_left_alone() {
         token.remove();
         let before = other.state();
         let mut desk = TestDesk::provision("service");
-        // It is said again and again: by the answers it is heard that a task was cancelled.
+        // The walk repeats what is missing. The answers tell it that the task was cancelled.
         let (hand, mut said) = (token.clone(), 0);
         desk.when_shown = Some(Box::new(move |prompt| {
             said += usize::from(prompt == Prompt::InsertToken);

@@ -1,4 +1,4 @@
-//! What cannot be done is said, in words that help.
+//! Tasks that cannot be done: the reason says how to go on.
 
 use std::{path::Path, time::Duration};
 
@@ -29,7 +29,7 @@ fn failed(desk: &TestDesk, end: &WalkEnd) -> (FailureCode, String) {
 fn firmware_that_cannot_do_the_profile_is_refused_before_anything_is_touched() {
     VirtualTokens::in_front_of_firmware(1, Firmware(5, 4, 3), |tokens| {
         let token = tokens.token(0);
-        // Somebody's, who would lose it.
+        // It belongs to somebody, who would lose it.
         let mut desk = TestDesk::provision("service");
         desk.walk_to_proof(&token);
         let before = token.state();
@@ -122,7 +122,7 @@ fn a_pin_blocked_while_it_is_provisioned_is_unblocked_by_its_own_puk() {
     VirtualTokens::in_front_of(1, |tokens| {
         let token = tokens.token(0);
         let mut desk = TestDesk::provision("service");
-        // Somebody else's hand: the token says that the PIN is blocked, once.
+        // As if somebody else had blocked the PIN: the token answers once that it is blocked.
         token.fault(Fault::Answer {
             instruction: 0x20,
             nth: 12,
@@ -134,7 +134,7 @@ fn a_pin_blocked_while_it_is_provisioned_is_unblocked_by_its_own_puk() {
     });
 }
 
-/// Each is told how to go on, and that works: after a reset, the token is provisioned again.
+/// Each failure says how to go on, and that works: after a reset, the token is provisioned again.
 fn assert_only_a_reset_helps(token: &Token, code: FailureCode) {
     assert!(code.remedy().contains("token reset"), "{}", code.remedy());
     let mut again = TestDesk::provision("service");
@@ -177,7 +177,7 @@ fn a_management_key_that_custody_does_not_have_cannot_be_rotated() {
     });
 }
 
-/// A token that was reset and is not finished is nothing: whoever went for coffee finds the task where it was.
+/// A token that was reset and is not finished is of no use. So a person who was away finds the task where it was.
 #[test]
 fn a_token_that_nobody_touches_is_waited_for_and_given_up_only_where_nothing_is_lost() {
     VirtualTokens::in_front_of(1, |tokens| {
@@ -228,7 +228,7 @@ fn a_pin_that_the_token_finds_too_simple_is_chosen_anew() {
     });
 }
 
-/// What nobody chose is made anew by itself; what a person chose, the person chooses anew, for both applets.
+/// The agent replaces a secret that it made itself. A PIN that the person chose, the person chooses again, for both applets.
 #[test]
 fn whatever_a_token_finds_too_simple_is_made_or_chosen_anew() {
     VirtualTokens::in_front_of(1, |tokens| {
@@ -257,7 +257,7 @@ fn whatever_a_token_finds_too_simple_is_made_or_chosen_anew() {
                     status,
                 });
                 desk.walk_to_proof(&token);
-                // A rotation sets no PIN, and an unblocking nothing else.
+                // A rotation sets no PIN, and an unblocking sets only a PIN.
                 token.clear_faults();
                 let known = desk.service.secrets.as_ref().unwrap();
                 let text = |secret: &Secret| String::from_utf8(secret.expose().to_vec()).unwrap();
@@ -277,7 +277,7 @@ fn whatever_a_token_finds_too_simple_is_made_or_chosen_anew() {
     });
 }
 
-/// It is no end in itself: a token that takes nothing is broken.
+/// This does not go on for ever: a token that accepts nothing is broken.
 #[test]
 fn a_token_that_finds_everything_too_simple_is_given_up() {
     VirtualTokens::in_front_of(1, |tokens| {
@@ -363,7 +363,7 @@ fn a_verification_sees_a_blocked_puk_and_a_management_key_of_another_kind() {
     });
 }
 
-/// Its algorithm says nothing: only who has the right one can tell that it is another.
+/// The algorithm is the same, so only a comparison with the right key shows that it is another key.
 #[test]
 fn a_verification_sees_another_management_key_of_the_same_kind() {
     VirtualTokens::in_front_of(1, |tokens| {
@@ -391,14 +391,14 @@ fn a_verification_sees_another_management_key_of_the_same_kind() {
         let (code, detail) = failed(&desk, &end);
         assert_eq!(code, FailureCode::ManagementKeyUnknown);
         assert!(detail.contains("none that custody has"), "{detail}");
-        // Away from home it is given none, and proves all the rest.
+        // At another workstation the agent is given no keys, and proves all the rest.
         desk.file(TaskKind::Verify);
         desk.service.gives_secrets = false;
         desk.walk_to_proof(&token);
     });
 }
 
-/// A token of the factory but for one object is somebody's.
+/// A token that is as from the factory except for one object belongs to somebody.
 #[test]
 fn a_data_object_is_something_to_lose() {
     VirtualTokens::in_front_of(1, |tokens| {
@@ -406,8 +406,8 @@ fn a_data_object_is_something_to_lose() {
         let file = tokens.directory().join("object");
         std::fs::write(&file, b"something dear").unwrap();
         let factory = "010203040506070801020304050607080102030405060708";
-        // Of capabilities everybody may read, of what is printed only who has the PIN.
-        // Numbers of one's own are as good as any: in the range that is free, beside the standard's, beside Yubico's.
+        // Everybody may read the capabilities; reading the printed information needs the PIN.
+        // Objects under own numbers count too: in the free range, and beside the standard's and Yubico's.
         for object in ["0x5fc107", "0x5fc109", "0x5f0001", "0x5fc1f0", "0x5fff77"] {
             let import = [
                 "objects",
@@ -448,7 +448,7 @@ fn a_killed_pcscd_is_not_a_token_that_went_away() {
     });
 }
 
-/// The one of these tokens, by what it was started with.
+/// Picks one of these tokens by how it was started.
 fn kill_pcscd(directory: &Path) {
     let directory = directory.to_str().unwrap();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {

@@ -10,7 +10,7 @@ use crate::{
     end::assert_provisioned,
 };
 
-/// Wrong PINs until it is blocked.
+/// This many wrong PINs block it.
 fn block_the_pin(desk: &mut TestDesk, token: &Token) {
     desk.file(TaskKind::Verify);
     desk.guesses = true;
@@ -23,7 +23,7 @@ fn copy(secrets: &TokenSecrets) -> TokenSecrets {
     TokenSecrets::from_secret(&secrets.to_secret()).unwrap()
 }
 
-/// The task is cancelled: what it sealed is doubtful, and its journal is gone.
+/// The task is cancelled: the secrets that it sealed are doubtful, and its journal is gone.
 fn cancel(desk: &mut TestDesk) {
     desk.file(TaskKind::Verify);
 }
@@ -58,7 +58,7 @@ fn a_rotation_that_nobody_touches_has_changed_nothing() {
     });
 }
 
-/// Wherever it was cut off, custody has what the token has now, and the management key tells which that is.
+/// Wherever the task was cut off, custody has the secrets that the token has now. The management key tells which they are.
 #[test]
 fn a_rotation_that_was_cancelled_at_any_moment_strands_no_token() {
     VirtualTokens::in_front_of(1, |tokens| {
@@ -84,14 +84,14 @@ fn a_rotation_that_was_cancelled_at_any_moment_strands_no_token() {
     });
 }
 
-/// The PUK was set or not: either is among what the agent is given, and the try that the wrong one costs comes back.
+/// The PUK was set or was not. The agent is given both PUKs, and the try that the wrong one costs is restored.
 #[test]
 fn a_pin_is_unblocked_after_rotations_that_failed() {
     VirtualTokens::in_front_of(1, |tokens| {
         let token = tokens.token(0);
         let mut desk = TestDesk::provision("service");
         desk.walk_to_proof(&token);
-        // The PUK is changed behind the management key: pulled before, and after.
+        // The PUK is changed after the management key. The token is pulled before that, and after it.
         for when in [When::Before, When::After] {
             desk.file(TaskKind::RotateSecrets);
             token.fault(Fault::Remove {
@@ -129,7 +129,7 @@ fn a_puk_with_a_single_try_is_not_blocked_by_a_pull() {
         profile.pin.puk_retries = 1;
         let mut desk = TestDesk::with_task(TaskKind::Provision, Some(profile));
         desk.walk_to_proof(&token);
-        // CHANGE of the PUK; then each command by which it is set anew: retries, PIN, PUK.
+        // The change of the PUK; then each command by which it is set through the factory's: number of tries, PIN, PUK.
         for (instruction, nth) in [(0x24, 1), (0xfa, 1), (0x24, 2), (0x24, 3)] {
             for when in [When::Before, When::After] {
                 desk.file(TaskKind::RotateSecrets);
@@ -150,7 +150,7 @@ fn a_puk_with_a_single_try_is_not_blocked_by_a_pull() {
     });
 }
 
-/// The service files none, and yet: a home may change. Nobody is to wait for it for ever.
+/// The service files no such task, but a token's workstation may change meanwhile. Then the task must not stay open for ever.
 #[test]
 fn a_task_that_is_refused_the_secrets_ends_with_the_reason() {
     VirtualTokens::in_front_of(1, |tokens| {

@@ -1,4 +1,4 @@
-//! What the service would do, as far as a walk can tell.
+//! Plays the service, as far as a walk can tell.
 
 use aws_lc_rs::{
     agreement::{ECDH_P256, PrivateKey, UnparsedPublicKey, X25519, agree},
@@ -35,25 +35,25 @@ pub(crate) struct Service {
     challenge: PrivateKey,
     challenge_p256: PrivateKey,
     issuer: Issuer<'static, KeyPair>,
-    /// What custody holds of the token: the newest that were sealed.
+    /// The secrets that custody has for the token: those that were sealed last.
     pub(crate) secrets: Option<TokenSecrets>,
-    /// What was last proved to open it, where newer ones were sealed since, and what was sealed between, the oldest first.
+    /// Older secrets, the oldest first: those that were last proved to open the token, and those that were sealed since.
     pub(crate) before: Vec<TokenSecrets>,
-    /// Nobody is believed to vouch for the token, with this reason and sentence.
+    /// If set, the service does not trust the token's attester, and rejects with this reason and sentence.
     pub(crate) refuses_attester: Option<(&'static str, &'static str)>,
-    /// False if the agent is to go without: the token is not at home.
+    /// False if the service gives no secrets, because the token is not at its workstation.
     pub(crate) gives_secrets: bool,
-    /// A rule refuses it the secrets, with this reason and sentence.
+    /// If set, a rule rejects the request for the secrets, with this reason and sentence.
     pub(crate) refuses_secrets: Option<(&'static str, &'static str)>,
     /// The key that custody has for the holder.
     pub(crate) escrowed: EscrowedKey,
-    /// How often it was given.
+    /// How often that key was given.
     pub(crate) given: usize,
     /// The reports of keys, in order.
     pub(crate) keys_made: Vec<KeysMade>,
-    /// The certificates issued for the last of them.
+    /// The certificates for the keys of the last report.
     pub(crate) certificates: Vec<SlotCertificate>,
-    /// The evidence that was taken.
+    /// The evidence that was accepted.
     pub(crate) evidence: Option<Evidence>,
     /// The failure that was reported.
     pub(crate) failure: Option<Failure>,
@@ -219,7 +219,7 @@ impl Service {
         asked.collect()
     }
 
-    /// A key of the token signed for this very receiver.
+    /// Checks that a key of the token signed the request, for this receiver.
     fn check_vouched(&self, wanted: &EscrowWanted) {
         let plan = &self.task.profile.as_ref().unwrap().piv[&wanted.slot];
         let (task, place) = (self.task.task.to_string(), vouched_place(&wanted.seal_to));
@@ -230,7 +230,7 @@ impl Service {
         assert!(!wanted.attester.is_empty());
     }
 
-    /// Every proof is by the attested key, over this task's nonce.
+    /// Checks that every proof is by the attested key, over this task's nonce.
     fn check(&self, evidence: &Evidence) {
         let Some(profile) = &self.task.profile else {
             return;

@@ -1,4 +1,4 @@
-//! No PIN and no key in any log, however much is logged.
+//! No log holds a PIN or a key, however much is logged.
 
 use std::{
     io,
@@ -35,7 +35,7 @@ impl MakeWriter<'_> for Log {
     }
 }
 
-/// How a careless line would write bytes.
+/// Bytes in the forms in which a careless log line would write them.
 fn forms(secret: &[u8]) -> [String; 5] {
     let list = |digits: fn(&u8) -> String| secret.iter().map(digits).collect::<Vec<_>>().join(", ");
     [
@@ -52,14 +52,14 @@ fn a_walk_logs_no_secret_at_any_level() {
     VirtualTokens::in_front_of(1, |tokens| {
         let token = tokens.token(0);
         let log = Log::default();
-        // With what other crates write through `log`.
+        // Include what other crates write through `log`.
         tracing_subscriber::fmt()
             .with_max_level(tracing::Level::TRACE)
             .with_writer(log.clone())
             .finish()
             .init();
         let mut desk = TestDesk::with_task(TaskKind::Provision, Profile::shipped("person"));
-        // So that there is something to log.
+        // Make something happen that is logged.
         token.remove();
         let hand = token.clone();
         desk.while_waiting = Some(Box::new(move || hand.insert()));

@@ -1,4 +1,4 @@
-//! Killed at every report, before and after it was answered: nothing is lost, nothing is done twice.
+//! Kills the agent at every report, before and after the answer: nothing is lost, and nothing is done twice.
 
 use std::{
     collections::HashMap,
@@ -64,7 +64,7 @@ async fn killed_at(world: &World, serial: u32, at: usize, answered: bool) {
         let first = by_id.entry(got.message).or_insert(&got.report);
         assert_eq!(**first, got.report, "{context}");
     }
-    // Reports that say the same are the same report.
+    // Reports with the same content are the same report.
     for name in ["keys_made", "proved"] {
         let mut ids: Vec<_> = reports
             .iter()
@@ -74,7 +74,7 @@ async fn killed_at(world: &World, serial: u32, at: usize, answered: bool) {
         ids.dedup();
         assert_eq!(ids.len(), 1, "{context}: {name} has {ids:?}");
     }
-    // Whatever was sealed, it was the one secret that was kept.
+    // Each sealed secret is the one that was kept.
     let sealed = reports.iter().filter_map(|got| match &got.report {
         Report::SecretsSealed(sealed) => Some(sealed),
         _ => None,

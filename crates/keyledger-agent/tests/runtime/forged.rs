@@ -1,4 +1,4 @@
-//! Tasks that are not the ledger's, or not for this agent: none is walked.
+//! Tasks that do not come from the ledger, or are not for this agent: none of them is walked.
 
 use async_nats::HeaderMap;
 use keyledger_domain::token::{FailureCode, Report};
@@ -15,11 +15,11 @@ async fn no_forged_task_is_walked_or_ends_one_of_the_ledger() {
     let service = &world.service;
     let stranger = KeyPair::new_account();
 
-    // Changed on its way: another serial under the ledger's signature.
+    // Changed on the way: another serial number under the ledger's signature.
     let (_, record, headers) = service.task(&world.nkey, "reset", SERIAL, |_| {});
     let changed = record.replace(&SERIAL.to_string(), "27182818");
     service.publish("reset", changed.clone(), headers).await;
-    // The same with a CID that fits: the signature does not.
+    // The same with a CID that fits, but a signature that does not.
     let mut fitted = service.sign(&changed, &stranger);
     fitted.insert(header::SIGNER, service.signer.public_key());
     service.publish("reset", changed, fitted).await;
@@ -29,7 +29,7 @@ async fn no_forged_task_is_walked_or_ends_one_of_the_ledger() {
     let rubbish = "\u{0}rubbish".to_owned();
     let headers = service.sign(&rubbish, &service.signer);
     service.publish("reset", rubbish, headers).await;
-    // Truly the ledger's, but another's, or no task.
+    // From the ledger, but for another agent, or no task.
     let other = KeyPair::new_user().public_key();
     let (_, record, headers) = service.task(&other, "reset", SERIAL, |_| {});
     service.publish("reset", record, headers).await;

@@ -1,4 +1,4 @@
-//! The journal's file: what a crash, a full disk or a stranger may leave there.
+//! The journal's file, after a crash, a full disk, or changes by somebody else.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use keyledger_testkit::PATIENCE;
 
 use crate::world::{SERIAL, World};
 
-/// A journal of a task that was left in the midst of it, and the identity it belongs to.
+/// A journal that was left in the middle of a task, and the identity it belongs to.
 async fn left(world: &World) -> (PathBuf, Arc<dyn Identity>) {
     world.hold("keys");
     let mut agent = world.agent();
@@ -48,7 +48,7 @@ async fn a_torn_last_line_is_cut_off_and_a_changed_one_is_refused() {
     let lines: Vec<_> = whole.split_inclusive(|byte| *byte == b'\n').collect();
     assert!(lines.len() > 8, "{} lines", lines.len());
 
-    // Cut anywhere in the last line: what stood before it is there.
+    // Cut the last line anywhere: the lines before it are read.
     let last = lines.last().unwrap().len();
     for cut in [1, 2, last / 2, last - 1] {
         fs::write(&path, &whole[..whole.len() - cut]).unwrap();
@@ -57,7 +57,7 @@ async fn a_torn_last_line_is_cut_off_and_a_changed_one_is_refused() {
             .unwrap();
         assert_eq!(fs::read(&path).unwrap(), whole[..whole.len() - last]);
     }
-    // What a file system leaves behind that had reserved the room.
+    // Zeros behind the last line, as a file system leaves them that had reserved the room.
     let zeroed = [&*whole, &[0; 100]].concat();
     fs::write(&path, zeroed).unwrap();
     Journal::open(&directory, Arc::clone(&identity))
@@ -65,7 +65,7 @@ async fn a_torn_last_line_is_cut_off_and_a_changed_one_is_refused() {
         .unwrap();
     assert_eq!(fs::read(&path).unwrap(), whole);
 
-    // One bit of any line, a line too few, twice or elsewhere.
+    // A changed bit in any line; a line removed, repeated or moved.
     for at in 0..lines.len() {
         let mut changed: Vec<Vec<u8>> = lines.iter().map(|line| line.to_vec()).collect();
         changed[at][20] ^= 1;
@@ -83,20 +83,20 @@ async fn a_torn_last_line_is_cut_off_and_a_changed_one_is_refused() {
         is_refused(&directory, &identity, &twice, at + 2);
     }
     fs::write(&path, &whole).unwrap();
-    // Another agent's.
+    // The journal of another agent.
     let other = world.file("other");
     fs::create_dir(&other).unwrap();
     let other: Arc<dyn Identity> = Arc::new(FileIdentity::make(&other).unwrap());
     let error = refused(&directory, &other).to_string();
     assert!(error.contains("journal of another agent (U"), "{error}");
     assert!(error.contains("--anew`"), "{error}");
-    // Or one that only says so, and in which more is another's.
+    // A journal that names this agent, but holds a line of somebody else.
     let opened = [lines[0], b"{}\tAAAA\n"].concat();
     fs::write(&path, opened).unwrap();
     let error = format!("{:#}", anyhow::Error::from(refused(&directory, &identity)));
     assert!(error.contains("signature is not this agent's"), "{error}");
     fs::write(&path, &whole).unwrap();
-    // Read by others: it is no secret in clear, but who may write it may stop the agent.
+    // A journal that others can read: it holds no secret in clear, but a person who can write it can stop the agent.
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     assert!(matches!(
         refused(&directory, &identity),
@@ -148,7 +148,7 @@ async fn an_agent_with_a_forged_journal_does_not_run_and_says_what_to_do() {
         said.contains("is not what this agent wrote there"),
         "{said}"
     );
-    // The remedy works: the task is taken anew and walked on from what the token shows.
+    // The remedy works: the agent takes the task anew, and goes on from what the token shows.
     fs::rename(&path, directory.join("journal.forged")).unwrap();
     let _agent = world.agent();
     world.wait_for_empty_queue().await;
@@ -163,7 +163,7 @@ async fn nothing_secret_stands_in_it_and_nothing_of_a_task_stays() {
     let (directory, _) = left(&world).await;
     let path = directory.join(JOURNAL_FILE);
     assert!(world.journal().contains("\"kept\""));
-    // Held open: what is overwritten is seen, though the name is another file's by then.
+    // Keep the old file open: its name belongs to the new file by then, and what was overwritten can still be read.
     let mut old = fs::File::open(&path).unwrap();
     let _agent = world.agent();
     world

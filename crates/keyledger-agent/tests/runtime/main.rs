@@ -1,7 +1,7 @@
 //! The agent's runtime against a real nats-server, under the permissions that an enrolled agent has.
 //!
-//! The agent is a process of its own (this very binary, see `process.rs`), so that it can be killed. The tests play the
-//! service's end of its reports; a small double plays the tokens, whose truth is a file.
+//! The agent is a process of its own (this binary, see `process.rs`), so that it can be killed. The tests play the service, which answers
+//! reports. A small double plays the tokens, which are files.
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on ends there
 

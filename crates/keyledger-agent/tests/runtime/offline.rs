@@ -1,4 +1,4 @@
-//! Without a network, without a service, with one that says no.
+//! The agent without a network, without a service, or with a service that rejects reports.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn a_walk_goes_on_without_a_network_and_is_reported_later() {
         })
         .await;
     world.release("kept");
-    // It comes to where it needs an answer, and no further.
+    // The walk goes on until it needs an answer, and no further.
     let status = world
         .wait_for_status("asking", |s| {
             s.tasks.iter().any(|t| t.state == TaskState::Asking)
@@ -68,7 +68,7 @@ async fn what_was_told_offline_comes_in_order_and_once() {
             s.tasks.iter().any(|t| t.at.as_deref() == Some("kept"))
         })
         .await;
-    // Killed offline: what it was told is on disk.
+    // Killed while offline: its reports are on disk.
     agent.kill9();
     world.release("kept");
     let _agent = world.agent();
@@ -89,7 +89,7 @@ async fn what_was_told_offline_comes_in_order_and_once() {
         })
         .collect();
     use Step::{Keys, Proof, Secrets, Taken};
-    // Two runs: the first came to its secrets, the second began again; and said so once more when the PIN was chosen.
+    // Two runs: the first reached the secrets, the second began again, and reported once more when the PIN was chosen.
     assert_eq!(
         steps,
         [Taken, Secrets, Taken, Secrets, Secrets, Keys, Proof]
@@ -166,7 +166,7 @@ async fn what_the_service_refuses_for_good_is_not_sent_again() {
     let mut agent = world.agent();
     let task = world.service.file(&world.nkey, "provision", SERIAL).await;
     world.wait_for_empty_queue().await;
-    // Something told that was refused ends nothing.
+    // A rejected report that was only told ends nothing.
     let refused = |got: &crate::service::Got| matches!(&got.report, Report::Progressed(p) if p.step == Step::Keys);
     let count = world.service.of(task).iter().filter(|g| refused(g)).count();
     assert_eq!(count, 2, "with the prompt to touch, each once");
@@ -183,7 +183,7 @@ async fn what_the_service_refuses_for_good_is_not_sent_again() {
         .await;
     assert_eq!(status.refused[0].task, Some(task));
     assert_eq!(status.refused[0].count, 2);
-    // Until a later task of the token has ended well.
+    // It is forgotten when a later task of the token has gone well.
     world.service.rule(content);
     world.service.file(&world.nkey, "verify", SERIAL).await;
     world.wait_for_empty_queue().await;
@@ -232,7 +232,7 @@ async fn what_the_person_says_is_not_used_for_a_task_that_was_cancelled_meanwhil
     assert_eq!(status.refused.len(), 1, "{status:#?}");
 }
 
-/// What is only told is never waited for, and yet says that nobody wants the task any more.
+/// No walk waits for a report that is only told. Yet its answer may say that the task is over.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_walk_that_only_tells_learns_that_its_task_was_cancelled() {
     let world = World::new().await;
@@ -288,7 +288,7 @@ async fn a_task_that_ended_at_the_service_is_left() {
             s.tasks.iter().any(|t| t.at.as_deref() == Some("keys"))
         })
         .await;
-    // It was withdrawn: the next report is told so, and the walk that waits for the token ends.
+    // The task was withdrawn: the answer to the next report says so, and the walk that waits for the token ends.
     world.service.rule(|_| taken(false));
     world.release("keys");
     world.wait_for_empty_queue().await;

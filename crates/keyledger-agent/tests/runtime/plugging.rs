@@ -34,7 +34,7 @@ fn plug(world: &World, tokens: &[TokenSeen]) {
     std::fs::rename(new, path).unwrap();
 }
 
-/// Serial and PIN tries of what was announced.
+/// The serial numbers and PIN tries that were announced.
 fn announced(got: &[Got]) -> Vec<(u32, u8)> {
     let shows = got.iter().filter_map(|got| match &got.report {
         Report::Announced(shows) => Some(shows),
@@ -70,7 +70,7 @@ async fn a_token_is_announced_when_it_comes_and_when_it_changes() {
     );
     let status = world.status().unwrap();
     assert_eq!(status.tokens.len(), 2);
-    // Out and in again, offline, with more tries lost: only the newest is told.
+    // Pulled and plugged in again, offline, with more tries lost: only the newest is announced.
     world.server.stop().await;
     world
         .wait_for_status("offline", |s| {

@@ -1,4 +1,4 @@
-//! The agent as a process: this test binary, started again to do nothing but this.
+//! The agent as a process: this test binary, started again to run only the agent.
 
 use std::{env, fs, path::PathBuf, sync::Arc};
 
@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::scripted::Scripted;
 
-/// Where the process finds its directory.
+/// The variable that names the process's directory.
 pub(crate) const PLACE: &str = "KEYLEDGER_TEST_AGENT";
 
-/// Set if it is to ask for PINs on its terminal.
+/// The variable that is set if the agent asks for PINs on its terminal.
 pub(crate) const TERMINAL: &str = "KEYLEDGER_TEST_TERMINAL";
 
-/// What it is to be.
+/// The settings of the agent.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Settings {
     pub(crate) url: String,

@@ -1,7 +1,7 @@
-//! Tokens that are files: a double for the layer below, which has tests of its own.
+//! Tokens that are files: a double for the layer below. That layer has tests of its own.
 //!
-//! `plugged.json` says what is plugged in, `token-SERIAL` what has been done to a token, a line each. A walk does what is
-//! not done yet, as a real one does. A file `hold-STEP` makes it wait there.
+//! `plugged.json` lists what is plugged in. `token-SERIAL` lists what has been done to a token, a line for each. A walk does what is
+//! missing, as a real walk does. A file `hold-STEP` makes it wait at that step.
 
 use std::{
     fs::{self, OpenOptions},
@@ -124,7 +124,7 @@ impl Scripted {
             tell(desk, Step::Keys)?;
             self.hold("keys", serial, desk)?;
             desk.show(serial, Prompt::Touch, "slot 9a")?;
-            // The same each time: a report that is asked again.
+            // The report is the same each time, so it is asked again.
             desk.ask(Report::KeysMade(KeysMade {
                 serial,
                 attester: "AAAA".into(),

@@ -1,4 +1,4 @@
-//! The service's end: files tasks as the ledger does, and answers reports.
+//! Plays the service: files tasks as the ledger does, and answers reports.
 
 use std::{
     sync::{Arc, Mutex},
@@ -16,7 +16,7 @@ use nkeys::KeyPair;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// A report as it came.
+/// A report, as the service received it.
 #[derive(Debug, Clone)]
 pub(crate) struct Got {
     pub(crate) message: Uuid,
@@ -41,9 +41,9 @@ type Rule = Box<dyn FnMut(&Got) -> Answer + Send>;
 
 pub(crate) struct Service {
     pub(crate) nats: Client,
-    /// Signs for the ledger.
+    /// The key that signs for the ledger.
     pub(crate) signer: KeyPair,
-    /// What secrets of tasks are sealed to.
+    /// The key to which the secrets of tasks are sealed.
     pub(crate) curve: CurveKey,
     got: Arc<Mutex<Vec<Got>>>,
     rule: Arc<Mutex<Rule>>,
@@ -67,7 +67,7 @@ pub(crate) fn taken(task_open: bool) -> Answer {
     })
 }
 
-/// What a service does that finds no fault.
+/// The answer of a service that is content with the report.
 pub(crate) fn content(got: &Got) -> Answer {
     taken(!matches!(got.report, Report::Proved(_) | Report::Failed(_)))
 }
@@ -83,7 +83,7 @@ impl Service {
         }
     }
 
-    /// Answers from now on; what comes to it is kept in `got`.
+    /// Answers reports from now on, and keeps them in `got`.
     pub(crate) async fn serve(&self) -> tokio::task::AbortHandle {
         let mut reports = self.nats.subscribe("keys.reports.*.*").await.unwrap();
         self.nats.flush().await.unwrap();
@@ -134,7 +134,7 @@ impl Service {
         got
     }
 
-    /// Waits until `is` is true of what came.
+    /// Waits until `is` is true of the reports that came.
     pub(crate) async fn wait(&self, what: &str, is: impl Fn(&[Got]) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !is(&self.got()) {

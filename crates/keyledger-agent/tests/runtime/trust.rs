@@ -9,10 +9,10 @@ use keyledger_claims::{
 use keyledger_testkit::Config;
 use nkeys::KeyPair;
 
-/// Who signs for whom.
+/// The keys, and which of them signs for which.
 pub(crate) struct Organisation {
     pub(crate) config: Config,
-    /// The account of the agents, which imports what they need of the service's.
+    /// The account of the agents. It imports what they need from the service's account.
     agents: String,
     /// The service's account.
     service: KeyPairSigner,
@@ -61,13 +61,13 @@ impl Organisation {
         }
     }
 
-    /// The JWT of an agent: what it may do comes from the scoped signing key.
+    /// The JWT of an agent. Its permissions come from the scoped signing key.
     pub(crate) fn agent_jwt(&self, nkey: &str) -> String {
         let claims = UserClaims::scoped(nkey, &self.agents, IAT);
         encode(&claims, &self.role).unwrap()
     }
 
-    /// Somebody who may do everything in the account: the service, and a forger.
+    /// A user who may do everything in the account: the service, or a forger.
     pub(crate) async fn connect(&self, url: &str) -> async_nats::Client {
         let user = std::sync::Arc::new(KeyPair::new_user());
         let claims = UserClaims::new(user.public_key(), IAT);
@@ -83,7 +83,7 @@ impl Organisation {
     }
 }
 
-/// What the service's account exports, and what it is called in the agents'.
+/// The exports of the service's account, and their names in the agents' account.
 const SHARED: [(&str, &str); 5] = [
     ("keys.reports.>", "keys.reports.>"),
     (

@@ -44,7 +44,7 @@ async fn a_task_is_walked_reported_and_acknowledged() {
         assert_eq!(got.correlation, task.to_string());
         assert_eq!(got.agent, world.nkey);
     }
-    // What the walk announces is no task's.
+    // An announcement belongs to no task.
     let got = world.service.got();
     let announced: Vec<_> = got.iter().filter(|got| got.task == "tokens").collect();
     assert_eq!(announced.len(), 1);
@@ -56,7 +56,7 @@ async fn a_task_is_walked_reported_and_acknowledged() {
         world.token(SERIAL),
         ["begun", "secrets", "keys", "proved", "left"]
     );
-    // Nothing of it is left, sealed or not.
+    // No secret is left, neither sealed nor in clear.
     let journal = world.journal();
     assert!(!journal.contains("\"kept\"") && !journal.contains("\"taken\""));
     assert!(journal.contains(&format!("{{\"ended\":{{\"task\":\"{task}\"}}}}")));
@@ -84,7 +84,7 @@ async fn tokens_are_worked_on_at_once_and_each_on_one_task_at_a_time() {
     assert_eq!(of(other).state, TaskState::Walking);
     assert_eq!(of(second).state, TaskState::Waiting);
     assert_eq!(of(first).prompt, Some(Prompt::InsertToken));
-    // Longer than the queue waits for a word: nothing is given out again.
+    // Longer than the queue waits for a sign of life: the task is not given again.
     tokio::time::sleep(Duration::from_millis(2500)).await;
     world.release("taken");
     world.wait_for_empty_queue().await;
@@ -134,7 +134,7 @@ async fn a_task_with_a_fault_is_walked_again_while_it_is_open() {
     assert_eq!(begun.iter().filter(|line| *line == "begun").count(), 2);
 }
 
-/// The figure is of a debug build, which is larger; what is held is that nothing is kept that grows.
+/// The figure is for a debug build, which is larger. The test shows that memory does not grow with the number of tasks.
 #[tokio::test(flavor = "multi_thread")]
 async fn it_stays_small() {
     let world = World::new().await;
@@ -155,7 +155,7 @@ async fn it_stays_small() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pin_can_be_chosen_on_the_terminal() {
     let world = World::new().await;
-    // A slip first: too short.
+    // First a mistake: the PIN is too short.
     let mut agent = world.agent_on_terminal(b"1928\n19283746\n19283746\n");
     world.service.file(&world.nkey, "provision", SERIAL).await;
     world.wait_for_empty_queue().await;
@@ -188,7 +188,7 @@ async fn who_watches_sees_that_the_serial_number_is_to_be_typed() {
     world.wait_for_empty_queue().await;
     assert!(world.token(SERIAL).contains(&"reset".to_owned()));
     assert_eq!(was_seen.try_iter().collect::<Vec<_>>(), [true]);
-    // And once more, when it was typed: is the task still open?
+    // And once more after the PIN was typed, to ask whether the task is still open.
     let prompts: Vec<_> = world
         .service
         .of(task)
@@ -201,7 +201,7 @@ async fn who_watches_sees_that_the_serial_number_is_to_be_typed() {
     assert_eq!(prompts, [None, Some(Prompt::ConfirmReset), None, None]);
 }
 
-/// A request for tasks is held by the server for 30 s, and made again.
+/// The server holds a request for tasks for 30 s, and the agent repeats it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_is_taken_at_once_however_long_there_was_none() {
     let world = World::without_queue().await;
@@ -213,7 +213,7 @@ async fn a_task_is_taken_at_once_however_long_there_was_none() {
     for (serial, idle_s) in [(1, 13), (2, 21)] {
         tokio::time::sleep(Duration::from_secs(idle_s)).await;
         let task = world.service.file(&world.nkey, "verify", serial).await;
-        // Not by its status: asking for that wakes it.
+        // Do not ask for its status: that would wake the agent.
         let is_there = |got: &[Got]| got.iter().any(|got| got.task == task.to_string());
         let taken = world.service.wait("its first report", is_there);
         tokio::time::timeout(Duration::from_secs(5), taken)

@@ -29,7 +29,7 @@ use crate::{
 
 pub(crate) const SERIAL: u32 = 31_415_926;
 
-/// A pinentry that has one answer for PINs and the number for serial numbers, and writes down that it was asked.
+/// A pinentry that gives the same PIN each time, gives the serial number when asked for one, and notes that it was asked.
 const PINENTRY: &str = r#"#!/bin/sh
 echo "OK hello"
 while read -r command rest; do
@@ -89,7 +89,7 @@ impl World {
         world
     }
 
-    /// What the agent is told: where to connect, and as whom.
+    /// Writes the agent's settings: the server, and the credentials.
     pub(crate) fn settings(&self, jwt: &str) {
         let settings = Settings {
             url: self.server.url(),
@@ -102,7 +102,7 @@ impl World {
 
     /// The stream of tasks and the agent's consumer, as the service makes them.
     pub(crate) async fn make_queue(&self) {
-        // Short, so that a task is soon given again: the service's waits a minute.
+        // A short wait, so that a task is soon given again. The service's queue waits a minute.
         self.make_queue_that_waits(Duration::from_secs(1)).await;
     }
 
@@ -146,7 +146,7 @@ impl World {
             program.display()
         );
         fs::write(self.file("typed"), typed).unwrap();
-        // `script` is of bsdutils, which no Debian is without. It shows nothing any more once its input has ended.
+        // `script` is part of bsdutils, which every Debian has. It shows nothing after its input has ended.
         let line = format!(
             "{{ cat typed; sleep 60; }} | exec script --quiet --flush --command '{agent}' /dev/null"
         );
@@ -181,7 +181,7 @@ impl World {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// What the agent says of itself; nothing if it does not run.
+    /// The agent's status; nothing if no agent runs.
     pub(crate) fn status(&self) -> Option<AgentStatus> {
         let mut socket = UnixStream::connect(self.place().join("run").join(SOCKET)).ok()?;
         socket.shutdown(std::net::Shutdown::Write).ok()?;
@@ -206,7 +206,7 @@ impl World {
         }
     }
 
-    /// Waits until the walk is held at `step` and the service has all that it said up to there.
+    /// Waits until the walk is held at `step`, and the service has every report up to there.
     pub(crate) async fn wait_for_hold(&self, step: &str) {
         let held = format!("held at {step}");
         let deadline = Instant::now() + PATIENCE;
@@ -214,7 +214,7 @@ impl World {
             assert!(Instant::now() < deadline, "not {held}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        // Only now: it says that it is held, too.
+        // Check this only now: the walk also reports that it is held.
         self.wait_for_status("held, with nothing to deliver", |s| {
             s.tasks.iter().all(|t| t.undelivered == 0)
         })
