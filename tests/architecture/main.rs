@@ -23,8 +23,15 @@ fn root() -> PathBuf {
 fn picture() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
         ("keyledger-claims", &[][..]),
-        ("keyledger-domain", &["keyledger-claims"][..]),
-        ("keyledger-custody", &["keyledger-domain"][..]),
+        ("keyledger-pki", &[][..]),
+        (
+            "keyledger-domain",
+            &["keyledger-claims", "keyledger-pki"][..],
+        ),
+        (
+            "keyledger-custody",
+            &["keyledger-domain", "keyledger-pki"][..],
+        ),
         ("keyledger-wire", &["keyledger-domain"][..]),
         (
             "keyledger-service",
@@ -32,6 +39,7 @@ fn picture() -> BTreeMap<&'static str, &'static [&'static str]> {
                 "keyledger-claims",
                 "keyledger-custody",
                 "keyledger-domain",
+                "keyledger-pki",
                 "keyledger-wire",
             ][..],
         ),
@@ -40,6 +48,7 @@ fn picture() -> BTreeMap<&'static str, &'static [&'static str]> {
             &[
                 "keyledger-custody",
                 "keyledger-domain",
+                "keyledger-pki",
                 "keyledger-service",
                 "keyledger-wire",
             ][..],

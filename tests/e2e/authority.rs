@@ -12,10 +12,7 @@ use std::{
 use data_encoding::BASE64;
 use keyledger_custody::authority::AuthorityKey;
 use keyledger_domain::Algorithm;
-use keyledger_service::{
-    new_root,
-    x509::{Certificate, ToBeSigned},
-};
+use keyledger_pki::x509::{Certificate, ToBeSigned};
 use keyledger_testkit::{Run, run, tools};
 use serde_json::{Value, json};
 
@@ -30,8 +27,8 @@ pub(crate) struct FarRoot {
 impl FarRoot {
     pub(crate) fn new() -> Self {
         let key = AuthorityKey::generate(Algorithm::P384).unwrap();
-        let draft = new_root("Far Root", key.public_key(), now().plus_days(3_650), now()).unwrap();
-        let certificate = Certificate::from_der(&sign(&key, &draft)).unwrap();
+        let certificate = key.certify_itself("Far Root", now().plus_days(3_650), now());
+        let certificate = certificate.unwrap();
         Self { key, certificate }
     }
 

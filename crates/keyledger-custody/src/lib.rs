@@ -32,6 +32,7 @@ mod aead;
 mod argon2id;
 pub mod authority;
 mod custody;
+mod dates;
 mod delivery;
 mod digits;
 mod file;
@@ -83,12 +84,25 @@ pub use token_secrets::{
 };
 pub use user::{CredsError, UserSeed};
 
+use keyledger_pki::exchange::Nonce;
+
 /// The cryptographic provider failed, which does not happen on a sound machine.
 ///
 /// It lacks memory or entropy: try again, and check the machine if it fails again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the cryptographic provider failed; the machine may be out of memory")]
 pub struct ProviderFailure;
+
+/// The nonce of a request to a machine without a network.
+///
+/// # Errors
+///
+/// [`ProviderFailure`].
+pub fn nonce() -> Result<Nonce, ProviderFailure> {
+    let mut random = [0; 32];
+    aws_lc_rs::rand::fill(&mut random)?;
+    Ok(Nonce(random))
+}
 
 impl From<aws_lc_rs::error::Unspecified> for ProviderFailure {
     fn from(_: aws_lc_rs::error::Unspecified) -> Self {

@@ -17,6 +17,7 @@ use keyledger_domain::{
     operator::RollbackAccepted,
     signed::RequiredSignatures,
 };
+use keyledger_pki::x509::{Anchors, CrlUrl};
 use keyledger_wire::{
     Dropped, Prefix, REVOCATIONS_NAME, SERVICE_NAME, ServerVersion, UnsupportedServer,
     check_ordinary_file, creds, read_ordinary_text, subject::system,
@@ -40,7 +41,6 @@ use crate::{
     snapshot::Snapshot,
     store::{JetStreamStore, OpenError, Store},
     trust::{Resolver, TrustHealth, TrustKeys},
-    x509::{Anchors, CrlUrl},
 };
 
 /// How long commands under way are given to finish when the service stops.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use keyledger_custody::Custody;
 use keyledger_domain::{Name, key::Certification, signed::RequiredSignatures, views::Budget};
+use keyledger_pki::x509::{Anchors, CrlUrl};
 use keyledger_wire::Prefix;
 
 use crate::{
@@ -14,13 +15,12 @@ use crate::{
     handler::{Clock, CurrentSigner, Handler, Live},
     lanes::Families,
     material::Materials,
+    pki::LastList,
     reserve::Reserve,
     signers::Signers,
     store::Store,
-    tokens::LastList,
     trust::{TrustHealth, Watch},
     verbs::Turns,
-    x509::{Anchors, CrlUrl},
 };
 
 impl Shared {
@@ -36,7 +36,7 @@ impl Shared {
 
     /// The same by the issuer.
     pub(crate) fn crl_url_of(&self, issuer: &Name) -> Option<String> {
-        self.crl_url.as_ref().map(|url| url.of(issuer))
+        self.crl_url.as_ref().map(|url| url.of(issuer.as_str()))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use keyledger_domain::Timestamp;
+use keyledger_pki::Moment;
 
 /// Why a text is no moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -83,6 +84,16 @@ pub(crate) fn now() -> Timestamp {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A moment of the ledger as certificates write it, in whole seconds.
+pub(crate) fn to_moment(at: Timestamp) -> Moment {
+    Moment::from_seconds(at.seconds())
+}
+
+/// A moment of a certificate as the ledger writes it.
+pub(crate) fn to_timestamp(at: Moment) -> Timestamp {
+    Timestamp::from_seconds(at.seconds())
 }
 
 /// Reads `2026-11-22T10:00:00Z`, `2026-11-22` (midnight in UTC), or a distance from now such as `+30d` or `-2h`.

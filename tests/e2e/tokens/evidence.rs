@@ -178,7 +178,7 @@ async fn an_authority_that_yubico_did_not_publish_cannot_be_trusted() {
     assert!(said.contains("no pin for"), "{said}");
 
     let embedded =
-        include_str!("../../../crates/keyledger-service/src/x509/yubico/piv-attestation-a-1.pem");
+        include_str!("../../../crates/keyledger-pki/src/x509/yubico/piv-attestation-a-1.pem");
     let again = json!({ "certificates": embedded });
     let done = admin.send("operator.trust", operator, again).await;
     assert_eq!(done.unwrap()["status"], "accepted");

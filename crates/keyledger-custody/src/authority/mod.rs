@@ -4,7 +4,9 @@
 //! what the bytes say. See `keyledger offline`.
 
 mod key;
+mod root;
 mod sealed;
 
 pub use key::{AuthorityKey, AuthorityKeyError};
+pub use root::RootCertificateError;
 pub use sealed::{SealedAuthority, SealedAuthorityError};

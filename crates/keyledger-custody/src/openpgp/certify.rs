@@ -15,7 +15,7 @@ use super::{
     certify_error::CertifyError,
     certify_key::CertifyKey,
     fingerprint::Fingerprint,
-    offline::{Ask, Request, Response},
+    offline::{Ask, CertifyAnswer, Request, Response},
     public::Certificate,
     reason::RevocationReason,
     renewal::Renewal,
@@ -24,17 +24,18 @@ use super::{
     time,
     user_id::UserId,
 };
-use crate::ProviderFailure;
+use crate::{ProviderFailure, dates::moment};
 
 impl CertifyKey {
-    /// Makes all changes of a request, or none. Show the request to a person first: [`describe`](super::offline::describe).
+    /// Makes all changes of a request, or none. Show the request to a person first: see
+    /// [`Request::describe`](keyledger_pki::exchange::Request::describe).
     ///
     /// # Errors
     ///
-    /// As for the single changes.
+    /// As for the single changes; [`CertifyError::Answer`].
     pub fn answer(&self, request: &Request, now: Timestamp) -> Result<Response, CertifyError> {
-        let mut certificate = request.certificate().clone();
-        for ask in request.asks() {
+        let mut certificate = request.content().certificate().clone();
+        for ask in request.content().asks() {
             certificate = match ask {
                 Ask::Bind { subkey, expires } => {
                     self.bind(&certificate, &[((**subkey).clone(), *expires)], now)
@@ -51,7 +52,10 @@ impl CertifyKey {
                 Ask::AddUserId { id } => self.add_user_id(&certificate, id, now),
             }?;
         }
-        Ok(Response::new(request, &certificate, now))
+        let answer = CertifyAnswer {
+            certificate: certificate.to_armored(),
+        };
+        Ok(Response::new(request, answer, moment(now))?)
     }
 
     /// Binds subkeys, each until its own end.

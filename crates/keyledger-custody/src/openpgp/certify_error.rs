@@ -4,7 +4,7 @@ use keyledger_domain::Timestamp;
 
 use super::{
     bind::BindError, certificate_error::CertificateError, fingerprint::Fingerprint,
-    time::OutOfRange, user_id::UserId,
+    offline::NotAsAsked, time::OutOfRange, user_id::UserId,
 };
 use crate::ProviderFailure;
 
@@ -56,6 +56,9 @@ pub enum CertifyError {
     /// The request contains no change: name one.
     #[error("there is nothing to sign")]
     Nothing,
+    /// What was made is not what was asked for: report it.
+    #[error("what was made")]
+    Answer(#[from] NotAsAsked),
     /// It would expire before it begins: name a later end.
     #[error("it would expire at {expires}, and it is {now} already")]
     ExpiresBefore {

@@ -2,9 +2,13 @@
 
 use keyledger_custody::openpgp::{
     Certificate, Renewal, RevocationReason, SubkeyRole,
-    offline::{Ask, MAX_BYTES, Request, RequestError, Response, ResponseError, describe},
+    offline::{
+        Ask, MAX_BYTES, NotAsAsked, NotToBeCertified, Request, RequestError, Response,
+        ResponseError, ask,
+    },
 };
-use keyledger_domain::text::Reason;
+use keyledger_domain::{Timestamp, text::Reason};
+use keyledger_pki::{Moment, exchange::FileError};
 use serde_json::{Value, json};
 
 use crate::{
@@ -46,7 +50,19 @@ fn replacement(person: &Person) -> Request {
 
 fn asked(person: &Person, asks: Vec<Ask>) -> Result<Request, RequestError> {
     let id = user_id("Alice Archer <alice@example.org>");
-    Request::new(&person.certificate, id, asks, day(60))
+    ask(&person.certificate, id, asks, day(60))
+}
+
+/// Why what is asked is not for the certify key.
+fn refused(asked: Result<Request, RequestError>) -> NotToBeCertified {
+    match asked.unwrap_err() {
+        RequestError::Asked(why) => why,
+        RequestError::File(error) => panic!("{error}"),
+    }
+}
+
+fn words(request: &Request, now: Timestamp) -> String {
+    request.describe(Moment::from_seconds(now.seconds()))
 }
 
 fn renewal(person: &Person, expires: i64) -> Request {
@@ -87,12 +103,12 @@ fn a_lost_card_is_replaced_by_files() {
 fn a_person_reads_all_that_is_signed() {
     let person = person();
     let request = replacement(&person);
-    let words = describe(&request, day(61));
+    let words = self::words(&request, day(61));
     let old = |role| first(&person.certificate, role).grouped();
     for needed in [
         &person.certificate.fingerprint().grouped(),
         "Alice Archer <alice@example.org>",
-        request.nonce(),
+        &request.nonce().to_string(),
         request.digest(),
         &format!(
             "1. REVOKE FOR GOOD the subkey to sign (S) {}",
@@ -122,14 +138,14 @@ fn a_person_reads_all_that_is_signed() {
     ] {
         assert!(words.contains(needed), "{needed:?} is not in\n{words}");
     }
-    for ask in request.asks() {
+    for ask in request.content().asks() {
         if let Ask::Bind { subkey, .. } = ask {
             assert!(words.contains(&subkey.subkey().fingerprint().grouped()));
         }
     }
     assert!(words.chars().all(|c| c == '\n' || !c.is_control()));
-    assert!(describe(&request, day(50)).contains("later than this machine's clock"));
-    let ended = describe(&renewal(&person, 55), day(61));
+    assert!(self::words(&request, day(50)).contains("later than this machine's clock"));
+    let ended = self::words(&renewal(&person, 55), day(61));
     assert!(ended.contains("ALREADY OVER"), "{ended}");
 }
 
@@ -145,37 +161,51 @@ fn a_request_is_read_strictly() {
     let person = person();
     let request = replacement(&person);
     assert!(changed(&request, |_| {}).is_ok());
-    let form: [fn(&mut Value); 12] = [
+    let form: [fn(&mut Value); 13] = [
         |j| j["also"] = json!("this"),
-        |j| j["asks"][0]["revoke_subkey"]["also"] = json!(1),
-        |j| j["asks"][2]["bind"]["subkey"]["subkey"]["also"] = json!(1),
-        |j| j["asks"][0] = json!({ "sign_something": {} }),
-        |j| j["format"] = json!("keyledger-openpgp-response"),
+        |j| j["asked"]["also"] = json!("this"),
+        |j| j["asked"]["asks"][0]["revoke_subkey"]["also"] = json!(1),
+        |j| j["asked"]["asks"][2]["bind"]["subkey"]["subkey"]["also"] = json!(1),
+        |j| j["asked"]["asks"][0] = json!({ "sign_something": {} }),
+        |j| j["format"] = json!("keyledger-letter"),
         |j| j["nonce"] = json!("00"),
         |j| j["nonce"] = json!("\u{202e}".repeat(64)),
-        |j| j["user_id"] = json!("Alice\u{200b} Archer <alice@example.org>"),
-        |j| j["asks"][0]["revoke_subkey"]["text"] = json!("lost\u{1b}[2K"),
-        |j| j["asks"][2]["bind"]["subkey"]["subkey"]["role"] = json!("certify"),
-        |j| j["asks"][2]["bind"]["subkey"]["subkey"]["point"] = json!("AAAA"),
-        |j| j["asks"][2]["bind"]["subkey"]["proof"] = json!("AAAA"),
+        |j| j["asked"]["user_id"] = json!("Alice\u{200b} Archer <alice@example.org>"),
+        |j| j["asked"]["asks"][0]["revoke_subkey"]["text"] = json!("lost\u{1b}[2K"),
+        |j| j["asked"]["asks"][2]["bind"]["subkey"]["subkey"]["role"] = json!("certify"),
+        |j| j["asked"]["asks"][2]["bind"]["subkey"]["subkey"]["point"] = json!("AAAA"),
+        |j| j["asked"]["asks"][2]["bind"]["subkey"]["proof"] = json!("AAAA"),
     ];
     for (at, change) in form.into_iter().enumerate() {
         let error = changed(&request, change).unwrap_err();
-        assert!(matches!(error, RequestError::Form(_)), "{at}: {error:?}");
+        let malformed = matches!(error, RequestError::File(FileError::Malformed { .. }));
+        assert!(malformed, "{at}: {error:?}");
     }
     let version = changed(&request, |j| j["version"] = json!(2)).unwrap_err();
-    assert!(matches!(version, RequestError::NewerVersion { found: 2 }));
-    let person_of = |j: &mut Value| j["user_id"] = json!("Mallory <mallory@example.org>");
-    let other = changed(&request, person_of).unwrap_err();
-    assert!(matches!(other, RequestError::OtherPerson { .. }));
+    let newer = matches!(
+        version,
+        RequestError::File(FileError::OtherVersion { found: 2 })
+    );
+    assert!(newer, "{version:?}");
+    let response = |j: &mut Value| j["format"] = json!("keyledger-response");
+    let error = changed(&request, response).unwrap_err();
+    let other = matches!(error, RequestError::File(FileError::OtherFormat { .. }));
+    assert!(other, "{error:?}");
+    let error = changed(&request, |j| j["kind"] = json!("x509")).unwrap_err();
+    let other = matches!(error, RequestError::File(FileError::OtherKind { .. }));
+    assert!(other, "{error:?}");
+    let person_of = |j: &mut Value| j["asked"]["user_id"] = json!("Mallory <mallory@example.org>");
+    let other = refused(changed(&request, person_of));
+    assert!(matches!(other, NotToBeCertified::OtherPerson { .. }));
     for count in [0, 33] {
         let ask = json!({ "revoke": { "reason": "retired" } });
-        let asks = |j: &mut Value| j["asks"] = json!(vec![ask.clone(); count]);
-        let error = changed(&request, asks).unwrap_err();
-        assert!(matches!(error, RequestError::Count { .. }));
+        let asks = |j: &mut Value| j["asked"]["asks"] = json!(vec![ask.clone(); count]);
+        let error = refused(changed(&request, asks));
+        assert!(matches!(error, NotToBeCertified::Count { .. }));
     }
     let error = Request::parse(&vec![b' '; MAX_BYTES + 1]).unwrap_err();
-    assert!(matches!(error, RequestError::TooLarge { .. }));
+    let large = matches!(error, RequestError::File(FileError::TooLarge { .. }));
+    assert!(large, "{error:?}");
 }
 
 #[test]
@@ -186,31 +216,31 @@ fn what_cannot_be_done_is_not_asked() {
         expires: day(100),
     };
     let there = bind(SoftKey::ed25519(1), &person.certificate);
-    let error = asked(&person, vec![there]).unwrap_err();
-    assert!(matches!(error, RequestError::Subkey { .. }));
+    let error = refused(asked(&person, vec![there]));
+    assert!(matches!(error, NotToBeCertified::Subkey { .. }));
     let elsewhere = bind(
         SoftKey::ed25519(30),
         &crate::openpgp_world::alice().certificate,
     );
-    let error = asked(&person, vec![elsewhere]).unwrap_err();
-    assert!(matches!(error, RequestError::Bind(_)));
+    let error = refused(asked(&person, vec![elsewhere]));
+    assert!(matches!(error, NotToBeCertified::Bind(_)));
     let revoke = || Ask::Revoke {
         reason: RevocationReason::Retired,
         text: None,
     };
-    let error = asked(&person, vec![revoke(), revoke()]).unwrap_err();
-    assert!(matches!(error, RequestError::Revoked));
+    let error = refused(asked(&person, vec![revoke(), revoke()]));
+    assert!(matches!(error, NotToBeCertified::Revoked));
     let renew = || Ask::Renew {
         what: Renewal::Primary,
         expires: day(100),
     };
-    let error = asked(&person, vec![renew(), renew()]).unwrap_err();
-    assert!(matches!(error, RequestError::Twice { .. }));
+    let error = refused(asked(&person, vec![renew(), renew()]));
+    assert!(matches!(error, NotToBeCertified::Twice { .. }));
     let again = Ask::AddUserId {
         id: user_id("Alice Archer <alice@example.org>"),
     };
-    let error = asked(&person, vec![again]).unwrap_err();
-    assert!(matches!(error, RequestError::UserId { .. }));
+    let error = refused(asked(&person, vec![again]));
+    assert!(matches!(error, NotToBeCertified::UserId { .. }));
 }
 
 #[test]
@@ -221,7 +251,7 @@ fn a_response_is_what_was_asked_and_nothing_else() {
     let response = key.answer(&request, day(61)).unwrap();
     let answer = |certificate: &Certificate| {
         let mut json: Value = serde_json::from_slice(&response.to_json()).unwrap();
-        json["certificate"] = json!(certificate.to_armored());
+        json["answer"]["certificate"] = json!(certificate.to_armored());
         let response = Response::parse(&serde_json::to_vec(&json).unwrap()).unwrap();
         response.accept(&request)
     };
@@ -253,7 +283,7 @@ fn a_response_is_what_was_asked_and_nothing_else() {
     ] {
         let error = answer(&wrong).unwrap_err();
         assert!(
-            matches!(error, ResponseError::OtherCertificate),
+            matches!(error, ResponseError::Answer(NotAsAsked::OtherCertificate)),
             "{error:?}"
         );
     }
@@ -271,14 +301,17 @@ fn a_response_belongs_to_one_request() {
     let json = String::from_utf8(response.to_json()).unwrap();
     for (from, to) in [
         ("\"version\": 1", "\"version\": 1, \"also\": 2"),
-        ("keyledger-openpgp-response", "keyledger-openpgp-request"),
-        ("\"nonce\"", "\"once\""),
+        ("\"request\"", "\"quest\""),
+        ("\"certificate\"", "\"more\""),
     ] {
         let changed = json.replacen(from, to, 1);
         let error = Response::parse(changed.as_bytes()).unwrap_err();
-        assert!(matches!(error, ResponseError::Form(_)), "{to}");
+        assert!(matches!(error, FileError::Malformed { .. }), "{to}");
     }
+    let request = json.replacen("keyledger-response", "keyledger-request", 1);
+    let error = Response::parse(request.as_bytes()).unwrap_err();
+    assert!(matches!(error, FileError::OtherFormat { .. }));
     let newer = json.replacen("\"version\": 1", "\"version\": 9", 1);
     let error = Response::parse(newer.as_bytes()).unwrap_err();
-    assert!(matches!(error, ResponseError::NewerVersion { found: 9 }));
+    assert!(matches!(error, FileError::OtherVersion { found: 9 }));
 }

@@ -27,7 +27,7 @@ use super::{
     reply::{Answer, ok, refuse},
 };
 use crate::{
-    identity,
+    identity, openpgp, pki,
     refused::Refused,
     shared::Shared,
     store::{ReadError, StoredEvent},
@@ -182,7 +182,7 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         ["ssh", "authorized_keys", name] => {
             let query: LinesQuery = parse_payload(payload)?;
             let name = parse_name(name)?;
-            let lines = tokens::authorized_keys(&shared.live.ledger.read(), &name, now)?;
+            let lines = openpgp::authorized_keys(&shared.live.ledger.read(), &name, now)?;
             ok(&pages::lines(lines, query, budget))
         }
         ["openpgp"] => {
@@ -192,15 +192,15 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         ["openpgp", "show", name] => {
             let _: Nothing = parse_payload(payload)?;
             let id = HistoryId::new(Aggregate::Principal, parse_name(name)?);
-            ok(&tokens::certificate_of(&shared.live.ledger.read(), id)?)
+            ok(&openpgp::certificate_of(&shared.live.ledger.read(), id)?)
         }
         ["certificates", "crl", issuer] => {
             let query: CrlQuery = parse_payload(payload)?;
-            ok(&tokens::crl(shared, &parse_name(issuer)?, &query, now).await?)
+            ok(&pki::crl(shared, &parse_name(issuer)?, &query, now).await?)
         }
         ["certificates", "to_be_signed", key] => {
             let certify: key::Certify = parse_payload(payload)?;
-            ok(&tokens::to_be_signed(
+            ok(&pki::to_be_signed(
                 shared,
                 &parse_name(key)?,
                 &certify,
@@ -210,7 +210,7 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         ["certificates", "crl", "to_be_signed", issuer] => {
             let wanted: CrlWanted = parse_payload(payload)?;
             let issuer = parse_name(issuer)?;
-            ok(&tokens::crl_to_be_signed(shared, &issuer, &wanted, now)?)
+            ok(&pki::crl_to_be_signed(shared, &issuer, &wanted, now)?)
         }
         ["certificates", key] => {
             let query: ListQuery = parse_payload(payload)?;
@@ -219,12 +219,12 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         }
         ["authorities"] => {
             let query: ListQuery = parse_payload(payload)?;
-            ok(&tokens::authority_list(shared, &query, now)?)
+            ok(&pki::authority_list(shared, &query, now)?)
         }
         ["authorities", "issued", issuer] => {
             let query: IssuedQuery = parse_payload(payload)?;
             let issuer = parse_name(issuer)?;
-            ok(&tokens::issued(
+            ok(&pki::issued(
                 &shared.live.ledger.read(),
                 &issuer,
                 &query,
@@ -321,7 +321,7 @@ fn openpgp(
     let mut names: Vec<_> = has_one.map(|(name, _)| name).collect();
     names.sort_unstable();
     let found = names.into_iter();
-    let found = found.filter_map(|name| tokens::openpgp_certificate(ledger, name));
+    let found = found.filter_map(|name| openpgp::certificate(ledger, name));
     let found: Vec<_> = found.collect();
     sorted(
         &found,

@@ -8,10 +8,11 @@ use keyledger_domain::{
     ledger::TokenSigner,
     signed::{check_age, command_statement},
 };
+use keyledger_pki::x509::verify_signature;
 use keyledger_wire::{Prefix, header};
 use uuid::Uuid;
 
-use crate::{identity::Sender, shared::Shared, x509::verify_signature};
+use crate::{identity::Sender, shared::Shared};
 
 /// The longest signature that is looked at, in characters: RSA-4096 has 683.
 const MAX_CHARACTERS: usize = 1_024;

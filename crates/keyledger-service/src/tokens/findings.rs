@@ -6,23 +6,22 @@ use keyledger_custody::TaskKeys;
 use keyledger_domain::{
     Timestamp,
     token::{
-        Attested, AttesterShown, EscrowWanted, Evidence, Findings, KeysMade, Serial, Slot,
-        SlotFinding, TaskFiled, statement, vouched_place,
+        Attested, AttesterShown, EscrowWanted, Evidence, Findings, Firmware, KeysMade, PinPolicy,
+        Serial, Slot, SlotFinding, TaskFiled, TouchPolicy, statement, vouched_place,
     },
+};
+use keyledger_pki::x509::{
+    Anchors, AttestedPin, AttestedTouch, CertificateRequest, MAX_CERTIFICATE_BYTES,
+    verify_attestation, verify_device, verify_signature,
 };
 
-use crate::{
-    in_full::in_full,
-    x509::{
-        Anchors, CertificateRequest, MAX_CERTIFICATE_BYTES, verify_attestation, verify_device,
-        verify_signature,
-    },
-};
+use crate::{in_full::in_full, pki::moment};
 
 /// What is found about who vouches for a token, of which nothing else is known yet.
 pub(super) fn of_attester(shown: &AttesterShown, anchors: &Anchors, now: Timestamp) -> Findings {
-    let believed = der(&shown.attester)
-        .and_then(|device| verify_device(&device, anchors, now).map_err(|e| in_full(&e).into()));
+    let believed = der(&shown.attester).and_then(|device| {
+        verify_device(&device, anchors, moment(now)).map_err(|e| in_full(&e).into())
+    });
     Findings {
         attester: believed.err(),
         ..Findings::default()
@@ -116,13 +115,22 @@ fn attested(
     now: Timestamp,
 ) -> Result<Attested, Box<str>> {
     let (leaf, device) = (der(attestation)?, der(attester)?);
-    let found = verify_attestation(&leaf, &device, anchors, now).map_err(|e| said(&e))?;
+    let found = verify_attestation(&leaf, &device, anchors, moment(now)).map_err(|e| said(&e))?;
+    let firmware = found.firmware;
     Ok(Attested {
-        slot: found.slot,
+        slot: Slot::new(found.slot).ok_or("it names no slot of PIV")?,
         serial: Serial::new(found.serial).ok_or("it names no serial number")?,
-        firmware: found.firmware,
-        pin: found.pin_policy,
-        touch: found.touch_policy,
+        firmware: Firmware::new(firmware.major, firmware.minor, firmware.patch),
+        pin: match found.pin_policy {
+            AttestedPin::Never => PinPolicy::Never,
+            AttestedPin::Once => PinPolicy::Once,
+            AttestedPin::Always => PinPolicy::Always,
+        },
+        touch: match found.touch_policy {
+            AttestedTouch::Never => TouchPolicy::Never,
+            AttestedTouch::Cached => TouchPolicy::Cached,
+            AttestedTouch::Always => TouchPolicy::Always,
+        },
         public_key: BASE64.encode(&found.spki).into(),
         root: found.generation.as_str().into(),
     })

@@ -10,8 +10,9 @@ use keyledger_domain::{
 };
 use uuid::Uuid;
 
-use super::{authorities::anchors, certificates, escrow, findings, openpgp};
+use super::{attestation_authorities::anchors, escrow, findings};
 use crate::{
+    openpgp, pki,
     refused::{Refused, custody_failed},
     shared::Shared,
 };
@@ -100,7 +101,7 @@ pub(crate) async fn report(
                 let slot = Slot::of_place(&on_it.place);
                 let certificate = ledger.key(&on_it.key).and_then(|key| {
                     let newest = key.state.certificates().next_back()?;
-                    certificates::fingerprint(&newest.certificate)
+                    pki::fingerprint(&newest.certificate)
                 });
                 if let (Some(slot), Some(certificate)) = (slot, certificate) {
                     facts.findings.certificates.insert(slot, certificate);
@@ -144,7 +145,7 @@ async fn certificates_for(
         }
         let spki = base64("attestation", &attested.public_key)?;
         let certified =
-            certificates::for_slot(shared, issuer, slot, plan, (holder, token), &spki, now).await?;
+            pki::for_slot(shared, issuer, slot, plan, (holder, token), &spki, now).await?;
         let certificate = NewCertificate {
             certified,
             public_key: attested.public_key.clone(),
@@ -161,14 +162,4 @@ fn base64(field: &'static str, text: &str) -> Result<Vec<u8>, Rejection> {
             field,
             fault: "it is not base64".to_owned(),
         })
-}
-
-impl From<certificates::CertifyError> for Refused {
-    fn from(error: certificates::CertifyError) -> Self {
-        match error {
-            certificates::CertifyError::Rejected(rejection) => rejection.into(),
-            certificates::CertifyError::Material(error) => error.into(),
-            certificates::CertifyError::Failed(said) => custody_failed(&said),
-        }
-    }
 }

@@ -9,7 +9,7 @@ use keyledger_service::trust::{InitOptions, Organisation, Root, RootKind, check_
 use keyledger_wire::Prefix;
 use serde_json::json;
 
-use super::root;
+use super::passphrase;
 use crate::{
     exit::{Exit, Failure},
     output::{Output, warning},
@@ -72,8 +72,10 @@ impl Init {
             .map_err(|bad| Failure::new(Exit::Usage, format!("--url is wrong: {bad}")))?;
         let root = match (self.insecure_local_root_key, &self.passphrase_file) {
             (true, _) => Root::LocalFile,
-            (false, Some(file)) => Root::Passphrase(root::from_file(file)?, KdfCost::USUAL),
-            (false, None) => Root::Passphrase(root::ask_twice("the root key")?, KdfCost::USUAL),
+            (false, Some(file)) => Root::Passphrase(passphrase::from_file(file)?, KdfCost::USUAL),
+            (false, None) => {
+                Root::Passphrase(passphrase::ask_twice("the root key")?, KdfCost::USUAL)
+            }
         };
         let made = initialise(InitOptions {
             title: self.organisation.to_string(),

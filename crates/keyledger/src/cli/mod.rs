@@ -18,6 +18,7 @@ mod notify;
 mod offline;
 mod openpgp;
 mod pages;
+mod passphrase;
 mod plain;
 mod principal;
 mod root;

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use keyledger_domain::signed::RequiredSignatures;
-use keyledger_service::{
-    Options, Service, StartError, UserAllowance, trust::known_genesis, x509::CrlUrl,
-};
+use keyledger_pki::x509::CrlUrl;
+use keyledger_service::{Options, Service, StartError, UserAllowance, trust::known_genesis};
 use serde_json::json;
 
 use super::{notify, root::Unseal, setup::Server, signals::Signals};

@@ -9,12 +9,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use keyledger_domain::{Name, Timestamp};
-use keyledger_service::x509::{
-    AuthorityReach, Certificate, CertificateProfile, Issuer, KeyUsage, NewCertificate, NewCrl,
-    SerialNumber, ToBeSigned,
-    exchange::{Asked, MAX_EXCHANGE_BYTES, Request, Response},
+use keyledger_pki::{
+    Moment,
+    exchange::{Nonce, Octets},
+    x509::{
+        Certificate, CertificateProfile, Issuer, NewCertificate, NewCrl, SerialNumber, ToBeSigned,
+        exchange::{Asked, MAX_EXCHANGE_BYTES, Request, Response, ToAuthority},
+    },
 };
 use serde_json::{Value, json};
 
@@ -92,10 +93,13 @@ impl Machine {
 
     /// A request that came from elsewhere, in a file.
     fn asked(&self, file: &str, asked: Asked, bytes: &ToBeSigned) -> Request {
-        let issuer = STANDARD.encode(self.root().der());
-        let bytes = STANDARD.encode(bytes.bytes());
-        let name = Name::new("root-ca").unwrap();
-        let request = Request::new(name, asked, issuer, bytes, now()).unwrap();
+        let asked = ToAuthority {
+            issuer: "root-ca".parse().unwrap(),
+            asked,
+            issuer_certificate: Octets(self.root().der().to_vec()),
+            to_be_signed: Octets(bytes.bytes().to_vec()),
+        };
+        let request = Request::new(asked, Nonce([7; 32]), now()).unwrap();
         fs::write(self.path(file), request.to_json()).unwrap();
         request
     }
@@ -103,13 +107,7 @@ impl Machine {
     /// A request for an authority below the root, over the root's own key for want of another.
     fn asked_for_authority(&self) -> Request {
         let root = self.root();
-        let profile = CertificateProfile {
-            key_usages: vec![KeyUsage::KeyCertSign, KeyUsage::CrlSign],
-            authority: Some(AuthorityReach {
-                path_length: Some(0),
-            }),
-            ..CertificateProfile::default()
-        };
+        let profile = CertificateProfile::authority(0);
         let new = NewCertificate {
             serial_number: &SerialNumber::from_random([7; 16]),
             subject: &"CN=Example Issuing CA".parse().unwrap(),
@@ -120,7 +118,7 @@ impl Machine {
             profile: &profile,
         };
         let bytes = self.issuer().certificate(&new).unwrap();
-        let key = Name::new("issuing-ca").unwrap();
+        let key = "issuing-ca".parse().unwrap();
         self.asked("issuing.request", Asked::Certificate { key }, &bytes)
     }
 
@@ -140,9 +138,9 @@ fn silent(run: &Run) {
     assert!(!run.stdout.contains(PASSPHRASE) && !run.stderr.contains(PASSPHRASE));
 }
 
-fn now() -> Timestamp {
+fn now() -> Moment {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    Timestamp::from_seconds(i64::try_from(since.as_secs()).unwrap())
+    Moment::from_seconds(i64::try_from(since.as_secs()).unwrap())
 }
 
 #[test]
@@ -158,7 +156,7 @@ fn a_root_is_made_that_openssl_takes() {
         assert!(text.contains(expected), "no {expected:?} in {text}");
     }
     machine.openssl("verify -x509_strict -check_ss_sig -CAfile root-ca.pem root-ca.pem");
-    let days = (machine.root().not_after().ms() - now().ms()) / 86_400_000;
+    let days = (machine.root().not_after().seconds() - now().seconds()) / 86_400;
     assert!((7_298..=7_300).contains(&days), "{days}");
     let sealed = fs::read_to_string(machine.path("root-ca.key")).unwrap();
     let sealed: Value = serde_json::from_str(&sealed).unwrap();
@@ -243,7 +241,7 @@ fn a_list_is_shown_and_signed() {
     let new = NewCrl {
         number: 42,
         this_update: now(),
-        next_update: now().plus_days(180),
+        next_update: Moment::from_seconds(now().seconds() + 180 * 86_400),
         entries: &[],
     };
     let bytes = machine.issuer().crl(&new).unwrap();
@@ -321,10 +319,9 @@ fn a_file_that_is_no_request_is_refused() {
     for (content, words) in [
         (other.to_string().into_bytes(), "unknown field `more`"),
         (large, &format!("at most {MAX_EXCHANGE_BYTES} are read")),
-        // It does not say that it is one for certificates: it is read as one of OpenPGP's, which are shorter.
-        (larger, "at most 1048576 are read"),
-        (b"{}".to_vec(), "no request of this form"),
-        (b"".to_vec(), "no request of this form"),
+        (larger, &format!("at most {MAX_EXCHANGE_BYTES} are read")),
+        (b"{}".to_vec(), "no request of Keyledger"),
+        (b"".to_vec(), "no request of Keyledger"),
     ] {
         fs::write(machine.path("hostile.request"), content).unwrap();
         for command in [

@@ -1,65 +1,48 @@
-//! A request in words: what a person reads before the certify key signs.
+//! A request to a certify key in words.
 
-use std::fmt::Write as _;
+use keyledger_domain::{Timestamp, text::Reason};
+use keyledger_pki::exchange::{Words, end, moment};
 
-use keyledger_domain::{Timestamp, text::Reason, time::DAY_MS};
-
-use super::{Ask, Request};
-use crate::openpgp::{
-    Certificate, Fingerprint, ProvenSubkey, Renewal, RevocationReason, SubkeyRole, SubkeyView,
+use super::{Ask, CertifyRequest};
+use crate::{
+    dates,
+    openpgp::{
+        Certificate, Fingerprint, ProvenSubkey, Renewal, RevocationReason, SubkeyRole, SubkeyView,
+    },
 };
 
-/// The request in words, line by line, as it would be signed at `now`. Every field that matters is in it, and no character
-/// in it is invisible: what is read is what is signed.
-#[must_use]
-pub fn describe(request: &Request, now: Timestamp) -> String {
+/// The certificate as it is, and all that would be done to it.
+pub(super) fn describe(request: &CertifyRequest, words: &mut Words) {
     let certificate = request.certificate();
-    let mut text = String::new();
-    let mut line = |words: String| {
-        writeln!(text, "{words}").expect("a string takes everything");
-    };
-    line(format!(
-        "Certificate  {}",
-        certificate.fingerprint().grouped()
-    ));
+    let now = dates::timestamp(words.now());
+    words.line("Certificate", certificate.fingerprint().grouped());
     for view in certificate.user_ids() {
-        line(format!("of           {}", view.id));
+        words.line("of", view.id.to_string());
     }
-    line(format!("for          {}", request.user_id()));
-    line(format!("created      {}", moment(certificate.created())));
-    line(format!("expires      {}", end(certificate.expires(), now)));
+    words.line("for", request.user_id().to_string());
+    words.line("created", shown(certificate.created()));
+    words.line("expires", shown_end(certificate.expires(), now));
     for view in certificate.subkeys() {
-        line(format!("has          {}", standing(view, now)));
+        words.line("has", standing(view, now));
     }
-    line(format!("Request      {}", moment(request.made_at())));
-    if request.made_at() > now {
-        line(
-            "             that is later than this machine's clock: is one of the two wrong?".into(),
-        );
-    }
-    line(format!("SHA-256      {}", request.digest()));
-    line(format!("nonce        {}", request.nonce()));
-    line(format!("Signed at    {}", moment(now)));
     for (place, ask) in request.asks().iter().enumerate() {
-        line(String::new());
-        let words = ask_in_words(certificate, ask, now);
-        for (at, words) in words.into_iter().enumerate() {
-            line(match at {
-                0 => format!("{}. {words}", place + 1),
-                _ => format!("     {words}"),
+        words.blank();
+        for (at, said) in ask_in_words(certificate, ask, now).into_iter().enumerate() {
+            words.plain(match at {
+                0 => format!("{}. {said}", place + 1),
+                _ => format!("     {said}"),
             });
         }
     }
-    text
 }
 
 fn standing(view: &SubkeyView, now: Timestamp) -> String {
     let (letter, fingerprint) = (view.role.letter(), view.fingerprint.grouped());
     match &view.revoked {
-        Some(revoked) => format!("{letter}  {fingerprint}  revoked {}", moment(revoked.at)),
+        Some(revoked) => format!("{letter}  {fingerprint}  revoked {}", shown(revoked.at)),
         None => format!(
             "{letter}  {fingerprint}  expires {}",
-            end(view.expires, now)
+            shown_end(view.expires, now)
         ),
     }
 }
@@ -80,8 +63,8 @@ fn ask_in_words(certificate: &Certificate, ask: &Ask, now: Timestamp) -> Vec<Str
             };
             let mut words = vec![
                 format!("RENEW {what}"),
-                format!("expires now    {}", end(before, now)),
-                format!("expires then   {}", end(Some(*expires), now)),
+                format!("expires now    {}", shown_end(before, now)),
+                format!("expires then   {}", shown_end(Some(*expires), now)),
             ];
             if matches!(renewal, Renewal::Subkey(_)) {
                 words.extend(outlives(certificate, *expires));
@@ -120,8 +103,8 @@ fn bind(
             subkey.algorithm().as_str()
         ),
         format!("fingerprint    {}", subkey.fingerprint().grouped()),
-        format!("made           {}", moment(subkey.created())),
-        format!("expires        {}", end(Some(expires), now)),
+        format!("made           {}", shown(subkey.created())),
+        format!("expires        {}", shown_end(Some(expires), now)),
     ];
     words.extend(outlives(certificate, expires));
     if role == SubkeyRole::Sign {
@@ -135,7 +118,7 @@ fn outlives(certificate: &Certificate, expires: Timestamp) -> Option<String> {
     let whole = certificate.expires().filter(|whole| *whole < expires)?;
     Some(format!(
         "               that is after the certificate, until {}",
-        moment(whole)
+        shown(whole)
     ))
 }
 
@@ -156,21 +139,11 @@ fn why(reason: RevocationReason, text: Option<&Reason>) -> String {
 }
 
 /// `2026-11-25 10:00:00Z`.
-fn moment(at: Timestamp) -> String {
-    let text = at.to_string();
-    let (date, time) = text.split_once('T').unwrap_or((&text, ""));
-    format!("{date} {}Z", time.get(..8).unwrap_or(time))
+fn shown(at: Timestamp) -> String {
+    moment(dates::moment(at))
 }
 
-fn end(at: Option<Timestamp>, now: Timestamp) -> String {
-    const HOUR_MS: i64 = DAY_MS / 24;
-    let Some(at) = at else {
-        return "never".to_owned();
-    };
-    let far = match at.ms() - now.ms() {
-        ..=0 => "ALREADY OVER".to_owned(),
-        ms if ms < 2 * DAY_MS => format!("in {} hours", (ms + HOUR_MS / 2) / HOUR_MS),
-        ms => format!("in {} days", (ms + DAY_MS / 2) / DAY_MS),
-    };
-    format!("{} ({far})", moment(at))
+fn shown_end(at: Option<Timestamp>, now: Timestamp) -> String {
+    let far = |at| end(dates::moment(at), dates::moment(now));
+    at.map_or_else(|| "never".to_owned(), far)
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keyledger_domain::{Timestamp, text::Reason};
 
-use super::{Ask, RequestError};
+use super::{Ask, NotToBeCertified};
 use crate::openpgp::{Certificate, Fingerprint, Renewal, RevocationReason, SubkeyRole, UserId};
 
 /// What a certificate says, without the moments at which it was said.
@@ -52,7 +52,7 @@ impl Expected {
     }
 
     /// What it comes to; an error if what is asked cannot be done.
-    pub(super) fn after(mut self, asks: &[Ask]) -> Result<Self, RequestError> {
+    pub(super) fn after(mut self, asks: &[Ask]) -> Result<Self, NotToBeCertified> {
         let mut signed = BTreeSet::new();
         for ask in asks {
             let what = match ask {
@@ -64,20 +64,22 @@ impl Expected {
                 _ => None,
             };
             match what {
-                Some(what) if signed.contains(&what) => return Err(RequestError::Twice { what }),
+                Some(what) if signed.contains(&what) => {
+                    return Err(NotToBeCertified::Twice { what });
+                }
                 Some(what) => drop(signed.insert(what)),
                 None if matches!(ask, Ask::AddUserId { .. }) => drop(signed.insert(IDS.to_owned())),
                 None => {}
             }
             if self.revoked.is_some() {
-                return Err(RequestError::Revoked);
+                return Err(NotToBeCertified::Revoked);
             }
             self.apply(ask)?;
         }
         Ok(self)
     }
 
-    fn apply(&mut self, ask: &Ask) -> Result<(), RequestError> {
+    fn apply(&mut self, ask: &Ask) -> Result<(), NotToBeCertified> {
         match ask {
             Ask::Bind { subkey, expires } => {
                 let subkey = subkey.subkey();
@@ -88,7 +90,7 @@ impl Expected {
                     revoked: None,
                 };
                 if self.subkeys.insert(fingerprint, bound).is_some() {
-                    return Err(RequestError::Subkey {
+                    return Err(NotToBeCertified::Subkey {
                         subkey: fingerprint,
                     });
                 }
@@ -108,7 +110,7 @@ impl Expected {
             Ask::Revoke { reason, text } => self.revoked = Some((*reason, text.clone())),
             Ask::AddUserId { id } => {
                 if self.user_ids.contains(id) {
-                    return Err(RequestError::UserId { id: id.clone() });
+                    return Err(NotToBeCertified::UserId { id: id.clone() });
                 }
                 self.user_ids.push(id.clone());
             }
@@ -116,11 +118,11 @@ impl Expected {
         Ok(())
     }
 
-    fn living(&mut self, subkey: Fingerprint) -> Result<&mut Subkey, RequestError> {
+    fn living(&mut self, subkey: Fingerprint) -> Result<&mut Subkey, NotToBeCertified> {
         let found = self.subkeys.get_mut(&subkey);
         found
             .filter(|s| s.revoked.is_none())
-            .ok_or(RequestError::Subkey { subkey })
+            .ok_or(NotToBeCertified::Subkey { subkey })
     }
 }
 

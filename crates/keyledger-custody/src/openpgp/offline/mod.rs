@@ -1,19 +1,14 @@
-//! The exchange with the machine that has the certify key, and no network: a request file goes in, a response file comes out.
+//! What is asked of a certify key that is on a machine without a network, in the files of the [exchange].
 //!
-//! ```text
-//! Request::new ──► request.json ──► Request::parse, describe: a person reads, agrees
-//!                                        └─ CertifyKey::answer ──► response.json ──► Response::parse, accept
-//! ```
-//!
-//! Either file may have been changed on its way. A request is read strictly, every signature in it is verified, and what
-//! is shown is what is signed. A response is accepted only if its certificate is the old one with exactly what was asked.
+//! A request is read strictly, every signature in it is verified, and what is shown is what is signed. A response is accepted only
+//! if its certificate is the old one with exactly what was asked.
 
 mod describe;
 mod expected;
 mod request;
-mod response;
 
-use keyledger_domain::{Timestamp, form::NotOfForm, text::Reason};
+use keyledger_domain::{Timestamp, text::Reason};
+use keyledger_pki::exchange;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -26,14 +21,46 @@ use super::{
 };
 use crate::ProviderFailure;
 
-pub use describe::describe;
-pub use request::Request;
-pub use response::{Response, ResponseError};
+pub use request::{CertifyRequest, ask};
+
+/// A request to a certify key.
+pub type Request = exchange::Request<CertifyRequest>;
+/// A certify key's response.
+pub type Response = exchange::Response<CertifyRequest>;
+/// Why a request to a certify key is none.
+pub type RequestError = exchange::RequestError<NotToBeCertified>;
+/// Why a certify key's response is not accepted.
+pub type ResponseError = exchange::ResponseError<NotAsAsked>;
 
 /// The largest request or response that is read, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
 /// The most that one request asks: more is not read by a person.
 pub const MAX_ASKS: usize = 32;
+
+/// What a request to a certify key holds.
+///
+/// ```json
+/// { "user_id": "Alice Archer <alice@example.org>", "asks": [ { "bind": { … } } ],
+///   "certificate": "-----BEGIN PGP PUBLIC KEY BLOCK-----…" }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertifyAsked {
+    /// Whose certificate it is.
+    pub user_id: UserId,
+    /// What is asked, in the order in which it is done.
+    pub asks: Vec<Ask>,
+    /// The certificate as it is now, armored.
+    pub certificate: String,
+}
+
+/// What a certify key answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertifyAnswer {
+    /// The new certificate, armored.
+    pub certificate: String,
+}
 
 /// One thing that is asked of the certify key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,25 +105,10 @@ pub enum Ask {
     },
 }
 
-/// Why a request is none.
+/// Why something is not for the certify key to sign.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum RequestError {
-    /// It is too large: look at the file.
-    #[error("it has {bytes} bytes, and at most {MAX_BYTES} are read")]
-    TooLarge {
-        /// How large it is.
-        bytes: usize,
-    },
-    /// It is no request: the source says where it stops to be one. Write it anew with `keyledger openpgp`.
-    #[error("it is no request of this form")]
-    Form(#[from] serde_json::Error),
-    /// A newer Keyledger wrote it: upgrade the offline machine.
-    #[error("it has version {found}, and this Keyledger reads version 1")]
-    NewerVersion {
-        /// Its version.
-        found: u64,
-    },
+pub enum NotToBeCertified {
     /// It asks for nothing, or for more than a person reads: ask for 1 to 32 things.
     #[error("it asks for {count} things, and 1 to {MAX_ASKS} are read")]
     Count {
@@ -141,11 +153,14 @@ pub enum RequestError {
     Provider(#[from] ProviderFailure),
 }
 
-impl From<NotOfForm> for RequestError {
-    fn from(fault: NotOfForm) -> Self {
-        match fault {
-            NotOfForm::Malformed(error) => Self::Form(error),
-            NotOfForm::OtherVersion(found) => Self::NewerVersion { found },
-        }
-    }
+/// Why the answer of a certify key does not count.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotAsAsked {
+    /// Its certificate is not what was asked for: do not use it, and look at the offline machine and at the way between.
+    #[error("its certificate is not the old one with what was asked for, and nothing else")]
+    OtherCertificate,
+    /// Its certificate: see [`CertificateError`].
+    #[error("its certificate")]
+    Certificate(#[from] CertificateError),
 }

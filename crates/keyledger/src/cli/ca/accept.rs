@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use keyledger_domain::key;
-use keyledger_service::x509::{
-    self,
-    exchange::{Asked, Content, MAX_EXCHANGE_BYTES, Request, Response},
+use keyledger_domain::{Name, key};
+use keyledger_pki::{
+    exchange::FileError,
+    x509::{
+        self,
+        exchange::{Asked, Content, MAX_EXCHANGE_BYTES, Request, Response},
+    },
 };
 use keyledger_wire::query::{Certificates, Nothing};
 use serde_json::json;
@@ -19,6 +22,7 @@ use crate::{
     exit::{Exit, Failure},
     output::Output,
     session::Session,
+    when,
 };
 
 /// Accept the response from the machine with the authority's key: install the certificate, or write the list
@@ -48,25 +52,35 @@ impl Accept {
         let request = Request::parse(&files::read(&path, MAX_EXCHANGE_BYTES)?)
             .map_err(|error| files::refused(&path, error))?;
         let bytes = files::read(&self.response, MAX_EXCHANGE_BYTES)?;
-        if Request::parse(&bytes).is_ok() {
-            let problem = format!("{} is a request, not a response", self.response.display());
-            return Err(Failure::new(Exit::Rejected, problem)
-                .remedy("sign it with `keyledger offline sign` on the machine with the authority's key, and give the file that this command writes")
-                .into());
-        }
-        let der = Response::parse(&bytes)
-            .and_then(|response| response.accept(&request))
+        let response = match Response::parse(&bytes) {
+            Ok(response) => response,
+            Err(FileError::OtherFormat { .. }) => {
+                let problem = format!(
+                    "{} is a request, not a response",
+                    self.response.display()
+                );
+                return Err(Failure::new(Exit::Rejected, problem)
+                    .remedy("sign it with `keyledger offline sign` on the machine with the authority's key, and give the file that this command writes")
+                    .into());
+            }
+            Err(error) => return Err(files::refused(&self.response, error)),
+        };
+        let der = response
+            .accept(&request)
             .map_err(|error| files::refused(&self.response, error))?;
-        match request.asked() {
+        let asked = request.content();
+        match asked.asked_for() {
             Asked::Certificate { key } => {
+                let key = Name::new(key.as_str())?;
+                let issuer = Name::new(asked.issuer().as_str())?;
                 let ids = self.why.under.ids();
                 let install = key::Install {
-                    issuer: (!request.is_renewal()).then(|| request.issuer().clone()),
+                    issuer: (!asked.is_renewal()).then_some(issuer),
                     certificate: STANDARD.encode(&der),
                     reason: self.why.reason,
                     ticket: self.why.under.ticket,
                 };
-                certified(session, out, key, &install, ids).await?;
+                certified(session, out, &key, &install, ids).await?;
                 match &self.out {
                     Some(file) => write(out, Some(file), &x509::pem("CERTIFICATE", &der)),
                     None => Ok(()),
@@ -82,12 +96,12 @@ impl Accept {
 
 /// Checks a list against the ledger, which nobody else does.
 async fn check_list(session: &Session, request: &Request, out: &Output<'_>) -> anyhow::Result<()> {
-    let issuer = request.issuer();
+    let issuer = request.content().issuer();
     let found: Certificates = session
         .query(&format!("certificates.{issuer}"), &Nothing {})
         .await
         .with_context(|| format!("asking for the certificates of {issuer}"))?;
-    let named = STANDARD.encode(request.issuer_certificate().der());
+    let named = STANDARD.encode(request.content().issuer_certificate().der());
     let known = |c: &key::Certified| c.authority && *c.certificate == *named;
     if !found.certificates.iter().any(known) {
         let problem = format!("the request does not fit {issuer} as the ledger knows it");
@@ -95,8 +109,8 @@ async fn check_list(session: &Session, request: &Request, out: &Output<'_>) -> a
             .remedy("make the request again, and find out who changed this one")
             .into());
     }
-    match request.content() {
-        Content::Crl(list) if list.next_update <= out.now() => {
+    match request.content().content() {
+        Content::Crl(list) if list.next_update <= when::to_moment(out.now()) => {
             let problem = format!("the list was good until {}", list.next_update);
             Err(Failure::new(Exit::Rejected, problem)
                 .remedy("make a new request")
@@ -114,7 +128,7 @@ fn print_list(
 ) -> anyhow::Result<()> {
     if out.is_json() && file.is_none() {
         let crl = STANDARD.encode(der);
-        return Ok(out.json(&json!({ "issuer": request.issuer(), "crl": crl }))?);
+        return Ok(out.json(&json!({ "issuer": request.content().issuer(), "crl": crl }))?);
     }
     write(out, file, &x509::pem("X509 CRL", der))
 }

@@ -8,7 +8,6 @@ use keyledger_domain::{
     key::{self, Certification},
     text::Subject,
 };
-use keyledger_service::x509::exchange::Asked;
 
 use super::{certified, csr::Csr, request};
 use crate::{
@@ -95,7 +94,7 @@ impl Certify {
             return certified(session, out, &self.name, &certify, ids).await;
         };
         let tail = format!("certificates.to_be_signed.{}", self.name);
-        let asked = Asked::Certificate { key: self.name };
+        let asked = request::certificate_of(&self.name)?;
         request::write(session, out, &tail, |_| &certify, asked, file).await
     }
 }

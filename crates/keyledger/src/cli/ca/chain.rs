@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keyledger_domain::Name;
-use keyledger_service::x509;
+use keyledger_pki::x509;
 use keyledger_wire::query::{Certificates, Nothing};
 
 use super::pem::write;

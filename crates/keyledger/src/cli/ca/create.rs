@@ -8,7 +8,6 @@ use keyledger_domain::{
     text::{Subject, Title},
     views::{InventoryRow, ListQuery},
 };
-use keyledger_service::x509::exchange::Asked;
 use keyledger_wire::query::{Certificates, Nothing};
 
 use super::{certified, request};
@@ -78,7 +77,7 @@ impl Create {
         let certify =
             key::Certify::of(self.certification(), self.why.reason, self.why.under.ticket);
         let tail = format!("certificates.to_be_signed.{}", self.name);
-        let asked = Asked::Certificate { key: self.name };
+        let asked = request::certificate_of(&self.name)?;
         request::write(session, out, &tail, |_| &certify, asked, file).await
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keyledger_domain::Name;
-use keyledger_service::x509::{self, exchange::Asked};
+use keyledger_pki::x509::{self, exchange::Asked};
 use keyledger_wire::query::{Crl, CrlQuery, CrlWanted};
 use serde_json::json;
 

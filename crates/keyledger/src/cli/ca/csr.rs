@@ -11,7 +11,7 @@ use keyledger_domain::{
     text::{Reason, Ticket, Title},
     views::InventoryRow,
 };
-use keyledger_service::x509::{CertificateRequest, MAX_CERTIFICATE_BYTES, PublicKeyKind};
+use keyledger_pki::x509::{CertificateRequest, MAX_CERTIFICATE_BYTES, PublicKeyKind};
 use keyledger_wire::query::Nothing;
 
 use crate::{
@@ -78,7 +78,6 @@ impl Csr {
             PublicKeyKind::Rsa { bits } => Algorithm::ALL
                 .into_iter()
                 .find(|algorithm| algorithm.rsa_bits() == Some(bits)),
-            _ => None,
         };
         let algorithm = algorithm.ok_or_else(|| {
             let found = self.request.key();

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keyledger_domain::{Name, key::Custodian, views::ListQuery};
-use keyledger_service::x509::Certificate;
+use keyledger_pki::x509::Certificate;
 use keyledger_wire::query::{AuthorityRow, Certificates};
 
 use crate::{

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keyledger_domain::{Algorithm, Name, Purpose, Purposes, key, pem, text::Title};
-use keyledger_service::x509::{Certificate, MAX_CERTIFICATE_BYTES, PublicKeyKind, check_root};
+use keyledger_pki::x509::{Certificate, MAX_CERTIFICATE_BYTES, PublicKeyKind, check_root};
 
 use super::certified;
 use crate::{
@@ -56,7 +56,9 @@ impl Register {
         if !text.contains("-----BEGIN ") {
             return Err(not_pem(file));
         }
-        let certificate = Certificate::from_pem(&text).map_err(|e| files::refused(file, e))?;
+        let certificate = pem::one(&text, "CERTIFICATE").map_err(|e| files::refused(file, e))?;
+        let certificate =
+            Certificate::from_der(&certificate).map_err(|e| files::refused(file, e))?;
         check_root(&certificate, certificate.spki()).map_err(|e| files::refused(file, e))?;
         Ok(certificate)
     }

@@ -8,7 +8,6 @@ use keyledger_domain::{
     text::Subject,
     time::DAY_MS,
 };
-use keyledger_service::x509::exchange::Asked;
 use keyledger_wire::query::AuthorityRow;
 
 use super::{certified, list, request};
@@ -57,7 +56,7 @@ impl Renew {
             return certified(session, out, &self.name, &certify, ids).await;
         };
         let tail = format!("certificates.to_be_signed.{}", self.name);
-        let asked = Asked::Certificate { key: self.name };
+        let asked = request::certificate_of(&self.name)?;
         request::write(session, out, &tail, |_| &certify, asked, file).await
     }
 

@@ -5,7 +5,10 @@ use std::path::Path;
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use keyledger_domain::{Name, key::Custodian, views::InventoryRow};
-use keyledger_service::x509::exchange::{Asked, Request};
+use keyledger_pki::{
+    exchange::Octets,
+    x509::exchange::{Asked, Request, ToAuthority},
+};
 use keyledger_wire::query::{Nothing, ToBeSigned};
 use serde::Serialize;
 use serde_json::json;
@@ -57,22 +60,32 @@ pub(super) async fn write<Q: Serialize + Sync>(
     let (found, bytes): (ToBeSigned, Vec<u8>) = whole::read(session, tail, question)
         .await
         .context("asking for the bytes to sign")?;
-    let request = Request::new(
-        found.issuer,
+    let issuer_certificate = STANDARD
+        .decode(&found.issuer_certificate)
+        .context("reading the issuer's certificate")?;
+    let asked = ToAuthority {
+        issuer: found.issuer.as_str().parse()?,
         asked,
-        found.issuer_certificate,
-        STANDARD.encode(&bytes),
-        when::now(),
-    )
-    .context("reading the bytes to sign")?;
+        issuer_certificate: Octets(issuer_certificate),
+        to_be_signed: Octets(bytes),
+    };
+    let nonce = keyledger_custody::nonce()?;
+    let request = Request::new(asked, nonce, when::to_moment(when::now()))
+        .context("reading the bytes to sign")?;
     files::write_new(file, &request.to_json())?;
     say(out, &request, file)
+}
+
+/// Asks for a certificate over the key `name`.
+pub(super) fn certificate_of(name: &Name) -> anyhow::Result<Asked> {
+    let key = name.as_str().parse()?;
+    Ok(Asked::Certificate { key })
 }
 
 fn say(out: &mut Output<'_>, request: &Request, file: &Path) -> anyhow::Result<()> {
     if out.is_json() {
         return Ok(out.json(&json!({
-            "request": file, "sha256": request.digest(), "issuer": request.issuer(),
+            "request": file, "sha256": request.digest(), "issuer": request.content().issuer(),
         }))?);
     }
     let word = |path: &Path| shell::quoted(&path.display().to_string());
@@ -85,7 +98,7 @@ fn say(out: &mut Output<'_>, request: &Request, file: &Path) -> anyhow::Result<(
     ))?;
     out.line(format!(
         "there:      keyledger offline sign {request_word} --key {}.key --out {response_word}",
-        request.issuer()
+        request.content().issuer()
     ))?;
     let usual = file == response.with_extension("request");
     let which = if usual {

@@ -2,12 +2,19 @@
 
 use std::path::Path;
 
-use keyledger_custody::openpgp::offline::{self as openpgp, MAX_BYTES};
-use keyledger_service::x509::exchange::{self as x509, MAX_EXCHANGE_BYTES, REQUEST_FORMAT};
-use serde::Deserialize;
+use keyledger_custody::openpgp::offline::{self as openpgp, CertifyRequest, MAX_BYTES};
+use keyledger_pki::{
+    exchange::{self, Request, RequestError, RequestKind},
+    x509::exchange::{self as x509, AuthorityRequest, MAX_EXCHANGE_BYTES},
+};
 use serde_json::json;
 
-use crate::{cli::openpgp::files, output::Output, when};
+use crate::{
+    cli::openpgp::files,
+    exit::{Exit, Failure},
+    output::Output,
+    when,
+};
 
 /// A verified request.
 pub(super) enum AskedFor {
@@ -20,20 +27,19 @@ pub(super) enum AskedFor {
 impl AskedFor {
     /// Reads a request of either kind; the file says which one it is.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
-        #[derive(Deserialize)]
-        struct Head {
-            format: String,
+        let most = MAX_BYTES.max(MAX_EXCHANGE_BYTES);
+        let bytes = files::read(path, most)?;
+        let kind = exchange::kind_of(&bytes, most).map_err(|error| files::refused(path, error))?;
+        match &*kind {
+            CertifyRequest::KIND => Ok(Self::Openpgp(Box::new(parsed(path, &bytes)?))),
+            AuthorityRequest::KIND => Ok(Self::X509(Box::new(parsed(path, &bytes)?))),
+            _ => {
+                let problem = format!("{}: no key signs requests of this kind", path.display());
+                Err(Failure::new(Exit::Rejected, problem)
+                    .remedy("a newer Keyledger may have made it: upgrade this one")
+                    .into())
+            }
         }
-        let bytes = files::read(path, MAX_BYTES.max(MAX_EXCHANGE_BYTES))?;
-        let head: Option<Head> = serde_json::from_slice(&bytes).ok();
-        if head.is_some_and(|head| head.format == REQUEST_FORMAT) {
-            let request = x509::Request::parse(&bytes);
-            let request = request.map_err(|error| files::refused(path, error))?;
-            return Ok(Self::X509(Box::new(request)));
-        }
-        let request = openpgp::Request::parse(&bytes);
-        let request = request.map_err(|error| files::refused(path, error))?;
-        Ok(Self::Openpgp(Box::new(request)))
     }
 
     /// Shows it in words.
@@ -41,18 +47,20 @@ impl AskedFor {
         let now = when::now();
         let (words, json) = match self {
             Self::Openpgp(request) => {
-                let words = openpgp::describe(request, now);
+                let words = request.describe(when::to_moment(now));
                 let json = json!({
-                    "certificate": request.certificate().fingerprint(), "user_id": request.user_id(),
-                    "made_at": request.made_at(), "nonce": request.nonce(), "sha256": request.digest(),
-                    "asks": request.asks(), "words": &words,
+                    "certificate": request.content().certificate().fingerprint(),
+                    "user_id": request.content().user_id(), "asks": request.content().asks(),
+                    "made_at": when::to_timestamp(request.made_at()), "nonce": request.nonce(),
+                    "sha256": request.digest(), "words": &words,
                 });
                 (words, json)
             }
             Self::X509(request) => {
-                let words = x509::describe(request, now);
+                let words = request.describe(when::to_moment(now));
                 let json = json!({
-                    "issuer": request.issuer(), "asked": request.asked(), "made_at": request.made_at(),
+                    "issuer": request.content().issuer(), "asked": request.content().asked_for(),
+                    "made_at": when::to_timestamp(request.made_at()), "nonce": request.nonce(),
                     "sha256": request.digest(), "words": &words,
                 });
                 (words, json)
@@ -65,4 +73,11 @@ impl AskedFor {
         }
         Ok(())
     }
+}
+
+fn parsed<K: RequestKind>(path: &Path, bytes: &[u8]) -> anyhow::Result<Request<K>>
+where
+    RequestError<K::AskError>: Send + Sync + 'static,
+{
+    Request::parse(bytes).map_err(|error| files::refused(path, error))
 }

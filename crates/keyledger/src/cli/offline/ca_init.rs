@@ -8,12 +8,11 @@ use keyledger_custody::{
     authority::{AuthorityKey, SealedAuthority},
 };
 use keyledger_domain::{Algorithm, Timestamp, key::MAX_PERIOD_DAYS, text::Subject};
-use keyledger_service::{new_root, x509::Certificate};
 use serde_json::json;
 
 use crate::{
     args,
-    cli::{openpgp::files, root},
+    cli::{openpgp::files, passphrase},
     exit::{Exit, Failure},
     output::Output,
     when::{self, Period},
@@ -56,7 +55,10 @@ impl CaInit {
         self.check(&pem)?;
         let passphrase = self.passphrase()?;
         let key = AuthorityKey::generate(self.algorithm).map_err(files::rejected)?;
-        let certificate = self.certify(&key)?;
+        let now = when::now();
+        let certificate = key
+            .certify_itself(self.subject.as_str(), self.days.end(now), now)
+            .map_err(files::rejected)?;
         let sealed = SealedAuthority::seal(&key, &passphrase, KdfCost::USUAL)?;
         // The certificate is written last, so that its key exists if the certificate exists.
         sealed.write(&self.out).context("the authority's key")?;
@@ -64,7 +66,7 @@ impl CaInit {
         if out.is_json() {
             return Ok(out.json(&json!({
                 "subject": certificate.subject(), "key": self.out, "certificate": pem,
-                "sha256": certificate.fingerprint(), "expires": certificate.not_after(),
+                "sha256": certificate.fingerprint(), "expires": when::to_timestamp(certificate.not_after()),
             }))?);
         }
         out.line(format!("made the authority {}", certificate.subject()))?;
@@ -105,17 +107,8 @@ impl CaInit {
 
     fn passphrase(&self) -> anyhow::Result<Passphrase> {
         match &self.passphrase_file {
-            Some(file) => root::from_file(file),
-            None => root::ask_twice("the authority's key"),
+            Some(file) => passphrase::from_file(file),
+            None => passphrase::ask_twice("the authority's key"),
         }
-    }
-
-    fn certify(&self, key: &AuthorityKey) -> anyhow::Result<Certificate> {
-        let subject = self.subject.as_str();
-        let now = when::now();
-        let to_be_signed = new_root(subject, key.public_key(), self.days.end(now), now);
-        let to_be_signed = to_be_signed.map_err(files::rejected)?;
-        let der = to_be_signed.finish(&key.sign(to_be_signed.bytes())?)?;
-        Ok(Certificate::from_der(&der)?)
     }
 }

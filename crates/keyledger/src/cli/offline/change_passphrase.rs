@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use keyledger_custody::{KdfCost, authority::SealedAuthority};
 use serde_json::json;
 
-use crate::{cli::root::Reseal, output::Output};
+use crate::{cli::passphrase::Reseal, output::Output};
 
 /// What is asked for at the terminal.
 const WHAT: &str = "the authority's key";

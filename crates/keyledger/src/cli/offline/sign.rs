@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use keyledger_custody::{authority::SealedAuthority, openpgp::offline as openpgp};
-use keyledger_service::x509::exchange as x509;
+use keyledger_pki::{
+    exchange::Octets,
+    x509::exchange::{self as x509, FromAuthority},
+};
 use serde_json::json;
 
 use super::asked::AskedFor;
@@ -52,7 +55,8 @@ impl Sign {
         files::write_new(&self.out, &response.to_json())?;
         let json = json!({
             "response": self.out, "request": request.digest(),
-            "certificate": request.certificate().fingerprint(), "signed_at": response.signed_at(),
+            "certificate": request.content().certificate().fingerprint(),
+            "signed_at": when::to_timestamp(response.signed_at()),
         });
         signed(out, &self.out, &json)
     }
@@ -61,25 +65,29 @@ impl Sign {
         let place = || self.key.display().to_string();
         let now = when::now();
         let sealed = SealedAuthority::read(&self.key).with_context(place)?;
-        if sealed.public_key().with_context(place)? != request.issuer_certificate().spki() {
+        let asked = request.content();
+        if sealed.public_key().with_context(place)? != asked.issuer_certificate().spki() {
             let problem = format!(
                 "{} is another key than that of {}, which the request is to",
                 place(),
-                request.issuer_certificate().subject()
+                asked.issuer_certificate().subject()
             );
             return Err(Failure::new(Exit::Rejected, problem).into());
         }
-        self.agree.to(&x509::describe(request, now), out)?;
+        self.agree
+            .to(&request.describe(when::to_moment(now)), out)?;
         let passphrase = self.agree.passphrase("the authority's key")?;
         let key = sealed.open(&passphrase).with_context(place)?;
-        let signature = key
-            .sign(request.to_be_signed().bytes())
-            .with_context(place)?;
-        let response = x509::Response::new(request, &signature, now).map_err(files::rejected)?;
+        let signature = key.sign(asked.to_be_signed().bytes()).with_context(place)?;
+        let answer = FromAuthority {
+            signature: Octets(signature),
+        };
+        let response = x509::Response::new(request, answer, when::to_moment(now));
+        let response = response.map_err(files::rejected)?;
         files::write_new(&self.out, &response.to_json())?;
         let json = json!({
-            "response": self.out, "request": request.digest(), "issuer": request.issuer(),
-            "signed_at": response.signed_at(),
+            "response": self.out, "request": request.digest(), "issuer": asked.issuer(),
+            "signed_at": when::to_timestamp(response.signed_at()),
         });
         signed(out, &self.out, &json)
     }

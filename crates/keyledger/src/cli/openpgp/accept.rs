@@ -31,8 +31,10 @@ impl Accept {
     pub(super) fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
         let request = Request::parse(&files::read(&self.request, MAX_BYTES)?)
             .map_err(|error| files::refused(&self.request, error))?;
-        let changed = Response::parse(&files::read(&self.response, MAX_BYTES)?)
-            .and_then(|response| response.accept(&request))
+        let response = Response::parse(&files::read(&self.response, MAX_BYTES)?)
+            .map_err(|error| files::refused(&self.response, error))?;
+        let changed = response
+            .accept(&request)
             .map_err(|error| files::refused(&self.response, error))?;
         let here = files::certificate(&self.certificate)?;
         if !changed.holds(&here) {

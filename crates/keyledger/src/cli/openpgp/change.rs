@@ -10,7 +10,7 @@ use keyledger_custody::{
     Passphrase,
     openpgp::{
         Certificate, CertifyKey, SealedKey, UserId,
-        offline::{Ask, Request, describe},
+        offline::{Ask, Request, ask},
     },
 };
 use keyledger_domain::{Timestamp, text::plain};
@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::files;
 use crate::{
-    cli::{root, shell},
+    cli::{passphrase, shell},
     exit::{Exit, Failure},
     output::Output,
     when,
@@ -77,7 +77,7 @@ impl CertificateChange {
         let first = certificate.user_ids().first().map(|view| view.id.clone());
         let id = self.of.or(first).context("a certificate has a user id")?;
         let now = when::now();
-        let request = Request::new(certificate, id, asks, now).map_err(files::rejected)?;
+        let request = ask(certificate, id, asks, now).map_err(files::rejected)?;
         match (self.by.key, self.by.request) {
             (Some(key), _) => {
                 let key = self.agree.opened(&key, &request, now, out)?;
@@ -105,7 +105,7 @@ impl Agree {
         out: &mut Output<'_>,
     ) -> anyhow::Result<CertifyKey> {
         let sealed = SealedKey::read(key).with_context(|| key.display().to_string())?;
-        let certificate = request.certificate().fingerprint();
+        let certificate = request.content().certificate().fingerprint();
         if sealed.fingerprint() != certificate {
             let found = sealed.fingerprint();
             let problem = format!(
@@ -114,7 +114,7 @@ impl Agree {
             );
             return Err(Failure::new(Exit::Rejected, problem).into());
         }
-        self.to(&describe(request, now), out)?;
+        self.to(&request.describe(when::to_moment(now)), out)?;
         let passphrase = self.passphrase("the certify key")?;
         sealed
             .open_certify_key(&passphrase)
@@ -134,8 +134,8 @@ impl Agree {
     /// Reads or asks for the passphrase of `what`.
     pub(crate) fn passphrase(&self, what: &str) -> anyhow::Result<Passphrase> {
         match &self.passphrase_file {
-            Some(file) => root::from_file(file),
-            None => root::ask(what),
+            Some(file) => passphrase::from_file(file),
+            None => passphrase::ask(what),
         }
     }
 
@@ -185,7 +185,7 @@ fn asked(
     if out.is_json() {
         out.json(&json!({
             "request": path, "sha256": request.digest(), "nonce": request.nonce(),
-            "certificate": request.certificate().fingerprint(),
+            "certificate": request.content().certificate().fingerprint(),
         }))?;
         return Ok(());
     }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use keyledger_custody::{KdfCost, openpgp::SealedKey};
 use serde_json::json;
 
-use crate::{cli::root::Reseal, output::Output};
+use crate::{cli::passphrase::Reseal, output::Output};
 
 /// Seal a certify key, a revocation or an escrowed key under a new passphrase
 ///

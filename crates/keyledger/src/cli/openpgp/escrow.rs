@@ -10,7 +10,7 @@ use keyledger_custody::{
 use serde_json::json;
 
 use super::files;
-use crate::{cli::root, output::Output, when};
+use crate::{cli::passphrase, output::Output, when};
 
 /// Make a decryption subkey here, to import into one card after the other
 ///
@@ -37,8 +37,8 @@ impl Escrow {
         files::check_absent(&self.out)?;
         files::check_absent(&self.subkeys)?;
         let passphrase = match &self.passphrase_file {
-            Some(file) => root::from_file(file)?,
-            None => root::ask_twice("the decryption key")?,
+            Some(file) => passphrase::from_file(file)?,
+            None => passphrase::ask_twice("the decryption key")?,
         };
         let key = EscrowedKey::generate(when::now())?;
         let sealed = SealedKey::escrowed_key(&key, &passphrase, KdfCost::USUAL)?;

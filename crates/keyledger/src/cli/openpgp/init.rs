@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::files;
 use crate::{
-    cli::root,
+    cli::passphrase,
     exit::{Exit, Failure},
     output::Output,
     when,
@@ -62,8 +62,8 @@ impl Init {
             files::check_absent(path)?;
         }
         let passphrase = match &self.passphrase_file {
-            Some(file) => root::from_file(file)?,
-            None => root::ask_twice("the certify key")?,
+            Some(file) => passphrase::from_file(file)?,
+            None => passphrase::ask_twice("the certify key")?,
         };
         let made = CertifyKey::generate(&self.user_id, when::now(), self.expires)
             .map_err(files::rejected)?;

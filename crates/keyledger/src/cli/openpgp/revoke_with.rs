@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use keyledger_custody::openpgp::SealedKey;
 
 use super::{change, files};
-use crate::{cli::root, output::Output};
+use crate::{cli::passphrase, output::Output};
 
 /// Revoke the whole with the revocation that was made at its birth, when the certify key is lost
 #[derive(Debug, clap::Args)]
@@ -31,8 +31,8 @@ impl RevokeWith {
         let path = || self.revocation.display().to_string();
         let sealed = SealedKey::read(&self.revocation).with_context(path)?;
         let passphrase = match &self.passphrase_file {
-            Some(file) => root::from_file(file)?,
-            None => root::ask("the revocation")?,
+            Some(file) => passphrase::from_file(file)?,
+            None => passphrase::ask("the revocation")?,
         };
         let revocation = sealed.open_revocation(&passphrase).with_context(path)?;
         let revoked = certificate

@@ -12,7 +12,7 @@ use keyledger_domain::{Name, principal};
 
 use crate::{
     args::Reasoned,
-    cli::root,
+    cli::passphrase,
     exit::{Exit, Failure},
     output::Output,
     session::Session,
@@ -53,8 +53,8 @@ impl RecoverKey {
                 .into());
         }
         let passphrase = match &self.passphrase_file {
-            Some(file) => root::from_file(file)?,
-            None => root::ask_twice("the decryption key")?,
+            Some(file) => passphrase::from_file(file)?,
+            None => passphrase::ask_twice("the decryption key")?,
         };
         let curve = CurveKey::generate()?;
         let ids = self.why.under.ids();

@@ -11,10 +11,10 @@ use std::{path::PathBuf, sync::Arc};
 use anyhow::Context as _;
 use keyledger_custody::Custody;
 use keyledger_domain::{signed::RequiredSignatures, text::Title};
+use keyledger_pki::x509::CrlUrl;
 use keyledger_service::{
     Options, Service, UserAllowance,
     trust::{Organisation, known_genesis, setup},
-    x509::CrlUrl,
 };
 use keyledger_wire::Prefix;
 

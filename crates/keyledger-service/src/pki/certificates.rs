@@ -1,0 +1,374 @@
+//! The organisation's certificate authority: certificates over keys in the ledger, signed by a key in custody.
+
+use data_encoding::{BASE64, HEXLOWER};
+use keyledger_custody::{Generated, MaterialContext};
+use keyledger_domain::{
+    Algorithm, Ledger, Name, Rejection, Timestamp,
+    key::{self, Certification, Certified, Custodian},
+    ledger::KEPT_ELSEWHERE,
+    name::{Aggregate, HistoryId},
+    token::{Holder, Slot, SlotPlan},
+};
+use keyledger_pki::x509::{Certificate, DistinguishedName, IssueError, Issuer, ToBeSigned};
+
+use super::{
+    dates::period,
+    wanted::{Wanted, other_name},
+};
+use crate::{
+    material::MaterialError,
+    refused::{Refused, custody_failed},
+    shared::Shared,
+};
+
+/// Why there is no certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum CertifyError {
+    /// A rule says no: the rejection says what to do.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The issuer's material was not read: the source says what to do.
+    #[error(transparent)]
+    Material(#[from] MaterialError),
+    /// Custody or the ledger does not give what it needs: report it.
+    #[error("{0}")]
+    Failed(String),
+}
+
+pub(super) fn failed(said: impl std::fmt::Display) -> CertifyError {
+    CertifyError::Failed(said.to_string())
+}
+
+pub(super) fn bad(field: &'static str, fault: &str) -> CertifyError {
+    Rejection::BadValue {
+        field,
+        fault: fault.to_owned(),
+    }
+    .into()
+}
+
+/// Makes the certificate that `certify` asks for over a public key, that of the key `name`, which is in the ledger or comes to be.
+pub(crate) async fn certify(
+    shared: &Shared,
+    name: &Name,
+    certify: &Certification,
+    spki: &[u8],
+    now: Timestamp,
+) -> Result<Certified, CertifyError> {
+    let mut wanted = Wanted::of(name, certify, spki, shared.crl_url(certify), now)?;
+    wanted.keep_name(&shared.live.ledger.read(), name, now)?;
+    let root = certify.issuer.is_none().then_some(&wanted.subject);
+    let signing = Signing::of(shared, wanted.issuer, root, now)?;
+    issue(shared, &wanted, &signing, now).await
+}
+
+/// Makes the certificate of a key that custody has just made, and that is not in the ledger yet. Nothing, if its issuer is kept
+/// elsewhere: then it is only tried whether it could be put before that.
+pub(crate) async fn certify_new(
+    shared: &Shared,
+    new: NewKey<'_>,
+    certify: &Certification,
+    now: Timestamp,
+) -> Result<Option<Certified>, CertifyError> {
+    let public_key = new.made.public.public_key.as_ref();
+    let public_key =
+        public_key.ok_or_else(|| bad("certify", "a symmetric key has no certificate"))?;
+    let spki = BASE64.decode(public_key.as_bytes()).map_err(failed)?;
+    let name = &new.context.key;
+    let wanted = Wanted::of(name, certify, &spki, shared.crl_url(certify), now)?;
+    let signing = match &certify.issuer {
+        None => Signing::new_root(new, &wanted.subject, &spki)?,
+        Some(issuer) if is_elsewhere(&shared.live.ledger.read(), issuer) => {
+            let certificate = authority_of(&shared.live.ledger.read(), issuer, now)?;
+            let holds = period(&certificate);
+            let issuer = Issuer::of(&certificate).map_err(failed)?;
+            wanted.draft(&issuer, Some(holds), now)?;
+            return Ok(None);
+        }
+        Some(issuer) => Signing::of(shared, issuer, None, now)?,
+    };
+    Ok(Some(issue(shared, &wanted, &signing, now).await?))
+}
+
+/// A key that custody has made.
+#[derive(Clone, Copy)]
+pub(crate) struct NewKey<'a> {
+    /// What it is.
+    pub(crate) algorithm: Algorithm,
+    /// What its material is bound to.
+    pub(crate) context: &'a MaterialContext,
+    /// The key.
+    pub(crate) made: &'a Generated,
+}
+
+/// The newest public key of the key `name`, as SubjectPublicKeyInfo in DER.
+pub(crate) fn public_key(ledger: &Ledger, name: &Name) -> Result<Vec<u8>, CertifyError> {
+    let key = ledger.key(name).map(|e| &e.state);
+    let key =
+        key.ok_or_else(|| Rejection::NotFound(HistoryId::new(Aggregate::Key, name.clone())))?;
+    let public_key = key.newest().and_then(|newest| newest.public_key.as_ref());
+    let public_key = public_key.ok_or_else(|| Rejection::NoMaterial {
+        key: name.clone(),
+        why: "it is symmetric, and has no public half that a certificate could be over or verify",
+    })?;
+    BASE64.decode(public_key.as_bytes()).map_err(failed)
+}
+
+/// Makes the certificate over a key in a slot.
+pub(crate) async fn for_slot(
+    shared: &Shared,
+    issuer: &Name,
+    slot: Slot,
+    plan: &SlotPlan,
+    whose: (&Holder, &Name),
+    spki: &[u8],
+    now: Timestamp,
+) -> Result<Certified, CertifyError> {
+    let crl_url = shared.crl_url_of(issuer);
+    let wanted = Wanted::for_slot(issuer, slot, plan, whose, spki, crl_url, now)?;
+    let signing = Signing::of(shared, issuer, None, now)?;
+    issue(shared, &wanted, &signing, now).await
+}
+
+async fn issue(
+    shared: &Shared,
+    wanted: &Wanted<'_>,
+    signing: &Signing,
+    now: Timestamp,
+) -> Result<Certified, CertifyError> {
+    let draft = wanted.draft(&signing.issuer, signing.holds, now)?;
+    let der = signing.sign(shared, &draft.to_be_signed).await?;
+    Ok(Certified {
+        issuer: wanted.issuer.clone(),
+        serial: draft.serial_number.to_string().into(),
+        not_before: draft.not_before,
+        not_after: draft.not_after,
+        authority: wanted.profile.authority.is_some(),
+        certificate: BASE64.encode(&der).into(),
+    })
+}
+
+/// An authority that is ready to sign.
+pub(super) struct Signing {
+    pub(super) issuer: Issuer,
+    /// From when and until when its own certificate holds.
+    holds: Option<(Timestamp, Timestamp)>,
+    sealed: Sealed,
+    context: MaterialContext,
+    algorithm: Algorithm,
+}
+
+/// The sealed secret half of an authority.
+enum Sealed {
+    /// In the material bucket, under this entry.
+    Entry(Box<str>),
+    /// Just made, and written nowhere yet.
+    Here(Vec<u8>),
+}
+
+impl Signing {
+    /// The key `name`, to issue; as a root under `root`, where it certifies itself.
+    fn of(
+        shared: &Shared,
+        name: &Name,
+        root: Option<&DistinguishedName>,
+        now: Timestamp,
+    ) -> Result<Self, CertifyError> {
+        let ledger = shared.live.ledger.read();
+        let (issuer, holds) = if let Some(root) = root {
+            (root_of(&ledger, name, root, now)?, None)
+        } else {
+            let certificate = authority_of(&ledger, name, now)?;
+            let holds = period(&certificate);
+            (Issuer::of(&certificate).map_err(failed)?, Some(holds))
+        };
+        Self::under(&ledger, name, issuer, holds)
+    }
+
+    /// The key `name`, to sign the list of what it issued: also after its last certificate has ended.
+    pub(super) fn of_list(
+        shared: &Shared,
+        name: &Name,
+        now: Timestamp,
+    ) -> Result<Self, CertifyError> {
+        let ledger = shared.live.ledger.read();
+        let certificate = lists_under(&ledger, name, now)?;
+        let holds = period(&certificate);
+        let issuer = Issuer::of(&certificate).map_err(failed)?;
+        Self::under(&ledger, name, issuer, Some(holds))
+    }
+
+    fn under(
+        ledger: &Ledger,
+        name: &Name,
+        issuer: Issuer,
+        holds: Option<(Timestamp, Timestamp)>,
+    ) -> Result<Self, CertifyError> {
+        let key = ledger.key(name).map(|e| &e.state);
+        let key = key.ok_or_else(|| no_key(name))?;
+        if key.state.is_destroyed() {
+            return Err(bad(
+                "issuer",
+                "its key was destroyed, and nothing is signed with it any more: the list that it signed last holds until its end",
+            ));
+        }
+        let version = key
+            .newest()
+            .ok_or_else(|| failed("the key has no version"))?;
+        let entry = version.entry.clone();
+        let entry = entry.ok_or_else(|| bad("issuer", KEPT_ELSEWHERE))?;
+        Ok(Self {
+            issuer,
+            holds,
+            sealed: Sealed::Entry(entry),
+            context: MaterialContext {
+                key: name.clone(),
+                version: version.number,
+                purposes: key.purposes,
+            },
+            algorithm: key.algorithm,
+        })
+    }
+
+    /// A root to be, whose key was just made.
+    fn new_root(
+        new: NewKey<'_>,
+        subject: &DistinguishedName,
+        spki: &[u8],
+    ) -> Result<Self, CertifyError> {
+        let issuer = Issuer::new_root(subject, spki).map_err(|e| bad("issuer", &e.to_string()))?;
+        Ok(Self {
+            issuer,
+            holds: None,
+            sealed: Sealed::Here(new.made.sealed.clone()),
+            context: new.context.clone(),
+            algorithm: new.algorithm,
+        })
+    }
+
+    /// Has custody sign: the certificate in DER.
+    async fn sign(
+        &self,
+        shared: &Shared,
+        to_be_signed: &ToBeSigned,
+    ) -> Result<Vec<u8>, CertifyError> {
+        let signature = self.signature(shared, to_be_signed).await?;
+        to_be_signed.finish(&signature).map_err(failed)
+    }
+
+    /// Has custody sign: the signature.
+    pub(super) async fn signature(
+        &self,
+        shared: &Shared,
+        to_be_signed: &ToBeSigned,
+    ) -> Result<Vec<u8>, CertifyError> {
+        let sealed = match &self.sealed {
+            Sealed::Entry(entry) => {
+                let sealed = shared.materials.read(entry).await?;
+                sealed.ok_or_else(|| failed(format!("entry {entry} is gone")))?
+            }
+            Sealed::Here(sealed) => sealed.clone(),
+        };
+        let custody = &shared.custody;
+        let signature = custody.sign(&sealed, &self.context, self.algorithm, to_be_signed.bytes());
+        signature.map_err(failed)
+    }
+}
+
+/// The certificate under which the key `name` issues at `now`: the newest that holds.
+pub(super) fn authority_of(
+    ledger: &Ledger,
+    name: &Name,
+    now: Timestamp,
+) -> Result<Certificate, CertifyError> {
+    let key = ledger.key(name).map(|e| &e.state);
+    let key = key.ok_or_else(|| no_key(name))?;
+    let fault = match key.is_authority() {
+        true => {
+            "its certificate as an authority has ended or was revoked: renew it first, with `keyledger ca renew`"
+        }
+        false => "it is no authority",
+    };
+    let certified = key.authority_at(now);
+    read(certified.ok_or_else(|| bad("issuer", fault))?)
+}
+
+/// A root that signs its own certificate: its first one as `subject`, or the next.
+fn root_of(
+    ledger: &Ledger,
+    name: &Name,
+    subject: &DistinguishedName,
+    now: Timestamp,
+) -> Result<Issuer, CertifyError> {
+    let key = ledger.key(name).map(|e| &e.state);
+    let issuer = match key.and_then(|key| key.lists_under(now)) {
+        Some(before) => Issuer::renewing(&read(before)?),
+        None => Issuer::new_root(subject, &public_key(ledger, name)?).map_err(IssueError::from),
+    };
+    issuer.map_err(|e| bad("issuer", &e.to_string()))
+}
+
+/// The certificate under which the key `name` signs lists at `now`.
+pub(super) fn lists_under(
+    ledger: &Ledger,
+    name: &Name,
+    now: Timestamp,
+) -> Result<Certificate, CertifyError> {
+    let key = ledger.key(name).map(|e| &e.state);
+    let key = key.ok_or_else(|| no_key(name))?;
+    let certified = key.lists_under(now);
+    read(certified.ok_or_else(|| bad("issuer", "it is no authority"))?)
+}
+
+/// Whether a certificate that was signed elsewhere leaves the key `name`, an authority, its name.
+pub(super) fn check_same_name(
+    ledger: &Ledger,
+    name: &Name,
+    certificate: &Certificate,
+    now: Timestamp,
+) -> Result<(), CertifyError> {
+    let key = ledger.key(name).map(|e| &e.state);
+    match key.and_then(|key| key.lists_under(now)) {
+        Some(before) if certificate.is_ca() => {
+            let before = read(before)?;
+            match before.subject() == certificate.subject() {
+                true => Ok(()),
+                false => Err(other_name(&before, "certificate")),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// True of an issuer whose secret half is not in custody.
+fn is_elsewhere(ledger: &Ledger, issuer: &Name) -> bool {
+    let elsewhere = |key: &key::Key| key.custodian != Custodian::Software;
+    ledger.key(issuer).is_some_and(|e| elsewhere(&e.state))
+}
+
+fn no_key(name: &Name) -> CertifyError {
+    bad("issuer", &format!("there is no key {name}"))
+}
+
+/// A certificate as the ledger has it.
+pub(super) fn read(certified: &Certified) -> Result<Certificate, CertifyError> {
+    let der = BASE64.decode(certified.certificate.as_bytes());
+    Certificate::from_der(&der.map_err(failed)?).map_err(failed)
+}
+
+/// SHA-256 in hex of a certificate in base64 of DER.
+pub(crate) fn fingerprint(certificate: &str) -> Option<Box<str>> {
+    let der = BASE64.decode(certificate.as_bytes()).ok()?;
+    let certificate = Certificate::from_der(&der).ok()?;
+    Some(HEXLOWER.encode(&certificate.sha256()).into())
+}
+
+impl From<CertifyError> for Refused {
+    fn from(error: CertifyError) -> Self {
+        match error {
+            CertifyError::Rejected(rejection) => rejection.into(),
+            CertifyError::Material(error) => error.into(),
+            CertifyError::Failed(said) => custody_failed(&said),
+        }
+    }
+}
