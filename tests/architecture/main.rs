@@ -5,6 +5,7 @@
 mod dev;
 mod docs;
 mod modules;
+mod offline;
 
 use std::{
     collections::BTreeMap,
