@@ -10,12 +10,9 @@ use super::{
     certificate::Certificate,
     yubico_extensions::{
         Asks, AttestedPin, AttestedTouch, FIPS, FIRMWARE, FORM_FACTOR, FirmwareVersion, POLICIES,
-        SERIAL, read_firmware, read_form_factor, read_policies, read_serial,
+        SERIAL, SUBJECT, read_firmware, read_form_factor, read_policies, read_serial,
     },
 };
-
-/// How the subject of an attestation begins; the slot follows.
-pub(super) const SUBJECT: &str = "CN=YubiKey PIV Attestation ";
 
 /// What a token attests: this key was generated in this slot of this token, and never left it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,8 +7,9 @@ use der::oid::ObjectIdentifier;
 use crate::Moment;
 
 use super::{
-    attestation::SUBJECT, certificate::MalformedCertificate, verify::BadSignature,
-    yubico_extensions::FirmwareVersion,
+    certificate::MalformedCertificate,
+    verify::BadSignature,
+    yubico_extensions::{FirmwareVersion, SUBJECT},
 };
 
 /// A certificate of the chain.

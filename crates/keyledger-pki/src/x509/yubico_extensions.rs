@@ -11,6 +11,9 @@ pub(super) const POLICIES: ObjectIdentifier = yubico("1.3.6.1.4.1.41482.3.8");
 pub(super) const FORM_FACTOR: ObjectIdentifier = yubico("1.3.6.1.4.1.41482.3.9");
 pub(super) const FIPS: ObjectIdentifier = yubico("1.3.6.1.4.1.41482.3.10");
 
+/// How the subject of an attestation begins; the slot follows.
+pub(super) const SUBJECT: &str = "CN=YubiKey PIV Attestation ";
+
 const fn yubico(id: &str) -> ObjectIdentifier {
     ObjectIdentifier::new_unwrap(id)
 }

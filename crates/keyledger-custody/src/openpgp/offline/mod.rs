@@ -8,13 +8,14 @@ mod expected;
 mod request;
 
 use keyledger_domain::{Timestamp, text::Reason};
-use keyledger_pki::exchange;
+use keyledger_pki::exchange::{self, RequestKind, Words};
 use serde::{Deserialize, Serialize};
 
 use super::{
     bind::{BindError, ProvenSubkey},
     certificate_error::CertificateError,
     fingerprint::Fingerprint,
+    public::Certificate,
     reason::RevocationReason,
     renewal::Renewal,
     user_id::UserId,
@@ -163,4 +164,31 @@ pub enum NotAsAsked {
     /// Its certificate: see [`CertificateError`].
     #[error("its certificate")]
     Certificate(#[from] CertificateError),
+}
+
+impl RequestKind for CertifyRequest {
+    const KIND: &'static str = "openpgp";
+    const MAX_BYTES: usize = MAX_BYTES;
+    type Asked = CertifyAsked;
+    type Answer = CertifyAnswer;
+    /// The new certificate.
+    type Outcome = Certificate;
+    type AskError = NotToBeCertified;
+    type AnswerError = NotAsAsked;
+
+    fn check(asked: CertifyAsked) -> Result<Self, NotToBeCertified> {
+        Self::checked(asked)
+    }
+
+    fn asked(&self) -> &CertifyAsked {
+        self.form()
+    }
+
+    fn describe(&self, words: &mut Words) {
+        describe::describe(self, words);
+    }
+
+    fn accept(&self, answer: &CertifyAnswer) -> Result<Certificate, NotAsAsked> {
+        self.accepted(answer)
+    }
 }

@@ -1,11 +1,11 @@
 //! A request to a certify key, checked.
 
 use keyledger_domain::Timestamp;
-use keyledger_pki::exchange::{self, RequestKind, Words};
+use keyledger_pki::exchange;
 
 use super::{
-    Ask, CertifyAnswer, CertifyAsked, MAX_ASKS, MAX_BYTES, NotAsAsked, NotToBeCertified, Request,
-    RequestError, describe::describe, expected::Expected,
+    Ask, CertifyAnswer, CertifyAsked, MAX_ASKS, NotAsAsked, NotToBeCertified, Request,
+    RequestError, expected::Expected,
 };
 use crate::{
     dates::moment,
@@ -58,19 +58,9 @@ impl CertifyRequest {
     pub fn asks(&self) -> &[Ask] {
         &self.asked.asks
     }
-}
 
-impl RequestKind for CertifyRequest {
-    const KIND: &'static str = "openpgp";
-    const MAX_BYTES: usize = MAX_BYTES;
-    type Asked = CertifyAsked;
-    type Answer = CertifyAnswer;
-    /// The new certificate.
-    type Outcome = Certificate;
-    type AskError = NotToBeCertified;
-    type AnswerError = NotAsAsked;
-
-    fn check(asked: CertifyAsked) -> Result<Self, NotToBeCertified> {
+    /// Checks what is asked, whole.
+    pub(super) fn checked(asked: CertifyAsked) -> Result<Self, NotToBeCertified> {
         if asked.asks.is_empty() || asked.asks.len() > MAX_ASKS {
             let count = asked.asks.len();
             return Err(NotToBeCertified::Count { count });
@@ -91,16 +81,13 @@ impl RequestKind for CertifyRequest {
         Ok(Self { asked, certificate })
     }
 
-    fn asked(&self) -> &CertifyAsked {
+    /// What is asked, as it stands in the file.
+    pub(super) const fn form(&self) -> &CertifyAsked {
         &self.asked
     }
 
-    fn describe(&self, words: &mut Words) {
-        describe(self, words);
-    }
-
     /// The new certificate, if it is the old one with exactly what was asked.
-    fn accept(&self, answer: &CertifyAnswer) -> Result<Certificate, NotAsAsked> {
+    pub(super) fn accepted(&self, answer: &CertifyAnswer) -> Result<Certificate, NotAsAsked> {
         let certificate = Certificate::parse(answer.certificate.as_bytes())?;
         let expected = Expected::of(&self.certificate).after(self.asks());
         let is_as_asked = expected.is_ok_and(|expected| expected == Expected::of(&certificate));

@@ -11,10 +11,13 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    believed::NotBelieved, certificate::MalformedCertificate, issue::IssueError, listed::NotAList,
-    to_be_signed::ReopenError,
+    believed::NotBelieved,
+    certificate::MalformedCertificate,
+    issue::IssueError,
+    listed::NotAList,
+    to_be_signed::{FinishError, ReopenError},
 };
-use crate::exchange::{self, KeyLabel, Octets};
+use crate::exchange::{self, KeyLabel, Octets, RequestKind, Words};
 
 pub use content::{CertificateContent, Content};
 pub use request::AuthorityRequest;
@@ -26,7 +29,7 @@ pub type Response = exchange::Response<AuthorityRequest>;
 /// Why a request to an authority is none.
 pub type RequestError = exchange::RequestError<NotForAuthority>;
 /// Why an authority's response is not accepted.
-pub type ResponseError = exchange::ResponseError<super::FinishError>;
+pub type ResponseError = exchange::ResponseError<FinishError>;
 
 /// The largest request or response, in bytes: the longest list that is made, of 100,000 revoked certificates.
 pub const MAX_EXCHANGE_BYTES: usize = 12 << 20;
@@ -102,4 +105,31 @@ pub enum NotForAuthority {
     /// The bytes are no list that this issuer may sign.
     #[error("the list to be signed")]
     List(#[from] NotAList),
+}
+
+impl RequestKind for AuthorityRequest {
+    const KIND: &'static str = "x509";
+    const MAX_BYTES: usize = MAX_EXCHANGE_BYTES;
+    type Asked = ToAuthority;
+    type Answer = FromAuthority;
+    /// The certificate or the list, in DER.
+    type Outcome = Vec<u8>;
+    type AskError = NotForAuthority;
+    type AnswerError = FinishError;
+
+    fn check(asked: ToAuthority) -> Result<Self, NotForAuthority> {
+        Self::checked(asked)
+    }
+
+    fn asked(&self) -> &ToAuthority {
+        self.form()
+    }
+
+    fn describe(&self, words: &mut Words) {
+        words::describe(self, words);
+    }
+
+    fn accept(&self, answer: &FromAuthority) -> Result<Vec<u8>, FinishError> {
+        self.to_be_signed().finish(&answer.signature.0)
+    }
 }

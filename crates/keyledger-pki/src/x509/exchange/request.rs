@@ -1,13 +1,10 @@
 //! A request to an authority, checked.
 
-use super::{Asked, Content, FromAuthority, MAX_EXCHANGE_BYTES, NotForAuthority, ToAuthority};
+use super::{Asked, Content, NotForAuthority, ToAuthority};
 use crate::{
-    exchange::{KeyLabel, RequestKind, Words},
+    exchange::KeyLabel,
     x509::{
-        believed::check_root,
-        certificate::Certificate,
-        issue::Issuer,
-        to_be_signed::{FinishError, ToBeSigned},
+        believed::check_root, certificate::Certificate, issue::Issuer, to_be_signed::ToBeSigned,
     },
 };
 
@@ -57,19 +54,14 @@ impl AuthorityRequest {
     pub const fn content(&self) -> &Content {
         &self.content
     }
-}
 
-impl RequestKind for AuthorityRequest {
-    const KIND: &'static str = "x509";
-    const MAX_BYTES: usize = MAX_EXCHANGE_BYTES;
-    type Asked = ToAuthority;
-    type Answer = FromAuthority;
-    /// The certificate or the list, in DER.
-    type Outcome = Vec<u8>;
-    type AskError = NotForAuthority;
-    type AnswerError = FinishError;
+    /// What is asked, as it stands in the file.
+    pub(super) const fn form(&self) -> &ToAuthority {
+        &self.asked
+    }
 
-    fn check(asked: ToAuthority) -> Result<Self, NotForAuthority> {
+    /// Checks what is asked, whole.
+    pub(super) fn checked(asked: ToAuthority) -> Result<Self, NotForAuthority> {
         let issuer_certificate = Certificate::from_der(&asked.issuer_certificate.0)
             .map_err(NotForAuthority::IssuerCertificate)?;
         // Of a root, whoever made the request cannot have made up what it may sign.
@@ -89,18 +81,6 @@ impl RequestKind for AuthorityRequest {
             to_be_signed,
             content,
         })
-    }
-
-    fn asked(&self) -> &ToAuthority {
-        &self.asked
-    }
-
-    fn describe(&self, words: &mut Words) {
-        super::words::describe(self, words);
-    }
-
-    fn accept(&self, answer: &FromAuthority) -> Result<Vec<u8>, FinishError> {
-        self.to_be_signed.finish(&answer.signature.0)
     }
 }
 

@@ -55,10 +55,7 @@ impl Accept {
         let response = match Response::parse(&bytes) {
             Ok(response) => response,
             Err(FileError::OtherFormat { .. }) => {
-                let problem = format!(
-                    "{} is a request, not a response",
-                    self.response.display()
-                );
+                let problem = format!("{} is a request, not a response", self.response.display());
                 return Err(Failure::new(Exit::Rejected, problem)
                     .remedy("sign it with `keyledger offline sign` on the machine with the authority's key, and give the file that this command writes")
                     .into());
