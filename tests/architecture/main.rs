@@ -160,7 +160,9 @@ fn there_are_no_dead_files() {
                             .trim_start_matches("pub ")
                             .trim_start_matches("pub(crate) ");
                         let line = line.trim_start_matches("pub(super) ");
-                        line == format!("mod {name};")
+                        // Or by its line in a table of verbs.
+                        let by_table = line.trim_start().starts_with(&format!("{name} => "));
+                        line == format!("mod {name};") || by_table
                     })
                 })
             })

@@ -281,14 +281,14 @@ async fn a_response_or_request_that_was_changed_on_its_way_is_refused() {
     desk.signed("crl").await;
     let change = |file: &str, field: &str, value: Value| {
         let mut json: Value = serde_json::from_slice(&fs::read(desk.path(file)).unwrap()).unwrap();
-        json[field] = value;
+        *json.pointer_mut(field).unwrap() = value;
         fs::write(desk.path(&format!("changed-{file}")), json.to_string()).unwrap();
     };
-    change("crl.response", "signature", json!("MGQCMA=="));
+    change("crl.response", "/answer/signature", json!("MGQCMA=="));
     let accept = "accept changed-crl.response --request crl.request";
     let refused = desk.ca(accept).await.expect_failure();
     assert!(refused.contains("signature"), "{refused}");
-    change("crl.request", "made_at", json!("2026-01-01T00:00:00Z"));
+    change("crl.request", "/made_at", json!("2026-01-01T00:00:00Z"));
     let accept = "accept crl.response --request changed-crl.request";
     let refused = desk.ca(accept).await.expect_failure();
     assert!(refused.contains("answers another request"), "{refused}");
@@ -305,7 +305,7 @@ async fn a_response_or_request_that_was_changed_on_its_way_is_refused() {
         .ca("crl other-ca --request other.request")
         .await
         .expect_success();
-    change("other.request", "issuer", json!("root-ca"));
+    change("other.request", "/asked/issuer", json!("root-ca"));
     fs::rename(
         desk.path("changed-other.request"),
         desk.path("forged.request"),
@@ -314,7 +314,7 @@ async fn a_response_or_request_that_was_changed_on_its_way_is_refused() {
     desk.signed("forged").await;
     let refused = desk.ca("accept forged.response").await.expect_failure();
     assert!(
-        refused.contains("not to root-ca as the ledger knows it"),
+        refused.contains("does not fit root-ca as the ledger knows it"),
         "{refused}"
     );
     let _ = world.verify(&admin).await;

@@ -138,7 +138,10 @@ async fn the_cli_signs_a_command_with_the_token_and_it_is_recorded_so() {
         &["key", "resume", "orders-db", "--sign-with", "piv:9c"],
     );
     let told = run(no_agent, b"", PATIENCE).await.expect_failure();
-    assert!(told.contains("no keyledger-agent runs here"), "{told}");
+    assert!(
+        told.contains("no keyledger-agent is running for this user"),
+        "{told}"
+    );
 }
 
 /// Somebody who sends commands as they like.

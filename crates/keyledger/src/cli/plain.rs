@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, error::ErrorKind};
-use keyledger_domain::{Name, command::parse_payload, verb::Payload};
+use keyledger_domain::{Name, command::parse_payload, name::Aggregate, verb::Payload};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -113,6 +113,17 @@ impl Field {
     }
 }
 
+/// A name as an example shows it.
+const fn example_name(aggregate: Aggregate) -> &'static str {
+    match aggregate {
+        Aggregate::Key => "orders-db",
+        Aggregate::Principal | Aggregate::User => "ada",
+        Aggregate::Operator => "acme",
+        Aggregate::Account => "orders",
+        Aggregate::Token => "12345678",
+    }
+}
+
 impl Form {
     fn of(schema: &Value, property: &Value) -> Self {
         if let Some(name) = property["$ref"].as_str() {
@@ -121,7 +132,10 @@ impl Form {
                 .pointer(pointer)
                 .map_or(Self::Json, |it| Self::of(schema, it));
         }
-        if let Some(choices) = property["anyOf"].as_array() {
+        let choices = property["anyOf"]
+            .as_array()
+            .or(property["oneOf"].as_array());
+        if let Some(choices) = choices {
             let mut some = choices.iter().filter(|it| it["type"] != "null");
             return some.next().map_or(Self::Json, |it| Self::of(schema, it));
         }
@@ -156,7 +170,8 @@ impl<V: Payload + JsonSchema + DeserializeOwned, S> Args for Plain<V, S> {
             .collect();
         let verb = V::VERB;
         let command = command.after_help(format!(
-            "Example:\n  keyledger {aggregate} {verb} NAME{example}"
+            "Example:\n  keyledger {aggregate} {verb} {}{example}",
+            example_name(aggregate)
         ));
         Under::augment_args(command.args(fields.iter().map(Field::arg)))
     }

@@ -101,7 +101,7 @@ fn whoever_revokes_itself_and_is_cut_off_without_a_word_is_told_what_is_known() 
         assert_eq!(run.code, 3, "{}", run.stderr);
         for said in [
             "was not answered",
-            "takes these creds no more",
+            "no longer accepts these creds",
             "`keyledger user show admin`",
         ] {
             assert!(run.stderr.contains(said), "{}", run.stderr);

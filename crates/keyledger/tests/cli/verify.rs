@@ -98,7 +98,9 @@ fn the_directory_around_says_which_operator_is_expected() {
     let run = export.shell.line("ledger verify ledger.jsonl");
     assert_eq!(run.code, 5, "{}", run.stdout);
     assert!(
-        run.stderr.contains(".keyledger says which operator") && run.stderr.contains("--operator"),
+        run.stderr
+            .contains(".keyledger names the expected operator")
+            && run.stderr.contains("--operator"),
         "{}",
         run.stderr
     );

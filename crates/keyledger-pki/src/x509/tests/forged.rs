@@ -36,7 +36,7 @@ fn a_test_root_vouches_when_it_is_named() {
         .verify(&token.attest(&claim), &root.anchors())
         .unwrap();
     assert_eq!(attested.serial, 12_345_678);
-    assert_eq!(attested.slot.to_string(), "9a");
+    assert_eq!(attested.slot, 0x9a);
     assert_eq!(attested.pin_policy, AttestedPin::Once);
     assert_eq!(attested.touch_policy, AttestedTouch::Cached);
     assert_eq!(attested.form_factor, Some(3));

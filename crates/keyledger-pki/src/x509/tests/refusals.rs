@@ -230,7 +230,7 @@ fn an_authority_signs_what_its_key_usage_allows() {
     });
     assert!(matches!(refusal, Err(IssueError::TooLong { .. })));
     let early = NewCertificate {
-        not_before: at("1969-12-31T23:59:59Z"),
+        not_before: at("1970-01-01T00:00:00Z"),
         ..certificate
     };
     let refusal = signs_certificates.certificate(&early);

@@ -189,8 +189,8 @@ fn only_an_administrator_commands_everything() {
     assert_eq!(commands(Role::Administrator), ["keys.commands.>"]);
     let approver = [
         "keys.commands.request.>",
-        "keys.commands.token.release.*",
         "keys.commands.principal.recover-key.*",
+        "keys.commands.token.release.*",
     ];
     assert_eq!(commands(Role::Approver), approver);
     assert!(commands(Role::Agent).is_empty());

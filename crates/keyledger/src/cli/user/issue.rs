@@ -324,7 +324,7 @@ mod tests {
         print(&done, Some(&file), None, &mut out).unwrap();
         assert!(!String::from_utf8(text).unwrap().contains("the creds"));
         let again = open(&curve, &done, &file).unwrap_err();
-        assert!(again.to_string().contains("exists already"), "{again}");
+        assert!(format!("{again:#}").contains("exists already"), "{again:#}");
     }
 
     #[test]
