@@ -20,7 +20,7 @@ pub const VERSION: u64 = 2;
 /// Claims with a body of one type. Times are Unix seconds; 0 and empty mean absent, as in Go.
 ///
 /// The type and version of the body are not fields: they follow from `B`, are written by
-/// [`encode`](crate::encode) and checked by [`decode`](crate::decode()).
+/// [`encode`](crate::encode()) and checked by [`decode`](crate::decode()).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, bound(deserialize = "B: Body"))]
 pub struct Claims<B: Body> {

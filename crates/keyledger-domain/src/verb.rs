@@ -1,6 +1,6 @@
 //! Verbs: what can be asked of an aggregate, each defined in one file of its own.
 //!
-//! A verb's file holds its payload ([`body!`](crate::command::body)), and in its [`Verb`]: who may send it, what is made for it
+//! A verb's file holds its payload (`body!`), and in its [`Verb`]: who may send it, what is made for it
 //! outside of the rules, its rule, and by which event its retry is known. One line in the table of its aggregate (`verbs!`) makes it
 //! exist. Parsing, schemas, `subjects.md`, the role templates, the endpoints, the client and the CLI follow from that.
 

@@ -8,7 +8,7 @@ use super::{
     subkey::{PublicSubkey, SubkeyRole},
 };
 
-/// The lines of a certificate's [A] subkeys that may be used at `now`, the newest first, as `gpg --export-ssh-key` writes them:
+/// The lines of a certificate's `[A]` subkeys that may be used at `now`, the newest first, as `gpg --export-ssh-key` writes them:
 /// the comment is `openpgp:0x` and the last eight digits of the subkey's fingerprint.
 #[must_use]
 pub fn of_certificate(certificate: &Certificate, now: Timestamp) -> Vec<String> {

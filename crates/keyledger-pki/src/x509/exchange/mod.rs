@@ -1,5 +1,5 @@
 //! What is asked of an authority whose key is on a machine without a network: a certificate or a list of revoked ones, in the
-//! files of the [exchange](crate::exchange).
+//! files of the [`crate::exchange`].
 //!
 //! The bytes to be signed are taken apart, and what is shown is what is signed: bytes that say anything else are refused. The
 //! answer is a signature, and counts if it verifies.
