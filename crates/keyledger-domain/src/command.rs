@@ -65,7 +65,7 @@ macro_rules! aggregates {
                 Ok((command, why))
             }
 
-            /// It, as what treats all verbs alike sees it.
+            /// The command without the type of its verb.
             #[must_use]
             pub fn any(&self) -> &dyn AnyVerb {
                 match self {
@@ -74,7 +74,7 @@ macro_rules! aggregates {
                 }
             }
 
-            /// Does something with it that its types are needed for.
+            /// Lets the visitor do what needs the type of the verb.
             pub fn visit<Out, T>(self, visitor: T) -> Out
             where
                 T: VisitReport<Out = Out> $( + $module::VisitEach<Out> )+,
@@ -85,7 +85,7 @@ macro_rules! aggregates {
                 }
             }
 
-            /// It, with nothing made for it: of most verbs that is all.
+            /// The command with nothing made for it: for most verbs that is all.
             #[must_use]
             pub fn bare(self) -> Prepared {
                 match self {
@@ -96,7 +96,7 @@ macro_rules! aggregates {
         }
 
         impl Prepared {
-            /// It, as what treats all verbs alike sees it.
+            /// The command without the type of its verb.
             #[must_use]
             pub fn any(&self) -> &dyn AnyVerb {
                 match self {

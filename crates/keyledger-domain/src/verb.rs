@@ -38,8 +38,8 @@ pub trait Payload: Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
 
 /// What a verb means.
 pub trait Verb: Payload {
-    /// What custody makes for it before it is decided, or what is found out for it about bytes from outside: an `Option`, which is
-    /// `None` where nothing was made, or [`Nothing`].
+    /// What custody makes for it before it is decided, or what is found out for it about bytes from outside. Empty where nothing
+    /// was made; [`Nothing`] for most verbs.
     type Made: Clone + fmt::Debug + PartialEq + Default + Send + Sync + 'static;
 
     /// What goes back to its sender beside the acknowledgement: [`Nothing`] for most.
@@ -98,19 +98,19 @@ pub enum SealedSecrets {}
 
 /// What is done with a command of any verb, where its types are needed.
 pub trait Visit<V> {
-    /// What comes of it.
+    /// The result.
     type Out;
 
-    /// Does it.
+    /// Visits the verb.
     fn visit(self, verb: V) -> Self::Out;
 }
 
 /// What is done with an agent's report, where other commands are visited.
 pub trait VisitReport {
-    /// What comes of it.
+    /// The result.
     type Out;
 
-    /// Does it.
+    /// Visits the report.
     fn visit_report(self, reported: Box<crate::token::Reported>) -> Self::Out;
 }
 
@@ -290,18 +290,18 @@ macro_rules! verbs {
                 }
             }
 
-            /// It, as what treats all verbs alike sees it.
+            /// The verb without its type.
             #[must_use]
             pub const fn any(&self) -> &dyn crate::verb::AnyVerb {
                 match self { $( Self::$name(verb) => verb, )+ }
             }
 
-            /// Does something with it that its types are needed for.
+            /// Lets the visitor do what needs the type of the verb.
             pub fn visit<Out, T: VisitEach<Out>>(self, visitor: T) -> Out {
                 match self { $( Self::$name(verb) => crate::verb::Visit::visit(visitor, verb), )+ }
             }
 
-            /// It, with nothing made for it.
+            /// The verb with nothing made for it.
             #[must_use]
             pub fn bare(self) -> Prepared {
                 match self { $( Self::$name(verb) => Prepared::$name(verb, Default::default()), )+ }
@@ -309,7 +309,7 @@ macro_rules! verbs {
         }
 
         impl Prepared {
-            /// It, as what treats all verbs alike sees it.
+            /// The verb without its type.
             #[must_use]
             pub const fn any(&self) -> &dyn crate::verb::AnyVerb {
                 match self { $( Self::$name(verb, _) => verb, )+ }

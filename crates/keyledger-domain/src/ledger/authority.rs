@@ -122,21 +122,16 @@ impl Ledger {
     ) -> Result<(), Rejection> {
         let refuse = |why: String| Err(Rejection::Unauthorised { why });
         let (role, verb) = (known.role, command.verb());
-        match command.senders() {
-            Senders::Approvers if role != Role::Approver => {
-                return refuse(format!(
-                    "what is secret is released to approvers only, and this is an {role}"
-                ));
-            }
-            Senders::Administrators
-            | Senders::AndServices
-            | Senders::Approvers
-            | Senders::Agents => {}
+        if command.senders() == Senders::Approvers && role != Role::Approver {
+            return refuse(format!(
+                "what is secret is released to approvers only, and this is an {role}"
+            ));
         }
         if (role, command.aggregate()) == (Role::Service, Aggregate::Key) {
             return self.authorise_service(known, target, command);
         }
-        if command.senders().include(role) {
+        // A service has keys of its own, and nothing else.
+        if role != Role::Service && command.senders().include(role) {
             return Ok(());
         }
         refuse(format!("the role {role} does not give {verb}"))

@@ -141,7 +141,7 @@ impl Ledger {
 /// What the verbs of a key hold in common over several histories.
 impl Deciding<'_> {
     /// An owner acts, and a parent goes on.
-    pub(crate) fn may_bind(&self, binds: &Binds<'_>) -> Result<(), Rejection> {
+    pub(crate) fn check_bound(&self, binds: &Binds<'_>) -> Result<(), Rejection> {
         if let Some(owner) = binds.owner {
             self.acting(owner)?;
         }
@@ -162,10 +162,10 @@ impl Deciding<'_> {
     }
 
     /// Nobody else takes the name of a key behind NATS trust first.
-    pub(crate) fn is_not_reserved(&self) -> Result<(), Rejection> {
+    pub(crate) fn check_not_reserved(&self) -> Result<(), Rejection> {
         let name = self.name().as_str();
         let reserved = RESERVED.iter().any(|prefix| name.starts_with(prefix));
-        if !reserved || self.is_new().is_err() {
+        if !reserved || self.check_new().is_err() {
             return Ok(());
         }
         let fault = format!(
@@ -176,12 +176,12 @@ impl Deciding<'_> {
     }
 
     /// Its public key was compromised under no other name.
-    pub(crate) fn is_sound(&self) -> Result<(), Rejection> {
+    pub(crate) fn check_sound(&self) -> Result<(), Rejection> {
         self.ledger.check_key_sound(self.name())
     }
 
     /// It is not the key that signs the ledger.
-    pub(crate) fn is_not_the_ledgers(&self) -> Result<(), Rejection> {
+    pub(crate) fn check_not_the_ledgers(&self) -> Result<(), Rejection> {
         if self.name().as_str() != LEDGER_SIGNING_KEY {
             return Ok(());
         }
@@ -192,7 +192,7 @@ impl Deciding<'_> {
     }
 
     /// NATS trust does not stand on it.
-    pub(crate) fn is_not_behind_trust(&self) -> Result<(), Rejection> {
+    pub(crate) fn check_not_behind_trust(&self) -> Result<(), Rejection> {
         let Some(by) = self.ledger.trust_on(self.name()) else {
             return Ok(());
         };
@@ -206,7 +206,7 @@ impl Deciding<'_> {
     }
 
     /// It was not made on a token.
-    pub(crate) fn is_not_on_a_token(&self, key: &key::Key) -> Result<(), Rejection> {
+    pub(crate) fn check_not_on_a_token(&self, key: &key::Key) -> Result<(), Rejection> {
         if key.custodian != key::Custodian::Token {
             return Ok(());
         }
@@ -217,7 +217,7 @@ impl Deciding<'_> {
     }
 
     /// If it was made on a token, that one is trusted.
-    pub(crate) fn is_on_a_trusted_token(&self, key: &key::Key) -> Result<(), Rejection> {
+    pub(crate) fn check_on_a_trusted_token(&self, key: &key::Key) -> Result<(), Rejection> {
         let on_token = key.custodian == key::Custodian::Token;
         if !on_token || self.ledger.is_on_trusted_token(self.name()) {
             return Ok(());
@@ -232,7 +232,7 @@ impl Deciding<'_> {
 /// What the verbs of a principal hold in common over several histories.
 impl Deciding<'_> {
     /// It belongs to a unit, not to itself, and a person answers for it.
-    pub(crate) fn belongs(
+    pub(crate) fn check_belongs(
         &self,
         unit: Option<&Name>,
         responsible: Option<&Name>,

@@ -88,7 +88,7 @@ impl Ledger {
         self.whole(prepared.decide(&on)?, on.now)
     }
 
-    /// The same of one verb.
+    /// Decides one verb, as [`Self::decide`] does.
     ///
     /// # Errors
     ///

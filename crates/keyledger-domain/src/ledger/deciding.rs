@@ -11,7 +11,7 @@ use crate::{
     principal::{self, Principal},
     rejection::Rejection,
     time::Timestamp,
-    token::Token,
+    token::{self, Token},
     user::User,
 };
 
@@ -43,7 +43,7 @@ impl<'a> Deciding<'a> {
     }
 
     /// Refuses a name that is taken.
-    pub(crate) fn is_new(&self) -> Result<(), Rejection> {
+    pub(crate) fn check_new(&self) -> Result<(), Rejection> {
         match self.ledger.head(self.target) {
             None => Ok(()),
             Some(_) => Err(Rejection::NameTaken(self.target.clone())),
@@ -76,8 +76,16 @@ impl<'a> Deciding<'a> {
 
     /// The token that the command is for.
     pub(crate) fn token(&self) -> Result<&'a Token, Rejection> {
+        self.serial()?;
         let entry = self.ledger.token(self.name());
         Ok(&entry.ok_or_else(|| self.not_found())?.state)
+    }
+
+    /// The serial number that the name of a token is.
+    pub(crate) fn serial(&self) -> Result<token::Serial, Rejection> {
+        token::Serial::of(self.name()).map_err(|e| Rejection::BadName {
+            fault: e.to_string(),
+        })
     }
 
     /// An account by its name.

@@ -3,7 +3,6 @@
 use super::{Fingerprint, Ledger};
 use crate::{
     command::Target,
-    key,
     name::{Aggregate, HistoryId, Name},
     verb::Binds,
 };
@@ -21,20 +20,22 @@ impl Reads {
     /// Looks at nothing else.
     pub const NOTHING: Self = Self::Histories(Vec::new());
 
+    /// One other history.
+    pub(crate) fn of(aggregate: Aggregate, name: &Name) -> Self {
+        Self::Histories(vec![HistoryId::new(aggregate, name.clone())])
+    }
+
     /// True if its own history is all that counts.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         *self == Self::NOTHING
     }
-}
 
-impl Reads {
     /// What a key is bound to, and who signs the certificate over it.
-    pub(crate) fn of_bound(binds: &Binds<'_>, wanted: Option<&key::Certification>) -> Self {
+    pub(crate) fn of_bound(binds: &Binds<'_>, issuer: Option<&Name>) -> Self {
         let history = |aggregate| move |name: &Name| HistoryId::new(aggregate, name.clone());
         let owner = binds.owner.map(history(Aggregate::Principal));
         let parent = binds.parent.map(history(Aggregate::Key));
-        let issuer = wanted.and_then(|wanted| wanted.issuer.as_ref());
         let issuer = issuer.map(history(Aggregate::Key));
         let issuer = issuer.filter(|issuer| Some(issuer) != parent.as_ref());
         Self::Histories(owner.into_iter().chain(parent).chain(issuer).collect())

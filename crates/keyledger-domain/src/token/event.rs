@@ -91,8 +91,8 @@ impl Event {
             | Self::Found(_)
             | Self::Retired(_)
             | Self::HolderLeft(_)
-            | Self::Destroyed(_)
-            | Self::OfVerb(_) => None,
+            | Self::Destroyed(_) => None,
+            Self::OfVerb(event) => match *event {},
         }
     }
 }

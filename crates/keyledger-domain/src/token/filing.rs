@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use super::{Phase, Profile, Provision, TaskKind, Token};
-use crate::{name::Name, rejection::Rejection, verb::Verb};
+use super::{self as token, Phase, Profile, Provision, TaskKind, Token};
+use crate::{event::Event, name::Name, rejection::Rejection, verb::Verb};
 
 pub(crate) const UNDER_WAY: &str = "a task is under way: wait for it, or cancel it";
 
@@ -27,6 +27,11 @@ pub trait FilesTask: Verb<Made = Option<TaskMade>> {
 
     /// The workstation it names.
     fn workstation(&self) -> Option<&Name>;
+
+    /// True of the event that files this very task.
+    fn filed(first: &Event) -> bool {
+        matches!(first, Event::Token(token::Event::TaskFiled(filed)) if filed.kind == Self::KIND)
+    }
 
     /// What is to be put on the token, where that is the task.
     fn provision(&self) -> Option<&Provision> {

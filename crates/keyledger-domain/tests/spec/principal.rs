@@ -1,11 +1,11 @@
 //! People, services, workstations, units.
 
-use keyledger_domain::{Aggregate, views};
+use keyledger_domain::{Aggregate, VerifiedBy, views};
 use serde_json::{Value, json};
 
 use crate::support::{
     Step, World, active, assigned, command, given, history, issue, key, name, offboard, person,
-    please, provisioned, revoke_user,
+    please, provisioned, revoke_user, stamp,
 };
 
 fn principal(verb: &'static str, id: &str, json: Value) -> Step {
@@ -379,4 +379,43 @@ fn a_token_that_was_only_assigned_is_free_again() {
         (token.phase.as_str(), &token.principal),
         ("enrolled", &None)
     );
+}
+
+/// What two administrators publish at the same moment was held against the same certificate: of the second one that is no longer so.
+#[test]
+fn a_certificate_is_published_after_the_one_it_was_held_against() {
+    use keyledger_domain::principal::{Event, OpenpgpPublished, Publish, ReadCertificate};
+    let published = |text: &str| OpenpgpPublished {
+        fingerprint: "ab".repeat(20).into(),
+        certificate: text.into(),
+    };
+    let read = |text: &str, after: Option<&str>| {
+        Some(Box::new(ReadCertificate {
+            published: published(text),
+            after: after.map(Into::into),
+        }))
+    };
+    let mut world = given([person("ann")]).world();
+    let target = history(Aggregate::Principal, "ann");
+    let publish = Publish {
+        openpgp: "as sent".to_owned(),
+        reason: None,
+        ticket: None,
+    };
+    let decide = |world: &World, made| {
+        let ledger = &world.ledger;
+        ledger.decide_verb(&target, &publish, &made, world.now)
+    };
+    let first = decide(&world, read("first", None)).unwrap();
+    let event = Event::OpenpgpPublished(published("first"));
+    assert_eq!(first.events, [(target.clone(), event.into())]);
+    let why = keyledger_domain::record::Why::default();
+    world.write(first, &stamp(VerifiedBy::RequestInfo), &why);
+    let refused = decide(&world, read("second", None)).unwrap_err();
+    assert!(
+        refused.to_string().contains("published meanwhile"),
+        "{refused}"
+    );
+    let second = decide(&world, read("second", Some("first"))).unwrap();
+    assert_eq!(second.events.len(), 1);
 }

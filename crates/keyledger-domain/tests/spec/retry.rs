@@ -141,3 +141,13 @@ fn a_report_is_the_retry_of_its_own_kind_only() {
         }
     }
 }
+
+#[test]
+fn a_task_is_the_retry_of_its_own_kind_only() {
+    let (_, verify) = last(then(provisioned("service"), [token("verify", json!({}))]));
+    let asked = |verb| parsed(Aggregate::Token, verb, &json!({ "reason": "because" }));
+    for verb in ["verify", "reset", "unblock", "rotate-secrets"] {
+        let is_retry = asked(verb).is_retry_of(&verify, &verify.principal);
+        assert_eq!(is_retry, verb == "verify", "{verb}");
+    }
+}

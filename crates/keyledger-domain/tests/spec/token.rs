@@ -312,3 +312,17 @@ fn a_subject_holds_nothing_that_is_not_seen() {
     assert!(SubjectAttribute::Organization.fits("Кеys"), "only odd");
     assert!(!SubjectAttribute::Organization.fits("Ke\u{ad}ys"));
 }
+
+#[test]
+fn a_name_that_is_no_serial_number_is_said_to_be_none() {
+    for verb in ["enrol", "lose", "cancel", "verify"] {
+        given([])
+            .when(crate::support::command(
+                keyledger_domain::Aggregate::Token,
+                verb,
+                "my-yubikey",
+                json!({ "reason": "because" }),
+            ))
+            .then_rejected("bad_name", "serial number");
+    }
+}

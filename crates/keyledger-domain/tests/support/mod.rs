@@ -16,8 +16,9 @@ use keyledger_domain::{
     ledger::{Outcome, Sealed},
     name::HistoryId,
     operator,
+    principal::{self, Recoverable},
     record::{Ids, Why},
-    token,
+    token::{self, Releasable},
     user::{self, GeneratedUser},
     verify::StoredEvent,
 };
@@ -257,8 +258,12 @@ impl World {
                     token::Command::Reset(verb) => (verb, made).into(),
                     token::Command::Unblock(verb) => (verb, made).into(),
                     token::Command::RotateSecrets(verb) => (verb, made).into(),
+                    token::Command::Release(verb) => (verb, Some(Releasable)).into(),
                     other => Command::Token(other).bare(),
                 }
+            }
+            Command::Principal(principal::Command::RecoverKey(recover)) => {
+                (recover, Some(Recoverable)).into()
             }
             other => other.bare(),
         }

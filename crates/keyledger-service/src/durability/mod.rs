@@ -220,12 +220,6 @@ impl Durability {
         {
             tracing::error!(%fault, accepted = self.accept_data_loss, "not durable");
         }
-        let unsupported = unsupported(&servers);
-        if let Some(fault) = &unsupported
-            && state.unsupported.as_ref() != Some(fault)
-        {
-            tracing::error!(%fault, "no command is taken");
-        }
         for (server, what, room) in servers.iter().flat_map(rooms) {
             let percent = room.used_percent();
             if percent >= ROOM_WARN_PERCENT {
@@ -233,7 +227,7 @@ impl Durability {
                 tracing::warn!(%server, what, percent, used, most, "JetStream's store fills up");
             }
         }
-        state.unsupported = unsupported;
+        state.judge_versions(&servers);
         state.servers = servers;
         state.cluster_size = cluster_size;
         state.fault = fault;
@@ -341,6 +335,20 @@ impl Durability {
 }
 
 impl State {
+    /// Notes whether a server is too old. Silence says nothing: it does not open a gate that is shut.
+    fn judge_versions(&mut self, servers: &[ServerStatus]) {
+        if servers.is_empty() {
+            return;
+        }
+        let unsupported = unsupported(servers);
+        if let Some(server) = &unsupported
+            && self.unsupported.as_ref() != Some(server)
+        {
+            tracing::error!(%server, "no command is taken");
+        }
+        self.unsupported = unsupported;
+    }
+
     /// Why no command may be taken, also where data loss is accepted.
     fn hard_fault(&self) -> Option<String> {
         let unsupported = self.unsupported.as_ref().map(ToString::to_string);
@@ -458,7 +466,7 @@ mod tests {
             {
                 let mut state = gate.state.write();
                 state.fault = judge(&servers);
-                state.unsupported = unsupported(&servers);
+                state.judge_versions(&servers);
             }
             let refusal = gate.refusal().unwrap();
             assert!(refusal.contains("nats-server b"), "{refusal}");
@@ -466,6 +474,11 @@ mod tests {
             assert_eq!(gate.describe(), refusal);
             assert!(!gate.is_durable());
             assert_eq!(gate.unsupported().unwrap().name, "b");
+            // Nor does it open while nobody answers.
+            gate.state.write().judge_versions(&[]);
+            assert_eq!(gate.unsupported().unwrap().name, "b");
+            gate.state.write().judge_versions(&[server("b", &[])]);
+            assert_eq!(gate.unsupported(), None);
         }
         assert_eq!(unsupported(&[server("a", &[]), aged("2.16.0")]), None);
     }

@@ -107,17 +107,15 @@ async fn dispatch(
                 let agent = match event {
                     user::Event::Issued(issued) => issued.role == Some(Role::Agent),
                     user::Event::Revoked(_) => true, // whoever is no agent is passed over
-                    user::Event::RevocationConfirmed(_) | user::Event::OfVerb(_) => false,
+                    user::Event::RevocationConfirmed(_) => false,
+                    user::Event::OfVerb(event) => match *event {},
                 };
                 if agent {
                     let _ = to.to_file.send(filer::News::Agent(name.clone()));
                 }
             }
-            Event::Account(
-                account::Event::Confirmed(_)
-                | account::Event::DriftRepaired(_)
-                | account::Event::OfVerb(_),
-            )
+            Event::Account(account::Event::OfVerb(event)) => match *event {},
+            Event::Account(account::Event::Confirmed(_) | account::Event::DriftRepaired(_))
             | Event::Principal(_)
             | Event::Operator(_)
             | Event::Token(_) => {}

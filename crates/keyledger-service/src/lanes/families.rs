@@ -31,7 +31,7 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    /// The family of a command. What takes trust away people alone may send, and nothing that a program floods is before it.
+    /// The family of a command. Only people may send what takes trust away, so that no program can flood it.
     pub(crate) const fn of_command(urgency: Urgency) -> Self {
         match urgency {
             Urgency::TakesTrustAway => Self::Revocation,

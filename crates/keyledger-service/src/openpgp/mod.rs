@@ -9,7 +9,7 @@ use keyledger_domain::{
     key::{self, Custodian},
     ledger::OPENPGP_FINGERPRINT,
     name::HistoryId,
-    principal::OpenpgpPublished,
+    principal::{OpenpgpPublished, ReadCertificate},
     token::OpenpgpKeyMade,
 };
 use keyledger_wire::query::OpenpgpCertificate;
@@ -21,7 +21,7 @@ pub(crate) use ssh::authorized_keys;
 /// The largest certificate, in bytes as it is sent.
 const MAX_BYTES: usize = 32 * 1024;
 
-/// What a certificate says that is to be published for `name`; nothing if there is no such principal.
+/// What a certificate says that is to be published for `name`, and what it was held against; nothing if there is no such principal.
 ///
 /// # Errors
 ///
@@ -30,7 +30,7 @@ pub(crate) fn published(
     shared: &Shared,
     name: &Name,
     text: &str,
-) -> Result<Option<OpenpgpPublished>, Rejection> {
+) -> Result<Option<ReadCertificate>, Rejection> {
     let bad = |fault: String| Rejection::BadValue {
         field: "openpgp",
         fault,
@@ -66,9 +66,13 @@ pub(crate) fn published(
             )));
         }
     }
-    Ok(Some(OpenpgpPublished {
-        fingerprint: certificate.fingerprint().to_string().into(),
-        certificate: BASE64.encode(&certificate.to_bytes()).into(),
+    let before = principal.openpgp.as_ref();
+    Ok(Some(ReadCertificate {
+        published: OpenpgpPublished {
+            fingerprint: certificate.fingerprint().to_string().into(),
+            certificate: BASE64.encode(&certificate.to_bytes()).into(),
+        },
+        after: before.map(|before| before.certificate.clone()),
     }))
 }
 

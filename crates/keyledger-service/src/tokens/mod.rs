@@ -10,10 +10,5 @@ mod secrets;
 
 pub(crate) use attestation_authorities::{authorities, to_trust};
 pub(crate) use escrow::{hand_over, recover};
-// Verbs of keys and principals are prepared under these names: see `verbs`.
-pub(crate) use crate::{
-    openpgp::published,
-    pki::{NewKey, certify, certify_new, installed, placeholder, public_key},
-};
 pub(crate) use prepare::{report, task};
 pub(crate) use secrets::{Given, release, release_at};

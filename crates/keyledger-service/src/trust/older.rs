@@ -79,8 +79,25 @@ fn roles<'a>(account: &'a Account, prefix: &'a Prefix) -> impl Iterator<Item = S
                 "role {role}: its users hear the answers that others of the account get"
             ));
         }
-        (found != now).then(|| format!("role {role}: its permissions are an earlier version's"))
+        (in_order(found) != in_order(now))
+            .then(|| format!("role {role}: its permissions are an earlier version's"))
     })
+}
+
+/// The same permissions, in whatever order they were written.
+fn in_order(mut permissions: UserPermissionLimits) -> UserPermissionLimits {
+    let UserPermissionLimits {
+        publish, subscribe, ..
+    } = &mut permissions;
+    for subjects in [
+        &mut publish.allow,
+        &mut publish.deny,
+        &mut subscribe.allow,
+        &mut subscribe.deny,
+    ] {
+        subjects.sort_unstable();
+    }
+    permissions
 }
 
 /// The organisation's own users that may not do what this version wants to.
@@ -113,4 +130,22 @@ fn users(ledger: &Ledger, prefix: &Prefix) -> Vec<String> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use keyledger_domain::Role;
+
+    use super::*;
+
+    #[test]
+    fn permissions_in_another_order_are_the_same() {
+        let now = role_template(&Prefix::default(), Role::Approver);
+        let mut before = now.clone();
+        before.publish.allow.reverse();
+        assert_ne!(before, now);
+        assert_eq!(in_order(before.clone()), in_order(now.clone()));
+        before.publish.allow.pop();
+        assert_ne!(in_order(before), in_order(now));
+    }
 }

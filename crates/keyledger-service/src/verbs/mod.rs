@@ -27,7 +27,7 @@ pub(crate) use self::{
     key::{Kept, Turns},
 };
 use crate::{
-    delivery::Delivery, handler::Done, lanes::Sender, refused::Refused, shared::Shared, tokens,
+    delivery::Delivery, handler::Done, lanes::Sender, pki, refused::Refused, shared::Shared,
 };
 
 /// For whom something is made, and when.
@@ -116,17 +116,22 @@ impl Making<'_> {
         ledger.remembered(&self.id).is_some()
     }
 
-    /// A certificate to try a decision with.
-    fn placeholder(&self, wanted: &Certification) -> Result<Certified, Rejection> {
+    /// Decides against the ledger as it is now, with made-up facts: a command that would be rejected costs nothing.
+    fn try_out<V: Verb>(&self, verb: &V, made: &V::Made) -> Result<(), Rejection> {
         let ledger = self.shared.live.ledger.read();
-        tokens::placeholder(&ledger, self.target, wanted, self.now)
+        ledger.decide_verb(self.target, verb, made, self.now)?;
+        Ok(())
     }
 
-    /// Decides against the ledger as it is now, with made-up facts: a command that would be rejected costs nothing.
-    fn try_out<V: Verb>(&self, verb: &V, made: &V::Made) -> Result<(), Refused> {
+    /// The same of a verb that asks for a certificate, before that is made.
+    fn try_out_certified<V>(&self, verb: &V, wanted: &Certification) -> Result<(), Rejection>
+    where
+        V: Verb<Made = Option<Box<Certified>>>,
+    {
         let ledger = self.shared.live.ledger.read();
-        let decided = ledger.decide_verb(self.target, verb, made, self.now);
-        decided.map(|_| ()).map_err(Refused::from)
+        let placeholder = pki::placeholder(&ledger, self.target, wanted, self.now)?;
+        ledger.decide_verb(self.target, verb, &Some(Box::new(placeholder)), self.now)?;
+        Ok(())
     }
 }
 

@@ -41,7 +41,7 @@ impl Verb for Create {
         on: &Deciding<'_>,
         made: &Option<Box<AccountFacts>>,
     ) -> Result<Decision, Rejection> {
-        on.is_new()?;
+        on.check_new()?;
         let made = made.as_ref().ok_or_else(|| Rejection::NoMaterial {
             key: on.name().clone(),
             why: "custody generated nothing",

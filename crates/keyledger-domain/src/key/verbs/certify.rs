@@ -53,9 +53,9 @@ impl Verb for Certify {
         on: &Deciding<'_>,
         made: &Option<Box<Certified>>,
     ) -> Result<Decision, Rejection> {
-        on.is_sound()?;
-        on.is_not_the_ledgers()?;
-        on.is_not_behind_trust()?;
+        on.check_sound()?;
+        on.check_not_the_ledgers()?;
+        on.check_not_behind_trust()?;
         on.certify(self, made.as_deref())
     }
 
@@ -64,7 +64,7 @@ impl Verb for Certify {
     }
 
     fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::of_bound(&Binds::default(), Some(&self.certification()))
+        Reads::of_bound(&Binds::default(), self.issuer.as_ref())
     }
 
     fn remarks(&self, ledger: &Ledger, on: &Name, changed: bool) -> Vec<String> {

@@ -27,8 +27,8 @@ impl Verb for Deactivate {
 
     fn decide(&self, on: &Deciding<'_>, _made: &Nothing) -> Result<Decision, Rejection> {
         let key = on.key()?;
-        on.is_not_the_ledgers()?;
-        on.is_not_behind_trust()?;
+        on.check_not_the_ledgers()?;
+        on.check_not_behind_trust()?;
         key.deactivate(on.now).map(|events| on.writes(events))
     }
 

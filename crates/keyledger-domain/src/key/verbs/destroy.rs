@@ -27,9 +27,9 @@ impl Verb for Destroy {
 
     fn decide(&self, on: &Deciding<'_>, _made: &Nothing) -> Result<Decision, Rejection> {
         let key = on.key()?;
-        on.is_not_the_ledgers()?;
-        on.is_not_on_a_token(key)?;
-        on.is_not_behind_trust()?;
+        on.check_not_the_ledgers()?;
+        on.check_not_on_a_token(key)?;
+        on.check_not_behind_trust()?;
         on.ledger.check_lists_no_more(on.name(), on.now)?;
         key.destroy(on.now).map(|events| on.writes(events))
     }

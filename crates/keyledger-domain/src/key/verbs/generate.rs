@@ -68,9 +68,9 @@ impl Verb for Generate {
         on: &Deciding<'_>,
         made: &Option<GeneratedKey>,
     ) -> Result<Decision, Rejection> {
-        on.may_bind(&self.binds(on.ledger, on.name()))?;
-        on.is_not_reserved()?;
-        on.is_new()?;
+        on.check_bound(&self.binds(on.ledger, on.name()))?;
+        on.check_not_reserved()?;
+        on.check_new()?;
         let made = made.as_ref().ok_or_else(|| Rejection::NoMaterial {
             key: on.name().clone(),
             why: "custody generated nothing",
@@ -112,7 +112,11 @@ impl Verb for Generate {
     }
 
     fn reads(&self, ledger: &Ledger, on: &Name) -> Reads {
-        Reads::of_bound(&self.binds(ledger, on), self.certify.as_deref())
+        let issuer = self
+            .certify
+            .as_ref()
+            .and_then(|wanted| wanted.issuer.as_ref());
+        Reads::of_bound(&self.binds(ledger, on), issuer)
     }
 
     fn binds(&self, _ledger: &Ledger, _on: &Name) -> Binds<'_> {

@@ -33,9 +33,9 @@ impl Verb for Install {
         on: &Deciding<'_>,
         made: &Option<Box<Certified>>,
     ) -> Result<Decision, Rejection> {
-        on.is_sound()?;
-        on.is_not_the_ledgers()?;
-        on.is_not_behind_trust()?;
+        on.check_sound()?;
+        on.check_not_the_ledgers()?;
+        on.check_not_behind_trust()?;
         on.install(self, made.as_deref())
     }
 

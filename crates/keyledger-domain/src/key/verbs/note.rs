@@ -20,7 +20,7 @@ body! { Key "note", optional reason;
     Note {
         /// The remark.
         text: text::Note,
-        /// When that was, which is not in the future and not before 1970; now if absent.
+        /// The moment that the remark is about: not in the future and not before 1970; now if absent.
         at: Option<Timestamp>,
     }
 }
@@ -31,7 +31,7 @@ body! { Key "note", optional reason;
 pub struct Noted {
     /// The remark.
     pub text: text::Note,
-    /// When that was which it is about.
+    /// The moment that the remark is about.
     pub at: Timestamp,
 }
 

@@ -26,8 +26,8 @@ impl Verb for Recover {
 
     fn decide(&self, on: &Deciding<'_>, _made: &Nothing) -> Result<Decision, Rejection> {
         let key = on.key()?;
-        on.is_not_the_ledgers()?;
-        on.is_not_behind_trust()?;
+        on.check_not_the_ledgers()?;
+        on.check_not_behind_trust()?;
         match key.state {
             // Already so: nothing to record.
             State::Deactivated | State::Compromised if !key.archived => Ok(Decision::default()),

@@ -72,12 +72,12 @@ impl Verb for Register {
         made: &Option<Box<Certified>>,
     ) -> Result<Decision, Rejection> {
         let binds = self.binds(on.ledger, on.name());
-        on.may_bind(&binds)?;
-        if on.is_new().is_ok() {
+        on.check_bound(&binds)?;
+        if on.check_new().is_ok() {
             on.ledger.check_newcomer(binds.public)?;
         }
-        on.is_not_reserved()?;
-        on.is_new()?;
+        on.check_not_reserved()?;
+        on.check_new()?;
         let created = Created {
             algorithm: self.algorithm,
             purposes: creation::purposes(self.algorithm, self.purposes)?,
@@ -121,7 +121,11 @@ impl Verb for Register {
             return Reads::Everything;
         }
         let binds = self.binds(ledger, on);
-        let reads = Reads::of_bound(&binds, self.certify.as_deref());
+        let issuer = self
+            .certify
+            .as_ref()
+            .and_then(|wanted| wanted.issuer.as_ref());
+        let reads = Reads::of_bound(&binds, issuer);
         ledger.reads_of_bearers(reads, binds.public, &Self::history(on))
     }
 

@@ -27,10 +27,10 @@ impl Verb for Resume {
 
     fn decide(&self, on: &Deciding<'_>, _made: &Nothing) -> Result<Decision, Rejection> {
         let key = on.key()?;
-        on.is_sound()?;
-        on.is_not_the_ledgers()?;
-        on.is_on_a_trusted_token(key)?;
-        on.is_not_behind_trust()?;
+        on.check_sound()?;
+        on.check_not_the_ledgers()?;
+        on.check_on_a_trusted_token(key)?;
+        on.check_not_behind_trust()?;
         key.resume(on.now).map(|events| on.writes(events))
     }
 

@@ -34,8 +34,8 @@ impl Verb for Revoke {
 
     fn decide(&self, on: &Deciding<'_>, _made: &Nothing) -> Result<Decision, Rejection> {
         let key = on.key()?;
-        on.is_not_the_ledgers()?;
-        on.is_not_behind_trust()?;
+        on.check_not_the_ledgers()?;
+        on.check_not_behind_trust()?;
         key.revoke(on.name(), self, on.now)
             .map(|events| on.writes(events))
     }

@@ -31,8 +31,8 @@ impl Verb for RevokeCertificate {
     const URGENCY: Urgency = Urgency::Usual;
 
     fn decide(&self, on: &Deciding<'_>, _made: &Nothing) -> Result<Decision, Rejection> {
-        on.is_not_the_ledgers()?;
-        on.is_not_behind_trust()?;
+        on.check_not_the_ledgers()?;
+        on.check_not_behind_trust()?;
         on.revoke_certificate(self)
     }
 

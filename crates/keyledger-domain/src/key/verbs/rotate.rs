@@ -30,10 +30,10 @@ impl Verb for Rotate {
 
     fn decide(&self, on: &Deciding<'_>, made: &Option<NewVersion>) -> Result<Decision, Rejection> {
         let key = on.key()?;
-        on.is_sound()?;
+        on.check_sound()?;
         on.ledger
             .check_newcomer(self.binds(on.ledger, on.name()).public)?;
-        on.is_not_on_a_token(key)?;
+        on.check_not_on_a_token(key)?;
         if key.is_authority() {
             return Err(Rejection::InUse {
                 what: on.target.clone(),
@@ -47,7 +47,7 @@ impl Verb for Rotate {
                 why: "tokens hold it: revoke it, and the next one that is provisioned gets another",
             });
         }
-        on.is_not_behind_trust()?;
+        on.check_not_behind_trust()?;
         match key.state {
             State::Active => {
                 let public_key = self.public_key.as_deref();

@@ -38,9 +38,9 @@ impl Verb for Schedule {
         let key = on.key()?;
         // A date would end the ledger's own; only its rotation may be planned.
         if self.protect_stop_at.is_some() || self.process_stop_at.is_some() {
-            on.is_not_the_ledgers()?;
+            on.check_not_the_ledgers()?;
         }
-        on.is_not_behind_trust()?;
+        on.check_not_behind_trust()?;
         match key.state {
             State::PreActive | State::Active | State::Suspended => {
                 let new = Dates {

@@ -223,7 +223,12 @@ impl Ledger {
         } else if !self.vouches(signer, now) {
             return Err(bad(
                 "issuer",
-                "it is no authority, or no more: certify it first with `path_length`",
+                match key.is_authority() && key.authority_at(now).is_none() {
+                    true => {
+                        "it is no authority, or no more: its certificate has ended or was revoked; renew it first, with `keyledger ca renew`"
+                    }
+                    false => "it is no authority, or no more: certify it first with `path_length`",
+                },
             ));
         }
         match (signs, key.custodian == Custodian::Software) {

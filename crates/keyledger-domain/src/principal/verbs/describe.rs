@@ -37,7 +37,7 @@ impl Verb for Describe {
     const URGENCY: Urgency = Urgency::Usual;
 
     fn decide(&self, on: &Deciding<'_>, _made: &Nothing) -> Result<Decision, Rejection> {
-        on.belongs(self.unit.as_ref(), self.responsible.as_ref())?;
+        on.check_belongs(self.unit.as_ref(), self.responsible.as_ref())?;
         let principal = on.principal_that_acts()?;
         let asked = Description {
             title: self.title.clone(),

@@ -19,8 +19,17 @@ body! { Principal "publish", optional reason;
     }
 }
 
+/// What a certificate says, as who can read it found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadCertificate {
+    /// What is to be published.
+    pub published: OpenpgpPublished,
+    /// Base64 of the published certificate whose signatures it was held against; none if none was published.
+    pub after: Option<Box<str>>,
+}
+
 impl Verb for Publish {
-    type Made = Option<Box<OpenpgpPublished>>;
+    type Made = Option<Box<ReadCertificate>>;
     type Gives = Nothing;
 
     const SENDERS: Senders = Senders::Administrators;
@@ -29,14 +38,23 @@ impl Verb for Publish {
     fn decide(
         &self,
         on: &Deciding<'_>,
-        made: &Option<Box<OpenpgpPublished>>,
+        made: &Option<Box<ReadCertificate>>,
     ) -> Result<Decision, Rejection> {
         let principal = on.principal_that_acts()?;
         // What the certificate says, and that it goes on from the one before, was found out by who can read it.
-        let published = made.as_deref().ok_or_else(|| Rejection::BadValue {
+        let bad = |fault: &str| Rejection::BadValue {
             field: "openpgp",
-            fault: "it could not be read".to_owned(),
-        })?;
+            fault: fault.to_owned(),
+        };
+        let ReadCertificate { published, after } =
+            made.as_deref().ok_or_else(|| bad("it could not be read"))?;
+        // Else what came meanwhile would be dropped, a revocation as well.
+        let before = principal.openpgp.as_ref().map(|it| &it.certificate);
+        if before != after.as_ref() {
+            return Err(bad(
+                "another one was published meanwhile: begin with `keyledger openpgp export`",
+            ));
+        }
         let is_new = principal.openpgp.as_deref() != Some(published);
         Ok(on.writes(is_new.then(|| principal::Event::OpenpgpPublished(published.clone()))))
     }
@@ -49,6 +67,6 @@ impl Verb for Publish {
     }
 
     fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything // what a principal owns, where units lead to
+        Reads::NOTHING
     }
 }

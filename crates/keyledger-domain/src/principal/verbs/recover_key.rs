@@ -35,11 +35,7 @@ impl Verb for RecoverKey {
     const SENDERS: Senders = Senders::Approvers;
     const URGENCY: Urgency = Urgency::Usual;
 
-    fn decide(
-        &self,
-        on: &Deciding<'_>,
-        _made: &Option<Recoverable>,
-    ) -> Result<Decision, Rejection> {
+    fn decide(&self, on: &Deciding<'_>, made: &Option<Recoverable>) -> Result<Decision, Rejection> {
         on.ledger
             .check_sound("seal_to", Fingerprint::of_nkey(&self.seal_to))?;
         let principal = on.principal()?;
@@ -49,6 +45,12 @@ impl Verb for RecoverKey {
             field: "key",
             fault: format!("custody has made no such key for {}", on.name()),
         })?;
+        if made.is_none() {
+            return Err(Rejection::NoMaterial {
+                key: escrowed.key.clone(),
+                why: "custody did not open it",
+            });
+        }
         Ok(on.writes([principal::Event::KeyRecovered(KeyRecovered {
             key: escrowed.key.clone(),
             seal_to: self.seal_to.as_str().into(),
@@ -60,7 +62,7 @@ impl Verb for RecoverKey {
     }
 
     fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything // what a principal owns, where units lead to
+        Reads::Everything // whether the curve key was compromised
     }
 
     fn is_retry_of(&self, first: &Record, sender: &Stamp) -> bool {

@@ -39,8 +39,8 @@ impl Verb for Register {
     const URGENCY: Urgency = Urgency::Usual;
 
     fn decide(&self, on: &Deciding<'_>, _made: &Nothing) -> Result<Decision, Rejection> {
-        on.belongs(self.unit.as_ref(), self.responsible.as_ref())?;
-        on.is_new()?;
+        on.check_belongs(self.unit.as_ref(), self.responsible.as_ref())?;
+        on.check_new()?;
         if self.kind == Kind::Service && self.responsible.is_none() {
             let fault = "a service needs a person who answers for it".to_owned();
             return Err(Rejection::BadValue {

@@ -62,6 +62,6 @@ impl Verb for Bind {
     }
 
     fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything
+        Reads::of(Aggregate::User, &self.user)
     }
 }

@@ -41,6 +41,6 @@ impl Verb for Cancel {
     }
 
     fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything
+        Reads::Everything // what its task made
     }
 }

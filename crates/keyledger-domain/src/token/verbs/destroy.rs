@@ -48,6 +48,6 @@ impl Verb for Destroy {
     }
 
     fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything
+        Reads::Everything // the keys on it
     }
 }

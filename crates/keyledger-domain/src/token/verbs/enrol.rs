@@ -8,7 +8,7 @@ use crate::{
     rejection::Rejection,
     senders::Senders,
     text::Title,
-    token::{self, Enrolled, Phase, Serial},
+    token::{self, Enrolled, Phase},
     verb::{Nothing, Urgency, Verb},
 };
 
@@ -28,9 +28,7 @@ impl Verb for Enrol {
     const URGENCY: Urgency = Urgency::Usual;
 
     fn decide(&self, on: &Deciding<'_>, _made: &Nothing) -> Result<Decision, Rejection> {
-        Serial::of(on.name()).map_err(|e| Rejection::BadName {
-            fault: e.to_string(),
-        })?;
+        on.serial()?;
         match on.ledger.token(on.name()).map(|entry| entry.state.phase) {
             None | Some(Phase::Seen) => Ok(on.writes([token::Event::Enrolled(Enrolled {
                 title: self.title.clone(),
@@ -52,6 +50,6 @@ impl Verb for Enrol {
     }
 
     fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything
+        Reads::NOTHING
     }
 }

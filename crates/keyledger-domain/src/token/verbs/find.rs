@@ -44,6 +44,6 @@ impl Verb for Find {
     }
 
     fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything
+        Reads::NOTHING
     }
 }

@@ -45,7 +45,7 @@ impl Verb for Lose {
     }
 
     fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything
+        Reads::Everything // the keys on it, and who else can command
     }
 
     fn remarks(&self, ledger: &Ledger, on: &Name, changed: bool) -> Vec<String> {

@@ -8,7 +8,7 @@ use crate::{
     name::Name,
     rejection::Rejection,
     senders::Senders,
-    token::{self, FilesTask, Profile, TaskKind, TaskMade},
+    token::{FilesTask, Profile, TaskKind, TaskMade},
     verb::{Nothing, Urgency, Verb},
 };
 
@@ -38,11 +38,11 @@ impl Verb for Provision {
     }
 
     fn wrote(&self, first: &Event) -> bool {
-        matches!(first, Event::Token(token::Event::TaskFiled(_)))
+        Self::filed(first)
     }
 
     fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything
+        Reads::Everything // agents, authorities, the holder
     }
 }
 

@@ -34,7 +34,7 @@ impl Verb for Release {
     const SENDERS: Senders = Senders::Approvers;
     const URGENCY: Urgency = Urgency::Usual;
 
-    fn decide(&self, on: &Deciding<'_>, _made: &Option<Releasable>) -> Result<Decision, Rejection> {
+    fn decide(&self, on: &Deciding<'_>, made: &Option<Releasable>) -> Result<Decision, Rejection> {
         on.ledger
             .check_sound("seal_to", Fingerprint::of_nkey(&self.seal_to))?;
         let token = on.token()?;
@@ -46,6 +46,13 @@ impl Verb for Release {
             ));
         }
         check_nkey("seal_to", &self.seal_to, 'X', "a public curve key (`X…`)")?;
+        if made.is_none() {
+            return Err(Self::refused(
+                on.name(),
+                token,
+                "custody did not open its secrets: try again",
+            ));
+        }
         Ok(on.writes([token::Event::SecretsReleased(SecretsReleased {
             seal_to: self.seal_to.as_str().into(),
             task: None,
@@ -57,7 +64,7 @@ impl Verb for Release {
     }
 
     fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything
+        Reads::Everything // whether the curve key was compromised
     }
 
     fn is_retry_of(&self, first: &Record, sender: &Stamp) -> bool {

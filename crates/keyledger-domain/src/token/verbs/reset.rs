@@ -7,14 +7,14 @@ use crate::{
     name::Name,
     rejection::Rejection,
     senders::Senders,
-    token::{self, FilesTask, TaskKind, TaskMade},
+    token::{FilesTask, TaskKind, TaskMade},
     verb::{Nothing, Urgency, Verb},
 };
 
 body! { Token "reset", required reason;
     /// Reset a token to the factory's state: files a task; everything on it will be gone
     Reset {
-        /// The workstation it is plugged into; the one it was last seen at if absent.
+        /// The workstation it is plugged into; the one where it was last proved if absent.
         workstation: Option<Name>,
     }
 }
@@ -31,11 +31,11 @@ impl Verb for Reset {
     }
 
     fn wrote(&self, first: &Event) -> bool {
-        matches!(first, Event::Token(token::Event::TaskFiled(_)))
+        Self::filed(first)
     }
 
     fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything
+        Reads::Everything // agents, authorities, the holder
     }
 }
 

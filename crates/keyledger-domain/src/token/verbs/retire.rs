@@ -47,6 +47,6 @@ impl Verb for Retire {
     }
 
     fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything
+        Reads::NOTHING
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     command::body,
     event::Event,
     ledger::{Deciding, Decision, Ledger, Reads},
-    name::Name,
+    name::{Aggregate, Name},
     rejection::Rejection,
     senders::Senders,
     token::{self, Assigned, Phase},
@@ -48,6 +48,6 @@ impl Verb for Transfer {
     }
 
     fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything
+        Reads::of(Aggregate::Principal, &self.principal)
     }
 }

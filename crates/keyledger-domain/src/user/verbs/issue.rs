@@ -67,7 +67,7 @@ impl Verb for Issue {
         made: &Option<GeneratedUser>,
     ) -> Result<Decision, Rejection> {
         self.check(on)?;
-        on.is_new()?;
+        on.check_new()?;
         let facts = Facts {
             now: made
                 .as_ref()
@@ -128,7 +128,7 @@ impl Issue {
             .as_deref()
             .and_then(|nkey| on.ledger.user_of_nkey(nkey))
         {
-            Some(by) if on.is_new().is_ok() => bad(
+            Some(by) if on.check_new().is_ok() => bad(
                 "nkey",
                 format!("it is user {by}'s already: every user needs an nkey of its own"),
             ),

@@ -8,16 +8,16 @@ use keyledger_domain::{
 use super::delivered;
 use crate::{
     delivery::Delivery,
+    pki,
     refused::Refused,
-    tokens,
     verbs::{GiveFor, Giving, MakeFor, Making, Ready},
 };
 
 impl MakeFor<Install> for Option<Box<Certified>> {
     async fn make<'a>(verb: &'a Install, on: Making<'a>) -> Result<Ready<Self>, Refused> {
         let (shared, name) = (on.shared, &on.target.name);
-        let spki = tokens::public_key(&shared.live.ledger.read(), name)?;
-        let certified = tokens::installed(shared, name, &verb.installation(), &spki, on.now)?;
+        let spki = pki::public_key(&shared.live.ledger.read(), name)?;
+        let certified = pki::installed(shared, name, &verb.installation(), &spki, on.now)?;
         Ok(Ready::of(Some(Box::new(certified))))
     }
 }

@@ -36,14 +36,14 @@ fn certificate(on: &Giving<'_>, wanted: Option<&Certification>) -> Option<Issued
     let done = on.done;
     let ledger = on.shared.live.ledger.read();
     let key = &ledger.key(&done.history.name)?.state;
-    let certified: &Certified = match done.wrote.as_ref().map(|record| &record.event) {
-        Some(Event::Key(KeyEvent::Certified(certified))) => certified,
-        // The first one came with the key; of what was installed before, nothing was written.
-        Some(_) => key.certificates().next()?,
-        None => key.certificates().next_back()?,
+    // Of what was installed before, nothing was written.
+    let wrote = done.wrote.as_ref()?;
+    let certified: &Certified = match &wrote.event {
+        Event::Key(KeyEvent::Certified(certified)) => certified,
+        // The first one came with the key.
+        _ => key.certificates().next()?,
     };
-    let asked_at = done.wrote.as_ref()?.occurred_at;
-    let wanted_until = wanted.and_then(|wanted| wanted.end(asked_at).ok());
+    let wanted_until = wanted.and_then(|wanted| wanted.end(wrote.occurred_at).ok());
     // It was reckoned from a moment before it was recorded.
     let is_cut = |until: &Timestamp| certified.not_after.plus_ms(CUT_MS) < *until;
     Some(IssuedCertificate {

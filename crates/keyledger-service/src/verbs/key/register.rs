@@ -9,8 +9,8 @@ use keyledger_domain::{
 use super::{delivered, version::check_point};
 use crate::{
     delivery::Delivery,
+    pki,
     refused::{Refused, custody_failed},
-    tokens,
     verbs::{GiveFor, Giving, MakeFor, Making, Ready},
 };
 
@@ -30,16 +30,13 @@ impl MakeFor<Register> for Option<Box<Certified>> {
         let spki = spki.map_err(|e| custody_failed(&e))?;
         let certified = match (&verb.certify, &verb.install) {
             (Some(wanted), _) => {
-                let placeholder = on.placeholder(wanted)?;
-                on.try_out(verb, &Some(Box::new(placeholder)))?;
-                tokens::certify(shared, name, wanted, &spki, on.now).await?
+                on.try_out_certified(verb, wanted)?;
+                pki::certify(shared, name, wanted, &spki, on.now).await?
             }
-            (None, Some(install)) => tokens::installed(shared, name, install, &spki, on.now)?,
+            (None, Some(install)) => pki::installed(shared, name, install, &spki, on.now)?,
             (None, None) => return Ok(Ready::nothing()),
         };
-        let made = Some(Box::new(certified));
-        on.try_out(verb, &made)?;
-        Ok(Ready::of(made))
+        Ok(Ready::of(Some(Box::new(certified))))
     }
 }
 

@@ -1,6 +1,9 @@
 //! `key.rotate`: the next version, if the key is in custody; a registered key's comes with the command.
 
-use keyledger_domain::key::{Certification, Certified, Custodian, NewVersion, Rotate};
+use keyledger_domain::{
+    Ledger,
+    key::{Certification, Certified, Custodian, NewVersion, Rotate},
+};
 
 use super::version::{Kind, MakesVersion, Wanted, check_point, version};
 use crate::{
@@ -20,9 +23,9 @@ impl MakesVersion for Rotate {
 
 impl MakeFor<Rotate> for Option<NewVersion> {
     async fn make<'a>(verb: &'a Rotate, on: Making<'a>) -> Result<Ready<Self>, Refused> {
-        let wanted = |on: &Making<'_>| {
-            let ledger = on.shared.live.ledger.read();
-            let Some(key) = ledger.key(&on.target.name).map(|e| &e.state) else {
+        let name = &on.target.name;
+        let wanted = |ledger: &Ledger| {
+            let Some(key) = ledger.key(name).map(|e| &e.state) else {
                 return Ok(None);
             };
             if let Some(public_key) = &verb.public_key {

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use data_encoding::BASE64;
 use keyledger_custody::{Generated, MaterialContext, NkeyKind, check_public};
 use keyledger_domain::{
-    Algorithm, Name, Purposes, Rejection,
+    Algorithm, Ledger, Name, Purposes, Rejection,
     key::{Certification, Certified, Material, NewVersion, Public, spki},
     verb::Verb,
 };
 use uuid::Uuid;
 
 use crate::{
+    pki,
     refused::{Refused, custody_failed},
     shared::Shared,
-    tokens,
     verbs::{Beside, Making, Ready},
 };
 
@@ -71,7 +71,7 @@ pub(super) trait MakesVersion: Verb {
 pub(super) async fn version<V: MakesVersion>(
     verb: &V,
     on: Making<'_>,
-    wanted: impl Fn(&Making<'_>) -> Result<Option<Wanted>, Rejection>,
+    wanted: impl Fn(&Ledger) -> Result<Option<Wanted>, Rejection>,
 ) -> Result<Ready<V::Made>, Refused> {
     let (shared, name) = (on.shared, &on.target.name);
     let Some(first) = allowed(verb, &on, &wanted)? else {
@@ -101,12 +101,12 @@ pub(super) async fn version<V: MakesVersion>(
     // Before anything is written: what cannot be certified leaves no key behind.
     let certified = match verb.certification() {
         Some(wanted) => {
-            let new = tokens::NewKey {
+            let new = pki::NewKey {
                 algorithm: made.algorithm,
                 context: &made.context,
                 made: &made.generated,
             };
-            tokens::certify_new(shared, new, wanted, on.now).await?
+            pki::certify_new(shared, new, wanted, on.now).await?
         }
         None => None,
     };
@@ -134,14 +134,16 @@ pub(super) async fn version<V: MakesVersion>(
 fn allowed<V: MakesVersion>(
     verb: &V,
     on: &Making<'_>,
-    wanted: impl Fn(&Making<'_>) -> Result<Option<Wanted>, Rejection>,
+    wanted: impl Fn(&Ledger) -> Result<Option<Wanted>, Rejection>,
 ) -> Result<Option<Wanted>, Refused> {
-    let wanted = wanted(on)?;
+    let ledger = on.shared.live.ledger.read();
+    let wanted = wanted(&ledger)?;
     if let Some(wanted) = wanted {
         let version = placeholder(wanted.number, matches!(wanted.kind, Kind::LedgerNkey));
         let certified = verb.certification();
-        let certified = certified.map(|it| on.placeholder(it));
-        on.try_out(verb, &V::made(version, certified.transpose()?))?;
+        let certified = certified.map(|it| pki::placeholder(&ledger, on.target, it, on.now));
+        let made = V::made(version, certified.transpose()?);
+        ledger.decide_verb(on.target, verb, &made, on.now)?;
     }
     Ok(wanted)
 }

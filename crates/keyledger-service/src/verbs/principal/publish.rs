@@ -1,16 +1,16 @@
 //! `principal.publish`: what the OpenPGP certificate says.
 
-use keyledger_domain::principal::{OpenpgpPublished, Publish};
+use keyledger_domain::principal::{Publish, ReadCertificate};
 
 use crate::{
+    openpgp,
     refused::Refused,
-    tokens,
     verbs::{MakeFor, Making, Ready},
 };
 
-impl MakeFor<Publish> for Option<Box<OpenpgpPublished>> {
+impl MakeFor<Publish> for Option<Box<ReadCertificate>> {
     async fn make<'a>(verb: &'a Publish, on: Making<'a>) -> Result<Ready<Self>, Refused> {
-        let published = tokens::published(on.shared, &on.target.name, &verb.openpgp)?;
+        let published = openpgp::published(on.shared, &on.target.name, &verb.openpgp)?;
         Ok(Ready::of(published.map(Box::new)))
     }
 }
