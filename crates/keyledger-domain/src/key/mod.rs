@@ -2,7 +2,7 @@
 
 mod certificates;
 mod creation;
-pub(crate) mod dates;
+mod dates;
 mod due;
 mod event;
 mod period;
@@ -17,5 +17,6 @@ pub use due::{due, erased, next_due};
 pub use event::*;
 pub use period::{Class, MAX_PERIOD_DAYS, MAX_VERSIONS};
 pub use state::{Key, RevocationRecord, State, Version};
+pub(crate) use verbs::OfKey;
 pub use verbs::*;
 pub use words::*;

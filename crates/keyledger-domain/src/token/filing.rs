@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{self as token, Phase, Profile, Provision, TaskKind, Token};
+use super::{self as token, OfToken, Phase, Profile, Provision, TaskKind, Token};
 use crate::{event::Event, name::Name, rejection::Rejection, verb::Verb};
 
 pub(crate) const UNDER_WAY: &str = "a task is under way: wait for it, or cancel it";
@@ -50,14 +50,7 @@ pub(crate) fn check_task<V: FilesTask>(
     command: &V,
 ) -> Result<(), Rejection> {
     use {Phase as P, TaskKind as K};
-    let refuse = |remedy: &'static str| {
-        Err(Rejection::TokenNotAllowed {
-            token: name.clone(),
-            phase: token.phase,
-            verb: V::VERB,
-            remedy,
-        })
-    };
+    let refuse = |remedy| Err(V::refused(name, token, remedy));
     if token.task.is_some() {
         return refuse(UNDER_WAY);
     }

@@ -2,9 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::{MAX_SLOTS, OpenpgpRole, Report};
+use super::{OpenpgpRole, Report};
 use crate::{rejection::Rejection, user::check_nkey};
 
+/// The most NATS users that may be bound to a token.
+pub const MAX_BOUND_USERS: usize = 32;
+/// The most slots a token shows, and the most keys a report names.
+pub const MAX_SLOTS: usize = 24;
+
+/// The most secrets of a token that may lie in custody without it being proved which are set.
+pub const MAX_DOUBTFUL_SECRETS: usize = 16;
 /// The most characters of a certificate or a request in a report: base64 of 6,144 bytes, several times the largest of a
 /// YubiKey.
 pub const MAX_DER_CHARACTERS: usize = 8_192;

@@ -29,7 +29,8 @@ pub use filing::{FilesTask, TaskMade};
 pub(crate) use filing::{UNDER_WAY, check_task, profile_of, workstation_of};
 pub(crate) use limits::check as check_size;
 pub use limits::{
-    MAX_DER_CHARACTERS, MAX_PROOF_CHARACTERS, MAX_PUBLIC_KEY_CHARACTERS, MAX_SEALED_CHARACTERS,
+    MAX_BOUND_USERS, MAX_DER_CHARACTERS, MAX_DOUBTFUL_SECRETS, MAX_PROOF_CHARACTERS,
+    MAX_PUBLIC_KEY_CHARACTERS, MAX_SEALED_CHARACTERS, MAX_SLOTS,
 };
 pub use profile::*;
 pub use report::*;
@@ -39,5 +40,6 @@ pub use subject::*;
 pub use task::*;
 pub use told::*;
 pub use unable::*;
+pub(crate) use verbs::OfToken;
 pub use verbs::*;
 pub use words::*;

@@ -52,7 +52,7 @@ impl Verb for Reported {
 
     /// It must be of the same agent, task and kind.
     fn is_retry_of(&self, first: &Record, sender: &Stamp) -> bool {
-        first.principal.user == sender.user && self.has_written(&first.event)
+        first.principal.user == sender.user && self.wrote(&first.event)
     }
 
     fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {

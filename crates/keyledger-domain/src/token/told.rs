@@ -7,14 +7,6 @@ use super::{
 };
 use crate::{name::Name, time::Timestamp};
 
-/// The most NATS users that may be bound to a token.
-pub const MAX_BOUND_USERS: usize = 32;
-/// The most slots a token shows, and the most keys a report names.
-pub const MAX_SLOTS: usize = 24;
-
-/// The most secrets of a token that may lie in custody without it being proved which are set.
-pub const MAX_DOUBTFUL_SECRETS: usize = 16;
-
 /// What an announcement adds: nothing if the token shows what it showed, at the same place.
 #[must_use]
 pub fn announce(token: Option<&Token>, workstation: &Name, shown: &Announcement) -> Vec<Event> {

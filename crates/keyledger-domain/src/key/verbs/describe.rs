@@ -13,7 +13,7 @@ use crate::{
 };
 
 body! { Key "describe", optional reason;
-    /// Describe a key: owner, classification, usage, handling, disposal, title, labels
+    /// Describe a key: owner, classification, usage, handling, disposal, title, labels; what is absent stays as it is
     Describe {
         /// What people call it.
         title: Option<Title>,

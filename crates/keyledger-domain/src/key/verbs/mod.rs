@@ -27,7 +27,7 @@ verbs! { Key;
 }
 
 /// What the verbs of a key have in common.
-trait OfKey: Payload {
+pub(crate) trait OfKey: Payload {
     /// That a key in this state does not allow it.
     fn not_allowed(state: State) -> Rejection {
         Rejection::NotAllowed {

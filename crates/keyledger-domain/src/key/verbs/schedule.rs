@@ -14,7 +14,7 @@ use crate::{
 };
 
 body! { Key "schedule", optional reason;
-    /// Schedule a key's dates and its rotation period
+    /// Schedule a key's dates and its rotation period; what is absent stays as it is
     Schedule {
         /// When it is to be activated; only while it is pre-active.
         activation_at: Option<Timestamp>,

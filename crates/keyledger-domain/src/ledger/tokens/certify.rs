@@ -2,12 +2,11 @@
 
 use crate::{
     algorithm::{Algorithm, Purpose},
-    key::{self, Certification, Certified, Custodian},
+    key::{self, Certification, Certified, Custodian, OfKey},
     ledger::{Deciding, Decision, Ledger},
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     time::Timestamp,
-    verb::Payload,
 };
 
 /// The most certificates over a key: they stay in memory for good, and a yearly one lasts for as many years.
@@ -47,7 +46,7 @@ impl Deciding<'_> {
         certified: Option<&Certified>,
     ) -> Result<Decision, Rejection> {
         let wanted = certify.certification();
-        let key = self.ledger.certifiable(self.name(), key::Certify::VERB)?;
+        let key = self.ledger.certifiable::<key::Certify>(self.name())?;
         self.ledger
             .check_certify(self.name(), key, &wanted, Signs::Here, self.now)?;
         let certified = certified.ok_or_else(|| bad("issuer", "no certificate was made"))?;
@@ -147,7 +146,7 @@ impl Ledger {
         wanted: &Certification,
         now: Timestamp,
     ) -> Result<(), Rejection> {
-        let key = self.certifiable(name, key::Certify::VERB)?;
+        let key = self.certifiable::<key::Certify>(name)?;
         if wanted.issuer.is_none() && !key.is_authority() {
             return Err(bad(
                 "issuer",
@@ -182,17 +181,13 @@ impl Ledger {
     }
 
     /// The key `name`, if it may be certified at all.
-    pub(super) fn certifiable(
-        &self,
-        name: &Name,
-        verb: &'static str,
-    ) -> Result<&key::Key, Rejection> {
+    pub(super) fn certifiable<V: OfKey>(&self, name: &Name) -> Result<&key::Key, Rejection> {
         let key = self.key(name).map(|e| &e.state);
         let key =
             key.ok_or_else(|| Rejection::NotFound(HistoryId::new(Aggregate::Key, name.clone())))?;
         match key.state {
             key::State::PreActive | key::State::Active => Ok(key),
-            state => Err(Rejection::NotAllowed { state, verb }),
+            state => Err(V::not_allowed(state)),
         }
     }
 

@@ -7,7 +7,6 @@ use crate::{
     name::Name,
     rejection::Rejection,
     time::Timestamp,
-    verb::Payload,
 };
 
 /// How far the clock of whoever signed may be ahead.
@@ -22,7 +21,7 @@ impl Deciding<'_> {
         certified: Option<&Certified>,
     ) -> Result<Decision, Rejection> {
         let (name, issuer) = (self.name(), install.issuer.as_ref());
-        let key = self.ledger.certifiable(name, key::Install::VERB)?;
+        let key = self.ledger.certifiable::<key::Install>(name)?;
         let events = self
             .ledger
             .installed_events(name, key, issuer, certified, self.now)?;

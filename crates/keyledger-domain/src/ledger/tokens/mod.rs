@@ -25,8 +25,8 @@ use crate::{
     text::Title,
     time::Timestamp,
     token::{
-        self, FilesTask, Findings, Holder, Phase, Provision, Slot, TaskFiled, TaskKind, TaskMade,
-        Token,
+        self, FilesTask, Findings, Holder, OfToken, Phase, Provision, Slot, TaskFiled, TaskKind,
+        TaskMade, Token,
     },
     user::User,
 };
@@ -142,12 +142,11 @@ impl Ledger {
         if sound {
             return Ok(());
         }
-        Err(Rejection::TokenNotAllowed {
-            token: name.clone(),
-            phase: token.phase,
-            verb: V::VERB,
-            remedy: "its keys were revoked: reset it, or provision it anew",
-        })
+        Err(V::refused(
+            name,
+            token,
+            "its keys were revoked: reset it, or provision it anew",
+        ))
     }
 
     /// Everything on a lost token is revoked with it.
@@ -205,12 +204,7 @@ impl Deciding<'_> {
         if V::KIND == TaskKind::Verify && token.phase == Phase::Quarantined {
             self.ledger.check_trustworthy::<V>(name, token)?;
         }
-        let refused = |remedy| Rejection::TokenNotAllowed {
-            token: name.clone(),
-            phase: token.phase,
-            verb: V::VERB,
-            remedy,
-        };
+        let refused = |remedy| V::refused(name, token, remedy);
         let made = made.ok_or_else(|| refused("nothing was made for it: try again"))?;
         let workstation = token::workstation_of(name, token, command)?;
         let agent = self.ledger.agent(workstation, self.now);

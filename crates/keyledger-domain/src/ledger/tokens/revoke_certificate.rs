@@ -2,10 +2,9 @@
 
 use super::certify::bad;
 use crate::{
-    key::{self, CertificateRevoked, Certified, RevokeCertificate, Serial},
+    key::{self, CertificateRevoked, Certified, OfKey, RevokeCertificate, Serial},
     ledger::{Deciding, Decision},
     rejection::Rejection,
-    verb::Payload,
 };
 
 impl Deciding<'_> {
@@ -35,10 +34,7 @@ impl Deciding<'_> {
             ));
         }
         if key.revocation.is_some() {
-            return Err(Rejection::NotAllowed {
-                state: key.state,
-                verb: RevokeCertificate::VERB,
-            });
+            return Err(RevokeCertificate::not_allowed(key.state));
         }
         if certified.issuer == *name {
             return Err(bad(

@@ -14,7 +14,7 @@ use crate::{
 };
 
 body! { Principal "describe", optional reason;
-    /// Describe a principal: title, e-mail address, unit, responsible person, labels
+    /// Describe a principal: title, e-mail address, unit, responsible person, labels; what is absent stays as it is
     Describe {
         /// What people call it.
         title: Option<Title>,

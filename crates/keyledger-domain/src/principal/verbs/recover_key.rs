@@ -15,7 +15,8 @@ use crate::{
 };
 
 body! { Principal "recover-key", required reason;
-    /// Recover a key in custody that decrypts for a principal, sealed to your curve key; for approvers
+    /// Recover a key in custody that decrypts for a principal, also one that was revoked with a lost token, sealed to your curve
+    /// key; for approvers
     RecoverKey {
         /// Which key; the newest if absent.
         key: Option<Name>,

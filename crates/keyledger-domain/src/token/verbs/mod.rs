@@ -21,7 +21,7 @@ verbs! { Token;
 }
 
 /// What the verbs of a token have in common.
-trait OfToken: crate::verb::Payload {
+pub(crate) trait OfToken: crate::verb::Payload {
     /// That a token does not allow it where it stands in its life, and what to do first.
     fn refused(
         name: &crate::name::Name,

@@ -32,6 +32,7 @@ use self::{pusher::Pusher, servers::Servers};
 use super::health::{Ahead, TrustHealth};
 use crate::{
     handler::{Clock, Handler},
+    in_full::in_full,
     signers::Signers,
 };
 
@@ -212,8 +213,11 @@ async fn welcome_all(
 /// Servers say hello in the system account.
 async fn watch_servers(pusher: Arc<Pusher>) {
     loop {
-        if let Err(said) = pusher.servers.watch().await {
-            tracing::warn!(%said, "starts of servers are not heard of");
+        if let Err(error) = pusher.servers.watch().await {
+            tracing::warn!(
+                error = in_full(&error),
+                "starts of servers are not heard of"
+            );
         }
         tokio::time::sleep(AGAIN).await;
     }

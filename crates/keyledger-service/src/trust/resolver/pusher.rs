@@ -223,7 +223,8 @@ impl Pusher {
             return Ok(());
         };
         let subject = system::claims_lookup(&newest.account.nkey);
-        let answers = self.servers.ask_briefly(&subject, LOOK_FIRST).await?;
+        let answers = self.servers.ask_briefly(&subject, LOOK_FIRST).await;
+        let answers = answers.map_err(|e| in_full(&e))?;
         if answers
             .iter()
             .any(|held| self.newer(held, &newest.account).is_some())
@@ -235,8 +236,8 @@ impl Pusher {
 
     /// Compares every account on every server. False if that did not come about: it is worth trying again soon.
     pub(super) async fn compare_all(self: &Arc<Self>) -> bool {
-        if let Err(said) = self.servers.find().await {
-            tracing::warn!(%said, "accounts were not compared");
+        if let Err(error) = self.servers.find().await {
+            tracing::warn!(error = in_full(&error), "accounts were not compared");
             return false;
         }
         let compare = |name: Name| async move {
@@ -476,7 +477,8 @@ impl Pusher {
     /// What the servers hold.
     async fn held(&self, newest: &Newest) -> Result<Held, String> {
         let subject = system::claims_lookup(&newest.account.nkey);
-        let said = self.servers.ask(&subject).await?;
+        let said = self.servers.ask(&subject).await;
+        let said = said.map_err(|e| in_full(&e))?;
         let mut others = said
             .answers
             .iter()

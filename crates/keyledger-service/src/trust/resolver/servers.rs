@@ -23,6 +23,20 @@ const ANSWER: Duration = Duration::from_secs(1);
 /// How long a server that says nothing any more is remembered.
 const REMEMBER: Duration = Duration::from_secs(7 * 86_400);
 
+/// Why the servers are not known. The next try may find them.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ServersError {
+    /// None was asked.
+    #[error(transparent)]
+    NotAsked(#[from] NotAsked),
+    /// None answered in time: is the connection of the system account up?
+    #[error("no server answers in the system account")]
+    NoServer,
+    /// Nothing is heard of them any more: subscribe anew.
+    #[error("the subscription has ended")]
+    Ended,
+}
+
 /// The servers of a system.
 #[derive(Debug)]
 pub(super) struct Servers {
@@ -104,9 +118,9 @@ impl Servers {
     }
 
     /// Hears of servers until the subscription ends.
-    pub(super) async fn watch(&self) -> Result<(), String> {
+    pub(super) async fn watch(&self) -> Result<(), ServersError> {
         let subscription = self.system.subscribe(system::SERVER_EVENTS).await;
-        let mut events = subscription.map_err(|e| e.to_string())?;
+        let mut events = subscription.map_err(NotAsked::from)?;
         while let Some(message) = events.next().await {
             let Some(server) = server_of(&message.payload) else {
                 continue;
@@ -114,7 +128,7 @@ impl Servers {
             let is_new = self.registry.lock().heard(server);
             self.tell(is_new);
         }
-        Err("the subscription has ended".to_owned())
+        Err(ServersError::Ended)
     }
 
     /// Reports that a server came. A full channel is as good as a message: its reader looks at all servers.
@@ -126,15 +140,14 @@ impl Servers {
     }
 
     /// Finds out which servers there are now.
-    pub(super) async fn find(&self) -> Result<(), String> {
-        let answers = self.scatter(system::PING, None, GATHER).await;
-        let answers = answers.map_err(|e| e.to_string())?;
+    pub(super) async fn find(&self) -> Result<(), ServersError> {
+        let answers = self.scatter(system::PING, None, GATHER).await?;
         let found: Vec<_> = answers
             .iter()
             .filter_map(|answer| server_of(answer))
             .collect();
         if found.is_empty() {
-            return Err("no server answers in the system account".to_owned());
+            return Err(ServersError::NoServer);
         }
         let is_new = self.registry.lock().found(found);
         self.tell(is_new);
@@ -142,13 +155,12 @@ impl Servers {
     }
 
     /// Asks every server. Those that are gone are forgotten, not waited for again.
-    pub(super) async fn ask(&self, subject: &str) -> Result<Said, String> {
+    pub(super) async fn ask(&self, subject: &str) -> Result<Said, ServersError> {
         if self.registry.lock().known.is_empty() {
             self.find().await?;
         }
         let known = self.registry.lock().known.len();
-        let answers = self.scatter(subject, Some(known), ANSWER).await;
-        let answers = answers.map_err(|e| e.to_string())?;
+        let answers = self.scatter(subject, Some(known), ANSWER).await?;
         let complete = answers.len() >= known;
         if !complete {
             self.find().await?;
@@ -163,10 +175,9 @@ impl Servers {
         &self,
         subject: &str,
         within: Duration,
-    ) -> Result<Vec<Bytes>, String> {
+    ) -> Result<Vec<Bytes>, NotAsked> {
         let known = self.registry.lock().known.len();
-        let answers = self.scatter(subject, Some(known.max(1)), within).await;
-        answers.map_err(|e| e.to_string())
+        self.scatter(subject, Some(known.max(1)), within).await
     }
 
     /// As [`scatter`].
