@@ -15,7 +15,7 @@ Exit codes:
   4  not now: nobody answers, the service is busy or starting, or JetStream has no leader; trying again may help
   5  verification failed: the ledger is not what was written
   6  `doctor` warns: nothing fails, and something should be looked at
-  70 a fault in the program itself: please report it with what it said";
+  70 an error in the program itself: please report it with what it said";
 
 /// What to do if somebody gave a private key.
 pub(crate) const PUBLIC_HALF: &str = "give its public half: `openssl pkey -in FILE -pubout`, `gpg --export`, `nk -inkey FILE -pubout`, or the certificate alone";
@@ -36,7 +36,7 @@ pub(crate) enum Exit {
     /// Something should be looked at.
     Warned = 6,
     /// The program panicked: `EX_SOFTWARE` of sysexits.h.
-    Fault = 70,
+    Panicked = 70,
 }
 
 /// Why a command ended, where no other error says it.

@@ -1,14 +1,24 @@
-//! Subcommands that need no words of their own: made of a verb's schema, an option a field.
+//! Subcommands that need no words of their own: made of a verb's schema, an option a field. Fields are texts and moments.
 
 use std::marker::PhantomData;
 
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, error::ErrorKind};
-use keyledger_domain::{Name, command::parse_payload, name::Aggregate, verb::Payload};
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, error::ErrorKind};
+use keyledger_domain::{
+    Name, Rejection,
+    command::parse_payload,
+    name::Aggregate,
+    text::{Reason, Ticket},
+    verb::Payload,
+};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use crate::{args::Under, cli::Order, when};
+use crate::{
+    args::{Reasoned, Under, Why},
+    cli::Order,
+    when::{self, MomentError},
+};
 
 /// A verb as it comes from the command line: a name, and what its payload says.
 #[derive(Debug, Clone)]
@@ -25,56 +35,35 @@ pub(crate) trait Said {
     const PAST: &'static str;
 }
 
-/// How the text of an option becomes the value of a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// A moment, or a distance from now.
-    Moment,
-    /// A number.
-    Number,
-    /// True where the option is there.
-    Flag,
-    /// A text.
-    Text,
-    /// JSON: what no option can spell.
-    Json,
-}
-
-/// Why the text of an option is no value of its field.
-#[derive(Debug, thiserror::Error)]
-enum ValueError {
-    /// It is no moment.
-    #[error(transparent)]
-    Moment(#[from] when::MomentError),
-    /// It is no number, or no JSON.
-    #[error(transparent)]
-    Json(#[from] serde_json::Error),
-}
-
-/// A field of a payload.
+/// A field of a payload that is an option of its own: `reason` and `ticket` are those of every command.
 struct Field {
     name: String,
     about: String,
-    form: Form,
+    is_moment: bool,
     required: bool,
 }
 
 impl Field {
-    /// The fields of a payload that are options of their own. The ticket stands with the command's id.
     fn all<V: JsonSchema>() -> Vec<Self> {
         let schema = schemars::schema_for!(V).to_value();
-        let required = schema["required"].as_array().cloned().unwrap_or_default();
         let properties = schema["properties"].as_object().cloned();
         let properties = properties.into_iter().flatten();
-        let own = properties.filter(|(name, _)| name != "ticket");
-        own.map(|(name, property)| Self {
-            about: property["description"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned(),
-            form: Form::of(&schema, &property),
-            required: required.iter().any(|it| *it == name.as_str()),
-            name,
+        let own = properties.filter(|(name, _)| !["reason", "ticket"].contains(&&**name));
+        own.map(|(name, property)| {
+            let form = form_of(&schema, &property);
+            debug_assert_eq!(
+                form["type"], "string",
+                "{name}: write this subcommand by hand"
+            );
+            Self {
+                about: property["description"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned(),
+                is_moment: form["format"] == "date-time",
+                required: is_required(&schema, &name),
+                name,
+            }
         })
         .collect()
     }
@@ -84,33 +73,44 @@ impl Field {
     }
 
     fn arg(&self) -> Arg {
-        let arg = Arg::new(self.name.clone()).long(self.option());
-        let arg = arg.help(self.about.trim_end_matches('.').to_owned());
-        let value_name = match self.form {
-            Form::Flag => return arg.action(ArgAction::SetTrue),
-            Form::Moment => "TIME",
-            Form::Number => "NUMBER",
-            Form::Text => "TEXT",
-            Form::Json => "JSON",
-        };
-        arg.value_name(value_name)
+        Arg::new(self.name.clone())
+            .long(self.option())
+            .help(self.about.trim_end_matches('.').to_owned())
+            .value_name(if self.is_moment { "TIME" } else { "TEXT" })
             .required(self.required)
-            .allow_hyphen_values(self.form == Form::Moment)
+            .allow_hyphen_values(self.is_moment)
     }
 
-    fn value(&self, matches: &ArgMatches) -> Result<Option<Value>, ValueError> {
-        if self.form == Form::Flag {
-            return Ok(matches.get_flag(&self.name).then_some(Value::Bool(true)));
-        }
+    fn value(&self, matches: &ArgMatches) -> Result<Option<Value>, MomentError> {
         let Some(text) = matches.get_one::<String>(&self.name) else {
             return Ok(None);
         };
-        Ok(Some(match self.form {
-            Form::Moment => Value::String(when::parse_moment(text)?.to_string()),
-            Form::Number | Form::Json => serde_json::from_str(text)?,
-            Form::Text | Form::Flag => Value::String(text.clone()),
-        }))
+        Ok(Some(Value::String(if self.is_moment {
+            when::parse_moment(text)?.to_string()
+        } else {
+            text.clone()
+        })))
     }
+}
+
+/// What a property is, where it may be absent or is defined elsewhere.
+fn form_of<'a>(schema: &'a Value, property: &'a Value) -> &'a Value {
+    if let Some(name) = property["$ref"].as_str() {
+        let found = schema.pointer(name.trim_start_matches('#'));
+        return found.map_or(property, |it| form_of(schema, it));
+    }
+    let choices = property["anyOf"].as_array();
+    let some = choices.and_then(|all| all.iter().find(|it| it["type"] != "null"));
+    some.map_or(property, |it| form_of(schema, it))
+}
+
+fn is_required(schema: &Value, field: &str) -> bool {
+    let required = schema["required"].as_array();
+    required.is_some_and(|all| all.iter().any(|it| it == field))
+}
+
+fn needs_reason<V: JsonSchema>() -> bool {
+    is_required(&schemars::schema_for!(V).to_value(), "reason")
 }
 
 /// A name as an example shows it.
@@ -124,56 +124,31 @@ const fn example_name(aggregate: Aggregate) -> &'static str {
     }
 }
 
-impl Form {
-    fn of(schema: &Value, property: &Value) -> Self {
-        if let Some(name) = property["$ref"].as_str() {
-            let pointer = name.trim_start_matches('#');
-            return schema
-                .pointer(pointer)
-                .map_or(Self::Json, |it| Self::of(schema, it));
-        }
-        let choices = property["anyOf"]
-            .as_array()
-            .or(property["oneOf"].as_array());
-        if let Some(choices) = choices {
-            let mut some = choices.iter().filter(|it| it["type"] != "null");
-            return some.next().map_or(Self::Json, |it| Self::of(schema, it));
-        }
-        let is = |wanted: &str| match &property["type"] {
-            Value::String(one) => one == wanted,
-            Value::Array(several) => several.iter().any(|it| it == wanted),
-            _ => false,
-        };
-        match () {
-            () if is("string") && property["format"] == "date-time" => Self::Moment,
-            () if is("string") => Self::Text,
-            () if is("integer") => Self::Number,
-            () if is("boolean") => Self::Flag,
-            () => Self::Json,
-        }
-    }
-}
-
 impl<V: Payload + JsonSchema + DeserializeOwned, S> Args for Plain<V, S> {
     fn augment_args(command: Command) -> Command {
-        let aggregate = V::AGGREGATE;
-        let command = command.about(V::ABOUT);
-        let name = Arg::new("name").required(true).value_name("NAME");
-        let command = command.arg(
-            name.value_parser(clap::value_parser!(Name))
-                .help(format!("The {aggregate}'s name")),
-        );
+        let (aggregate, verb) = (V::AGGREGATE, V::VERB);
+        let name = Arg::new("name")
+            .required(true)
+            .value_name("NAME")
+            .value_parser(clap::value_parser!(Name))
+            .help(format!("The {aggregate}'s name"));
         let fields = Field::all::<V>();
-        let example = fields.iter().filter(|field| field.required);
-        let example: String = example
-            .map(|field| format!(" --{} '…'", field.option()))
+        let required = fields.iter().filter(|field| field.required);
+        let mut example: String = required
+            .map(|field| format!(" --{} 'looked at by security'", field.option()))
             .collect();
-        let verb = V::VERB;
-        let command = command.after_help(format!(
-            "Example:\n  keyledger {aggregate} {verb} {}{example}",
-            example_name(aggregate)
-        ));
-        Under::augment_args(command.args(fields.iter().map(Field::arg)))
+        let command = command.arg(name).args(fields.iter().map(Field::arg));
+        let command = if needs_reason::<V>() {
+            example.push_str(" --reason 'asked for by security'");
+            Reasoned::augment_args(command)
+        } else {
+            Why::augment_args(command)
+        };
+        let name = example_name(aggregate);
+        // Behind what was taken over, which has words of its own.
+        command.about(V::ABOUT).long_about(None).after_help(format!(
+            "Example:\n  keyledger {aggregate} {verb} {name}{example} --ticket SEC-7"
+        ))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -184,32 +159,50 @@ impl<V: Payload + JsonSchema + DeserializeOwned, S> Args for Plain<V, S> {
 impl<V: Payload + JsonSchema + DeserializeOwned, S> FromArgMatches for Plain<V, S> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let bad = |said: String| clap::Error::raw(ErrorKind::ValueValidation, said + "\n");
-        let under = Under::from_arg_matches(matches)?;
+        let (reason, under): (Option<Reason>, Under) = if needs_reason::<V>() {
+            let Reasoned { reason, under } = Reasoned::from_arg_matches(matches)?;
+            (Some(reason), under)
+        } else {
+            let Why { reason, under } = Why::from_arg_matches(matches)?;
+            (reason, under)
+        };
         let mut payload = Map::new();
         for field in Field::all::<V>() {
             let value = field.value(matches);
-            let value = value.map_err(|said| bad(format!("--{}: {said}", field.option())))?;
+            let value = value.map_err(|e| bad(format!("--{}: {e}", field.option())))?;
             payload.extend(value.map(|value| (field.name, value)));
         }
-        if let Some(ticket) = &under.ticket {
-            payload.insert("ticket".to_owned(), Value::String(ticket.to_string()));
+        let reason = reason.as_ref().map(Reason::as_str);
+        let ticket = under.ticket.as_ref().map(Ticket::as_str);
+        for (name, value) in [("reason", reason), ("ticket", ticket)] {
+            payload.extend(value.map(|value| (name.to_owned(), Value::from(value))));
         }
         let payload = Value::Object(payload).to_string();
-        let body = parse_payload(payload.as_bytes()).map_err(|no| bad(no.to_string()))?;
+        let body = parse_payload(payload.as_bytes()).map_err(|no| bad(in_options(&no)))?;
         let name = matches.get_one::<Name>("name").cloned();
         let name = name.ok_or_else(|| bad("name what it is for".to_owned()))?;
-        let said = PhantomData;
         Ok(Self {
             name,
             under,
             body,
-            said,
+            said: PhantomData,
         })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
+    }
+}
+
+/// What is wrong with an option, where it is wrong in a field. Nobody wrote the JSON whose line it would name.
+fn in_options(rejection: &Rejection) -> String {
+    match rejection {
+        Rejection::Malformed { field, fault } => {
+            let fault = fault.split(" at line ").next().unwrap_or_default();
+            format!("--{}: {fault}", field.replace('_', "-"))
+        }
+        other => other.to_string(),
     }
 }
 
@@ -264,50 +257,65 @@ pub(crate) use plain;
 
 #[cfg(test)]
 mod tests {
-    use keyledger_domain::{key, user};
+    use keyledger_domain::key;
 
     use super::*;
 
     fn read<V: Payload + JsonSchema + DeserializeOwned>(
         arguments: &[&str],
-    ) -> Result<Plain<V, ()>, String> {
+    ) -> Result<Plain<V, ()>, clap::Error> {
         let command = Plain::<V, ()>::augment_args(Command::new("verb").no_binary_name(true));
-        let matches = command.try_get_matches_from(arguments);
-        let matches = matches.map_err(|e| e.to_string())?;
-        Plain::from_arg_matches(&matches).map_err(|e| e.to_string())
+        Plain::from_arg_matches(&command.try_get_matches_from(arguments)?)
     }
 
     #[test]
     fn each_field_is_an_option_and_becomes_what_the_payload_says() {
-        let schedule = read::<key::Schedule>(&[
+        let note = read::<key::Note>(&[
             "orders",
-            "--protect-stop-at",
-            "2027-03-01",
-            "--rotation-period-days",
-            "30",
+            "--text",
+            "seen in a backup",
+            "--at",
+            "2026-03-01",
+            "--reason",
+            "audit",
             "--ticket",
             "SEC-7",
         ]);
-        let schedule = schedule.unwrap();
-        let stop = schedule.body.protect_stop_at.unwrap();
-        assert_eq!(stop.to_string(), "2027-03-01T00:00:00.000Z");
-        assert_eq!(schedule.body.rotation_period_days, Some(30));
-        assert_eq!(schedule.body.ticket.unwrap().as_str(), "SEC-7");
-        let generate = read::<key::Generate>(&["orders", "--algorithm", "ed25519", "--activate"]);
-        assert_eq!(generate.unwrap().body.activate, Some(true));
-        let issue = read::<user::Issue>(&["ada", "--account", "staff", "--keys", r#"["a","b"]"#]);
-        assert_eq!(issue.unwrap().body.keys.unwrap().len(), 2);
+        let note = note.unwrap();
+        assert_eq!(note.name.as_str(), "orders");
+        assert_eq!(note.body.text.as_str(), "seen in a backup");
+        let at = note.body.at.unwrap();
+        assert_eq!(at.to_string(), "2026-03-01T00:00:00.000Z");
+        assert_eq!(note.body.reason.unwrap().as_str(), "audit");
+        assert_eq!(note.body.ticket.unwrap().as_str(), "SEC-7");
     }
 
     #[test]
     fn what_does_not_fit_is_told_by_its_option() {
-        let said = read::<key::Suspend>(&["orders"]).unwrap_err();
+        let long = "x".repeat(501);
+        for (arguments, words) in [
+            (&["orders"][..], "--text <TEXT>"),
+            (&["orders", "--text", "t", "--at", "soon"], "--at: "),
+            (&["orders", "--text", &long], "--text: it has 501 bytes"),
+            (
+                &["orders", "--text", "t", "--reason", &long],
+                "'--reason <TEXT>'",
+            ),
+        ] {
+            let said = read::<key::Note>(arguments).unwrap_err().to_string();
+            assert!(said.contains(words), "{said}");
+            assert!(!said.contains("at line"), "{said}");
+        }
+        let said = read::<key::Suspend>(&["orders"]).unwrap_err().to_string();
         assert!(said.contains("--reason <TEXT>"), "{said}");
-        let said = read::<key::Schedule>(&["orders", "--protect-stop-at", "soon"]).unwrap_err();
-        assert!(said.contains("--protect-stop-at: "), "{said}");
-        let said = read::<key::Schedule>(&["orders", "--rotation-period-days", "x"]).unwrap_err();
-        assert!(said.contains("--rotation-period-days: "), "{said}");
-        let said = read::<key::Generate>(&["orders", "--algorithm", "des"]).unwrap_err();
-        assert!(said.contains("field algorithm: "), "{said}");
+    }
+
+    #[test]
+    fn the_help_says_what_the_verb_does() {
+        let command = Plain::<key::Note, ()>::augment_args(Command::new("note"));
+        assert_eq!(command.get_about().unwrap().to_string(), key::Note::ABOUT);
+        let help = command.clone().render_long_help().to_string();
+        assert!(help.contains(key::Note::ABOUT), "{help}");
+        assert!(help.contains("Record:"), "{help}");
     }
 }

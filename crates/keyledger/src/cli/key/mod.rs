@@ -3,11 +3,11 @@
 mod attributes;
 mod destroy;
 mod generate;
-mod lifecycle;
+mod revoke;
 mod show;
 
 #[cfg(test)]
-pub(crate) use lifecycle::Revoke;
+pub(crate) use revoke::Revoke;
 
 use keyledger_domain::key;
 
@@ -36,11 +36,7 @@ pub(crate) struct Key {
 enum Verb {
     Generate(generate::Generate),
     Register(generate::Register),
-    Activate(lifecycle::Activate),
-    Suspend(lifecycle::Suspend),
-    Resume(lifecycle::Resume),
-    Deactivate(lifecycle::Deactivate),
-    Revoke(lifecycle::Revoke),
+    Revoke(revoke::Revoke),
     Rotate(generate::Rotate),
     Destroy(destroy::Destroy),
     Describe(attributes::Describe),
@@ -52,6 +48,10 @@ enum Verb {
 }
 
 plain! {
+    Activate => "activated", key::Activate;
+    Suspend => "suspended", key::Suspend;
+    Resume => "resumed", key::Resume;
+    Deactivate => "deactivated", key::Deactivate;
     Archive => "archived", key::Archive;
     Recover => "recovered", key::Recover;
     Note => "noted", key::Note;
@@ -67,10 +67,6 @@ impl Key {
         match self.verb {
             Verb::Generate(verb) => send(session, out, verb).await,
             Verb::Register(verb) => send(session, out, verb).await,
-            Verb::Activate(verb) => send(session, out, verb).await,
-            Verb::Suspend(verb) => send(session, out, verb).await,
-            Verb::Resume(verb) => send(session, out, verb).await,
-            Verb::Deactivate(verb) => send(session, out, verb).await,
             Verb::Revoke(verb) => send(session, out, verb).await,
             Verb::Rotate(verb) => send(session, out, verb).await,
             Verb::Destroy(verb) => send(session, out, verb).await,
