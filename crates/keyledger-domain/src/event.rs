@@ -4,25 +4,6 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{account, key, name::Aggregate, operator, principal, token, user};
 
-/// What happened to an aggregate. Serialises as its body alone; the type's name stands beside it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(untagged)]
-#[allow(clippy::large_enum_variant)] // an event lives as long as its command
-pub enum Event {
-    /// To a key.
-    Key(key::Event),
-    /// To a principal.
-    Principal(principal::Event),
-    /// To the operator.
-    Operator(operator::Event),
-    /// To an account.
-    Account(account::Event),
-    /// To a user.
-    User(user::Event),
-    /// To a token.
-    Token(token::Event),
-}
-
 /// Why stored bytes are not an event this version can read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
@@ -42,71 +23,49 @@ pub enum Unreadable {
     },
 }
 
-impl Event {
-    /// The versioned type, such as `key.v1.revoked`.
-    #[must_use]
-    pub const fn type_name(&self) -> &'static str {
-        match self {
-            Self::Key(event) => event.type_name(),
-            Self::Principal(event) => event.type_name(),
-            Self::Operator(event) => event.type_name(),
-            Self::Account(event) => event.type_name(),
-            Self::User(event) => event.type_name(),
-            Self::Token(event) => event.type_name(),
+/// Makes the enum of all aggregates' events: one line an aggregate, named after its module.
+macro_rules! aggregates {
+    ($( $(#[doc = $doc:literal])* $name:ident: $module:ident, )+) => {
+        /// What happened to an aggregate. Serialises as its body alone; the type's name stands beside it.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[serde(untagged)]
+        #[allow(clippy::large_enum_variant)] // an event lives as long as its command
+        pub enum Event {
+            $( $(#[doc = $doc])* $name($module::Event), )+
         }
-    }
 
-    /// Every type that can be written, of one aggregate after the other, with what it means.
-    pub fn types() -> impl Iterator<Item = (&'static str, &'static str)> {
-        key::Event::types()
-            .chain(principal::Event::types())
-            .chain(operator::Event::types())
-            .chain(account::Event::types())
-            .chain(user::Event::types())
-            .chain(token::Event::types())
-    }
+        impl Event {
+            /// Every type that can be written, of one aggregate after the other, with what it means.
+            pub fn types() -> impl Iterator<Item = (&'static str, &'static str)> {
+                std::iter::empty()$( .chain($module::Event::types()) )+
+            }
 
-    /// The last token of its subject: the type without aggregate and version.
-    #[must_use]
-    pub fn past(&self) -> &'static str {
-        let name = self.type_name();
-        name.rsplit_once('.').map_or(name, |(_, past)| past)
-    }
+            /// The versioned type, such as `key.v1.revoked`.
+            #[must_use]
+            pub const fn type_name(&self) -> &'static str {
+                match self { $( Self::$name(event) => event.type_name(), )+ }
+            }
 
-    /// The kind of aggregate it happened to.
-    #[must_use]
-    pub const fn aggregate(&self) -> Aggregate {
-        match self {
-            Self::Key(_) => Aggregate::Key,
-            Self::Principal(_) => Aggregate::Principal,
-            Self::Operator(_) => Aggregate::Operator,
-            Self::Account(_) => Aggregate::Account,
-            Self::User(_) => Aggregate::User,
-            Self::Token(_) => Aggregate::Token,
+            /// The kind of aggregate it happened to.
+            #[must_use]
+            pub const fn aggregate(&self) -> Aggregate {
+                match self { $( Self::$name(_) => Aggregate::$name, )+ }
+            }
+
+            /// Reads an event's body, lifting every older form to the newest.
+            ///
+            /// # Errors
+            ///
+            /// [`Unreadable`] if the type is unknown or the body does not fit it.
+            pub fn read(type_name: &str, body: &[u8]) -> Result<Self, Unreadable> {
+                let unknown = || Unreadable::Type(type_name.chars().take(80).collect());
+                let (aggregate, _) = type_name.split_once('.').ok_or_else(unknown)?;
+                match Aggregate::parse(aggregate).ok_or_else(unknown)? {
+                    $( Aggregate::$name => $module::Event::read(type_name, body).map(Self::$name), )+
+                }
+            }
         }
-    }
 
-    /// Reads an event's body, lifting every older form to the newest.
-    ///
-    /// # Errors
-    ///
-    /// [`Unreadable`] if the type is unknown or the body does not fit it.
-    pub fn read(type_name: &str, body: &[u8]) -> Result<Self, Unreadable> {
-        let unknown = || Unreadable::Type(type_name.chars().take(80).collect());
-        let (aggregate, _) = type_name.split_once('.').ok_or_else(unknown)?;
-        Ok(match Aggregate::parse(aggregate).ok_or_else(unknown)? {
-            Aggregate::Key => Self::Key(key::Event::read(type_name, body)?),
-            Aggregate::Principal => Self::Principal(principal::Event::read(type_name, body)?),
-            Aggregate::Operator => Self::Operator(operator::Event::read(type_name, body)?),
-            Aggregate::Account => Self::Account(account::Event::read(type_name, body)?),
-            Aggregate::User => Self::User(user::Event::read(type_name, body)?),
-            Aggregate::Token => Self::Token(token::Event::read(type_name, body)?),
-        })
-    }
-}
-
-macro_rules! from_events {
-    ($($name:ident: $module:ident),+) => {
         $(
             impl From<$module::Event> for Event {
                 fn from(event: $module::Event) -> Self {
@@ -116,7 +75,30 @@ macro_rules! from_events {
         )+
     };
 }
-from_events!(Key: key, Principal: principal, Operator: operator, Account: account, User: user, Token: token);
+
+aggregates! {
+    /// To a key.
+    Key: key,
+    /// To a principal.
+    Principal: principal,
+    /// To the operator.
+    Operator: operator,
+    /// To an account.
+    Account: account,
+    /// To a user.
+    User: user,
+    /// To a token.
+    Token: token,
+}
+
+impl Event {
+    /// The last token of its subject: the type without aggregate and version.
+    #[must_use]
+    pub fn past(&self) -> &'static str {
+        let name = self.type_name();
+        name.rsplit_once('.').map_or(name, |(_, past)| past)
+    }
+}
 
 /// An event that is defined in the file of the verb that writes it: its body, its type, and what it makes of the aggregate's state `S`.
 pub trait VerbEvent<S> {
