@@ -58,7 +58,7 @@ pub fn subjects_md() -> String {
         );
     }
     out.push_str("\n## Events\n\nStream `KEYS_EVENTS`, subjects `keys.events.{aggregate}.{name}.{past}`. \
-         A subject proves nothing: whoever\nasks a question may have the answer published there, in its own account. An event counts \
+         A subject proves nothing: anyone who\nasks a question may have the answer published there, in its own account. An event counts \
          for `Keyledger-Cid` (of its exact\nbytes) and `Keyledger-Signature` by a key that signs for the ledger; skip what has none.\n\n| type | subject | means |\n|---|---|---|\n");
     for (type_name, about) in Event::types() {
         let aggregate = type_name.split('.').next().unwrap_or_default();
