@@ -71,5 +71,6 @@ mod tests {
         ] {
             assert!(unit.contains(line), "{line} in {unit}");
         }
+        assert!(!unit.contains("/etc/keyledger"), "{unit}");
     }
 }
