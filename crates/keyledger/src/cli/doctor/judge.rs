@@ -421,6 +421,14 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_does_not_sync_is_named_with_the_setting() {
+        let mut lax = status();
+        lax.durability = "server a does not sync".to_owned();
+        lax.servers[0].sync_always = Some(false);
+        crate::golden::assert("doctor-lax.txt", printed(&lax).as_bytes());
+    }
+
+    #[test]
     fn every_fault_is_named_with_a_remedy() {
         let mut sick = status();
         sick.durability = "server a does not sync".to_owned();
