@@ -189,22 +189,26 @@ async fn rotated(admin: &Admin, key: &str) -> u64 {
     let subject = format!("keys.commands.key.rotate.{key}");
     let mut headers = HeaderMap::new();
     headers.insert(header::MESSAGE_ID, Uuid::now_v7().to_string());
-    let mut refused = 0;
-    loop {
-        let sent = send_within(
-            PATIENCE,
-            admin.client.nats(),
-            &subject,
-            headers.clone(),
-            "{}",
-        );
-        let reply = sent.await.unwrap();
-        if reply["status"] == "accepted" {
-            return refused;
+    let rotating = async {
+        let mut refused = 0;
+        loop {
+            let sent = send_within(
+                PATIENCE,
+                admin.client.nats(),
+                &subject,
+                headers.clone(),
+                "{}",
+            );
+            let reply = sent.await.unwrap();
+            if reply["status"] == "accepted" {
+                return refused;
+            }
+            assert_eq!(reply["reason"], "store_unavailable", "{reply}");
+            refused += 1;
         }
-        assert_eq!(reply["reason"], "store_unavailable", "{reply}");
-        refused += 1;
-    }
+    };
+    let ended = tokio::time::timeout(PATIENCE, rotating).await;
+    ended.unwrap_or_else(|_| panic!("{key} is not rotated within {PATIENCE:?}"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
