@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
 use crate::{
-    load::{Load, nothing_lost_nothing_twice},
+    load::{Load, nothing_lost_but, nothing_lost_nothing_twice},
     world::{Admin, World, eventually},
 };
 
@@ -136,7 +136,8 @@ async fn a_panic_ends_the_process_with_the_reason_and_nothing_is_lost() {
         let mut next = serve(&world, None).await;
         load.more(100).await;
         let acks = load.finish().await;
-        nothing_lost_nothing_twice(&world, &admin, &acks).await;
+        let destroyed: &[&str] = if point == "effect" { &["unlucky"] } else { &[] };
+        nothing_lost_but(&world, &admin, &acks, destroyed).await;
         // Under its id it goes on, also if nobody heard that it was done.
         drop(asked.await.unwrap());
         let done = admin.send_as(verb, "unlucky", body, ids).await.unwrap();
