@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{collect, root};
+use crate::{collect, modules, root};
 
 /// What the offline commands are made of, below the binary's `src`: folders, and files.
 const OFFLINE: [&str; 2] = ["cli/offline", "cli/openpgp"];
@@ -43,40 +43,10 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-/// Every path in a `use` of the text, with its braces resolved: `crate::cli::openpgp::files`.
-fn uses(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for after in text.split("\nuse ").skip(1) {
-        let tree = after.split(';').next().unwrap_or_default();
-        let tree: String = tree.split_whitespace().collect();
-        spread("", &tree, &mut found);
-    }
-    found
-}
-
-fn spread(before: &str, tree: &str, found: &mut Vec<String>) {
-    let Some((head, inside)) = tree.split_once('{') else {
-        found.push(format!("{before}{tree}"));
-        return;
-    };
-    let inside = inside
-        .strip_suffix('}')
-        .expect("a group of a `use` is closed");
-    let (mut depth, mut start) = (0, 0);
-    let ends = inside.char_indices().chain([(inside.len(), ',')]);
-    for (at, character) in ends {
-        match character {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            ',' if depth == 0 => {
-                if start < at {
-                    spread(&format!("{before}{head}"), &inside[start..at], found);
-                }
-                start = at + 1;
-            }
-            _ => {}
-        }
-    }
+/// A file as its path below the binary's `src`.
+fn relative(file: &Path) -> String {
+    let below = file.strip_prefix(source()).unwrap();
+    below.display().to_string()
 }
 
 #[test]
@@ -88,7 +58,7 @@ fn the_offline_commands_name_neither_the_service_nor_nats() {
             .filter(|word| word.starts_with("keyledger_") || *word == "async_nats")
             .collect();
         for name in ours {
-            let file = file.strip_prefix(source()).unwrap().display().to_string();
+            let file = relative(&file);
             let is_shared = SHARED.contains(&&*file);
             let allowed = ALLOWED.contains(&name) && (is_shared || name != "keyledger_wire");
             assert!(allowed, "{file} names {name}");
@@ -97,33 +67,17 @@ fn the_offline_commands_name_neither_the_service_nor_nats() {
 }
 
 #[test]
-fn the_offline_commands_use_only_modules_that_are_held_to_the_same() {
-    let allowed: BTreeSet<_> = OFFLINE
-        .into_iter()
-        .chain(SHARED.map(|file| file.trim_end_matches(".rs")))
-        .map(|module| format!("crate::{}", module.replace('/', "::")))
-        .collect();
-    for file in files() {
-        let text = fs::read_to_string(&file).unwrap();
-        let within = uses(&text)
-            .into_iter()
-            .filter(|it| it.starts_with("crate::"));
-        for path in within {
-            let known = allowed
-                .iter()
-                .any(|module| path == *module || path.starts_with(&format!("{module}::")));
-            let file = file.strip_prefix(source()).unwrap().display().to_string();
-            assert!(known, "{file} uses {path}, which may see the service");
-        }
+fn the_offline_commands_use_only_files_that_are_held_to_the_same() {
+    let held: BTreeSet<_> = files().iter().map(|file| relative(file)).collect();
+    let ties = modules::ties(&source());
+    for ((from, to), names) in &ties {
+        assert!(
+            !held.contains(from) || held.contains(to),
+            "{from} uses {names:?} of {to}, which may see the service"
+        );
     }
-}
-
-#[test]
-fn uses_are_read_through_their_braces() {
-    let text = "x\nuse crate::{\n    a::{b, c::d},\n    e,\n};\nuse f::g;\n";
-    assert_eq!(
-        uses(text),
-        ["crate::a::b", "crate::a::c::d", "crate::e", "f::g"]
-    );
-    assert!(Path::new(&source()).is_dir());
+    // Each takes names from others or gives some: one without a tie was not read.
+    let read: BTreeSet<_> = ties.keys().flat_map(|(from, to)| [from, to]).collect();
+    let unread: Vec<_> = held.iter().filter(|file| !read.contains(file)).collect();
+    assert!(unread.is_empty(), "{unread:?}");
 }

@@ -152,6 +152,16 @@ const CIRCLES: &[&[&str]] = &[
     ],
 ];
 
+/// Which names the files of the crate whose sources lie in `folder` take from each other: the first of a pair from the second.
+pub(super) fn ties(folder: &Path) -> BTreeMap<(String, String), BTreeSet<String>> {
+    let source = Source::read(folder);
+    let name = |file: usize| source.files[file].clone();
+    graph::ties(&source)
+        .into_iter()
+        .map(|((from, to), names)| ((name(from), name(to)), names))
+        .collect()
+}
+
 /// A circle, as its files below `crates/`, and what ties them.
 type Found = BTreeMap<BTreeSet<String>, String>;
 
