@@ -6,22 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use keyledger_testkit::files_below;
+
 use crate::root;
 
 /// The book's pages.
 fn book() -> PathBuf {
     root().join("docs/src")
-}
-
-fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            pages(&path, found);
-        } else if path.extension().is_some_and(|e| e == "md") {
-            found.push(path);
-        }
-    }
 }
 
 fn documents() -> Vec<PathBuf> {
@@ -33,7 +24,7 @@ fn documents() -> Vec<PathBuf> {
     ]
     .map(|name| root().join(name))
     .to_vec();
-    pages(&book(), &mut found);
+    found.extend(files_below(&book(), "md"));
     found
 }
 
@@ -122,11 +113,9 @@ fn every_page_stands_in_the_summary() {
     let summary = book().join("SUMMARY.md");
     let listed = targets(&fs::read_to_string(&summary).unwrap());
     let listed: BTreeSet<_> = listed.iter().map(|target| book().join(target)).collect();
-    let mut all = Vec::new();
-    pages(&book(), &mut all);
-    let missing: Vec<_> = all
-        .iter()
-        .filter(|page| **page != summary && !listed.contains(*page))
+    let missing: Vec<_> = files_below(&book(), "md")
+        .into_iter()
+        .filter(|page| *page != summary && !listed.contains(page))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

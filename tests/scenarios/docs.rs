@@ -12,13 +12,9 @@
 //!
 //! A block in an HTML comment is run too; readers do not see it.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use keyledger_testkit::tools;
+use keyledger_testkit::{files_below, tools};
 
 use crate::world::{World, free_port};
 
@@ -61,14 +57,14 @@ pages! {
 
 /// What becomes of a block.
 #[derive(Debug, PartialEq, Eq)]
-enum Kind {
+enum BlockKind {
     Run { exit: i32 },
     Start,
     Until,
     NoRun,
 }
 
-impl Kind {
+impl BlockKind {
     /// Of a block's first line, without the backticks; nothing where it is no shell's.
     fn read(words: &str) -> Option<Self> {
         let rest = words.strip_prefix("sh")?;
@@ -87,7 +83,7 @@ impl Kind {
 }
 
 /// The shell blocks of a page, in order.
-fn blocks(text: &str) -> Vec<(Kind, String)> {
+fn blocks(text: &str) -> Vec<(BlockKind, String)> {
     let mut found = Vec::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
@@ -95,7 +91,7 @@ fn blocks(text: &str) -> Vec<(Kind, String)> {
             continue;
         };
         let known = ["ini", "json", "rust", "text", "toml"];
-        let kind = Kind::read(words);
+        let kind = BlockKind::read(words);
         assert!(
             kind.is_some() || known.contains(&words),
             "a block is `{words}`, neither sh nor one of {known:?}"
@@ -118,13 +114,13 @@ async fn play(page: &str) {
     for (kind, block) in blocks(&text) {
         let block = block.replace("4222", &port);
         match kind {
-            Kind::Run { exit } => {
+            BlockKind::Run { exit } => {
                 let run = world.run(&format!("set -eo pipefail\n{block}")).await;
                 assert_eq!(run.code, Some(exit), "{page} has\n{block}\n{run}");
             }
-            Kind::Start => world.start(&block),
-            Kind::Until => world.until(&block).await,
-            Kind::NoRun => {}
+            BlockKind::Start => world.start(&block),
+            BlockKind::Until => world.until(&block).await,
+            BlockKind::NoRun => {}
         }
     }
     world.close().await;
@@ -134,24 +130,13 @@ async fn play(page: &str) {
 fn pages_to_run() -> BTreeSet<String> {
     let root = tools::repository();
     let mut pages = vec![root.join("README.md")];
-    collect(&root.join("docs/src"), &mut pages);
+    pages.extend(files_below(&root.join("docs/src"), "md"));
     let runs = |page: &PathBuf| {
         let blocks = blocks(&fs::read_to_string(page).unwrap());
-        blocks.iter().any(|(kind, _)| *kind != Kind::NoRun)
+        blocks.iter().any(|(kind, _)| *kind != BlockKind::NoRun)
     };
     let pages = pages.into_iter().filter(runs);
     pages
         .map(|page| page.strip_prefix(&root).unwrap().display().to_string())
         .collect()
-}
-
-fn collect(folder: &Path, pages: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(&path, pages);
-        } else {
-            pages.push(path);
-        }
-    }
 }

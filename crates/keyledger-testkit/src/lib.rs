@@ -8,7 +8,7 @@
 //! - [`token::VirtualTokens`] starts virtual YubiKeys behind the real pcscd, plugs them in, pulls them out, touches them;
 //! - [`Process`] guards any other program, [`run`] takes one to its end;
 //! - [`ledger`] makes a small ledger without any program, and every broken one;
-//! - [`check_named_commands`] looks up the commands that texts name;
+//! - [`check_named_commands`] looks up the commands that texts name, and [`files_below`] finds the texts;
 //! - [`tools`] finds the programs, or fails the test with how to get them.
 //!
 //! Everything here fails by panicking, with the logs that explain it: a test has nobody to return an error to.
@@ -28,7 +28,7 @@ mod watchdog;
 
 pub use cluster::Cluster;
 pub use config::{CLUSTER_CONF, Config, KEYLEDGER_CONF};
-pub use named::check_named_commands;
+pub use named::{check_named_commands, files_below};
 pub use nats::Nats;
 pub use process::{PATIENCE, Process, Run, run};
 pub use proxy::Proxy;

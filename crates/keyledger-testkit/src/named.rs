@@ -80,14 +80,14 @@ fn named_commands(program: &str) -> Vec<Named> {
         root.join("ARCHITECTURE.md"),
         root.join("subjects.md"),
     ];
-    sources(&root.join("docs/src"), "md", &mut files);
+    files.extend(files_below(&root.join("docs/src"), "md"));
     for entry in fs::read_dir(root.join("crates")).expect("there are crates") {
         let folder = entry.expect("a crate").path();
         if folder
             .file_name()
             .is_some_and(|name| name != "keyledger-testkit")
         {
-            sources(&folder.join("src"), "rs", &mut files);
+            files.extend(files_below(&folder.join("src"), "rs"));
         }
     }
     let mut found = Vec::new();
@@ -106,15 +106,24 @@ fn named_commands(program: &str) -> Vec<Named> {
     found
 }
 
-fn sources(folder: &Path, extension: &str, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).into_iter().flatten() {
+/// Every file with this extension below a folder, in no order.
+///
+/// # Panics
+///
+/// If a folder cannot be read.
+#[must_use]
+pub fn files_below(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    for entry in entries {
         let path = entry.expect("a file").path();
         if path.is_dir() {
-            sources(&path, extension, files);
+            files.extend(files_below(&path, extension));
         } else if path.extension().is_some_and(|e| e == extension) {
             files.push(path);
         }
     }
+    files
 }
 
 /// A text without the breaks that its source has and its reader does not see: after a backslash, and in doc comments.
