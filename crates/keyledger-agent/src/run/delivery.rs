@@ -1,10 +1,10 @@
 //! Delivers the tasks' reports: those of one task in order, each until it is delivered, always under the same message id.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, panic::resume_unwind, sync::Arc};
 
 use keyledger_domain::token::Report;
 use keyledger_wire::{Refusal, ReportReply};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use uuid::Uuid;
 
 use super::{
@@ -16,6 +16,10 @@ use super::{
 use crate::{clock, desk::says_that_task_is_over, in_full::in_full};
 
 /// Delivers the reports of all tasks until the agent stops.
+///
+/// # Panics
+///
+/// If the delivery of a task's reports panicked.
 pub(crate) async fn deliver(courier: &Courier, office: &Arc<Office>) {
     let mut busy = HashSet::new();
     let mut rounds = JoinSet::new();
@@ -31,12 +35,25 @@ pub(crate) async fn deliver(courier: &Courier, office: &Arc<Office>) {
         }
         tokio::select! {
             () = office.filed.notified() => {}
-            Some(ended) = rounds.join_next() => match ended {
-                Ok(task) => { busy.remove(&task); }
-                Err(error) => tracing::error!("a delivery ended: {error}"),
+            Some(ended) = rounds.join_next() => match task_of(ended) {
+                Some(task) => { busy.remove(&task); }
+                None => return,
             },
             () = office.stop.stopped() => return,
         }
+    }
+}
+
+/// The task whose round has ended; nothing if the round was cancelled, because the program ends.
+///
+/// # Panics
+///
+/// If the round panicked: its panic goes on. Nobody would know which task is not delivered any more.
+fn task_of(ended: Result<Uuid, JoinError>) -> Option<Uuid> {
+    match ended.map_err(JoinError::try_into_panic) {
+        Ok(task) => Some(task),
+        Err(Ok(panic)) => resume_unwind(panic),
+        Err(Err(_cancelled)) => None,
     }
 }
 
@@ -141,4 +158,29 @@ async fn rejected(
         office.answer(filed.message, ReportAnswer::Rejected(refusal));
     }
     noted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn broken() -> Uuid {
+        panic!("this round panics")
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "this round panics")]
+    async fn a_panic_of_a_round_goes_on() {
+        let mut rounds = JoinSet::new();
+        rounds.spawn(broken());
+        task_of(rounds.join_next().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_round_that_ends_names_its_task() {
+        let task = Uuid::now_v7();
+        let mut rounds = JoinSet::new();
+        rounds.spawn(async move { task });
+        assert_eq!(task_of(rounds.join_next().await.unwrap()), Some(task));
+    }
 }

@@ -21,6 +21,7 @@ mod lock;
 mod office;
 mod pauses;
 mod queue;
+mod readers;
 mod shown;
 mod signing;
 mod socket;
@@ -102,6 +103,10 @@ pub enum RunError {
     /// The system gives no thread: it is short of memory or of processes.
     #[error("the system gives no thread to watch the readers")]
     Thread(#[source] io::Error),
+    /// The thread that watches the readers panicked: what it printed says why. An agent that sees no token would wait for tokens that
+    /// are plugged in.
+    #[error("the thread that watches the readers has ended: see the log, and report it")]
+    ReadersEnded,
 }
 
 impl Agent {
@@ -110,6 +115,10 @@ impl Agent {
     /// # Errors
     ///
     /// [`RunError`]. Being offline is no error.
+    ///
+    /// # Panics
+    ///
+    /// If the delivery of a report panicked: the task would not be delivered again.
     pub async fn run(self, stop: Stop) -> Result<(), RunError> {
         let _lock = Lock::take(&self.state)?;
         let journal = Journal::open(&self.state, Arc::clone(&self.identity))?;
@@ -159,25 +168,25 @@ impl Agent {
             ended,
             held: std::collections::HashMap::new(),
         };
-        self.watch(&office)?;
+        let readers = self.watch(&office)?;
         let announcing = office.announcer.deliver(&courier);
         let delivering = delivery::deliver(&courier, &office);
-        tokio::select! {
-            ((), (), ()) = async { tokio::join!(queue.run(), announcing, delivering) } => {}
-            () = socket.serve(&board, &signing) => {}
-            () = stop.stopped() => {}
-        }
+        let ended = tokio::select! {
+            ((), (), ()) = async { tokio::join!(queue.run(), announcing, delivering) } => Ok(()),
+            () = socket.serve(&board, &signing) => Ok(()),
+            () = stop.stopped() => Ok(()),
+            ended = readers.ended(&stop) => ended,
+        };
+        stop.stop(); // the walks do not know yet that the readers' thread has ended
         farewell(&walks).await;
         drop(tokio::time::timeout(FAREWELL, link.client.drain()).await);
-        Ok(())
+        ended
     }
 
-    fn watch(&self, office: &Arc<office::Office>) -> Result<(), RunError> {
+    fn watch(&self, office: &Arc<office::Office>) -> Result<readers::ReadersThread, RunError> {
         let (tokens, office) = (Arc::clone(&self.tokens), Arc::clone(office));
         let watch = move || office.announcer.watch(&*tokens);
-        let thread = std::thread::Builder::new().name("readers".to_owned());
-        thread.spawn(watch).map_err(RunError::Thread)?;
-        Ok(())
+        readers::ReadersThread::begin(watch).map_err(RunError::Thread)
     }
 
     fn trust(&self) -> TaskTrust {

@@ -2,6 +2,7 @@
 
 use keyledger_agent::tokens::TokenSeen;
 use keyledger_domain::token::{Announcement, Applet, Firmware, FormFactor, Report, Serial};
+use keyledger_testkit::PATIENCE;
 
 use crate::{
     service::Got,
@@ -116,4 +117,19 @@ async fn readers_that_are_gone_are_told_and_looked_for_again() {
     world
         .wait_for_status("seen again", |s| s.tokens.len() == 1 && s.readers.is_none())
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_cannot_watch_its_readers_any_more_ends() {
+    let world = World::new().await;
+    plug(&world, &[seen(SERIAL, 3)]);
+    let mut agent = world.agent();
+    world.wait_for_status("seen", |s| s.tokens.len() == 1).await;
+    std::fs::write(world.file("plugged.json"), "panic").unwrap();
+    assert_eq!(agent.wait(PATIENCE).await.code(), Some(1));
+    let said = agent.stderr();
+    assert!(
+        said.contains("the thread that watches the readers has ended"),
+        "{said}"
+    );
 }

@@ -1,7 +1,7 @@
 //! Tokens that are files: a double for the layer below. That layer has tests of its own.
 //!
-//! `plugged.json` lists what is plugged in. `token-SERIAL` lists what has been done to a token, a line for each. A walk does what is
-//! missing, as a real walk does. A file `hold-STEP` makes it wait at that step.
+//! `plugged.json` lists what is plugged in; if it holds `panic`, watching panics. `token-SERIAL` lists what has been done to a token, a
+//! line for each. A walk does what is missing, as a real walk does. A file `hold-STEP` makes it wait at that step.
 
 use std::{
     fs::{self, OpenOptions},
@@ -33,6 +33,7 @@ impl Tokens for Scripted {
         while !stop.within(Duration::from_millis(20)) {
             let plugged = fs::read_to_string(self.place.join("plugged.json"))
                 .map_err(|_| CardError::NoService)?;
+            assert_ne!(plugged, "panic", "the test asks for it");
             if before.as_ref() != Some(&plugged)
                 && let Ok(seen) = serde_json::from_str::<Vec<TokenSeen>>(&plugged)
             {
