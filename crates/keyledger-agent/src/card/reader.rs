@@ -16,6 +16,7 @@ use super::{
     seen::{self, ReaderContent, ReaderSeen},
     service::{OccupiedReader, context, names, occupied},
 };
+use crate::in_full::in_full;
 
 /// A token that is plugged in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +103,7 @@ pub(crate) fn open(serial: Serial) -> Result<Piv, CardError> {
             Err(error @ CardError::Held { .. }) => held = Some(error),
             Err(CardError::NoService) => return Err(CardError::NoService),
             Err(error) => {
-                tracing::debug!(reader = ?reader.name, %error, "no token can be read here now");
+                tracing::debug!(reader = ?reader.name, error = in_full(&error), "no token can be read here now");
             }
         }
     }
@@ -188,7 +189,7 @@ fn look_into(reader: &OccupiedReader) -> Result<ReaderSeen, CardError> {
         Ok(what) => what,
         Err(CardError::NoService) => return Err(CardError::NoService),
         Err(error) => {
-            tracing::debug!(reader = ?reader.name, %error, "no token can be read here now");
+            tracing::debug!(reader = ?reader.name, error = in_full(&error), "no token can be read here now");
             let times = seen::failed(reader) + 1;
             ReaderContent::Unable { error, times }
         }

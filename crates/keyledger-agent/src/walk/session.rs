@@ -11,6 +11,7 @@ use super::{Halt, Walk};
 use crate::{
     card::{self, CardError, Piv, Reference},
     desk::{LAST_TRIES, PinTries},
+    in_full::in_full,
 };
 
 /// The pause between two looks for a missing token.
@@ -78,7 +79,7 @@ impl Walk<'_> {
                 let detail = format!("it was interrupted {interruptions} times");
                 return Err(Halt::misbehaved_by(detail, error));
             }
-            tracing::info!(serial = %self.serial, step = self.step.as_str(), %error, "begins again");
+            tracing::info!(serial = %self.serial, step = self.step.as_str(), error = in_full(&error), "begins again");
             // An answer that was damaged on the way is different the next time.
             if matches!(error, CardError::Malformed(_)) && strange < STRANGE {
                 strange += 1;
