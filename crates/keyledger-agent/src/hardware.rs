@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use keyledger_domain::token::{Serial, Slot, TaskFiled};
+use keyledger_domain::{
+    text::in_full,
+    token::{Serial, Slot, TaskFiled},
+};
 
 use crate::{
     card::{self, CardError},
     clock,
     desk::{Desk, DeskError},
-    in_full::in_full,
     stop::Stop,
     tokens::{Signatory, TokenSeen, TokenSignError, Tokens},
     walk::{self, WalkEnd},

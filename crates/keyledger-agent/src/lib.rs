@@ -28,7 +28,6 @@ pub mod directories;
 mod exit;
 pub mod hardware;
 pub mod identity;
-mod in_full;
 mod output;
 pub mod person;
 pub mod run;

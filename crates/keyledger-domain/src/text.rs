@@ -104,6 +104,21 @@ pub fn plain(text: &str) -> String {
         .collect()
 }
 
+/// An error and its causes, joined by colons. A cause that the text before it already ends with is left out: some libraries repeat theirs.
+#[must_use]
+pub fn in_full(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let reason = error.to_string();
+        if !text.ends_with(&reason) {
+            text = format!("{text}: {reason}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
 /// Text of one line, in which everything is seen: what is not, or breaks the line, is replaced. For what a person agrees to.
 #[must_use]
 pub fn visible(text: &str) -> String {
@@ -299,5 +314,32 @@ impl<'de> Deserialize<'de> for Labels {
             return Err(Error::custom("at most 32 labels are allowed"));
         }
         Ok(Self(map.into_iter().collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Level {
+        text: &'static str,
+        source: Option<Box<Self>>,
+    }
+
+    #[test]
+    fn each_cause_is_told_once() {
+        let of = |text, source: Option<Level>| Level {
+            text,
+            source: source.map(Box::new),
+        };
+        let disk = of("no room", None);
+        let repeats = of("the journal: no room", Some(disk));
+        let top = of("the task cannot be taken", Some(repeats));
+        assert_eq!(
+            in_full(&top),
+            "the task cannot be taken: the journal: no room"
+        );
     }
 }

@@ -13,7 +13,6 @@ mod endpoint;
 mod fault_point;
 pub mod handler;
 mod identity;
-mod in_full;
 mod lanes;
 pub mod material;
 mod openpgp;

@@ -16,6 +16,7 @@ use keyledger_domain::{
     name::Name,
     operator::RollbackAccepted,
     signed::RequiredSignatures,
+    text::in_full,
 };
 use keyledger_pki::x509::{Anchors, CrlUrl};
 use keyledger_wire::{
@@ -32,7 +33,6 @@ use crate::{
     effects,
     endpoint::{Allowance, EndpointError, Endpoints, Inlets, UserAllowance},
     handler::{Clock, CurrentSigner, Handler, Live, LoadError, Parts},
-    in_full::in_full,
     lanes::Families,
     material::{MaterialBucket, MaterialError, Materials},
     reserve::Reserve,

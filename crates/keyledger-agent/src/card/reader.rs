@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use keyledger_domain::token::{Announcement, Serial};
+use keyledger_domain::{
+    text::in_full,
+    token::{Announcement, Serial},
+};
 use pcsc::{Context, PNP_NOTIFICATION, ReaderState, State};
 
 use super::{
@@ -16,7 +19,6 @@ use super::{
     seen::{self, ReaderContent, ReaderSeen},
     service::{OccupiedReader, context, names, occupied},
 };
-use crate::in_full::in_full;
 
 /// A token that is plugged in.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use keyledger_domain::Timestamp;
+use keyledger_domain::{Timestamp, text::in_full};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -15,7 +15,6 @@ use crate::{
     config::JWT_FILE,
     directories::Directories,
     identity::{CURVE_FILE, FileIdentity, NKEY_FILE},
-    in_full::in_full,
     run::{JOURNAL_FILE, Journal, Lock},
 };
 

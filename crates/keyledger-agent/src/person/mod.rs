@@ -11,12 +11,15 @@ use std::{
 };
 
 use keyledger_custody::{ProviderFailure, Secret};
-use keyledger_domain::token::{PinRules, Serial};
+use keyledger_domain::{
+    text::in_full,
+    token::{PinRules, Serial},
+};
 use serde::{Deserialize, Serialize};
 
 use self::typed::{left, typed_pin};
 pub use self::{pinentry::Pinentry, terminal::Terminal};
-use crate::{desk::PinTries, in_full::in_full, stop::Stop};
+use crate::{desk::PinTries, stop::Stop};
 
 /// Whether the person chooses new PINs, or the agent makes them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use keyledger_domain::token::{ANNOUNCEMENTS, Announcement, Report, Serial};
+use keyledger_domain::{
+    text::in_full,
+    token::{ANNOUNCEMENTS, Announcement, Report, Serial},
+};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -18,7 +21,6 @@ use super::{
 };
 use crate::{
     clock,
-    in_full::in_full,
     stop::Stop,
     tokens::{TokenSeen, Tokens},
 };

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, panic::resume_unwind, sync::Arc};
 
-use keyledger_domain::token::Report;
+use keyledger_domain::{text::in_full, token::Report};
 use keyledger_wire::{Refusal, ReportReply};
 use tokio::task::{JoinError, JoinSet};
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use super::{
     office::{Office, ReportAnswer},
     pauses::Pauses,
 };
-use crate::{clock, desk::says_that_task_is_over, in_full::in_full};
+use crate::{clock, desk::says_that_task_is_over};
 
 /// Delivers the reports of all tasks until the agent stops.
 ///

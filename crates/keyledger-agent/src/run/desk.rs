@@ -7,7 +7,7 @@ use std::{
 
 use keyledger_custody::Secret;
 use keyledger_domain::{
-    text::Note,
+    text::{Note, in_full},
     token::{PinRules, Progress, Prompt, Report, Serial, Step},
 };
 use keyledger_wire::ReportReply;
@@ -20,7 +20,6 @@ use super::{
 };
 use crate::{
     desk::{Desk, DeskError, PinTries},
-    in_full::in_full,
     person::{Person, PersonError, Window},
 };
 

@@ -9,7 +9,7 @@ use async_nats::jetstream::{
 };
 use futures::StreamExt as _;
 use keyledger_domain::{
-    text::Note,
+    text::{Note, in_full},
     token::{Failure, FailureCode, Report},
 };
 use keyledger_wire::header;
@@ -24,7 +24,6 @@ use super::{
     trust::{self, SignedTask, TaskRejection, TaskTrust, TrustedTask},
     walks::Walks,
 };
-use crate::in_full::in_full;
 
 /// At most this many tasks are held at once. The others wait in the queue.
 const MAX_HELD: usize = 64;

@@ -11,6 +11,7 @@ use keyledger_custody::Secret;
 use keyledger_domain::{
     Command, Rejection,
     signed::{SIGNING_SLOTS, command_statement},
+    text::in_full,
     token::{Prompt, Serial, Slot},
 };
 use keyledger_wire::{
@@ -26,7 +27,6 @@ use super::{
 };
 use crate::{
     desk::PinTries,
-    in_full::in_full,
     person::{Person, Window},
     tokens::{Signatory, TokenSignError, Tokens},
 };

@@ -9,7 +9,7 @@ use std::{
 };
 
 use keyledger_domain::{
-    text::Note,
+    text::{Note, in_full},
     token::{Failure, FailureCode, Report, Serial},
 };
 use tokio::sync::mpsc::UnboundedSender;
@@ -24,7 +24,6 @@ use super::{
 };
 use crate::{
     desk::{Desk as _, DeskError},
-    in_full::in_full,
     person::Person,
     tokens::Tokens,
 };

@@ -36,7 +36,7 @@ use std::{
 
 use keyledger_custody::{Secret, TokenSecrets};
 use keyledger_domain::{
-    text::Note,
+    text::{Note, in_full},
     token::{Failure, FailureCode, Profile, Progress, Report, Serial, Step, TaskFiled, TaskKind},
 };
 use keyledger_wire::ReportReply;
@@ -46,7 +46,6 @@ pub(crate) use signature::sign;
 use crate::{
     card::{CardError, Reference},
     desk::{Desk, DeskError},
-    in_full::in_full,
 };
 
 /// How a walk ended. In each case the task is over for this agent.

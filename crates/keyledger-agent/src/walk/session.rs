@@ -3,15 +3,15 @@
 use std::time::{Duration, Instant};
 
 use keyledger_custody::Secret;
-use keyledger_domain::token::{
-    Announcement, FailureCode, Firmware, Profile, Prompt, Report, TaskKind,
+use keyledger_domain::{
+    text::in_full,
+    token::{Announcement, FailureCode, Firmware, Profile, Prompt, Report, TaskKind},
 };
 
 use super::{Halt, Walk};
 use crate::{
     card::{self, CardError, Piv, Reference},
     desk::{LAST_TRIES, PinTries},
-    in_full::in_full,
 };
 
 /// The pause between two looks for a missing token.

@@ -4,6 +4,7 @@ mod servers;
 
 use std::{sync::Arc, time::Duration};
 
+use keyledger_domain::text::in_full;
 use keyledger_wire::{
     Prefix, UnsupportedServer,
     query::{ROOM_WARN_PERCENT, Room, ServerStatus, Unwritable},
@@ -16,7 +17,6 @@ use tokio::{
 
 use self::servers::{ask, judge, rooms, unsupported};
 use crate::{
-    in_full::in_full,
     material::{MaterialError, Materials},
     store::{FULL_WORDS, OpenError, ROOM, Store},
     trust::views_fault,

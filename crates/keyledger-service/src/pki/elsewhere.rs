@@ -6,6 +6,7 @@ use keyledger_domain::{
     Name, Rejection, Timestamp,
     key::{self, Certified, Custodian},
     pem,
+    text::in_full,
 };
 use keyledger_pki::x509::{Certificate, Issuer, ToBeSigned, check_root};
 use keyledger_wire::query;
@@ -19,7 +20,7 @@ use super::{
     lists::list,
     wanted::Wanted,
 };
-use crate::{in_full::in_full, shared::Shared};
+use crate::shared::Shared;
 
 /// How long a list that is signed elsewhere may be used, in days: at most, and unless it is said. The Baseline Requirements
 /// §4.9.7 have an offline authority's list renewed within a year; half of that leaves time to be late.

@@ -1,10 +1,9 @@
 //! Requests for certificates (PKCS#10): whoever asks has the key.
 
-use keyledger_domain::{Rejection, pem};
+use keyledger_domain::{Rejection, pem, text::in_full};
 use keyledger_pki::x509::CertificateRequest;
 
 use super::certificates::{CertifyError, bad};
-use crate::in_full::in_full;
 
 /// Whether a request was signed with the key that is to be certified.
 pub(super) fn check(text: &str, spki: &[u8]) -> Result<(), CertifyError> {

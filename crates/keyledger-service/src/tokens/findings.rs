@@ -5,6 +5,7 @@ use data_encoding::BASE64;
 use keyledger_custody::TaskKeys;
 use keyledger_domain::{
     Timestamp,
+    text::in_full,
     token::{
         Attested, AttesterShown, EscrowWanted, Evidence, Findings, Firmware, KeysMade, PinPolicy,
         Serial, Slot, SlotFinding, TaskFiled, TouchPolicy, statement, vouched_place,
@@ -15,7 +16,7 @@ use keyledger_pki::x509::{
     verify_attestation, verify_device, verify_signature,
 };
 
-use crate::{in_full::in_full, pki::moment};
+use crate::pki::moment;
 
 /// What is found about who vouches for a token, of which nothing else is known yet.
 pub(super) fn of_attester(shown: &AttesterShown, anchors: &Anchors, now: Timestamp) -> Findings {

@@ -14,13 +14,12 @@ use async_nats::{
     jetstream::{self, context::GetStreamError, stream::PurgeError},
 };
 use futures::{StreamExt as _, TryStreamExt as _};
-use keyledger_domain::{Name, Timestamp, views};
+use keyledger_domain::{Name, Timestamp, text::in_full, views};
 use keyledger_wire::Prefix;
 use parking_lot::Mutex;
 use serde::Deserialize;
 
 use crate::{
-    in_full::in_full,
     shared::Shared,
     trust::{SetupError, ensure_inventory},
 };

@@ -15,13 +15,13 @@ use std::{
 };
 
 use async_nats::connection::State as Connection;
-use keyledger_domain::Name;
+use keyledger_domain::{Name, text::in_full};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 pub(crate) use self::bucket::InventoryHealth;
 use self::bucket::{Bucket, Look};
-use crate::{in_full::in_full, shared::Shared};
+use crate::shared::Shared;
 
 /// How many entries are written in one go.
 const AT_ONCE: usize = 256;

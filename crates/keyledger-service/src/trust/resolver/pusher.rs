@@ -14,6 +14,7 @@ use keyledger_domain::{
     Name, Stamp,
     account::{Account, RenewalCause},
     ledger::Outcome,
+    text::in_full,
 };
 use keyledger_wire::subject::system;
 use parking_lot::Mutex;
@@ -23,7 +24,6 @@ use tokio::sync::Notify;
 use super::servers::Servers;
 use crate::{
     handler::{Clock, Handler},
-    in_full::in_full,
     signers::Signers,
     trust::{
         health::{Ahead, TrustHealth},
