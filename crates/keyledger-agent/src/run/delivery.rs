@@ -121,7 +121,13 @@ fn not_well(report: &Report, reply: &ReportReply) -> Option<String> {
     let told = || match report {
         Report::Failed(failure) => Some(failure.detail.to_string()),
         Report::Progressed(_) => Some(format!("it was closed; the token is {}", reply.state)),
-        _ => None,
+        Report::Announced(_)
+        | Report::AttesterShown(_)
+        | Report::SecretsSealed(_)
+        | Report::SecretsWanted(_)
+        | Report::EscrowWanted(_)
+        | Report::KeysMade(_)
+        | Report::Proved(_) => None,
     };
     reply.fault.clone().or_else(told)
 }

@@ -353,7 +353,9 @@ impl Walk<'_> {
             Err(DeskError::Rejected(refusal)) => Ok(WalkEnd::Closed {
                 why: refusal.to_string(),
             }),
-            Err(error) => Err(error),
+            Err(error @ (DeskError::Stopping | DeskError::Declined | DeskError::Journal(_))) => {
+                Err(error)
+            }
         }
     }
 }

@@ -209,7 +209,7 @@ impl Walk<'_> {
     ) -> Result<T, Halt> {
         let purpose = match role {
             OpenpgpRole::Sign => PinPurpose::Signing,
-            _ => PinPurpose::Using,
+            OpenpgpRole::Encrypt | OpenpgpRole::Authenticate => PinPurpose::Using,
         };
         for _ in 0..self.patience.touches {
             card.verify_pin(self.openpgp_pin()?.expose(), purpose)?;

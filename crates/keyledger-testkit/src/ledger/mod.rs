@@ -165,7 +165,29 @@ impl TestLedger {
                 let nkey = is_own.then(|| self.signing_key(next).public_key());
                 (rotate, Some(self.fresh(next.into(), nkey))).into()
             }
-            other => other.bare(),
+            bare @ (Command::Key(
+                key::Command::Register(_)
+                | key::Command::Activate(_)
+                | key::Command::Suspend(_)
+                | key::Command::Resume(_)
+                | key::Command::Deactivate(_)
+                | key::Command::Revoke(_)
+                | key::Command::Destroy(_)
+                | key::Command::Archive(_)
+                | key::Command::Recover(_)
+                | key::Command::Describe(_)
+                | key::Command::Schedule(_)
+                | key::Command::Certify(_)
+                | key::Command::Install(_)
+                | key::Command::RevokeCertificate(_)
+                | key::Command::Note(_),
+            )
+            | Command::Principal(_)
+            | Command::Operator(_)
+            | Command::Account(_)
+            | Command::User(_)
+            | Command::Token(_)
+            | Command::Report(_)) => bare.bare(),
         }
     }
 
