@@ -28,6 +28,9 @@ pub enum DeskError {
     /// The journal cannot be read or written, so nothing would survive a crash.
     #[error("the journal cannot be used")]
     Journal(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The workstation lacks memory, threads or random numbers. The token is not at fault: walk the task again.
+    #[error("this workstation cannot go on with the task now")]
+    Workstation(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl From<Box<Refusal>> for DeskError {

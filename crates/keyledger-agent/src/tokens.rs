@@ -31,7 +31,8 @@ pub trait Tokens: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The error that `desk` returned. After [`DeskError::Stopping`], the task is walked again when the agent starts again.
+    /// The error that `desk` returned, or [`DeskError::Workstation`]. After [`DeskError::Stopping`], the task is walked again when the agent
+    /// starts again.
     fn walk(&self, serial: Serial, task: &TaskFiled, desk: &mut dyn Desk) -> Result<(), DeskError>;
 
     /// Signs a statement with the key in a slot of a token that is plugged in, with the PIN and the touch that the key asks for.

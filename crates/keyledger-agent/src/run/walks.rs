@@ -192,7 +192,7 @@ impl Walker {
                     Err(error) => in_full(&error),
                 }
             }
-            Ok(Err(error @ DeskError::Journal(_))) => in_full(&error),
+            Ok(Err(error @ (DeskError::Journal(_) | DeskError::Workstation(_)))) => in_full(&error),
             Err(_) => "the walk of the task panicked: see the log, and report it".to_owned(),
         };
         tracing::warn!(task = %id, serial = %task.serial, "the task will be walked again: {why}");

@@ -38,7 +38,7 @@ impl Walk<'_> {
     /// Asks for the key, sealed to a curve key that exists only until this returns: so nobody can open what is left in the journal. A key
     /// that was made on the token before signs the request.
     fn ask_for_escrowed(&mut self) -> Result<EscrowedKey, Halt> {
-        let curve = CurveKey::generate().map_err(unreadable)?;
+        let curve = CurveKey::generate()?;
         let wanted = self.escrow_wanted(curve.public_nkey())?;
         let reply = self.ask(Report::EscrowWanted(wanted))?;
         let sealed = reply

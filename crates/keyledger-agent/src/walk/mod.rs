@@ -34,7 +34,7 @@ use std::{
     time::Duration,
 };
 
-use keyledger_custody::{Secret, TokenSecrets};
+use keyledger_custody::{ProviderFailure, Secret, TokenSecrets};
 use keyledger_domain::{
     text::{Note, in_full},
     token::{Failure, FailureCode, Profile, Progress, Report, Serial, Step, TaskFiled, TaskKind},
@@ -106,7 +106,7 @@ impl Default for Patience {
 ///
 /// # Errors
 ///
-/// [`DeskError::Stopping`] or [`DeskError::Journal`]: walk the task again, and it goes on where it was.
+/// [`DeskError::Stopping`], [`DeskError::Journal`] or [`DeskError::Workstation`]: walk the task again, and it goes on where it was.
 pub fn walk(task: &TaskFiled, token: Serial, desk: &mut dyn Desk) -> Result<WalkEnd, DeskError> {
     walk_within(Patience::default(), task, token, desk)
 }
@@ -151,9 +151,14 @@ pub fn walk_within(
         Halt::Desk(error @ DeskError::Declined) => {
             walk.fail(FailureCode::Declined, error.to_string())
         }
-        Halt::Desk(error @ (DeskError::Stopping | DeskError::Journal(_))) => Err(error),
+        Halt::Desk(
+            error @ (DeskError::Stopping | DeskError::Journal(_) | DeskError::Workstation(_)),
+        ) => Err(error),
         Halt::Fail(failure) => walk.fail(failure.code, in_full(&failure)),
-        Halt::Card(error) => walk.fail(code_of(&error), in_full(&error)),
+        Halt::Card(error) => match code_of(&error) {
+            Some(code) => walk.fail(code, in_full(&error)),
+            None => Err(DeskError::Workstation(Box::new(error))),
+        },
     }
 }
 
@@ -210,6 +215,12 @@ impl From<CardError> for Halt {
 impl From<DeskError> for Halt {
     fn from(error: DeskError) -> Self {
         Self::Desk(error)
+    }
+}
+
+impl From<ProviderFailure> for Halt {
+    fn from(failure: ProviderFailure) -> Self {
+        Self::Desk(DeskError::Workstation(Box::new(failure)))
     }
 }
 
@@ -353,9 +364,12 @@ impl Walk<'_> {
             Err(DeskError::Rejected(refusal)) => Ok(WalkEnd::Closed {
                 why: refusal.to_string(),
             }),
-            Err(error @ (DeskError::Stopping | DeskError::Declined | DeskError::Journal(_))) => {
-                Err(error)
-            }
+            Err(
+                error @ (DeskError::Stopping
+                | DeskError::Declined
+                | DeskError::Journal(_)
+                | DeskError::Workstation(_)),
+            ) => Err(error),
         }
     }
 }
@@ -370,20 +384,58 @@ fn note(detail: &str) -> Note {
         .expect("this is one line of plain text")
 }
 
-const fn code_of(error: &CardError) -> FailureCode {
+/// The code with which a task fails after an error; nothing if the workstation is at fault, and not the token.
+const fn code_of(error: &CardError) -> Option<FailureCode> {
     use Reference as R;
-    match error {
+    Some(match error {
+        CardError::NoThread(_) | CardError::Provider(_) => return None,
         CardError::Held { .. } => FailureCode::Held,
         CardError::SerialChanged { .. } => FailureCode::SerialChanged,
         CardError::WithoutPiv(_) => FailureCode::Unable,
         CardError::ManagementKey => FailureCode::ManagementKeyUnknown,
         CardError::Blocked(R::Pin | R::OpenpgpPin) => FailureCode::PinBlocked,
-        CardError::Blocked(_) => FailureCode::PukBlocked,
-        // The token does not have custody's secret any more. As with a blocked PUK, only a reset helps.
-        CardError::Wrong {
+        // If the PUK or an admin secret is wrong, the token does not have custody's any more. As with a blocked PUK, only a reset helps.
+        CardError::Blocked(R::Puk | R::OpenpgpAdminPin | R::OpenpgpResetCode)
+        | CardError::Wrong {
             what: R::Puk | R::OpenpgpAdminPin | R::OpenpgpResetCode,
             ..
         } => FailureCode::PukBlocked,
-        _ => FailureCode::Misbehaved,
+        CardError::Wrong {
+            what: R::Pin | R::OpenpgpPin,
+            ..
+        }
+        | CardError::NoService
+        | CardError::Absent(_)
+        | CardError::Removed { .. }
+        | CardError::Unnumbered
+        | CardError::Restricted
+        | CardError::TooSimple(_)
+        | CardError::Denied(_)
+        | CardError::Nothing(_)
+        | CardError::Status { .. }
+        | CardError::Malformed(_)
+        | CardError::Silent(_)
+        | CardError::Service(_) => FailureCode::Misbehaved,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_the_workstation_is_none_of_the_token() {
+        let no_thread = CardError::NoThread(std::io::ErrorKind::WouldBlock);
+        for of_workstation in [no_thread, CardError::Provider(ProviderFailure)] {
+            assert_eq!(code_of(&of_workstation), None, "{of_workstation}");
+        }
+        let halt = Halt::from(ProviderFailure);
+        assert!(matches!(halt, Halt::Desk(DeskError::Workstation(_))));
+    }
+
+    #[test]
+    fn a_token_that_answers_nonsense_misbehaves() {
+        let code = code_of(&CardError::Malformed("a command"));
+        assert_eq!(code, Some(FailureCode::Misbehaved));
     }
 }

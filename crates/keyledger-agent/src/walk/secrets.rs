@@ -1,7 +1,9 @@
 //! Makes PUK, management key and PIN: first into custody, then onto the token.
 
 use data_encoding::BASE64;
-use keyledger_custody::{ManagementKeyAlgorithm, Secret, TokenDigits, TokenSecrets, seal_to};
+use keyledger_custody::{
+    DeliveryError, ManagementKeyAlgorithm, Secret, TokenDigits, TokenSecrets, seal_to,
+};
 use keyledger_domain::token::{
     FailureCode, Firmware, PinRules, Profile, Prompt, Report, SecretsSealed, TaskKind,
 };
@@ -38,8 +40,7 @@ impl Walk<'_> {
             None => {
                 let firmware = self.at_token(|_, piv| Ok(piv.firmware()))?;
                 let made =
-                    TokenSecrets::generate(algorithm_for(firmware), profile.openpgp.is_some())
-                        .map_err(|error| Halt::misbehaved_by("no secrets can be made", error))?;
+                    TokenSecrets::generate(algorithm_for(firmware), profile.openpgp.is_some())?;
                 self.desk.keep(SECRETS, &made.to_secret())?;
                 made
             }
@@ -59,10 +60,8 @@ impl Walk<'_> {
         let sealed: SecretsSealed = match kept {
             Some(sealed) => sealed,
             None => {
-                let delivery =
-                    seal_to(&self.task.seal_to, secrets.to_secret().expose()).map_err(|error| {
-                        Halt::misbehaved_by("nothing can be sealed for the task", error)
-                    })?;
+                let delivery = seal_to(&self.task.seal_to, secrets.to_secret().expose());
+                let delivery = delivery.map_err(not_sealed)?;
                 let sealed = SecretsSealed {
                     serial: self.serial,
                     sender: delivery.sender.into(),
@@ -94,9 +93,7 @@ impl Walk<'_> {
             let detail = format!("the token finds {BAD_SECRETS} secrets made at random too simple");
             return Err(Halt::misbehaved(detail));
         }
-        let others = known
-            .with_another(which)
-            .map_err(|error| Halt::misbehaved_by("no other secret can be made", error))?;
+        let others = known.with_another(which)?;
         // If this is cut off here, the old secrets are only delivered again.
         for of_before in [TAKEN, SEALED] {
             self.desk.keep(of_before, &Secret::new(Vec::new()))?;
@@ -239,6 +236,14 @@ impl Walk<'_> {
     /// True if this task knows the PUK.
     pub(super) const fn knows_puk(&self) -> bool {
         !matches!(self.task.kind, TaskKind::Verify | TaskKind::Reset) && self.secrets.is_some()
+    }
+}
+
+/// Why the secrets cannot be sealed: the task's curve nkey is none, or the workstation fails.
+fn not_sealed(error: DeliveryError) -> Halt {
+    match error {
+        DeliveryError::Provider(failure) => failure.into(),
+        of_task => Halt::misbehaved_by("nothing can be sealed for the task", of_task),
     }
 }
 

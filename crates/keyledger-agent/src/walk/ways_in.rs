@@ -147,7 +147,7 @@ impl Walk<'_> {
         let curve = match self.desk.kept(CURVE)? {
             Some(seed) => CurveKey::from_seed(&seed).map_err(unreadable)?,
             None => {
-                let made = CurveKey::generate().map_err(unreadable)?;
+                let made = CurveKey::generate()?;
                 self.desk.keep(CURVE, &made.seed())?;
                 made
             }
