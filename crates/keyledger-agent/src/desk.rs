@@ -5,6 +5,7 @@ use std::time::Duration;
 use keyledger_custody::Secret;
 use keyledger_domain::token::{PinRules, Prompt, Report, Serial};
 use keyledger_wire::{Refusal, ReportReply};
+use uuid::Uuid;
 
 /// The reason by which the service says that a task has ended, or never was this agent's.
 const TASK_NOT_OPEN: &str = "task_not_open";
@@ -17,8 +18,8 @@ pub enum DeskError {
     #[error("the agent is stopping")]
     Stopping,
     /// The task has ended at the service, or never was this agent's.
-    #[error("{0}")]
-    TaskOver(String),
+    #[error(transparent)]
+    TaskOver(#[from] TaskOver),
     /// A rule of the service rejects the report for good. The task is still open.
     #[error("the service rejects the report")]
     Rejected(#[source] Box<Refusal>),
@@ -33,10 +34,37 @@ pub enum DeskError {
     Workstation(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// How it is known that a task is over for this agent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskOver {
+    /// The service rejects a report, and no other one would be taken.
+    #[error(transparent)]
+    Rejected(Box<Refusal>),
+    /// The service took a report, and has closed the task.
+    #[error("the token is {state}, and the task is closed")]
+    Closed {
+        /// The token's state, as the service names it.
+        state: String,
+    },
+    /// The service was asked whether the task is still open, and it is not.
+    #[error("{TASK_NOT_OPEN}: the token is {state}, and the task is closed")]
+    NotOpen {
+        /// The token's state, as the service names it.
+        state: String,
+    },
+    /// The service has said so in the answer to an earlier report.
+    #[error("the service says that the task has ended")]
+    EndedBefore,
+    /// The journal notes that the task has ended.
+    #[error("task {0} has ended")]
+    Ended(Uuid),
+}
+
 impl From<Box<Refusal>> for DeskError {
     fn from(refusal: Box<Refusal>) -> Self {
         if says_that_task_is_over(&refusal) {
-            return Self::TaskOver(refusal.to_string());
+            return TaskOver::Rejected(refusal).into();
         }
         Self::Rejected(refusal)
     }

@@ -19,7 +19,7 @@ use super::{
     trust::TrustedTask,
 };
 use crate::{
-    desk::{Desk, DeskError, PinTries},
+    desk::{Desk, DeskError, PinTries, TaskOver},
     person::{Person, PersonError, Window},
 };
 
@@ -53,8 +53,7 @@ impl TaskDesk {
             return Err(DeskError::Stopping);
         }
         if self.office.is_over(self.task.id()) {
-            let why = "the service says that the task has ended";
-            return Err(DeskError::TaskOver(why.to_owned()));
+            return Err(TaskOver::EndedBefore.into());
         }
         Ok(())
     }
@@ -99,10 +98,7 @@ impl TaskDesk {
         if reply.task_open {
             return Ok(());
         }
-        Err(DeskError::TaskOver(format!(
-            "task_not_open: the token is {}, and the task is closed",
-            reply.state
-        )))
+        Err(TaskOver::NotOpen { state: reply.state }.into())
     }
 
     fn of_person(&self, error: &PersonError) -> DeskError {
@@ -242,8 +238,8 @@ impl Desk for TaskDesk {
 
 /// Turns an error of the journal into one of the desk.
 fn of_journal(error: JournalError) -> DeskError {
-    if matches!(error, JournalError::Ended(_)) {
-        return DeskError::TaskOver(error.to_string());
+    if let JournalError::Ended(task) = error {
+        return TaskOver::Ended(task).into();
     }
     DeskError::Journal(Box::new(error))
 }

@@ -179,7 +179,7 @@ impl Walker {
             Ok(Ok(())) => (self.office.board.trouble_of(id))
                 .unwrap_or_else(|| "the service still holds the task open".to_owned()),
             Ok(Err(DeskError::Stopping)) => return false,
-            Ok(Err(DeskError::TaskOver(why))) => return self.give_up(id, why),
+            Ok(Err(DeskError::TaskOver(why))) => return self.give_up(id, why.to_string()),
             Ok(Err(DeskError::Rejected(refusal))) => {
                 return self.give_up(id, refusal.to_string());
             }

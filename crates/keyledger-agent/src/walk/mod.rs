@@ -45,7 +45,7 @@ pub(crate) use signature::sign;
 
 use crate::{
     card::{CardError, Reference},
-    desk::{Desk, DeskError},
+    desk::{Desk, DeskError, TaskOver},
 };
 
 /// How a walk ended. In each case the task is over for this agent.
@@ -71,8 +71,8 @@ pub enum WalkEnd {
     },
     /// The service does not want the task any more, or rejected the last report.
     Closed {
-        /// Why.
-        why: String,
+        /// How that is known.
+        why: TaskOver,
     },
 }
 
@@ -345,7 +345,7 @@ impl Walk<'_> {
             return Err(Halt::Over(WalkEnd::Faulted { fault }));
         }
         if !reply.task_open {
-            let why = format!("the token is {}, and the task is closed", reply.state);
+            let why = TaskOver::Closed { state: reply.state };
             return Err(Halt::Over(WalkEnd::Closed { why }));
         }
         Ok(reply)
@@ -362,7 +362,7 @@ impl Walk<'_> {
             Ok(_) => Ok(WalkEnd::Failed { code, detail }),
             Err(DeskError::TaskOver(why)) => Ok(WalkEnd::Closed { why }),
             Err(DeskError::Rejected(refusal)) => Ok(WalkEnd::Closed {
-                why: refusal.to_string(),
+                why: TaskOver::Rejected(refusal),
             }),
             Err(
                 error @ (DeskError::Stopping
