@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use keyledger_custody::Secret;
-use keyledger_domain::token::{PinRules, Prompt, Report, Serial};
+use keyledger_domain::{
+    Rejection,
+    token::{PinRules, Prompt, Report, Serial},
+};
 use keyledger_wire::{Refusal, ReportReply};
 use uuid::Uuid;
-
-/// The reason by which the service says that a task has ended, or never was this agent's.
-const TASK_NOT_OPEN: &str = "task_not_open";
 
 /// Why the desk could not do what the walk asked.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,10 @@ pub enum TaskOver {
         state: String,
     },
     /// The service was asked whether the task is still open, and it is not.
-    #[error("{TASK_NOT_OPEN}: the token is {state}, and the task is closed")]
+    #[error(
+        "{}: the token is {state}, and the task is closed",
+        Rejection::TASK_NOT_OPEN
+    )]
     NotOpen {
         /// The token's state, as the service names it.
         state: String,
@@ -72,7 +75,7 @@ impl From<Box<Refusal>> for DeskError {
 
 /// True if the service rejects a report because its task has ended, or never was this agent's.
 pub(crate) fn says_that_task_is_over(refusal: &Refusal) -> bool {
-    refusal.reason == TASK_NOT_OPEN
+    refusal.reason == Rejection::TASK_NOT_OPEN
 }
 
 /// When this many tries are left, or fewer, the person is warned first, and no remembered PIN is tried.

@@ -275,6 +275,9 @@ const fn taken(aggregate: Aggregate) -> &'static str {
 }
 
 impl Rejection {
+    /// The reason of [`Rejection::TaskNotOpen`], by which an agent learns that a task is over.
+    pub const TASK_NOT_OPEN: &'static str = "task_not_open";
+
     /// Every reason with its code and what to do: the table of the documents.
     pub const TABLE: &'static [(&'static str, u16, &'static str)] = &[
         (
@@ -343,7 +346,7 @@ impl Rejection {
             "the state does not allow it; `keyledger key show NAME` or `keyledger token show SERIAL` says which it is",
         ),
         (
-            "task_not_open",
+            Self::TASK_NOT_OPEN,
             410,
             "an agent stops walking it; `keyledger token show SERIAL` says what became of it",
         ),
@@ -424,7 +427,7 @@ impl Rejection {
             Self::NotAllowed { .. } | Self::TokenNotAllowed { .. } | Self::RevokedBefore { .. } => {
                 "not_allowed"
             }
-            Self::TaskNotOpen { .. } => "task_not_open",
+            Self::TaskNotOpen { .. } => Self::TASK_NOT_OPEN,
             Self::PurposeNotPossible { .. } => "purpose_not_possible",
             Self::BadDate { .. } => "bad_date",
             Self::OutOfRange { .. } => "out_of_range",
