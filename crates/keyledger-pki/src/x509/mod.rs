@@ -48,7 +48,7 @@ pub use profile::{
 pub use root::{BACKDATED_SECONDS, new_root};
 pub use serial_number::{NotASerialNumber, SerialNumber};
 pub use to_be_signed::{FinishError, ReopenError, ToBeSigned, pem};
-pub use verify::{BadSignature, verify_signature, verify_signature_by};
+pub use verify::{BadSignature, verify_signature};
 pub use yubico_extensions::{AttestedPin, AttestedTouch, FirmwareVersion};
 
 /// The largest certificate or request that is looked at, in bytes of DER. Real ones have one to three thousand.

@@ -50,7 +50,7 @@ pub fn verify_signature(spki: &[u8], message: &[u8], signature: &[u8]) -> Result
 /// # Errors
 ///
 /// As [`verify_signature`], and [`BadSignature::OtherAlgorithm`] if such a key does not sign so.
-pub fn verify_signature_by(
+pub(super) fn verify_signature_by(
     spki: &[u8],
     algorithm: SignatureAlgorithm,
     message: &[u8],

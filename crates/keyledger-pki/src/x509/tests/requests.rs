@@ -2,7 +2,7 @@
 
 use crate::x509::{
     BadSignature, CertificateRequest, PublicKeyKind, RequestError, SignatureAlgorithm,
-    UnsupportedKey, verify_signature, verify_signature_by,
+    UnsupportedKey, verify::verify_signature_by, verify_signature,
 };
 
 use super::openssl::{KINDS, Openssl};
