@@ -193,14 +193,14 @@ struct Walk<'a> {
 enum Halt {
     Desk(DeskError),
     Card(CardError),
-    Fail(StepFailure),
+    Fail(StepError),
     Over(WalkEnd),
 }
 
 /// Why a task failed, as the ledger is told.
 #[derive(Debug, thiserror::Error)]
 #[error("{detail}")]
-struct StepFailure {
+struct StepError {
     code: FailureCode,
     detail: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -226,7 +226,7 @@ impl From<ProviderFailure> for Halt {
 
 impl Halt {
     fn failed(code: FailureCode, detail: impl Into<String>) -> Self {
-        Self::Fail(StepFailure {
+        Self::Fail(StepError {
             code,
             detail: detail.into(),
             source: None,
@@ -238,7 +238,7 @@ impl Halt {
         detail: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self::Fail(StepFailure {
+        Self::Fail(StepError {
             code,
             detail: detail.into(),
             source: Some(source.into()),

@@ -4,7 +4,7 @@ use keyledger_domain::Timestamp;
 
 use super::{
     bind::BindError, certificate_error::CertificateError, fingerprint::Fingerprint,
-    offline::NotAsAsked, time::OutOfRange, user_id::UserId,
+    offline::AcceptCertificateError, time::OutOfRange, user_id::UserId,
 };
 use crate::ProviderFailure;
 
@@ -58,7 +58,7 @@ pub enum CertifyError {
     Nothing,
     /// What was made is not what was asked for: report it.
     #[error("what was made")]
-    Answer(#[from] NotAsAsked),
+    Answer(#[from] AcceptCertificateError),
     /// It would expire before it begins: name a later end.
     #[error("it would expire at {expires}, and it is {now} already")]
     ExpiresBefore {

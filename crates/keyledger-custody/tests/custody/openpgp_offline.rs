@@ -3,7 +3,7 @@
 use keyledger_custody::openpgp::{
     Certificate, Renewal, RevocationReason, SubkeyRole,
     offline::{
-        Ask, MAX_BYTES, NotAsAsked, NotToBeCertified, Request, RequestError, Response,
+        AcceptCertificateError, Ask, AskCertifyError, MAX_BYTES, Request, RequestError, Response,
         ResponseError, ask,
     },
 };
@@ -54,7 +54,7 @@ fn asked(person: &Person, asks: Vec<Ask>) -> Result<Request, RequestError> {
 }
 
 /// Why what is asked is not for the certify key.
-fn refused(asked: Result<Request, RequestError>) -> NotToBeCertified {
+fn refused(asked: Result<Request, RequestError>) -> AskCertifyError {
     match asked.unwrap_err() {
         RequestError::Asked(why) => why,
         RequestError::File(error) => panic!("{error}"),
@@ -196,12 +196,12 @@ fn a_request_is_read_strictly() {
     assert!(other, "{error:?}");
     let person_of = |j: &mut Value| j["asked"]["user_id"] = json!("Mallory <mallory@example.org>");
     let other = refused(changed(&request, person_of));
-    assert!(matches!(other, NotToBeCertified::OtherPerson { .. }));
+    assert!(matches!(other, AskCertifyError::OtherPerson { .. }));
     for count in [0, 33] {
         let ask = json!({ "revoke": { "reason": "retired" } });
         let asks = |j: &mut Value| j["asked"]["asks"] = json!(vec![ask.clone(); count]);
         let error = refused(changed(&request, asks));
-        assert!(matches!(error, NotToBeCertified::Count { .. }));
+        assert!(matches!(error, AskCertifyError::Count { .. }));
     }
     let error = Request::parse(&vec![b' '; MAX_BYTES + 1]).unwrap_err();
     let large = matches!(error, RequestError::File(FileError::TooLarge { .. }));
@@ -217,30 +217,30 @@ fn what_cannot_be_done_is_not_asked() {
     };
     let there = bind(SoftKey::ed25519(1), &person.certificate);
     let error = refused(asked(&person, vec![there]));
-    assert!(matches!(error, NotToBeCertified::Subkey { .. }));
+    assert!(matches!(error, AskCertifyError::Subkey { .. }));
     let elsewhere = bind(
         SoftKey::ed25519(30),
         &crate::openpgp_world::alice().certificate,
     );
     let error = refused(asked(&person, vec![elsewhere]));
-    assert!(matches!(error, NotToBeCertified::Bind(_)));
+    assert!(matches!(error, AskCertifyError::Bind(_)));
     let revoke = || Ask::Revoke {
         reason: RevocationReason::Retired,
         text: None,
     };
     let error = refused(asked(&person, vec![revoke(), revoke()]));
-    assert!(matches!(error, NotToBeCertified::Revoked));
+    assert!(matches!(error, AskCertifyError::Revoked));
     let renew = || Ask::Renew {
         what: Renewal::Primary,
         expires: day(100),
     };
     let error = refused(asked(&person, vec![renew(), renew()]));
-    assert!(matches!(error, NotToBeCertified::Twice { .. }));
+    assert!(matches!(error, AskCertifyError::Twice { .. }));
     let again = Ask::AddUserId {
         id: user_id("Alice Archer <alice@example.org>"),
     };
     let error = refused(asked(&person, vec![again]));
-    assert!(matches!(error, NotToBeCertified::UserId { .. }));
+    assert!(matches!(error, AskCertifyError::UserId { .. }));
 }
 
 #[test]
@@ -283,7 +283,10 @@ fn a_response_is_what_was_asked_and_nothing_else() {
     ] {
         let error = answer(&wrong).unwrap_err();
         assert!(
-            matches!(error, ResponseError::Answer(NotAsAsked::OtherCertificate)),
+            matches!(
+                error,
+                ResponseError::Answer(AcceptCertificateError::OtherCertificate)
+            ),
             "{error:?}"
         );
     }

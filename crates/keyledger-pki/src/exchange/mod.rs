@@ -13,7 +13,7 @@
 //! accepts it.
 
 mod file;
-mod label;
+mod key_name;
 mod nonce;
 mod octets;
 mod request;
@@ -23,7 +23,7 @@ mod words;
 use serde::{Serialize, de::DeserializeOwned};
 
 pub use file::{FileError, FileFormat, kind_of};
-pub use label::{KeyLabel, NotAKeyLabel};
+pub use key_name::{KeyName, NotAKeyName};
 pub use nonce::{Nonce, NotANonce};
 pub use octets::Octets;
 pub use request::{Request, RequestError};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keyledger_domain::{Timestamp, text::Reason};
 
-use super::{Ask, NotToBeCertified};
+use super::{Ask, AskCertifyError};
 use crate::openpgp::{Certificate, Fingerprint, Renewal, RevocationReason, SubkeyRole, UserId};
 
 /// What a certificate says, without the moments at which it was said.
@@ -52,7 +52,7 @@ impl Expected {
     }
 
     /// What it comes to; an error if what is asked cannot be done.
-    pub(super) fn after(mut self, asks: &[Ask]) -> Result<Self, NotToBeCertified> {
+    pub(super) fn after(mut self, asks: &[Ask]) -> Result<Self, AskCertifyError> {
         let mut signed = BTreeSet::new();
         for ask in asks {
             let what = match ask {
@@ -65,21 +65,21 @@ impl Expected {
             };
             match what {
                 Some(what) if signed.contains(&what) => {
-                    return Err(NotToBeCertified::Twice { what });
+                    return Err(AskCertifyError::Twice { what });
                 }
                 Some(what) => drop(signed.insert(what)),
                 None if matches!(ask, Ask::AddUserId { .. }) => drop(signed.insert(IDS.to_owned())),
                 None => {}
             }
             if self.revoked.is_some() {
-                return Err(NotToBeCertified::Revoked);
+                return Err(AskCertifyError::Revoked);
             }
             self.apply(ask)?;
         }
         Ok(self)
     }
 
-    fn apply(&mut self, ask: &Ask) -> Result<(), NotToBeCertified> {
+    fn apply(&mut self, ask: &Ask) -> Result<(), AskCertifyError> {
         match ask {
             Ask::Bind { subkey, expires } => {
                 let subkey = subkey.subkey();
@@ -90,7 +90,7 @@ impl Expected {
                     revoked: None,
                 };
                 if self.subkeys.insert(fingerprint, bound).is_some() {
-                    return Err(NotToBeCertified::Subkey {
+                    return Err(AskCertifyError::Subkey {
                         subkey: fingerprint,
                     });
                 }
@@ -110,7 +110,7 @@ impl Expected {
             Ask::Revoke { reason, text } => self.revoked = Some((*reason, text.clone())),
             Ask::AddUserId { id } => {
                 if self.user_ids.contains(id) {
-                    return Err(NotToBeCertified::UserId { id: id.clone() });
+                    return Err(AskCertifyError::UserId { id: id.clone() });
                 }
                 self.user_ids.push(id.clone());
             }
@@ -118,11 +118,11 @@ impl Expected {
         Ok(())
     }
 
-    fn living(&mut self, subkey: Fingerprint) -> Result<&mut Subkey, NotToBeCertified> {
+    fn living(&mut self, subkey: Fingerprint) -> Result<&mut Subkey, AskCertifyError> {
         let found = self.subkeys.get_mut(&subkey);
         found
             .filter(|s| s.revoked.is_none())
-            .ok_or(NotToBeCertified::Subkey { subkey })
+            .ok_or(AskCertifyError::Subkey { subkey })
     }
 }
 

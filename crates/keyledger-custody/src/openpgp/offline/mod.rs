@@ -29,9 +29,9 @@ pub type Request = exchange::Request<CertifyRequest>;
 /// A certify key's response.
 pub type Response = exchange::Response<CertifyRequest>;
 /// Why a request to a certify key is none.
-pub type RequestError = exchange::RequestError<NotToBeCertified>;
+pub type RequestError = exchange::RequestError<AskCertifyError>;
 /// Why a certify key's response is not accepted.
-pub type ResponseError = exchange::ResponseError<NotAsAsked>;
+pub type ResponseError = exchange::ResponseError<AcceptCertificateError>;
 
 /// The largest request or response that is read, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -109,7 +109,7 @@ pub enum Ask {
 /// Why something is not for the certify key to sign.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum NotToBeCertified {
+pub enum AskCertifyError {
     /// It asks for nothing, or for more than a person reads: ask for 1 to 32 things.
     #[error("it asks for {count} things, and 1 to {MAX_ASKS} are read")]
     Count {
@@ -157,7 +157,7 @@ pub enum NotToBeCertified {
 /// Why the answer of a certify key does not count.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum NotAsAsked {
+pub enum AcceptCertificateError {
     /// Its certificate is not what was asked for: do not use it, and look at the offline machine and at the way between.
     #[error("its certificate is not the old one with what was asked for, and nothing else")]
     OtherCertificate,
@@ -173,10 +173,10 @@ impl RequestKind for CertifyRequest {
     type Answer = CertifyAnswer;
     /// The new certificate.
     type Outcome = Certificate;
-    type AskError = NotToBeCertified;
-    type AnswerError = NotAsAsked;
+    type AskError = AskCertifyError;
+    type AnswerError = AcceptCertificateError;
 
-    fn check(asked: CertifyAsked) -> Result<Self, NotToBeCertified> {
+    fn check(asked: CertifyAsked) -> Result<Self, AskCertifyError> {
         Self::checked(asked)
     }
 
@@ -188,7 +188,7 @@ impl RequestKind for CertifyRequest {
         describe::describe(self, words);
     }
 
-    fn accept(&self, answer: &CertifyAnswer) -> Result<Certificate, NotAsAsked> {
+    fn accept(&self, answer: &CertifyAnswer) -> Result<Certificate, AcceptCertificateError> {
         self.accepted(answer)
     }
 }

@@ -4,7 +4,7 @@ use keyledger_domain::Timestamp;
 use keyledger_pki::exchange;
 
 use super::{
-    Ask, CertifyAnswer, CertifyAsked, MAX_ASKS, NotAsAsked, NotToBeCertified, Request,
+    AcceptCertificateError, Ask, AskCertifyError, CertifyAnswer, CertifyAsked, MAX_ASKS, Request,
     RequestError, expected::Expected,
 };
 use crate::{
@@ -60,15 +60,15 @@ impl CertifyRequest {
     }
 
     /// Checks what is asked, whole.
-    pub(super) fn checked(asked: CertifyAsked) -> Result<Self, NotToBeCertified> {
+    pub(super) fn checked(asked: CertifyAsked) -> Result<Self, AskCertifyError> {
         if asked.asks.is_empty() || asked.asks.len() > MAX_ASKS {
             let count = asked.asks.len();
-            return Err(NotToBeCertified::Count { count });
+            return Err(AskCertifyError::Count { count });
         }
         let certificate = Certificate::parse(asked.certificate.as_bytes())?;
         let mut ids = certificate.user_ids().iter();
         if !ids.any(|view| view.id == asked.user_id) {
-            return Err(NotToBeCertified::OtherPerson {
+            return Err(AskCertifyError::OtherPerson {
                 user_id: asked.user_id,
             });
         }
@@ -87,14 +87,17 @@ impl CertifyRequest {
     }
 
     /// The new certificate, if it is the old one with exactly what was asked.
-    pub(super) fn accepted(&self, answer: &CertifyAnswer) -> Result<Certificate, NotAsAsked> {
+    pub(super) fn accepted(
+        &self,
+        answer: &CertifyAnswer,
+    ) -> Result<Certificate, AcceptCertificateError> {
         let certificate = Certificate::parse(answer.certificate.as_bytes())?;
         let expected = Expected::of(&self.certificate).after(self.asks());
         let is_as_asked = expected.is_ok_and(|expected| expected == Expected::of(&certificate));
         if is_as_asked && certificate.holds(&self.certificate) {
             Ok(certificate)
         } else {
-            Err(NotAsAsked::OtherCertificate)
+            Err(AcceptCertificateError::OtherCertificate)
         }
     }
 }

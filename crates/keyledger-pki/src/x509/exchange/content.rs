@@ -10,7 +10,7 @@ use x509_cert::ext::{
     },
 };
 
-use super::{Asked, NotForAuthority};
+use super::{AskAuthorityError, Asked};
 use crate::x509::{
     certificate::{Certificate, MalformedCertificate, decoded},
     issue::Issuer,
@@ -54,12 +54,12 @@ impl Content {
         to_be_signed: &ToBeSigned,
         issuer: &Issuer,
         own: bool,
-    ) -> Result<Self, NotForAuthority> {
+    ) -> Result<Self, AskAuthorityError> {
         let (bytes, algorithm) = (to_be_signed.bytes(), to_be_signed.algorithm());
         Ok(match asked {
             Asked::Certificate { .. } => {
                 let certificate = Certificate::unsigned(bytes, algorithm)
-                    .map_err(NotForAuthority::Certificate)?;
+                    .map_err(AskAuthorityError::Certificate)?;
                 match own {
                     true => issuer.check_renewal(&certificate)?,
                     false => issuer.check_content(&certificate)?,
@@ -76,7 +76,7 @@ impl Content {
 }
 
 impl CertificateContent {
-    fn read(certificate: Certificate, issuer: &Issuer) -> Result<Self, NotForAuthority> {
+    fn read(certificate: Certificate, issuer: &Issuer) -> Result<Self, AskAuthorityError> {
         let tbs = certificate.tbs();
         if tbs.issuer_unique_id().is_some() || tbs.subject_unique_id().is_some() {
             return Err(not_shown("a unique identifier"));
@@ -99,7 +99,7 @@ impl CertificateContent {
             }
             None => Vec::new(),
         };
-        let malformed = |e: MalformedCertificate| NotForAuthority::Certificate(e);
+        let malformed = |e: MalformedCertificate| AskAuthorityError::Certificate(e);
         let usages: Option<pkix::ExtendedKeyUsage> = decoded(extensions).map_err(malformed)?;
         let extended_key_usages = usages.map_or(Vec::new(), |usages| usages.0);
         let extended_key_usages = extended_key_usages.into_iter().map(|id| {
@@ -159,9 +159,9 @@ fn shown_as(extension: &Extension) -> Option<&'static str> {
 }
 
 /// The addresses of lists: plain ones, of all of what its issuer revoked.
-fn crl_urls(extensions: &[Extension]) -> Result<Vec<String>, NotForAuthority> {
+fn crl_urls(extensions: &[Extension]) -> Result<Vec<String>, AskAuthorityError> {
     let found: Option<CrlDistributionPoints> =
-        decoded(extensions).map_err(NotForAuthority::Certificate)?;
+        decoded(extensions).map_err(AskAuthorityError::Certificate)?;
     let mut urls = Vec::new();
     for point in found.map_or(Vec::new(), |points| points.0) {
         let plain = point.reasons.is_none() && point.crl_issuer.is_none();
@@ -192,8 +192,8 @@ fn is_written_as_read(certificate: &Certificate) -> bool {
     written.is_ok_and(|name| name == certificate.distinguished_name())
 }
 
-fn not_shown(what: &str) -> NotForAuthority {
-    NotForAuthority::NotShown {
+fn not_shown(what: &str) -> AskAuthorityError {
+    AskAuthorityError::NotShown {
         what: what.to_owned(),
     }
 }

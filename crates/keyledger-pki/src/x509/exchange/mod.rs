@@ -17,7 +17,7 @@ use super::{
     listed::NotAList,
     to_be_signed::{FinishError, ReopenError},
 };
-use crate::exchange::{self, KeyLabel, Octets, RequestKind, Words};
+use crate::exchange::{self, KeyName, Octets, RequestKind, Words};
 
 pub use content::{CertificateContent, Content};
 pub use request::AuthorityRequest;
@@ -27,7 +27,7 @@ pub type Request = exchange::Request<AuthorityRequest>;
 /// An authority's response.
 pub type Response = exchange::Response<AuthorityRequest>;
 /// Why a request to an authority is none.
-pub type RequestError = exchange::RequestError<NotForAuthority>;
+pub type RequestError = exchange::RequestError<AskAuthorityError>;
 /// Why an authority's response is not accepted.
 pub type ResponseError = exchange::ResponseError<FinishError>;
 
@@ -41,7 +41,7 @@ pub enum Asked {
     /// A certificate.
     Certificate {
         /// The key that it is over.
-        key: KeyLabel,
+        key: KeyName,
     },
     /// The list of its revoked certificates.
     Crl,
@@ -57,7 +57,7 @@ pub enum Asked {
 #[serde(deny_unknown_fields)]
 pub struct ToAuthority {
     /// The authority's key.
-    pub issuer: KeyLabel,
+    pub issuer: KeyName,
     /// What is asked of it.
     pub asked: Asked,
     /// Its certificate, in DER.
@@ -77,7 +77,7 @@ pub struct FromAuthority {
 /// Why something is not for an authority to sign.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum NotForAuthority {
+pub enum AskAuthorityError {
     /// The issuer's certificate cannot be read.
     #[error("its issuer's certificate")]
     IssuerCertificate(#[source] MalformedCertificate),
@@ -114,10 +114,10 @@ impl RequestKind for AuthorityRequest {
     type Answer = FromAuthority;
     /// The certificate or the list, in DER.
     type Outcome = Vec<u8>;
-    type AskError = NotForAuthority;
+    type AskError = AskAuthorityError;
     type AnswerError = FinishError;
 
-    fn check(asked: ToAuthority) -> Result<Self, NotForAuthority> {
+    fn check(asked: ToAuthority) -> Result<Self, AskAuthorityError> {
         Self::checked(asked)
     }
 

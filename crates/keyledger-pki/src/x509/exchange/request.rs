@@ -1,8 +1,8 @@
 //! A request to an authority, checked.
 
-use super::{Asked, Content, NotForAuthority, ToAuthority};
+use super::{AskAuthorityError, Asked, Content, ToAuthority};
 use crate::{
-    exchange::KeyLabel,
+    exchange::KeyName,
     x509::{
         believed::check_root, certificate::Certificate, issue::Issuer, to_be_signed::ToBeSigned,
     },
@@ -21,7 +21,7 @@ pub struct AuthorityRequest {
 impl AuthorityRequest {
     /// The name of the issuer's key.
     #[must_use]
-    pub const fn issuer(&self) -> &KeyLabel {
+    pub const fn issuer(&self) -> &KeyName {
         &self.asked.issuer
     }
 
@@ -61,16 +61,16 @@ impl AuthorityRequest {
     }
 
     /// Checks what is asked, whole.
-    pub(super) fn checked(asked: ToAuthority) -> Result<Self, NotForAuthority> {
+    pub(super) fn checked(asked: ToAuthority) -> Result<Self, AskAuthorityError> {
         let issuer_certificate = Certificate::from_der(&asked.issuer_certificate.0)
-            .map_err(NotForAuthority::IssuerCertificate)?;
+            .map_err(AskAuthorityError::IssuerCertificate)?;
         // Of a root, whoever made the request cannot have made up what it may sign.
         let is_root = issuer_certificate.issuer_name() == issuer_certificate.subject_name();
         if is_root {
             check_root(&issuer_certificate, issuer_certificate.spki())
-                .map_err(NotForAuthority::IssuerNotBelieved)?;
+                .map_err(AskAuthorityError::IssuerNotBelieved)?;
         }
-        let issuer = Issuer::of(&issuer_certificate).map_err(NotForAuthority::Issuer)?;
+        let issuer = Issuer::of(&issuer_certificate).map_err(AskAuthorityError::Issuer)?;
         let der = asked.to_be_signed.0.clone();
         let to_be_signed = ToBeSigned::reopen(der, issuer_certificate.spki().to_vec())?;
         let own = asked.is_renewal() && is_root;

@@ -3,14 +3,14 @@
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 
-use crate::exchange::{FileError, KeyLabel, Nonce, Octets};
+use crate::exchange::{FileError, KeyName, Nonce, Octets};
 use crate::x509::{
     AlternativeName, Certificate, CertificateProfile, CertificateRevocationReason,
     DistinguishedName, FinishError, Issuer, KeyUsage, NewCertificate, NewCrl, NotAList, Revoked,
     ToBeSigned,
     exchange::{
-        Asked, Content, FromAuthority, MAX_EXCHANGE_BYTES, NotForAuthority, Request, RequestError,
-        Response, ResponseError, ToAuthority,
+        AskAuthorityError, Asked, Content, FromAuthority, MAX_EXCHANGE_BYTES, Request,
+        RequestError, Response, ResponseError, ToAuthority,
     },
 };
 
@@ -19,7 +19,7 @@ use super::{
     organisation::{Organisation, ca_profile, name, serial},
 };
 
-fn id(text: &str) -> KeyLabel {
+fn id(text: &str) -> KeyName {
     text.parse().unwrap()
 }
 
@@ -269,7 +269,7 @@ fn what_is_not_shown_is_not_signed() {
     assert!(
         matches!(
             refused,
-            Err(RequestError::Asked(NotForAuthority::NotShown { .. }))
+            Err(RequestError::Asked(AskAuthorityError::NotShown { .. }))
         ),
         "{refused:?}"
     );
@@ -311,7 +311,7 @@ fn a_list_that_says_what_no_list_of_ours_says_is_not_signed() {
     let organisation = Organisation::found();
     let honest = list(&organisation, &revoked());
     let refused = |bytes: &[u8]| match request(&organisation, Asked::Crl, bytes) {
-        Err(RequestError::Asked(NotForAuthority::List(why))) => why,
+        Err(RequestError::Asked(AskAuthorityError::List(why))) => why,
         other => panic!("{other:?}"),
     };
     // The reason superseded becomes removeFromCRL: it would let the certificate pass again.
@@ -357,7 +357,7 @@ fn a_list_lies_within_its_issuers_certificate() {
         assert!(
             matches!(
                 refused,
-                Err(RequestError::Asked(NotForAuthority::List(
+                Err(RequestError::Asked(AskAuthorityError::List(
                     NotAList::Period { .. }
                 )))
             ),
@@ -518,7 +518,7 @@ fn a_subject_cannot_write_lines_of_its_own() {
         assert!(
             matches!(
                 refused,
-                RequestError::Asked(NotForAuthority::NotShown { .. })
+                RequestError::Asked(AskAuthorityError::NotShown { .. })
             ),
             "{refused}"
         );
