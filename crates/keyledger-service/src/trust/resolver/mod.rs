@@ -24,7 +24,7 @@ mod servers;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_nats::Client;
-use keyledger_domain::{Name, Stamp, account::RenewalCause, ledger::Outcome};
+use keyledger_domain::{Name, Stamp, account::RenewalCause, ledger::Outcome, text::in_full};
 use tokio::{sync::mpsc, task::JoinSet};
 
 pub(crate) use self::cluster::ClusterState;
@@ -32,7 +32,6 @@ use self::{pusher::Pusher, servers::Servers};
 use super::health::{Ahead, TrustHealth};
 use crate::{
     handler::{Clock, Handler},
-    in_full::in_full,
     signers::Signers,
 };
 
