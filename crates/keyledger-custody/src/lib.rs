@@ -10,7 +10,8 @@
 //!                                              └─ AES-256-GCM ─► material, bound to name, version, purposes
 //! ```
 //!
-//! - [`RootKey`] and [`SealedRoot`]: where the topmost key comes from.
+//! - [`RootKey`]: the topmost key.
+//! - [`SealedFile`]: a secret under a passphrase, of the root key's kind or another.
 //! - [`Custody`]: generates keys, signs, rewraps; the envelope's layout stands at [`Custody`].
 //! - [`NkeySigner`], [`Ed25519Signer`]: a signing key held open in memory.
 //! - [`UserSeed`], [`seal_to`], [`CurveKey`]: delivery of a secret to the one who may have it.
@@ -48,7 +49,7 @@ mod passphrase;
 mod process;
 mod public;
 mod root;
-mod sealed_root;
+mod sealed_file;
 mod secret;
 mod sign;
 mod signer;
@@ -74,7 +75,7 @@ pub use passphrase::{Passphrase, PassphraseError};
 pub use process::keep_memory_to_itself;
 pub use public::{CheckPublicError, check_public};
 pub use root::{NotARootId, RootId, RootKey, RootKeyError};
-pub use sealed_root::{SealedRoot, SealedRootError};
+pub use sealed_file::{Holds, SealedFile, SealedFileError};
 pub use secret::Secret;
 pub use sign::SignError;
 pub use signer::{Ed25519Signer, NkeySigner};

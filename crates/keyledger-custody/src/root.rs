@@ -3,6 +3,7 @@
 use std::{fmt, path::Path, str::FromStr};
 
 use data_encoding::HEXLOWER;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -20,7 +21,7 @@ const FILE_HEAD: &str = "keyledger-root-key-v1\n";
 
 /// The root key: 32 random bytes that seal everything.
 ///
-/// It comes from a passphrase through [`SealedRoot`](crate::SealedRoot), or from a local file. If it is lost, every key is lost: there
+/// It comes from a passphrase through [`SealedFile`](crate::SealedFile), or from a local file. If it is lost, every key is lost: there
 /// is no other way in.
 #[expect(
     missing_debug_implementations,
@@ -133,6 +134,19 @@ impl fmt::Debug for RootId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the id of a root key has 16 hex digits")]
 pub struct NotARootId;
+
+impl Serialize for RootId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RootId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
 
 impl FromStr for RootId {
     type Err = NotARootId;

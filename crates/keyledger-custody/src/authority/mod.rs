@@ -9,4 +9,3 @@ mod sealed;
 
 pub use key::{AuthorityKey, AuthorityKeyError};
 pub use root::RootCertificateError;
-pub use sealed::{SealedAuthority, SealedAuthorityError};

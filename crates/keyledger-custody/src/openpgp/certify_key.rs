@@ -31,7 +31,7 @@ use crate::{
 
 /// The certify key of one certificate: Ed25519, certifies and does nothing else.
 ///
-/// It belongs on a machine without a network, sealed in a [`SealedKey`](super::SealedKey). It changes a [`Certificate`] and returns a
+/// It belongs on a machine without a network, sealed in a [`SealedFile`](crate::SealedFile). It changes a [`Certificate`] and returns a
 /// new one; see [`bind`](Self::bind), [`renew`](Self::renew), [`revoke`](Self::revoke).
 pub struct CertifyKey {
     public: PublicKey,

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! - [`Certificate`]: the verified public part: user ids, subkeys, expirations, revocations.
-//! - [`CertifyKey`]: makes, renews and revokes certificates. On disk it is a [`SealedKey`].
+//! - [`CertifyKey`]: makes, renews and revokes certificates. On disk it is a [`SealedFile`](crate::SealedFile).
 //! - [`Bind`]: a card's half of a binding, in two phases: the data to sign, and the proof. It needs no secret.
 //! - [`EscrowedKey`]: a decryption key made here, so that it can be imported into a second card.
 //! - [`offline`]: the files that travel to the machine with the certify key and back.
@@ -41,7 +41,7 @@ mod certify;
 mod certify_error;
 mod certify_key;
 mod escrow;
-mod fingerprint;
+pub(crate) mod fingerprint;
 pub mod offline;
 mod public;
 mod reason;
@@ -65,7 +65,6 @@ pub use fingerprint::{Fingerprint, NotAFingerprint};
 pub use public::Certificate;
 pub use reason::{Revocation, RevocationReason};
 pub use renewal::Renewal;
-pub use sealed::{SealedKey, SealedKeyError, SealedKind};
 pub use subkey::{NotASubkey, PublicSubkey, SubkeyAlgorithm, SubkeyRole};
 pub use summary::{Standing, SubkeyView, UserIdView};
 pub use time::OutOfRange;

@@ -7,8 +7,8 @@ use aws_lc_rs::signature::{
 };
 use data_encoding::BASE64;
 use keyledger_custody::{
-    KdfCost, Passphrase, SecretFileError,
-    authority::{AuthorityKey, AuthorityKeyError, SealedAuthority, SealedAuthorityError},
+    KdfCost, Passphrase, SealedFile, SealedFileError, SecretFileError,
+    authority::{AuthorityKey, AuthorityKeyError},
 };
 use keyledger_domain::Algorithm;
 
@@ -18,9 +18,9 @@ fn passphrase() -> Passphrase {
     Passphrase::new("correct horse battery staple".to_owned()).unwrap()
 }
 
-fn sealed(algorithm: Algorithm) -> SealedAuthority {
+fn sealed(algorithm: Algorithm) -> SealedFile {
     let key = AuthorityKey::generate(algorithm).unwrap();
-    SealedAuthority::seal(&key, &passphrase(), KdfCost::LEAST).unwrap()
+    SealedFile::of_authority_key(&key, &passphrase(), KdfCost::LEAST).unwrap()
 }
 
 #[test]
@@ -34,10 +34,10 @@ fn an_authority_s_key_comes_back_from_its_file_and_signs() {
         let path = directory.path().join(format!("{algorithm}.key"));
         sealed(algorithm).write(&path).unwrap();
         assert_eq!(mode_of(&path), 0o600);
-        let read = SealedAuthority::read(&path).unwrap();
-        let key = read.open(&passphrase()).unwrap();
+        let read = SealedFile::read(&path).unwrap();
+        let key = read.open_authority_key(&passphrase()).unwrap();
         assert_eq!(key.algorithm(), algorithm);
-        assert_eq!(key.public_key(), read.public_key().unwrap());
+        assert_eq!(key.public_key(), read.authority_public_key().unwrap());
         let signature = key.sign(b"to be signed").unwrap();
         let point = &key.public_key()[key.public_key().len() - point..];
         let public = UnparsedPublicKey::new(verification, point);
@@ -69,13 +69,13 @@ fn a_sealed_authority_is_not_written_over_and_not_read_where_others_can() {
     let again = sealed.write(&path).unwrap_err();
     assert!(matches!(
         again,
-        SealedAuthorityError::File(SecretFileError::Exists { .. })
+        SealedFileError::File(SecretFileError::Exists { .. })
     ));
     put(&path, &fs::read(&path).unwrap(), 0o644);
-    let exposed = SealedAuthority::read(&path).unwrap_err();
+    let exposed = SealedFile::read(&path).unwrap_err();
     assert!(matches!(
         exposed,
-        SealedAuthorityError::File(SecretFileError::Exposed { .. })
+        SealedFileError::File(SecretFileError::Exposed { .. })
     ));
 }
 
@@ -83,37 +83,34 @@ fn a_sealed_authority_is_not_written_over_and_not_read_where_others_can() {
 fn a_sealed_authority_opens_only_unchanged_and_under_its_passphrase() {
     let sealed = sealed(Algorithm::P256);
     let wrong = Passphrase::new("correct horse battery stable".to_owned()).unwrap();
-    let error = sealed.open(&wrong).err().unwrap();
-    assert!(matches!(error, SealedAuthorityError::WrongPassphrase));
+    let error = sealed.open_authority_key(&wrong).err().unwrap();
+    assert!(matches!(error, SealedFileError::WrongPassphrase));
 
     let json = String::from_utf8(sealed.to_json()).unwrap();
     let other = AuthorityKey::generate(Algorithm::P256).unwrap();
-    let public = BASE64.encode(&sealed.public_key().unwrap());
+    let public = BASE64.encode(&sealed.authority_public_key().unwrap());
     for (from, to) in [
         (public.as_str(), BASE64.encode(other.public_key()).as_str()),
         ("\"p-256\"", "\"p-384\""),
     ] {
         let changed = json.replace(from, to);
         assert_ne!(changed, json);
-        let changed = SealedAuthority::from_json(changed.as_bytes()).unwrap();
-        let error = changed.open(&passphrase()).err().unwrap();
-        assert!(matches!(error, SealedAuthorityError::WrongPassphrase));
+        let changed = SealedFile::from_json(changed.as_bytes()).unwrap();
+        let error = changed.open_authority_key(&passphrase()).err().unwrap();
+        assert!(matches!(error, SealedFileError::WrongPassphrase));
     }
     for other in [
         "",
         "{}",
-        &json.replace("authority_key", "certify_key"),
+        &json.replace("\"authority_key\"", "\"certify_key\""),
         &json.replace("\"version\": 1", "\"version\": 1, \"more\": 1"),
     ] {
-        let error = SealedAuthority::from_json(other.as_bytes()).unwrap_err();
-        assert!(matches!(error, SealedAuthorityError::NotASealedAuthority));
+        let error = SealedFile::from_json(other.as_bytes()).unwrap_err();
+        assert!(matches!(error, SealedFileError::NotASealedFile));
     }
     let newer = json.replace("\"version\": 1", "\"version\": 2");
-    let error = SealedAuthority::from_json(newer.as_bytes()).unwrap_err();
-    assert!(matches!(
-        error,
-        SealedAuthorityError::NewerFormat { found: 2 }
-    ));
+    let error = SealedFile::from_json(newer.as_bytes()).unwrap_err();
+    assert!(matches!(error, SealedFileError::NewerFormat { found: 2 }));
 }
 
 #[test]
@@ -126,11 +123,11 @@ fn an_authority_s_key_is_sealed_anew_under_another_passphrase() {
     let resealed = before.resealed(&passphrase(), &new, KdfCost::LEAST);
     resealed.unwrap().replace(&path).unwrap();
     assert_eq!(mode_of(&path), 0o600);
-    let after = SealedAuthority::read(&path).unwrap();
-    let key = after.open(&new).unwrap();
-    assert_eq!(key.public_key(), before.public_key().unwrap());
-    let old = after.open(&passphrase()).err().unwrap();
-    assert!(matches!(old, SealedAuthorityError::WrongPassphrase));
+    let after = SealedFile::read(&path).unwrap();
+    let key = after.open_authority_key(&new).unwrap();
+    assert_eq!(key.public_key(), before.authority_public_key().unwrap());
+    let old = after.open_authority_key(&passphrase()).err().unwrap();
+    assert!(matches!(old, SealedFileError::WrongPassphrase));
     let old = after.resealed(&passphrase(), &new, KdfCost::LEAST);
-    assert!(matches!(old, Err(SealedAuthorityError::WrongPassphrase)));
+    assert!(matches!(old, Err(SealedFileError::WrongPassphrase)));
 }

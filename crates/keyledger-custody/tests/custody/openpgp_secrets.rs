@@ -4,10 +4,8 @@ use std::{fs, path::Path};
 
 use data_encoding::HEXLOWER;
 use keyledger_custody::{
-    KdfCost, Passphrase, SecretFileError,
-    openpgp::{
-        EscrowedKey, NewCertifyKey, Renewal, SealedKey, SealedKeyError, SealedKind, SubkeyRole,
-    },
+    Holds, KdfCost, KdfError, Passphrase, SealedFile, SealedFileError, SecretFileError,
+    openpgp::{EscrowedKey, NewCertifyKey, Renewal, SubkeyRole},
 };
 use pgp::{
     composed::{Esk, Message, PlainSessionKey},
@@ -26,8 +24,8 @@ fn passphrase() -> Passphrase {
     Passphrase::new("correct horse battery staple".to_owned()).unwrap()
 }
 
-fn sealed(made: &NewCertifyKey) -> SealedKey {
-    SealedKey::certify_key(&made.key, &passphrase(), KdfCost::LEAST).unwrap()
+fn sealed(made: &NewCertifyKey) -> SealedFile {
+    SealedFile::of_certify_key(&made.key, &passphrase(), KdfCost::LEAST).unwrap()
 }
 
 #[test]
@@ -37,9 +35,9 @@ fn a_certify_key_comes_back_from_its_file() {
     let path = directory.path().join("alice.certify");
     sealed(&made).write(&path).unwrap();
     assert_eq!(mode_of(&path), 0o600);
-    let read = SealedKey::read(&path).unwrap();
-    assert_eq!(read.kind(), SealedKind::CertifyKey);
-    assert_eq!(read.fingerprint(), made.key.fingerprint());
+    let read = SealedFile::read(&path).unwrap();
+    assert!(matches!(read.holds(), Holds::CertifyKey { .. }));
+    assert_eq!(read.holds().fingerprint(), Some(made.key.fingerprint()));
     let key = read.open_certify_key(&passphrase()).unwrap();
     let renewed = key
         .renew(&made.certificate, &[Renewal::Primary], day(4000), day(2))
@@ -54,13 +52,13 @@ fn a_certify_key_comes_back_from_its_file() {
     let again = sealed(&made).write(&path).unwrap_err();
     assert!(matches!(
         again,
-        SealedKeyError::File(SecretFileError::Exists { .. })
+        SealedFileError::File(SecretFileError::Exists { .. })
     ));
     put(&path, &fs::read(&path).unwrap(), 0o640);
-    let exposed = SealedKey::read(&path).unwrap_err();
+    let exposed = SealedFile::read(&path).unwrap_err();
     assert!(matches!(
         exposed,
-        SealedKeyError::File(SecretFileError::Exposed { .. })
+        SealedFileError::File(SecretFileError::Exposed { .. })
     ));
 }
 
@@ -68,15 +66,15 @@ fn a_certify_key_comes_back_from_its_file() {
 fn a_sealed_file_opens_as_what_it_is_and_only_unchanged() {
     let made = alice();
     let sealed = sealed(&made);
-    let revocation = SealedKey::revocation(&made, &passphrase(), KdfCost::LEAST).unwrap();
+    let revocation = SealedFile::of_revocation(&made, &passphrase(), KdfCost::LEAST).unwrap();
     let other = sealed.open_revocation(&passphrase()).err().unwrap();
-    assert!(matches!(other, SealedKeyError::OtherKind { .. }));
+    assert!(matches!(other, SealedFileError::OtherContent { .. }));
     let opened = revocation.open_revocation(&passphrase()).unwrap();
     assert_eq!(opened.expose(), made.revocation.expose());
 
     let wrong = Passphrase::new("correct horse battery stable".to_owned()).unwrap();
     let error = sealed.open_certify_key(&wrong).unwrap_err();
-    assert!(matches!(error, SealedKeyError::WrongPassphrase));
+    assert!(matches!(error, SealedFileError::WrongPassphrase));
     let json = String::from_utf8(sealed.to_json()).unwrap();
     let fingerprint = made.key.fingerprint().to_string();
     let zeros = "0".repeat(40);
@@ -88,26 +86,26 @@ fn a_sealed_file_opens_as_what_it_is_and_only_unchanged() {
     for (from, to) in changes {
         let changed = json.replace(from, to);
         assert_ne!(changed, json);
-        let changed = SealedKey::from_json(changed.as_bytes()).unwrap();
+        let changed = SealedFile::from_json(changed.as_bytes()).unwrap();
         let error = changed.open_certify_key(&passphrase()).unwrap_err();
-        assert!(matches!(error, SealedKeyError::WrongPassphrase), "{from}");
+        assert!(matches!(error, SealedFileError::WrongPassphrase), "{from}");
     }
     // One kind cannot pose as another.
     let posing = String::from_utf8(revocation.to_json()).unwrap();
     let posing = posing.replace("\"revocation\"", "\"certify_key\"");
-    let posing = SealedKey::from_json(posing.as_bytes()).unwrap();
+    let posing = SealedFile::from_json(posing.as_bytes()).unwrap();
     let error = posing.open_certify_key(&passphrase()).unwrap_err();
-    assert!(matches!(error, SealedKeyError::WrongPassphrase));
+    assert!(matches!(error, SealedFileError::WrongPassphrase));
     let extra = json.replace("\"version\": 1,", "\"version\": 1, \"also\": 1,");
-    let error = SealedKey::from_json(extra.as_bytes()).unwrap_err();
-    assert!(matches!(error, SealedKeyError::NotASealedKey));
+    let error = SealedFile::from_json(extra.as_bytes()).unwrap_err();
+    assert!(matches!(error, SealedFileError::NotASealedFile));
     let newer = json.replace("\"version\": 1,", "\"version\": 2,");
-    let error = SealedKey::from_json(newer.as_bytes()).unwrap_err();
-    assert!(matches!(error, SealedKeyError::NewerFormat { found: 2 }));
+    let error = SealedFile::from_json(newer.as_bytes()).unwrap_err();
+    assert!(matches!(error, SealedFileError::NewerFormat { found: 2 }));
     let cheap = json.replace("\"memory_kib\": 65536", "\"memory_kib\": 8");
-    let cheap = SealedKey::from_json(cheap.as_bytes()).unwrap();
+    let cheap = SealedFile::from_json(cheap.as_bytes()).unwrap();
     let error = cheap.open_certify_key(&passphrase()).unwrap_err();
-    assert!(matches!(error, SealedKeyError::Kdf(_)));
+    assert!(matches!(error, SealedFileError::Kdf(KdfError::Cost)));
 }
 
 #[test]
@@ -121,9 +119,9 @@ fn a_passphrase_is_changed_and_the_key_is_not() {
     let key = changed.open_certify_key(&new).unwrap();
     assert_eq!(key.fingerprint(), made.key.fingerprint());
     let old = changed.open_certify_key(&passphrase()).unwrap_err();
-    assert!(matches!(old, SealedKeyError::WrongPassphrase));
+    assert!(matches!(old, SealedFileError::WrongPassphrase));
     let wrong = sealed.resealed(&new, &new, KdfCost::LEAST).unwrap_err();
-    assert!(matches!(wrong, SealedKeyError::WrongPassphrase));
+    assert!(matches!(wrong, SealedFileError::WrongPassphrase));
 }
 
 #[test]
@@ -161,9 +159,9 @@ fn an_escrowed_key_decrypts_on_a_second_card_what_gpg_encrypted() {
     let encrypted = fs::read(&out).unwrap();
 
     // The card is lost; custody opens the key for the next.
-    let sealed = SealedKey::escrowed_key(&escrowed, &passphrase(), KdfCost::LEAST).unwrap();
+    let sealed = SealedFile::of_escrowed_key(&escrowed, &passphrase(), KdfCost::LEAST).unwrap();
     drop(escrowed);
-    let sealed = SealedKey::from_json(&sealed.to_json()).unwrap();
+    let sealed = SealedFile::from_json(&sealed.to_json()).unwrap();
     let escrowed = sealed.open_escrowed_key(&passphrase()).unwrap();
     let packet = escrowed.secret_packet().unwrap();
     let card = match PacketParser::new(packet.expose()).next().unwrap().unwrap() {
@@ -193,7 +191,7 @@ fn nothing_that_prints_shows_a_secret_half() {
     let made = person().made;
     let escrowed = EscrowedKey::generate(day(1)).unwrap();
     let scalar = HEXLOWER.encode(escrowed.scalar().expose());
-    let sealed = SealedKey::escrowed_key(&escrowed, &passphrase(), KdfCost::LEAST).unwrap();
+    let sealed = SealedFile::of_escrowed_key(&escrowed, &passphrase(), KdfCost::LEAST).unwrap();
     let json = String::from_utf8(sealed.to_json()).unwrap();
     let printed = format!("{escrowed:?} {sealed:?} {json} {made:?} {:?}", made.key);
     assert!(!printed.contains(&scalar) && !printed.contains("BEGIN PGP"));
@@ -227,7 +225,7 @@ fn what_needs_no_secret_uses_no_module_that_has_one() {
         let words = [
             "CertifyKey",
             "EscrowedKey",
-            "SealedKey",
+            "SealedFile",
             "Secret",
             "Key32",
             "Passphrase",

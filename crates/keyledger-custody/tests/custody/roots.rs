@@ -3,8 +3,8 @@
 use std::fs;
 
 use keyledger_custody::{
-    Custody, KdfCost, KdfError, Passphrase, PassphraseError, RootKey, RootKeyError, SealedRoot,
-    SealedRootError, SecretFileError,
+    Custody, Holds, KdfCost, KdfError, Passphrase, PassphraseError, RootKey, RootKeyError,
+    SealedFile, SealedFileError, SecretFileError,
 };
 
 use crate::{mode_of, put, root_of_byte};
@@ -16,9 +16,10 @@ fn passphrase(text: &str) -> Passphrase {
 #[test]
 fn the_root_key_comes_back_with_its_passphrase_and_not_with_another() {
     let root = RootKey::generate().unwrap();
-    let sealed = SealedRoot::seal(&root, &passphrase("correct horse"), KdfCost::LEAST).unwrap();
-    assert_eq!(sealed.root().unwrap(), root.id());
-    let opened = sealed.open(&passphrase("correct horse")).unwrap();
+    let sealed =
+        SealedFile::of_root_key(&root, &passphrase("correct horse"), KdfCost::LEAST).unwrap();
+    assert_eq!(sealed.holds(), &Holds::RootKey { id: root.id() });
+    let opened = sealed.open_root_key(&passphrase("correct horse")).unwrap();
     assert_eq!(opened.id(), root.id());
     assert_eq!(
         Custody::open(opened).mac_key("x").tag(b""),
@@ -30,9 +31,9 @@ fn the_root_key_comes_back_with_its_passphrase_and_not_with_another() {
         "correct horse ",
         "Correct horse",
     ] {
-        let error = sealed.open(&passphrase(wrong)).err().unwrap();
+        let error = sealed.open_root_key(&passphrase(wrong)).err().unwrap();
         assert!(
-            matches!(error, SealedRootError::WrongPassphrase),
+            matches!(error, SealedFileError::WrongPassphrase),
             "{wrong}: {error}"
         );
     }
@@ -43,30 +44,31 @@ fn a_sealed_root_key_survives_its_file_and_a_changed_one_does_not() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("root.sealed");
     let root = RootKey::generate().unwrap();
-    let sealed = SealedRoot::seal(&root, &passphrase("correct horse"), KdfCost::LEAST).unwrap();
+    let sealed =
+        SealedFile::of_root_key(&root, &passphrase("correct horse"), KdfCost::LEAST).unwrap();
     sealed.write(&path).unwrap();
     assert_eq!(mode_of(&path), 0o600);
-    assert_eq!(SealedRoot::read(&path).unwrap(), sealed);
+    assert_eq!(SealedFile::read(&path).unwrap(), sealed);
     assert!(matches!(
         sealed.write(&path),
-        Err(SealedRootError::File(SecretFileError::Exists { .. }))
+        Err(SealedFileError::File(SecretFileError::Exists { .. }))
     ));
 
     let text = fs::read_to_string(&path).unwrap();
     let open = |text: &str| {
         put(&path, text.as_bytes(), 0o600);
-        SealedRoot::read(&path)?.open(&passphrase("correct horse"))
+        SealedFile::read(&path)?.open_root_key(&passphrase("correct horse"))
     };
     assert_eq!(open(&text).unwrap().id(), root.id());
     let changed = |from: &str, to: &str| {
         assert!(text.contains(from), "{from} in {text}");
         open(&text.replace(from, to)).err().unwrap()
     };
-    use SealedRootError as E;
+    use SealedFileError as E;
     let id = root.id().to_string();
     let other = root_of_byte(1).id().to_string();
     assert!(matches!(changed(&id, &other), E::WrongPassphrase));
-    assert!(matches!(changed(&id, "00"), E::NotASealedRoot));
+    assert!(matches!(changed(&id, "00"), E::NotASealedFile));
     assert!(matches!(
         changed("\"lanes\": 4", "\"lanes\": 3"),
         E::WrongPassphrase
@@ -80,18 +82,16 @@ fn a_sealed_root_key_survives_its_file_and_a_changed_one_does_not() {
         changed("65536", "4294967295"),
         E::Kdf(KdfError::Cost)
     ));
-    assert!(matches!(changed("argon2id", "argon2i"), E::NotASealedRoot));
-    // The one form does not pass for the other.
+    assert!(matches!(changed("argon2id", "argon2i"), E::NotASealedFile));
     assert!(matches!(
         changed("\"version\": 1", "\"version\": 2"),
-        E::WrongPassphrase
+        E::NewerFormat { found: 2 }
     ));
     assert!(matches!(
-        changed("\"version\": 1", "\"version\": 3"),
-        E::NewerFormat { found: 3 }
+        changed("\"holds\"", "\"hold\""),
+        E::NotASealedFile
     ));
-    assert!(matches!(changed("\"kind\"", "\"kin\""), E::NotASealedRoot));
-    assert!(matches!(open("").err().unwrap(), E::NotASealedRoot));
+    assert!(matches!(open("").err().unwrap(), E::NotASealedFile));
 }
 
 #[test]
@@ -99,16 +99,23 @@ fn a_passphrase_is_changed_without_changing_the_root_key() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("root.sealed");
     let root = root_of_byte(9);
-    let seal = |text| SealedRoot::seal(&root, &passphrase(text), KdfCost::LEAST).unwrap();
+    let seal = |text| SealedFile::of_root_key(&root, &passphrase(text), KdfCost::LEAST).unwrap();
     seal("the old passphrase").write(&path).unwrap();
     seal("the new passphrase").replace(&path).unwrap();
     assert_eq!(mode_of(&path), 0o600);
-    let sealed = SealedRoot::read(&path).unwrap();
+    let sealed = SealedFile::read(&path).unwrap();
     assert_eq!(
-        sealed.open(&passphrase("the new passphrase")).unwrap().id(),
+        sealed
+            .open_root_key(&passphrase("the new passphrase"))
+            .unwrap()
+            .id(),
         root.id()
     );
-    assert!(sealed.open(&passphrase("the old passphrase")).is_err());
+    assert!(
+        sealed
+            .open_root_key(&passphrase("the old passphrase"))
+            .is_err()
+    );
     assert_eq!(
         fs::read_dir(directory.path()).unwrap().count(),
         1,
@@ -117,33 +124,12 @@ fn a_passphrase_is_changed_without_changing_the_root_key() {
 }
 
 #[test]
-fn a_root_key_that_vouches_for_what_stands_beside_it_always_says_so() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("root.sealed");
-    let root = RootKey::generate().unwrap();
-    let phrase = || passphrase("correct horse");
-    let alone = SealedRoot::seal(&root, &phrase(), KdfCost::LEAST).unwrap();
-    assert!(!alone.is_bound());
-    let bound = SealedRoot::seal_bound(&root, &phrase(), KdfCost::LEAST).unwrap();
-    bound.write(&path).unwrap();
-    let read = SealedRoot::read(&path).unwrap();
-    assert!(read.is_bound());
-    assert_eq!(read.open(&phrase()).unwrap().id(), root.id());
-    let text = fs::read_to_string(&path).unwrap();
-    let text = text.replace("\"version\": 2", "\"version\": 1");
-    put(&path, text.as_bytes(), 0o600);
-    let read = SealedRoot::read(&path).unwrap();
-    assert!(!read.is_bound());
-    let opened = read.open(&phrase());
-    assert!(matches!(opened, Err(SealedRootError::WrongPassphrase)));
-}
-
-#[test]
 fn two_seals_of_one_root_key_share_nothing_but_its_id() {
     let root = root_of_byte(9);
-    let seal = || SealedRoot::seal(&root, &passphrase("correct horse"), KdfCost::LEAST).unwrap();
+    let seal =
+        || SealedFile::of_root_key(&root, &passphrase("correct horse"), KdfCost::LEAST).unwrap();
     let (one, two) = (seal(), seal());
-    assert_eq!(one.root().unwrap(), two.root().unwrap());
+    assert_eq!(one.holds(), two.holds());
     assert_ne!(one, two);
 }
 
@@ -176,10 +162,11 @@ fn a_passphrase_has_eight_characters_and_a_file_may_end_in_a_newline() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("passphrase");
     let root = root_of_byte(9);
-    let sealed = SealedRoot::seal(&root, &passphrase("correct horse"), KdfCost::LEAST).unwrap();
+    let sealed =
+        SealedFile::of_root_key(&root, &passphrase("correct horse"), KdfCost::LEAST).unwrap();
     put(&path, b"correct horse\n", 0o400);
     let read = Passphrase::from_file(&path).unwrap();
-    assert_eq!(sealed.open(&read).unwrap().id(), root.id());
+    assert_eq!(sealed.open_root_key(&read).unwrap().id(), root.id());
     put(&path, b"correct horse\xff\n", 0o600);
     assert!(matches!(
         Passphrase::from_file(&path),
@@ -198,7 +185,7 @@ fn a_passphrase_has_eight_characters_and_a_file_may_end_in_a_newline() {
     // As systemd's LoadCredential= hands it over.
     put(&path, b"correct horse\n", 0o440);
     let read = Passphrase::from_file(&path).unwrap();
-    assert_eq!(sealed.open(&read).unwrap().id(), root.id());
+    assert_eq!(sealed.open_root_key(&read).unwrap().id(), root.id());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{error::Error, fmt::Debug};
 use data_encoding::{BASE64, HEXLOWER};
 use keyledger_custody::{
     CurveKey, Custody, Ed25519Signer, KdfCost, MacKey, NkeyKind, NkeySigner, Passphrase, RootKey,
-    SealedRoot, Secret, UserSeed,
+    SealedFile, Secret, UserSeed,
     authority::AuthorityKey,
     openpgp::{CertifyKey, EscrowedKey, NewCertifyKey},
     seal_to,
@@ -134,11 +134,14 @@ fn neither_a_sealed_root_nor_its_errors_show_root_key_or_passphrase() {
     let passphrase = || Passphrase::new("correct horse battery staple".to_owned()).unwrap();
     let mut shapes = shapes(&[0x5a; 32]);
     shapes.push("correct horse".to_owned());
-    let sealed = SealedRoot::seal(&root, &passphrase(), KdfCost::LEAST).unwrap();
+    let sealed = SealedFile::of_root_key(&root, &passphrase(), KdfCost::LEAST).unwrap();
     let wrong = Passphrase::new("correct horse, wrong".to_owned()).unwrap();
     silent(&shapes, &format!("{sealed:?}"));
     silent(&shapes, &serde_json::to_string(&sealed).unwrap());
-    silent(&shapes, &printed(&sealed.open(&wrong).err().unwrap()));
+    silent(
+        &shapes,
+        &printed(&sealed.open_root_key(&wrong).err().unwrap()),
+    );
     silent(&shapes, &format!("{:?}", crate::custody_of(0x5a)));
 }
 

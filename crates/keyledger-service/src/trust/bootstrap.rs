@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use keyledger_claims::EncodeError;
 use keyledger_custody::{
     CredsError, Custody, GenerateError, KdfCost, Passphrase, ProviderFailure, RootKey,
-    RootKeyError, SealedRoot, SealedRootError, SignError, UserSeed,
+    RootKeyError, SealedFile, SealedFileError, SignError, UserSeed,
 };
 use keyledger_domain::{
     EventCid, Ledger, Role, Timestamp,
@@ -70,7 +70,7 @@ pub enum InitError {
     Root(#[from] RootKeyError),
     /// The root key was not sealed.
     #[error("sealing the root key")]
-    Seal(#[from] SealedRootError),
+    Seal(#[from] SealedFileError),
     /// A key was not made.
     #[error("making a key")]
     Generate(#[from] GenerateError),
@@ -166,7 +166,7 @@ fn open_custody(draft: &Draft, root: Root) -> Result<(Custody, RootKind), InitEr
     match root {
         Root::Passphrase(passphrase, cost) => {
             let root = RootKey::generate()?;
-            let sealed = SealedRoot::seal_bound(&root, &passphrase, cost)?;
+            let sealed = SealedFile::of_root_key(&root, &passphrase, cost)?;
             sealed.write(&draft.place(file::ROOT_SEALED)?)?;
             Ok((Custody::open(root), RootKind::Passphrase))
         }

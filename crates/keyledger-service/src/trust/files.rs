@@ -7,7 +7,7 @@ use std::{
 
 use data_encoding::HEXLOWER;
 use keyledger_custody::{
-    Custody, Passphrase, RootKey, RootKeyError, SealedRoot, SealedRootError, SecretFileError,
+    Custody, Passphrase, RootKey, RootKeyError, SealedFile, SealedFileError, SecretFileError,
     check_secret_directory, check_secret_file,
 };
 use keyledger_domain::Timestamp;
@@ -147,7 +147,7 @@ pub enum RootError {
     NoPassphrase,
     /// It was not opened: the source says why.
     #[error("the sealed root key")]
-    Sealed(#[from] SealedRootError),
+    Sealed(#[from] SealedFileError),
     /// It was not read: the source says why.
     #[error("the root key in its local file")]
     File(#[from] RootKeyError),
@@ -234,11 +234,9 @@ impl Organisation {
             (RootKind::LocalFile, _) => Ok(Custody::open(RootKey::from_file(&self.root_file())?)),
             (RootKind::Passphrase, None) => Err(RootError::NoPassphrase),
             (RootKind::Passphrase, Some(passphrase)) => {
-                let sealed = SealedRoot::read(&self.root_file())?;
-                let custody = Custody::open(sealed.open(passphrase)?);
-                if sealed.is_bound() {
-                    self.check_seal(&custody)?;
-                }
+                let sealed = SealedFile::read(&self.root_file())?;
+                let custody = Custody::open(sealed.open_root_key(passphrase)?);
+                self.check_seal(&custody)?;
                 Ok(custody)
             }
         }

@@ -6,13 +6,20 @@ use std::{
 };
 
 use anyhow::Context as _;
-use keyledger_custody::Passphrase;
+use keyledger_custody::{KdfCost, Passphrase, SealedFile};
+use serde_json::json;
 
-use crate::exit::{Exit, Failure};
+use crate::{
+    exit::{Exit, Failure},
+    output::Output,
+};
 
 /// The passphrases for sealing a file again.
 #[derive(Debug, clap::Args)]
 pub(super) struct Reseal {
+    /// The sealed file; it is replaced
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
     /// The file with its passphrase, mode 0600 [default: asked for at the terminal]
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
@@ -22,8 +29,29 @@ pub(super) struct Reseal {
 }
 
 impl Reseal {
+    /// Seals the file again, whatever it holds.
+    pub(super) fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
+        let path = || self.file.display().to_string();
+        let sealed = SealedFile::read(&self.file).with_context(path)?;
+        let holds = sealed.holds();
+        let what = format!("the {}", holds.in_words());
+        let (old, new) = self.passphrases(&what)?;
+        sealed
+            .resealed(&old, &new, KdfCost::USUAL)
+            .and_then(|resealed| resealed.replace(&self.file))
+            .with_context(path)?;
+        if out.is_json() {
+            let mut json = json!({ "file": self.file, "kind": holds.kind() });
+            if let Some(fingerprint) = holds.fingerprint() {
+                json["fingerprint"] = fingerprint.to_string().into();
+            }
+            return Ok(out.json(&json)?);
+        }
+        Ok(out.line(format!("sealed {what} again in {}", self.file.display()))?)
+    }
+
     /// Asks for the old passphrase of `what` and for the new one.
-    pub(super) fn passphrases(&self, what: &str) -> anyhow::Result<(Passphrase, Passphrase)> {
+    fn passphrases(&self, what: &str) -> anyhow::Result<(Passphrase, Passphrase)> {
         let old = match &self.passphrase_file {
             Some(file) => from_file(file)?,
             None => ask(what)?,

@@ -3,10 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use keyledger_custody::{
-    KdfCost, Passphrase,
-    authority::{AuthorityKey, SealedAuthority},
-};
+use keyledger_custody::{KdfCost, Passphrase, SealedFile, authority::AuthorityKey};
 use keyledger_domain::{Algorithm, Timestamp, key::MAX_PERIOD_DAYS, text::Subject};
 use serde_json::json;
 
@@ -59,7 +56,7 @@ impl CaInit {
         let certificate = key
             .certify_itself(self.subject.as_str(), self.days.end(now), now)
             .map_err(files::rejected)?;
-        let sealed = SealedAuthority::seal(&key, &passphrase, KdfCost::USUAL)?;
+        let sealed = SealedFile::of_authority_key(&key, &passphrase, KdfCost::USUAL)?;
         // The certificate is written last, so that its key exists if the certificate exists.
         sealed.write(&self.out).context("the authority's key")?;
         files::write_new(&pem, certificate.to_pem().as_bytes())?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use keyledger_custody::{authority::SealedAuthority, openpgp::offline as openpgp};
+use keyledger_custody::{SealedFile, openpgp::offline as openpgp};
 use keyledger_pki::{
     exchange::Octets,
     x509::exchange::{self as x509, FromAuthority},
@@ -64,9 +64,9 @@ impl Sign {
     fn x509(&self, request: &x509::Request, out: &mut Output<'_>) -> anyhow::Result<()> {
         let place = || self.key.display().to_string();
         let now = when::now();
-        let sealed = SealedAuthority::read(&self.key).with_context(place)?;
+        let sealed = SealedFile::read(&self.key).with_context(place)?;
         let asked = request.content();
-        if sealed.public_key().with_context(place)? != asked.issuer_certificate().spki() {
+        if sealed.authority_public_key().with_context(place)? != asked.issuer_certificate().spki() {
             let problem = format!(
                 "{} is another key than that of {}, which the request is to",
                 place(),
@@ -77,7 +77,7 @@ impl Sign {
         self.agree
             .to(&request.describe(when::to_moment(now)), out)?;
         let passphrase = self.agree.passphrase("the authority's key")?;
-        let key = sealed.open(&passphrase).with_context(place)?;
+        let key = sealed.open_authority_key(&passphrase).with_context(place)?;
         let signature = key.sign(asked.to_be_signed().bytes()).with_context(place)?;
         let answer = FromAuthority {
             signature: Octets(signature),

@@ -7,9 +7,9 @@ use std::{
 
 use anyhow::Context as _;
 use keyledger_custody::{
-    Passphrase,
+    Passphrase, SealedFile,
     openpgp::{
-        Certificate, CertifyKey, SealedKey, UserId,
+        Certificate, CertifyKey, UserId,
         offline::{Ask, Request, ask},
     },
 };
@@ -104,12 +104,16 @@ impl Agree {
         now: Timestamp,
         out: &mut Output<'_>,
     ) -> anyhow::Result<CertifyKey> {
-        let sealed = SealedKey::read(key).with_context(|| key.display().to_string())?;
+        let sealed = SealedFile::read(key).with_context(|| key.display().to_string())?;
         let certificate = request.content().certificate().fingerprint();
-        if sealed.fingerprint() != certificate {
-            let found = sealed.fingerprint();
+        let found = sealed.holds().fingerprint();
+        if found != Some(certificate) {
+            let found = found.map_or_else(
+                || format!("holds a {}", sealed.holds().in_words()),
+                |found| format!("is of {found}"),
+            );
             let problem = format!(
-                "{} is of {found}, and the request is for {certificate}",
+                "{} {found}, and the request is for {certificate}",
                 key.display()
             );
             return Err(Failure::new(Exit::Rejected, problem).into());

@@ -3,10 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use keyledger_custody::{
-    KdfCost,
-    openpgp::{EscrowedKey, SealedKey},
-};
+use keyledger_custody::{KdfCost, SealedFile, openpgp::EscrowedKey};
 use serde_json::json;
 
 use super::files;
@@ -41,7 +38,7 @@ impl Escrow {
             None => passphrase::ask_twice("the decryption key")?,
         };
         let key = EscrowedKey::generate(when::now())?;
-        let sealed = SealedKey::escrowed_key(&key, &passphrase, KdfCost::USUAL)?;
+        let sealed = SealedFile::of_escrowed_key(&key, &passphrase, KdfCost::USUAL)?;
         sealed
             .write(&self.out)
             .with_context(|| self.out.display().to_string())?;

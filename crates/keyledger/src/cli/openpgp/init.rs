@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use keyledger_custody::{
-    KdfCost,
-    openpgp::{CertifyKey, SealedKey, UserId},
+    KdfCost, SealedFile,
+    openpgp::{CertifyKey, UserId},
 };
 use keyledger_domain::Timestamp;
 use serde_json::json;
@@ -67,8 +67,8 @@ impl Init {
         };
         let made = CertifyKey::generate(&self.user_id, when::now(), self.expires)
             .map_err(files::rejected)?;
-        let key = SealedKey::certify_key(&made.key, &passphrase, KdfCost::USUAL)?;
-        let sealed = SealedKey::revocation(&made, &passphrase, KdfCost::USUAL)?;
+        let key = SealedFile::of_certify_key(&made.key, &passphrase, KdfCost::USUAL)?;
+        let sealed = SealedFile::of_revocation(&made, &passphrase, KdfCost::USUAL)?;
         // The certificate is written last, so that its key exists if the certificate exists.
         key.write(&self.out).context("the certify key")?;
         sealed.write(&revocation).context("the revocation")?;

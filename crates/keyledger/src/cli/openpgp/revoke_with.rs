@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use keyledger_custody::openpgp::SealedKey;
+use keyledger_custody::SealedFile;
 
 use super::{change, files};
 use crate::{cli::passphrase, output::Output};
@@ -29,7 +29,7 @@ impl RevokeWith {
     pub(super) fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
         let certificate = files::certificate(&self.certificate)?;
         let path = || self.revocation.display().to_string();
-        let sealed = SealedKey::read(&self.revocation).with_context(path)?;
+        let sealed = SealedFile::read(&self.revocation).with_context(path)?;
         let passphrase = match &self.passphrase_file {
             Some(file) => passphrase::from_file(file)?,
             None => passphrase::ask("the revocation")?,

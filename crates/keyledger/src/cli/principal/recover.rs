@@ -4,10 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use keyledger_custody::{
-    CurveKey, Delivery, KdfCost,
-    openpgp::{EscrowedKey, SealedKey},
-};
+use keyledger_custody::{CurveKey, Delivery, KdfCost, SealedFile, openpgp::EscrowedKey};
 use keyledger_domain::{Name, principal};
 
 use crate::{
@@ -78,7 +75,7 @@ impl RecoverKey {
         };
         let opened = curve.open(&delivery).context("opening the key")?;
         let key = EscrowedKey::from_delivered(&opened).context("it is no key that decrypts")?;
-        SealedKey::escrowed_key(&key, &passphrase, KdfCost::USUAL)?
+        SealedFile::of_escrowed_key(&key, &passphrase, KdfCost::USUAL)?
             .write(&self.out)
             .with_context(|| self.out.display().to_string())?;
         if out.is_json() {
