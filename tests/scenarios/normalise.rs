@@ -26,7 +26,11 @@ impl Normaliser {
         for (literal, word) in &self.literals {
             text = text.replace(literal, word);
         }
-        let lines: Vec<_> = text.lines().map(|line| narrow(&words(line))).collect();
+        // The nats CLI says the same again as its error, and now and then before that, as its threads happen to run.
+        let lines = text
+            .lines()
+            .filter(|line| !line.contains(">>> Unexpected NATS error"));
+        let lines: Vec<_> = lines.map(|line| narrow(&words(line))).collect();
         lines.join("\n")
     }
 }
@@ -44,6 +48,9 @@ fn words(line: &str) -> String {
             (number, Some("ms")) if is_number(number) => ("[ms]", 3),
             (number, Some("events")) if is_number(number) => ("[n] events", 3),
             (number, _) if is_number(number) && before.ends_with("sequence") => ("[n]", 1),
+            (version, _) if is_version(version) && text.contains("nats-server ") => {
+                ("[version]", 1)
+            }
             (span, Some("ago")) if is_span(span) => ("[ago]", 3),
             ("now", None) if text.ends_with('(') || text.ends_with("  ") => ("[ago]", 1),
             (day, Some(time)) if is_day(day) && is_clock(time) => ("[time]", 3),
@@ -162,6 +169,12 @@ fn is_span(word: &str) -> bool {
         .any(|unit| word.strip_suffix(unit).is_some_and(is_number))
 }
 
+/// `2.15.3`
+fn is_version(word: &str) -> bool {
+    let numbers = word.split('.').map(str::parse::<u32>);
+    numbers.filter(Result::is_ok).count() == 3 && word.split('.').count() == 3
+}
+
 fn is_number(word: &str) -> bool {
     !word.is_empty() && word.parse::<f64>().is_ok()
 }
@@ -202,6 +215,8 @@ mod tests {
             ),
             ("refused by a after 47 ms", "refused by a after [ms]"),
             ("within 2.1 ms", "within [ms]"),
+            ("ok  nats-server a: 2.15.3", "ok  nats-server a: [version]"),
+            ("ok  service: 0.1.0, prefix", "ok  service: 0.1.0, prefix"),
             ("orders-db  active  4s ago", "orders-db  active  [ago]"),
             (
                 "\"command_id\":\"01a20172-5662-745b-b18f-4b01c5522f64\",",
