@@ -79,7 +79,8 @@ pub struct UserScope {
     /// `{{account-subject()}}` in subjects are filled in per user.
     #[serde(
         default = "UserPermissionLimits::unlimited",
-        deserialize_with = "template"
+        deserialize_with = "template",
+        serialize_with = "write_template"
     )]
     pub template: UserPermissionLimits,
     /// For people.
@@ -110,6 +111,32 @@ pub enum ScopeKind {
     #[default]
     #[serde(rename = "user_scope")]
     User,
+}
+
+/// A limit of 0 is written, though Go leaves it out: it would read the template as unlimited then, and so would nats-server.
+fn write_template<S: Serializer>(
+    template: &UserPermissionLimits,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Template<'a> {
+        #[serde(flatten)]
+        all: &'a UserPermissionLimits,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        subs: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        data: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        payload: Option<i64>,
+    }
+    let zero = |limit| (limit == 0).then_some(limit);
+    let written = Template {
+        all: template,
+        subs: zero(template.subs),
+        data: zero(template.data),
+        payload: zero(template.payload),
+    };
+    written.serialize(serializer)
 }
 
 /// In a template, and only there, Go reads an absent `subs`, `data` or `payload` as unlimited.

@@ -1,9 +1,10 @@
 //! Tokens that Go wrote: read, compared value for value, and written again byte for byte.
 
 use keyledger_claims::{
-    AccountBody, ActivationBody, Body, Claims, GenericBody, OperatorBody, SigningKey, UserBody,
-    decode, encode,
+    AccountBody, ActivationBody, Body, Claims, GenericBody, KeyPairSigner, OperatorBody,
+    SigningKey, UserBody, decode, encode,
 };
+use nkeys::KeyPair;
 use serde_json::{Value, json};
 
 use crate::support::{Replay, payload, reading, token};
@@ -107,10 +108,18 @@ fn a_template_without_limits_is_unlimited() {
     };
     let limits = &scope.template;
     assert_eq!((limits.subs, limits.data, limits.payload), (-1, 0, -1));
-    assert_eq!(
-        serde_json::to_value(&claims).unwrap(),
-        reading("odd-account-template")
-    );
+    // Go leaves the 0 out, and reads what it wrote as unlimited.
+    let mut reading = reading("odd-account-template");
+    reading["nats"]["signing_keys"][0]["template"]["data"] = 0.into();
+    assert_eq!(serde_json::to_value(&claims).unwrap(), reading);
+}
+
+#[test]
+fn a_template_s_limit_of_zero_stays_one() {
+    let claims = decode::<AccountBody>(&token("odd-account-template")).unwrap();
+    let operator = KeyPairSigner::new(KeyPair::new_operator());
+    let again = decode::<AccountBody>(&encode(&claims, &operator).unwrap()).unwrap();
+    assert_eq!(again.nats, claims.nats);
 }
 
 #[test]
