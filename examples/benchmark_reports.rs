@@ -60,7 +60,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> Result<()> {
     raise_file_limit()?;
     let world = World::open(None).await?;
-    let admin = world.administrator().await?;
+    let admin = world.place.administrator().await?;
     let start = Instant::now();
     let enrolled = stream::iter(0..AGENTS).map(|place| Agent::enrol(&admin, place));
     let issued: Vec<_> = enrolled.buffer_unordered(IN_FLIGHT).try_collect().await?;

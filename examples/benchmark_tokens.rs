@@ -110,7 +110,7 @@ impl Workstation {
         let root = home.path().join("root.pem");
         fs::write(&root, tokens.attestation_root_pem())?;
         let world = World::open(Some(root)).await?;
-        let admin = world.administrator().await?;
+        let admin = world.place.administrator().await?;
         authority(&admin).await?;
         let desk = Desk {
             home: home.path().join("home"),

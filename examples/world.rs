@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use keyledger_service::Service;
-use keyledger_wire::Client;
 
 use crate::place::{self, Place};
 
@@ -24,11 +23,6 @@ impl World {
         let durability = service.durability();
         anyhow::ensure!(durability == "durable", "{durability}");
         Ok(Self { place, service })
-    }
-
-    /// An administrator, on a connection of his own.
-    pub(crate) async fn administrator(&self) -> Result<Client> {
-        self.place.administrator().await
     }
 
     /// Stops the service in order.
