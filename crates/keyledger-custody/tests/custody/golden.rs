@@ -14,7 +14,11 @@ use keyledger_custody::{
     Custody, Holds, KdfCost, MaterialContext, NkeyKind, OpenError, Passphrase, SealedFile,
     SignError, authority::AuthorityKey, openpgp::EscrowedKey, root_of,
 };
-use keyledger_domain::{Algorithm, Purposes, key::Public};
+use keyledger_domain::{
+    Algorithm, Purposes,
+    key::Public,
+    private_key::{self, PrivateKey},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{context, custody_of, root_of_byte};
@@ -90,6 +94,11 @@ fn a_sealed_file_of_every_kind_of_format_1_opens() {
         let kind = kind.to_str().unwrap();
         let sealed = sealed_file(kind);
         assert_eq!(sealed.holds().kind(), kind);
+        assert_eq!(
+            private_key::find(&sealed.to_json()),
+            Some(PrivateKey::Keyledger),
+            "{kind} is recognised where it does not belong"
+        );
         assert_eq!(
             sealed.to_json(),
             fs::read(file(&format!("sealed/{kind}.json"))).unwrap(),

@@ -40,11 +40,7 @@ pub(super) fn is_private_json(value: &Value) -> Option<PrivateKey> {
     if word("kty").is_some() && (word("d").is_some() || word("k").is_some()) {
         return Some(PrivateKey::Jwk);
     }
-    let sealed = matches!(
-        word("kind"),
-        Some("authority_key" | "certify_key" | "passphrase")
-    );
-    (sealed && value.get("version").is_some()).then_some(PrivateKey::Keyledger)
+    (word("format") == Some("keyledger-sealed")).then_some(PrivateKey::Keyledger)
 }
 
 /// What a line such as `-----BEGIN RSA PRIVATE KEY-----` says.
