@@ -122,7 +122,7 @@ fn packages_that_are_not_installed_leave_no_policy_either() {
 
 #[test]
 fn every_script_parses() {
-    for script in ["dev", "tools/demo-token", ".ci/run"] {
+    for script in ["dev", "tools/demo-token", "tools/instrument", ".ci/run"] {
         let parsed = Command::new("bash")
             .arg("-n")
             .arg(root().join(script))

@@ -132,7 +132,7 @@ fn subjects_md_is_what_the_wire_crate_says() {
 #[test]
 fn there_are_no_dead_files() {
     let mut files = Vec::new();
-    for top in ["crates", "tests", "examples"] {
+    for top in ["crates", "tests", "examples", "fuzz"] {
         collect(&root().join(top), &mut files);
     }
     assert!(files.len() > 50, "the tree was not found");

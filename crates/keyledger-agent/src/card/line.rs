@@ -46,8 +46,9 @@ pub(crate) struct CardLine {
     during: &'static str,
 }
 
-struct LineCommand {
-    bytes: Bytes,
+/// A command on its way to the card.
+pub(super) struct LineCommand {
+    pub(super) bytes: Bytes,
     sensitive: bool,
 }
 
@@ -85,6 +86,25 @@ impl CardLine {
             Ok(Err(error)) => Err(CardError::of_line(error, line.during)),
             Err(RecvTimeoutError::Disconnected) => Err(CardError::Silent(line.during)),
         }
+    }
+
+    /// A line to a card that gives these answers, one for each command, and is pulled out after the last. Its commands come out of the
+    /// receiver.
+    pub(super) fn to_answers(
+        given: impl IntoIterator<Item = Vec<u8>>,
+    ) -> (Self, Receiver<LineCommand>) {
+        let (commands, told) = channel();
+        let (answer, answers) = channel();
+        for given in given {
+            drop(answer.send(Ok(Bytes::new(given))));
+        }
+        let line = Self {
+            atr: Vec::new(),
+            commands: Some(commands),
+            answers,
+            during: "connecting",
+        };
+        (line, told)
     }
 
     /// True if the card calls itself a YubiKey, whatever else it answers.

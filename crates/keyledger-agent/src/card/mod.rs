@@ -12,6 +12,7 @@
 //! | `features` | the management applet: the token's model, its abilities and its serial number |
 //! | `openpgp`, `fingerprint` | the OpenPGP applet (OpenPGP smart card application 3.4) |
 //! | `holder` | which other program holds a token |
+//! | `answers` | everything that is read from a card, for the fuzzer: a card may answer anything |
 //!
 //! This module speaks PIV itself instead of using the crate `yubikey`. That crate writes each command with its PIN to the log, does not
 //! wipe the PIN from memory, begins a transaction for each command (so another program can come between PIN and signature), and reports
@@ -22,6 +23,7 @@
 //! shown its serial number in the same transaction.
 
 mod announcement;
+mod answers;
 mod apdu;
 mod error;
 mod features;
@@ -37,6 +39,7 @@ mod seen;
 mod service;
 mod tlv;
 
+pub use answers::read_answers;
 pub use error::{CardError, Reference};
 pub use reader::{ReaderWatch, TokenFound, readers};
 

@@ -63,7 +63,15 @@ impl Piv {
     /// [`CardError::Unnumbered`] or [`CardError::Restricted`] for a token that cannot be used; [`CardError::Held`],
     /// [`CardError::Removed`].
     pub(super) fn open(reader: CString) -> Result<OpenedCard, CardError> {
-        let mut line = CardLine::open(reader)?;
+        Self::on(CardLine::open(reader)?)
+    }
+
+    /// Looks at the card at the other end of a line.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub(super) fn on(mut line: CardLine) -> Result<OpenedCard, CardError> {
         let firmware = match select(&mut line) {
             Ok(firmware) => firmware,
             Err(

@@ -7,6 +7,7 @@ mod apdu;
 mod card;
 mod control;
 mod device;
+mod factory_card;
 mod fault;
 mod harness;
 mod hex;
@@ -21,6 +22,7 @@ mod virtual_token;
 mod wire;
 
 pub use device::{Firmware, NoFirmware};
+pub use factory_card::FactoryCard;
 pub use fault::{Fault, NewSecret, Touch, When};
 pub use harness::VirtualTokens;
 pub use in_hand::Token;
