@@ -172,7 +172,7 @@
           fmt = instead "fmt" "cargo fmt --all --check";
 
           shellcheck = pkgs.runCommand "keyledger-shellcheck" { nativeBuildInputs = [ pkgs.shellcheck ]; } ''
-            shellcheck ${./dev} ${./tools/instrument} ${./.ci/run}
+            shellcheck ${./dev} ${./tools/instrument} ${./tools/try-packages} ${./.ci/run}
             touch $out
           '';
         }

@@ -122,7 +122,13 @@ fn packages_that_are_not_installed_leave_no_policy_either() {
 
 #[test]
 fn every_script_parses() {
-    for script in ["dev", "tools/demo-token", "tools/instrument", ".ci/run"] {
+    for script in [
+        "dev",
+        "tools/demo-token",
+        "tools/instrument",
+        "tools/try-packages",
+        ".ci/run",
+    ] {
         let parsed = Command::new("bash")
             .arg("-n")
             .arg(root().join(script))

@@ -2,6 +2,7 @@
 
 mod aside;
 mod enrol;
+mod packaged;
 mod run;
 mod running;
 mod status;
@@ -43,6 +44,8 @@ enum AgentCommand {
     Tokens(tokens::ListTokens),
     Enrol(enrol::EnrolWorkstation),
     Unit(unit::PrintUnit),
+    Completions(packaged::PrintCompletions),
+    Man(packaged::WriteManual),
 }
 
 /// Runs the program, with these tokens.
@@ -71,6 +74,8 @@ impl Cli {
             AgentCommand::Tokens(tokens) => tokens.run(&directories, out),
             AgentCommand::Enrol(enrol) => enrol.run(&directories, out),
             AgentCommand::Unit(unit) => unit.run(out),
+            AgentCommand::Completions(completions) => completions.run(out),
+            AgentCommand::Man(man) => man.run(out),
         }
     }
 

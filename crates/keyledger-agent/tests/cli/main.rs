@@ -254,6 +254,28 @@ async fn it_prints_a_unit_that_starts_this_very_program() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn it_has_completions_and_manual_pages() {
+    let home = Home::new();
+    for (shell, begin) in [
+        ("bash", "_keyledger__agent() {"),
+        ("zsh", "#compdef keyledger-agent"),
+        ("fish", "complete -c keyledger-agent"),
+    ] {
+        let script = home.line(&format!("completions {shell}")).await;
+        let script = script.expect_success();
+        assert!(
+            script.contains(begin) && script.contains("enrol"),
+            "{shell}"
+        );
+    }
+    assert_eq!(home.line("man .").await.expect_success(), "");
+    for name in ["keyledger-agent", "keyledger-agent-enrol"] {
+        let page = fs::read_to_string(home.0.path().join(format!("{name}.1"))).unwrap();
+        assert!(page.contains(&format!(".TH {name} 1")), "{page}");
+    }
+}
+
 /// Opening a pipe would wait for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_in_the_place_of_a_file_is_refused_and_not_waited_for() {

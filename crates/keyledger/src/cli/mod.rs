@@ -14,6 +14,7 @@ mod init;
 mod inventory;
 mod key;
 mod ledger;
+mod man;
 mod notify;
 mod offline;
 mod openpgp;
@@ -78,6 +79,7 @@ enum Command {
     Unit(unit::Unit),
     Contexts(Box<contexts::Contexts>),
     Completions(completions::Completions),
+    Man(man::Man),
     Names(Box<completions::Names>),
     Subjects(subjects::Subjects),
 }
@@ -120,6 +122,7 @@ impl Cli {
             Command::Unit(unit) => unit.run(out),
             Command::Contexts(contexts) => contexts.run(out),
             Command::Completions(completions) => completions.run(out),
+            Command::Man(man) => man.run(out),
             Command::Names(names) => names.run(out).await,
             Command::Subjects(subjects) => subjects.run(out),
         }
