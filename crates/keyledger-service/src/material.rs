@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     store::{ApiFault, FaultKind, Pending, ROOM, check, no_leader, while_connected},
-    trust::material_config,
+    streams::material_config,
 };
 
 /// How long one answer is waited for.

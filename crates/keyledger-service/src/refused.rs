@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use keyledger_domain::Rejection;
 
-use crate::{handler::Failure, lanes::Busy, material::MaterialError, signers::SignerError};
+use crate::{
+    handler::Failure, lanes::Busy, material::MaterialError, signers::SignerError, store::ReadError,
+};
 
 /// Why a request was refused: by a rule, or by the world.
 pub(crate) enum Refused {
@@ -81,6 +83,16 @@ impl From<MaterialError> for Refused {
     }
 }
 
+impl From<ReadError> for Refused {
+    fn from(error: ReadError) -> Self {
+        let reason = match error {
+            ReadError::Gone(_) => "ledger_broken",
+            ReadError::Unavailable(_) => "store_unavailable",
+        };
+        Self::Fault(reason, error.to_string())
+    }
+}
+
 impl From<SignerError> for Refused {
     fn from(error: SignerError) -> Self {
         match error {
@@ -107,4 +119,9 @@ impl From<Failure> for Refused {
 pub(crate) fn custody_failed(said: &dyn std::fmt::Display) -> Refused {
     tracing::error!(%said, "custody failed");
     Refused::Fault("custody_failed", said.to_string())
+}
+
+/// A stored event is not what the ledger wrote.
+pub(crate) fn broken(error: &dyn std::fmt::Display) -> Refused {
+    Refused::Fault("ledger_broken", error.to_string())
 }

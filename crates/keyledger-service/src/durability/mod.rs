@@ -19,7 +19,7 @@ use self::servers::{ask, judge, rooms, unsupported};
 use crate::{
     material::{MaterialError, Materials},
     store::{FULL_WORDS, OpenError, ROOM, Store},
-    trust::views_fault,
+    streams::views_fault,
 };
 
 /// How long the servers are given to answer.

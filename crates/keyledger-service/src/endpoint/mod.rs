@@ -2,12 +2,7 @@
 
 mod allowance;
 mod command;
-mod findings;
-mod history;
 mod later;
-mod pages;
-mod past;
-mod query;
 mod reply;
 mod report;
 mod signature;
@@ -34,15 +29,14 @@ use tokio::{
 
 pub(crate) use allowance::Allowance;
 pub use allowance::UserAllowance;
-pub(crate) use history::Folds;
 pub(crate) use later::Later;
-pub(crate) use past::LastPast;
 
 use self::reply::Answer;
 use crate::{
     edge::Edge,
     identity,
     lanes::{Busy, Entry, Family, Place},
+    queries,
     shared::Shared,
 };
 
@@ -337,8 +331,8 @@ async fn work_on(shared: &Shared, request: Request, kind: Kind, place: Place) {
     let message = &request.message;
     let answer = match kind {
         Kind::Command(_) => command::answer(shared, message).await,
-        Kind::Rebuild => query::rebuild(shared, message).await,
-        Kind::Question => query::answer(shared, message).await,
+        Kind::Rebuild => reply::view(queries::rebuild(shared, message).await),
+        Kind::Question => reply::view(queries::answer(shared, message).await),
         Kind::Report => report::answer(shared, message).await,
     };
     let is_large = answer.payload.len() > LARGE_ANSWER_BYTES;

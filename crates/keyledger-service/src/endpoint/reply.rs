@@ -26,6 +26,18 @@ pub(super) fn ok<T: Serialize>(value: &T) -> Answer {
     }
 }
 
+/// What a view answers.
+pub(super) fn view(answered: Result<Bytes, Refused>) -> Answer {
+    match answered {
+        Ok(payload) => Answer {
+            payload,
+            headers: HeaderMap::new(),
+            is_told_later: false,
+        },
+        Err(refused) => refuse(refused, None),
+    }
+}
+
 /// A refusal.
 pub(super) fn refuse(refused: Refused, ids: Option<Ids>) -> Answer {
     let code_of = |reason| FAULTS.iter().find(|row| row.0 == reason);

@@ -20,7 +20,8 @@ use uuid::Uuid;
 
 use super::{
     Done, Failure, Order, Signer,
-    engine::{Batch, Engine, Waiting, Work, Written},
+    engine::Engine,
+    work::{Batch, Waiting, Work, Written},
 };
 use crate::{
     clock::MAX_SKEW_MS,

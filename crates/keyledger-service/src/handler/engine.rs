@@ -7,13 +7,7 @@ use std::{
 };
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use keyledger_domain::{
-    Ledger, Stamp,
-    ledger::{Applied, LEDGER_SIGNING_KEY, Outcome, Reads, Sealed},
-    name::{Aggregate, HistoryId},
-    verb::Urgency,
-    verify::Gate,
-};
+use keyledger_domain::{Ledger, ledger::Applied, name::HistoryId, verify::Gate};
 use tokio::{
     sync::{Notify, mpsc, oneshot},
     time::MissedTickBehavior,
@@ -21,10 +15,11 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    Done, Failure, Live, Order, Parts, arrived,
-    pace::{LONE_AT_MOST, Next, Pace},
-    prove::Proof,
+    Done, Failure, Live, Parts, arrived,
+    pace::{Next, Pace},
+    proof::Proof,
     tail::Tailed,
+    work::{Batch, Resting, Waiting, Work, Written, refuse},
 };
 use crate::{
     material::MaterialError,
@@ -33,9 +28,6 @@ use crate::{
 
 /// How many commands may wait; more are left in the channel, and in the end with NATS.
 pub(super) const MAX_WAITING: usize = 8_192;
-/// How long a command is tried before its sender is told that the store does not answer: less than a client waits for an answer,
-/// the last try and the question to the servers included, so that the reason is heard. Under the same id it is tried on.
-const PATIENCE: Duration = Duration::from_millis(3_500);
 /// The pause before the store is asked again for where it stands, and between two looks at who has waited too long.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -46,117 +38,12 @@ const MAX_FREED: u32 = 3;
 /// it waits for, within milliseconds.
 const SIGNER_PAUSE: Duration = Duration::from_millis(10);
 
-/// What the handler is given to do.
-pub(super) enum Work {
-    Order(Box<Order>, oneshot::Sender<Result<Done, Failure>>),
-    Outcome(Outcome, Arc<Stamp>),
-    /// Come to rest, say where, and wait.
-    Rest(oneshot::Sender<Resting>),
-}
-
-/// The handler rests: nothing is on its way, and everything up to `sequence` is folded.
-pub(super) struct Resting {
-    pub(super) sequence: u64,
-    /// Takes the ledger to go on with, or is dropped to go on as before.
-    pub(super) resume: oneshot::Sender<Ledger>,
-}
-
-/// A piece of work on its way, with when it came.
-pub(super) struct Waiting {
-    pub(super) work: Work,
-    pub(super) since: Instant,
-    /// How often a part of the reserve was freed for it.
-    pub(super) freed: u32,
-}
-
-impl Waiting {
-    /// True of a command for the ledger's own signing key: it may wait for the version that signs next.
-    fn rotates_the_signer(&self) -> bool {
-        matches!(&self.work, Work::Order(order, _) if order.target.name.as_str() == LEDGER_SIGNING_KEY)
-    }
-
-    /// True of a command that takes trust away.
-    fn revokes(&self) -> bool {
-        let Work::Order(order, _) = &self.work else {
-            return false;
-        };
-        order.command.any().urgency() == Urgency::TakesTrustAway
-    }
-
-    /// True of what takes trust away, and of what the service records of that: it must not wait for room.
-    fn is_pressing(&self) -> bool {
-        match &self.work {
-            Work::Order(..) => self.revokes(),
-            Work::Outcome(outcome, _) => match outcome {
-                Outcome::Erased(_)
-                | Outcome::Confirmed { .. }
-                | Outcome::SecretsErased { .. }
-                | Outcome::DriftRepaired { .. }
-                | Outcome::Renew { .. }
-                | Outcome::Offboarded(_) => true,
-                Outcome::Due(_) | Outcome::RevocationsExpired(_) | Outcome::RollbackAccepted(_) => {
-                    false
-                }
-            },
-            Work::Rest(_) => false,
-        }
-    }
-
-    fn refuse(self, failure: &Failure) {
-        if let Work::Order(_, reply) = self.work {
-            let _ = reply.send(Err(failure.clone()));
-        }
-    }
-
-    /// False where its sender should hear that the store does not answer. What happened is recorded whenever the store takes it.
-    fn is_worth_waiting(&self) -> bool {
-        match self.work {
-            Work::Order(..) => self.since.elapsed() < PATIENCE,
-            Work::Outcome(..) | Work::Rest(_) => true,
-        }
-    }
-
-    /// What deciding it looks at besides its own history.
-    pub(super) fn reads(&self, ledger: &Ledger) -> Reads {
-        match &self.work {
-            Work::Order(order, _) => {
-                let reads = order.command.any().reads(ledger, &order.target.name);
-                match (reads, &order.signer) {
-                    // Its key or its token may be revoked at this very moment.
-                    (Reads::Histories(mut histories), Some(signer)) => {
-                        histories.push(HistoryId::new(Aggregate::Key, signer.key.clone()));
-                        histories.push(HistoryId::new(Aggregate::Token, signer.token.clone()));
-                        Reads::Histories(histories)
-                    }
-                    (reads, _) => reads,
-                }
-            }
-            // They record what happened, whatever else did.
-            Work::Outcome(..) | Work::Rest(_) => Reads::NOTHING,
-        }
-    }
-}
-
-/// Events that are on their way to the store.
-pub(super) struct Batch {
-    pub(super) works: Vec<(Waiting, Vec<Sealed>)>,
-    /// Its histories, with the sequence of the newest event in each.
-    pub(super) histories: Vec<(HistoryId, u64)>,
-    pub(super) ids: Vec<Uuid>,
-    /// What was looked at besides.
-    pub(super) reads: HashSet<HistoryId>,
-    /// The sequence that must be the last of all: set where more was looked at than is written to.
-    pub(super) last: Option<u64>,
-}
-
 /// Where the store says it stands.
 struct Asked {
     /// How far the stream was folded when it was asked.
     folded: u64,
     last: Result<u64, ReadError>,
 }
-
-pub(super) type Written = (Batch, Result<u64, AppendError>);
 
 pub(super) struct Engine {
     pub(super) parts: Parts,
@@ -662,31 +549,5 @@ impl Engine {
                 return;
             }
         }
-    }
-}
-
-impl Batch {
-    /// A few lone events go off each on its own, anything else together.
-    fn in_company(self) -> Vec<Self> {
-        let only_lone = self.works.iter().all(|(_, sealed)| sealed.len() == 1);
-        if !only_lone || self.works.len() > LONE_AT_MOST || self.last.is_some() {
-            return vec![self];
-        }
-        // Works of one batch never share a history: there is one to each, in the same order.
-        let works = self.works.into_iter().zip(self.histories).zip(self.ids);
-        let alone = works.map(|((work, history), id)| Self {
-            works: vec![work],
-            histories: vec![history],
-            ids: vec![id],
-            reads: HashSet::new(),
-            last: None,
-        });
-        alone.collect()
-    }
-}
-
-pub(super) fn refuse(batch: Batch, failure: &Failure) {
-    for (waiting, _) in batch.works {
-        waiting.refuse(failure);
     }
 }

@@ -13,8 +13,10 @@ mod hold;
 mod live;
 mod load;
 mod pace;
+mod proof;
 mod prove;
 mod tail;
+mod work;
 
 use std::sync::Arc;
 
@@ -35,10 +37,11 @@ use crate::{
 };
 
 pub use arrived::LedgerFault;
-use engine::{Engine, MAX_WAITING, Work};
+use engine::{Engine, MAX_WAITING};
 pub use hold::{Contradiction, Known, NotHeld, hold};
 pub use live::{Live, Position};
 pub use load::LoadError;
+use work::Work;
 
 /// The time, as it is injected.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

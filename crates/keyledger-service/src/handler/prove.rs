@@ -1,61 +1,21 @@
 //! Proving the stream anew with each connection: until it was held against what is folded, nothing is sent, nothing that
 //! comes from it is folded, and nothing is acknowledged.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use futures::{FutureExt, future::BoxFuture};
+use futures::FutureExt;
 
 use super::{
     Failure,
-    engine::{Engine, Written, refuse},
+    engine::Engine,
     hold::{Known, NotHeld, hold},
+    proof::Proven,
     tail::Tailed,
+    work::{Written, refuse},
 };
-use crate::store::Standing;
 
 /// The pause before a store that does not answer is asked again.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// Whether the stream was held against what is folded, and what waits for it.
-pub(super) struct Proof {
-    /// The number of the connection over which it was.
-    connection: Option<u64>,
-    /// Why the last question was not answered, if it was not.
-    unanswered: Option<String>,
-    /// The question under way.
-    pub(super) asking: Option<BoxFuture<'static, Proven>>,
-    /// What was answered over a connection that is not proven.
-    answered: Vec<Written>,
-    /// What came over one.
-    came: VecDeque<Tailed>,
-}
-
-/// What the store said over the connection of this number.
-pub(super) type Proven = (u64, Result<Standing, NotHeld>);
-
-impl Proof {
-    /// Proven over this connection.
-    pub(super) const fn of(connection: u64) -> Self {
-        Self {
-            connection: Some(connection),
-            unanswered: None,
-            asking: None,
-            answered: Vec::new(),
-            came: VecDeque::new(),
-        }
-    }
-
-    /// Why nothing is proven yet.
-    pub(super) fn why(&self) -> String {
-        let unknown = || "it is asked again where the ledger stands".to_owned();
-        self.unanswered.clone().unwrap_or_else(unknown)
-    }
-
-    /// The store gave an answer that contradicts: it is proven anew.
-    pub(super) const fn doubt(&mut self) {
-        self.connection = None;
-    }
-}
 
 impl Engine {
     pub(super) fn is_proven(&self) -> bool {

@@ -1,51 +1,22 @@
 //! The organisation's certificate authority: certificates over keys in the ledger, signed by a key in custody.
 
-use data_encoding::{BASE64, HEXLOWER};
+use data_encoding::BASE64;
 use keyledger_custody::{Generated, MaterialContext};
 use keyledger_domain::{
-    Algorithm, Ledger, Name, Rejection, Timestamp,
-    key::{self, Certification, Certified, Custodian},
+    Algorithm, Ledger, Name, Timestamp,
+    key::{Certification, Certified},
     ledger::KEPT_ELSEWHERE,
-    name::{Aggregate, HistoryId},
     token::{Holder, Slot, SlotPlan},
 };
-use keyledger_pki::x509::{Certificate, DistinguishedName, IssueError, Issuer, ToBeSigned};
+use keyledger_pki::x509::{DistinguishedName, IssueError, Issuer, ToBeSigned};
 
 use super::{
+    authority::{authority_of, is_elsewhere, lists_under, no_key, public_key, read},
     dates::period,
-    wanted::{Wanted, other_name},
+    error::{CertifyError, bad, failed},
+    wanted::Wanted,
 };
-use crate::{
-    material::MaterialError,
-    refused::{Refused, custody_failed},
-    shared::Shared,
-};
-
-/// Why there is no certificate.
-#[derive(Debug, thiserror::Error)]
-pub enum CertifyError {
-    /// A rule says no: the rejection says what to do.
-    #[error(transparent)]
-    Rejected(#[from] Rejection),
-    /// The issuer's material was not read: the source says what to do.
-    #[error(transparent)]
-    Material(#[from] MaterialError),
-    /// Custody or the ledger does not give what it needs: report it.
-    #[error("{0}")]
-    Failed(String),
-}
-
-pub(super) fn failed(said: impl std::fmt::Display) -> CertifyError {
-    CertifyError::Failed(said.to_string())
-}
-
-pub(super) fn bad(field: &'static str, fault: &str) -> CertifyError {
-    Rejection::BadValue {
-        field,
-        fault: fault.to_owned(),
-    }
-    .into()
-}
+use crate::shared::Shared;
 
 /// Makes the certificate that `certify` asks for over a public key, that of the key `name`, which is in the ledger or comes to be.
 pub(crate) async fn certify(
@@ -99,19 +70,6 @@ pub(crate) struct NewKey<'a> {
     pub(crate) context: &'a MaterialContext,
     /// The key.
     pub(crate) made: &'a Generated,
-}
-
-/// The newest public key of the key `name`, as SubjectPublicKeyInfo in DER.
-pub(crate) fn public_key(ledger: &Ledger, name: &Name) -> Result<Vec<u8>, CertifyError> {
-    let key = ledger.key(name).map(|e| &e.state);
-    let key =
-        key.ok_or_else(|| Rejection::NotFound(HistoryId::new(Aggregate::Key, name.clone())))?;
-    let public_key = key.newest().and_then(|newest| newest.public_key.as_ref());
-    let public_key = public_key.ok_or_else(|| Rejection::NoMaterial {
-        key: name.clone(),
-        why: "it is symmetric, and has no public half that a certificate could be over or verify",
-    })?;
-    BASE64.decode(public_key.as_bytes()).map_err(failed)
 }
 
 /// Makes the certificate over a key in a slot.
@@ -275,24 +233,6 @@ impl Signing {
     }
 }
 
-/// The certificate under which the key `name` issues at `now`: the newest that holds.
-pub(super) fn authority_of(
-    ledger: &Ledger,
-    name: &Name,
-    now: Timestamp,
-) -> Result<Certificate, CertifyError> {
-    let key = ledger.key(name).map(|e| &e.state);
-    let key = key.ok_or_else(|| no_key(name))?;
-    let fault = match key.is_authority() {
-        true => {
-            "its certificate as an authority has ended or was revoked: renew it first, with `keyledger ca renew`"
-        }
-        false => "it is no authority",
-    };
-    let certified = key.authority_at(now);
-    read(certified.ok_or_else(|| bad("issuer", fault))?)
-}
-
 /// A root that signs its own certificate: its first one as `subject`, or the next.
 fn root_of(
     ledger: &Ledger,
@@ -306,69 +246,4 @@ fn root_of(
         None => Issuer::new_root(subject, &public_key(ledger, name)?).map_err(IssueError::from),
     };
     issuer.map_err(|e| bad("issuer", &e.to_string()))
-}
-
-/// The certificate under which the key `name` signs lists at `now`.
-pub(super) fn lists_under(
-    ledger: &Ledger,
-    name: &Name,
-    now: Timestamp,
-) -> Result<Certificate, CertifyError> {
-    let key = ledger.key(name).map(|e| &e.state);
-    let key = key.ok_or_else(|| no_key(name))?;
-    let certified = key.lists_under(now);
-    read(certified.ok_or_else(|| bad("issuer", "it is no authority"))?)
-}
-
-/// Whether a certificate that was signed elsewhere leaves the key `name`, an authority, its name.
-pub(super) fn check_same_name(
-    ledger: &Ledger,
-    name: &Name,
-    certificate: &Certificate,
-    now: Timestamp,
-) -> Result<(), CertifyError> {
-    let key = ledger.key(name).map(|e| &e.state);
-    match key.and_then(|key| key.lists_under(now)) {
-        Some(before) if certificate.is_ca() => {
-            let before = read(before)?;
-            match before.subject() == certificate.subject() {
-                true => Ok(()),
-                false => Err(other_name(&before, "certificate")),
-            }
-        }
-        _ => Ok(()),
-    }
-}
-
-/// True of an issuer whose secret half is not in custody.
-fn is_elsewhere(ledger: &Ledger, issuer: &Name) -> bool {
-    let elsewhere = |key: &key::Key| key.custodian != Custodian::Software;
-    ledger.key(issuer).is_some_and(|e| elsewhere(&e.state))
-}
-
-fn no_key(name: &Name) -> CertifyError {
-    bad("issuer", &format!("there is no key {name}"))
-}
-
-/// A certificate as the ledger has it.
-pub(super) fn read(certified: &Certified) -> Result<Certificate, CertifyError> {
-    let der = BASE64.decode(certified.certificate.as_bytes());
-    Certificate::from_der(&der.map_err(failed)?).map_err(failed)
-}
-
-/// SHA-256 in hex of a certificate in base64 of DER.
-pub(crate) fn fingerprint(certificate: &str) -> Option<Box<str>> {
-    let der = BASE64.decode(certificate.as_bytes()).ok()?;
-    let certificate = Certificate::from_der(&der).ok()?;
-    Some(HEXLOWER.encode(&certificate.sha256()).into())
-}
-
-impl From<CertifyError> for Refused {
-    fn from(error: CertifyError) -> Self {
-        match error {
-            CertifyError::Rejected(rejection) => rejection.into(),
-            CertifyError::Material(error) => error.into(),
-            CertifyError::Failed(said) => custody_failed(&said),
-        }
-    }
 }

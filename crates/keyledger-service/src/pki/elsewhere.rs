@@ -12,10 +12,9 @@ use keyledger_pki::x509::{Certificate, Issuer, ToBeSigned, check_root};
 use keyledger_wire::query;
 
 use super::{
-    certificates::{
-        CertifyError, authority_of, bad, check_same_name, failed, lists_under, public_key,
-    },
+    authority::{authority_of, check_same_name, lists_under, public_key},
     dates::period,
+    error::{CertifyError, bad, failed},
     list_pages::{Place, changed},
     lists::list,
     wanted::Wanted,

@@ -10,7 +10,8 @@ use keyledger_pki::x509::CertificateRevocationReason;
 use keyledger_wire::query::{AuthorityRow, CertificateState, IssuedQuery, IssuedRow};
 
 use super::{
-    certificates::{CertifyError, read},
+    authority::read,
+    error::{CertifyError, failed},
     lists::{Why, revoked},
 };
 use crate::shared::Shared;
@@ -50,7 +51,7 @@ fn authority(
     now: Timestamp,
 ) -> Result<AuthorityRow, CertifyError> {
     let certified = key.lists_under(now);
-    let certified = certified.ok_or_else(|| super::certificates::failed("no authority"))?;
+    let certified = certified.ok_or_else(|| failed("no authority"))?;
     let certificate = read(certified)?;
     let (mut holding, mut listed) = (0, 0);
     for (_, over, issued) in ledger.issued(name) {

@@ -16,8 +16,10 @@ use keyledger_pki::x509::{
 use keyledger_wire::query::{Crl, CrlQuery};
 
 use super::{
-    certificates::{CertifyError, Signing, failed, read},
+    authority::read,
+    certificates::Signing,
     dates::moment,
+    error::{CertifyError, failed},
     list_pages::{Place, changed},
 };
 use crate::shared::Shared;

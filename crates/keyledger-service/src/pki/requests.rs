@@ -3,7 +3,7 @@
 use keyledger_domain::{Rejection, pem, text::in_full};
 use keyledger_pki::x509::CertificateRequest;
 
-use super::certificates::{CertifyError, bad};
+use super::error::{CertifyError, bad};
 
 /// Whether a request was signed with the key that is to be certified.
 pub(super) fn check(text: &str, spki: &[u8]) -> Result<(), CertifyError> {

@@ -8,13 +8,14 @@ use keyledger_domain::{
     token::{self, CertificateUsage, Holder, Slot, SlotPlan},
 };
 use keyledger_pki::x509::{
-    AlternativeName, BACKDATED_SECONDS, Certificate, CertificateProfile, DistinguishedName,
-    ExtendedKeyUsage, IssueError, Issuer, KeyUsage, NewCertificate, SerialNumber, ToBeSigned,
+    AlternativeName, BACKDATED_SECONDS, CertificateProfile, DistinguishedName, ExtendedKeyUsage,
+    IssueError, Issuer, KeyUsage, NewCertificate, SerialNumber, ToBeSigned,
 };
 
 use super::{
-    certificates::{CertifyError, bad, failed},
+    authority::{other_name, read},
     dates::moment,
+    error::{CertifyError, bad, failed},
     requests,
 };
 
@@ -169,7 +170,7 @@ impl<'a> Wanted<'a> {
         let Some(before) = key.and_then(|key| key.lists_under(now)) else {
             return Ok(());
         };
-        let before = super::certificates::read(before)?;
+        let before = read(before)?;
         if before.subject() != self.subject.to_string() {
             return Err(other_name(&before, "subject"));
         }
@@ -196,15 +197,6 @@ pub(crate) fn placeholder(
         authority: wanted.path_length.is_some(),
         certificate: Box::default(),
     })
-}
-
-/// An authority of another name than it had.
-pub(super) fn other_name(before: &Certificate, field: &'static str) -> CertifyError {
-    let fault = format!(
-        "an authority keeps its name, {}: what it issued and its lists name it; make another authority",
-        before.subject()
-    );
-    bad(field, &fault)
 }
 
 /// From when and until when a certificate holds: nothing outlives the authority that vouches for it, or was there before it.

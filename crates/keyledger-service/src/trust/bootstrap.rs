@@ -2,28 +2,20 @@
 
 use std::path::PathBuf;
 
-use keyledger_claims::EncodeError;
-use keyledger_custody::{
-    CredsError, Custody, GenerateError, KdfCost, Passphrase, ProviderFailure, RootKey,
-    RootKeyError, SealedFile, SealedFileError, SignError, UserSeed,
-};
-use keyledger_domain::{
-    EventCid, Ledger, Role, Timestamp,
-    ledger::ChainBreak,
-    text::{NotALine, Title},
-    verify::{StoredEvent, export},
-};
+use keyledger_custody::{Custody, KdfCost, Passphrase, RootKey, SealedFile, UserSeed};
+use keyledger_domain::{EventCid, Ledger, Role, Timestamp, text::Title, verify::StoredEvent};
 use keyledger_wire::{Prefix, creds::Holder};
 
 use super::{
     contexts,
-    draft::{Draft, DraftError},
+    draft::Draft,
     files::{Organisation, RootKind, VERSION, file},
     genesis::{Genesis, USERS, UserPlan},
-    jwt::{JwtError, account_jwt, user_jwt},
+    init_error::InitError,
+    jwt::{account_jwt, user_jwt},
     names::{self, ADMIN, AGENTS, APPROVERS, AUDITORS, SERVICE, SERVICES, SYSTEM, VIEWS, name},
     readme,
-    url::{BadUrl, check_url},
+    url::check_url,
 };
 
 /// What an organisation is made of.
@@ -50,51 +42,6 @@ pub enum Root {
     Passphrase(Passphrase, KdfCost),
     /// In clear in a local file: whoever reads it has every key. For development only.
     LocalFile,
-}
-
-/// Why no organisation was made. Nothing stays behind.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum InitError {
-    /// The directory was not written: the source says why.
-    #[error("writing the organisation's directory")]
-    Directory(#[from] DraftError),
-    /// The title is no line of text.
-    #[error("the title")]
-    Title(#[from] NotALine),
-    /// Clients cannot connect there: the source says how to write it.
-    #[error("the URL where clients connect")]
-    Url(#[from] BadUrl),
-    /// The root key was not made.
-    #[error("making the root key")]
-    Root(#[from] RootKeyError),
-    /// The root key was not sealed.
-    #[error("sealing the root key")]
-    Seal(#[from] SealedFileError),
-    /// A key was not made.
-    #[error("making a key")]
-    Generate(#[from] GenerateError),
-    /// A key that was just made does not open: a fault of ours, report it.
-    #[error("opening a key that was just made")]
-    Sign(#[from] SignError),
-    /// See [`ProviderFailure`].
-    #[error(transparent)]
-    Provider(#[from] ProviderFailure),
-    /// An activation or the operator's JWT was not signed: a fault of ours, report it.
-    #[error("signing the trust")]
-    Encode(#[from] EncodeError),
-    /// A JWT would be refused: a fault of ours, report it.
-    #[error("making a JWT")]
-    Jwt(#[from] JwtError),
-    /// A creds file was not written.
-    #[error("writing creds")]
-    Creds(#[from] CredsError),
-    /// The genesis events do not fold: a fault of ours, report it.
-    #[error("the genesis events contradict each other")]
-    Fold(#[from] ChainBreak),
-    /// The genesis events do not verify: a fault of ours, report it.
-    #[error("the genesis events do not verify")]
-    Verify(#[from] export::ExportError),
 }
 
 /// Makes an organisation: operator, accounts, first users, and the first entries of its ledger. Needs no server.

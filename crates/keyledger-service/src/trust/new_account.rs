@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{
     jwt::ClaimsSigner,
     names::{service_account, views_account},
-    storage,
+    storage::{self, StorageError},
     templates::{CONNECTIONS, Exporter, client_imports, role_template},
 };
 use crate::{
@@ -42,9 +42,9 @@ pub(crate) enum NewAccountError {
     /// A key that must sign for it cannot.
     #[error(transparent)]
     Signer(#[from] SignerError),
-    /// No server said how much it can store: try again.
-    #[error("no server says how much JetStream may store there")]
-    NoFigures,
+    /// It cannot be given the storage that it asks for.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// Custody or the ledger does not give what it needs.
     #[error("{0}")]
     Failed(String),

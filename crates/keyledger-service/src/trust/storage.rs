@@ -6,7 +6,16 @@ use keyledger_domain::{
     account::{Account, Create, Purpose},
 };
 
-use super::new_account::NewAccountError;
+/// Why an account is not given what it asks for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StorageError {
+    /// A rule says no.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// No server said how much it can store: try again.
+    #[error("no server says how much JetStream may store there")]
+    NoFigures,
+}
 
 const MIB: u64 = 1_024 * 1_024;
 /// MiB on disk where nobody says.
@@ -65,8 +74,8 @@ pub(super) fn fits(
     limits: JetStreamLimits,
     ledger: &Ledger,
     room: Option<(u64, u64)>,
-) -> Result<JetStreamLimits, NewAccountError> {
-    let (disk, memory) = room.ok_or(NewAccountError::NoFigures)?;
+) -> Result<JetStreamLimits, StorageError> {
+    let (disk, memory) = room.ok_or(StorageError::NoFigures)?;
     let (mut on_disk, mut in_memory) = (0_u64, 0_u64);
     for (_, account) in tenants(ledger) {
         let given = given(account);
@@ -166,6 +175,6 @@ mod tests {
         let refused = fits(limits(), &ledger, Some((gib, gib))).unwrap_err();
         assert!(refused.to_string().contains("three quarters"), "{refused}");
         let unknown = fits(limits(), &ledger, None);
-        assert!(matches!(unknown, Err(NewAccountError::NoFigures)));
+        assert!(matches!(unknown, Err(StorageError::NoFigures)));
     }
 }

@@ -6,6 +6,7 @@
 //! against the ledger, and written over.
 
 mod bucket;
+mod health;
 
 use std::{
     collections::HashSet,
@@ -19,8 +20,8 @@ use keyledger_domain::{Name, text::in_full};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-pub(crate) use self::bucket::InventoryHealth;
 use self::bucket::{Bucket, Look};
+pub(crate) use self::health::InventoryHealth;
 use crate::shared::Shared;
 
 /// How many entries are written in one go.

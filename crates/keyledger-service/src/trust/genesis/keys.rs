@@ -12,7 +12,7 @@ use keyledger_domain::{
 use keyledger_wire::Prefix;
 
 use crate::trust::{
-    bootstrap::InitError,
+    init_error::InitError,
     jwt::ClaimsSigner,
     names,
     templates::{self, Exporter},

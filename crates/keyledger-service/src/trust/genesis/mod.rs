@@ -20,7 +20,7 @@ pub(super) use self::{
     written::check,
 };
 use super::{
-    bootstrap::InitError,
+    init_error::InitError,
     jwt::ClaimsSigner,
     names::{self, ADMIN, AGENTS, APPROVERS, AUDITORS, SERVICE, SERVICES, SYSTEM, VIEWS, name},
     templates::{self, Grants},

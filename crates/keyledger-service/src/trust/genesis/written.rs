@@ -13,7 +13,7 @@ use keyledger_wire::Prefix;
 use uuid::Uuid;
 
 use super::Genesis;
-use crate::trust::bootstrap::InitError;
+use crate::trust::init_error::InitError;
 
 /// The genesis events as they are stored.
 pub(in crate::trust) struct Written {

@@ -19,8 +19,7 @@ use keyledger_domain::{
 };
 use keyledger_wire::{Prefix, ServerVersion};
 
-use self::streams::{PAUSE, WORKS_WITHIN, is_there, make, tasks_config};
-pub(crate) use self::streams::{material_config, views_fault};
+use self::streams::{PAUSE, WORKS_WITHIN, is_there, make};
 pub use self::{
     error::{SetupError, SetupReport},
     streams::ensure_inventory,
@@ -33,6 +32,7 @@ use crate::{
     KnownGenesis,
     material::{MaterialBucket, MaterialError, Materials},
     store::{Append, AppendError, JetStreamStore, Store},
+    streams::{material_config, tasks_config},
 };
 
 /// How long JetStream is waited for.

@@ -1,16 +1,16 @@
-//! Streams and buckets: made where they are not there, never changed.
+//! Streams and buckets: made if they are not there, never changed.
 
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream::{
     self,
     context::{CreateStreamErrorKind, GetStreamErrorKind},
-    stream::{Config, ConsumerLimits, DiscardPolicy, RetentionPolicy, StorageType},
+    stream::Config,
 };
 use keyledger_wire::Prefix;
 
 use super::{SetupError, SetupReport, TIMEOUT};
-use crate::store::check;
+use crate::streams::inventory_config;
 
 /// Makes the inventory bucket if it is not there: it lives in memory, so a restart of the server takes it away. True if it was
 /// made, and is empty.
@@ -35,38 +35,6 @@ pub async fn ensure_inventory(
     make(&context, config, &mut SetupReport::default()).await?;
     Ok(true)
 }
-
-/// What is wrong with the settings of the tasks' stream or of the inventory bucket. One that is away for a moment has no wrong setting.
-pub(crate) async fn views_fault(client: &async_nats::Client, prefix: &Prefix) -> Option<String> {
-    let own = jetstream::new(client.clone());
-    let views = jetstream::with_prefix(client.clone(), &prefix.imported_api());
-    for (context, made) in [
-        (own, tasks_config(prefix, 1)),
-        (views, inventory_config(prefix, 1)),
-    ] {
-        let Some(found) = settings(context, &made.name).await else {
-            continue;
-        };
-        if let Err(fault) = check(&found, &made) {
-            return Some(fault.to_string());
-        }
-    }
-    None
-}
-
-async fn settings(mut context: jetstream::Context, stream: &str) -> Option<Config> {
-    context.set_timeout(LOOKED_WITHIN);
-    let stream = context.get_stream(stream).await.ok()?;
-    Some(stream.cached_info().config.clone())
-}
-
-/// How long a look at a stream's settings may take.
-const LOOKED_WITHIN: Duration = Duration::from_secs(2);
-
-/// How many may watch the inventory at once.
-const MAX_WATCHERS: i32 = 1_024;
-/// How long a watcher may be away until its consumer goes.
-const WATCHER_GONE: Duration = Duration::from_secs(3_600);
 
 /// How long a cluster that was just started may take until JetStream works for an account. Whoever was asked and lost its lead
 /// meanwhile does not answer.
@@ -147,64 +115,6 @@ pub(super) async fn make(
 /// True of an answer that a server gives while it or its cluster is starting.
 fn comes_yet(error: &jetstream::Error) -> bool {
     error.code() == 503 || [NO_SUITABLE_PEERS, STORE_FAILED].contains(&error.error_code().0)
-}
-
-/// Sealed material: on disk, one value an entry, erased on destruction.
-pub(crate) fn material_config(prefix: &Prefix, replicas: usize) -> Config {
-    Config {
-        description: Some("Sealed keys".to_owned()),
-        ..bucket_config(&prefix.material_bucket(), StorageType::File, replicas)
-    }
-}
-
-/// Tasks: each goes to one agent, and leaves when the agent says that it has ended.
-pub(super) fn tasks_config(prefix: &Prefix, replicas: usize) -> Config {
-    Config {
-        name: prefix.tasks_stream(),
-        description: Some("Tasks of workstations' agents".to_owned()),
-        subjects: vec![prefix.tasks()],
-        retention: RetentionPolicy::WorkQueue,
-        storage: StorageType::File,
-        num_replicas: replicas,
-        // The service files an open task again when it starts; the ledger knows better than a full queue.
-        max_messages: MAX_TASKS,
-        discard: DiscardPolicy::New,
-        duplicate_window: Duration::from_secs(120),
-        ..Config::default()
-    }
-}
-
-/// How many tasks may wait.
-const MAX_TASKS: i64 = 100_000;
-
-/// The inventory: a view, in memory.
-fn inventory_config(prefix: &Prefix, replicas: usize) -> Config {
-    Config {
-        description: Some("The inventory: a view of the ledger".to_owned()),
-        // Whoever may watch makes consumers: neither any number of them, nor for ever.
-        max_consumers: MAX_WATCHERS,
-        consumer_limits: Some(ConsumerLimits {
-            inactive_threshold: WATCHER_GONE,
-            max_ack_pending: 0,
-        }),
-        ..bucket_config(&prefix.inventory_bucket(), StorageType::Memory, replicas)
-    }
-}
-
-/// A KV bucket (ADR-8) of one value an entry.
-fn bucket_config(bucket: &str, storage: StorageType, replicas: usize) -> Config {
-    Config {
-        name: Prefix::bucket_stream(bucket),
-        subjects: vec![Prefix::bucket_entry(bucket, ">")],
-        storage,
-        num_replicas: replicas,
-        max_messages_per_subject: 1,
-        discard: DiscardPolicy::New,
-        allow_rollup: true,
-        allow_direct: true,
-        duplicate_window: Duration::from_secs(120),
-        ..Config::default()
-    }
 }
 
 #[cfg(test)]

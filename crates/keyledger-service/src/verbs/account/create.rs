@@ -21,7 +21,10 @@ impl MakeFor<Create> for Option<Box<AccountFacts>> {
         let made = made.map_err(|e| match e {
             trust::NewAccountError::Rejected(rejection) => rejection.into(),
             trust::NewAccountError::Signer(error) => error.into(),
-            unknown @ trust::NewAccountError::NoFigures => {
+            trust::NewAccountError::Storage(trust::StorageError::Rejected(rejection)) => {
+                rejection.into()
+            }
+            trust::NewAccountError::Storage(unknown @ trust::StorageError::NoFigures) => {
                 Refused::Fault("not_ready", unknown.to_string())
             }
             trust::NewAccountError::Failed(said) => custody_failed(&said),

@@ -1,8 +1,16 @@
 //! Questions to the views.
 
+mod findings;
+mod folds;
+mod history;
+mod last_past;
+mod pages;
+mod past;
+
 use std::collections::BTreeMap;
 
 use async_nats::Message;
+use bytes::Bytes;
 use keyledger_domain::{
     EventCid, Ledger, Name, Record, Rejection, Timestamp,
     command::parse_payload,
@@ -21,16 +29,16 @@ use keyledger_wire::{
         LinesQuery, Nothing, OpenpgpCertificate, Rebuilt, ServiceStatus, StreamHolds,
     },
 };
+use serde::Serialize;
 
-use super::{
-    history, pages, past,
-    reply::{Answer, ok, refuse},
-};
+pub(crate) use self::{folds::Folds, last_past::LastPast};
 use crate::{
     identity, openpgp, pki,
-    refused::Refused,
+    refused::{Refused, broken},
     shared::Shared,
     store::{ReadError, StoredEvent},
+    streams::views_fault,
+    thread::on_a_thread,
     tokens, trust,
 };
 
@@ -47,7 +55,7 @@ const EVENTS_AT_ONCE: usize = 128;
 const MAX_UNCONFIRMED: usize = 500;
 
 /// Answers a question.
-pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
+pub(crate) async fn answer(shared: &Shared, message: &Message) -> Result<Bytes, Refused> {
     let subject = Prefix::outer(&message.subject).unwrap_or(&message.subject);
     let tail = shared.prefix.split_query(subject).unwrap_or_default();
     let mut answer = ask(shared, message, tail).await;
@@ -57,18 +65,16 @@ pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
     }
     let room = shared.nats.server_info().max_payload;
     let most = MAX_ANSWER_BYTES.min(room.saturating_sub(HEADER_BYTES));
-    match answer {
-        Ok(answer) if answer.payload.len() > most => {
-            // Every list has pages that fit: this is one thing that is larger than any message.
-            let what = "bytes of an answer";
-            refuse(Rejection::LimitReached { what, max: most }.into(), None)
-        }
-        Ok(answer) => answer,
-        Err(refused) => refuse(refused, None),
+    let answer = answer?;
+    if answer.len() > most {
+        // Every list has pages that fit: this is one thing that is larger than any message.
+        let what = "bytes of an answer";
+        return Err(Rejection::LimitReached { what, max: most }.into());
     }
+    Ok(answer)
 }
 
-async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, Refused> {
+async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Bytes, Refused> {
     let now = (shared.clock)();
     identity::identify(
         &shared.live.ledger.read(),
@@ -99,9 +105,9 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
                     })
                     .await?;
                     shared.last_past.keep(past);
-                    ok(&page?)
+                    json(&page?)
                 }
-                None => ok(&views::inventory(
+                None => json(&views::inventory(
                     &shared.live.ledger.read(),
                     &query,
                     now,
@@ -113,18 +119,18 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
             let _: Nothing = parse_payload(payload)?;
             let id = HistoryId::new(Aggregate::Key, parse_name(name)?);
             let row = views::row(&shared.live.ledger.read(), &id.name);
-            ok(&row.ok_or(Rejection::NotFound(id))?)
+            json(&row.ok_or(Rejection::NotFound(id))?)
         }
-        ["history", "search"] => ok(&search(shared, &parse_payload(payload)?).await?),
+        ["history", "search"] => json(&search(shared, &parse_payload(payload)?).await?),
         ["principals", "show", name] => {
             let _: Nothing = parse_payload(payload)?;
             let id = HistoryId::new(Aggregate::Principal, parse_name(name)?);
             let detail = views::principals::detail(&shared.live.ledger.read(), &id.name, now);
-            ok(&detail.ok_or(Rejection::NotFound(id))?)
+            json(&detail.ok_or(Rejection::NotFound(id))?)
         }
         ["users"] => {
             let query: UserQuery = parse_payload(payload)?;
-            ok(&views::credentials::all_users(
+            json(&views::credentials::all_users(
                 &shared.live.ledger.read(),
                 &query,
                 now,
@@ -135,7 +141,7 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
             let _: Nothing = parse_payload(payload)?;
             let id = HistoryId::new(Aggregate::User, parse_name(name)?);
             let row = views::credentials::user(&shared.live.ledger.read(), &id.name, now);
-            ok(&row.ok_or(Rejection::NotFound(id))?)
+            json(&row.ok_or(Rejection::NotFound(id))?)
         }
         ["history", aggregate, name] => {
             let query: HistoryQuery = parse_payload(payload)?;
@@ -144,11 +150,11 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
                     .to_owned(),
             })?;
             let id = HistoryId::new(aggregate, parse_name(name)?);
-            ok(&history::page(shared, &id, &query).await?)
+            json(&history::page(shared, &id, &query).await?)
         }
         ["principals"] => {
             let query: ListQuery = parse_payload(payload)?;
-            ok(&views::principals::principals(
+            json(&views::principals::principals(
                 &shared.live.ledger.read(),
                 &query,
                 budget,
@@ -157,13 +163,13 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         ["operator"] => {
             let _: Nothing = parse_payload(payload)?;
             let row = views::credentials::operator(&shared.live.ledger.read());
-            ok(&row.ok_or_else(|| {
+            json(&row.ok_or_else(|| {
                 Refused::Fault("not_ready", "there is no operator yet".to_owned())
             })?)
         }
         ["tokens"] => {
             let query: ListQuery = parse_payload(payload)?;
-            ok(&views::tokens::tokens(
+            json(&views::tokens::tokens(
                 &shared.live.ledger.read(),
                 &query,
                 budget,
@@ -171,36 +177,36 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         }
         ["tokens", "trust"] => {
             let _: Nothing = parse_payload(payload)?;
-            ok(&tokens::authorities(shared))
+            json(&tokens::authorities(shared))
         }
         ["tokens", "show", name] => {
             let _: Nothing = parse_payload(payload)?;
             let id = HistoryId::new(Aggregate::Token, parse_name(name)?);
             let row = views::tokens::token(&shared.live.ledger.read(), &id.name);
-            ok(&row.ok_or(Rejection::NotFound(id))?)
+            json(&row.ok_or(Rejection::NotFound(id))?)
         }
         ["ssh", "authorized_keys", name] => {
             let query: LinesQuery = parse_payload(payload)?;
             let name = parse_name(name)?;
             let lines = openpgp::authorized_keys(&shared.live.ledger.read(), &name, now)?;
-            ok(&pages::lines(lines, query, budget))
+            json(&pages::lines(lines, query, budget))
         }
         ["openpgp"] => {
             let query: ListQuery = parse_payload(payload)?;
-            ok(&openpgp(&shared.live.ledger.read(), &query, budget)?)
+            json(&openpgp(&shared.live.ledger.read(), &query, budget)?)
         }
         ["openpgp", "show", name] => {
             let _: Nothing = parse_payload(payload)?;
             let id = HistoryId::new(Aggregate::Principal, parse_name(name)?);
-            ok(&openpgp::certificate_of(&shared.live.ledger.read(), id)?)
+            json(&openpgp::certificate_of(&shared.live.ledger.read(), id)?)
         }
         ["certificates", "crl", issuer] => {
             let query: CrlQuery = parse_payload(payload)?;
-            ok(&pki::crl(shared, &parse_name(issuer)?, &query, now).await?)
+            json(&pki::crl(shared, &parse_name(issuer)?, &query, now).await?)
         }
         ["certificates", "to_be_signed", key] => {
             let certify: key::Certify = parse_payload(payload)?;
-            ok(&pki::to_be_signed(
+            json(&pki::to_be_signed(
                 shared,
                 &parse_name(key)?,
                 &certify,
@@ -210,21 +216,21 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         ["certificates", "crl", "to_be_signed", issuer] => {
             let wanted: CrlWanted = parse_payload(payload)?;
             let issuer = parse_name(issuer)?;
-            ok(&pki::crl_to_be_signed(shared, &issuer, &wanted, now)?)
+            json(&pki::crl_to_be_signed(shared, &issuer, &wanted, now)?)
         }
         ["certificates", key] => {
             let query: ListQuery = parse_payload(payload)?;
             let all = certificates(&shared.live.ledger.read(), parse_name(key)?, now)?;
-            ok(&pages::certificates(all, &query, budget)?)
+            json(&pages::certificates(all, &query, budget)?)
         }
         ["authorities"] => {
             let query: ListQuery = parse_payload(payload)?;
-            ok(&pki::authority_list(shared, &query, now)?)
+            json(&pki::authority_list(shared, &query, now)?)
         }
         ["authorities", "issued", issuer] => {
             let query: IssuedQuery = parse_payload(payload)?;
             let issuer = parse_name(issuer)?;
-            ok(&pki::issued(
+            json(&pki::issued(
                 &shared.live.ledger.read(),
                 &issuer,
                 &query,
@@ -234,7 +240,7 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         }
         ["accounts"] => {
             let query: ListQuery = parse_payload(payload)?;
-            ok(&views::credentials::accounts(
+            json(&views::credentials::accounts(
                 &shared.live.ledger.read(),
                 &query,
                 budget,
@@ -243,7 +249,7 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         ["credentials", account] => {
             let query: ListQuery = parse_payload(payload)?;
             let account = parse_name(account)?;
-            ok(&views::credentials::users(
+            json(&views::credentials::users(
                 &shared.live.ledger.read(),
                 &account,
                 &query,
@@ -254,17 +260,13 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
         ["ledger", "head"] => {
             let _: Nothing = parse_payload(payload)?;
             // It covers everything that was acknowledged before it was asked for, by whichever instance.
-            shared
-                .handler
-                .catch_up()
-                .await
-                .map_err(|e| unreadable(&e))?;
-            ok(&head(shared, now))
+            shared.handler.catch_up().await?;
+            json(&head(shared, now))
         }
-        ["ledger", "events"] => ok(&events(shared, parse_payload(payload)?).await?),
+        ["ledger", "events"] => json(&events(shared, parse_payload(payload)?).await?),
         ["status"] => {
             let _: Nothing = parse_payload(payload)?;
-            ok(&status(shared, now).await?)
+            json(&status(shared, now).await?)
         }
         _ => {
             let fault = "no view answers on this subject: see `nats micro info keyledger`";
@@ -277,11 +279,10 @@ async fn ask(shared: &Shared, message: &Message, tail: &str) -> Result<Answer, R
 }
 
 /// Rebuilds a view from the ledger, compares it with the live one, and swaps.
-pub(super) async fn rebuild(shared: &Shared, message: &Message) -> Answer {
-    match rebuild_now(shared, message).await {
-        Ok(rebuilt) => ok(&rebuilt),
-        Err(refused) => refuse(refused, None),
-    }
+pub(crate) async fn rebuild(shared: &Shared, message: &Message) -> Result<Bytes, Refused> {
+    rebuild_now(shared, message)
+        .await
+        .map(|rebuilt| json(&rebuilt))
 }
 
 async fn rebuild_now(shared: &Shared, message: &Message) -> Result<Rebuilt, Refused> {
@@ -332,30 +333,15 @@ fn openpgp(
     )
 }
 
+fn json<T: Serialize>(value: &T) -> Bytes {
+    let payload = serde_json::to_vec(value).expect("answers are JSON with text keys");
+    payload.into()
+}
+
 fn parse_name(text: &str) -> Result<Name, Rejection> {
     Name::new(text).map_err(|e| Rejection::BadName {
         fault: e.to_string(),
     })
-}
-
-pub(super) fn unreadable(error: &ReadError) -> Refused {
-    let reason = match error {
-        ReadError::Gone(_) => "ledger_broken",
-        ReadError::Unavailable(_) => "store_unavailable",
-    };
-    Refused::Fault(reason, error.to_string())
-}
-
-pub(super) fn broken(error: &dyn std::fmt::Display) -> Refused {
-    Refused::Fault("ledger_broken", error.to_string())
-}
-
-/// Does what takes a processor for a while where nothing else waits for it.
-pub(super) async fn on_a_thread<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Refused> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|e| Refused::Fault("not_ready", e.to_string()))
 }
 
 /// Events of all histories that fit a question. A request reads no more than so many: where little is found, its answer says
@@ -380,8 +366,7 @@ async fn search(shared: &Shared, query: &SearchQuery) -> Result<SearchPage, Refu
         (None, None) => 0,
     };
     for _ in 0..READINGS {
-        let events = shared.store.read(after, AT_ONCE).await;
-        let events = events.map_err(|e| unreadable(&e))?;
+        let events = shared.store.read(after, AT_ONCE).await?;
         let Some(newest) = events.last() else {
             return Ok(search.finish(true));
         };
@@ -407,8 +392,7 @@ async fn first_near(shared: &Shared, since: Timestamp, last: u64) -> Result<u64,
     let (mut before, mut behind) = (0, last);
     while behind - before > 64 {
         let middle = before + (behind - before) / 2;
-        let event = shared.store.read(middle, 1).await;
-        let event = event.map_err(|e| unreadable(&e))?;
+        let event = shared.store.read(middle, 1).await?;
         let Some(event) = event.first() else { break };
         let record = Record::read(&event.payload).map_err(|e| broken(&e))?;
         if record.occurred_at < since {
@@ -464,8 +448,7 @@ async fn events(shared: &Shared, query: EventsQuery) -> Result<EventsPage, Refus
     let (mut after, mut left) = (query.after, usize::from(limit));
     while left > 0 {
         // As many as may fit, and no more in memory than a few pages of the largest.
-        let events = read(shared, after, left.min(EVENTS_AT_ONCE)).await;
-        let events = events.map_err(|e| unreadable(&e))?;
+        let events = read(shared, after, left.min(EVENTS_AT_ONCE)).await?;
         if events.is_empty() {
             break;
         }
@@ -505,7 +488,7 @@ async fn stream_fault(shared: &Shared) -> Option<(StreamHolds, String)> {
     if let Err(error) = shared.materials.examine().await {
         return Some((StreamHolds::SealedKeys, error.to_string()));
     }
-    let fault = trust::views_fault(&shared.nats, &shared.prefix).await?;
+    let fault = views_fault(&shared.nats, &shared.prefix).await?;
     Some((StreamHolds::View, fault))
 }
 
@@ -513,7 +496,7 @@ async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refuse
     let position = shared.live.position();
     let clock_ahead_ms = shared.clock_watch.measure().await;
     let (stream_fault_of, stream_fault) = stream_fault(shared).await.unzip();
-    let findings = super::findings::all(shared, now).await;
+    let findings = findings::all(shared, now).await;
     let soon = InventoryQuery {
         expiring_days: Some(30),
         limit: Some(1),

@@ -1,0 +1,155 @@
+//! What the handler is given to do, while it waits and while it is on its way to the store.
+
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use keyledger_domain::{
+    Ledger, Stamp,
+    ledger::{LEDGER_SIGNING_KEY, Outcome, Reads, Sealed},
+    name::{Aggregate, HistoryId},
+    verb::Urgency,
+};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::{Done, Failure, Order, pace::LONE_AT_MOST};
+use crate::store::AppendError;
+
+/// How long a command is tried before its sender is told that the store does not answer: less than a client waits for an answer,
+/// the last try and the question to the servers included, so that the reason is heard. Under the same id it is tried on.
+const PATIENCE: Duration = Duration::from_millis(3_500);
+/// What the handler is given to do.
+pub(super) enum Work {
+    Order(Box<Order>, oneshot::Sender<Result<Done, Failure>>),
+    Outcome(Outcome, Arc<Stamp>),
+    /// Come to rest, say where, and wait.
+    Rest(oneshot::Sender<Resting>),
+}
+
+/// The handler rests: nothing is on its way, and everything up to `sequence` is folded.
+pub(super) struct Resting {
+    pub(super) sequence: u64,
+    /// Takes the ledger to go on with, or is dropped to go on as before.
+    pub(super) resume: oneshot::Sender<Ledger>,
+}
+
+/// A piece of work on its way, with when it came.
+pub(super) struct Waiting {
+    pub(super) work: Work,
+    pub(super) since: Instant,
+    /// How often a part of the reserve was freed for it.
+    pub(super) freed: u32,
+}
+
+impl Waiting {
+    /// True of a command for the ledger's own signing key: it may wait for the version that signs next.
+    pub(super) fn rotates_the_signer(&self) -> bool {
+        matches!(&self.work, Work::Order(order, _) if order.target.name.as_str() == LEDGER_SIGNING_KEY)
+    }
+
+    /// True of a command that takes trust away.
+    pub(super) fn revokes(&self) -> bool {
+        let Work::Order(order, _) = &self.work else {
+            return false;
+        };
+        order.command.any().urgency() == Urgency::TakesTrustAway
+    }
+
+    /// True of what takes trust away, and of what the service records of that: it must not wait for room.
+    pub(super) fn is_pressing(&self) -> bool {
+        match &self.work {
+            Work::Order(..) => self.revokes(),
+            Work::Outcome(outcome, _) => match outcome {
+                Outcome::Erased(_)
+                | Outcome::Confirmed { .. }
+                | Outcome::SecretsErased { .. }
+                | Outcome::DriftRepaired { .. }
+                | Outcome::Renew { .. }
+                | Outcome::Offboarded(_) => true,
+                Outcome::Due(_) | Outcome::RevocationsExpired(_) | Outcome::RollbackAccepted(_) => {
+                    false
+                }
+            },
+            Work::Rest(_) => false,
+        }
+    }
+
+    pub(super) fn refuse(self, failure: &Failure) {
+        if let Work::Order(_, reply) = self.work {
+            let _ = reply.send(Err(failure.clone()));
+        }
+    }
+
+    /// False where its sender should hear that the store does not answer. What happened is recorded whenever the store takes it.
+    pub(super) fn is_worth_waiting(&self) -> bool {
+        match self.work {
+            Work::Order(..) => self.since.elapsed() < PATIENCE,
+            Work::Outcome(..) | Work::Rest(_) => true,
+        }
+    }
+
+    /// What deciding it looks at besides its own history.
+    pub(super) fn reads(&self, ledger: &Ledger) -> Reads {
+        match &self.work {
+            Work::Order(order, _) => {
+                let reads = order.command.any().reads(ledger, &order.target.name);
+                match (reads, &order.signer) {
+                    // Its key or its token may be revoked at this very moment.
+                    (Reads::Histories(mut histories), Some(signer)) => {
+                        histories.push(HistoryId::new(Aggregate::Key, signer.key.clone()));
+                        histories.push(HistoryId::new(Aggregate::Token, signer.token.clone()));
+                        Reads::Histories(histories)
+                    }
+                    (reads, _) => reads,
+                }
+            }
+            // They record what happened, whatever else did.
+            Work::Outcome(..) | Work::Rest(_) => Reads::NOTHING,
+        }
+    }
+}
+
+/// Events that are on their way to the store.
+pub(super) struct Batch {
+    pub(super) works: Vec<(Waiting, Vec<Sealed>)>,
+    /// Its histories, with the sequence of the newest event in each.
+    pub(super) histories: Vec<(HistoryId, u64)>,
+    pub(super) ids: Vec<Uuid>,
+    /// What was looked at besides.
+    pub(super) reads: HashSet<HistoryId>,
+    /// The sequence that must be the last of all: set where more was looked at than is written to.
+    pub(super) last: Option<u64>,
+}
+
+/// A batch, and what the store answered: the sequence of its first event.
+pub(super) type Written = (Batch, Result<u64, AppendError>);
+
+impl Batch {
+    /// A few lone events go off each on its own, anything else together.
+    pub(super) fn in_company(self) -> Vec<Self> {
+        let only_lone = self.works.iter().all(|(_, sealed)| sealed.len() == 1);
+        if !only_lone || self.works.len() > LONE_AT_MOST || self.last.is_some() {
+            return vec![self];
+        }
+        // Works of one batch never share a history: there is one to each, in the same order.
+        let works = self.works.into_iter().zip(self.histories).zip(self.ids);
+        let alone = works.map(|((work, history), id)| Self {
+            works: vec![work],
+            histories: vec![history],
+            ids: vec![id],
+            reads: HashSet::new(),
+            last: None,
+        });
+        alone.collect()
+    }
+}
+
+/// Refuses every command of a batch.
+pub(super) fn refuse(batch: Batch, failure: &Failure) {
+    for (waiting, _) in batch.works {
+        waiting.refuse(failure);
+    }
+}
