@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use async_nats::Message;
 use keyledger_domain::{
     Ledger, Name, Rejection, Stamp, Timestamp, VerifiedBy,
     ledger::{Claimed, Known},
 };
-use keyledger_wire::{header, subject::came_over_import};
 use serde::Deserialize;
 
 use crate::lanes;
@@ -42,32 +40,6 @@ impl Sender {
             key: Some(key.clone()),
             ..(*self.stamp).clone()
         })
-    }
-}
-
-/// nats-server's stamp on a request. It stands there once; a second one would be somebody's forgery.
-///
-/// nats-server appends it to a block of headers whose end it does not check: a sender who leaves that end out has the stamp become
-/// the rest of his own last header. The name of the stamp in any other place says that the one found is not nats-server's.
-///
-/// It counts only on what came over an import, where nats-server writes it. Inside this account it does not: whoever may store
-/// something and ask JetStream for it has it published on any subject, with the headers that were stored.
-pub(crate) fn request_info(message: &Message) -> Option<&str> {
-    if !message.reply.as_deref().is_some_and(came_over_import) {
-        return None;
-    }
-    let headers = message.headers.as_ref()?;
-    let swallows = |text: &str| text.contains(header::REQUEST_INFO);
-    let mut values = headers.iter().flat_map(|(_, values)| values);
-    if values.any(|value| swallows(value.as_str()))
-        || message.description.as_deref().is_some_and(swallows)
-    {
-        return None;
-    }
-    let mut stamps = headers.get_all(header::REQUEST_INFO);
-    match (stamps.next(), stamps.next()) {
-        (Some(stamp), None) => Some(stamp.as_str()),
-        _ => None,
     }
 }
 
@@ -158,52 +130,4 @@ fn read(
         stamp: Arc::new(stamp),
         issuer: issuer.into(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use async_nats::HeaderMap;
-
-    use super::*;
-
-    fn message(reply: Option<&str>, stamps: &[&str]) -> Message {
-        let mut headers = HeaderMap::new();
-        for stamp in stamps {
-            headers.append(header::REQUEST_INFO, *stamp);
-        }
-        Message {
-            subject: "svc.keys.commands.key.generate.a".into(),
-            reply: reply.map(Into::into),
-            payload: bytes::Bytes::new(),
-            headers: Some(headers),
-            status: None,
-            description: None,
-            length: 0,
-        }
-    }
-
-    #[test]
-    fn a_stamp_counts_once_and_only_on_what_came_over_an_import() {
-        let over_import = "_R_.hNTj4c.Dzq7Pg";
-        let by_gateway = "_GR_.Ab12Cd.34ef56._R_.hNTj4c.Dzq7Pg";
-        for reply in [over_import, by_gateway] {
-            let message = message(Some(reply), &["it"]);
-            assert_eq!(request_info(&message), Some("it"), "{reply}");
-        }
-        let others = [
-            None,
-            Some("_INBOX.a.b"),
-            Some("_INBOX._R_.b"),
-            Some("_R_"),
-            Some("$JS.ACK.KEYS_EVENTS.a.1.1.1.1.0"),
-            Some("_GR_.Ab12Cd.34ef56._INBOX.a._R_.b"),
-            Some("_GR_.Ab12Cd.34ef56.$JS.ACK.KEYS_EVENTS.a.1.1.1.1.0"),
-        ];
-        for reply in others {
-            assert_eq!(request_info(&message(reply, &["it"])), None, "{reply:?}");
-        }
-        for stamps in [&[][..], &["it", "it"]] {
-            assert_eq!(request_info(&message(Some(over_import), stamps)), None);
-        }
-    }
 }

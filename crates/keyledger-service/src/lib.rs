@@ -1,8 +1,9 @@
-//! Keyledger's shell: endpoint → handler → store, then views and effects.
+//! Keyledger's shell: endpoint → pipeline → handler → store, then views and effects.
 //!
 //! *Invariant:* an acknowledgement is given only for what is durable; an effect is asked for by an event and may run
 //! twice; no rule is decided here.
 
+mod allowance;
 mod begin;
 mod clock;
 mod delivery;
@@ -16,9 +17,11 @@ mod identity;
 mod lanes;
 pub mod material;
 mod openpgp;
+mod pipeline;
 mod pki;
 mod queries;
 mod refused;
+mod request;
 mod reserve;
 mod scatter;
 mod service;
@@ -32,9 +35,10 @@ mod tokens;
 pub mod trust;
 mod verbs;
 
+pub use allowance::UserAllowance;
 pub use begin::{Beginning, Begun, KnownGenesis};
 pub use durability::Durability;
-pub use endpoint::{EndpointError, UserAllowance};
+pub use endpoint::EndpointError;
 pub use pki::CertifyError;
 pub use service::{Options, Service, StartError};
 pub use signers::{LedgerSigner, SignerError, Signers};

@@ -26,12 +26,13 @@ use keyledger_wire::{
 use tokio::{runtime::Handle, sync::mpsc, task::JoinSet};
 
 use crate::{
+    allowance::{Allowance, UserAllowance},
     begin::{Beginning, Begun, KnownGenesis},
     clock::ClockWatch,
     durability::{Durability, Streams},
     edge::Edge,
     effects,
-    endpoint::{Allowance, EndpointError, Endpoints, Inlets, UserAllowance},
+    endpoint::{EndpointError, Endpoints, Inlets},
     handler::{Clock, CurrentSigner, Handler, Live, LoadError, Parts},
     lanes::Families,
     material::{MaterialBucket, MaterialError, Materials},

@@ -8,10 +8,11 @@ use keyledger_pki::x509::{Anchors, CrlUrl};
 use keyledger_wire::Prefix;
 
 use crate::{
+    allowance::Allowance,
     clock::ClockWatch,
     durability::Durability,
     effects::InventoryHealth,
-    endpoint::{Allowance, Later},
+    endpoint::Later,
     handler::{Clock, CurrentSigner, Handler, Live},
     lanes::Families,
     material::Materials,

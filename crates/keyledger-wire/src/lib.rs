@@ -12,6 +12,7 @@ pub mod header;
 pub mod local;
 pub mod notice;
 pub mod query;
+pub mod questions;
 pub mod reply;
 pub mod schemas;
 mod server_version;

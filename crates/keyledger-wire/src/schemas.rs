@@ -3,7 +3,7 @@
 use keyledger_domain::Command;
 use serde_json::{Map, Value, json};
 
-use crate::{Acknowledgement, Prefix, Refusal, query};
+use crate::{Acknowledgement, Prefix, Refusal, questions::QUESTIONS};
 
 /// A JSON object: the schemas of payload and answer by subject, and the schema of a refusal, which is the same for all subjects.
 #[must_use]
@@ -16,7 +16,7 @@ pub fn schemas() -> Value {
         let entry = json!({ "payload": (verb.schema)(), "answer": acknowledgement });
         subjects.insert(subject, entry);
     }
-    for question in query::QUESTIONS {
+    for question in QUESTIONS {
         let subject = prefix.query(question.tail);
         let entry = json!({ "payload": (question.schema)(), "answer": (question.answer)() });
         subjects.insert(subject, entry);
@@ -32,7 +32,7 @@ mod tests {
     fn every_command_and_every_question_has_a_schema_of_its_answer() {
         let schemas = schemas();
         let subjects = schemas["subjects"].as_object().unwrap();
-        let expected = Command::verbs().count() + query::QUESTIONS.len();
+        let expected = Command::verbs().count() + QUESTIONS.len();
         assert_eq!(subjects.len(), expected);
         for (subject, entry) in subjects {
             let answer = &entry["answer"];

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use keyledger_domain::{Command, Event, Rejection, token};
 
-use crate::{Prefix, header, query, reply};
+use crate::{Prefix, header, questions::QUESTIONS, reply};
 
 /// The text of `subjects.md`.
 ///
@@ -45,14 +45,15 @@ pub fn subjects_md() -> String {
             "",
         ],
     );
-    out.push_str("\nA field with `*` is required.\n\n## Questions\n\n| subject | answers | payload |\n|---|---|---|\n");
-    for question in query::QUESTIONS {
+    out.push_str("\nA field with `*` is required.\n\n## Questions\n\n| subject | answers | who may ask it | payload |\n|---|---|---|---|\n");
+    for question in QUESTIONS {
         let subject = prefix.query(question.tail);
         row(
             &mut out,
             &[
                 &format!("`{subject}`"),
                 question.about,
+                question.askers.as_str(),
                 &fields(&(question.schema)()),
             ],
         );

@@ -1,11 +1,9 @@
-//! The micro service: endpoints with their schemas, requests parsed into types, answers made of outcomes.
+//! NATS, and nothing else: the micro services with their endpoints and schemas; what a message says, handed to the pipeline or to the
+//! queries; what becomes of it, sent back.
 
-mod allowance;
-mod command;
 mod later;
+mod read;
 mod reply;
-mod report;
-mod signature;
 mod watch;
 
 use std::{collections::HashMap, sync::Arc};
@@ -18,8 +16,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use keyledger_domain::{Command, verb::VerbRow};
 use keyledger_wire::{
-    Prefix, REVOCATIONS_NAME, SERVICE_NAME, SERVICE_VERSION,
-    query::{QUESTIONS, Question},
+    Prefix, REVOCATIONS_NAME, SERVICE_NAME, SERVICE_VERSION, questions::QuestionRow,
     subject::QUEUE_GROUP,
 };
 use tokio::{
@@ -27,16 +24,16 @@ use tokio::{
     task::{JoinSet, unconstrained},
 };
 
-pub(crate) use allowance::Allowance;
-pub use allowance::UserAllowance;
 pub(crate) use later::Later;
 
-use self::reply::Answer;
+use self::reply::{Answer, refuse};
 use crate::{
     edge::Edge,
     identity,
     lanes::{Busy, Entry, Family, Place},
-    queries,
+    pipeline,
+    queries::{self, QueryRow},
+    request::CommandHeaders,
     shared::Shared,
 };
 
@@ -77,11 +74,11 @@ impl Endpoints {
         let revocations = start(&inlets.revocations, shared, REVOCATIONS_NAME, about);
         let revocations = revocations.await.map_err(fault)?;
         let mut tasks = JoinSet::new();
-        let mut serve = |endpoint, kind| {
+        let mut serve = |endpoint, serves| {
             let serving = Serving {
                 shared: Arc::clone(shared),
                 workers: Handle::current(),
-                kind,
+                serves,
             };
             // Nothing it does is long, and what it leaves lying lies with NATS's client, uncounted: it is never held up.
             tasks.spawn_on(unconstrained(serving.serve(endpoint)), edge.handle());
@@ -98,17 +95,15 @@ impl Endpoints {
                 | Family::Past => &others,
             };
             let endpoint = open_command(micro, prefix, verb).await.map_err(fault)?;
-            serve(endpoint, Kind::Command(family));
+            serve(endpoint, Serves::Command(family));
         }
         let rebuild = open_rebuild(&others, prefix).await.map_err(fault)?;
-        serve(rebuild, Kind::Rebuild);
+        serve(rebuild, Serves::Rebuild);
         let reports = open_reports(&others, prefix).await.map_err(fault)?;
-        serve(reports, Kind::Report);
-        for question in QUESTIONS {
-            let endpoint = open_question(&others, prefix, question)
-                .await
-                .map_err(fault)?;
-            serve(endpoint, Kind::Question);
+        serve(reports, Serves::Report);
+        for row in queries::rows() {
+            let endpoint = open_question(&others, prefix, &row.question).await;
+            serve(endpoint.map_err(fault)?, Serves::Question(row));
         }
         let watches = watch::open(&inlets.others, shared).await;
         let watches = watches.map_err(|e| EndpointError(e.to_string()))?;
@@ -170,11 +165,12 @@ async fn start(
         .await
 }
 
+/// What an endpoint serves.
 #[derive(Clone, Copy)]
-enum Kind {
+enum Serves {
     Command(Family),
     Rebuild,
-    Question,
+    Question(QueryRow),
     Report,
 }
 
@@ -198,7 +194,7 @@ async fn open_rebuild(micro: &Micro, prefix: &Prefix) -> Result<Endpoint, async_
 async fn open_question(
     micro: &Micro,
     prefix: &Prefix,
-    question: &Question,
+    question: &QuestionRow,
 ) -> Result<Endpoint, async_nats::Error> {
     let outer = prefix.query(question.tail);
     let mut metadata = metadata(&outer, question.about, &(question.schema)());
@@ -206,7 +202,7 @@ async fn open_question(
     metadata.insert("answer_schema".to_owned(), answer);
     micro
         .endpoint_builder()
-        .name(question.name)
+        .name(question.name())
         .metadata(metadata)
         .add(Prefix::inner(&outer))
         .await
@@ -249,7 +245,7 @@ struct Serving {
     shared: Arc<Shared>,
     /// Where requests are worked on: not where they are taken in.
     workers: Handle,
-    kind: Kind,
+    serves: Serves,
 }
 
 impl Serving {
@@ -257,7 +253,7 @@ impl Serving {
     async fn serve(self, mut endpoint: Endpoint) {
         while let Some(request) = endpoint.next().await {
             let message = &request.message;
-            let sender = identity::sender(identity::request_info(message));
+            let sender = identity::sender(read::stamp(message));
             let family = self.family(message);
             let lane = self.shared.families.lane(family);
             // Not in the endpoint's set: what was taken is finished, also while the service stops.
@@ -266,7 +262,7 @@ impl Serving {
                     let work = work(
                         Arc::clone(&self.shared),
                         own(request),
-                        self.kind,
+                        self.serves,
                         family,
                         place,
                     );
@@ -274,10 +270,10 @@ impl Serving {
                 }
                 Entry::Waits(ticket) => {
                     let (shared, request) = (Arc::clone(&self.shared), own(request));
-                    let kind = self.kind;
+                    let serves = self.serves;
                     self.workers.spawn(async move {
                         match ticket.turn().await {
-                            Ok(place) => work(shared, request, kind, family, place).await,
+                            Ok(place) => work(shared, request, serves, family, place).await,
                             Err(busy) => turn_away(&shared, request, busy).await,
                         }
                     });
@@ -288,16 +284,12 @@ impl Serving {
     }
 
     fn family(&self, message: &Message) -> Family {
-        match self.kind {
-            Kind::Command(family) => family,
+        match self.serves {
+            Serves::Command(family) => family,
             // It reads the whole ledger.
-            Kind::Rebuild => Family::Reading,
-            Kind::Report => Family::Report,
-            Kind::Question => {
-                let subject = Prefix::outer(&message.subject).unwrap_or(&message.subject);
-                let tail = self.shared.prefix.split_query(subject);
-                Family::of_question(tail.unwrap_or_default(), &message.payload)
-            }
+            Serves::Rebuild => Family::Reading,
+            Serves::Report => Family::Report,
+            Serves::Question(row) => (row.family)(&message.payload),
         }
     }
 }
@@ -309,32 +301,26 @@ fn own(mut request: Request) -> Request {
 }
 
 async fn turn_away(shared: &Shared, request: Request, busy: Busy) {
-    let ids = command::ids(request.message.headers.as_ref()).ok();
-    respond(shared, request, reply::refuse(busy.into(), ids)).await;
+    let ids = read::ids(request.message.headers.as_ref()).ok();
+    respond(shared, request, refuse(busy.into(), ids)).await;
 }
 
-async fn work(shared: Arc<Shared>, request: Request, kind: Kind, family: Family, place: Place) {
+async fn work(shared: Arc<Shared>, request: Request, serves: Serves, family: Family, place: Place) {
     if family != Family::Question {
-        return work_on(&shared, request, kind, place).await;
+        return work_on(&shared, request, serves, place).await;
     }
     // It takes a processor for a while, which decisions and the store's answers must not wait for.
     let runtime = Handle::current();
     let done = tokio::task::spawn_blocking(move || {
-        runtime.block_on(work_on(&shared, request, kind, place));
+        runtime.block_on(work_on(&shared, request, serves, place));
     });
     if let Err(error) = done.await {
         tracing::error!(%error, "a query was not answered");
     }
 }
 
-async fn work_on(shared: &Shared, request: Request, kind: Kind, place: Place) {
-    let message = &request.message;
-    let answer = match kind {
-        Kind::Command(_) => command::answer(shared, message).await,
-        Kind::Rebuild => reply::view(queries::rebuild(shared, message).await),
-        Kind::Question => reply::view(queries::answer(shared, message).await),
-        Kind::Report => report::answer(shared, message).await,
-    };
+async fn work_on(shared: &Shared, request: Request, serves: Serves, place: Place) {
+    let answer = answer(shared, &request.message, serves).await;
     let is_large = answer.payload.len() > LARGE_ANSWER_BYTES;
     respond(shared, request, answer).await;
     if is_large {
@@ -344,12 +330,41 @@ async fn work_on(shared: &Shared, request: Request, kind: Kind, place: Place) {
     drop(place);
 }
 
+async fn answer(shared: &Shared, message: &Message, serves: Serves) -> Answer {
+    let (request, headers) = (read::request(message), message.headers.as_ref());
+    match serves {
+        Serves::Command(_) => {
+            let ids = match read::ids(headers) {
+                Ok(ids) => ids,
+                Err(rejection) => return refuse(rejection.into(), None),
+            };
+            let carried_out = match read::signature(headers) {
+                Ok(signature) => {
+                    let headers = CommandHeaders { ids, signature };
+                    pipeline::command(shared, &request, &headers).await
+                }
+                Err(rejection) => Err(rejection.into()),
+            };
+            reply::of(carried_out, Some(ids))
+        }
+        Serves::Report => match read::ids(headers) {
+            Ok(ids) => reply::of(pipeline::report(shared, &request, ids).await, Some(ids)),
+            Err(rejection) => refuse(rejection.into(), None),
+        },
+        Serves::Rebuild => reply::of(queries::rebuild(shared, &request).await, None),
+        Serves::Question(row) => match queries::answer(shared, &row, &request).await {
+            Ok(payload) => reply::view(payload),
+            Err(refused) => refuse(refused, None),
+        },
+    }
+}
+
 /// Sends an answer: at once, or in a task of its own when its time has come.
 async fn respond(shared: &Shared, request: Request, answer: Answer) {
     if !answer.is_told_later {
         return send(&request, answer).await;
     }
-    let sender = identity::sender(identity::request_info(&request.message));
+    let sender = identity::sender(read::stamp(&request.message));
     let Some(place) = shared.later.enter(&sender) else {
         tracing::debug!(%sender, "too many refusals of this sender wait: this one is not told");
         return;

@@ -16,26 +16,26 @@ pub(super) struct Answer {
     pub(super) is_told_later: bool,
 }
 
-/// A JSON answer.
-pub(super) fn ok<T: Serialize>(value: &T) -> Answer {
-    let payload = serde_json::to_vec(value).expect("answers are JSON with text keys");
+/// What became of a request.
+pub(super) fn of<T: Serialize>(outcome: Result<T, Refused>, ids: Option<Ids>) -> Answer {
+    match outcome {
+        Ok(value) => view(json(&value)),
+        Err(refused) => refuse(refused, ids),
+    }
+}
+
+/// What a view answers.
+pub(super) fn view(payload: Bytes) -> Answer {
     Answer {
-        payload: payload.into(),
+        payload,
         headers: HeaderMap::new(),
         is_told_later: false,
     }
 }
 
-/// What a view answers.
-pub(super) fn view(answered: Result<Bytes, Refused>) -> Answer {
-    match answered {
-        Ok(payload) => Answer {
-            payload,
-            headers: HeaderMap::new(),
-            is_told_later: false,
-        },
-        Err(refused) => refuse(refused, None),
-    }
+fn json<T: Serialize>(value: &T) -> Bytes {
+    let payload = serde_json::to_vec(value).expect("answers are JSON with text keys");
+    payload.into()
 }
 
 /// A refusal.
@@ -55,7 +55,7 @@ pub(super) fn refuse(refused: Refused, ids: Option<Ids>) -> Answer {
             has_waited,
         } => {
             is_told_later = !has_waited;
-            // Rounded up: whoever asks then is not told to wait another moment.
+            // Rounded up: a sender that asks then is not told to wait another moment.
             let ms = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
             retry_after_ms = Some(ms.saturating_add(1));
             (reason, code_of(reason), said)
@@ -79,7 +79,7 @@ pub(super) fn refuse(refused: Refused, ids: Option<Ids>) -> Answer {
         retry_after_ms,
     };
     Answer {
-        payload: ok(&refusal).payload,
+        payload: json(&refusal),
         headers,
         is_told_later,
     }

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use keyledger_domain::verb::Urgency;
-use serde::{Deserialize, de::IgnoredAny};
 
 use super::{Lane, Limits};
 
@@ -36,30 +35,6 @@ impl Family {
         match urgency {
             Urgency::TakesTrustAway => Self::Revocation,
             Urgency::Usual => Self::Command,
-        }
-    }
-
-    /// The family of a question, by its subject behind `{prefix}.queries.` and its payload.
-    pub(crate) fn of_question(tail: &str, payload: &[u8]) -> Self {
-        #[derive(Deserialize)]
-        struct Moment {
-            #[serde(default)]
-            at: Option<IgnoredAny>,
-        }
-        let mut tokens = tail.split('.');
-        match (tokens.next(), tokens.next()) {
-            (Some("inventory"), Some("locate")) => {
-                let moment = serde_json::from_slice::<Moment>(payload).ok();
-                match moment.and_then(|moment| moment.at) {
-                    Some(_) => Self::Past,
-                    None => Self::Question,
-                }
-            }
-            // They ask the store for events, for where it stands, or for a signing key.
-            (Some("history" | "ledger" | "status"), _) | (Some("certificates"), Some("crl")) => {
-                Self::Reading
-            }
-            _ => Self::Question,
         }
     }
 }
@@ -134,7 +109,6 @@ const fn limits(at_once: [usize; 2], waiting: [usize; 2], bytes: [usize; 2]) -> 
 #[cfg(test)]
 mod tests {
     use keyledger_domain::{Command, Role};
-    use keyledger_wire::query::QUESTIONS;
 
     use super::*;
 
@@ -194,26 +168,5 @@ mod tests {
         let administrator: Sender = "administrator".into();
         let entry = families.lane(Family::Revocation).enter(&administrator, 300);
         assert!(matches!(entry, Entry::Now(_)));
-    }
-
-    #[test]
-    fn a_question_goes_where_what_it_takes_is_counted() {
-        let of = |tail: &str, payload: &str| Family::of_question(tail, payload.as_bytes());
-        assert_eq!(of("inventory.locate", ""), Family::Question);
-        assert_eq!(of("inventory.locate", r#"{"at":null}"#), Family::Question);
-        let past = r#"{"limit":1,"at":"2026-01-01T00:00:00Z"}"#;
-        assert_eq!(of("inventory.locate", past), Family::Past);
-        for question in QUESTIONS {
-            let family = of(question.tail, "");
-            let reads = [
-                "history",
-                "history-search",
-                "ledger-head",
-                "ledger-events",
-                "status",
-            ];
-            let reads = reads.contains(&question.name) || question.name.contains("-crl");
-            assert_eq!(family == Family::Reading, reads, "{}", question.name);
-        }
     }
 }

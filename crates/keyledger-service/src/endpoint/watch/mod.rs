@@ -18,6 +18,7 @@ use serde_json::json;
 use tokio::{runtime::Handle, sync::Semaphore};
 
 use self::asked::Refused;
+use super::read;
 use crate::{identity, shared::Shared};
 
 /// How many watches one user may have at once. All together are bounded by the bucket's consumers.
@@ -141,7 +142,7 @@ impl Desk {
     fn take(&self, message: &Message) -> Result<Arc<Stamp>, Fault> {
         let now = (self.shared.clock)();
         let ledger = self.shared.live.ledger.read();
-        let sender = identity::identify(&ledger, identity::request_info(message), now);
+        let sender = identity::identify(&ledger, read::stamp(message), now);
         drop(ledger);
         let sender = sender.map_err(|e| Fault::refused(NOT_MADE, e.to_string()))?;
         match sender.known.role {

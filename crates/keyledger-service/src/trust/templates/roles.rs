@@ -2,7 +2,10 @@
 
 use keyledger_claims::UserPermissionLimits;
 use keyledger_domain::{Command, Role, verb::VerbRow};
-use keyledger_wire::Prefix;
+use keyledger_wire::{
+    Prefix,
+    questions::{Askers, QUESTIONS},
+};
 
 use super::sharing::DISCOVERY;
 
@@ -80,16 +83,23 @@ fn own_inbox() -> String {
     format!("{}.>", Prefix::inbox(SUBJECT))
 }
 
-/// A program commands the keys that bear its name or stand in its tags.
+/// A program commands the keys that bear its name or stand in its tags, and asks what programs may ask.
 fn service(prefix: &Prefix) -> Vec<String> {
     let mut publish = Vec::new();
     for key in OWN_KEYS {
         let commands = sent_by(Role::Service);
         publish.extend(commands.map(|row| prefix.command(row.aggregate.as_str(), row.verb, key)));
-        // Who did what to them, and when, is nobody else's business.
-        publish.push(prefix.query(&format!("history.key.{key}")));
     }
-    publish.push(prefix.query("inventory.>"));
+    for question in QUESTIONS {
+        match question.askers {
+            Askers::People => {}
+            Askers::AndServices => publish.push(prefix.query(question.tail)),
+            Askers::AndServicesOfOwnKeys => {
+                let own = OWN_KEYS.map(|key| prefix.query(&question.tail_of_key(key)));
+                publish.extend(own);
+            }
+        }
+    }
     publish
 }
 

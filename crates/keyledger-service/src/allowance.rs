@@ -117,7 +117,7 @@ impl Allowance {
     }
 
     /// Takes one announcement off what the agent has left.
-    pub(super) fn take(&self, agent: &str) -> Result<(), Refused> {
+    pub(crate) fn take(&self, agent: &str) -> Result<(), Refused> {
         self.agents
             .check_key(&agent.into())
             .map_err(|not_until| Refused::Later {
@@ -129,7 +129,7 @@ impl Allowance {
     }
 
     /// Whether a user may make the ledger longer now.
-    pub(super) fn check(&self, user: &str, now: Instant) -> Result<(), Refused> {
+    pub(crate) fn check(&self, user: &str, now: Instant) -> Result<(), Refused> {
         let of_each = self.of_each_user;
         let left = self.users.lock().get(user).copied();
         let wait = left.and_then(|left| of_each.wait(of_each.later(left, now)));
@@ -152,7 +152,7 @@ impl Allowance {
     }
 
     /// Takes what was written off what the user has left.
-    pub(super) fn wrote(&self, user: &str, payload_bytes: usize, now: Instant) {
+    pub(crate) fn wrote(&self, user: &str, payload_bytes: usize, now: Instant) {
         let of_each = self.of_each_user;
         let mut users = self.users.lock();
         let left = users
@@ -164,7 +164,7 @@ impl Allowance {
     }
 
     /// True of commands that count.
-    pub(super) const fn counts(role: Role, family: Family) -> bool {
+    pub(crate) const fn counts(role: Role, family: Family) -> bool {
         match (role, family) {
             (Role::Administrator, _) | (_, Family::Revocation) => false,
             (

@@ -1,61 +1,57 @@
-//! An agent's report on its way from a message to the handler and back.
+//! The way of an agent's report.
 //!
 //! The agent's nkey stands in the subject, and its permissions let it publish under no other: that is who sent it.
 
-use async_nats::Message;
+use std::sync::Arc;
+
 use keyledger_domain::{
-    Command, Event, Rejection,
+    Command, Event, Rejection, Stamp, Timestamp,
     command::{Target, parse_report},
     name::{Aggregate, Name},
     record::{Ids, Why},
     token::{self, ANNOUNCEMENTS, Progress, Report, Reported, Slot, TaskKind, announce},
 };
-use keyledger_wire::{Prefix, ReportReply, SlotCertificate, Status, notice::Notice};
+use keyledger_wire::{ReportReply, SlotCertificate, Status, notice::Notice};
 use uuid::Uuid;
 
-use super::{
-    command::ids,
-    reply::{Answer, ok, refuse},
-};
+use super::{order::order, ready::check_ready};
 use crate::{
     handler::{Done, Order},
     identity,
     lanes::Sender,
     refused::{Refused, custody_failed},
+    request::Request,
     shared::Shared,
     tokens,
     verbs::{Making, prepare},
 };
 
-/// Answers a report.
-pub(super) async fn answer(shared: &Shared, message: &Message) -> Answer {
-    let ids = match ids(message.headers.as_ref()) {
-        Ok(ids) => ids,
-        Err(rejection) => return refuse(rejection.into(), None),
-    };
-    let mut taken = take(shared, message, ids).await;
+/// Carries out what an agent reports, once more if what it was decided on was not the newest.
+///
+/// # Errors
+///
+/// [`Refused`].
+pub(crate) async fn report(
+    shared: &Shared,
+    request: &Request<'_>,
+    ids: Ids,
+) -> Result<ReportReply, Refused> {
+    let mut taken = take(shared, request, ids).await;
     // Another instance may have filed the task, or taken the report before, a moment ago.
     if taken.as_ref().is_err_and(Refused::is_of_state) && shared.handler.catch_up().await.is_ok() {
-        taken = take(shared, message, ids).await;
+        taken = take(shared, request, ids).await;
     }
-    match taken {
-        Ok(reply) => ok(&reply),
-        Err(refused) => refuse(refused, Some(ids)),
-    }
+    taken
 }
 
-async fn take(shared: &Shared, message: &Message, ids: Ids) -> Result<ReportReply, Refused> {
-    let reported = parse(shared, message)?;
+/// The way of a report.
+async fn take(shared: &Shared, request: &Request<'_>, ids: Ids) -> Result<ReportReply, Refused> {
+    let reported = parse(shared, request)?;
     let now = (shared.clock)();
-    let info = identity::request_info(message);
-    let principal =
-        identity::identify_agent(&shared.live.ledger.read(), info, &reported.agent, now)?;
-    shared.ready()?;
+    let principal = identify(shared, request, &reported, now)?;
     let target = Target::new(Aggregate::Token, reported.report.serial().name());
-    let remembered = shared.live.ledger.read().remembered(&ids.command).is_some();
-    if !remembered && announces_change(shared, &target, &reported) {
-        shared.allowance.take(&reported.agent)?;
-    }
+    check_ready(shared)?;
+    authorise(shared, &target, &reported, ids)?;
     let making = Making {
         shared,
         target: &target,
@@ -65,29 +61,49 @@ async fn take(shared: &Shared, message: &Message, ids: Ids) -> Result<ReportRepl
         kept: &mut None,
     };
     let (prepared, beside) = prepare(Command::Report(Box::new(reported.clone())), making).await?;
-    let order = Order {
-        target: target.clone(),
-        command: prepared,
-        why: Why::default(),
-        ids,
-        principal,
-        issuer: None,
-        signer: None,
-    };
-    let done = match shared.handler.order(order).await {
-        Ok(done) => done,
-        Err(failure) => {
-            beside.forget(shared, &failure).await;
-            return Err(failure.into());
-        }
-    };
-    if !done.fresh {
-        beside.discard(shared).await;
-    }
+    let done = order(
+        shared,
+        Order {
+            target,
+            command: prepared,
+            why: Why::default(),
+            ids,
+            principal,
+            issuer: None,
+            signer: None,
+        },
+        &beside,
+    )
+    .await?;
     if let Report::Progressed(progress) = &reported.report {
         tell(shared, progress, reported.task).await;
     }
     reply(shared, &reported, &done).await
+}
+
+/// Which agent sends it: nats-server's stamp and the subject must name the same one.
+fn identify(
+    shared: &Shared,
+    request: &Request<'_>,
+    reported: &Reported,
+    now: Timestamp,
+) -> Result<Arc<Stamp>, Rejection> {
+    let ledger = shared.live.ledger.read();
+    identity::identify_agent(&ledger, request.stamp, &reported.agent, now)
+}
+
+/// Whether the agent may announce more. That the task is its own, the domain's rules check.
+fn authorise(
+    shared: &Shared,
+    target: &Target,
+    reported: &Reported,
+    ids: Ids,
+) -> Result<(), Refused> {
+    let is_retry = shared.live.ledger.read().remembered(&ids.command).is_some();
+    if !is_retry && announces_change(shared, target, reported) {
+        shared.allowance.take(&reported.agent)?;
+    }
+    Ok(())
 }
 
 /// True of an announcement that the ledger does not hold yet.
@@ -101,16 +117,15 @@ fn announces_change(shared: &Shared, target: &Target, reported: &Reported) -> bo
     workstation.is_some_and(|it| !announce(token, it, shown).is_empty())
 }
 
-fn parse(shared: &Shared, message: &Message) -> Result<Reported, Rejection> {
+fn parse(shared: &Shared, request: &Request<'_>) -> Result<Reported, Rejection> {
     let bad = |fault: &str| Rejection::BadName {
         fault: fault.to_owned(),
     };
-    let subject = Prefix::outer(&message.subject).unwrap_or(&message.subject);
     let (agent, task) = shared
         .prefix
-        .split_report(subject)
+        .split_report(request.subject)
         .ok_or_else(|| bad("the subject is not {prefix}.reports.{agent nkey}.{task}"))?;
-    let report = parse_report(&message.payload)?;
+    let report = parse_report(request.payload)?;
     let task = if task == ANNOUNCEMENTS {
         None
     } else {

@@ -1,0 +1,245 @@
+//! The way of a request that writes: parse, identify, authorise, prepare, order, deliver.
+//!
+//! [`command`] is the way of a command, [`report`] that of an agent's report. Questions write nothing: see `queries`.
+
+mod order;
+mod ready;
+mod report;
+mod signature;
+
+use std::{sync::Arc, time::Instant};
+
+use keyledger_domain::{
+    Command, Name, Rejection, Stamp, Timestamp,
+    command::Target,
+    ledger::TokenSigner,
+    record::{Ids, Why},
+};
+use keyledger_wire::{Acknowledgement, Status};
+
+pub(crate) use self::report::report;
+use self::{
+    order::order,
+    ready::{check_enforceable, check_ready},
+};
+use crate::{
+    allowance::Allowance,
+    durability::NotWritten,
+    fault_point::fault_point,
+    handler::{Done, Order},
+    identity::{self, Sender},
+    lanes::Family,
+    refused::Refused,
+    request::{CommandHeaders, Request},
+    shared::Shared,
+    verbs::{Beside, Giving, Kept, Making, deliver, prepare},
+};
+
+/// How often a command is carried out anew before it is refused for good.
+const MAX_AGAIN: u32 = 8;
+
+/// Carries a command out, again and again while what it was decided on was not the newest.
+///
+/// # Errors
+///
+/// [`Refused`].
+pub(crate) async fn command(
+    shared: &Shared,
+    request: &Request<'_>,
+    headers: &CommandHeaders,
+) -> Result<Acknowledgement, Refused> {
+    // What was made is kept until the command has ended, however often it is tried.
+    let mut kept = None;
+    let mut carried_out = carry_out(shared, request, headers, &mut kept).await;
+    for again in 0..MAX_AGAIN {
+        // Nothing was written, so no compare-and-set vouches that this was decided on the newest state. And what custody
+        // made may be for a version that somebody else has made meanwhile.
+        let settled = match &carried_out {
+            Ok(carried_out) => carried_out.wrote_now || again > 0,
+            Err(refused) => !(refused.is_of_state() && again == 0 || refused.is_of_material()),
+        };
+        if settled {
+            break;
+        }
+        carried_out = match shared.handler.catch_up().await {
+            Ok(()) => carry_out(shared, request, headers, &mut kept).await,
+            Err(error) => Err(Refused::Fault("not_ready", error.to_string())),
+        };
+    }
+    match carried_out {
+        Ok(carried_out) => Ok(carried_out.acknowledgement),
+        Err(refused) => Err(explained(shared, refused).await),
+    }
+}
+
+/// A command that was carried out.
+struct CarriedOut {
+    acknowledgement: Acknowledgement,
+    /// True if it wrote events now; false if it changed nothing, or was done before.
+    wrote_now: bool,
+}
+
+/// The way of a command.
+async fn carry_out(
+    shared: &Shared,
+    request: &Request<'_>,
+    headers: &CommandHeaders,
+    kept: &mut Option<Kept>,
+) -> Result<CarriedOut, Refused> {
+    let asked = parse(shared, request)?;
+    fault_point("endpoint", &asked.target.name);
+    let now = (shared.clock)();
+    let sender = identify(shared, request, now)?;
+    let signer = authorise(shared, request, headers, &asked, &sender, now)?;
+    check_ready(shared)?;
+    check_enforceable(shared, &asked.target, &asked.command, headers.ids.command).await?;
+    let making = Making {
+        shared,
+        target: &asked.target,
+        id: headers.ids.command,
+        sender: &crate::lanes::Sender::from(&*sender.stamp.user),
+        now,
+        kept,
+    };
+    let (prepared, beside) = prepare(asked.command.clone(), making).await?;
+    let principal = signed_stamp(&sender, signer.as_ref());
+    let done = order(
+        shared,
+        Order {
+            target: asked.target.clone(),
+            command: prepared,
+            why: asked.why.clone(),
+            ids: headers.ids,
+            principal,
+            issuer: Some(sender.issuer.clone()),
+            signer,
+        },
+        &beside,
+    )
+    .await?;
+    if done.fresh && counts(&asked.command, &sender) {
+        let bytes = request.payload.len();
+        let user = &sender.stamp.user;
+        shared.allowance.wrote(user, bytes, Instant::now());
+    }
+    acknowledge(shared, asked.command, headers.ids, done, beside).await
+}
+
+/// A command, parsed.
+struct Asked {
+    target: Target,
+    command: Command,
+    why: Why,
+}
+
+fn parse(shared: &Shared, request: &Request<'_>) -> Result<Asked, Rejection> {
+    let bad = |fault: String| Rejection::BadName { fault };
+    let split = shared.prefix.split_command(request.subject);
+    let (aggregate, verb, name) = split.ok_or_else(|| {
+        bad("the subject is not {prefix}.commands.{aggregate}.{verb}.{name}".to_owned())
+    })?;
+    let name = Name::new(name).map_err(|e| bad(e.to_string()))?;
+    let (command, why) = Command::parse(aggregate, verb, request.payload)?;
+    Ok(Asked {
+        target: Target::new(aggregate, name),
+        command,
+        why,
+    })
+}
+
+/// Who sends it: nats-server's stamp, looked up in the ledger.
+fn identify(shared: &Shared, request: &Request<'_>, now: Timestamp) -> Result<Sender, Rejection> {
+    identity::identify(&shared.live.ledger.read(), request.stamp, now)
+}
+
+/// Whether the sender may: by its role, by what it has left of its allowance, and by a token's signature where one is required. Who
+/// signed, if somebody did.
+///
+/// What an organisation's policies and approvals say is asked here too, once there are any.
+fn authorise(
+    shared: &Shared,
+    request: &Request<'_>,
+    headers: &CommandHeaders,
+    asked: &Asked,
+    sender: &Sender,
+    now: Timestamp,
+) -> Result<Option<TokenSigner>, Refused> {
+    let is_retry = {
+        let ledger = shared.live.ledger.read();
+        ledger.authorise(&sender.known, &asked.target.name, asked.command.any())?;
+        ledger.remembered(&headers.ids.command).is_some()
+    };
+    if !is_retry && counts(&asked.command, sender) {
+        shared.allowance.check(&sender.stamp.user, Instant::now())?;
+    }
+    let signer = signature::verify(shared, request, headers, sender, &asked.command, now)?;
+    Ok(signer)
+}
+
+/// True of a command that is taken off its sender's allowance.
+fn counts(command: &Command, sender: &Sender) -> bool {
+    let family = Family::of_command(command.any().urgency());
+    Allowance::counts(sender.known.role, family)
+}
+
+fn signed_stamp(sender: &Sender, signer: Option<&TokenSigner>) -> Arc<Stamp> {
+    match signer {
+        Some(signer) => sender.signed_by(&signer.key),
+        None => Arc::clone(&sender.stamp),
+    }
+}
+
+/// The acknowledgement, with what is delivered beside it.
+async fn acknowledge(
+    shared: &Shared,
+    command: Command,
+    ids: Ids,
+    done: Done,
+    beside: Beside,
+) -> Result<CarriedOut, Refused> {
+    let remarks = shared.live.ledger.read().remarks(
+        &done.history,
+        command.any(),
+        done.fresh || done.wrote.is_some(),
+    );
+    let giving = Giving {
+        shared,
+        id: ids.command,
+        done: &done,
+        beside,
+    };
+    let delivery = deliver(command, giving).await?;
+    let acknowledgement = Acknowledgement {
+        status: Status::Accepted,
+        command_id: ids.command,
+        correlation_id: ids.correlation,
+        id: done.history.name.to_string(),
+        revision: done.revision,
+        cid: done.cid,
+        state: done.state.to_owned(),
+        durable: shared.durability.is_durable(),
+        jwt: delivery.jwt,
+        creds: delivery.creds,
+        secrets: delivery.secrets,
+        remarks,
+        certificate: delivery.certificate,
+    };
+    Ok(CarriedOut {
+        acknowledgement,
+        wrote_now: done.fresh,
+    })
+}
+
+/// Says of a store that does not answer what the servers know of that.
+async fn explained(shared: &Shared, refused: Refused) -> Refused {
+    let Refused::Fault(reason @ "store_unavailable", said) = refused else {
+        return refused;
+    };
+    match shared.durability.why_not_written().await {
+        Some(NotWritten::NoQuorum(why) | NotWritten::Failing(why)) => {
+            Refused::Fault(reason, format!("{said}; {why}"))
+        }
+        Some(NotWritten::Full(why)) => Refused::Fault("store_full", format!("{said}; {why}")),
+        None => Refused::Fault(reason, said),
+    }
+}
