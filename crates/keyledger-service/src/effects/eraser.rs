@@ -1,91 +1,98 @@
-//! Erases the material of destroyed keys and the superseded secrets of tokens, and says when it was looked for in vain.
+//! Erases the material of destroyed keys and the superseded secrets of tokens, and records that it is gone.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use keyledger_domain::{Name, Stamp, ledger::Outcome};
-use tokio::sync::mpsc;
+use keyledger_domain::{Event, Name, Record, key, ledger::Outcome};
 
-use crate::{fault_point::fault_point, shared::Shared};
+use super::{effect::Effect, ground::Ground};
+use crate::{fault_point::fault_point, material::MaterialError};
 
-/// How often keys are looked for whose material should be gone and is not known to be.
-const SWEEP: Duration = Duration::from_secs(30);
+/// See the module.
+pub(super) struct Eraser(pub(super) Ground);
 
-/// Erases what `names` bring, and what earlier runs left.
-pub(super) async fn run(
-    shared: Arc<Shared>,
-    mut names: mpsc::UnboundedReceiver<Name>,
-    principal: Arc<Stamp>,
-) {
-    let mut sweep = tokio::time::interval(SWEEP);
-    loop {
-        let due = tokio::select! {
-            name = names.recv() => match name {
-                Some(name) => vec![name],
-                None => return,
-            },
-            _ = sweep.tick() => {
-                erase_secrets(&shared, &principal).await;
-                left_over(&shared)
-            }
-        };
-        for name in due {
-            if erase(&shared, &name).await {
-                shared
-                    .handler
-                    .outcome(Outcome::Erased(name), Arc::clone(&principal))
-                    .await;
-            }
+/// What is to be erased.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum ToErase {
+    /// The material of a destroyed key.
+    Key(Name),
+    /// What opened a token before, and no longer does.
+    SupersededSecrets(Name),
+}
+
+impl Effect for Eraser {
+    type Task = ToErase;
+    type Error = MaterialError;
+
+    const NAME: &'static str = "erase material";
+    const SWEEP: Duration = Duration::from_secs(30);
+
+    fn wakes(record: &Record) -> Option<ToErase> {
+        match &record.event {
+            Event::Key(key::Event::Destroyed(_)) => Some(ToErase::Key(record.history.name.clone())),
+            Event::Key(_)
+            | Event::Account(_)
+            | Event::Operator(_)
+            | Event::Principal(_)
+            | Event::Token(_)
+            | Event::User(_) => None,
         }
     }
-}
 
-fn left_over(shared: &Shared) -> Vec<Name> {
-    let ledger = shared.live.ledger.read();
-    let open = ledger
-        .keys()
-        .filter(|(_, k)| k.state.state.is_destroyed() && !k.state.erased);
-    open.map(|(name, _)| name.clone()).collect()
-}
-
-/// What opened a token before, and no longer does.
-async fn erase_secrets(shared: &Shared, principal: &Arc<Stamp>) {
-    let superseded: Vec<(Name, Vec<Box<str>>)> = {
-        let ledger = shared.live.ledger.read();
-        let tokens = ledger.tokens();
-        tokens
+    async fn pending(&self) -> Result<Vec<ToErase>, MaterialError> {
+        let ledger = self.0.ledger();
+        let keys = ledger
+            .keys()
+            .filter(|(_, key)| key.state.state.is_destroyed() && !key.state.erased)
+            .map(|(name, _)| ToErase::Key(name.clone()));
+        let tokens = ledger
+            .tokens()
             .filter(|(_, token)| !token.state.superseded_entries.is_empty())
-            .map(|(name, token)| (name.clone(), token.state.superseded_entries.clone()))
-            .collect()
-    };
-    'tokens: for (token, entries) in superseded {
-        for entry in &entries {
-            if let Err(error) = shared.materials.erase(entry).await {
-                tracing::warn!(%error, %token, "superseded secrets were not erased yet");
-                continue 'tokens;
-            }
+            .map(|(name, _)| ToErase::SupersededSecrets(name.clone()));
+        Ok(keys.chain(tokens).collect())
+    }
+
+    async fn run(&self, task: &ToErase) -> Result<(), MaterialError> {
+        match task {
+            ToErase::Key(name) => self.erase_key(name).await,
+            ToErase::SupersededSecrets(token) => self.erase_superseded(token).await,
         }
-        let erased = Outcome::SecretsErased { token, entries };
-        shared.handler.outcome(erased, Arc::clone(principal)).await;
     }
 }
 
-async fn erase(shared: &Shared, name: &Name) -> bool {
-    fault_point("effect", name);
-    let entries: Vec<String> = {
-        let ledger = shared.live.ledger.read();
-        let Some(key) = ledger.key(name) else {
-            return false;
+impl Eraser {
+    async fn erase_key(&self, name: &Name) -> Result<(), MaterialError> {
+        fault_point("effect", name);
+        let entries: Vec<String> = {
+            let ledger = self.0.ledger();
+            let key = ledger.key(name).map(|key| &key.state);
+            let Some(key) = key.filter(|key| key.state.is_destroyed()) else {
+                return Ok(());
+            };
+            key.entries().map(str::to_owned).collect()
         };
-        if !key.state.state.is_destroyed() {
-            return false;
+        for entry in entries {
+            self.0.shared.materials.erase(&entry).await?;
         }
-        key.state.entries().map(str::to_owned).collect()
-    };
-    for entry in entries {
-        if let Err(error) = shared.materials.erase(&entry).await {
-            tracing::warn!(%error, key = %name, "material was not erased yet");
-            return false;
-        }
+        self.0.record(Outcome::Erased(name.clone())).await;
+        Ok(())
     }
-    true
+
+    async fn erase_superseded(&self, token: &Name) -> Result<(), MaterialError> {
+        let entries = {
+            let ledger = self.0.ledger();
+            let token = ledger.token(token).map(|token| &token.state);
+            token.map_or_else(Vec::new, |token| token.superseded_entries.clone())
+        };
+        if entries.is_empty() {
+            return Ok(());
+        }
+        for entry in &entries {
+            self.0.shared.materials.erase(entry).await?;
+        }
+        let token = token.clone();
+        self.0
+            .record(Outcome::SecretsErased { token, entries })
+            .await;
+        Ok(())
+    }
 }

@@ -1,47 +1,49 @@
 //! Takes out of revocation lists what refuses only JWTs that have expired: lists are bounded.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use keyledger_domain::{Name, Stamp, account::KEEP_EXPIRED_SECONDS, ledger::Outcome};
+use keyledger_domain::{Name, Record, account::KEEP_EXPIRED_SECONDS, ledger::Outcome};
 
-use crate::shared::Shared;
+use super::{effect::Effect, ground::Ground};
+use crate::clock::ClockRefusal;
 
-/// How often lists are looked at.
-const LOOK: Duration = Duration::from_secs(600);
+/// See the module.
+pub(super) struct Expirer(pub(super) Ground);
 
-/// Looks for ever.
-pub(super) async fn run(shared: Arc<Shared>, principal: Arc<Stamp>) {
-    loop {
-        let due = due(&shared);
-        // A clock that runs ahead would let in again whose JWT has not expired.
-        if !due.is_empty() {
-            let latest = shared.live.ledger.read().latest();
-            match shared.clock_watch.confirm(latest).await {
-                Ok(()) => {
-                    for name in due {
-                        let outcome = Outcome::RevocationsExpired(name);
-                        shared
-                            .handler
-                            .outcome(outcome, Arc::clone(&principal))
-                            .await;
-                    }
-                }
-                Err(refusal) => {
-                    tracing::warn!(%refusal, "expired entries stay on revocation lists");
-                }
-            }
-        }
-        tokio::time::sleep(LOOK).await;
+impl Effect for Expirer {
+    /// The account.
+    type Task = Name;
+    type Error = ClockRefusal;
+
+    const NAME: &'static str = "shorten revocation lists";
+    const SWEEP: Duration = Duration::from_secs(600);
+
+    fn wakes(_record: &Record) -> Option<Name> {
+        None // time alone makes it due
     }
-}
 
-/// Accounts whose lists have something that could leave. Whether it is worth a new JWT is the domain's to say.
-fn due(shared: &Shared) -> Vec<Name> {
-    let before = (shared.clock)().seconds() - KEEP_EXPIRED_SECONDS;
-    let ledger = shared.live.ledger.read();
-    let accounts = ledger.accounts();
-    accounts
-        .filter(|(_, account)| account.state.revocations.expired(before) > 0)
-        .map(|(name, _)| name.clone())
-        .collect()
+    /// Accounts whose lists have something that could leave. Whether it is worth a new JWT, the domain's rule says.
+    async fn pending(&self) -> Result<Vec<Name>, ClockRefusal> {
+        let shared = &self.0.shared;
+        let before = (shared.clock)().seconds() - KEEP_EXPIRED_SECONDS;
+        let (due, latest): (Vec<_>, _) = {
+            let ledger = self.0.ledger();
+            let due = ledger
+                .accounts()
+                .filter(|(_, account)| account.state.revocations.expired(before) > 0)
+                .map(|(name, _)| name.clone());
+            (due.collect(), ledger.latest())
+        };
+        // A clock that runs ahead would let a user in again whose JWT has not expired.
+        if !due.is_empty() {
+            shared.clock_watch.confirm(latest).await?;
+        }
+        Ok(due)
+    }
+
+    async fn run(&self, account: &Name) -> Result<(), ClockRefusal> {
+        let outcome = Outcome::RevocationsExpired(account.clone());
+        self.0.record(outcome).await;
+        Ok(())
+    }
 }

@@ -5,7 +5,6 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    sync::Arc,
     time::Duration,
 };
 
@@ -14,38 +13,85 @@ use async_nats::{
     jetstream::{
         self,
         consumer::{AckPolicy, pull},
-        stream,
+        context::{GetStreamError, PublishError},
+        stream::{self, ConsumerCreateStrictError, ConsumerError},
     },
 };
-use futures::{StreamExt as _, TryStreamExt as _};
-use keyledger_domain::{Name, Role, ledger::Remembered, name::Aggregate};
+use futures::TryStreamExt as _;
+use keyledger_domain::{
+    Event, Name, Record, Role,
+    ledger::Remembered,
+    name::{Aggregate, HistoryId},
+    token, user,
+};
 use keyledger_wire::header;
-use tokio::sync::mpsc;
+use parking_lot::Mutex;
 use uuid::Uuid;
 
-use crate::{shared::Shared, store::StoredEvent};
+use super::{effect::Effect, ground::Ground};
+use crate::{
+    shared::Shared,
+    store::{ReadError, StoredEvent},
+};
 
-/// How often what is open is looked through: what could not be done is tried again.
-const SWEEP: Duration = Duration::from_secs(15);
 /// How long an agent may be silent about a task it has until it is given out again.
 const ACK_WAIT: Duration = Duration::from_secs(60);
 /// How many tasks an agent may have at once.
 const MAX_PENDING: i64 = 64;
-/// How many news are taken in together: the next ones wait for these.
-const MAX_NEWS: usize = 256;
-/// How much of them is done at once: JetStream syncs each, and meanwhile takes others.
-const AT_ONCE: usize = 16;
 /// How many consumers are looked at again in each sweep, in turn: a look is a request to make it, which a cluster agrees on.
 const LOOKED_AT: usize = 8;
 /// How long JetStream is waited for.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What changed.
-pub(super) enum News {
-    /// A task was filed for this token.
-    Filed(Name),
-    /// An agent's user was issued or revoked.
-    Agent(Name),
+/// Why a task was not filed, or a consumer is not as it should be. All of it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FilingError {
+    /// The stream of tasks does not answer.
+    #[error("the stream of tasks does not answer")]
+    Stream(#[from] GetStreamError),
+    /// A consumer was not made or deleted.
+    #[error("the agent's consumer")]
+    Consumer(#[from] ConsumerError),
+    /// A consumer was not made.
+    #[error("the agent's consumer was not made")]
+    ConsumerStrict(#[from] ConsumerCreateStrictError),
+    /// What waited for a revoked agent was not taken away.
+    #[error("the tasks of a revoked agent were not removed")]
+    Purge(#[from] stream::PurgeError),
+    /// The consumers were not listed.
+    #[error("the consumers of the stream of tasks were not listed")]
+    Consumers(#[from] stream::ConsumerNamesError),
+    /// The event that filed the task was not read.
+    #[error("the event that filed the task was not read")]
+    Read(#[from] ReadError),
+    /// The ledger does not remember the command that filed the task: report it.
+    #[error("the command that filed the task is not remembered")]
+    NotRemembered,
+    /// The event at the task's place is another one: report it.
+    #[error("the event at sequence {sequence} did not file the task")]
+    AnotherEvent {
+        /// Its place.
+        sequence: u64,
+    },
+    /// JetStream did not take the task.
+    #[error("the task was not taken")]
+    Publish(#[from] PublishError),
+}
+
+/// What is to be maintained.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum ToFile {
+    /// The consumer of an agent's user.
+    Consumer(Name),
+    /// The open task of a token.
+    Task(Name),
+}
+
+/// See the module.
+pub(super) struct Filer {
+    ground: Ground,
+    context: jetstream::Context,
+    done: Mutex<Done>,
 }
 
 /// What this run has done already.
@@ -69,124 +115,126 @@ impl Done {
     }
 }
 
-/// Does what `news` bring, and what earlier runs left.
-pub(super) async fn run(shared: Arc<Shared>, mut news: mpsc::UnboundedReceiver<News>) {
-    let mut context = jetstream::new(shared.nats.clone());
-    context.set_timeout(TIMEOUT);
-    let mut done = Done::default();
-    let mut sweep = tokio::time::interval(SWEEP);
-    let mut new = Vec::new();
-    loop {
-        let (agents, tokens) = tokio::select! {
-            received = news.recv_many(&mut new, MAX_NEWS) => {
-                if received == 0 {
-                    return;
-                }
-                told_apart(new.drain(..))
+impl Effect for Filer {
+    type Task = ToFile;
+    type Error = FilingError;
+
+    const NAME: &'static str = "file tasks to agents";
+    const SWEEP: Duration = Duration::from_secs(15);
+    /// JetStream syncs each, and meanwhile takes others.
+    const AT_ONCE: usize = 16;
+
+    fn wakes(record: &Record) -> Option<ToFile> {
+        let name = || record.history.name.clone();
+        match &record.event {
+            Event::Token(token::Event::TaskFiled(_)) => Some(ToFile::Task(name())),
+            Event::User(user::Event::Issued(issued)) => {
+                (issued.role == Some(Role::Agent)).then(|| ToFile::Consumer(name()))
             }
-            _ = sweep.tick() => {
-                if let Err(said) = still_done(&shared, &context, &mut done).await {
-                    tracing::warn!(%said, "whether the queues of tasks are as they were left is not known");
-                }
-                let (mut agents, tokens) = left_over(&shared, &done);
-                agents.extend(done.next_in_turn());
-                (agents, tokens)
+            // Of a user that is no agent, nothing is done.
+            Event::User(user::Event::Revoked(_)) => Some(ToFile::Consumer(name())),
+            Event::User(user::Event::OfVerb(event)) => match *event {},
+            Event::User(user::Event::RevocationConfirmed(_))
+            | Event::Token(_)
+            | Event::Account(_)
+            | Event::Key(_)
+            | Event::Operator(_)
+            | Event::Principal(_) => None,
+        }
+    }
+
+    async fn pending(&self) -> Result<Vec<ToFile>, FilingError> {
+        if let Err(error) = self.still_done().await {
+            let said = keyledger_domain::text::in_full(&error);
+            tracing::warn!(%said, "whether the queues of tasks are as they were left is not known");
+        }
+        let mut done = self.done.lock();
+        let ledger = self.ground.ledger();
+        let agents = ledger
+            .users()
+            .filter(|(name, user)| {
+                user.state.role == Some(Role::Agent) && !done.agents.contains(*name)
+            })
+            .map(|(name, _)| ToFile::Consumer(name.clone()));
+        let tokens = ledger
+            .tokens()
+            .filter(|(_, token)| {
+                let task = token.state.task.as_ref();
+                task.is_some_and(|open| !done.tasks.contains(&open.filed.task))
+            })
+            .map(|(name, _)| ToFile::Task(name.clone()));
+        let mut pending: Vec<_> = agents.chain(tokens).collect();
+        pending.extend(done.next_in_turn().into_iter().map(ToFile::Consumer));
+        Ok(pending)
+    }
+
+    async fn run(&self, task: &ToFile) -> Result<(), FilingError> {
+        let (shared, context) = (&self.ground.shared, &self.context);
+        match task {
+            ToFile::Consumer(agent) => {
+                maintain(shared, context, agent).await?;
+                self.done.lock().agents.insert(agent.clone());
             }
-        };
-        // Each name once: two that tend the same agent would not know who was the last.
-        let tended = futures::stream::iter(agents)
-            .map(async |name| (tend(&shared, &context, &name).await, name))
-            .buffer_unordered(AT_ONCE);
-        let tended: Vec<_> = tended.collect().await;
-        for (outcome, name) in tended {
-            match outcome {
-                Ok(()) => {
-                    done.agents.insert(name);
-                }
-                Err(said) => {
-                    tracing::warn!(%said, agent = %name, "its consumer is not as it should be yet")
-                }
+            ToFile::Task(token) => {
+                let filed = file(shared, context, token).await?;
+                self.done.lock().tasks.extend(filed);
             }
         }
-        let filed = futures::stream::iter(tokens)
-            .map(async |token| (file(&shared, &context, &token).await, token))
-            .buffer_unordered(AT_ONCE);
-        let filed: Vec<_> = filed.collect().await;
-        for (outcome, token) in filed {
-            match outcome {
-                Ok(Some(task)) => {
-                    done.tasks.insert(task);
-                }
-                Ok(None) => {}
-                Err(said) => tracing::warn!(%said, %token, "its task was not filed yet"),
-            }
-        }
+        Ok(())
     }
 }
 
-/// Forgets what was done and is not so any more: older storage may have been put back, or somebody took a consumer away.
-async fn still_done(
-    shared: &Shared,
-    context: &jetstream::Context,
-    done: &mut Done,
-) -> Result<(), String> {
-    let stream = context.get_stream(shared.prefix.tasks_stream()).await;
-    let stream = stream.map_err(|e| e.to_string())?;
-    let info = stream.cached_info();
-    let stands = (
-        info.created.unix_timestamp_nanos(),
-        info.state.last_sequence,
-    );
-    let before = done.stream.replace(stands);
-    if before.is_some_and(|(created, last)| created != stands.0 || last > stands.1) {
-        tracing::error!(
-            ?before,
-            ?stands,
-            "the stream of tasks is older than it was: what is open is filed again"
+impl Filer {
+    pub(super) fn new(ground: Ground) -> Self {
+        let mut context = jetstream::new(ground.shared.nats.clone());
+        context.set_timeout(TIMEOUT);
+        Self {
+            ground,
+            context,
+            done: Mutex::default(),
+        }
+    }
+
+    /// Forgets what was done and is not so any more: older storage may have been put back, or somebody took a consumer away.
+    async fn still_done(&self) -> Result<(), FilingError> {
+        let shared = &self.ground.shared;
+        let stream = self
+            .context
+            .get_stream(shared.prefix.tasks_stream())
+            .await?;
+        let info = stream.cached_info();
+        let stands = (
+            info.created.unix_timestamp_nanos(),
+            info.state.last_sequence,
         );
-        done.tasks.clear();
+        {
+            let mut done = self.done.lock();
+            let before = done.stream.replace(stands);
+            if before.is_some_and(|(created, last)| created != stands.0 || last > stands.1) {
+                tracing::error!(
+                    ?before,
+                    ?stands,
+                    "the stream of tasks is older than it was: what is open is filed again"
+                );
+                done.tasks.clear();
+            }
+        }
+        let consumers: HashSet<String> = stream.consumer_names().try_collect().await?;
+        let (ledger, now) = (self.ground.ledger(), (shared.clock)());
+        self.done.lock().agents.retain(|name| {
+            let user = ledger.user(name).map(|user| &user.state);
+            user.is_none_or(|user| !user.is_live(now) || consumers.contains(&*user.nkey))
+        });
+        Ok(())
     }
-    let consumers: Result<HashSet<String>, _> = stream.consumer_names().try_collect().await;
-    let consumers = consumers.map_err(|e| e.to_string())?;
-    let (ledger, now) = (shared.live.ledger.read(), (shared.clock)());
-    done.agents.retain(|name| {
-        let user = ledger.user(name).map(|user| &user.state);
-        user.is_none_or(|user| !user.is_live(now) || consumers.contains(&*user.nkey))
-    });
-    Ok(())
-}
-
-/// The agents and the tokens that something is new of.
-fn told_apart(news: impl Iterator<Item = News>) -> (HashSet<Name>, HashSet<Name>) {
-    let (mut agents, mut tokens) = (HashSet::new(), HashSet::new());
-    for new in news {
-        match new {
-            News::Agent(name) => agents.insert(name),
-            News::Filed(token) => tokens.insert(token),
-        };
-    }
-    (agents, tokens)
-}
-
-/// Agents and tokens that this run has not tended yet.
-fn left_over(shared: &Shared, done: &Done) -> (HashSet<Name>, HashSet<Name>) {
-    let ledger = shared.live.ledger.read();
-    let agents = ledger
-        .users()
-        .filter(|(name, user)| user.state.role == Some(Role::Agent) && !done.agents.contains(*name))
-        .map(|(name, _)| name.clone());
-    let tokens = ledger
-        .tokens()
-        .filter(|(_, token)| {
-            let task = token.state.task.as_ref();
-            task.is_some_and(|open| !done.tasks.contains(&open.filed.task))
-        })
-        .map(|(name, _)| name.clone());
-    (agents.collect(), tokens.collect())
 }
 
 /// Makes a live agent's consumer, or what somebody made of it what it was; takes a revoked one's away, with what waited for it.
-async fn tend(shared: &Shared, context: &jetstream::Context, name: &Name) -> Result<(), String> {
+async fn maintain(
+    shared: &Shared,
+    context: &jetstream::Context,
+    name: &Name,
+) -> Result<(), FilingError> {
     let user = shared
         .live
         .ledger
@@ -197,10 +245,7 @@ async fn tend(shared: &Shared, context: &jetstream::Context, name: &Name) -> Res
         return Ok(());
     };
     let stream = shared.prefix.tasks_stream();
-    let tasks = context
-        .get_stream_no_info(&stream)
-        .await
-        .map_err(|e| e.to_string())?;
+    let tasks = context.get_stream_no_info(&stream).await?;
     if user.is_live((shared.clock)()) {
         let config = pull::Config {
             durable_name: Some(user.nkey.to_string()),
@@ -216,14 +261,12 @@ async fn tend(shared: &Shared, context: &jetstream::Context, name: &Name) -> Res
         use stream::ConsumerErrorKind as Kind;
         let gone = matches!(error.kind(), Kind::JetStream(e) if e.code() == 404);
         if !gone {
-            return Err(error.to_string());
+            return Err(error.into());
         }
     }
-    let purged = tasks
-        .purge()
-        .filter(shared.prefix.tasks_of(name.as_str()))
-        .await;
-    purged.map(|_| ()).map_err(|e| e.to_string())
+    let waiting = shared.prefix.tasks_of(name.as_str());
+    tasks.purge().filter(waiting).await?;
+    Ok(())
 }
 
 /// Makes a consumer. One that is there with other settings is edited, or made anew where JetStream does not edit them: the tasks stay in
@@ -232,12 +275,12 @@ async fn make(
     tasks: &stream::Stream<()>,
     config: pull::Config,
     agent: &Name,
-) -> Result<(), String> {
+) -> Result<(), FilingError> {
     use stream::{ConsumerCreateStrictErrorKind as Kind, ConsumerErrorKind};
     match tasks.create_consumer_strict(config.clone()).await {
         Ok(_) => return Ok(()),
         Err(error) if error.kind() == Kind::AlreadyExists => {}
-        Err(error) => return Err(error.to_string()),
+        Err(error) => return Err(error.into()),
     }
     tracing::warn!(%agent, "somebody changed the settings of its consumer: they are set back");
     let Err(error) = tasks.create_consumer(config.clone()).await else {
@@ -246,14 +289,13 @@ async fn make(
     // JetStream refuses what it does not edit. Without an answer, or without a leader, nothing is known: with the consumer would go
     // what it knows of the tasks that were given out.
     if !matches!(error.kind(), ConsumerErrorKind::JetStream(e) if e.code() != 503) {
-        return Err(error.to_string());
+        return Err(error.into());
     }
     tracing::warn!(%error, %agent, "its consumer is made anew: JetStream does not edit it");
     let consumer = config.durable_name.as_deref().unwrap_or_default();
-    let deleted = tasks.delete_consumer(consumer).await;
-    deleted.map_err(|e| e.to_string())?;
-    let made = tasks.create_consumer(config).await;
-    made.map(|_| ()).map_err(|e| e.to_string())
+    tasks.delete_consumer(consumer).await?;
+    tasks.create_consumer(config).await?;
+    Ok(())
 }
 
 /// Puts a token's open task into its agent's queue: the stored event, as it is stored.
@@ -261,7 +303,7 @@ async fn file(
     shared: &Shared,
     context: &jetstream::Context,
     token: &Name,
-) -> Result<Option<Uuid>, String> {
+) -> Result<Option<Uuid>, FilingError> {
     let found = {
         let ledger = shared.live.ledger.read();
         let open = ledger.token(token).and_then(|t| t.state.task.as_ref());
@@ -279,14 +321,12 @@ async fn file(
     let Some((task, workstation, kind, remembered)) = found else {
         return Ok(None); // it has ended meanwhile
     };
-    let sequence = remembered
-        .ok_or("the command that filed it is not remembered")?
-        .sequence;
-    let stored = shared.store.known(sequence.saturating_sub(1), 1).await;
-    let stored = stored.map_err(|e| e.to_string())?.into_iter().next();
+    let sequence = remembered.ok_or(FilingError::NotRemembered)?.sequence;
+    let stored = shared.store.known(sequence.saturating_sub(1), 1).await?;
+    let stored = stored.into_iter().next();
     let stored = stored
         .filter(|event| is_of(event, shared, token))
-        .ok_or("the event that filed it cannot be read")?;
+        .ok_or(FilingError::AnotherEvent { sequence })?;
     let mut headers = HeaderMap::new();
     for (name, value) in stored.headers {
         if name.starts_with("CIM-") || name.starts_with("Keyledger-") {
@@ -298,12 +338,11 @@ async fn file(
     let sent = context
         .publish_with_headers(subject, headers, stored.payload)
         .await;
-    let acknowledged = sent.map_err(|e| e.to_string())?.await;
-    acknowledged.map_err(|e| e.to_string())?;
+    sent?.await?;
     Ok(Some(task))
 }
 
 fn is_of(event: &StoredEvent, shared: &Shared, token: &Name) -> bool {
-    let history = keyledger_domain::name::HistoryId::new(Aggregate::Token, token.clone());
+    let history = HistoryId::new(Aggregate::Token, token.clone());
     event.subject == shared.prefix.event(&history, "task_filed")
 }

@@ -1,58 +1,72 @@
-//! Finishes offboardings: what did not fit the decision itself ends, or goes to somebody, in as many more as it takes.
+//! Finishes offboardings: what did not fit the first decision ends, or goes to somebody else, in as many further ones as it takes.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use keyledger_domain::{Name, Stamp, ledger::Outcome};
-use tokio::sync::mpsc;
+use keyledger_domain::{Event, Name, Record, ledger::Outcome, principal};
+use tokio::time::{sleep, timeout};
 
-use crate::shared::Shared;
+use super::{effect::Effect, ground::Ground};
 
-/// How soon what could not be written is tried again.
-const AGAIN: Duration = Duration::from_secs(5);
-/// How often the whole ledger is looked through for what another instance began and did not finish.
-const SWEEP: Duration = Duration::from_secs(600);
+/// How long the handler is given to record a step.
+const STEP: Duration = Duration::from_secs(5);
+/// The pause between two looks whether it did.
+const LOOK: Duration = Duration::from_millis(20);
 
-/// Finishes what `names` bring, and what earlier runs left.
-pub(super) async fn run(
-    shared: Arc<Shared>,
-    mut names: mpsc::UnboundedReceiver<Name>,
-    principal: Arc<Stamp>,
-) {
-    let mut sweep = tokio::time::interval(SWEEP);
-    loop {
-        let waiting = tokio::select! {
-            name = names.recv() => match name {
-                Some(name) => vec![name],
-                None => return,
-            },
-            _ = sweep.tick() => shared.live.ledger.read().unfinished_offboardings().into_iter().collect(),
-        };
-        for name in waiting {
-            finish(&shared, &principal, &name).await;
+/// An offboarding did not go on: a rule is in the way, or the store takes nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("it does not go on: see `keyledger principal show`")]
+pub(super) struct Stuck;
+
+/// See the module.
+pub(super) struct Offboarder(pub(super) Ground);
+
+impl Effect for Offboarder {
+    /// The principal.
+    type Task = Name;
+    type Error = Stuck;
+
+    const NAME: &'static str = "finish an offboarding";
+    const SWEEP: Duration = Duration::from_secs(600);
+
+    fn wakes(record: &Record) -> Option<Name> {
+        match &record.event {
+            Event::Principal(principal::Event::Offboarded(_)) => Some(record.history.name.clone()),
+            Event::Principal(_)
+            | Event::Account(_)
+            | Event::Key(_)
+            | Event::Operator(_)
+            | Event::Token(_)
+            | Event::User(_) => None,
         }
+    }
+
+    async fn pending(&self) -> Result<Vec<Name>, Stuck> {
+        Ok(self
+            .0
+            .ledger()
+            .unfinished_offboardings()
+            .into_iter()
+            .collect())
+    }
+
+    /// Goes on until nothing is left to do.
+    async fn run(&self, name: &Name) -> Result<(), Stuck> {
+        while self.is_left(name) {
+            let before = self.0.ledger().events();
+            self.0.record(Outcome::Offboarded(name.clone())).await;
+            let recorded = async {
+                while self.is_left(name) && self.0.ledger().events() == before {
+                    sleep(LOOK).await;
+                }
+            };
+            timeout(STEP, recorded).await.map_err(|_| Stuck)?;
+        }
+        Ok(())
     }
 }
 
-/// Goes on until nothing of `name` is left, or nothing more can be done.
-async fn finish(shared: &Shared, principal: &Arc<Stamp>, name: &Name) {
-    loop {
-        let before = shared.live.ledger.read().events();
-        if !is_left(shared, name) {
-            return;
-        }
-        let goes_on = Outcome::Offboarded(name.clone());
-        shared.handler.outcome(goes_on, Arc::clone(principal)).await;
-        if shared.live.ledger.read().events() == before {
-            tracing::warn!(principal = %name, "an offboarding is not finished: see `keyledger principal show`");
-            tokio::time::sleep(AGAIN).await;
-            if shared.live.ledger.read().events() == before {
-                return; // the next sweep looks again
-            }
-        }
+impl Offboarder {
+    fn is_left(&self, name: &Name) -> bool {
+        self.0.ledger().unfinished_offboardings().contains(name)
     }
-}
-
-fn is_left(shared: &Shared, name: &Name) -> bool {
-    let ledger = shared.live.ledger.read();
-    ledger.unfinished_offboardings().contains(name)
 }

@@ -1,56 +1,59 @@
-//! Fires what falls due, as explicit events: exact after restarts, and not fooled by a clock that jumped.
+//! Carries out dates that have come, as explicit events: exact after restarts, and not deceived by a clock that jumped.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use keyledger_domain::{Name, Stamp, ledger::Outcome};
+use keyledger_domain::{Name, Record, ledger::Outcome};
 
-use crate::shared::Shared;
+use super::{effect::Effect, ground::Ground};
+use crate::clock::ClockRefusal;
 
-/// How long is slept at most: a new date may come before the next known one.
-const NAP: Duration = Duration::from_millis(250);
-/// How many are fired before it is looked again.
+/// How many dates are carried out before the ledger is looked through again.
 const AT_ONCE: usize = 1_000;
 
-/// Fires for ever.
-pub(super) async fn run(shared: Arc<Shared>, principal: Arc<Stamp>) {
-    let mut said = false;
-    loop {
+/// See the module.
+pub(super) struct Scheduler(pub(super) Ground);
+
+impl Effect for Scheduler {
+    /// The key that has a date.
+    type Task = Name;
+    type Error = ClockRefusal;
+
+    const NAME: &'static str = "carry out dates";
+    /// A new date may come before the next known one.
+    const SWEEP: Duration = Duration::from_millis(250);
+
+    fn wakes(_record: &Record) -> Option<Name> {
+        None // time alone makes it due
+    }
+
+    async fn pending(&self) -> Result<Vec<Name>, ClockRefusal> {
+        let shared = &self.0.shared;
         let now = (shared.clock)();
-        let next = shared.live.ledger.read().next_due();
-        let wait = next.map_or(NAP, |at| {
-            Duration::from_millis(u64::try_from(at.ms() - now.ms()).unwrap_or(0)).min(NAP)
-        });
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-            continue;
+        let (due, latest): (Vec<_>, _) = {
+            let ledger = self.0.ledger();
+            let due = ledger.due(now).take(AT_ONCE).cloned();
+            (due.collect(), ledger.latest())
+        };
+        // What a date ends does not come back: the server's clock is asked before this one is believed.
+        if !due.is_empty() {
+            shared.clock_watch.confirm(latest).await?;
         }
-        // There is no way back from what a date ends: the server's clock is asked before it is believed.
-        let latest = shared.live.ledger.read().latest();
-        match shared.clock_watch.confirm(latest).await {
-            Ok(()) => {
-                said = false;
-                let due: Vec<Name> = shared
-                    .live
-                    .ledger
-                    .read()
-                    .due(now)
-                    .take(AT_ONCE)
-                    .cloned()
-                    .collect();
-                for name in due {
-                    shared
-                        .handler
-                        .outcome(Outcome::Due(name), Arc::clone(&principal))
-                        .await;
-                }
-            }
-            Err(refusal) => {
-                if !said {
-                    tracing::error!(%refusal, "dates are due, and nothing is fired");
-                    said = true;
-                }
-            }
-        }
-        tokio::time::sleep(NAP).await;
+        Ok(due)
+    }
+
+    async fn run(&self, key: &Name) -> Result<(), ClockRefusal> {
+        self.0.record(Outcome::Due(key.clone())).await;
+        Ok(())
+    }
+
+    /// When the next known date comes, if that is sooner. A date that has come waits for a full pause: it is being recorded, or the
+    /// clock is not believed.
+    fn next_sweep(&self) -> Duration {
+        let now = (self.0.shared.clock)();
+        let next = self.0.ledger().next_due().map(|at| at.ms() - now.ms());
+        let next = next
+            .and_then(|ms| u64::try_from(ms).ok())
+            .filter(|ms| *ms > 0);
+        next.map_or(Self::SWEEP, |ms| Duration::from_millis(ms).min(Self::SWEEP))
     }
 }

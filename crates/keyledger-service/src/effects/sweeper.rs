@@ -1,59 +1,64 @@
-//! Sweeps sealed material that no event names: what a command had sealed whose instance was killed before it wrote its event.
+//! Sweeps sealed material that no event names: a command had it sealed, and its instance was killed before it wrote its event.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use keyledger_domain::{Ledger, Timestamp};
+use keyledger_domain::{Ledger, Record, Timestamp};
 
-use crate::{reserve::is_reserve, shared::Shared, verbs::is_named};
+use super::{effect::Effect, ground::Ground};
+use crate::{material::MaterialError, reserve::is_reserve, store::ReadError, verbs::is_named};
 
-/// How often it is looked for.
-const EVERY: Duration = Duration::from_secs(6 * 3_600);
-/// How long after the start: what is more pressing comes first.
-const AFTER_START: Duration = Duration::from_secs(30);
 /// How old an entry must be, in milliseconds. A command takes seconds; a day leaves time to notice that a ledger lacks events,
 /// whose material this would be.
 const OLD_MS: i64 = 24 * 3_600 * 1_000;
 
-/// Sweeps at the start and now and then, for ever.
-pub(super) async fn run(shared: Arc<Shared>) {
-    tokio::time::sleep(AFTER_START).await;
-    loop {
-        sweep(&shared).await;
-        tokio::time::sleep(EVERY).await;
-    }
+/// Why nothing is swept, or an entry not erased.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SweepError {
+    /// The material bucket does not answer: tried again.
+    #[error(transparent)]
+    Material(#[from] MaterialError),
+    /// The ledger is not folded to its end: what looks unused may be named by an event. Tried again.
+    #[error("the ledger is not folded to its end")]
+    Behind(#[from] ReadError),
 }
 
-async fn sweep(shared: &Shared) {
-    let entries = match shared.materials.entries().await {
-        Ok(entries) => entries,
-        Err(error) => return tracing::debug!(%error, "the material bucket cannot be listed"),
-    };
-    if let Err(error) = shared.handler.catch_up().await {
-        return tracing::debug!(%error, "not swept: the ledger is not folded to its end");
+/// See the module.
+pub(super) struct Sweeper(pub(super) Ground);
+
+impl Effect for Sweeper {
+    /// The entry.
+    type Task = String;
+    type Error = SweepError;
+
+    const NAME: &'static str = "erase unused material";
+    const SWEEP: Duration = Duration::from_secs(6 * 3_600);
+    /// What is more pressing comes first.
+    const FIRST_SWEEP: Duration = Duration::from_secs(30);
+
+    fn wakes(_record: &Record) -> Option<String> {
+        None // that no event came makes it due
     }
-    if shared.live.broken().is_some() {
-        return;
-    }
-    let orphans = orphans(&shared.live.ledger.read(), entries);
-    let mut swept = 0;
-    for entry in orphans {
-        let erased = async {
-            let written_at = shared.materials.written_at(&entry).await?;
-            if !written_at.is_some_and(|at| is_old(at, (shared.clock)())) {
-                return Ok(0);
-            }
-            shared.materials.erase(&entry).await.map(|()| 1)
-        };
-        match erased.await {
-            Ok(erased) => swept += erased,
-            Err(error) => {
-                let error: crate::material::MaterialError = error;
-                tracing::warn!(%error, %entry, "unused material was not erased");
-            }
+
+    async fn pending(&self) -> Result<Vec<String>, SweepError> {
+        let shared = &self.0.shared;
+        let entries = shared.materials.entries().await?;
+        shared.handler.catch_up().await?;
+        if shared.live.broken().is_some() {
+            return Ok(Vec::new());
         }
+        Ok(orphans(&self.0.ledger(), entries))
     }
-    if swept > 0 {
-        tracing::info!(swept, "erased material that no event names");
+
+    async fn run(&self, entry: &String) -> Result<(), SweepError> {
+        let shared = &self.0.shared;
+        let written_at = shared.materials.written_at(entry).await?;
+        // It is looked at once more: a retry of an old command may have named it meanwhile.
+        let is_unused = !is_named(&self.0.ledger(), entry);
+        if is_unused && written_at.is_some_and(|at| is_old(at, (shared.clock)())) {
+            shared.materials.erase(entry).await?;
+            tracing::info!(%entry, "erased material that no event names");
+        }
+        Ok(())
     }
 }
 
