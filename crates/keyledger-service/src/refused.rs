@@ -1,19 +1,25 @@
 //! Why a request is refused: by a rule, by the world, or for now.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
-use keyledger_domain::Rejection;
+use keyledger_domain::{Name, Rejection, text::in_full};
+use tokio::task::JoinError;
 
 use crate::{
-    handler::Failure, lanes::Busy, material::MaterialError, signers::SignerError, store::ReadError,
+    clock::ClockRefusal, handler::Failure, lanes::Busy, material::MaterialError,
+    signers::SignerError, store::ReadError,
 };
 
+/// An error of any kind, kept whole.
+pub(crate) type AnyError = Box<dyn Error + Send + Sync>;
+
 /// Why a request was refused: by a rule, or by the world.
+#[derive(Debug)]
 pub(crate) enum Refused {
     /// A rule said no.
     Rejected(Rejection),
-    /// The world failed: a reason of [`FAULTS`](keyledger_wire::reply::FAULTS), and what happened.
-    Fault(&'static str, String),
+    /// The world failed.
+    Failed(RequestError),
     /// Not now: a reason of [`FAULTS`](keyledger_wire::reply::FAULTS), what there is too much of, and when to ask again.
     Later {
         /// The reason.
@@ -25,6 +31,132 @@ pub(crate) enum Refused {
         /// True if the request has waited for its turn already: it is then refused without more delay.
         has_waited: bool,
     },
+}
+
+/// Why a request was not carried out, although no rule is against it. Its sender may send it again under the same id.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestError {
+    /// Sealed material was not read or written: the source says what to do.
+    #[error(transparent)]
+    Material(#[from] MaterialError),
+    /// The ledger was not read: the source says what to do.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A trust key cannot sign: the source says which, and why.
+    #[error(transparent)]
+    Signer(SignerError),
+    /// The command was not decided or written: the source says what to do.
+    #[error(transparent)]
+    Order(Failure),
+    /// The store took nothing, for what the servers say of it: put that right.
+    #[error("{why}")]
+    NotWritten {
+        /// What the servers say.
+        why: String,
+        /// True if the store is full.
+        is_full: bool,
+        /// What the store said.
+        #[source]
+        source: Box<Self>,
+    },
+    /// What other instances wrote was not folded in time: ask again.
+    #[error("the ledger is not folded to its end")]
+    Behind(#[source] ReadError),
+    /// Custody did not give what it should: see the service's log.
+    #[error(transparent)]
+    Custody(AnyError),
+    /// A stored event does not read as the ledger wrote it: run `keyledger ledger verify`.
+    #[error(transparent)]
+    Broken(AnyError),
+    /// The ledger was found broken, or older than what servers hold: nothing is accepted any more.
+    #[error("{0}")]
+    LedgerBroken(String),
+    /// Whether the stream holds what it held is being asked: ask again.
+    #[error("it is asked again where the ledger stands: {0}")]
+    InDoubt(String),
+    /// The clock differs from the servers': set both.
+    #[error(transparent)]
+    Clock(#[from] ClockRefusal),
+    /// What would be acknowledged might be lost: the message says on which server, and how to mend it.
+    #[error("{0}")]
+    NotDurable(String),
+    /// What the command changes cannot be enforced on the servers now.
+    #[error(transparent)]
+    NotEnforceable(#[from] NotEnforceable),
+    /// The instance has not folded what it needs for the answer: ask again.
+    #[error("{0}")]
+    NotYet(&'static str),
+    /// A user that was issued a moment ago is not folded yet: ask again.
+    #[error("user {0} is not folded")]
+    UserNotFolded(Name),
+    /// No server said how much JetStream may store: ask again.
+    #[error("no server says how much JetStream may store there")]
+    NoFigures,
+    /// Work on a thread of its own ended early, because the service stops: ask again.
+    #[error("the service is stopping")]
+    Stopping(#[from] JoinError),
+}
+
+/// Why the servers could not be made to enforce what a command changes.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotEnforceable {
+    /// Nothing can be pushed.
+    #[error("the servers refuse the service in the system account")]
+    Refused,
+    /// What would be pushed cannot be signed.
+    #[error("account JWTs cannot be signed")]
+    Unsigned(#[from] SignerError),
+    /// What was pushed did not arrive.
+    #[error("{0}")]
+    Unpushed(String),
+}
+
+impl RequestError {
+    /// Its reason among the [`FAULTS`](keyledger_wire::reply::FAULTS).
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Material(error) => reason_of_material(error),
+            Self::Read(error) => match error {
+                ReadError::Gone(_) => "ledger_broken",
+                ReadError::Unavailable(_) => "store_unavailable",
+            },
+            Self::Signer(error) => match error {
+                SignerError::Unread(error) => reason_of_material(error),
+                SignerError::Unusable { .. } => "custody_failed",
+            },
+            Self::Order(failure) => match failure {
+                Failure::Unavailable(_) => "store_unavailable",
+                Failure::Full(_) => "store_full",
+                Failure::Broken(_) => "ledger_broken",
+                Failure::Stopping => "not_ready",
+                Failure::Rejected(rejection) => rejection.reason(),
+            },
+            Self::NotWritten { is_full: true, .. } => "store_full",
+            Self::NotWritten { .. } => "store_unavailable",
+            Self::Custody(_) => "custody_failed",
+            Self::Broken(_) | Self::LedgerBroken(_) => "ledger_broken",
+            Self::Clock(_) => "clock_skewed",
+            Self::NotDurable(_) => "not_durable",
+            Self::NotEnforceable(_) => "not_enforceable",
+            Self::Behind(_)
+            | Self::InDoubt(_)
+            | Self::NotYet(_)
+            | Self::UserNotFolded(_)
+            | Self::NoFigures
+            | Self::Stopping(_) => "not_ready",
+        }
+    }
+}
+
+const fn reason_of_material(error: &MaterialError) -> &'static str {
+    match error {
+        MaterialError::Full { .. } => "store_full",
+        MaterialError::Unavailable(_) => "store_unavailable",
+        MaterialError::Missing { .. }
+        | MaterialError::Setting(_)
+        | MaterialError::Refused { .. }
+        | MaterialError::Unread(_) => "custody_failed",
+    }
 }
 
 impl Refused {
@@ -44,7 +176,7 @@ impl Refused {
                 | R::UnknownVerb { .. }
                 | R::Unidentified,
             )
-            | Self::Fault(..)
+            | Self::Failed(_)
             | Self::Later { .. } => false,
             Self::Rejected(_) => true,
         }
@@ -54,6 +186,12 @@ impl Refused {
 impl From<Rejection> for Refused {
     fn from(rejection: Rejection) -> Self {
         Self::Rejected(rejection)
+    }
+}
+
+impl From<RequestError> for Refused {
+    fn from(error: RequestError) -> Self {
+        Self::Failed(error)
     }
 }
 
@@ -70,58 +208,44 @@ impl From<Busy> for Refused {
 
 impl From<MaterialError> for Refused {
     fn from(error: MaterialError) -> Self {
-        let said = error.to_string();
-        tracing::error!(%said, "the material bucket");
-        match error {
-            MaterialError::Full { .. } => Self::Fault("store_full", said),
-            MaterialError::Unavailable(_) => Self::Fault("store_unavailable", said),
-            MaterialError::Missing { .. }
-            | MaterialError::Setting(_)
-            | MaterialError::Refused { .. }
-            | MaterialError::Unread(_) => Self::Fault("custody_failed", said),
-        }
+        tracing::error!(said = in_full(&error), "the material bucket");
+        Self::Failed(error.into())
     }
 }
 
 impl From<ReadError> for Refused {
     fn from(error: ReadError) -> Self {
-        let reason = match error {
-            ReadError::Gone(_) => "ledger_broken",
-            ReadError::Unavailable(_) => "store_unavailable",
-        };
-        Self::Fault(reason, error.to_string())
+        Self::Failed(error.into())
     }
 }
 
 impl From<SignerError> for Refused {
     fn from(error: SignerError) -> Self {
-        match error {
-            SignerError::Unread(error) => error.into(),
-            other @ SignerError::Unusable { .. } => custody_failed(&other),
-        }
+        tracing::error!(said = in_full(&error), "a trust key");
+        Self::Failed(RequestError::Signer(error))
     }
 }
 
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
-        let said = failure.to_string();
         match failure {
             Failure::Rejected(rejection) => Self::Rejected(rejection),
-            Failure::Unavailable(_) => Self::Fault("store_unavailable", said),
-            Failure::Full(_) => Self::Fault("store_full", said),
-            Failure::Broken(_) => Self::Fault("ledger_broken", said),
-            Failure::Stopping => Self::Fault("not_ready", said),
+            failure @ (Failure::Unavailable(_)
+            | Failure::Full(_)
+            | Failure::Broken(_)
+            | Failure::Stopping) => Self::Failed(RequestError::Order(failure)),
         }
     }
 }
 
 /// Custody did not give what it should: that is logged, and said.
-pub(crate) fn custody_failed(said: &dyn std::fmt::Display) -> Refused {
-    tracing::error!(%said, "custody failed");
-    Refused::Fault("custody_failed", said.to_string())
+pub(crate) fn custody_failed(error: impl Into<AnyError>) -> Refused {
+    let error = error.into();
+    tracing::error!(said = in_full(&*error), "custody failed");
+    Refused::Failed(RequestError::Custody(error))
 }
 
 /// A stored event is not what the ledger wrote.
-pub(crate) fn broken(error: &dyn std::fmt::Display) -> Refused {
-    Refused::Fault("ledger_broken", error.to_string())
+pub(crate) fn broken(error: impl Into<AnyError>) -> Refused {
+    Refused::Failed(RequestError::Broken(error.into()))
 }

@@ -16,7 +16,6 @@ use keyledger_domain::{
     name::Name,
     operator::RollbackAccepted,
     signed::RequiredSignatures,
-    text::in_full,
 };
 use keyledger_pki::x509::{Anchors, CrlUrl};
 use keyledger_wire::{
@@ -36,6 +35,7 @@ use crate::{
     handler::{Clock, CurrentSigner, Handler, Live, LoadError, Parts},
     lanes::Families,
     material::{MaterialBucket, MaterialError, Materials},
+    refused::AnyError,
     reserve::Reserve,
     shared::Shared,
     signers::{LedgerSigner, SignerError, Signers},
@@ -109,21 +109,22 @@ impl std::fmt::Debug for Options {
 #[non_exhaustive]
 pub enum StartError {
     /// The server refuses or does not answer: check the address and the creds.
-    #[error("cannot connect to {url} with {creds}: {said}")]
+    #[error("cannot connect to {url} with {creds}")]
     Connect {
         /// The address.
         url: String,
         /// The creds file.
         creds: PathBuf,
-        /// What NATS says.
-        said: String,
+        /// What NATS says, or what is wrong with a file or the address.
+        #[source]
+        source: AnyError,
         /// True if the server answers and refuses the creds, or there are none: trying again does not help.
         refused: bool,
     },
     /// The servers do not take the creds of the system account's user, though they take the service's own: they hold another JWT of
     /// that account than this organisation's.
     #[error(
-        "the servers refuse {creds} in the system account ({said}): if these creds are this organisation's, somebody put another JWT in \
+        "the servers refuse {creds} in the system account: if these creds are this organisation's, somebody put another JWT in \
          the place of the system account's; stop each server, put jwt/sys.jwt of the organisation's directory into its resolver directory \
          as {{nkey of the system account}}.jwt, and start it"
     )]
@@ -131,7 +132,8 @@ pub enum StartError {
         /// The creds file.
         creds: PathBuf,
         /// What NATS says.
-        said: String,
+        #[source]
+        source: AnyError,
     },
     /// A server is too old: upgrade it.
     #[error(transparent)]
@@ -156,12 +158,13 @@ pub enum StartError {
     )]
     Signer(#[from] SignerError),
     /// The root certificate of test tokens cannot be used: give a PEM file of a self-signed authority, or leave it out.
-    #[error("the attestation test root {path}: {said}")]
+    #[error("the attestation test root {path}")]
     TestRoot {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        said: String,
+        #[source]
+        source: AnyError,
     },
     /// No thread can be started: look at the machine's limits.
     #[error("no thread can be started")]
@@ -177,6 +180,15 @@ pub enum StartError {
     /// The endpoints cannot be opened.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+}
+
+/// A file that the connection needs and that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", path.display())]
+struct UnusableFile {
+    path: PathBuf,
+    #[source]
+    source: std::io::Error,
 }
 
 /// A running instance.
@@ -469,16 +481,16 @@ async fn connect(
     told: Told,
     on: &Handle,
 ) -> Result<async_nats::Client, StartError> {
-    let refused = |said: String| StartError::Connect {
+    let refused = |source: AnyError| StartError::Connect {
         url: options.url.clone(),
         creds: own.to_owned(),
-        said,
+        source,
         refused: false,
     };
     let dropped = Dropped::default();
     let mut connect = creds::options(own)
         .await
-        .map_err(|e| refused(in_full(&e)))?
+        .map_err(|e| refused(e.into()))?
         .name(name)
         .ping_interval(Duration::from_secs(10))
         .client_capacity(MAX_QUEUED)
@@ -519,8 +531,12 @@ async fn connect(
         .iter()
         .flat_map(|(cert, key)| [cert, key]);
     for path in options.tls_ca.iter().chain(client) {
-        check_ordinary_file(path, creds::MAX_BYTES)
-            .map_err(|e| refused(format!("{}: {e}", path.display())))?;
+        check_ordinary_file(path, creds::MAX_BYTES).map_err(|source| {
+            refused(Box::new(UnusableFile {
+                path: path.clone(),
+                source,
+            }))
+        })?;
     }
     if let Some(ca) = &options.tls_ca {
         connect = connect.add_root_certificates(ca.clone()).require_tls(true);
@@ -533,18 +549,18 @@ async fn connect(
         .split(',')
         .map(|url| url.trim().parse())
         .collect::<Result<_, _>>()
-        .map_err(|e: std::io::Error| refused(e.to_string()))?;
+        .map_err(|e: std::io::Error| refused(e.into()))?;
     let connected = on.spawn(async move { connect.connect(addresses).await });
-    let connected = connected.await.map_err(|e| refused(e.to_string()))?;
+    let connected = connected.await.map_err(|e| refused(e.into()))?;
     let client = connected.map_err(|e| StartError::Connect {
         url: options.url.clone(),
         creds: own.to_owned(),
-        said: e.to_string(),
         refused: matches!(
             e.kind(),
             async_nats::ConnectErrorKind::AuthorizationViolation
                 | async_nats::ConnectErrorKind::Authentication
         ),
+        source: e.into(),
     })?;
     let server = client.server_info();
     ServerVersion::check(&server.server_name, &server.version)?;
@@ -556,10 +572,10 @@ fn system_refused(error: StartError) -> StartError {
     match error {
         StartError::Connect {
             creds,
-            said,
+            source,
             refused: true,
             ..
-        } => StartError::SystemRefused { creds, said },
+        } => StartError::SystemRefused { creds, source },
         other => other,
     }
 }
@@ -576,15 +592,13 @@ fn anchors(options: &Options) -> Result<Anchors, StartError> {
     let Some(path) = &options.attestation_test_root else {
         return Ok(anchors);
     };
-    let refused = |said: String| StartError::TestRoot {
+    let refused = |source: AnyError| StartError::TestRoot {
         path: path.clone(),
-        said,
+        source,
     };
-    let pem = read_ordinary_text(path, creds::MAX_BYTES).map_err(|e| refused(e.to_string()))?;
+    let pem = read_ordinary_text(path, creds::MAX_BYTES).map_err(|e| refused(e.into()))?;
     tracing::warn!(path = %path.display(), "test tokens count as real ones: their attestations prove nothing");
-    anchors
-        .with_test_root(&pem)
-        .map_err(|e| refused(e.to_string()))
+    anchors.with_test_root(&pem).map_err(|e| refused(e.into()))
 }
 
 fn cores() -> usize {

@@ -5,8 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use keyledger_custody::MacKey;
-use keyledger_domain::{EventCid, Ledger, verify::HeadDigest};
+use keyledger_custody::{MacKey, MacMismatch};
+use keyledger_domain::{EventCid, Ledger, text::in_full, verify::HeadDigest};
 use keyledger_wire::read_ordinary_file;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,20 @@ const MAGIC: &[u8] = b"keyledger-snapshot-11\n";
 const MAX_BYTES: u64 = 64 << 30;
 /// The MAC behind the content, in bytes.
 const TAG_BYTES: usize = 32;
+
+/// Why a file is no snapshot of ours. The whole ledger is read instead.
+#[derive(Debug, thiserror::Error)]
+enum NotASnapshot {
+    #[error("it is too short")]
+    TooShort,
+    /// It was written by another program, or under another root key.
+    #[error(transparent)]
+    Mac(#[from] MacMismatch),
+    #[error("it is of another version")]
+    AnotherVersion,
+    #[error("its content is not readable")]
+    Content(#[from] postcard::Error),
+}
 
 /// Where a snapshot lies, and the key that authenticates it.
 pub struct Snapshot {
@@ -139,25 +153,25 @@ impl Snapshot {
         };
         match self.parse(&bytes) {
             Ok(saved) => Some(saved),
-            Err(said) => {
+            Err(error) => {
+                let said = in_full(&error);
                 tracing::warn!(path = %self.path.display(), %said, "the snapshot is not used");
                 None
             }
         }
     }
 
-    fn parse(&self, bytes: &[u8]) -> Result<Saved, String> {
+    fn parse(&self, bytes: &[u8]) -> Result<Saved, NotASnapshot> {
         let split = bytes
             .len()
             .checked_sub(TAG_BYTES)
-            .ok_or("it is too short")?;
+            .ok_or(NotASnapshot::TooShort)?;
         let (signed, tag) = bytes.split_at(split);
-        self.key.verify(signed, tag).map_err(|e| e.to_string())?;
+        self.key.verify(signed, tag)?;
         let body = signed
             .strip_prefix(MAGIC)
-            .ok_or("it is of another version")?;
-        let content = postcard::from_bytes(body).map_err(|e| e.to_string())?;
-        Ok(Saved(content))
+            .ok_or(NotASnapshot::AnotherVersion)?;
+        Ok(Saved(postcard::from_bytes(body)?))
     }
 }
 

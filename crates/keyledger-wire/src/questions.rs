@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::query::{
-    AttestationAuthorities, AuthorityRow, AuthorizedKeys, Certificates, Crl, CrlQuery, CrlWanted,
+    self, AttestationAuthorities, AuthorityRow, AuthorizedKeys, Crl, CrlQuery, CrlWanted,
     EventsPage, EventsQuery, IssuedQuery, IssuedRow, LinesQuery, Nothing, OpenpgpCertificate,
     ServiceStatus, ToBeSigned,
 };
@@ -90,7 +90,7 @@ impl Named for HistoryId {
             fault: "the aggregate is one of key, principal, operator, account, user, token"
                 .to_owned(),
         })?;
-        Ok(Self::new(aggregate, Name::read(&[name])?))
+        Ok(Self::new(aggregate, Name::read(&[*name])?))
     }
 }
 
@@ -288,7 +288,7 @@ questions! {
     OpenpgpShow = "openpgp.show.*" of Name, People: Nothing => OpenpgpCertificate;
 
     /// The certificates over one key, newest first, with those above the newest up to its root
-    Certificates = "certificates.*" of Name, People: ListQuery => Certificates;
+    Certificates = "certificates.*" of Name, People: ListQuery => query::Certificates;
 
     /// The list of the certificates of one authority that were revoked, signed now; of a long list a page
     CertificatesCrl = "certificates.crl.*" of Name, People: CrlQuery => Crl;

@@ -27,15 +27,10 @@ impl Effect for Eraser {
     const SWEEP: Duration = Duration::from_secs(30);
 
     fn wakes(record: &Record) -> Option<ToErase> {
-        match &record.event {
-            Event::Key(key::Event::Destroyed(_)) => Some(ToErase::Key(record.history.name.clone())),
-            Event::Key(_)
-            | Event::Account(_)
-            | Event::Operator(_)
-            | Event::Principal(_)
-            | Event::Token(_)
-            | Event::User(_) => None,
-        }
+        let Event::Key(key::Event::Destroyed(_)) = &record.event else {
+            return None;
+        };
+        Some(ToErase::Key(record.history.name.clone()))
     }
 
     async fn pending(&self) -> Result<Vec<ToErase>, MaterialError> {

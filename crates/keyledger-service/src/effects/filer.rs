@@ -13,7 +13,7 @@ use async_nats::{
     jetstream::{
         self,
         consumer::{AckPolicy, pull},
-        context::{GetStreamError, PublishError},
+        context::{GetStreamError, PublishError, StreamsError},
         stream::{self, ConsumerCreateStrictError, ConsumerError},
     },
 };
@@ -60,7 +60,7 @@ pub(super) enum FilingError {
     Purge(#[from] stream::PurgeError),
     /// The consumers were not listed.
     #[error("the consumers of the stream of tasks were not listed")]
-    Consumers(#[from] stream::ConsumerNamesError),
+    Consumers(#[from] StreamsError),
     /// The event that filed the task was not read.
     #[error("the event that filed the task was not read")]
     Read(#[from] ReadError),
@@ -125,22 +125,20 @@ impl Effect for Filer {
     const AT_ONCE: usize = 16;
 
     fn wakes(record: &Record) -> Option<ToFile> {
-        let name = || record.history.name.clone();
-        match &record.event {
-            Event::Token(token::Event::TaskFiled(_)) => Some(ToFile::Task(name())),
-            Event::User(user::Event::Issued(issued)) => {
-                (issued.role == Some(Role::Agent)).then(|| ToFile::Consumer(name()))
-            }
-            // Of a user that is no agent, nothing is done.
-            Event::User(user::Event::Revoked(_)) => Some(ToFile::Consumer(name())),
-            Event::User(user::Event::OfVerb(event)) => match *event {},
-            Event::User(user::Event::RevocationConfirmed(_))
-            | Event::Token(_)
-            | Event::Account(_)
-            | Event::Key(_)
-            | Event::Operator(_)
-            | Event::Principal(_) => None,
+        let name = record.history.name.clone();
+        if let Event::Token(token::Event::TaskFiled(_)) = &record.event {
+            return Some(ToFile::Task(name));
         }
+        let Event::User(event) = &record.event else {
+            return None;
+        };
+        let is_of_an_agent = match event {
+            user::Event::Issued(issued) => issued.role == Some(Role::Agent),
+            user::Event::Revoked(_) => true, // of a user that is no agent, nothing is done
+            user::Event::RevocationConfirmed(_) => false,
+            user::Event::OfVerb(event) => match *event {},
+        };
+        is_of_an_agent.then_some(ToFile::Consumer(name))
     }
 
     async fn pending(&self) -> Result<Vec<ToFile>, FilingError> {

@@ -22,18 +22,11 @@ impl Effect for NewestSigner {
     const SWEEP: Duration = Duration::from_secs(600);
 
     fn wakes(record: &Record) -> Option<Name> {
+        let Event::Key(key::Event::Rotated(_)) = &record.event else {
+            return None;
+        };
         let name = &record.history.name;
-        match &record.event {
-            Event::Key(key::Event::Rotated(_)) if name.as_str() == LEDGER_SIGNING_KEY => {
-                Some(name.clone())
-            }
-            Event::Key(_)
-            | Event::Account(_)
-            | Event::Operator(_)
-            | Event::Principal(_)
-            | Event::Token(_)
-            | Event::User(_) => None,
-        }
+        (name.as_str() == LEDGER_SIGNING_KEY).then(|| name.clone())
     }
 
     /// Nothing: an instance starts with the newest version, and a rotation that failed here is tried again.

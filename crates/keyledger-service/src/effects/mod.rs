@@ -103,20 +103,16 @@ async fn wake(mut news: mpsc::UnboundedReceiver<Arc<Record>>, wakers: Vec<Waker>
 
 /// True of an event after which an account's JWT says something else.
 const fn changes_jwt(event: &Event) -> bool {
+    let Event::Account(event) = event else {
+        return false;
+    };
     match event {
-        Event::Account(event) => match event {
-            account::Event::Created(_)
-            | account::Event::RevocationAdded(_)
-            | account::Event::RevocationsExpired(_)
-            | account::Event::RevocationsCollapsed(_)
-            | account::Event::Renewed(_) => true,
-            account::Event::Confirmed(_) | account::Event::DriftRepaired(_) => false,
-            account::Event::OfVerb(event) => match *event {},
-        },
-        Event::Key(_)
-        | Event::Operator(_)
-        | Event::Principal(_)
-        | Event::Token(_)
-        | Event::User(_) => false,
+        account::Event::Created(_)
+        | account::Event::RevocationAdded(_)
+        | account::Event::RevocationsExpired(_)
+        | account::Event::RevocationsCollapsed(_)
+        | account::Event::Renewed(_) => true,
+        account::Event::Confirmed(_) | account::Event::DriftRepaired(_) => false,
+        account::Event::OfVerb(event) => match *event {},
     }
 }

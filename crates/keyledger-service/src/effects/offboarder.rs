@@ -29,15 +29,10 @@ impl Effect for Offboarder {
     const SWEEP: Duration = Duration::from_secs(600);
 
     fn wakes(record: &Record) -> Option<Name> {
-        match &record.event {
-            Event::Principal(principal::Event::Offboarded(_)) => Some(record.history.name.clone()),
-            Event::Principal(_)
-            | Event::Account(_)
-            | Event::Key(_)
-            | Event::Operator(_)
-            | Event::Token(_)
-            | Event::User(_) => None,
-        }
+        let Event::Principal(principal::Event::Offboarded(_)) = &record.event else {
+            return None;
+        };
+        Some(record.history.name.clone())
     }
 
     async fn pending(&self) -> Result<Vec<Name>, Stuck> {

@@ -42,8 +42,8 @@ const LARGE_ANSWER_BYTES: usize = 16 * 1_024;
 
 /// Why the endpoints could not be opened: the connection is gone, or may not subscribe.
 #[derive(Debug, thiserror::Error)]
-#[error("the endpoints cannot be opened: {0}")]
-pub struct EndpointError(String);
+#[error("the endpoints cannot be opened")]
+pub struct EndpointError(#[source] async_nats::Error);
 
 /// The connections on which requests come in.
 pub(crate) struct Inlets {
@@ -66,13 +66,12 @@ impl Endpoints {
         shared: &Arc<Shared>,
         edge: &Edge,
     ) -> Result<Self, EndpointError> {
-        let fault = |e: async_nats::Error| EndpointError(e.to_string());
         let about = "A key management service: commands become immutable events in JetStream";
         let others = start(&inlets.others, shared, SERVICE_NAME, about);
-        let others = others.await.map_err(fault)?;
+        let others = others.await.map_err(EndpointError)?;
         let about = "The commands of keyledger that take trust away, on a connection of their own";
         let revocations = start(&inlets.revocations, shared, REVOCATIONS_NAME, about);
-        let revocations = revocations.await.map_err(fault)?;
+        let revocations = revocations.await.map_err(EndpointError)?;
         let mut tasks = JoinSet::new();
         let mut serve = |endpoint, serves| {
             let serving = Serving {
@@ -94,19 +93,21 @@ impl Endpoints {
                 | Family::Reading
                 | Family::Past => &others,
             };
-            let endpoint = open_command(micro, prefix, verb).await.map_err(fault)?;
+            let endpoint = open_command(micro, prefix, verb)
+                .await
+                .map_err(EndpointError)?;
             serve(endpoint, Serves::Command(family));
         }
-        let rebuild = open_rebuild(&others, prefix).await.map_err(fault)?;
+        let rebuild = open_rebuild(&others, prefix).await.map_err(EndpointError)?;
         serve(rebuild, Serves::Rebuild);
-        let reports = open_reports(&others, prefix).await.map_err(fault)?;
+        let reports = open_reports(&others, prefix).await.map_err(EndpointError)?;
         serve(reports, Serves::Report);
         for row in queries::rows() {
             let endpoint = open_question(&others, prefix, &row.question).await;
-            serve(endpoint.map_err(fault)?, Serves::Question(row));
+            serve(endpoint.map_err(EndpointError)?, Serves::Question(row));
         }
         let watches = watch::open(&inlets.others, shared).await;
-        let watches = watches.map_err(|e| EndpointError(e.to_string()))?;
+        let watches = watches.map_err(|e| EndpointError(e.into()))?;
         tasks.spawn_on(unconstrained(watches), edge.handle());
         Ok(Self {
             micros: [others, revocations],

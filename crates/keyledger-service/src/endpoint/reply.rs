@@ -2,7 +2,7 @@
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
-use keyledger_domain::record::Ids;
+use keyledger_domain::{record::Ids, text::in_full};
 use keyledger_wire::{Refusal, Status, header, reply::FAULTS};
 use serde::Serialize;
 
@@ -47,7 +47,10 @@ pub(super) fn refuse(refused: Refused, ids: Option<Ids>) -> Answer {
         Refused::Rejected(rejection) => {
             (rejection.reason(), rejection.code(), rejection.to_string())
         }
-        Refused::Fault(reason, said) => (reason, code_of(reason), said),
+        Refused::Failed(error) => {
+            let reason = error.reason();
+            (reason, code_of(reason), in_full(&error))
+        }
         Refused::Later {
             reason,
             said,

@@ -29,7 +29,7 @@ use crate::{
     handler::{Done, Order},
     identity::{self, Sender},
     lanes::Family,
-    refused::Refused,
+    refused::{Refused, RequestError},
     request::{CommandHeaders, Request},
     shared::Shared,
     verbs::{Beside, Giving, Kept, Making, deliver, prepare},
@@ -63,7 +63,7 @@ pub(crate) async fn command(
         }
         carried_out = match shared.handler.catch_up().await {
             Ok(()) => carry_out(shared, request, headers, &mut kept).await,
-            Err(error) => Err(Refused::Fault("not_ready", error.to_string())),
+            Err(error) => Err(RequestError::Behind(error).into()),
         };
     }
     match carried_out {
@@ -232,14 +232,22 @@ async fn acknowledge(
 
 /// Says of a store that does not answer what the servers know of that.
 async fn explained(shared: &Shared, refused: Refused) -> Refused {
-    let Refused::Fault(reason @ "store_unavailable", said) = refused else {
+    let Refused::Failed(error) = refused else {
         return refused;
     };
-    match shared.durability.why_not_written().await {
-        Some(NotWritten::NoQuorum(why) | NotWritten::Failing(why)) => {
-            Refused::Fault(reason, format!("{said}; {why}"))
-        }
-        Some(NotWritten::Full(why)) => Refused::Fault("store_full", format!("{said}; {why}")),
-        None => Refused::Fault(reason, said),
+    if error.reason() != "store_unavailable" {
+        return error.into();
     }
+    let (why, is_full) = match shared.durability.why_not_written().await {
+        Some(NotWritten::NoQuorum(why) | NotWritten::Failing(why)) => (why, false),
+        Some(NotWritten::Full(why)) => (why, true),
+        None => return error.into(),
+    };
+    let source = Box::new(error);
+    RequestError::NotWritten {
+        why,
+        is_full,
+        source,
+    }
+    .into()
 }

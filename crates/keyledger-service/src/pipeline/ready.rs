@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use keyledger_domain::{Command, Ledger, Name, command::Target, name::Aggregate};
+use keyledger_domain::{Command, Ledger, Name, command::Target, name::Aggregate, user::User};
 use uuid::Uuid;
 
-use crate::{refused::Refused, shared::Shared};
+use crate::{
+    refused::{NotEnforceable, RequestError},
+    shared::Shared,
+};
 
 /// Refuses what the servers could not be made to enforce: a revocation that reaches nobody is none.
 pub(super) async fn check_enforceable(
@@ -13,14 +16,12 @@ pub(super) async fn check_enforceable(
     target: &Target,
     command: &Command,
     id: Uuid,
-) -> Result<(), Refused> {
-    let refuse = |said: String| Refused::Fault("not_enforceable", said);
+) -> Result<(), RequestError> {
     if !command.any().changes_account_jwts() {
         return Ok(());
     }
     if shared.trust.is_refused() {
-        let said = "the servers refuse the service in the system account";
-        return Err(refuse(said.to_owned()));
+        return Err(NotEnforceable::Refused.into());
     }
     let (keys, accounts) = {
         let ledger = shared.live.ledger.read();
@@ -33,59 +34,48 @@ pub(super) async fn check_enforceable(
     };
     for key in keys {
         let opened = shared.signers.signer(&key.key).await;
-        opened.map_err(|e| refuse(format!("account JWTs cannot be signed: {e}")))?;
+        opened.map_err(NotEnforceable::Unsigned)?;
     }
     accounts
         .iter()
         .find_map(|account| shared.trust.unenforceable(account))
-        .map_or(Ok(()), |said| Err(refuse(said)))
+        .map_or(Ok(()), |said| Err(NotEnforceable::Unpushed(said).into()))
 }
 
 /// Refuses while commands cannot be taken.
-pub(super) fn check_ready(shared: &Shared) -> Result<(), Refused> {
+pub(super) fn check_ready(shared: &Shared) -> Result<(), RequestError> {
     if let Some(said) = shared.live.broken() {
-        return Err(Refused::Fault("ledger_broken", said));
+        return Err(RequestError::LedgerBroken(said));
     }
     if let Some(said) = shared.trust.refusal() {
-        return Err(Refused::Fault("ledger_broken", said));
+        return Err(RequestError::LedgerBroken(said));
     }
     if let Some(said) = shared.live.doubt() {
-        let said = format!("it is asked again where the ledger stands: {said}");
-        return Err(Refused::Fault("not_ready", said));
+        return Err(RequestError::InDoubt(said));
     }
     let latest = shared.live.ledger.read().latest();
     if let Some(refusal) = shared.clock_watch.refusal(latest) {
-        return Err(Refused::Fault("clock_skewed", refusal.to_string()));
+        return Err(refusal.into());
     }
     shared
         .durability
         .refusal()
-        .map_or(Ok(()), |said| Err(Refused::Fault("not_durable", said)))
+        .map_or(Ok(()), |said| Err(RequestError::NotDurable(said)))
 }
 
-/// The accounts in which somebody is revoked by a command for `target`.
-fn touched(ledger: &Ledger, target: &Target) -> Vec<Name> {
-    let account = |user: &Name| {
-        let user = ledger.user(user)?;
-        Some(user.state.account.clone())
+/// The accounts of the users that a command for `target` may revoke: itself, a principal's, or those whose keys lie on a token.
+fn touched(ledger: &Ledger, target: &Target) -> BTreeSet<Name> {
+    let on_token = match target.aggregate == Aggregate::Token {
+        true => ledger.token(&target.name).map(|token| &token.state.users),
+        false => None,
     };
-    match target.aggregate {
-        Aggregate::User => account(&target.name).into_iter().collect(),
-        Aggregate::Principal => {
-            let of_principal = ledger
-                .users()
-                .filter(|(_, user)| user.state.principal.as_ref() == Some(&target.name));
-            of_principal
-                .map(|(_, user)| user.state.account.clone())
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .collect()
-        }
-        Aggregate::Token => {
-            let token = ledger.token(&target.name);
-            let users = token.map(|token| token.state.users.clone());
-            users.iter().flatten().filter_map(account).collect()
-        }
-        Aggregate::Account | Aggregate::Key | Aggregate::Operator => Vec::new(),
-    }
+    let is_touched = |name: &Name, user: &User| {
+        target.aggregate == Aggregate::User && *name == target.name
+            || target.aggregate == Aggregate::Principal
+                && user.principal.as_ref() == Some(&target.name)
+            || on_token.is_some_and(|users| users.contains(name))
+    };
+    let users = ledger.users();
+    let users = users.filter(|(name, user)| is_touched(name, &user.state));
+    users.map(|(_, user)| user.state.account.clone()).collect()
 }

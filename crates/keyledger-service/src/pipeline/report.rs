@@ -201,7 +201,7 @@ async fn deliver(shared: &Shared, done: &Done, reply: &mut ReportReply) -> Resul
             let what = given_to_task(shared, token);
             let secrets =
                 tokens::release_at(shared, token, done.revision, what, &given.seal_to).await?;
-            let gone = || custody_failed(&"the token's secrets are not in custody");
+            let gone = || custody_failed("the token's secrets are not in custody");
             let mut secrets = secrets.ok_or_else(gone)?.into_iter();
             reply.secrets = secrets.next();
             reply.doubtful_secrets = secrets.collect();

@@ -8,7 +8,7 @@ use keyledger_domain::{
 };
 use keyledger_pki::x509::Certificate;
 
-use super::error::{CertifyError, bad, failed};
+use super::error::{CertifyError, bad};
 
 /// The certificate under which the key `name` issues at `now`: the newest that holds.
 pub(super) fn authority_of(
@@ -38,7 +38,7 @@ pub(crate) fn public_key(ledger: &Ledger, name: &Name) -> Result<Vec<u8>, Certif
         key: name.clone(),
         why: "it is symmetric, and has no public half that a certificate could be over or verify",
     })?;
-    BASE64.decode(public_key.as_bytes()).map_err(failed)
+    Ok(BASE64.decode(public_key.as_bytes())?)
 }
 
 /// An authority of another name than it had.
@@ -95,7 +95,7 @@ pub(super) fn no_key(name: &Name) -> CertifyError {
 /// A certificate as the ledger has it.
 pub(super) fn read(certified: &Certified) -> Result<Certificate, CertifyError> {
     let der = BASE64.decode(certified.certificate.as_bytes());
-    Certificate::from_der(&der.map_err(failed)?).map_err(failed)
+    Ok(Certificate::from_der(&der?)?)
 }
 
 /// SHA-256 in hex of a certificate in base64 of DER.

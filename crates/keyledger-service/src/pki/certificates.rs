@@ -13,7 +13,7 @@ use keyledger_pki::x509::{DistinguishedName, IssueError, Issuer, ToBeSigned};
 use super::{
     authority::{authority_of, is_elsewhere, lists_under, no_key, public_key, read},
     dates::period,
-    error::{CertifyError, bad, failed},
+    error::{CertifyError, bad},
     wanted::Wanted,
 };
 use crate::shared::Shared;
@@ -44,7 +44,7 @@ pub(crate) async fn certify_new(
     let public_key = new.made.public.public_key.as_ref();
     let public_key =
         public_key.ok_or_else(|| bad("certify", "a symmetric key has no certificate"))?;
-    let spki = BASE64.decode(public_key.as_bytes()).map_err(failed)?;
+    let spki = BASE64.decode(public_key.as_bytes())?;
     let name = &new.context.key;
     let wanted = Wanted::of(name, certify, &spki, shared.crl_url(certify), now)?;
     let signing = match &certify.issuer {
@@ -52,7 +52,7 @@ pub(crate) async fn certify_new(
         Some(issuer) if is_elsewhere(&shared.live.ledger.read(), issuer) => {
             let certificate = authority_of(&shared.live.ledger.read(), issuer, now)?;
             let holds = period(&certificate);
-            let issuer = Issuer::of(&certificate).map_err(failed)?;
+            let issuer = Issuer::of(&certificate)?;
             wanted.draft(&issuer, Some(holds), now)?;
             return Ok(None);
         }
@@ -138,7 +138,7 @@ impl Signing {
         } else {
             let certificate = authority_of(&ledger, name, now)?;
             let holds = period(&certificate);
-            (Issuer::of(&certificate).map_err(failed)?, Some(holds))
+            (Issuer::of(&certificate)?, Some(holds))
         };
         Self::under(&ledger, name, issuer, holds)
     }
@@ -152,7 +152,7 @@ impl Signing {
         let ledger = shared.live.ledger.read();
         let certificate = lists_under(&ledger, name, now)?;
         let holds = period(&certificate);
-        let issuer = Issuer::of(&certificate).map_err(failed)?;
+        let issuer = Issuer::of(&certificate)?;
         Self::under(&ledger, name, issuer, Some(holds))
     }
 
@@ -172,7 +172,7 @@ impl Signing {
         }
         let version = key
             .newest()
-            .ok_or_else(|| failed("the key has no version"))?;
+            .ok_or_else(|| CertifyError::NoAuthority(name.clone()))?;
         let entry = version.entry.clone();
         let entry = entry.ok_or_else(|| bad("issuer", KEPT_ELSEWHERE))?;
         Ok(Self {
@@ -211,7 +211,7 @@ impl Signing {
         to_be_signed: &ToBeSigned,
     ) -> Result<Vec<u8>, CertifyError> {
         let signature = self.signature(shared, to_be_signed).await?;
-        to_be_signed.finish(&signature).map_err(failed)
+        Ok(to_be_signed.finish(&signature)?)
     }
 
     /// Has custody sign: the signature.
@@ -223,13 +223,13 @@ impl Signing {
         let sealed = match &self.sealed {
             Sealed::Entry(entry) => {
                 let sealed = shared.materials.read(entry).await?;
-                sealed.ok_or_else(|| failed(format!("entry {entry} is gone")))?
+                sealed.ok_or_else(|| CertifyError::Gone(entry.clone()))?
             }
             Sealed::Here(sealed) => sealed.clone(),
         };
         let custody = &shared.custody;
         let signature = custody.sign(&sealed, &self.context, self.algorithm, to_be_signed.bytes());
-        signature.map_err(failed)
+        Ok(signature?)
     }
 }
 

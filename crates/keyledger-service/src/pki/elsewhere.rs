@@ -14,7 +14,7 @@ use keyledger_wire::query;
 use super::{
     authority::{authority_of, check_same_name, lists_under, public_key},
     dates::period,
-    error::{CertifyError, bad, failed},
+    error::{CertifyError, bad},
     list_pages::{Place, changed},
     lists::list,
     wanted::Wanted,
@@ -40,11 +40,11 @@ pub(crate) fn to_be_signed(
     wanted.keep_name(&ledger, name, now)?;
     let (certificate, issuer, holds) = if certify.issuer.is_none() {
         let before = lists_under(&ledger, name, now)?;
-        let issuer = Issuer::renewing(&before).map_err(failed)?;
+        let issuer = Issuer::renewing(&before)?;
         (before, issuer, None)
     } else {
         let certificate = authority_of(&ledger, wanted.issuer, now)?;
-        let issuer = Issuer::of(&certificate).map_err(failed)?;
+        let issuer = Issuer::of(&certificate)?;
         let holds = period(&certificate);
         (certificate, issuer, Some(holds))
     };
@@ -79,7 +79,7 @@ pub(crate) fn crl_to_be_signed(
         ));
     }
     let certificate = lists_under(&ledger, issuer, now)?;
-    let signs = Issuer::of(&certificate).map_err(failed)?;
+    let signs = Issuer::of(&certificate)?;
     let digest = |draft: &ToBeSigned| digest(&SHA256, draft.bytes()).as_ref().to_vec();
     let (draft, place) = match &wanted.after {
         None => {
@@ -120,7 +120,7 @@ pub(crate) fn installed(
     let believed = match &install.issuer {
         Some(issuer) => {
             let issuer = authority_of(&ledger, issuer, now)?;
-            let issuer = Issuer::of(&issuer).map_err(failed)?;
+            let issuer = Issuer::of(&issuer)?;
             issuer.check_signed(&certificate, spki)
         }
         None => check_root(&certificate, spki),

@@ -1,6 +1,10 @@
 //! Why there is no certificate.
 
-use keyledger_domain::Rejection;
+use aws_lc_rs::error::Unspecified;
+use data_encoding::DecodeError;
+use keyledger_custody::SignError;
+use keyledger_domain::{Name, Rejection, token::Slot};
+use keyledger_pki::x509::{FinishError, IssueError, MalformedCertificate};
 
 use crate::{
     material::MaterialError,
@@ -16,13 +20,33 @@ pub enum CertifyError {
     /// The issuer's material was not read: the source says what to do.
     #[error(transparent)]
     Material(#[from] MaterialError),
-    /// Custody or the ledger does not give what it needs: report it.
-    #[error("{0}")]
-    Failed(String),
-}
-
-pub(super) fn failed(said: impl std::fmt::Display) -> CertifyError {
-    CertifyError::Failed(said.to_string())
+    /// A public key or certificate in the ledger is not base64: report it.
+    #[error("what the ledger holds is not base64")]
+    Base64(#[from] DecodeError),
+    /// A certificate in the ledger cannot be read: report it.
+    #[error("a certificate in the ledger cannot be read")]
+    Certificate(#[from] MalformedCertificate),
+    /// The certificate or list cannot be made: report it.
+    #[error("it cannot be made")]
+    Issue(#[from] IssueError),
+    /// What custody signed is no certificate or list: report it.
+    #[error("what was signed does not fit")]
+    Finish(#[from] FinishError),
+    /// Custody does not sign with the issuer's key: the source says why.
+    #[error("custody does not sign")]
+    Sign(#[from] SignError),
+    /// The system gave no random numbers for a serial number: try again.
+    #[error("there are no random numbers")]
+    Random(#[from] Unspecified),
+    /// The sealed key of the issuer is not in the bucket: restore it from a backup.
+    #[error("entry {0} is gone")]
+    Gone(Box<str>),
+    /// The issuer's key has no version, or the authority no certificate: report it.
+    #[error("key {0} is no authority that can be read")]
+    NoAuthority(Name),
+    /// A slot was to be certified for which the profile plans no certificate: report it.
+    #[error("slot {0} has no certificate in its profile")]
+    NotPlanned(Slot),
 }
 
 pub(super) fn bad(field: &'static str, fault: &str) -> CertifyError {
@@ -38,7 +62,15 @@ impl From<CertifyError> for Refused {
         match error {
             CertifyError::Rejected(rejection) => rejection.into(),
             CertifyError::Material(error) => error.into(),
-            CertifyError::Failed(said) => custody_failed(&said),
+            error @ (CertifyError::Base64(_)
+            | CertifyError::Certificate(_)
+            | CertifyError::Issue(_)
+            | CertifyError::Finish(_)
+            | CertifyError::Sign(_)
+            | CertifyError::Random(_)
+            | CertifyError::Gone(_)
+            | CertifyError::NoAuthority(_)
+            | CertifyError::NotPlanned(_)) => custody_failed(error),
         }
     }
 }

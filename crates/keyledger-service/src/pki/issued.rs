@@ -11,7 +11,7 @@ use keyledger_wire::query::{AuthorityRow, CertificateState, IssuedQuery, IssuedR
 
 use super::{
     authority::read,
-    error::{CertifyError, failed},
+    error::CertifyError,
     lists::{Why, revoked},
 };
 use crate::shared::Shared;
@@ -51,7 +51,7 @@ fn authority(
     now: Timestamp,
 ) -> Result<AuthorityRow, CertifyError> {
     let certified = key.lists_under(now);
-    let certified = certified.ok_or_else(|| failed("no authority"))?;
+    let certified = certified.ok_or_else(|| CertifyError::NoAuthority(name.clone()))?;
     let certificate = read(certified)?;
     let (mut holding, mut listed) = (0, 0);
     for (_, over, issued) in ledger.issued(name) {

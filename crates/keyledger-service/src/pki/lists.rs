@@ -19,7 +19,7 @@ use super::{
     authority::read,
     certificates::Signing,
     dates::moment,
-    error::{CertifyError, failed},
+    error::CertifyError,
     list_pages::{Place, changed},
 };
 use crate::shared::Shared;
@@ -50,7 +50,7 @@ pub(crate) async fn crl(
             let list = list(&shared.live.ledger.read(), issuer, now);
             let draft = list.draft(&signing.issuer, now, CRL_DAYS)?;
             let signature = signing.signature(shared, &draft).await?;
-            let der: Arc<[u8]> = draft.finish(&signature).map_err(failed)?.into();
+            let der: Arc<[u8]> = draft.finish(&signature)?.into();
             if der.len() > budget.base64() {
                 shared.last_list.keep(&signature, &der);
             }
@@ -161,7 +161,7 @@ impl List {
             next_update: next_update.map_or(usual, |end| end.min(usual)),
             entries: &self.entries,
         };
-        issuer.crl(&new).map_err(failed)
+        Ok(issuer.crl(&new)?)
     }
 }
 

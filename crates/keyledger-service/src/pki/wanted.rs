@@ -15,7 +15,7 @@ use keyledger_pki::x509::{
 use super::{
     authority::{other_name, read},
     dates::moment,
-    error::{CertifyError, bad, failed},
+    error::{CertifyError, bad},
     requests,
 };
 
@@ -85,9 +85,7 @@ impl<'a> Wanted<'a> {
         now: Timestamp,
     ) -> Result<Self, CertifyError> {
         let Some(certificate) = &plan.certificate else {
-            return Err(failed(format!(
-                "slot {slot} has no certificate in its profile"
-            )));
+            return Err(CertifyError::NotPlanned(slot));
         };
         let subject = token::subject(&certificate.subject, holder, token)?;
         let mut names = Vec::new();
@@ -146,7 +144,7 @@ impl<'a> Wanted<'a> {
             not_after: moment(not_after),
             profile: &self.profile,
         };
-        let to_be_signed = issuer.certificate(&new).map_err(|e| refused(&e))?;
+        let to_be_signed = issuer.certificate(&new).map_err(refused)?;
         Ok(Draft {
             to_be_signed,
             serial_number,
@@ -215,7 +213,7 @@ fn period(
 
 fn serial_number() -> Result<SerialNumber, CertifyError> {
     let mut random = [0; 16];
-    rand::fill(&mut random).map_err(failed)?;
+    rand::fill(&mut random)?;
     Ok(SerialNumber::from_random(random))
 }
 
@@ -230,9 +228,9 @@ fn named<'a>(
 }
 
 /// What cannot be issued, under the field that asked for it.
-fn refused(error: &IssueError) -> CertifyError {
+fn refused(error: IssueError) -> CertifyError {
     use IssueError as E;
-    let field = match error {
+    let field = match &error {
         E::Key(_) => "public_key",
         E::NotAnAuthority { .. } => "issuer",
         E::PathLength { .. } => "path_length",
@@ -241,7 +239,7 @@ fn refused(error: &IssueError) -> CertifyError {
         E::AuthorityUsage | E::UnfitUsage { .. } | E::Repeated { .. } => "usages",
         E::AlternativeName { .. } | E::TooMany { .. } => "dns_names",
         // Of the service's own configuration, of its lists, of its numbers.
-        E::CrlUrl { .. } | E::RevokedTwice { .. } | E::Encoding(_) => return failed(error),
+        E::CrlUrl { .. } | E::RevokedTwice { .. } | E::Encoding(_) => return error.into(),
     };
     bad(field, &error.to_string())
 }

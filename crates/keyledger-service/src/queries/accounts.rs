@@ -11,12 +11,12 @@ use keyledger_wire::{
 };
 
 use super::{Answering, Asking};
-use crate::refused::Refused;
+use crate::refused::{Refused, RequestError};
 
 impl Answering for Operator {
     async fn answer(on: Asking<'_>, (): (), _: Nothing) -> Result<OperatorRow, Refused> {
         let row = credentials::operator(&on.ledger());
-        row.ok_or_else(|| Refused::Fault("not_ready", "there is no operator yet".to_owned()))
+        Ok(row.ok_or(RequestError::NotYet("there is no operator yet"))?)
     }
 }
 

@@ -66,7 +66,7 @@ async fn search(shared: &Shared, query: &SearchQuery) -> Result<SearchPage, Refu
         };
         after = newest.sequence;
         for event in events {
-            let record = Record::read(&event.payload).map_err(|e| broken(&e))?;
+            let record = Record::read(&event.payload).map_err(broken)?;
             if !search.take(&record, EventCid::of(&event.payload), event.sequence) {
                 return Ok(search.finish(false));
             }
@@ -88,7 +88,7 @@ async fn first_near(shared: &Shared, since: Timestamp, last: u64) -> Result<u64,
         let middle = before + (behind - before) / 2;
         let event = shared.store.read(middle, 1).await?;
         let Some(event) = event.first() else { break };
-        let record = Record::read(&event.payload).map_err(|e| broken(&e))?;
+        let record = Record::read(&event.payload).map_err(broken)?;
         if record.occurred_at < since {
             before = middle;
         } else {

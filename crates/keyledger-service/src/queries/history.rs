@@ -65,7 +65,7 @@ async fn next(
 }
 
 fn read(event: &StoredEvent) -> Result<(Record, EventCid), Refused> {
-    let record = Record::read(&event.payload).map_err(|e| broken(&e))?;
+    let record = Record::read(&event.payload).map_err(broken)?;
     Ok((record, EventCid::of(&event.payload)))
 }
 
@@ -73,7 +73,7 @@ fn fold(mut reached: Reached, events: Vec<StoredEvent>) -> Result<Reached, Refus
     for event in events {
         let (record, cid) = read(&event)?;
         let folded = reached.fold.fold(&record, cid, event.sequence);
-        folded.map_err(|e| broken(&e))?;
+        folded.map_err(broken)?;
         reached.revision = record.revision;
         reached.sequence = event.sequence;
     }
@@ -97,7 +97,7 @@ fn fill(
     for event in events {
         let (record, cid) = read(&event)?;
         let added = page.add(&record, cid, event.sequence);
-        if !added.map_err(|e| broken(&e))? {
+        if !added.map_err(broken)? {
             is_full = true;
             break;
         }

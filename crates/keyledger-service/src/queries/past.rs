@@ -38,12 +38,12 @@ pub(super) async fn as_of(shared: &Shared, at: Timestamp) -> Result<Past, Refuse
 fn fold(mut past: Past, events: Vec<StoredEvent>) -> Result<Past, Refused> {
     for event in events {
         past.after = event.sequence;
-        let record = Record::read(&event.payload).map_err(|e| broken(&e))?;
+        let record = Record::read(&event.payload).map_err(broken)?;
         // Dates never fall within a history, so what came later is left out of each history's end only.
         if record.occurred_at <= past.at {
             let cid = EventCid::of(&event.payload);
             let applied = past.ledger.apply(&record, cid, event.sequence);
-            applied.map_err(|e| broken(&e))?;
+            applied.map_err(broken)?;
         }
     }
     Ok(past)

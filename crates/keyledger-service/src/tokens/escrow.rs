@@ -30,11 +30,11 @@ pub(super) async fn make(
     if shared.live.ledger.read().escrowed_for(principal).is_some() {
         return Ok(None);
     }
-    let made = EscrowedKey::generate(now).map_err(|e| custody_failed(&e))?;
+    let made = EscrowedKey::generate(now).map_err(custody_failed)?;
     let public = OpenpgpKeyMade::from(made.public());
     let key = name(&public.fingerprint);
     let sealed = shared.custody.seal_openpgp_key(principal, &made);
-    let sealed = sealed.map_err(|e| custody_failed(&e))?;
+    let sealed = sealed.map_err(custody_failed)?;
     let entry = format!("{key}.1.{}", Uuid::now_v7().simple());
     shared.materials.put(&entry, sealed).await?;
     Ok(Some(NewEscrow {
@@ -104,12 +104,12 @@ async fn give(
     let sealed = shared.materials.read(&entry.ok_or_else(gone)?).await;
     let sealed = sealed?.ok_or_else(gone)?;
     let key = shared.custody.open_openpgp_key(principal, &sealed);
-    let key = key.map_err(|e| custody_failed(&e))?;
+    let key = key.map_err(custody_failed)?;
     // Of several that the principal had, another may lie in its place.
     let fingerprint = key.fingerprint().to_string();
     if !fingerprint.eq_ignore_ascii_case(&escrowed.fingerprint) {
         let said = "another key lies in custody than the ledger names";
-        return Err(custody_failed(&said));
+        return Err(custody_failed(said));
     }
     let delivery = key.seal_to(receiver).map_err(|e| Rejection::BadValue {
         field: "seal_to",
@@ -122,5 +122,5 @@ async fn give(
 }
 
 fn gone() -> Refused {
-    custody_failed(&"the key that decrypts is not in custody")
+    custody_failed("the key that decrypts is not in custody")
 }

@@ -22,10 +22,10 @@ pub(crate) fn task(shared: &Shared, id: Uuid) -> Result<TaskMade, Refused> {
     let keys = shared
         .custody
         .task(&id.to_string())
-        .map_err(|e| custody_failed(&e))?;
+        .map_err(custody_failed)?;
     let mut nonce = [0; 32];
-    rand::fill(&mut nonce).map_err(|e| custody_failed(&e))?;
-    let challenges = keys.challenges().map_err(|e| custody_failed(&e))?;
+    rand::fill(&mut nonce).map_err(custody_failed)?;
+    let challenges = keys.challenges().map_err(custody_failed)?;
     Ok(TaskMade {
         task: id,
         nonce: BASE64URL_NOPAD.encode(&nonce).into(),
@@ -92,7 +92,7 @@ pub(crate) async fn report(
             certificates_for(shared, token, &open, made, &mut facts, now).await?;
         }
         Report::Proved(evidence) => {
-            let keys = shared.custody.task(&id).map_err(|e| custody_failed(&e))?;
+            let keys = shared.custody.task(&id).map_err(custody_failed)?;
             facts.findings =
                 findings::of_evidence(evidence, &open.filed, &keys, &anchors(shared), now);
             let ledger = shared.live.ledger.read();

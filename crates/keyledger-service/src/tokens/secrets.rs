@@ -5,7 +5,7 @@ use keyledger_domain::{Aggregate, Event, Name, Record, Rejection, name::HistoryI
 use keyledger_wire::Sealed;
 
 use crate::{
-    refused::{Refused, custody_failed},
+    refused::{Refused, broken, custody_failed},
     shared::Shared,
 };
 
@@ -31,7 +31,7 @@ pub(crate) async fn release(
         token.map(ways_in).unwrap_or_default()
     };
     let sealed = seal(shared, token, &entries, Given::Everything, receiver).await?;
-    sealed.ok_or_else(|| custody_failed(&"the token's secrets are not in custody"))
+    sealed.ok_or_else(|| custody_failed("the token's secrets are not in custody"))
 }
 
 /// The secrets that opened a token at a revision of its history, as [`release`] gives them: a release that is answered again gives
@@ -63,12 +63,10 @@ async fn ways_in_at(shared: &Shared, name: &Name, revision: u32) -> Result<Vec<B
         .prefix
         .history(&HistoryId::new(Aggregate::Token, name.clone()));
     let count = usize::try_from(revision).unwrap_or(usize::MAX);
-    let events = shared.store.history(history, 0, count).await;
-    let events = events.map_err(|e| Refused::Fault("store_unavailable", e.to_string()))?;
+    let events = shared.store.history(history, 0, count).await?;
     let mut token: Option<Token> = None;
     for event in events {
-        let record = Record::read(&event.payload)
-            .map_err(|e| Refused::Fault("ledger_broken", e.to_string()))?;
+        let record = Record::read(&event.payload).map_err(broken)?;
         if let Event::Token(event) = &record.event {
             match &mut token {
                 Some(token) => token.evolve(event, record.occurred_at),

@@ -5,9 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_nats::SubscribeError;
 use futures::{StreamExt, stream};
 use keyledger_claims::{AccountBody, AccountClaims, decode};
-use keyledger_domain::{Name, account::Account};
+use keyledger_domain::{Name, account::Account, text::in_full};
 use keyledger_wire::subject::system;
 
 use super::pusher::{Pusher, Turn, shortened};
@@ -34,23 +35,33 @@ enum Pushed {
     Foreign(&'static str),
 }
 
+/// Why pushes by others are not heard of. It is tried again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DeafError {
+    /// NATS did not take the subscription.
+    #[error("subscribing")]
+    Subscribe(#[from] SubscribeError),
+    /// A subscription ended with its connection.
+    #[error("a subscription has ended")]
+    Ended,
+}
+
 impl Pusher {
     /// Hears what is pushed until a subscription ends.
-    pub(super) async fn hear_pushes(self: &Arc<Self>) -> Result<(), String> {
+    pub(super) async fn hear_pushes(self: &Arc<Self>) -> Result<(), DeafError> {
         if self.health.is_deaf() {
             // It would be refused; everything is compared more often instead.
             return std::future::pending().await;
         }
         let mut heard = Vec::new();
         for subject in system::CLAIMS_UPDATES {
-            let subscription = self.servers.client().subscribe(subject).await;
-            heard.push(subscription.map_err(|e| e.to_string())?);
+            heard.push(self.servers.client().subscribe(subject).await?);
         }
         let mut heard = stream::select_all(heard);
         while let Some(message) = heard.next().await {
             self.heard(&message.payload).await;
         }
-        Err("a subscription has ended".to_owned())
+        Err(DeafError::Ended)
     }
 
     /// Answers a push, unless it is the ledger's own.
@@ -84,7 +95,8 @@ impl Pusher {
             }
             Pushed::Foreign(what) => {
                 turn.lock().await.calm().await;
-                if let Err(said) = self.push(&name, true).await {
+                if let Err(error) = self.push(&name, true).await {
+                    let said = in_full(&error);
                     tracing::error!(account = %name, %said, "somebody else pushed its JWT, and it was not pushed over");
                 }
                 self.drifted(&name, Some(shortened(&claims.jti)), what)

@@ -243,8 +243,8 @@ async fn watch_connection(pusher: Arc<Pusher>, to_welcome: mpsc::Sender<()>) {
 /// Hears what others push, for ever.
 async fn hear_pushes(pusher: Arc<Pusher>) {
     loop {
-        if let Err(said) = pusher.hear_pushes().await {
-            tracing::warn!(%said, "pushes by others are not heard of");
+        if let Err(error) = pusher.hear_pushes().await {
+            tracing::warn!(said = in_full(&error), "pushes by others are not heard of");
         }
         tokio::time::sleep(AGAIN).await;
     }

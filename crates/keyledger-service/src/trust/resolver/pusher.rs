@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_nats::PublishError;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use keyledger_claims::{AccountBody, decode};
@@ -21,13 +22,15 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::sync::Notify;
 
-use super::servers::Servers;
+use super::servers::{Servers, ServersError};
 use crate::{
     handler::{Clock, Handler},
-    signers::Signers,
+    scatter::NotAsked,
+    signers::{SignerError, Signers},
+    store::ReadError,
     trust::{
         health::{Ahead, TrustHealth},
-        jwt::account_jwt,
+        jwt::{JwtError, account_jwt},
     },
 };
 
@@ -47,6 +50,46 @@ const COMPARE_AT_ONCE: usize = 16;
 const SETTLE_MS: [u64; 4] = [0, 300, 1_000, 2_000];
 /// How long a server that has said hello is given to say what it holds before it is pushed to.
 const LOOK_FIRST: Duration = Duration::from_millis(40);
+
+/// Why an account's JWT was not pushed, or what servers hold of it is not known. All of it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PushError {
+    /// What the store holds was not folded.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The operator's signing key does not open.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// The JWT would be refused: report it.
+    #[error("making the JWT")]
+    Jwt(#[from] JwtError),
+    /// The servers did not say what they hold.
+    #[error("asking the servers")]
+    Servers(#[from] ServersError),
+    /// A server that has just said hello was not asked.
+    #[error("asking a new server")]
+    NotAsked(#[from] NotAsked),
+    /// NATS did not take the JWT.
+    #[error("sending the JWT")]
+    Publish(#[from] PublishError),
+    /// The ledger was not set up: run `keyledger setup`.
+    #[error("the ledger has no operator")]
+    NoOperator,
+    /// The account was signed by a key that the operator has no more: report it.
+    #[error("its issuer is not a signing key of the operator")]
+    StrangeIssuer,
+    /// The servers know more than the ledger: see `keyledger doctor`.
+    #[error("servers hold a newer JWT of this operator's")]
+    Ahead,
+    /// The JWT does not fit a message: raise the limit.
+    #[error("it has {bytes} bytes, and the server's max_payload is {most}: raise it")]
+    TooLarge {
+        /// The JWT's size.
+        bytes: usize,
+        /// The largest message.
+        most: usize,
+    },
+}
 
 /// What every push needs.
 pub(super) struct Pusher {
@@ -162,8 +205,8 @@ impl Pusher {
                 Ok(Some(newest)) => return self.confirm(name, newest).await,
                 // Another task pushed this very JWT, and sees to it.
                 Ok(None) => return,
-                Err(said) => {
-                    tracing::error!(account = %name, %said, "the JWT was not pushed; trying on");
+                Err(error) => {
+                    tracing::error!(account = %name, said = in_full(&error), "the JWT was not pushed; trying on");
                 }
             }
             tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -189,15 +232,15 @@ impl Pusher {
             let held = match newest {
                 Ok(Some(newest)) => self.held(&newest).await,
                 Ok(None) => return,
-                Err(said) => Err(said),
+                Err(error) => Err(error),
             };
             let settled = match held {
                 Ok(Held::Newer(_)) => self.settle(&name).await,
                 Ok(Held::Everywhere | Held::Unknown | Held::Lost | Held::Other(_)) => Ok(()),
-                Err(said) => Err(said),
+                Err(error) => Err(error),
             };
-            if let Err(said) = settled {
-                tracing::warn!(account = %name, %said, "what servers hold of it is not known yet");
+            if let Err(error) = settled {
+                tracing::warn!(account = %name, said = in_full(&error), "what servers hold of it is not known yet");
             }
         };
         stream::iter(self.names())
@@ -208,8 +251,8 @@ impl Pusher {
     /// Pushes every account to a server that has just said hello, unless it holds more than the ledger knows.
     pub(super) async fn welcome(&self) {
         let welcome = |name: Name| async move {
-            if let Err(said) = self.welcome_with(&name).await {
-                tracing::warn!(account = %name, %said, "a new server was not pushed to yet");
+            if let Err(error) = self.welcome_with(&name).await {
+                tracing::warn!(account = %name, said = in_full(&error), "a new server was not pushed to yet");
             }
         };
         stream::iter(self.names())
@@ -217,14 +260,14 @@ impl Pusher {
             .await;
     }
 
-    async fn welcome_with(&self, name: &Name) -> Result<(), String> {
+    async fn welcome_with(&self, name: &Name) -> Result<(), PushError> {
         let turn = self.turn(name);
         let Some(newest) = self.newest(name, &mut *turn.lock().await).await? else {
             return Ok(());
         };
         let subject = system::claims_lookup(&newest.account.nkey);
         let answers = self.servers.ask_briefly(&subject, LOOK_FIRST).await;
-        let answers = answers.map_err(|e| in_full(&e))?;
+        let answers = answers?;
         if answers
             .iter()
             .any(|held| self.newer(held, &newest.account).is_some())
@@ -241,8 +284,8 @@ impl Pusher {
             return false;
         }
         let compare = |name: Name| async move {
-            self.compare(&name).await.unwrap_or_else(|said| {
-                tracing::error!(account = %name, %said, "the account was not compared; trying on");
+            self.compare(&name).await.unwrap_or_else(|error| {
+                tracing::error!(account = %name, said = in_full(&error), "the account was not compared; trying on");
                 false
             })
         };
@@ -260,7 +303,7 @@ impl Pusher {
     }
 
     /// Compares one account on every server, and pushes it again where it differs. False if some server did not say what it holds.
-    async fn compare(self: &Arc<Self>, name: &Name) -> Result<bool, String> {
+    async fn compare(self: &Arc<Self>, name: &Name) -> Result<bool, PushError> {
         let turn = self.turn(name);
         let Some(newest) = self.newest(name, &mut *turn.lock().await).await? else {
             return Ok(true);
@@ -292,12 +335,12 @@ impl Pusher {
 
     /// A server holds a newer JWT of this operator's than the ledger of this instance. It is another instance's, unless it
     /// still is newer once everything that is stored was folded: then the ledger was rolled back.
-    pub(super) async fn settle(&self, name: &Name) -> Result<(), String> {
+    pub(super) async fn settle(&self, name: &Name) -> Result<(), PushError> {
         let turn = self.turn(name);
         let mut ahead = None;
         for pause in SETTLE_MS {
             tokio::time::sleep(Duration::from_millis(pause)).await;
-            self.handler.catch_up().await.map_err(|e| e.to_string())?;
+            self.handler.catch_up().await?;
             let Some(newest) = self.newest(name, &mut *turn.lock().await).await? else {
                 return Ok(());
             };
@@ -320,28 +363,31 @@ impl Pusher {
         Ok(())
     }
 
+    /// Remembers that an account's JWT cannot be pushed: commands that change it are refused meanwhile.
+    fn unpushed(&self, name: &Name, error: PushError) -> PushError {
+        self.health.set_unpushed(name, Some(in_full(&error)));
+        error
+    }
+
     pub(super) fn turn(&self, name: &Name) -> Arc<tokio::sync::Mutex<Turn>> {
         Arc::clone(self.turns.lock().entry(name.clone()).or_default())
     }
 
     /// Sends the newest JWT to all servers. Nothing if it was sent before, unless `again`.
-    pub(super) async fn push(&self, name: &Name, again: bool) -> Result<Option<Newest>, String> {
+    pub(super) async fn push(&self, name: &Name, again: bool) -> Result<Option<Newest>, PushError> {
         let turn = self.turn(name);
         let mut turn = turn.lock().await;
         let newest = match self.newest(name, &mut turn).await {
             Ok(Some(newest)) => newest,
             Ok(None) => return Ok(None),
-            Err(said) => {
-                self.health.set_unpushed(name, Some(said.clone()));
-                return Err(said);
-            }
+            Err(error) => return Err(self.unpushed(name, error)),
         };
         if turn.pushed == newest.account.issued_at && !again {
             return Ok(None);
         }
         if let Some(ahead) = self.health.ahead().get(name) {
             if ahead.held >= newest.account.issued_at {
-                return Err("servers hold a newer JWT of this operator's".to_owned());
+                return Err(PushError::Ahead);
             }
             // The ledger was put above it, by an administrator's word.
             self.health.clear_ahead(name);
@@ -349,14 +395,11 @@ impl Pusher {
         let client = self.servers.client();
         let (bytes, most) = (newest.jwt.len(), client.server_info().max_payload);
         if bytes > most {
-            let said =
-                format!("it has {bytes} bytes, and the server's max_payload is {most}: raise it");
-            self.health.set_unpushed(name, Some(said.clone()));
-            return Err(said);
+            return Err(self.unpushed(name, PushError::TooLarge { bytes, most }));
         }
         let payload = Bytes::copy_from_slice(newest.jwt.as_bytes());
         let sent = client.publish_with_reply(system::CLAIMS_UPDATE, self.refusals.clone(), payload);
-        sent.await.map_err(|e| e.to_string())?;
+        sent.await?;
         turn.pushed = newest.account.issued_at;
         Ok(Some(newest))
     }
@@ -366,16 +409,16 @@ impl Pusher {
         &self,
         name: &Name,
         turn: &mut Turn,
-    ) -> Result<Option<Newest>, String> {
+    ) -> Result<Option<Newest>, PushError> {
         let (account, key) = {
             let ledger = self.handler.live().ledger.read();
             let Some(account) = ledger.account(name).map(|entry| entry.state.clone()) else {
                 return Ok(None);
             };
-            let (_, operator) = ledger.operator().ok_or("the ledger has no operator")?;
+            let (_, operator) = ledger.operator().ok_or(PushError::NoOperator)?;
             let mut keys = operator.state.signing_keys.iter();
             let key = keys.find(|key| key.nkey == account.issuer);
-            let key = key.ok_or("its issuer is not a signing key of the operator")?;
+            let key = key.ok_or(PushError::StrangeIssuer)?;
             (account, key.key.clone())
         };
         // Every change of what is in it gives it a new `iat`.
@@ -389,10 +432,8 @@ impl Pusher {
                 jwt: Arc::clone(jwt),
             }));
         }
-        let signer = self.signers.signer(&key).await.map_err(|e| e.to_string())?;
-        let jwt: Arc<str> = account_jwt(&account, &signer)
-            .map_err(|e| in_full(&e))?
-            .into();
+        let signer = self.signers.signer(&key).await?;
+        let jwt: Arc<str> = account_jwt(&account, &signer)?.into();
         turn.made = Some((account.issued_at, Arc::clone(&jwt)));
         Ok(Some(Newest { account, jwt }))
     }
@@ -419,8 +460,8 @@ impl Pusher {
                 }
                 // Another instance's, whose event is on its way here; or the ledger was rolled back.
                 Ok(Held::Newer(_)) => {
-                    if let Err(said) = self.settle(name).await {
-                        tracing::error!(account = %name, %said, "what servers hold beyond the ledger was not settled");
+                    if let Err(error) = self.settle(name).await {
+                        tracing::error!(account = %name, said = in_full(&error), "what servers hold beyond the ledger was not settled");
                     }
                     return false;
                 }
@@ -433,12 +474,12 @@ impl Pusher {
                 }
                 Ok(Held::Lost) => "some servers hold none".clone_into(&mut fault),
                 Ok(Held::Other(_)) => "some servers hold another JWT".clone_into(&mut fault),
-                Err(said) => fault = said,
+                Err(error) => fault = in_full(&error),
             }
             if look >= PUSH_AGAIN_AFTER
-                && let Err(said) = self.push(name, true).await
+                && let Err(error) = self.push(name, true).await
             {
-                fault = said;
+                fault = in_full(&error);
             }
             tokio::time::sleep(Duration::from_millis(pause)).await;
         }
@@ -475,10 +516,9 @@ impl Pusher {
     }
 
     /// What the servers hold.
-    async fn held(&self, newest: &Newest) -> Result<Held, String> {
+    async fn held(&self, newest: &Newest) -> Result<Held, PushError> {
         let subject = system::claims_lookup(&newest.account.nkey);
-        let said = self.servers.ask(&subject).await;
-        let said = said.map_err(|e| in_full(&e))?;
+        let said = self.servers.ask(&subject).await?;
         let mut others = said
             .answers
             .iter()

@@ -6,7 +6,7 @@ use keyledger_domain::{
 };
 
 use crate::{
-    refused::{Refused, custody_failed},
+    refused::{Refused, RequestError, custody_failed},
     trust,
     verbs::{Beside, MakeFor, Making, Ready},
 };
@@ -24,10 +24,10 @@ impl MakeFor<Create> for Option<Box<AccountFacts>> {
             trust::NewAccountError::Storage(trust::StorageError::Rejected(rejection)) => {
                 rejection.into()
             }
-            trust::NewAccountError::Storage(unknown @ trust::StorageError::NoFigures) => {
-                Refused::Fault("not_ready", unknown.to_string())
+            trust::NewAccountError::Storage(trust::StorageError::NoFigures) => {
+                RequestError::NoFigures.into()
             }
-            trust::NewAccountError::Failed(said) => custody_failed(&said),
+            trust::NewAccountError::Failed(said) => custody_failed(said),
         })?;
         let mut entries = Vec::new();
         for (entry, sealed) in made.materials {

@@ -27,7 +27,7 @@ impl MakeFor<Register> for Option<Box<Certified>> {
         }
         let spki = spki::normalised(verb.algorithm, &verb.public_key)?;
         let spki = BASE64.decode(spki.as_bytes());
-        let spki = spki.map_err(|e| custody_failed(&e))?;
+        let spki = spki.map_err(custody_failed)?;
         let certified = match (&verb.certify, &verb.install) {
             (Some(wanted), _) => {
                 on.try_out_certified(verb, wanted)?;

@@ -168,8 +168,8 @@ async fn generate(shared: &Shared, name: &Name, wanted: Wanted) -> Result<Kept, 
     };
     tokio::task::spawn_blocking(generate)
         .await
-        .map_err(|e| custody_failed(&e))?
-        .map_err(|e| custody_failed(&e))
+        .map_err(custody_failed)?
+        .map_err(custody_failed)
 }
 
 impl Kept {
@@ -177,7 +177,7 @@ impl Kept {
         if self.context.version != version {
             let sealed = &self.generated.sealed;
             let sealed = shared.custody.renumber(sealed, &self.context, version);
-            self.generated.sealed = sealed.map_err(|e| custody_failed(&e))?;
+            self.generated.sealed = sealed.map_err(custody_failed)?;
             self.context.version = version;
         }
         Ok(())

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     delivery::Delivery,
-    refused::{Refused, custody_failed},
+    refused::{Refused, RequestError, custody_failed},
     shared::Shared,
     trust,
     verbs::{Beside, GiveFor, Giving, MakeFor, Making, Ready},
@@ -25,7 +25,7 @@ impl MakeFor<Issue> for Option<GeneratedUser> {
             return Ok(Ready::nothing());
         };
         let (shared, target) = (on.shared, on.target);
-        let seed = UserSeed::generate().map_err(|e| custody_failed(&e))?;
+        let seed = UserSeed::generate().map_err(custody_failed)?;
         let made = Some(GeneratedUser {
             nkey: seed.public_nkey().to_owned(),
             issued_at: on.now,
@@ -51,7 +51,7 @@ impl MakeFor<Issue> for Option<GeneratedUser> {
             sealed: BASE64.encode(&delivery.ciphertext),
         };
         let entry = creds_entry(on.id, seed.public_nkey());
-        let stored = serde_json::to_vec(&creds).map_err(|e| custody_failed(&e))?;
+        let stored = serde_json::to_vec(&creds).map_err(custody_failed)?;
         shared.materials.put(&entry, stored).await?;
         let beside = Beside {
             creds: Some(creds),
@@ -84,12 +84,9 @@ async fn again(shared: &Shared, name: &Name, id: Uuid) -> Result<Sealed, Refused
     let entry = creds_entry(id, &nkey);
     let stored = shared.materials.read(&entry).await?;
     let stored = stored.ok_or_else(|| {
-        Refused::Fault(
-            "custody_failed",
-            "the sealed creds are gone: revoke the user and issue another".to_owned(),
-        )
+        custody_failed("the sealed creds are gone: revoke the user and issue another")
     })?;
-    serde_json::from_slice(&stored).map_err(|e| custody_failed(&e))
+    serde_json::from_slice(&stored).map_err(custody_failed)
 }
 
 /// The JWT of a user in the ledger: a function of its events and its account's signing key.
@@ -100,8 +97,7 @@ async fn jwt(shared: &Shared, name: &Name) -> Result<String, Refused> {
         .read()
         .user(name)
         .map(|e| e.state.clone());
-    let user =
-        user.ok_or_else(|| Refused::Fault("not_ready", format!("user {name} is not folded")))?;
+    let user = user.ok_or_else(|| RequestError::UserNotFolded(name.clone()))?;
     sign_user(shared, name, &user).await
 }
 
@@ -109,14 +105,14 @@ async fn sign_user(shared: &Shared, name: &Name, user: &User) -> Result<String, 
     let (account, key) = {
         let ledger = shared.live.ledger.read();
         let account = ledger.account(&user.account).map(|e| e.state.clone());
-        let account = account.ok_or_else(|| custody_failed(&"its account is not folded"))?;
+        let account = account.ok_or_else(|| custody_failed("its account is not folded"))?;
         let key = account.signing_keys.iter().find(|k| k.nkey == user.issuer);
-        let key = key.ok_or_else(|| custody_failed(&"its issuer is not a key of its account"))?;
+        let key = key.ok_or_else(|| custody_failed("its issuer is not a key of its account"))?;
         let key = key.key.clone();
         (account, key)
     };
     let signer = shared.signers.signer(&key).await?;
-    trust::user_jwt(name, user, &account, &signer).map_err(|e| custody_failed(&e))
+    trust::user_jwt(name, user, &account, &signer).map_err(custody_failed)
 }
 
 /// Where a command's sealed creds lie: by the user that was generated too, since a command that comes twice at once is
