@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use keyledger_domain::{Command, Ledger, Name, command::Target, name::Aggregate, user::User};
+use keyledger_domain::{Command, Ledger, Name, command::Target, name::Aggregate};
 use uuid::Uuid;
 
 use crate::{
@@ -65,17 +65,25 @@ pub(super) fn check_ready(shared: &Shared) -> Result<(), RequestError> {
 
 /// The accounts of the users that a command for `target` may revoke: itself, a principal's, or those whose keys lie on a token.
 fn touched(ledger: &Ledger, target: &Target) -> BTreeSet<Name> {
-    let on_token = match target.aggregate == Aggregate::Token {
-        true => ledger.token(&target.name).map(|token| &token.state.users),
-        false => None,
-    };
-    let is_touched = |name: &Name, user: &User| {
-        target.aggregate == Aggregate::User && *name == target.name
-            || target.aggregate == Aggregate::Principal
-                && user.principal.as_ref() == Some(&target.name)
-            || on_token.is_some_and(|users| users.contains(name))
-    };
-    let users = ledger.users();
-    let users = users.filter(|(name, user)| is_touched(name, &user.state));
-    users.map(|(_, user)| user.state.account.clone()).collect()
+    let name = &target.name;
+    let mut accounts = BTreeSet::new();
+    if target.aggregate == Aggregate::User {
+        accounts.extend(account_of(ledger, name));
+    }
+    if target.aggregate == Aggregate::Token {
+        let users = ledger.token(name).map(|token| &token.state.users);
+        let users = users.into_iter().flatten();
+        accounts.extend(users.filter_map(|user| account_of(ledger, user)));
+    }
+    if target.aggregate == Aggregate::Principal {
+        let users = ledger.users();
+        let users = users.filter(|(_, user)| user.state.principal.as_ref() == Some(name));
+        accounts.extend(users.map(|(_, user)| user.state.account.clone()));
+    }
+    accounts
+}
+
+fn account_of(ledger: &Ledger, user: &Name) -> Option<Name> {
+    let user = ledger.user(user)?;
+    Some(user.state.account.clone())
 }

@@ -15,10 +15,12 @@ use crate::{
 
 impl MakeFor<RecoverKey> for Option<Recoverable> {
     async fn make<'a>(verb: &'a RecoverKey, on: Making<'a>) -> Result<Ready<Self>, Refused> {
+        let made = Some(Recoverable);
+        on.try_out(verb, &made)?;
         // Refused before it is recorded that it was given.
         let name = &on.target.name;
         tokens::recover(on.shared, name, verb.key.as_ref(), &verb.seal_to).await?;
-        Ok(Ready::of(Some(Recoverable)))
+        Ok(Ready::of(made))
     }
 }
 

@@ -9,7 +9,15 @@ use crate::{
 };
 
 impl<V: FilesTask> MakeFor<V> for Option<TaskMade> {
-    async fn make<'a>(_verb: &'a V, on: Making<'a>) -> Result<Ready<Self>, Refused> {
+    async fn make<'a>(verb: &'a V, on: Making<'a>) -> Result<Ready<Self>, Refused> {
+        // For what would be rejected, custody makes no keys.
+        let placeholder = TaskMade {
+            task: on.id,
+            nonce: Box::default(),
+            seal_to: Box::default(),
+            challenges: Vec::new(),
+        };
+        on.try_out(verb, &Some(placeholder))?;
         Ok(Ready::of(Some(tokens::task(on.shared, on.id)?)))
     }
 }
