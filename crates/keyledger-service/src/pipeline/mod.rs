@@ -32,7 +32,7 @@ use crate::{
     refused::{Refused, RequestError},
     request::{CommandHeaders, Request},
     shared::Shared,
-    verbs::{Beside, Giving, Kept, Making, deliver, prepare},
+    verbs::{Beside, Giving, KeptVersion, Making, deliver, prepare},
 };
 
 /// How often a command is carried out anew before it is refused for good.
@@ -84,7 +84,7 @@ async fn carry_out(
     shared: &Shared,
     request: &Request<'_>,
     headers: &CommandHeaders,
-    kept: &mut Option<Kept>,
+    kept: &mut Option<KeptVersion>,
 ) -> Result<CarriedOut, Refused> {
     let asked = parse(shared, request)?;
     fault_point("endpoint", &asked.target.name);

@@ -14,7 +14,7 @@ use super::{
     authority::{authority_of, is_elsewhere, lists_under, no_key, public_key, read},
     dates::period,
     error::{CertifyError, bad},
-    wanted::Wanted,
+    wanted::WantedCertificate,
 };
 use crate::shared::Shared;
 
@@ -26,10 +26,10 @@ pub(crate) async fn certify(
     spki: &[u8],
     now: Timestamp,
 ) -> Result<Certified, CertifyError> {
-    let mut wanted = Wanted::of(name, certify, spki, shared.crl_url(certify), now)?;
+    let mut wanted = WantedCertificate::of(name, certify, spki, shared.crl_url(certify), now)?;
     wanted.keep_name(&shared.live.ledger.read(), name, now)?;
     let root = certify.issuer.is_none().then_some(&wanted.subject);
-    let signing = Signing::of(shared, wanted.issuer, root, now)?;
+    let signing = SigningAuthority::of(shared, wanted.issuer, root, now)?;
     issue(shared, &wanted, &signing, now).await
 }
 
@@ -46,9 +46,9 @@ pub(crate) async fn certify_new(
         public_key.ok_or_else(|| bad("certify", "a symmetric key has no certificate"))?;
     let spki = BASE64.decode(public_key.as_bytes())?;
     let name = &new.context.key;
-    let wanted = Wanted::of(name, certify, &spki, shared.crl_url(certify), now)?;
+    let wanted = WantedCertificate::of(name, certify, &spki, shared.crl_url(certify), now)?;
     let signing = match &certify.issuer {
-        None => Signing::new_root(new, &wanted.subject, &spki)?,
+        None => SigningAuthority::new_root(new, &wanted.subject, &spki)?,
         Some(issuer) if is_elsewhere(&shared.live.ledger.read(), issuer) => {
             let certificate = authority_of(&shared.live.ledger.read(), issuer, now)?;
             let holds = period(&certificate);
@@ -56,7 +56,7 @@ pub(crate) async fn certify_new(
             wanted.draft(&issuer, Some(holds), now)?;
             return Ok(None);
         }
-        Some(issuer) => Signing::of(shared, issuer, None, now)?,
+        Some(issuer) => SigningAuthority::of(shared, issuer, None, now)?,
     };
     Ok(Some(issue(shared, &wanted, &signing, now).await?))
 }
@@ -83,15 +83,15 @@ pub(crate) async fn for_slot(
     now: Timestamp,
 ) -> Result<Certified, CertifyError> {
     let crl_url = shared.crl_url_of(issuer);
-    let wanted = Wanted::for_slot(issuer, slot, plan, whose, spki, crl_url, now)?;
-    let signing = Signing::of(shared, issuer, None, now)?;
+    let wanted = WantedCertificate::for_slot(issuer, slot, plan, whose, spki, crl_url, now)?;
+    let signing = SigningAuthority::of(shared, issuer, None, now)?;
     issue(shared, &wanted, &signing, now).await
 }
 
 async fn issue(
     shared: &Shared,
-    wanted: &Wanted<'_>,
-    signing: &Signing,
+    wanted: &WantedCertificate<'_>,
+    signing: &SigningAuthority,
     now: Timestamp,
 ) -> Result<Certified, CertifyError> {
     let draft = wanted.draft(&signing.issuer, signing.holds, now)?;
@@ -107,24 +107,24 @@ async fn issue(
 }
 
 /// An authority that is ready to sign.
-pub(super) struct Signing {
+pub(super) struct SigningAuthority {
     pub(super) issuer: Issuer,
     /// From when and until when its own certificate holds.
     holds: Option<(Timestamp, Timestamp)>,
-    sealed: Sealed,
+    sealed: SealedHalf,
     context: MaterialContext,
     algorithm: Algorithm,
 }
 
 /// The sealed secret half of an authority.
-enum Sealed {
+enum SealedHalf {
     /// In the material bucket, under this entry.
     Entry(Box<str>),
     /// Just made, and written nowhere yet.
     Here(Vec<u8>),
 }
 
-impl Signing {
+impl SigningAuthority {
     /// The key `name`, to issue; as a root under `root`, where it certifies itself.
     fn of(
         shared: &Shared,
@@ -178,7 +178,7 @@ impl Signing {
         Ok(Self {
             issuer,
             holds,
-            sealed: Sealed::Entry(entry),
+            sealed: SealedHalf::Entry(entry),
             context: MaterialContext {
                 key: name.clone(),
                 version: version.number,
@@ -198,7 +198,7 @@ impl Signing {
         Ok(Self {
             issuer,
             holds: None,
-            sealed: Sealed::Here(new.made.sealed.clone()),
+            sealed: SealedHalf::Here(new.made.sealed.clone()),
             context: new.context.clone(),
             algorithm: new.algorithm,
         })
@@ -221,11 +221,11 @@ impl Signing {
         to_be_signed: &ToBeSigned,
     ) -> Result<Vec<u8>, CertifyError> {
         let sealed = match &self.sealed {
-            Sealed::Entry(entry) => {
+            SealedHalf::Entry(entry) => {
                 let sealed = shared.materials.read(entry).await?;
                 sealed.ok_or_else(|| CertifyError::Gone(entry.clone()))?
             }
-            Sealed::Here(sealed) => sealed.clone(),
+            SealedHalf::Here(sealed) => sealed.clone(),
         };
         let custody = &shared.custody;
         let signature = custody.sign(&sealed, &self.context, self.algorithm, to_be_signed.bytes());

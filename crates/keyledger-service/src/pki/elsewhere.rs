@@ -17,7 +17,7 @@ use super::{
     error::{CertifyError, bad},
     list_pages::{Place, changed},
     lists::list,
-    wanted::Wanted,
+    wanted::WantedCertificate,
 };
 use crate::shared::Shared;
 
@@ -36,7 +36,7 @@ pub(crate) fn to_be_signed(
     let certify = certify.certification();
     ledger.check_certify_elsewhere(name, &certify, now)?;
     let spki = public_key(&ledger, name)?;
-    let mut wanted = Wanted::of(name, &certify, &spki, shared.crl_url(&certify), now)?;
+    let mut wanted = WantedCertificate::of(name, &certify, &spki, shared.crl_url(&certify), now)?;
     wanted.keep_name(&ledger, name, now)?;
     let (certificate, issuer, holds) = if certify.issuer.is_none() {
         let before = lists_under(&ledger, name, now)?;

@@ -24,17 +24,17 @@ pub(super) struct Place {
 
 /// The long list that was signed last: while certificates are being revoked, it can be made again no more.
 #[derive(Debug, Default)]
-pub(crate) struct LastList(Mutex<Option<Kept>>);
+pub(crate) struct LastList(Mutex<Option<KeptList>>);
 
 #[derive(Debug)]
-struct Kept {
+struct KeptList {
     proof: Vec<u8>,
     der: Arc<[u8]>,
 }
 
 impl LastList {
     pub(super) fn keep(&self, proof: &[u8], der: &Arc<[u8]>) {
-        *self.0.lock() = Some(Kept {
+        *self.0.lock() = Some(KeptList {
             proof: proof.to_vec(),
             der: Arc::clone(der),
         });

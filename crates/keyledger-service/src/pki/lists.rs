@@ -17,7 +17,7 @@ use keyledger_wire::query::{Crl, CrlQuery};
 
 use super::{
     authority::read,
-    certificates::Signing,
+    certificates::SigningAuthority,
     dates::moment,
     error::CertifyError,
     list_pages::{Place, changed},
@@ -35,7 +35,7 @@ pub(crate) async fn crl(
     query: &CrlQuery,
     now: Timestamp,
 ) -> Result<Crl, CertifyError> {
-    let signing = Signing::of_list(shared, issuer, now)?;
+    let signing = SigningAuthority::of_list(shared, issuer, now)?;
     let budget = shared.budget();
     let (place, der) = match &query.after {
         Some(after) => {

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// What a certificate is to say.
-pub(super) struct Wanted<'a> {
+pub(super) struct WantedCertificate<'a> {
     pub(super) issuer: &'a Name,
     pub(super) subject: DistinguishedName,
     spki: &'a [u8],
@@ -37,7 +37,7 @@ pub(super) struct Draft {
     pub(super) not_after: Timestamp,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> WantedCertificate<'a> {
     /// What `certify` asks for over the public key of the key `name`.
     pub(super) fn of(
         name: &'a Name,

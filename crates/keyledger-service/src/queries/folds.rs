@@ -25,10 +25,10 @@ pub(super) struct Reached {
 
 /// What was folded of histories on the way to pages behind their beginning.
 #[derive(Debug, Default)]
-pub(crate) struct Folds(Mutex<Kept>);
+pub(crate) struct Folds(Mutex<KeptFolds>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptFolds {
     histories: HashMap<HistoryId, BTreeMap<u32, (Arc<Reached>, usize)>>,
     /// Each of them, the oldest first.
     order: VecDeque<(HistoryId, u32)>,

@@ -18,10 +18,10 @@ pub(super) struct Past {
 
 /// The one that was asked last.
 #[derive(Debug, Default)]
-pub(crate) struct LastPast(Mutex<Kept>);
+pub(crate) struct LastPast(Mutex<KeptPast>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptPast {
     past: Option<Past>,
     /// How often one was put here.
     puts: u64,

@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 pub(crate) use self::{
     beside::{Beside, is_named},
-    key::{Kept, Turns},
+    key::{KeptVersion, Turns},
 };
 use crate::{
     delivery::Delivery, handler::Done, lanes::Sender, pki, refused::Refused, shared::Shared,
@@ -39,7 +39,7 @@ pub(crate) struct Making<'a> {
     pub(crate) sender: &'a Sender,
     pub(crate) now: Timestamp,
     /// What was made for the command, and is kept while it is tried again.
-    pub(crate) kept: &'a mut Option<Kept>,
+    pub(crate) kept: &'a mut Option<KeptVersion>,
 }
 
 /// What was made for a command: the facts for its decision, and what else there is of it.

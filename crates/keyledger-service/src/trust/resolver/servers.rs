@@ -64,7 +64,7 @@ pub(super) struct Said {
 
 /// A message of a server's that says whose it is.
 #[derive(Deserialize)]
-struct Signed {
+struct FromServer {
     server: Server,
 }
 
@@ -212,7 +212,7 @@ impl Registry {
 }
 
 fn server_of(payload: &[u8]) -> Option<Server> {
-    Some(serde_json::from_slice::<Signed>(payload).ok()?.server)
+    Some(serde_json::from_slice::<FromServer>(payload).ok()?.server)
 }
 
 #[cfg(test)]

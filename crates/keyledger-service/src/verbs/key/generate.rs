@@ -7,7 +7,7 @@ use keyledger_domain::{
 
 use super::{
     delivered,
-    version::{Kind, MakesVersion, Wanted, version},
+    version::{MakesVersion, VersionKind, WantedVersion, version},
 };
 use crate::{
     delivery::Delivery,
@@ -30,8 +30,8 @@ impl MakesVersion for Generate {
 
 impl MakeFor<Generate> for Option<GeneratedKey> {
     async fn make<'a>(verb: &'a Generate, on: Making<'a>) -> Result<Ready<Self>, Refused> {
-        let wanted = Wanted {
-            kind: Kind::Key(verb.algorithm),
+        let wanted = WantedVersion {
+            kind: VersionKind::Key(verb.algorithm),
             number: 1,
             purposes: verb.purposes.unwrap_or(verb.algorithm.usual()),
         };

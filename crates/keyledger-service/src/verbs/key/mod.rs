@@ -16,7 +16,7 @@ use keyledger_wire::IssuedCertificate;
 
 pub(super) use turns::Turn;
 pub(crate) use turns::Turns;
-pub(crate) use version::Kept;
+pub(crate) use version::KeptVersion;
 
 use super::Giving;
 use crate::delivery::Delivery;

@@ -5,7 +5,7 @@ use keyledger_domain::{
     key::{Certification, Certified, Custodian, NewVersion, Rotate},
 };
 
-use super::version::{Kind, MakesVersion, Wanted, check_point, version};
+use super::version::{MakesVersion, VersionKind, WantedVersion, check_point, version};
 use crate::{
     refused::Refused,
     verbs::{MakeFor, Making, Ready},
@@ -36,10 +36,10 @@ impl MakeFor<Rotate> for Option<NewVersion> {
             }
             // Of the keys that are nkeys only the ledger's own is rotated by this command.
             let is_nkey = key.newest().is_some_and(|v| v.nkey.is_some());
-            Ok(Some(Wanted {
+            Ok(Some(WantedVersion {
                 kind: match is_nkey {
-                    true => Kind::LedgerNkey,
-                    false => Kind::Key(key.algorithm),
+                    true => VersionKind::LedgerNkey,
+                    false => VersionKind::Key(key.algorithm),
                 },
                 number: key.versions.last().map_or(1, |v| v.number + 1),
                 purposes: key.purposes,

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A key that was made for a command, and is kept while that command is tried again: it is made once, whatever its number becomes.
-pub(crate) struct Kept {
+pub(crate) struct KeptVersion {
     generated: Generated,
     context: MaterialContext,
     algorithm: Algorithm,
@@ -27,22 +27,22 @@ pub(crate) struct Kept {
 
 /// What is to be made.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted {
-    pub(super) kind: Kind,
+pub(super) struct WantedVersion {
+    pub(super) kind: VersionKind,
     pub(super) number: u32,
     pub(super) purposes: Purposes,
 }
 
 /// What is generated.
 #[derive(Clone, Copy)]
-pub(super) enum Kind {
+pub(super) enum VersionKind {
     /// A key of this algorithm.
     Key(Algorithm),
     /// An nkey that signs the ledger.
     LedgerNkey,
 }
 
-impl Kind {
+impl VersionKind {
     const fn algorithm(self) -> Algorithm {
         match self {
             Self::Key(algorithm) => algorithm,
@@ -71,7 +71,7 @@ pub(super) trait MakesVersion: Verb {
 pub(super) async fn version<V: MakesVersion>(
     verb: &V,
     on: Making<'_>,
-    wanted: impl Fn(&Ledger) -> Result<Option<Wanted>, Rejection>,
+    wanted: impl Fn(&Ledger) -> Result<Option<WantedVersion>, Rejection>,
 ) -> Result<Ready<V::Made>, Refused> {
     let (shared, name) = (on.shared, &on.target.name);
     let Some(first) = allowed(verb, &on, &wanted)? else {
@@ -134,12 +134,15 @@ pub(super) async fn version<V: MakesVersion>(
 fn allowed<V: MakesVersion>(
     verb: &V,
     on: &Making<'_>,
-    wanted: impl Fn(&Ledger) -> Result<Option<Wanted>, Rejection>,
-) -> Result<Option<Wanted>, Refused> {
+    wanted: impl Fn(&Ledger) -> Result<Option<WantedVersion>, Rejection>,
+) -> Result<Option<WantedVersion>, Refused> {
     let ledger = on.shared.live.ledger.read();
     let wanted = wanted(&ledger)?;
     if let Some(wanted) = wanted {
-        let version = placeholder(wanted.number, matches!(wanted.kind, Kind::LedgerNkey));
+        let version = placeholder(
+            wanted.number,
+            matches!(wanted.kind, VersionKind::LedgerNkey),
+        );
         let certified = verb.certification();
         let certified = certified.map(|it| pki::placeholder(&ledger, on.target, it, on.now));
         let made = V::made(version, certified.transpose()?);
@@ -148,7 +151,11 @@ fn allowed<V: MakesVersion>(
     Ok(wanted)
 }
 
-async fn generate(shared: &Shared, name: &Name, wanted: Wanted) -> Result<Kept, Refused> {
+async fn generate(
+    shared: &Shared,
+    name: &Name,
+    wanted: WantedVersion,
+) -> Result<KeptVersion, Refused> {
     let custody = Arc::clone(&shared.custody);
     let context = MaterialContext {
         key: name.clone(),
@@ -157,10 +164,10 @@ async fn generate(shared: &Shared, name: &Name, wanted: Wanted) -> Result<Kept, 
     };
     let generate = move || {
         let generated = match wanted.kind {
-            Kind::Key(algorithm) => custody.generate(algorithm, &context),
-            Kind::LedgerNkey => custody.generate_nkey(NkeyKind::User, &context),
+            VersionKind::Key(algorithm) => custody.generate(algorithm, &context),
+            VersionKind::LedgerNkey => custody.generate_nkey(NkeyKind::User, &context),
         };
-        generated.map(|generated| Kept {
+        generated.map(|generated| KeptVersion {
             generated,
             context,
             algorithm: wanted.kind.algorithm(),
@@ -172,7 +179,7 @@ async fn generate(shared: &Shared, name: &Name, wanted: Wanted) -> Result<Kept, 
         .map_err(custody_failed)
 }
 
-impl Kept {
+impl KeptVersion {
     fn renumber(&mut self, shared: &Shared, version: u32) -> Result<(), Refused> {
         if self.context.version != version {
             let sealed = &self.generated.sealed;
