@@ -20,7 +20,7 @@ pub(crate) enum Refused {
     Rejected(Rejection),
     /// The world failed.
     Failed(RequestError),
-    /// Not now: a reason of [`FAULTS`](keyledger_wire::reply::FAULTS), what there is too much of, and when to ask again.
+    /// Not now: a reason of [`ERRORS`](keyledger_wire::reply::ERRORS), what there is too much of, and when to ask again.
     Later {
         /// The reason.
         reason: &'static str,
@@ -112,7 +112,7 @@ pub(crate) enum NotEnforceable {
 }
 
 impl RequestError {
-    /// Its reason among the [`FAULTS`](keyledger_wire::reply::FAULTS).
+    /// Its reason among the [`ERRORS`](keyledger_wire::reply::ERRORS).
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Material(error) => reason_of_material(error),

@@ -149,8 +149,8 @@ impl Refusal {
     }
 }
 
-/// Faults outside the command that a caller can meet, with their code and what to do: the second part of the table.
-pub const FAULTS: &[(&str, u16, &str)] = &[
+/// Errors that a caller can meet, with their code and what to do: the second part of the table.
+pub const ERRORS: &[(&str, u16, &str)] = &[
     (
         "busy",
         503,

@@ -145,8 +145,8 @@ pub fn subjects_md() -> String {
             &[&format!("`{reason}`"), &code.to_string(), remedy],
         );
     }
-    out.push_str("\n## Faults\n\nSomething outside the command failed; trying again under the same `CIM-Message-Id` is safe.\n\n| reason | code | what to do |\n|---|---|---|\n");
-    for (reason, code, remedy) in reply::FAULTS {
+    out.push_str("\n## Errors\n\nSomething outside the command failed; trying again under the same `CIM-Message-Id` is safe.\n\n| reason | code | what to do |\n|---|---|---|\n");
+    for (reason, code, remedy) in reply::ERRORS {
         row(
             &mut out,
             &[&format!("`{reason}`"), &code.to_string(), remedy],
@@ -204,7 +204,7 @@ const HEADERS: &[(&str, &str, &str)] = &[
     (
         header::SERVICE_ERROR_CODE,
         "refusals",
-        "400–499 a rejection, 500–599 a fault",
+        "400–499 a rejection, 500–599 an error",
     ),
 ];
 

@@ -173,7 +173,7 @@ fn advice(reason: &str) -> Option<&'static str> {
     if matches!(reason, "bad_value" | "bad_date" | "out_of_range") {
         return None;
     }
-    let mut rows = Rejection::TABLE.iter().chain(reply::FAULTS);
+    let mut rows = Rejection::TABLE.iter().chain(reply::ERRORS);
     rows.find(|row| row.0 == reason).map(|row| row.2)
 }
 

@@ -3,7 +3,7 @@
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use keyledger_domain::{record::Ids, text::in_full};
-use keyledger_wire::{Refusal, Status, header, reply::FAULTS};
+use keyledger_wire::{Refusal, Status, header, reply::ERRORS};
 use serde::Serialize;
 
 use crate::refused::Refused;
@@ -40,7 +40,7 @@ fn json<T: Serialize>(value: &T) -> Bytes {
 
 /// A refusal.
 pub(super) fn refuse(refused: Refused, ids: Option<Ids>) -> Answer {
-    let code_of = |reason| FAULTS.iter().find(|row| row.0 == reason);
+    let code_of = |reason| ERRORS.iter().find(|row| row.0 == reason);
     let code_of = |reason| code_of(reason).map_or(500, |row| row.1);
     let (mut retry_after_ms, mut is_told_later) = (None, false);
     let (reason, code, message) = match refused {
