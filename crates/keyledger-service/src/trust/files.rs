@@ -14,6 +14,8 @@ use keyledger_domain::Timestamp;
 use keyledger_wire::{Prefix, read_ordinary_file};
 use serde::{Deserialize, Serialize};
 
+use crate::refused::AnyError;
+
 /// What `init` made of an organisation, and where: everything public that `serve`, `up` and `setup` need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -121,12 +123,13 @@ pub enum OpenError {
         source: io::Error,
     },
     /// Its file is damaged: restore it from a backup.
-    #[error("{} is not what `keyledger init` wrote: {said}", path.display())]
+    #[error("{} is not what `keyledger init` wrote", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        said: String,
+        #[source]
+        source: AnyError,
     },
     /// A newer Keyledger made it: upgrade this one.
     #[error("{} has form {found}, and this version of Keyledger reads up to form {VERSION}", path.display())]
@@ -190,11 +193,12 @@ impl Organisation {
             }
             Err(source) => return Err(io(source)),
         };
-        let damaged = |e: &dyn std::fmt::Display| OpenError::Damaged {
+        let damaged = |source: AnyError| OpenError::Damaged {
             path: path.clone(),
-            said: e.to_string(),
+            source,
         };
-        let value: serde_json::Value = serde_json::from_slice(&text).map_err(|e| damaged(&e))?;
+        let value: serde_json::Value =
+            serde_json::from_slice(&text).map_err(|e| damaged(e.into()))?;
         match value.get("version").and_then(serde_json::Value::as_u64) {
             Some(found) if found > u64::from(VERSION) => {
                 return Err(OpenError::Newer {
@@ -204,11 +208,12 @@ impl Organisation {
             }
             _ => {}
         }
-        let mut organisation: Self = serde_json::from_value(value).map_err(|e| damaged(&e))?;
+        let mut organisation: Self =
+            serde_json::from_value(value).map_err(|e| damaged(e.into()))?;
         organisation
             .prefix
             .parse::<Prefix>()
-            .map_err(|e| damaged(&e))?;
+            .map_err(|e| damaged(e.into()))?;
         organisation.directory = directory.canonicalize().map_err(io)?;
         Ok(organisation)
     }

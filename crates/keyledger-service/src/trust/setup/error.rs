@@ -8,6 +8,7 @@ use keyledger_wire::UnsupportedServer;
 
 use crate::{
     material::MaterialError,
+    refused::AnyError,
     store::{AppendError, OpenError, ReadError},
 };
 
@@ -31,12 +32,13 @@ pub enum SetupError {
     #[error(transparent)]
     UnsupportedServer(#[from] UnsupportedServer),
     /// JetStream refuses or does not answer.
-    #[error("JetStream refuses {what}: {said}; are these the setup creds, and is JetStream on?")]
+    #[error("JetStream refuses {what}; are these the setup creds, and is JetStream on?")]
     JetStream {
         /// What was asked.
         what: String,
         /// What it said.
-        said: String,
+        #[source]
+        source: AnyError,
     },
     /// The ledger's stream was made before, and is gone. A server without its encryption key, or with another
     /// storage directory, looks the same: making the stream anew would destroy it for good.

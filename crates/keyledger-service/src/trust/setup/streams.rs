@@ -67,7 +67,7 @@ pub(super) async fn is_there(
             _ => {
                 return Err(SetupError::JetStream {
                     what: format!("to tell of stream {stream}"),
-                    said: error.to_string(),
+                    source: error.into(),
                 });
             }
         }
@@ -105,7 +105,7 @@ pub(super) async fn make(
             _ => {
                 return Err(SetupError::JetStream {
                     what: format!("to make stream {stream}"),
-                    said: error.to_string(),
+                    source: error.into(),
                 });
             }
         }
