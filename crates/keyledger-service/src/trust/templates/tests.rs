@@ -2,7 +2,7 @@ use keyledger_claims::{
     AccountBody, AccountClaims, KeyPairSigner, Signer as _, account::Import, subject,
 };
 use keyledger_domain::Role;
-use keyledger_wire::Prefix;
+use keyledger_wire::{Prefix, questions::QUESTIONS};
 use nkeys::KeyPair;
 
 use super::*;
@@ -278,6 +278,23 @@ fn a_service_asks_for_its_own_keys_timelines_only() {
             .collect();
         assert_eq!(timelines.len(), 2, "{timelines:?}");
         assert!(timelines.iter().all(|subject| subject.contains("{{")));
+    }
+}
+
+#[test]
+fn a_role_may_ask_what_each_question_says_that_it_may() {
+    use Role::{Administrator, Agent, Approver, Auditor, Service};
+    for prefix in prefixes() {
+        for role in [Administrator, Approver, Auditor, Service, Agent] {
+            let publish = role_template(&prefix, role).publish.allow;
+            for question in QUESTIONS {
+                let asked = prefix.query(&question.tail_of_key("{{name()}}"));
+                let may = publish
+                    .iter()
+                    .any(|allowed| subject::covers(allowed, &asked));
+                assert_eq!(may, question.askers.include(role), "{role}: {asked}");
+            }
+        }
     }
 }
 
