@@ -1,7 +1,7 @@
-//! How fast one sender may make the ledger longer, which never forgets anything. Counted by each instance for itself.
+//! How fast one sender may make the ledger longer, which never forgets anything. Each instance counts for itself.
 //!
-//! Of an agent its announcements count: its other reports are as many as its tasks have steps. Of a user every command that wrote
-//! something counts, but for what revokes, and for administrators: they are who would have to mend it.
+//! An agent's announcements count; the number of its other reports is limited by the steps of its tasks. A user's commands count if they
+//! wrote something. Revocations do not count, and neither do administrators, who would have to repair what others filled.
 
 use std::{
     collections::HashMap,
@@ -20,7 +20,7 @@ use crate::{lanes::Family, refused::Refused};
 
 /// Changed announcements that an agent may send at once.
 const BURST: NonZeroU32 = NonZeroU32::new(120).unwrap();
-/// And on average, in an hour: a desk at which somebody plugs in another token every six seconds all day.
+/// Changed announcements an hour on average: as if somebody plugged in another token every six seconds all day.
 const PER_HOUR: NonZeroU32 = NonZeroU32::new(600).unwrap();
 /// The part of an hour's allowance that a user may use at once.
 const AT_ONCE: f64 = 0.25;
@@ -53,7 +53,7 @@ pub(crate) struct Allowance {
     users: Mutex<HashMap<Box<str>, Left>>,
 }
 
-/// What a user has left. Below nothing where more was at work at once than was left.
+/// What a user has left. It is negative if more commands were carried out at once than were left.
 #[derive(Debug, Clone, Copy)]
 struct Left {
     commands: f64,
@@ -97,9 +97,9 @@ impl UserAllowance {
 
     /// How long until the next command is taken; nothing if it is taken now.
     fn wait(self, left: Left) -> Option<Duration> {
-        // What was added up may lack a hair.
+        // Rounding may leave the sum a little below 1.
         let commands = (0.999 - left.commands) / self.commands_per_second();
-        // Anything above nothing is enough: what it will write is known only when it is done.
+        // Any rest above 0 is enough: what the command writes is known only when it is done.
         let bytes = (1.0 - left.bytes) / self.bytes_per_second();
         let seconds = commands.max(bytes);
         (seconds > 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))

@@ -79,7 +79,7 @@ pub(crate) fn identify(
     read(request_info, |claimed| ledger.identify(claimed, now))
 }
 
-/// Whose share of the service a request takes from: the nkey in the stamp, or nothing. Whether the ledger knows it is asked later.
+/// The sender whose share of the service a request takes: the nkey in the stamp, or nothing. Whether the ledger knows it is checked later.
 pub(crate) fn sender(request_info: Option<&str>) -> lanes::Sender {
     #[derive(Deserialize)]
     struct User {
@@ -96,8 +96,8 @@ fn read(
     let info: RequestInfo = request_info
         .and_then(|text| serde_json::from_str(text).ok())
         .ok_or(Rejection::Unidentified)?;
-    // On a chain nats-server keeps the stamp of the first import: it names who asked for something else, of an account that
-    // passes commands on in that user's name.
+    // On a chain of imports nats-server keeps the stamp of the first one. It names a user who asked the account in between for
+    // something else, and in whose name that account would send commands.
     if let Some(by) = info.svc {
         let by: String = by.chars().take(64).collect();
         return Err(Rejection::Unauthorised {

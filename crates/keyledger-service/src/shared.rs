@@ -26,12 +26,12 @@ use crate::{
 };
 
 impl Shared {
-    /// Where whoever reads a certificate finds the list of what its issuer revoked.
+    /// Where the list of revoked certificates of a certificate's issuer is published.
     pub(crate) fn crl_url(&self, wanted: &Certification) -> Option<String> {
         self.crl_url_of(wanted.issuer.as_ref()?)
     }
 
-    /// How many bytes a page may have: what fits a message of the server that it is connected to.
+    /// How many bytes a page may have: as many as fit a message of the server that this instance is connected to.
     pub(crate) fn budget(&self) -> Budget {
         Budget::of(self.nats.server_info().max_payload)
     }
@@ -55,17 +55,17 @@ pub(crate) struct Shared {
     pub(crate) custody: Arc<Custody>,
     pub(crate) signers: Arc<Signers>,
     pub(crate) ledger_signer: Arc<CurrentSigner>,
-    /// Whom attestations of tokens must lead to, beside those that the ledger says are trusted.
+    /// The roots that attestations of tokens must lead to, beside those that the ledger trusts.
     pub(crate) anchors: Anchors,
     /// How much each agent may announce and each user write.
     pub(crate) allowance: Allowance,
     /// Which commands are taken only with a signature by a key on the sender's token.
     pub(crate) require_token_signature: RequiredSignatures,
-    /// How much of what is worked on at once.
+    /// How many requests of each family are worked on at once.
     pub(crate) families: Families,
     /// Counts the refusals that are sent a moment later.
     pub(crate) later: Later,
-    /// What was folded of histories on the way to a page.
+    /// States of histories that were folded on the way to a page.
     pub(crate) folds: Folds,
     /// The ledger of the past moment that was asked about last.
     pub(crate) last_past: Arc<LastPast>,

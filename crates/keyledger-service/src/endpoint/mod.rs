@@ -1,5 +1,5 @@
-//! NATS, and nothing else: the micro services with their endpoints and schemas; what a message says, handed to the pipeline or to the
-//! queries; what becomes of it, sent back.
+//! Everything that is NATS, and nothing else: it opens the micro services with their endpoints and schemas, reads requests from messages,
+//! hands them to the pipeline or to the queries, and sends the answers.
 
 mod later;
 mod read;
@@ -37,7 +37,7 @@ use crate::{
     shared::Shared,
 };
 
-/// An answer of more bytes is waited for until it is on its way.
+/// An answer with more bytes keeps its place until it was written to the connection.
 const LARGE_ANSWER_BYTES: usize = 16 * 1_024;
 
 /// Why the endpoints could not be opened: the connection is gone, or may not subscribe.
@@ -79,7 +79,7 @@ impl Endpoints {
                 workers: Handle::current(),
                 serves,
             };
-            // Nothing it does is long, and what it leaves lying lies with NATS's client, uncounted: it is never held up.
+            // Messages that it does not read pile up in NATS's client, uncounted. It does nothing that takes long, so it is never held up.
             tasks.spawn_on(unconstrained(serving.serve(endpoint)), edge.handle());
         };
         let prefix = &shared.prefix;
@@ -132,7 +132,8 @@ impl Endpoints {
 }
 
 impl Inlets {
-    /// Waits until the server knows every endpoint. It reads a connection in order, so its answer to a later request says so.
+    /// Waits until the server knows every endpoint. The server reads a connection in order: when it answers a later request, it has read
+    /// the subscriptions before it.
     pub(crate) async fn are_known(&self, stream: &str) {
         for nats in [&self.revocations, &self.others] {
             if let Err(error) = jetstream::new(nats.clone()).get_stream(stream).await {
@@ -257,7 +258,7 @@ impl Serving {
             let sender = identity::sender(read::stamp(message));
             let family = self.family(message);
             let lane = self.shared.families.lane(family);
-            // Not in the endpoint's set: what was taken is finished, also while the service stops.
+            // The task is not in the endpoint's set: a request that was taken is finished, also while the service stops.
             match lane.enter(&sender, message.length) {
                 Entry::Now(place) => {
                     let work = work(
@@ -295,7 +296,7 @@ impl Serving {
     }
 }
 
-/// A request that is kept for a while. Its payload is part of the buffer that it was read into: it would keep all of that.
+/// Copies the payload of a request that is kept for a while: it is a part of a larger read buffer, which it would keep in memory.
 fn own(mut request: Request) -> Request {
     request.message.payload = Bytes::copy_from_slice(&request.message.payload);
     request
@@ -310,7 +311,7 @@ async fn work(shared: Arc<Shared>, request: Request, serves: Serves, family: Fam
     if family != Family::Question {
         return work_on(&shared, request, serves, place).await;
     }
-    // It takes a processor for a while, which decisions and the store's answers must not wait for.
+    // It takes a processor for a while. Decisions and the store's answers must not wait for it.
     let runtime = Handle::current();
     let done = tokio::task::spawn_blocking(move || {
         runtime.block_on(work_on(&shared, request, serves, place));
@@ -325,7 +326,7 @@ async fn work_on(shared: &Shared, request: Request, serves: Serves, place: Place
     let is_large = answer.payload.len() > LARGE_ANSWER_BYTES;
     respond(shared, request, answer).await;
     if is_large {
-        // Until it is written out it counts as one that is worked on: NATS's client queues answers by number, not by bytes.
+        // The request keeps its place until its answer is written: NATS's client limits the number of answers in its queue, not their bytes.
         let _ = shared.nats.flush().await;
     }
     drop(place);

@@ -20,13 +20,13 @@ pub(super) fn request(message: &Message) -> Request<'_> {
     }
 }
 
-/// nats-server's stamp on a request. It stands there once; a second one would be somebody's forgery.
+/// nats-server's stamp on a request: who sent it. There is exactly one; with two, one would be forged.
 ///
-/// nats-server appends it to a block of headers whose end it does not check: a sender who leaves that end out has the stamp become
-/// the rest of his own last header. The name of the stamp in any other place says that the one found is not nats-server's.
+/// nats-server appends the stamp to the headers, and does not check how they end. A sender can leave the end out, so that the stamp becomes
+/// a part of its own last header. If the stamp's name stands inside another header, the stamp that was found is not nats-server's.
 ///
-/// It counts only on what came over an import, where nats-server writes it. Inside this account it does not: whoever may store
-/// something and ask JetStream for it has it published on any subject, with the headers that were stored.
+/// The stamp counts only on a message that came over an import, where nats-server writes it. Inside this account it proves nothing: a user
+/// who may store messages can have JetStream publish one on any subject, with the headers that it was stored with.
 pub(super) fn stamp(message: &Message) -> Option<&str> {
     if !message.reply.as_deref().is_some_and(came_over_import) {
         return None;
@@ -46,7 +46,7 @@ pub(super) fn stamp(message: &Message) -> Option<&str> {
     }
 }
 
-/// The ids of a command: from its headers, in either spelling, or made here.
+/// The ids of a command: from its headers, in the new or the older spelling. Ids that are missing are made here.
 ///
 /// # Errors
 ///

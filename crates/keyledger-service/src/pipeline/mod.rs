@@ -38,7 +38,7 @@ use crate::{
 /// How often a command is carried out anew before it is refused for good.
 const MAX_AGAIN: u32 = 8;
 
-/// Carries a command out, again and again while what it was decided on was not the newest.
+/// Carries a command out. It is decided again if the ledger was not folded to its end.
 ///
 /// # Errors
 ///
@@ -48,12 +48,12 @@ pub(crate) async fn command(
     request: &Request<'_>,
     headers: &CommandHeaders,
 ) -> Result<Acknowledgement, Refused> {
-    // What was made is kept until the command has ended, however often it is tried.
+    // What custody made is kept until the command has ended, and used again if the command is tried again.
     let mut kept = None;
     let mut carried_out = carry_out(shared, request, headers, &mut kept).await;
     for again in 0..MAX_AGAIN {
-        // Nothing was written, so no compare-and-set vouches that this was decided on the newest state. And what custody
-        // made may be for a version that somebody else has made meanwhile.
+        // If nothing was written, no compare-and-set proves that the command was decided on the newest state. And custody may
+        // have made a version of a key that somebody else has made meanwhile.
         let settled = match &carried_out {
             Ok(carried_out) => carried_out.wrote_now || again > 0,
             Err(refused) => !(refused.is_of_state() && again == 0 || refused.is_of_material()),
@@ -152,10 +152,10 @@ fn identify(shared: &Shared, request: &Request<'_>, now: Timestamp) -> Result<Se
     identity::identify(&shared.live.ledger.read(), request.stamp, now)
 }
 
-/// Whether the sender may: by its role, by what it has left of its allowance, and by a token's signature where one is required. Who
-/// signed, if somebody did.
+/// Checks that the sender may send it: by its role, by its allowance, and by a token's signature where one is required. Gives the key
+/// that signed, if one did.
 ///
-/// What an organisation's policies and approvals say is asked here too, once there are any.
+/// This is the place to ask an organisation's policies and approvals, once there are any.
 fn authorise(
     shared: &Shared,
     request: &Request<'_>,
@@ -176,7 +176,7 @@ fn authorise(
     Ok(signer)
 }
 
-/// True of a command that is taken off its sender's allowance.
+/// True of a command that counts against its sender's allowance.
 fn counts(command: &Command, sender: &Sender) -> bool {
     let family = Family::of_command(command.any().urgency());
     Allowance::counts(sender.known.role, family)
@@ -230,7 +230,7 @@ async fn acknowledge(
     })
 }
 
-/// Says of a store that does not answer what the servers know of that.
+/// Adds what the servers say, if the store did not answer.
 async fn explained(shared: &Shared, refused: Refused) -> Refused {
     let Refused::Failed(error) = refused else {
         return refused;

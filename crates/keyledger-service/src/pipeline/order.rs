@@ -1,4 +1,4 @@
-//! Having a command decided and written, and erasing what was made for nothing.
+//! Has a command decided and written, and erases material that was made for nothing.
 
 use crate::{
     handler::{Done, Failure, Order},

@@ -10,7 +10,7 @@ use crate::{
     shared::Shared,
 };
 
-/// Refuses what the servers could not be made to enforce: a revocation that reaches nobody is none.
+/// Refuses a command that the servers cannot be made to enforce now: a revocation that reaches no server revokes nothing.
 pub(super) async fn check_enforceable(
     shared: &Shared,
     target: &Target,
@@ -63,7 +63,7 @@ pub(super) fn check_ready(shared: &Shared) -> Result<(), RequestError> {
         .map_or(Ok(()), |said| Err(RequestError::NotDurable(said)))
 }
 
-/// The accounts of the users that a command for `target` may revoke: itself, a principal's, or those whose keys lie on a token.
+/// The accounts of the users that a command for `target` may revoke: the user itself, those of the principal, or those of the token.
 fn touched(ledger: &Ledger, target: &Target) -> BTreeSet<Name> {
     let name = &target.name;
     let mut accounts = BTreeSet::new();

@@ -1,6 +1,6 @@
 //! The way of an agent's report.
 //!
-//! The agent's nkey stands in the subject, and its permissions let it publish under no other: that is who sent it.
+//! The agent's nkey stands in the subject. Its permissions let it publish under no other, so the subject says who sent the report.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::{
     verbs::{Making, prepare},
 };
 
-/// Carries out what an agent reports, once more if what it was decided on was not the newest.
+/// Takes in what an agent reports. It is decided again if the ledger was not folded to its end.
 ///
 /// # Errors
 ///
@@ -92,7 +92,7 @@ fn identify(
     identity::identify_agent(&ledger, request.stamp, &reported.agent, now)
 }
 
-/// Whether the agent may announce more. That the task is its own, the domain's rules check.
+/// Checks that the agent may announce more. The domain's rules check that the task is its own.
 fn authorise(
     shared: &Shared,
     target: &Target,
@@ -142,7 +142,7 @@ fn parse(shared: &Shared, request: &Request<'_>) -> Result<Reported, Rejection> 
     })
 }
 
-/// What became of it: read from the ledger, so that a retry is told the same.
+/// The reply: read from the ledger, so that a retry gets the same one.
 async fn reply(shared: &Shared, reported: &Reported, done: &Done) -> Result<ReportReply, Refused> {
     let mut reply = outcome(shared, reported, &done.history)?;
     if reply.task_open {
@@ -193,7 +193,7 @@ fn outcome(
     })
 }
 
-/// Adds the secrets that the report's own event says were given, to whom it says; no event, no secret.
+/// Adds the secrets that the report's own event says were given, sealed to the receiver that it names. Without an event there is no secret.
 async fn deliver(shared: &Shared, done: &Done, reply: &mut ReportReply) -> Result<(), Refused> {
     let token = &done.history.name;
     match done.wrote.as_ref().map(|record| &record.event) {
@@ -214,7 +214,7 @@ async fn deliver(shared: &Shared, done: &Done, reply: &mut ReportReply) -> Resul
     Ok(())
 }
 
-/// How much of a token's secrets its open task is given: to verify, the management key is all that is needed.
+/// How much of a token's secrets its open task is given. To verify a token, the agent needs the management key only.
 fn given_to_task(shared: &Shared, token: &Name) -> tokens::Given {
     let ledger = shared.live.ledger.read();
     let open = ledger.token(token).and_then(|e| e.state.task.as_deref());
@@ -226,7 +226,7 @@ fn given_to_task(shared: &Shared, token: &Name) -> tokens::Given {
     }
 }
 
-/// Tells whoever watches. Not stored: what is missed is shown by the next one.
+/// Publishes the step for people who watch. It is not stored: who misses it sees the next step.
 async fn tell(shared: &Shared, progress: &Progress, task: Option<Uuid>) {
     let notice = Notice {
         serial: progress.serial,

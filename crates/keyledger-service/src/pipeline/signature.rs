@@ -15,10 +15,10 @@ use crate::{
     shared::Shared,
 };
 
-/// Verifies a command's signature: who signed, or nothing where nobody did and nobody must have.
+/// Verifies a command's signature, and gives the key that signed. `None` if the command is not signed and needs no signature.
 ///
-/// A retry of what was done is answered and not done again, so neither need its signature be young, nor, where the command needs none, its
-/// key still be good. It must be over this very payload all the same: what is delivered goes to whom the payload names.
+/// The retry of a command that was done is answered, and not done again. So its signature may be old, and if the command needs none, its key
+/// may be revoked by now. But it must be over this payload: secrets are sealed to the receiver that the payload names.
 ///
 /// # Errors
 ///

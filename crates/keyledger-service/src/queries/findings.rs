@@ -14,18 +14,18 @@ use crate::{
     trust::{ClusterState, TrustHealth},
 };
 
-/// What ends within so many days is worth a look.
+/// What ends within this many days is worth a look.
 const SOON_DAYS: u16 = 30;
-/// The last administrator's end within so many days is a fault: a weekend and somebody's leave fit in.
+/// If the last administrator's credentials end within this many days, it is an error. A weekend and somebody's leave fit in.
 const LAST_ADMINISTRATOR_DAYS: u16 = 14;
-/// How many of many are named.
+/// How many names a finding shows at most.
 const NAMED: usize = 5;
-/// A JWT that is not on every server for longer is no matter of a moment, in milliseconds.
+/// After how many milliseconds a JWT that is not on every server is a finding.
 const LATE_MS: i64 = 60_000;
 /// How long pushes by others are shown after the last one, in milliseconds.
 const SHOW_FOREIGN_MS: i64 = 86_400_000;
 
-/// Everything that this instance found.
+/// All findings of this instance.
 pub(super) async fn all(shared: &Shared, now: Timestamp) -> Vec<StatusFinding> {
     let watch = &shared.servers;
     let cluster = watch.cluster().await;

@@ -1,4 +1,4 @@
-//! What was folded of histories on the way to a page, kept for the next one.
+//! States of histories that were folded on the way to a page, kept for the next page.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -23,7 +23,7 @@ pub(super) struct Reached {
     pub(super) sequence: u64,
 }
 
-/// What was folded of histories on the way to pages behind their beginning.
+/// The kept states, by history and revision.
 #[derive(Debug, Default)]
 pub(crate) struct Folds(Mutex<KeptFolds>);
 

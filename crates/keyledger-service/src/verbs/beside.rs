@@ -26,8 +26,8 @@ impl Beside {
         }
     }
 
-    /// Erases what was made for nothing. An event names it nevertheless where its acknowledgement was lost and it was
-    /// found again.
+    /// Erases material that was made for nothing. It stays if an event names it after all: the event's acknowledgement was lost, and the
+    /// event was found again.
     pub(crate) async fn discard(&self, shared: &Shared) {
         for entry in &self.entries {
             if is_named(&shared.live.ledger.read(), entry) {
@@ -41,7 +41,7 @@ impl Beside {
 
     /// Erases what was made for a command that certainly wrote nothing.
     pub(crate) async fn forget(&self, shared: &Shared, failure: &Failure) {
-        // Where nobody knows whether the event is stored, the material that it names must stay.
+        // If nobody knows whether the event is stored, the material that it names must stay.
         if matches!(failure, Failure::Rejected(_) | Failure::Full(_)) {
             self.discard(shared).await;
         }

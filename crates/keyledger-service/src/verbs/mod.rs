@@ -1,5 +1,5 @@
-//! What custody makes for a command before it is decided, and what is given with its acknowledgement: beside each verb of the domain that
-//! needs either, a file of the same name.
+//! What custody makes for a command before it is decided, and what is given with its acknowledgement. Each verb of the domain that needs
+//! either has a file of the same name here.
 //!
 //! Material is written before the event that names it. If the event does not come, the material is erased.
 
@@ -65,7 +65,7 @@ impl<M> Ready<M> {
 
 /// What is made for the verb `V`: implemented for its [`Verb::Made`].
 pub(crate) trait MakeFor<V>: Sized {
-    /// Makes it. A command that would be rejected anyway gets nothing made.
+    /// Makes it. For a command that would be rejected, nothing is made.
     fn make<'a>(
         verb: &'a V,
         on: Making<'a>,
@@ -110,13 +110,14 @@ where
 }
 
 impl Making<'_> {
-    /// True of a command that was done before, and is only told again.
+    /// True of a command that was done before, and is only answered again.
     fn is_done(&self) -> bool {
         let ledger = self.shared.live.ledger.read();
         ledger.remembered(&self.id).is_some()
     }
 
-    /// Decides against the ledger as it is now, with made-up facts: a command that would be rejected costs nothing.
+    /// Decides the command against the ledger as it is now, with placeholders for what custody would make: for a command that would be
+    /// rejected, nothing is made.
     fn try_out<V: Verb>(&self, verb: &V, made: &V::Made) -> Result<(), Rejection> {
         let ledger = self.shared.live.ledger.read();
         ledger.decide_verb(self.target, verb, made, self.now)?;

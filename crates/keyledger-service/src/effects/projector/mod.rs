@@ -28,9 +28,9 @@ use crate::shared::Shared;
 const AT_ONCE: usize = 256;
 /// How often the bucket is looked at.
 const LOOK: Duration = Duration::from_secs(5);
-/// From how many changed keys on commands come before the view.
+/// With more changed keys than this, commands go first and the view waits.
 const CROWD: usize = 32;
-/// How long is rested then: some 2,500 entries a second go out, and a key that changes often goes out once.
+/// The pause then: some 2,500 entries a second are written, and a key that changes often is written once.
 const CROWDED: Duration = Duration::from_millis(100);
 /// How long an entry may differ from the ledger: another instance writes what this one is about to fold.
 const SETTLED: Duration = Duration::from_millis(500);
@@ -132,7 +132,7 @@ impl Projector {
         Look::Amiss
     }
 
-    /// Holds entries against the ledger where somebody else wrote, and has those written again that say something else.
+    /// Compares entries with the ledger if somebody else wrote, and has those that differ written again.
     async fn compare(&self, bucket: &mut Bucket, shared: &Shared) {
         let differing = bucket.differing().await;
         if differing.is_empty() {

@@ -36,7 +36,7 @@ fn certificate(on: &Giving<'_>, wanted: Option<&Certification>) -> Option<Issued
     let done = on.done;
     let ledger = on.shared.live.ledger.read();
     let key = &ledger.key(&done.history.name)?.state;
-    // Of what was installed before, nothing was written.
+    // If the certificate was installed before, nothing was written now.
     let wrote = done.wrote.as_ref()?;
     let certified: &Certified = match &wrote.event {
         Event::Key(KeyEvent::Certified(certified)) => certified,
@@ -44,7 +44,7 @@ fn certificate(on: &Giving<'_>, wanted: Option<&Certification>) -> Option<Issued
         _ => key.certificates().next()?,
     };
     let wanted_until = wanted.and_then(|wanted| wanted.end(wrote.occurred_at).ok());
-    // It was reckoned from a moment before it was recorded.
+    // The end was computed a moment before it was recorded.
     let is_cut = |until: &Timestamp| certified.not_after.plus_ms(CUT_MS) < *until;
     Some(IssuedCertificate {
         issuer: certified.issuer.clone(),

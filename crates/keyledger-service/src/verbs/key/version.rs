@@ -18,7 +18,7 @@ use crate::{
     verbs::{Beside, Making, Ready},
 };
 
-/// A key that was made for a command, and is kept while that command is tried again: it is made once, whatever its number becomes.
+/// A key that was made for a command. It is kept while the command is tried again, and made only once, even if its version number changes.
 pub(crate) struct KeptVersion {
     generated: Generated,
     context: MaterialContext,
@@ -65,9 +65,9 @@ pub(super) trait MakesVersion: Verb {
     fn made(version: NewVersion, certified: Option<Certified>) -> Self::Made;
 }
 
-/// Makes a version, and writes its sealed material under a name that nobody else can have. Nothing if nothing is wanted.
+/// Makes a version, and writes its sealed material under a name that nobody else can have. Makes nothing if `wanted` says so.
 ///
-/// `wanted` is asked twice: a command that would be rejected waits for nothing, and one that waited looks again.
+/// `wanted` is asked twice: first so that a command that would be rejected does not wait, and again after the wait.
 pub(super) async fn version<V: MakesVersion>(
     verb: &V,
     on: Making<'_>,
@@ -77,12 +77,12 @@ pub(super) async fn version<V: MakesVersion>(
     let Some(first) = allowed(verb, &on, &wanted)? else {
         return Ok(Ready::nothing());
     };
-    // Held until the secret is made. Quick ones do not wait for slow ones, and what is made already waits for nothing.
+    // The place is held until the secret is made. Only slow kinds of keys take one, and only if the key is not made yet.
     let place = match first.kind.is_slow() && on.kept.is_none() {
         true => Some(shared.families.slow.wait(on.sender, 0).await?),
         false => None,
     };
-    // One after the other for each key: two at once would make the same version, and one of them in vain.
+    // Versions of one key are made one after the other: two commands at once would make the same version, and one would be wasted.
     let turn = shared.turns.take(name).await?;
     if on.is_done() {
         return Ok(Ready::nothing());
@@ -98,7 +98,7 @@ pub(super) async fn version<V: MakesVersion>(
         None => on.kept.insert(generate(shared, name, wanted).await?),
     };
     drop(place);
-    // Before anything is written: what cannot be certified leaves no key behind.
+    // The certificate comes before anything is written: if it cannot be made, no key stays behind.
     let certified = match verb.certification() {
         Some(wanted) => {
             let new = pki::NewKey {

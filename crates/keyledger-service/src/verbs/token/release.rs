@@ -32,7 +32,7 @@ impl GiveFor<Release> for SealedSecrets {
             let (all, receiver) = (tokens::Given::Everything, &released.seal_to);
             let name = &done.history.name;
             let given = tokens::release_at(on.shared, name, done.revision, all, receiver).await?;
-            // A retry that comes so late that they open nothing any more.
+            // The retry came so late that these secrets open nothing any more.
             let reused = || Rejection::MessageIdReused {
                 id,
                 by: done.history.clone(),
