@@ -80,7 +80,7 @@ pub(crate) fn identify(
 }
 
 /// The sender whose share of the service a request takes: the nkey in the stamp, or nothing. Whether the ledger knows it is checked later.
-pub(crate) fn sender(request_info: Option<&str>) -> lanes::Sender {
+pub(crate) fn sender(request_info: Option<&str>) -> lanes::SenderId {
     #[derive(Deserialize)]
     struct User {
         user: Option<String>,

@@ -226,6 +226,22 @@ macro_rules! questions {
         pub const QUESTIONS: &[QuestionRow] = &[$(QuestionRow::of::<$question>()),+];
 
         /// Visits every question, in the order of the table.
+        ///
+        /// A visitor that lacks a question does not compile:
+        ///
+        /// ```compile_fail,E0277
+        /// use keyledger_wire::questions::{Status, Visit, visit_each};
+        ///
+        /// #[derive(Clone, Copy)]
+        /// struct AnswersStatusOnly;
+        ///
+        /// impl Visit<Status> for AnswersStatusOnly {
+        ///     type Out = ();
+        ///     fn visit(self) {}
+        /// }
+        ///
+        /// visit_each::<_, ()>(AnswersStatusOnly);
+        /// ```
         pub fn visit_each<V, Out>(visitor: V) -> Vec<Out>
         where
             V: Copy $(+ Visit<$question, Out = Out>)+,

@@ -91,12 +91,12 @@ pub(super) enum ToFile {
 pub(super) struct Filer {
     ground: Ground,
     context: jetstream::Context,
-    done: Mutex<Done>,
+    done: Mutex<FiledSoFar>,
 }
 
 /// What this run has done already.
 #[derive(Default)]
-struct Done {
+struct FiledSoFar {
     tasks: HashSet<Uuid>,
     agents: HashSet<Name>,
     /// Those of them whose consumers are still to be looked at in this turn.
@@ -105,7 +105,7 @@ struct Done {
     stream: Option<(i128, u64)>,
 }
 
-impl Done {
+impl FiledSoFar {
     /// The agents whose consumers are looked at again now: somebody may have changed one.
     fn next_in_turn(&mut self) -> Vec<Name> {
         if self.turn.is_empty() {

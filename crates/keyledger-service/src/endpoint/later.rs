@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 
-use crate::lanes::Sender;
+use crate::lanes::SenderId;
 
 /// How long such a refusal waits. Clients wait 5 s for an answer.
 pub(super) const TOLD_AFTER: Duration = Duration::from_secs(1);
@@ -23,19 +23,19 @@ pub(crate) struct Later(Arc<Mutex<Waiting>>);
 #[derive(Debug, Default)]
 struct Waiting {
     of_all: usize,
-    of_each: HashMap<Sender, usize>,
+    of_each: HashMap<SenderId, usize>,
 }
 
 /// The place of one waiting refusal. Dropping it makes room for another.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct WaitingPlace {
     later: Later,
-    sender: Sender,
+    sender: SenderId,
 }
 
 impl Later {
     /// Takes a place for one more refusal of `sender`. `None` if too many wait: the request is then not answered at all.
-    pub(super) fn enter(&self, sender: &Sender) -> Option<Place> {
+    pub(super) fn enter(&self, sender: &SenderId) -> Option<WaitingPlace> {
         let mut waiting = self.0.lock();
         if waiting.of_all >= MOST {
             return None;
@@ -46,14 +46,14 @@ impl Later {
         }
         *of_sender += 1;
         waiting.of_all += 1;
-        Some(Place {
+        Some(WaitingPlace {
             later: self.clone(),
             sender: Arc::clone(sender),
         })
     }
 }
 
-impl Drop for Place {
+impl Drop for WaitingPlace {
     fn drop(&mut self) {
         let mut waiting = self.later.0.lock();
         waiting.of_all -= 1;
@@ -71,7 +71,7 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    fn sender(name: impl Into<String>) -> Sender {
+    fn sender(name: impl Into<String>) -> SenderId {
         name.into().into()
     }
 

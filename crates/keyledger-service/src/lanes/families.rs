@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_revokes_is_let_in_while_everything_else_is_full() {
-        use crate::lanes::{Entry, Sender};
+        use crate::lanes::{Entry, SenderId};
         let families = Families::new(2);
         let others = [
             Family::Command,
@@ -150,7 +150,7 @@ mod tests {
         for family in others {
             // As many senders as it takes, each with all that it is given.
             for sender in 0..10_000 {
-                let sender: Sender = format!("U{sender}").into();
+                let sender: SenderId = format!("U{sender}").into();
                 let before = held.len();
                 while let entry @ (Entry::Now(_) | Entry::Waits(_)) =
                     families.lane(family).enter(&sender, 300)
@@ -161,11 +161,11 @@ mod tests {
                     break;
                 }
             }
-            let new: Sender = "new".into();
+            let new: SenderId = "new".into();
             let entry = families.lane(family).enter(&new, 300);
             assert!(matches!(entry, Entry::Busy(_)), "{family:?}");
         }
-        let administrator: Sender = "administrator".into();
+        let administrator: SenderId = "administrator".into();
         let entry = families.lane(Family::Revocation).enter(&administrator, 300);
         assert!(matches!(entry, Entry::Now(_)));
     }

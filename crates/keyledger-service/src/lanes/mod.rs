@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 pub(crate) use families::{Families, Family};
-pub(crate) use queue::{Limits, Sender};
+pub(crate) use queue::{Limits, SenderId};
 
 use queue::{Entered, Queue};
 
@@ -54,7 +54,7 @@ struct State {
 pub(crate) struct Place {
     /// None once it was given back.
     lane: Option<Arc<Lane>>,
-    sender: Sender,
+    sender: SenderId,
     bytes: usize,
     since: Instant,
 }
@@ -63,7 +63,7 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct Ticket {
     lane: Arc<Lane>,
-    sender: Sender,
+    sender: SenderId,
     turn: oneshot::Receiver<Place>,
 }
 
@@ -90,7 +90,7 @@ impl Lane {
     }
 
     /// Lets a request in, or not: known at once.
-    pub(crate) fn enter(self: &Arc<Self>, sender: &Sender, bytes: usize) -> Entry {
+    pub(crate) fn enter(self: &Arc<Self>, sender: &SenderId, bytes: usize) -> Entry {
         let (tell, turn) = oneshot::channel();
         let mut state = self.state.lock();
         match state.queue.enter(sender, bytes, || tell) {
@@ -111,7 +111,7 @@ impl Lane {
     /// [`Busy`] if there is no room for it, or its turn does not come in time.
     pub(crate) async fn wait(
         self: &Arc<Self>,
-        sender: &Sender,
+        sender: &SenderId,
         bytes: usize,
     ) -> Result<Place, Busy> {
         match self.enter(sender, bytes) {
@@ -121,7 +121,7 @@ impl Lane {
         }
     }
 
-    fn place(self: &Arc<Self>, sender: Sender, bytes: usize) -> Place {
+    fn place(self: &Arc<Self>, sender: SenderId, bytes: usize) -> Place {
         Place {
             lane: Some(Arc::clone(self)),
             sender,
@@ -213,7 +213,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_that_waits_too_long_is_told_when_to_ask_again_and_makes_room() {
         let lane = lane(1, Duration::from_secs(5));
-        let (a, b): (Sender, Sender) = ("a".into(), "b".into());
+        let (a, b): (SenderId, SenderId) = ("a".into(), "b".into());
         let held = lane.wait(&a, 1).await.expect("there is room");
         let busy = lane.wait(&b, 1).await.expect_err("the only place is taken");
         assert_eq!(busy.family, "requests");
@@ -228,7 +228,7 @@ mod tests {
     #[tokio::test]
     async fn a_place_goes_to_the_next_that_still_waits() {
         let lane = lane(1, Duration::from_secs(60));
-        let sender: Sender = "a".into();
+        let sender: SenderId = "a".into();
         let held = lane.wait(&sender, 1).await.expect("there is room");
         let mut tickets: Vec<_> = (0..4)
             .map(|_| match lane.enter(&sender, 1) {

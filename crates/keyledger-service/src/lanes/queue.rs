@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Who sent a request: a user's nkey, or nothing where nats-server did not say.
-pub(crate) type Sender = Arc<str>;
+pub(crate) type SenderId = Arc<str>;
 
 /// How much one lane takes.
 #[derive(Debug, Clone, Copy)]
@@ -51,9 +51,9 @@ pub(super) struct Queue<T> {
     at_work: usize,
     waiting: usize,
     bytes: usize,
-    shares: HashMap<Sender, Share<T>>,
+    shares: HashMap<SenderId, Share<T>>,
     /// Senders with something that waits, each once: the first is next.
-    turns: VecDeque<Sender>,
+    turns: VecDeque<SenderId>,
 }
 
 impl<T> Queue<T> {
@@ -71,7 +71,7 @@ impl<T> Queue<T> {
     /// Takes a request in, if there is room: for it, and for one more of its sender. `ticket` is only made for one that waits.
     pub(super) fn enter(
         &mut self,
-        sender: &Sender,
+        sender: &SenderId,
         bytes: usize,
         ticket: impl FnOnce() -> T,
     ) -> Entered {
@@ -114,7 +114,7 @@ impl<T> Queue<T> {
     }
 
     /// A request is done with.
-    pub(super) fn leave(&mut self, sender: &Sender, bytes: usize) {
+    pub(super) fn leave(&mut self, sender: &SenderId, bytes: usize) {
         if let Some(share) = self.shares.get_mut(sender) {
             share.at_work -= 1;
             share.bytes -= bytes;
@@ -125,7 +125,7 @@ impl<T> Queue<T> {
     }
 
     /// The next that may be worked on: the senders take turns.
-    pub(super) fn next(&mut self) -> Option<(Sender, usize, T)> {
+    pub(super) fn next(&mut self) -> Option<(SenderId, usize, T)> {
         if self.at_work >= self.limits.at_once {
             return None;
         }
@@ -149,7 +149,7 @@ impl<T> Queue<T> {
     }
 
     /// Takes what of `sender` waits no more out.
-    pub(super) fn abandon(&mut self, sender: &Sender, is_gone: impl Fn(&T) -> bool) {
+    pub(super) fn abandon(&mut self, sender: &SenderId, is_gone: impl Fn(&T) -> bool) {
         let Some(share) = self.shares.get_mut(sender) else {
             return;
         };
@@ -179,7 +179,7 @@ impl<T> Queue<T> {
     }
 
     /// Keeps nothing of a sender that has nothing here.
-    fn forget(&mut self, sender: &Sender) {
+    fn forget(&mut self, sender: &SenderId) {
         let share = self.shares.get(sender);
         if share.is_some_and(|share| share.at_work == 0 && share.waiting.is_empty()) {
             self.shares.remove(sender);
@@ -200,7 +200,7 @@ mod tests {
         bytes_of_one: 400,
     };
 
-    fn sender(name: &str) -> Sender {
+    fn sender(name: &str) -> SenderId {
         name.into()
     }
 

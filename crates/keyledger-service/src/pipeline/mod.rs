@@ -28,7 +28,7 @@ use crate::{
     fault_point::fault_point,
     handler::{Done, Order},
     identity::{self, Sender},
-    lanes::Family,
+    lanes::{Family, SenderId},
     refused::{Refused, RequestError},
     request::{CommandHeaders, Request},
     shared::Shared,
@@ -97,7 +97,7 @@ async fn carry_out(
         shared,
         target: &asked.target,
         id: headers.ids.command,
-        sender: &crate::lanes::Sender::from(&*sender.stamp.user),
+        sender: &SenderId::from(&*sender.stamp.user),
         now,
         kept,
     };
@@ -126,13 +126,13 @@ async fn carry_out(
 }
 
 /// A command, parsed.
-struct Asked {
+struct ParsedCommand {
     target: Target,
     command: Command,
     why: Why,
 }
 
-fn parse(shared: &Shared, request: &Request<'_>) -> Result<Asked, Rejection> {
+fn parse(shared: &Shared, request: &Request<'_>) -> Result<ParsedCommand, Rejection> {
     let bad = |fault: String| Rejection::BadName { fault };
     let split = shared.prefix.split_command(request.subject);
     let (aggregate, verb, name) = split.ok_or_else(|| {
@@ -140,7 +140,7 @@ fn parse(shared: &Shared, request: &Request<'_>) -> Result<Asked, Rejection> {
     })?;
     let name = Name::new(name).map_err(|e| bad(e.to_string()))?;
     let (command, why) = Command::parse(aggregate, verb, request.payload)?;
-    Ok(Asked {
+    Ok(ParsedCommand {
         target: Target::new(aggregate, name),
         command,
         why,
@@ -160,7 +160,7 @@ fn authorise(
     shared: &Shared,
     request: &Request<'_>,
     headers: &CommandHeaders,
-    asked: &Asked,
+    asked: &ParsedCommand,
     sender: &Sender,
     now: Timestamp,
 ) -> Result<Option<TokenSigner>, Refused> {

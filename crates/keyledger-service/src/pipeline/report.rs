@@ -18,7 +18,7 @@ use super::{order::order, ready::check_ready};
 use crate::{
     handler::{Done, Order},
     identity,
-    lanes::Sender,
+    lanes::SenderId,
     refused::{Refused, custody_failed},
     request::Request,
     shared::Shared,
@@ -56,7 +56,7 @@ async fn take(shared: &Shared, request: &Request<'_>, ids: Ids) -> Result<Report
         shared,
         target: &target,
         id: ids.command,
-        sender: &Sender::from(&*reported.agent),
+        sender: &SenderId::from(&*reported.agent),
         now,
         kept: &mut None,
     };

@@ -15,7 +15,7 @@ use super::{
     authority::{authority_of, check_same_name, lists_under, public_key},
     dates::period,
     error::{CertifyError, bad},
-    list_pages::{Place, changed},
+    list_pages::{ListPlace, changed},
     lists::list,
     wanted::WantedCertificate,
 };
@@ -89,7 +89,7 @@ pub(crate) fn crl_to_be_signed(
             (draft, place)
         }
         Some(after) => {
-            let place = Place::parse(after)?;
+            let place = ListPlace::parse(after)?;
             let list = list(&ledger, issuer, place.at).numbered(place.number);
             let draft = list.draft(&signs, place.at, i64::from(days))?;
             if digest(&draft) != place.proof {

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 /// Where a page of a list begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct ListPlace {
     /// How many bytes of the list were given.
     pub(super) from: usize,
     /// The list's number.
@@ -47,7 +47,7 @@ impl LastList {
     }
 }
 
-impl Place {
+impl ListPlace {
     /// Reads the `next` of the page before.
     pub(super) fn parse(text: &str) -> Result<Self, Rejection> {
         let read = || {
@@ -137,7 +137,7 @@ mod tests {
         assert!(signed.len() > 1 << 20, "{}", signed.len());
 
         let (mut whole, mut pages) = (Vec::new(), 0);
-        let mut place = Place {
+        let mut place = ListPlace {
             from: 0,
             number: 7,
             at: now,
@@ -154,7 +154,7 @@ mod tests {
             whole.extend(BASE64.decode(page.as_bytes()).expect("it is base64"));
             pages += 1;
             let Some(next) = next else { break };
-            place = Place::parse(&next).expect("it is a place");
+            place = ListPlace::parse(&next).expect("it is a place");
         }
         assert!(pages > 1);
         assert_eq!(whole, signed);
@@ -170,9 +170,9 @@ mod tests {
     #[test]
     fn a_place_is_what_a_page_said() {
         for bad in ["", "x", "1:2:3", "1:2:3:zz", "1:2:3:00:4", "-1:2:3:00"] {
-            assert!(Place::parse(bad).is_err(), "{bad}");
+            assert!(ListPlace::parse(bad).is_err(), "{bad}");
         }
-        let place = Place::parse("9:2:3:00ff").expect("it is one");
+        let place = ListPlace::parse("9:2:3:00ff").expect("it is one");
         assert_eq!(place.text(), "9:2:3:00ff");
         assert!(place.clone().page(&[0; 9], Budget::default()).is_err());
         let (page, next) = place

@@ -20,7 +20,7 @@ use super::{
     certificates::SigningAuthority,
     dates::moment,
     error::CertifyError,
-    list_pages::{Place, changed},
+    list_pages::{ListPlace, changed},
 };
 use crate::shared::Shared;
 
@@ -39,7 +39,7 @@ pub(crate) async fn crl(
     let budget = shared.budget();
     let (place, der) = match &query.after {
         Some(after) => {
-            let place = Place::parse(after)?;
+            let place = ListPlace::parse(after)?;
             let der = match shared.last_list.find(&place.proof) {
                 Some(der) => der,
                 None => again(shared, issuer, &signing.issuer, &place)?.into(),
@@ -71,7 +71,7 @@ fn again(
     shared: &Shared,
     name: &Name,
     issuer: &Issuer,
-    place: &Place,
+    place: &ListPlace,
 ) -> Result<Vec<u8>, CertifyError> {
     let list = list(&shared.live.ledger.read(), name, place.at).numbered(place.number);
     let draft = list.draft(issuer, place.at, CRL_DAYS)?;
@@ -136,8 +136,8 @@ impl List {
     }
 
     /// Where its first page begins.
-    pub(super) const fn begins(&self, at: Timestamp, proof: Vec<u8>) -> Place {
-        Place {
+    pub(super) const fn begins(&self, at: Timestamp, proof: Vec<u8>) -> ListPlace {
+        ListPlace {
             from: 0,
             number: self.number,
             at,

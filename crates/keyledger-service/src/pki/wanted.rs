@@ -30,7 +30,7 @@ pub(super) struct WantedCertificate<'a> {
 }
 
 /// A certificate before its signature.
-pub(super) struct Draft {
+pub(super) struct CertificateDraft {
     pub(super) to_be_signed: ToBeSigned,
     pub(super) serial_number: SerialNumber,
     pub(super) not_before: Timestamp,
@@ -126,7 +126,7 @@ impl<'a> WantedCertificate<'a> {
         issuer: &Issuer,
         holds: Option<(Timestamp, Timestamp)>,
         now: Timestamp,
-    ) -> Result<Draft, CertifyError> {
+    ) -> Result<CertificateDraft, CertifyError> {
         let (not_before, not_after) = period(self.until, holds, now);
         if not_after <= now {
             return Err(bad(
@@ -145,7 +145,7 @@ impl<'a> WantedCertificate<'a> {
             profile: &self.profile,
         };
         let to_be_signed = issuer.certificate(&new).map_err(refused)?;
-        Ok(Draft {
+        Ok(CertificateDraft {
             to_be_signed,
             serial_number,
             not_before,

@@ -74,11 +74,11 @@ pub(crate) struct QueryRow {
     pub(crate) question: QuestionRow,
     /// Whose places it takes, by its payload.
     pub(crate) family: fn(&[u8]) -> Family,
-    answer: Answer,
+    answer: AnswerAs,
 }
 
 /// Reads what the subject names and the payload, answers, and writes the answer as JSON.
-type Answer =
+type AnswerAs =
     for<'a> fn(Asking<'a>, Vec<&'a str>, &'a [u8]) -> BoxFuture<'a, Result<Bytes, Refused>>;
 
 /// Every question with its handler.

@@ -106,7 +106,7 @@ pub(super) mod file {
 /// Why a directory is not an organisation's.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum OpenError {
+pub enum OrganisationError {
     /// There is none: make one.
     #[error("{} is no organisation's directory: `keyledger init` makes one", directory.display())]
     Missing {
@@ -177,23 +177,23 @@ impl Organisation {
     ///
     /// # Errors
     ///
-    /// [`OpenError`].
-    pub fn open(directory: &Path) -> Result<Self, OpenError> {
+    /// [`OrganisationError`].
+    pub fn open(directory: &Path) -> Result<Self, OrganisationError> {
         let path = directory.join(file::ORGANISATION);
-        let io = |source| OpenError::Io {
+        let io = |source| OrganisationError::Io {
             path: path.clone(),
             source,
         };
         let text = match read_ordinary_file(&path, MAX_BYTES) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Err(OpenError::Missing {
+                return Err(OrganisationError::Missing {
                     directory: directory.to_owned(),
                 });
             }
             Err(source) => return Err(io(source)),
         };
-        let damaged = |source: AnyError| OpenError::Damaged {
+        let damaged = |source: AnyError| OrganisationError::Damaged {
             path: path.clone(),
             source,
         };
@@ -201,7 +201,7 @@ impl Organisation {
             serde_json::from_slice(&text).map_err(|e| damaged(e.into()))?;
         match value.get("version").and_then(serde_json::Value::as_u64) {
             Some(found) if found > u64::from(VERSION) => {
-                return Err(OpenError::Newer {
+                return Err(OrganisationError::Newer {
                     path: path.clone(),
                     found,
                 });

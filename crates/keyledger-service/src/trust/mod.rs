@@ -37,7 +37,7 @@ mod url;
 pub use bootstrap::{InitOptions, Root, initialise};
 pub use contexts::{ContextError, fit};
 pub use draft::DraftError;
-pub use files::{OpenError, Organisation, RootError, RootKind};
+pub use files::{Organisation, OrganisationError, RootError, RootKind};
 pub use health::{Ahead, Foreign, TrustHealth};
 pub use init_error::InitError;
 pub use jwt::{JwtError, account_claims, account_jwt, user_claims, user_jwt};

@@ -3,7 +3,7 @@
 use keyledger_domain::{Ledger, Name};
 use keyledger_wire::Sealed;
 
-use super::key::Turn;
+use super::key::VersionTurn;
 use crate::{handler::Failure, shared::Shared};
 
 /// What was made for a command beside the facts for its decision.
@@ -14,7 +14,7 @@ pub(crate) struct Beside {
     /// The creds, sealed to the requester.
     pub(super) creds: Option<Sealed>,
     /// The turn to write to the key that it is for: nobody else makes a version of it meanwhile.
-    pub(super) _turn: Option<Turn>,
+    pub(super) _turn: Option<VersionTurn>,
 }
 
 impl Beside {

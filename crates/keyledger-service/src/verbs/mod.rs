@@ -27,7 +27,7 @@ pub(crate) use self::{
     key::{KeptVersion, Turns},
 };
 use crate::{
-    delivery::Delivery, handler::Done, lanes::Sender, pki, refused::Refused, shared::Shared,
+    delivery::Delivery, handler::Done, lanes::SenderId, pki, refused::Refused, shared::Shared,
 };
 
 /// For whom something is made, and when.
@@ -36,7 +36,7 @@ pub(crate) struct Making<'a> {
     pub(crate) target: &'a Target,
     /// The command's id.
     pub(crate) id: Uuid,
-    pub(crate) sender: &'a Sender,
+    pub(crate) sender: &'a SenderId,
     pub(crate) now: Timestamp,
     /// What was made for the command, and is kept while it is tried again.
     pub(crate) kept: &'a mut Option<KeptVersion>,

@@ -19,16 +19,16 @@ const GONE_NS: u64 = 30_000_000_000;
 
 /// Why no consumer is made, in a sentence.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refused(pub(super) String);
+pub(super) struct RefusedWish(pub(super) String);
 
-fn refuse<T>(why: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused(why.into()))
+fn refuse<T>(why: impl Into<String>) -> Result<T, RefusedWish> {
+    Err(RefusedWish(why.into()))
 }
 
 /// A request of JetStream's API, as far as a viewer has a choice. Whatever else stands in it is not looked at: above all
 /// flow control, by which a server publishes on a subject of the maker's choice, with the bucket account's authority.
 #[derive(Deserialize)]
-struct Request {
+struct WantedWatch {
     config: Config,
 }
 
@@ -70,7 +70,7 @@ pub(super) fn names_of(user: &str) -> String {
 }
 
 /// The name of a consumer of `user`, from the one that its client gave.
-pub(super) fn name_of(user: &str, given: &str) -> Result<String, Refused> {
+pub(super) fn name_of(user: &str, given: &str) -> Result<String, RefusedWish> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     if given.is_empty() || given.len() > MAX_NAME || !given.chars().all(fits) {
         return refuse("a consumer's name is of letters, digits, `_` and `-`, 64 at most");
@@ -84,11 +84,11 @@ pub(super) fn consumer(
     (account, user): (&str, &str),
     name: &str,
     payload: &[u8],
-) -> Result<Value, Refused> {
+) -> Result<Value, RefusedWish> {
     if payload.len() > MAX_BYTES {
         return refuse(format!("a watch is asked for in {MAX_BYTES} bytes at most"));
     }
-    let Ok(Request { config }) = serde_json::from_slice(payload) else {
+    let Ok(WantedWatch { config }) = serde_json::from_slice(payload) else {
         return refuse("this is no request for a consumer, as clients of JetStream make it");
     };
     if !config.durable_name.is_empty() || !config.deliver_group.is_empty() {
@@ -176,7 +176,7 @@ mod tests {
 
     const SENDER: (&str, &str) = ("AACCOUNT", "UUSER");
 
-    fn made(config: &Value) -> Result<Value, Refused> {
+    fn made(config: &Value) -> Result<Value, RefusedWish> {
         let request = json!({ "stream_name": "KV_KEYS_INVENTORY", "config": config });
         consumer(
             &Prefix::default(),

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::{runtime::Handle, sync::Semaphore};
 
-use self::asked::Refused;
+use self::asked::RefusedWish;
 use super::read;
 use crate::{identity, shared::Shared};
 
@@ -80,8 +80,8 @@ impl Fault {
     }
 }
 
-impl From<Refused> for Fault {
-    fn from(Refused(why): Refused) -> Self {
+impl From<RefusedWish> for Fault {
+    fn from(RefusedWish(why): RefusedWish) -> Self {
         Self::refused(NOT_MADE, why)
     }
 }

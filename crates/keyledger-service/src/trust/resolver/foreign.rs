@@ -11,7 +11,7 @@ use keyledger_claims::{AccountBody, AccountClaims, decode};
 use keyledger_domain::{Name, account::Account, text::in_full};
 use keyledger_wire::subject::system;
 
-use super::pusher::{Pusher, Turn, shortened};
+use super::pusher::{PushTurn, Pusher, shortened};
 
 /// How long another instance may be behind with what this one has folded: it pushes what it knows.
 const OTHERS_LAG_MS: i64 = 2_000;
@@ -179,7 +179,7 @@ impl Pusher {
     }
 }
 
-impl Turn {
+impl PushTurn {
     /// Waits a moment if too many pushes were answered: two that never agree must not fill the network.
     async fn calm(&mut self) {
         let (since, answered) = self.answered;

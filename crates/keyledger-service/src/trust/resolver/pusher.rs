@@ -102,7 +102,7 @@ pub(super) struct Pusher {
     /// Where servers answer to pushes.
     refusals: String,
     /// What was pushed of each account.
-    turns: Mutex<HashMap<Name, Arc<tokio::sync::Mutex<Turn>>>>,
+    turns: Mutex<HashMap<Name, Arc<tokio::sync::Mutex<PushTurn>>>>,
 }
 
 impl std::fmt::Debug for Pusher {
@@ -113,7 +113,7 @@ impl std::fmt::Debug for Pusher {
 
 /// An account's turn to be pushed: held while a JWT is made and sent, so that none follows a newer one.
 #[derive(Default)]
-pub(super) struct Turn {
+pub(super) struct PushTurn {
     /// The newest JWT made, and its `iat`.
     made: Option<(i64, Arc<str>)>,
     /// The `iat` of the newest one sent.
@@ -135,7 +135,7 @@ pub(super) struct Turn {
 }
 
 /// A JWT that is to be held by every server, with the account it was made of.
-pub(super) struct Newest {
+pub(super) struct NewestJwt {
     pub(super) account: Account,
     pub(super) jwt: Arc<str>,
 }
@@ -369,12 +369,16 @@ impl Pusher {
         error
     }
 
-    pub(super) fn turn(&self, name: &Name) -> Arc<tokio::sync::Mutex<Turn>> {
+    pub(super) fn turn(&self, name: &Name) -> Arc<tokio::sync::Mutex<PushTurn>> {
         Arc::clone(self.turns.lock().entry(name.clone()).or_default())
     }
 
     /// Sends the newest JWT to all servers. Nothing if it was sent before, unless `again`.
-    pub(super) async fn push(&self, name: &Name, again: bool) -> Result<Option<Newest>, PushError> {
+    pub(super) async fn push(
+        &self,
+        name: &Name,
+        again: bool,
+    ) -> Result<Option<NewestJwt>, PushError> {
         let turn = self.turn(name);
         let mut turn = turn.lock().await;
         let newest = match self.newest(name, &mut turn).await {
@@ -408,8 +412,8 @@ impl Pusher {
     pub(super) async fn newest(
         &self,
         name: &Name,
-        turn: &mut Turn,
-    ) -> Result<Option<Newest>, PushError> {
+        turn: &mut PushTurn,
+    ) -> Result<Option<NewestJwt>, PushError> {
         let (account, key) = {
             let ledger = self.handler.live().ledger.read();
             let Some(account) = ledger.account(name).map(|entry| entry.state.clone()) else {
@@ -427,7 +431,7 @@ impl Pusher {
             .as_ref()
             .filter(|(iat, _)| *iat == account.issued_at)
         {
-            return Ok(Some(Newest {
+            return Ok(Some(NewestJwt {
                 account,
                 jwt: Arc::clone(jwt),
             }));
@@ -435,18 +439,18 @@ impl Pusher {
         let signer = self.signers.signer(&key).await?;
         let jwt: Arc<str> = account_jwt(&account, &signer)?.into();
         turn.made = Some((account.issued_at, Arc::clone(&jwt)));
-        Ok(Some(Newest { account, jwt }))
+        Ok(Some(NewestJwt { account, jwt }))
     }
 
     /// Looks until every server holds it, and says so.
-    async fn confirm(&self, name: &Name, newest: Newest) {
+    async fn confirm(&self, name: &Name, newest: NewestJwt) {
         if self.look_until_held(name, &newest).await {
             self.report_confirmed(name, &newest.account).await;
         }
     }
 
     /// Looks until every server holds it, and pushes again meanwhile. False if a newer one is out, or that does not come about.
-    pub(super) async fn look_until_held(&self, name: &Name, newest: &Newest) -> bool {
+    pub(super) async fn look_until_held(&self, name: &Name, newest: &NewestJwt) -> bool {
         let turn = self.turn(name);
         let mut fault = String::new();
         for (look, pause) in PAUSES_MS.into_iter().enumerate() {
@@ -488,7 +492,7 @@ impl Pusher {
     }
 
     /// Has the JWT signed anew: a server that lost its copy does not take the same one again. True if it is.
-    async fn renew(&self, name: &Name, newest: &Newest) -> bool {
+    async fn renew(&self, name: &Name, newest: &NewestJwt) -> bool {
         let turn = self.turn(name);
         {
             let mut turn = turn.lock().await;
@@ -516,7 +520,7 @@ impl Pusher {
     }
 
     /// What the servers hold.
-    async fn held(&self, newest: &Newest) -> Result<Held, PushError> {
+    async fn held(&self, newest: &NewestJwt) -> Result<Held, PushError> {
         let subject = system::claims_lookup(&newest.account.nkey);
         let said = self.servers.ask(&subject).await?;
         let mut others = said

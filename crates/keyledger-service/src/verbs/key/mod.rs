@@ -14,8 +14,8 @@ use keyledger_domain::{
 };
 use keyledger_wire::IssuedCertificate;
 
-pub(super) use turns::Turn;
 pub(crate) use turns::Turns;
+pub(super) use turns::VersionTurn;
 pub(crate) use version::KeptVersion;
 
 use super::Giving;

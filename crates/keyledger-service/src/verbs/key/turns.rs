@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MANY: usize = 1_024;
 
 /// Held while a version of a key is made and written.
-pub(crate) type Turn = OwnedMutexGuard<()>;
+pub(crate) type VersionTurn = OwnedMutexGuard<()>;
 
 /// Who is at work on which key.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ impl Turns {
     /// # Errors
     ///
     /// [`Busy`] if it does not come in time.
-    pub(super) async fn take(&self, key: &Name) -> Result<Turn, Busy> {
+    pub(super) async fn take(&self, key: &Name) -> Result<VersionTurn, Busy> {
         let turn = {
             let mut turns = self.0.lock();
             if turns.len() >= MANY {

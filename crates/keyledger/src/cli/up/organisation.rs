@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use keyledger_service::trust::{InitOptions, OpenError, Organisation, Root, initialise};
+use keyledger_service::trust::{InitOptions, Organisation, OrganisationError, Root, initialise};
 
 use super::Up;
 use crate::{
@@ -30,7 +30,7 @@ pub(super) fn open_or_make(up: &Up, out: &mut Output<'_>) -> anyhow::Result<Orga
             agree(up, &organisation)?;
             Ok(organisation)
         }
-        Err(OpenError::Missing { .. }) => make(up, out),
+        Err(OrganisationError::Missing { .. }) => make(up, out),
         Err(error) => Err(error.into()),
     }
 }
