@@ -2,7 +2,10 @@
 
 use std::{fmt, io::Write, process::ExitCode};
 
-use keyledger_domain::{Rejection, text::plain};
+use keyledger_domain::{
+    Rejection,
+    text::{in_full, plain},
+};
 use keyledger_wire::{CommandError, Refusal, reply};
 
 /// The part of `--help` about exit codes.
@@ -105,7 +108,7 @@ pub(crate) fn report(
             // The findings were printed, and no second document follows.
             None if is_told(error) => Ok(String::new()),
             None => serde_json::to_string_pretty(&serde_json::json!({
-                "status": "error", "message": format!("{error:#}"), "help": remedy(error),
+                "status": "error", "message": in_full(&**error), "help": remedy(error),
                 "exit_code": code(error) as u8,
             })),
         };
@@ -118,7 +121,7 @@ pub(crate) fn report(
         Exit::Warned => "warning",
         _ => "error",
     };
-    drop(writeln!(err, "{word}: {}", plain(&format!("{error:#}"))));
+    drop(writeln!(err, "{word}: {}", plain(&in_full(&**error))));
     if let Some(remedy) = remedy(error) {
         drop(writeln!(err, " help: {}", plain(&remedy)));
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use keyledger_domain::signed::RequiredSignatures;
+use keyledger_domain::{signed::RequiredSignatures, text::in_full};
 use keyledger_pki::x509::CrlUrl;
 use keyledger_service::{Options, Service, StartError, UserAllowance, trust::known_genesis};
 use serde_json::json;
@@ -193,7 +193,7 @@ impl Serve {
 /// The failure of a start. If nobody answered, it has its own exit code.
 pub(super) fn unstarted(error: StartError) -> anyhow::Error {
     if let StartError::Connect { refused: true, .. } = error {
-        let problem = format!("{:#}", anyhow::Error::from(error));
+        let problem = in_full(&error);
         return Failure::new(Exit::Rejected, problem)
             .remedy(
                 "these servers are another organisation's, or the creds were revoked or have expired: compare --url, --creds and \
@@ -202,7 +202,7 @@ pub(super) fn unstarted(error: StartError) -> anyhow::Error {
             .into();
     }
     if matches!(error, StartError::Connect { .. }) {
-        let problem = format!("{:#}", anyhow::Error::from(error));
+        let problem = in_full(&error);
         return Failure::new(Exit::Unreachable, problem)
             .remedy(
                 "is nats-server up there with this organisation's server/trust.conf? If its log says `Can't set system account`, put \
