@@ -129,7 +129,7 @@ async fn write(store: &JetStreamStore, prefix: &Prefix, keys: u64) -> Result<()>
         for (verb, payload) in life(place) {
             let (command, why) = Command::parse(Aggregate::Key, verb, payload.as_bytes())?;
             let now = Timestamp::from_ms(1_800_000_000_000 + i64::try_from(place)?);
-            let decision = ledger.decide(&target, &command.bare(), now)?;
+            let decision = ledger.decide(&target, &command.bare(), now).result?;
             let ids = Ids::root(Uuid::now_v7());
             for sealed in ledger.seal(decision, ids, &principal, &why, now, Uuid::now_v7) {
                 sequence += 1;

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{account, key, name::Aggregate, operator, principal, token, user};
+use crate::{account, group::Group, key, name::Aggregate, operator, principal, token, user};
 
 /// Why stored bytes are not an event this version can read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +44,12 @@ macro_rules! aggregates {
             #[must_use]
             pub const fn type_name(&self) -> &'static str {
                 match self { $( Self::$name(event) => event.type_name(), )+ }
+            }
+
+            /// The groups that its history is in from then on, if it was not before.
+            #[must_use]
+            pub fn joins(&self) -> Vec<Group> {
+                match self { $( Self::$name(event) => event.joins(), )+ }
             }
 
             /// The kind of aggregate it happened to.
@@ -109,6 +115,11 @@ pub trait VerbEvent<S> {
 
     /// Folds it into the state. Never fails.
     fn evolve(&self, state: &mut S);
+
+    /// The groups that its history is in from then on: see [`Event::joins`].
+    fn joins(&self) -> Vec<Group> {
+        Vec::new()
+    }
 }
 
 /// Reads a stored body.

@@ -16,6 +16,7 @@ pub mod command;
 mod each_once;
 pub mod event;
 pub mod form;
+pub mod group;
 pub mod key;
 pub mod ledger;
 pub mod name;

@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::{
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads},
+    ledger::{Deciding, Decision, Ledger, Reader},
     name::{Aggregate, HistoryId, Name},
     record::{Record, Why},
     rejection::Rejection,
@@ -70,16 +70,13 @@ pub trait Verb: Payload {
         self.wrote(&first.event)
     }
 
-    /// What deciding it looks at besides the history it is for.
-    fn reads(&self, ledger: &Ledger, on: &Name) -> Reads;
-
     /// What its sender would want to know beside the acknowledgement; `changed` is false where everything was so already.
     fn remarks(&self, _ledger: &Ledger, _on: &Name, _changed: bool) -> Vec<String> {
         Vec::new()
     }
 
     /// What it binds others by: names of principals and keys, and public keys.
-    fn binds(&self, _ledger: &Ledger, _on: &Name) -> Binds<'_> {
+    fn binds(&self, _ledger: &Reader<'_>, _on: &Name) -> Binds<'_> {
         Binds::default()
     }
 }
@@ -188,12 +185,10 @@ pub trait AnyVerb: fmt::Debug {
     fn why(&self) -> Why;
     /// See [`Verb::is_retry_of`].
     fn is_retry_of(&self, first: &Record, sender: &Stamp) -> bool;
-    /// See [`Verb::reads`].
-    fn reads(&self, ledger: &Ledger, on: &Name) -> Reads;
     /// See [`Verb::remarks`].
     fn remarks(&self, ledger: &Ledger, on: &Name, changed: bool) -> Vec<String>;
     /// See [`Verb::binds`].
-    fn binds(&self, ledger: &Ledger, on: &Name) -> Binds<'_>;
+    fn binds(&self, ledger: &Reader<'_>, on: &Name) -> Binds<'_>;
 }
 
 impl<V: Verb> AnyVerb for V {
@@ -225,15 +220,11 @@ impl<V: Verb> AnyVerb for V {
         Verb::is_retry_of(self, first, sender)
     }
 
-    fn reads(&self, ledger: &Ledger, on: &Name) -> Reads {
-        Verb::reads(self, ledger, on)
-    }
-
     fn remarks(&self, ledger: &Ledger, on: &Name, changed: bool) -> Vec<String> {
         Verb::remarks(self, ledger, on, changed)
     }
 
-    fn binds(&self, ledger: &Ledger, on: &Name) -> Binds<'_> {
+    fn binds(&self, ledger: &Reader<'_>, on: &Name) -> Binds<'_> {
         Verb::binds(self, ledger, on)
     }
 }
@@ -359,6 +350,13 @@ macro_rules! verbs {
                     }
                 )? )+
                 Err(crate::event::Unreadable::Type(type_name.chars().take(80).collect()))
+            }
+
+            /// See [`VerbEvent::joins`](crate::event::VerbEvent::joins).
+            pub(crate) fn joins(&self) -> Vec<crate::group::Group> {
+                match *self {
+                    $( $( Self::$event(ref event) => crate::event::VerbEvent::joins(event), )? )+
+                }
             }
 
             /// Folds it into the state. Never fails.

@@ -54,7 +54,9 @@ pub(crate) fn identify_agent(
     nkey: &str,
     now: Timestamp,
 ) -> Result<Arc<Stamp>, Rejection> {
-    let sender = read(request_info, |claimed| ledger.identify_agent(claimed, now))?;
+    let sender = read(request_info, |claimed| {
+        ledger.reader().identify_agent(claimed, now)
+    })?;
     if *sender.stamp.user != *nkey {
         return Err(Rejection::Unauthorised {
             why: "its subject names another agent".to_owned(),
@@ -76,7 +78,9 @@ pub(crate) fn identify(
     request_info: Option<&str>,
     now: Timestamp,
 ) -> Result<Sender, Rejection> {
-    read(request_info, |claimed| ledger.identify(claimed, now))
+    read(request_info, |claimed| {
+        ledger.reader().identify(claimed, now)
+    })
 }
 
 /// The sender whose share of the service a request takes: the nkey in the stamp, or nothing. Whether the ledger knows it is checked later.

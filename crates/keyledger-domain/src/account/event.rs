@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{event::events, name::Name, stamp::Role, text::Title, time::Timestamp};
+use crate::{event::events, group::Group, name::Name, stamp::Role, text::Title, time::Timestamp};
 
 events! {
     /// It was created.
@@ -160,4 +160,21 @@ pub struct DriftRepaired {
     /// How often that was since it was last written down, where it was more than once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
+}
+
+impl Event {
+    /// The groups that its history is in from then on, if it was not before.
+    #[must_use]
+    pub fn joins(&self) -> Vec<Group> {
+        match self {
+            Self::Created(_)
+            | Self::RevocationAdded(_)
+            | Self::RevocationsExpired(_)
+            | Self::RevocationsCollapsed(_)
+            | Self::Renewed(_)
+            | Self::Confirmed(_)
+            | Self::DriftRepaired(_) => Vec::new(),
+            Self::OfVerb(event) => event.joins(),
+        }
+    }
 }

@@ -6,6 +6,7 @@ use super::{Classification, RevocationReason};
 use crate::{
     algorithm::{Algorithm, Purposes},
     event::events,
+    group::{Fingerprint, Group},
     name::Name,
     text::{Labels, Note, Title},
     time::Timestamp,
@@ -302,4 +303,51 @@ pub struct MaterialErased {
     pub entries: Vec<Box<str>>,
     /// When that was seen.
     pub erased_at: Timestamp,
+}
+
+impl Event {
+    /// The groups that its history is in from then on, if it was not before.
+    #[must_use]
+    pub fn joins(&self) -> Vec<Group> {
+        let owned_by = |owner: Option<&Name>| owner.cloned().map(Group::OwnedBy);
+        match self {
+            Self::Generated(created) | Self::Registered(created) => {
+                let owner = owned_by(created.description.owner.as_ref());
+                owner
+                    .into_iter()
+                    .chain(bearers(&created.public))
+                    .collect()
+            }
+            Self::Rotated(rotated) => bearers(&rotated.public).into_iter().collect(),
+            Self::Described(described) => owned_by(described.owner.as_ref()).into_iter().collect(),
+            Self::HandedOver(handed) => owned_by(handed.to.as_ref()).into_iter().collect(),
+            Self::Certified(certified) => {
+                let issuer = &certified.issuer;
+                let mut joined = vec![
+                    Group::CertifiedBy(issuer.clone()),
+                    Group::Certificate(issuer.clone(), certified.serial.clone()),
+                ];
+                joined.extend(certified.authority.then_some(Group::Authorities));
+                joined
+            }
+            Self::Activated(_)
+            | Self::Suspended(_)
+            | Self::Resumed(_)
+            | Self::Deactivated(_)
+            | Self::Revoked(_)
+            | Self::RotationDue(_)
+            | Self::Destroyed(_)
+            | Self::MaterialErased(_)
+            | Self::Archived(_)
+            | Self::Recovered(_)
+            | Self::Scheduled(_)
+            | Self::CertificateRevoked(_) => Vec::new(),
+            Self::OfVerb(event) => event.joins(),
+        }
+    }
+}
+
+fn bearers(public: &Public) -> Option<Group> {
+    let public = Fingerprint::of_version(public.public_key.as_deref(), public.nkey.as_deref());
+    public.map(Group::Bearers)
 }

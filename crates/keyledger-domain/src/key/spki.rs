@@ -4,10 +4,17 @@ use data_encoding::{BASE64, HEXLOWER};
 
 use crate::{
     algorithm::Algorithm,
+    group::Fingerprint,
     pem::{self, NotPem},
     private_key::{self, PrivateKey},
     rejection::Rejection,
 };
+
+/// The fingerprint of a public key as a command carries it; nothing if it cannot be read.
+pub(crate) fn fingerprint(algorithm: Algorithm, text: &str) -> Option<Fingerprint> {
+    let public = normalised(algorithm, text).ok()?;
+    Fingerprint::of_public_key(&public)
+}
 
 /// Base64 of the DER of a public key given as base64 DER or as PEM.
 ///

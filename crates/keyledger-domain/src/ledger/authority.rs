@@ -1,6 +1,6 @@
 //! Authority: whom the ledger knows, and what their role may command.
 
-use super::{Fingerprint, Ledger};
+use super::{Fingerprint, Reader};
 use crate::{
     account::Purpose,
     name::{Aggregate, Name},
@@ -32,7 +32,7 @@ pub struct Known {
     pub role: Role,
 }
 
-impl Ledger {
+impl Reader<'_> {
     /// Finds who commands or asks, by nkeys alone.
     ///
     /// # Errors
@@ -66,16 +66,16 @@ impl Ledger {
         let refuse = |why: &str| Rejection::Unauthorised {
             why: why.to_owned(),
         };
-        let account = self
+        let (account, its_purpose, signing_keys) = self
             .account_of_nkey(claimed.account)
             .ok_or_else(|| refuse("its account is not in the ledger"))?;
         let user = self.user_of_nkey(claimed.user).ok_or_else(|| {
             refuse("its user is not in the ledger: credentials are issued by `user issue`")
         })?;
-        let (Some(of_account), Some(of_user)) = (self.account(account), self.user(user)) else {
-            return Err(refuse("its account or user is not in the ledger"));
+        let Some(of_user) = self.user(user) else {
+            return Err(refuse("its user is not in the ledger"));
         };
-        if of_account.state.purpose != purpose || of_user.state.account != *account {
+        if its_purpose != purpose || of_user.state.account != *account {
             return Err(refuse("its account may not command this service"));
         }
         // Its holder is no longer the only one who has it.
@@ -94,9 +94,7 @@ impl Ledger {
         if !of_user.state.is_live(now) {
             return Err(refuse("its user was revoked or has expired"));
         }
-        let role = of_account
-            .state
-            .signing_keys
+        let role = signing_keys
             .iter()
             .find(|k| *k.nkey == *claimed.issuer)
             .and_then(|k| k.role)
@@ -150,10 +148,8 @@ impl Ledger {
         if binds.certifies {
             return refuse("a service may not certify a key".to_owned());
         }
-        let named = *target == known.user
-            || self
-                .user(&known.user)
-                .is_some_and(|u| u.state.keys.contains(target));
+        let (keys, _) = self.issued_for(&known.user);
+        let named = *target == known.user || keys.contains(target);
         // Whatever it is called: what NATS trust or the ledger stands on is no program's.
         // Nor is an authority, on which everybody's certificates stand.
         let vouches = self.key(target).is_some_and(|key| key.state.is_authority());
@@ -167,7 +163,7 @@ impl Ledger {
     }
 }
 
-impl Ledger {
+impl Reader<'_> {
     /// A service owns as itself or as its principal, puts keys below its own only, and brings no public key that is known already:
     /// what it says of a key binds whoever it names.
     fn check_service(
@@ -213,16 +209,14 @@ impl Ledger {
     /// True of a key that a service was given, or that it or its principal owns. Below any other, a key of its would keep that one
     /// from being destroyed, and stand in the hierarchy of somebody else.
     fn has_key(&self, user: &Name, key: &Name) -> bool {
-        let given = self
-            .user(user)
-            .is_some_and(|u| user == key || u.state.keys.contains(key));
+        let given = user == key || self.issued_for(user).0.contains(key);
         let owner = self.key(key).and_then(|e| e.state.owner.as_ref());
         given || owner.is_some_and(|owner| self.stands_for(user, owner))
     }
 
     /// True of the principal that a user was issued for, and of a service that bears the user's name.
     fn stands_for(&self, user: &Name, principal: &Name) -> bool {
-        let issued_for = self.user(user).and_then(|u| u.state.principal.as_ref());
+        let (_, issued_for) = self.issued_for(user);
         let itself = user == principal
             && self
                 .principal(principal)

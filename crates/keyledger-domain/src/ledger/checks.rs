@@ -1,8 +1,9 @@
 //! What a command names besides its target: it must exist, be of the right kind, and still be there.
 
-use super::{Deciding, LEDGER_SIGNING_KEY, Ledger};
+use super::{Deciding, LEDGER_SIGNING_KEY, Reader};
 use crate::{
-    account::Purpose,
+    account,
+    algorithm::Purpose,
     key,
     name::{Aggregate, HistoryId, Name},
     principal,
@@ -21,7 +22,7 @@ const RESERVED: [&str; 2] = ["nats-account-", "nats-operator"];
 /// to notice, and to issue one that stays.
 const ADMINISTRATOR_STAYS_DAYS: i64 = 1;
 
-impl Ledger {
+impl<'a> Reader<'a> {
     /// True if the token that holds this key was proved to be what its profile says, and no task has begun to change that.
     fn is_on_trusted_token(&self, key: &Name) -> bool {
         let holder = self.maker_of(key);
@@ -47,10 +48,12 @@ impl Ledger {
     /// An authority's key is not destroyed while somebody may ask for the list of what it issued: only it can sign that. Of a
     /// compromised one a list proves nothing.
     pub(crate) fn check_lists_no_more(&self, name: &Name, now: Timestamp) -> Result<(), Rejection> {
-        let compromised = self
-            .key(name)
-            .is_some_and(|key| key.state.state == key::State::Compromised);
-        let last = self.issued(name).map(|(.., issued)| issued.not_after).max();
+        let key = self.key(name).map(|entry| &entry.state);
+        if key.is_some_and(|key| !key.purposes.has(Purpose::Certify)) {
+            return Ok(());
+        }
+        let compromised = key.is_some_and(|key| key.state == key::State::Compromised);
+        let last = self.last_certificate_ends(name);
         match last.filter(|last| *last > now && !compromised) {
             Some(last) => Err(Rejection::InUse {
                 what: HistoryId::new(Aggregate::Key, name.clone()),
@@ -80,16 +83,26 @@ impl Ledger {
             let agent = self
                 .user(name)
                 .is_some_and(|u| u.state.role == Some(Role::Agent));
-            if matches!(purpose, Some(Purpose::System | Purpose::Service)) && !agent {
+            if matches!(
+                purpose,
+                Some(account::Purpose::System | account::Purpose::Service)
+            ) && !agent
+            {
                 return Err(in_use(
                     name,
                     "this service: it connects with these credentials",
                 ));
             }
         }
-        let (going, staying): (Vec<_>, Vec<_>) = self
-            .administrators(now)
-            .partition(|(name, _)| users.contains(name));
+        // Looked at only where one of them goes.
+        let commands = |user: &User| user.role == Some(Role::Administrator) && user.is_live(now);
+        let mut going = users.iter().filter_map(|name| self.user(name));
+        if !going.any(|user| commands(&user.state)) {
+            return Ok(());
+        }
+        let live = self.administrators().into_iter();
+        let live = live.filter(|(_, user)| user.is_live(now));
+        let (going, staying): (Vec<_>, Vec<_>) = live.partition(|(name, _)| users.contains(name));
         let Some((last, until)) = going.into_iter().max_by_key(|(_, user)| user.ends_at()) else {
             return Ok(());
         };
@@ -112,17 +125,18 @@ impl Ledger {
         }
     }
 
-    /// The administrators that may connect at `now`.
-    pub(crate) fn administrators(&self, now: Timestamp) -> impl Iterator<Item = (&Name, &User)> {
-        self.users()
-            .map(|(name, entry)| (name, &entry.state))
-            .filter(move |(_, user)| user.role == Some(Role::Administrator) && user.is_live(now))
-    }
-
-    /// `unit` and the units it belongs to, one within the other.
-    pub(super) fn units_above<'a>(&'a self, unit: &'a Name) -> impl Iterator<Item = &'a Name> {
-        std::iter::successors(Some(unit), |name| self.principal(name)?.state.unit.as_ref())
-            .take(self.principals.len() + 1)
+    /// `unit` and the units it belongs to, one within the other; each once.
+    pub(super) fn units_above<'n>(&self, unit: &'n Name) -> Vec<&'n Name>
+    where
+        'a: 'n,
+    {
+        let mut units: Vec<&'n Name> = Vec::new();
+        let mut next = Some(unit);
+        while let Some(unit) = next.filter(|unit| !units.contains(unit)) {
+            units.push(unit);
+            next = self.principal(unit).and_then(|p| p.state.unit.as_ref());
+        }
+        units
     }
 
     /// The kind of a principal that exists and still acts.
@@ -249,7 +263,7 @@ impl Deciding<'_> {
             }
         }
         let name = self.name();
-        if unit.is_some_and(|unit| self.ledger.units_above(unit).any(|above| above == name)) {
+        if unit.is_some_and(|unit| self.ledger.units_above(unit).contains(&name)) {
             let fault = format!("{name} would belong to itself");
             return Err(Rejection::BadValue {
                 field: "unit",

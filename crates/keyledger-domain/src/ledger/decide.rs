@@ -1,6 +1,6 @@
 //! Decisions: the one place where a command may look at, and write to, more than one history.
 
-use super::{Deciding, Ledger};
+use super::{Deciding, Ledger, Reader, Recorded};
 use crate::{
     account::{self, AccountFacts},
     command::{Prepared, Target},
@@ -73,40 +73,56 @@ pub struct Decision {
 pub const MAX_EVENTS: usize = 1_000;
 
 impl Ledger {
-    /// Decides what a command does, with what was made for it. Changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// A [`Rejection`] if a rule says no.
+    /// Decides what a command does, with what was made for it: its events, or the rule that says no. Changes nothing.
+    #[must_use]
     pub fn decide(
         &self,
         target: &Target,
         prepared: &Prepared,
         now: Timestamp,
-    ) -> Result<Decision, Rejection> {
+    ) -> Recorded<Result<Decision, Rejection>> {
         let on = Deciding::new(self, target, now);
-        self.whole(prepared.decide(&on)?, on.now)
+        let decided = prepared.decide(&on);
+        on.recorded(decided)
     }
 
     /// Decides one verb, as [`Self::decide`] does.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::decide`].
+    #[must_use]
     pub fn decide_verb<V: Verb>(
         &self,
         target: &Target,
         verb: &V,
         made: &V::Made,
         now: Timestamp,
-    ) -> Result<Decision, Rejection> {
+    ) -> Recorded<Result<Decision, Rejection>> {
         let on = Deciding::new(self, target, now);
-        self.whole(verb.decide(&on, made)?, on.now)
+        let decided = verb.decide(&on, made);
+        on.recorded(decided)
     }
 
-    /// A decision with all that follows from it.
-    fn whole(&self, mut decision: Decision, now: Timestamp) -> Result<Decision, Rejection> {
-        self.spread_compromise(&mut decision, now);
+    /// Decides what an outcome adds to the ledger: nothing if it stands there already.
+    #[must_use]
+    pub fn decide_outcome(&self, outcome: &Outcome, now: Timestamp) -> Recorded<Decision> {
+        let reader = self.reader();
+        let result = reader.decide_outcome(outcome, now);
+        let reads = reader.into_reads();
+        Recorded { result, reads }
+    }
+}
+
+impl Deciding<'_> {
+    /// What was decided, with all that follows from it and all that was looked at.
+    fn recorded(
+        self,
+        decided: Result<Decision, Rejection>,
+    ) -> Recorded<Result<Decision, Rejection>> {
+        let result = decided.and_then(|decision| self.whole(decision));
+        let reads = self.ledger.into_reads();
+        Recorded { result, reads }
+    }
+
+    fn whole(&self, mut decision: Decision) -> Result<Decision, Rejection> {
+        self.ledger.spread_compromise(&mut decision, self.now);
         if decision.events.len() > MAX_EVENTS {
             let what = "events of one command (revoke some of its users first)";
             return Err(Rejection::LimitReached {
@@ -116,10 +132,10 @@ impl Ledger {
         }
         Ok(decision)
     }
+}
 
-    /// Decides what an outcome adds to the ledger: nothing if it stands there already.
-    #[must_use]
-    pub fn decide_outcome(&self, outcome: &Outcome, now: Timestamp) -> Decision {
+impl Reader<'_> {
+    fn decide_outcome(&self, outcome: &Outcome, now: Timestamp) -> Decision {
         let mut decision = Decision::default();
         match outcome {
             Outcome::Due(name) => return self.decide_due(name, now),
@@ -194,7 +210,8 @@ impl Ledger {
                 }
             }
             Outcome::RollbackAccepted(rollback) => {
-                if let Some((name, operator)) = self.operator()
+                if let Some(name) = self.operators_name()
+                    && let Some(operator) = self.operator(name)
                     && !operator.state.accepts(rollback)
                 {
                     let target = HistoryId::new(Aggregate::Operator, name.clone());

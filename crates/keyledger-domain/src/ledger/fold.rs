@@ -7,7 +7,7 @@ use crate::{
     account::{self, Account},
     cid::EventCid,
     event::Event,
-    key::{self, Custodian, Key},
+    key::{self, Key},
     name::{HistoryId, Name},
     operator::{self, Operator},
     principal::Principal,
@@ -219,13 +219,6 @@ impl Ledger {
             if certified.authority {
                 self.authorities.insert(name.clone());
             }
-        }
-        if let key::Event::Registered(created) = event
-            && created.custodian == Custodian::Token
-            && let Some(public_key) = &created.public.public_key
-        {
-            let first = self.token_keys.entry(public_key.clone());
-            first.or_insert_with(|| name.clone());
         }
         let known = self.reindexing(name, |ledger| {
             let create = || Key::create(event, at);

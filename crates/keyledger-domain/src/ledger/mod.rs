@@ -21,11 +21,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use authority::{Claimed, Known};
-pub use bearers::Fingerprint;
+pub use crate::group::{Fingerprint, Group};
 pub use decide::{Decision, MAX_EVENTS, Outcome};
-pub use deciding::Deciding;
+pub use deciding::{Deciding, Reader};
 pub use fold::{Applied, ChainBreak};
-pub use reads::Reads;
+pub use reads::{Reads, Recorded};
 pub use seal::Sealed;
 pub use token_signer::TokenSigner;
 pub(crate) use tokens::Born;
@@ -100,8 +100,6 @@ pub struct Ledger {
     certificates: HashMap<Name, BTreeMap<Box<str>, Name>>,
     /// Keys over which there is an authority's certificate.
     authorities: BTreeSet<Name>,
-    /// Public keys that tokens made to the first key of each: what was attested once is never attested anew.
-    token_keys: HashMap<Box<str>, Name>,
     /// Command ids to what they did.
     commands: HashMap<Uuid, Remembered>,
     /// User nkeys to their names.
@@ -237,12 +235,6 @@ impl Ledger {
     /// All tokens, in no order.
     pub fn tokens(&self) -> impl Iterator<Item = (&Name, &Entry<Token>)> {
         self.tokens.iter().map(|(name, entry)| (name, &**entry))
-    }
-
-    /// The key that a token made with this public half, in base64 of DER.
-    #[must_use]
-    pub fn token_key(&self, public_key: &str) -> Option<&Name> {
-        self.token_keys.get(public_key)
     }
 
     /// The key that the certificate of an authority with this serial number is over.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Decision, Ledger, MAX_EVENTS};
+use super::{Decision, Ledger, MAX_EVENTS, Reader};
 use crate::{
     key::{self, Custodian, RevocationReason},
     name::{Aggregate, HistoryId, Name},
@@ -23,7 +23,7 @@ const TOKENS_AT_ONCE: usize = 16;
 /// What is kept free in a decision for the last thing that is added: a token with all its keys.
 const ROOM: usize = 120;
 
-impl Ledger {
+impl<'a> Reader<'a> {
     /// Whether what a principal leaves can go where the command says, and whether others can command when its users are gone.
     pub(crate) fn check_offboard(
         &self,
@@ -38,19 +38,20 @@ impl Ledger {
             }
             self.check_acting(to)?;
         }
-        let users: Vec<&Name> = self.live_users_of(name).collect();
-        self.check_dispensable(&users, now)
+        self.check_dispensable(&self.live_users_of(name), now)
     }
 
     /// Who gets what an offboarded principal owned: whom the command named, else who answers for it, else the nearest unit that
     /// acts; nobody if there is none of them.
-    #[must_use]
-    pub fn heir(&self, name: &Name) -> Option<&Name> {
+    pub(super) fn heir(&self, name: &Name) -> Option<&'a Name> {
         let left = &self.principal(name)?.state;
         self.heir_of(name, left.successor.as_ref())
     }
 
-    fn heir_of<'a>(&'a self, name: &Name, named: Option<&'a Name>) -> Option<&'a Name> {
+    fn heir_of<'n>(&self, name: &Name, named: Option<&'n Name>) -> Option<&'n Name>
+    where
+        'a: 'n,
+    {
         let left = &self.principal(name)?.state;
         let units = left.unit.iter().flat_map(|unit| self.units_above(unit));
         named
@@ -73,16 +74,12 @@ impl Ledger {
         decision: &mut Decision,
     ) -> Result<(), Rejection> {
         let held = self.held_by(name);
-        let mut users: Vec<&Name> = self.live_users_of(name).collect();
+        let mut users = self.live_users_of(name);
         users.sort_unstable();
         users.truncate(USERS_AT_ONCE);
         // Those that were bound to its tokens end as with a lost one.
         let bound = held.iter().take(TOKENS_AT_ONCE).flat_map(|(_, t)| &t.users);
-        let live = |user: &&Name| {
-            self.user(user)
-                .is_some_and(|u| u.state.revoked_at.is_none())
-        };
-        users.extend(bound.filter(live));
+        users.extend(bound.filter(|user| self.goes_on(user)));
         users.sort_unstable();
         users.dedup();
         // Together: an account's list grows once in a decision.
@@ -115,41 +112,22 @@ impl Ledger {
         }
     }
 
-    /// The offboarded principals of which something is left that ends or goes to somebody.
-    #[must_use]
-    pub fn unfinished_offboardings(&self) -> BTreeSet<Name> {
-        let gone = |name: &&Name| {
-            let principal = self.principal(name);
-            principal.is_some_and(|p| p.state.offboarded_at.is_some())
-        };
-        let users = self.users().filter(|(_, u)| u.state.revoked_at.is_none());
-        let users = users.filter_map(|(_, u)| u.state.principal.as_ref());
-        let tokens = self.tokens().filter(|(_, t)| is_held(&t.state));
-        let tokens = tokens.filter_map(|(_, t)| t.state.principal.as_ref());
-        let keys = self.keys().filter(|(_, k)| goes_on(&k.state));
-        let keys = keys.filter_map(|(_, k)| k.state.owner.as_ref());
-        users
-            .chain(tokens)
-            .chain(keys)
-            .filter(gone)
-            .cloned()
-            .collect()
+    /// True of a user that is there and was not revoked.
+    pub(super) fn goes_on(&self, user: &Name) -> bool {
+        let user = self.user(user);
+        user.is_some_and(|user| user.state.revoked_at.is_none())
     }
 
-    fn live_users_of<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a Name> {
-        self.users()
-            .filter(move |(_, u)| u.state.principal.as_ref() == Some(name))
-            .filter(|(_, u)| u.state.revoked_at.is_none())
-            .map(|(user, _)| user)
+    fn live_users_of(&self, name: &Name) -> Vec<&'a Name> {
+        let users = self.users_of(name).into_iter();
+        let live = users.filter(|(_, user)| user.revoked_at.is_none());
+        live.map(|(user, _)| user).collect()
     }
 
     /// The tokens that it holds, and could use.
-    fn held_by(&self, name: &Name) -> Vec<(&Name, &Token)> {
-        let mut held: Vec<(&Name, &Token)> = self
-            .tokens()
-            .map(|(token, entry)| (token, &entry.state))
-            .filter(|(_, token)| token.principal.as_ref() == Some(name) && is_held(token))
-            .collect();
+    fn held_by(&self, name: &Name) -> Vec<(&'a Name, &'a Token)> {
+        let mut held = self.tokens_of(name);
+        held.retain(|(_, token)| is_held(token));
         held.sort_unstable_by_key(|(token, _)| *token);
         held
     }
@@ -225,7 +203,11 @@ impl Ledger {
         if let Some(heir) = heir
             && self.check_acting(heir) == Ok(Kind::Person)
         {
-            for other in self.answered_by(name) {
+            let left = self.answered_by(name).into_iter();
+            let left = left.filter(|(_, other)| other.offboarded_at.is_none());
+            let mut left: Vec<&Name> = left.map(|(other, _)| other).collect();
+            left.sort_unstable();
+            for other in left {
                 if decision.events.len() >= MAX_EVENTS {
                     return;
                 }
@@ -238,11 +220,9 @@ impl Ledger {
                 decision.add(&target, vec![event]);
             }
         }
-        let mut owned: Vec<&Name> = self
-            .keys()
-            .filter(|(_, k)| k.state.owner.as_ref() == Some(name) && goes_on(&k.state))
-            .map(|(key, _)| key)
-            .collect();
+        let owned = self.owned_by(name).into_iter();
+        let owned = owned.filter(|(_, key)| goes_on(key));
+        let mut owned: Vec<&Name> = owned.map(|(key, _)| key).collect();
         owned.sort_unstable();
         owned.truncate(MAX_EVENTS.saturating_sub(decision.events.len()));
         for key in owned {
@@ -253,6 +233,29 @@ impl Ledger {
             let target = HistoryId::new(Aggregate::Key, key.clone());
             decision.add(&target, vec![key::Event::HandedOver(handed)]);
         }
+    }
+}
+
+impl Ledger {
+    /// The offboarded principals of which something is left that ends or goes to somebody.
+    #[must_use]
+    pub fn unfinished_offboardings(&self) -> BTreeSet<Name> {
+        let gone = |name: &&Name| {
+            let principal = self.principal(name);
+            principal.is_some_and(|p| p.state.offboarded_at.is_some())
+        };
+        let users = self.users().filter(|(_, u)| u.state.revoked_at.is_none());
+        let users = users.filter_map(|(_, u)| u.state.principal.as_ref());
+        let tokens = self.tokens().filter(|(_, t)| is_held(&t.state));
+        let tokens = tokens.filter_map(|(_, t)| t.state.principal.as_ref());
+        let keys = self.keys().filter(|(_, k)| goes_on(&k.state));
+        let keys = keys.filter_map(|(_, k)| k.state.owner.as_ref());
+        users
+            .chain(tokens)
+            .chain(keys)
+            .filter(gone)
+            .cloned()
+            .collect()
     }
 
     /// The principals that act and that `name` answers for, by name.

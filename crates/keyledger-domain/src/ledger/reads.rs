@@ -1,62 +1,66 @@
-//! What a decision looks at besides the history it is for: it must still be so when its events are stored.
+//! What a decision looked at besides what it writes: it must still be so when its events are stored.
+//!
+//! Nobody declares it. A rule sees the ledger through a [`Reader`](super::Reader), which notes each history and each group that is looked at.
 
-use super::{Fingerprint, Ledger};
-use crate::{
-    command::Target,
-    name::{Aggregate, HistoryId, Name},
-    verb::Binds,
-};
+use std::collections::BTreeSet;
 
-/// What a decision looks at besides the history it is for, and those that it writes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reads {
-    /// These histories, and nothing else.
-    Histories(Vec<HistoryId>),
-    /// Anything: indexes, or all that belong to something.
-    Everything,
+use crate::{event::Event, group::Group, name::HistoryId};
+
+/// What was looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reads {
+    histories: BTreeSet<HistoryId>,
+    groups: BTreeSet<Group>,
 }
 
 impl Reads {
-    /// Looks at nothing else.
-    pub const NOTHING: Self = Self::Histories(Vec::new());
-
-    /// One other history.
-    pub(crate) fn of(aggregate: Aggregate, name: &Name) -> Self {
-        Self::Histories(vec![HistoryId::new(aggregate, name.clone())])
+    /// The histories, those that are not there among them.
+    pub fn histories(&self) -> impl Iterator<Item = &HistoryId> {
+        self.histories.iter()
     }
 
-    /// True if its own history is all that counts.
+    /// The groups that no other history may join.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.groups.iter()
+    }
+
+    /// True if more was looked at than these histories.
     #[must_use]
-    pub fn is_nothing(&self) -> bool {
-        *self == Self::NOTHING
+    pub fn go_beyond<'a>(&self, histories: impl IntoIterator<Item = &'a HistoryId>) -> bool {
+        let mut rest: BTreeSet<_> = self.histories.iter().collect();
+        for history in histories {
+            rest.remove(history);
+        }
+        !(rest.is_empty() && self.groups.is_empty())
     }
 
-    /// What a key is bound to, and who signs the certificate over it.
-    pub(crate) fn of_bound(binds: &Binds<'_>, issuer: Option<&Name>) -> Self {
-        let history = |aggregate| move |name: &Name| HistoryId::new(aggregate, name.clone());
-        let owner = binds.owner.map(history(Aggregate::Principal));
-        let parent = binds.parent.map(history(Aggregate::Key));
-        let issuer = issuer.map(history(Aggregate::Key));
-        let issuer = issuer.filter(|issuer| Some(issuer) != parent.as_ref());
-        Self::Histories(owner.into_iter().chain(parent).chain(issuer).collect())
+    /// True if what was looked at may be another after `event` of `history`.
+    #[must_use]
+    pub fn are_touched_by(&self, history: &HistoryId, event: &Event) -> bool {
+        let mut joined = event.joins().into_iter();
+        self.histories.contains(history) || joined.any(|group| self.groups.contains(&group))
+    }
+
+    /// Adds what else was looked at.
+    pub fn add(&mut self, other: Self) {
+        self.histories.extend(other.histories);
+        self.groups.extend(other.groups);
+    }
+
+    pub(super) fn note(&mut self, history: HistoryId) {
+        self.histories.insert(history);
+    }
+
+    pub(super) fn note_group(&mut self, group: Group) {
+        self.groups.insert(group);
     }
 }
 
-impl Ledger {
-    /// These, and where a command brings a public key, those that bear it already.
-    pub(crate) fn reads_of_bearers(
-        &self,
-        reads: Reads,
-        public: Option<Fingerprint>,
-        target: &Target,
-    ) -> Reads {
-        match reads {
-            Reads::Everything => Reads::Everything,
-            Reads::Histories(mut histories) => {
-                let bearers = public.into_iter().flat_map(|public| self.bearers(public));
-                histories.extend(bearers.filter(|bearer| *bearer != target).cloned());
-                Reads::Histories(histories)
-            }
-        }
-    }
+/// What was found, with all that was looked at to find it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded<T> {
+    /// What was found.
+    pub result: T,
+    /// What was looked at.
+    pub reads: Reads,
 }

@@ -54,7 +54,7 @@ impl Ledger {
             0 => said.push("no user was issued for it with `--principal`".to_owned()),
             count => said.push(format!("users that stood for it, revoked: {count}")),
         }
-        match self.heir(name) {
+        match self.reader().heir(name) {
             Some(heir) => said.push(format!("what it owned goes to {heir}")),
             None => {
                 let keys = self.keys();

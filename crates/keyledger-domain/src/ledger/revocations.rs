@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Decision, Ledger};
+use super::{Decision, Reader};
 use crate::{
     account::{
         self, AMPLE_JWT_BYTES, Account, KEEP_EXPIRED_SECONDS, MAX_JWT_BYTES, RESERVED_JWT_BYTES,
@@ -23,7 +23,7 @@ const DROP_WITHIN_SECONDS: i64 = 86_400;
 /// How many users that stand in the way of a collapse are named.
 const NAMED: usize = 5;
 
-impl Ledger {
+impl<'a> Reader<'a> {
     /// Puts users on the revocation lists of their accounts; each list grows under rising `iat`s.
     ///
     /// # Errors
@@ -131,19 +131,19 @@ impl Ledger {
     }
 
     /// The users of an account who stay, by the issue of their JWTs, the oldest first.
-    fn staying<'a>(
-        &'a self,
+    fn staying(
+        &self,
         account: &Name,
         leaving: &[(&Name, &User)],
         now: Timestamp,
     ) -> Vec<(i64, &'a Name)> {
         // Whose JWT has just expired may still be let in by a server whose clock is behind.
         let then = Timestamp::from_seconds(now.seconds() - KEEP_EXPIRED_SECONDS);
-        let mut staying: Vec<_> = self
-            .users()
-            .filter(|(_, user)| user.state.account == *account && user.state.is_live(then))
+        let live = self.users_in(account).into_iter();
+        let mut staying: Vec<_> = live
+            .filter(|(_, user)| user.is_live(then))
             .filter(|(name, _)| !leaving.iter().any(|(leaving, _)| leaving == name))
-            .map(|(name, user)| (user.state.issued_at, name))
+            .map(|(name, user)| (user.issued_at, name))
             .collect();
         staying.sort_unstable();
         staying

@@ -1,8 +1,8 @@
 //! Whose commands a key on a token signs.
 
-use super::{Known, Ledger};
+use super::{Known, Ledger, Reader};
 use crate::{
-    key::{Custodian, State},
+    key::{Custodian, Key, State},
     name::Name,
     rejection::Rejection,
     signed::SIGNING_SLOTS,
@@ -21,7 +21,7 @@ pub struct TokenSigner {
     pub public_key: Box<str>,
 }
 
-impl Ledger {
+impl Reader<'_> {
     /// Checks that a key signs commands of this sender now: it is active, lies in a signing slot of a provisioned token, and key and token
     /// are the sender's own. Whether a signature is the key's is for who does cryptography to find out.
     ///
@@ -35,8 +35,8 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<TokenSigner, Rejection> {
         let refuse = |why: String| Err(Rejection::BadSignature { why });
-        let user = self.user(&sender.user).map(|e| &e.state);
-        let Some(person) = user.and_then(|user| user.principal.as_ref()) else {
+        let (_, person) = self.issued_for(&sender.user);
+        let Some(person) = person else {
             let user = &sender.user;
             return refuse(format!(
                 "user {user} stands for no principal whose token could sign: issue one with `--principal`"
@@ -91,7 +91,7 @@ impl Ledger {
                 "key {key} lies in {place}, and commands are signed in piv.9c or piv.9a"
             ));
         }
-        if self.token_public_key(key) != Some(&*on_it.public_key) {
+        if public_key_on_token(state) != Some(&*on_it.public_key) {
             return refuse(format!("key {key} is not the one that token {name} proved"));
         }
         Ok(TokenSigner {
@@ -100,12 +100,17 @@ impl Ledger {
             public_key: on_it.public_key.clone(),
         })
     }
+}
 
+impl Ledger {
     /// Base64 of the DER `SubjectPublicKeyInfo` of a key on a token, whatever has become of either.
     #[must_use]
     pub fn token_public_key(&self, key: &Name) -> Option<&str> {
-        let key = &self.key(key)?.state;
-        let newest = key.newest().filter(|_| key.custodian == Custodian::Token)?;
-        newest.public_key.as_deref()
+        public_key_on_token(&self.key(key)?.state)
     }
+}
+
+fn public_key_on_token(key: &Key) -> Option<&str> {
+    let newest = key.newest().filter(|_| key.custodian == Custodian::Token)?;
+    newest.public_key.as_deref()
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cid::EventCid, event::events, name::Name, text::Title};
+use crate::{cid::EventCid, event::events, group::Group, name::Name, text::Title};
 
 events! {
     /// The trust bootstrap made it.
@@ -95,5 +95,20 @@ impl RollbackAccepted {
     pub fn is_same(&self, other: &Self) -> bool {
         let known = |of: &Self| (of.witness, of.sequence, of.expected, of.known_end);
         known(self) == known(other)
+    }
+}
+
+impl Event {
+    /// The groups that its history is in from then on, if it was not before.
+    #[must_use]
+    pub fn joins(&self) -> Vec<Group> {
+        match self {
+            Self::Created(_)
+            | Self::SigningKeyAdded(_)
+            | Self::Described(_)
+            | Self::AttestationAuthorityTrusted(_)
+            | Self::RollbackAccepted(_) => Vec::new(),
+            Self::OfVerb(event) => event.joins(),
+        }
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Kind;
 use crate::{
     event::events,
+    group::Group,
     name::Name,
     text::{Labels, Title},
     time::Timestamp,
@@ -99,4 +100,21 @@ pub struct Offboarded {
     /// Who was named to get what it owned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Name>,
+}
+
+impl Event {
+    /// The groups that its history is in from then on, if it was not before.
+    #[must_use]
+    pub fn joins(&self) -> Vec<Group> {
+        let described = match self {
+            Self::Registered(registered) => &registered.description,
+            Self::Described(described) => described,
+            Self::OpenpgpPublished(_) | Self::KeyEscrowed(_) | Self::KeyRecovered(_) | Self::Offboarded(_) => {
+                return Vec::new();
+            }
+            Self::OfVerb(event) => return event.joins(),
+        };
+        let responsible = described.responsible.clone();
+        responsible.map(Group::AnsweredBy).into_iter().collect()
+    }
 }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     event::events,
+    group::Group,
     name::Name,
     text::{Note, Title},
     time::Timestamp,
@@ -258,4 +259,38 @@ pub struct HolderLeft {
 pub struct At {
     /// When.
     pub at: Timestamp,
+}
+
+impl Event {
+    /// The groups that its history is in from then on, if it was not before.
+    #[must_use]
+    pub fn joins(&self) -> Vec<Group> {
+        match self {
+            Self::Announced(announced) => vec![Group::SeenAt(announced.workstation.clone())],
+            Self::Assigned(assigned) => vec![Group::TokensOf(assigned.principal.clone())],
+            Self::TaskFiled(filed) => vec![Group::TasksOf(filed.agent.clone())],
+            Self::Enrolled(_)
+            | Self::TaskProgressed(_)
+            | Self::SecretsEscrowed(_)
+            | Self::SecretsErased(_)
+            | Self::EscrowedKeyReleased(_)
+            | Self::KeysMade(_)
+            | Self::Provisioned(_)
+            | Self::Verified(_)
+            | Self::WasReset(_)
+            | Self::Unblocked(_)
+            | Self::SecretsRotated(_)
+            | Self::Quarantined(_)
+            | Self::TaskFailed(_)
+            | Self::TaskCancelled(_)
+            | Self::UserBound(_)
+            | Self::SecretsReleased(_)
+            | Self::Lost(_)
+            | Self::HolderLeft(_)
+            | Self::Found(_)
+            | Self::Retired(_)
+            | Self::Destroyed(_) => Vec::new(),
+            Self::OfVerb(event) => event.joins(),
+        }
+    }
 }

@@ -5,8 +5,8 @@ use uuid::Uuid;
 use super::{self as token, Report};
 use crate::{
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads, ReportFacts},
-    name::{Aggregate, Name},
+    ledger::{Deciding, Decision, ReportFacts},
+    name::Aggregate,
     record::{Record, Why},
     rejection::Rejection,
     senders::Senders,
@@ -53,11 +53,6 @@ impl Verb for Reported {
     /// It must be of the same agent, task and kind.
     fn is_retry_of(&self, first: &Record, sender: &Stamp) -> bool {
         first.principal.user == sender.user && self.wrote(&first.event)
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        // It writes to the histories of the token's own keys; whether its agent may still speak is asked when it is decided.
-        Reads::NOTHING
     }
 }
 

@@ -2,7 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{event::events, name::Name, stamp::Role, time::Timestamp};
+use crate::{
+    event::events,
+    group::{Fingerprint, Group},
+    name::Name,
+    stamp::Role,
+    time::Timestamp,
+};
 
 events! {
     /// Its JWT was issued.
@@ -64,4 +70,23 @@ pub struct RevocationConfirmed {
     pub took_ms: u64,
     /// The servers, by name.
     pub servers: Vec<Box<str>>,
+}
+
+impl Event {
+    /// The groups that its history is in from then on, if it was not before.
+    #[must_use]
+    pub fn joins(&self) -> Vec<Group> {
+        match self {
+            Self::Issued(issued) => {
+                let mut joined = vec![Group::UsersIn(issued.account.clone())];
+                joined.extend(issued.principal.clone().map(Group::UsersOf));
+                joined.extend(Fingerprint::of_nkey(&issued.nkey).map(Group::Bearers));
+                let commands = issued.role == Some(Role::Administrator);
+                joined.extend(commands.then_some(Group::Administrators));
+                joined
+            }
+            Self::Revoked(_) | Self::RevocationConfirmed(_) => Vec::new(),
+            Self::OfVerb(event) => event.joins(),
+        }
+    }
 }

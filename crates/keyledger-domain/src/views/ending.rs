@@ -120,9 +120,10 @@ pub fn last_administrator(
     now: Timestamp,
     days: u16,
 ) -> Result<Option<(&Name, Timestamp)>, NobodyCommands> {
-    let ends = ledger
-        .administrators(now)
-        .map(|(name, user)| (name, user.ends_at()));
+    let users = ledger.users().map(|(name, entry)| (name, &entry.state));
+    let live =
+        users.filter(|(_, user)| user.role == Some(Role::Administrator) && user.is_live(now));
+    let ends = live.map(|(name, user)| (name, user.ends_at()));
     let last = ends.max_by_key(|(_, at)| *at).ok_or(NobodyCommands)?;
     Ok(Some(last).filter(|(_, at)| *at <= now.plus_days(i64::from(days))))
 }

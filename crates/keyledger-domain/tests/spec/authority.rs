@@ -34,7 +34,11 @@ fn refused(world: &World, [account, user, issuer]: [&str; 3], words: &str) {
         user,
         issuer,
     };
-    let no = world.ledger.identify(claimed, world.now).unwrap_err();
+    let no = world
+        .ledger
+        .reader()
+        .identify(claimed, world.now)
+        .unwrap_err();
     assert_eq!(no.reason(), "unauthorised");
     assert!(no.to_string().contains(words), "{no}");
 }
@@ -60,7 +64,7 @@ fn a_sender_is_known_by_account_user_and_issuer() {
         user: &n.root,
         issuer: &n.administrators,
     };
-    let known = world.ledger.identify(claimed, world.now).unwrap();
+    let known = world.ledger.reader().identify(claimed, world.now).unwrap();
     let (user, role) = (name("root"), Role::Administrator);
     assert_eq!(known, Known { user, role });
 }
@@ -146,6 +150,7 @@ fn a_service_commands_its_namesake_and_the_keys_it_was_given() {
         let (command, _) = Command::parse(Aggregate::Key, verb, minimal).unwrap();
         world
             .ledger
+            .reader()
             .authorise(&service, &name(target), command.any())
             .is_ok()
     };
@@ -169,6 +174,7 @@ fn a_service_named_like_a_trust_key_gets_nothing_from_it() {
         assert!(
             world
                 .ledger
+                .reader()
                 .authorise(&service, &name(id), command.any())
                 .is_err()
         );
@@ -197,6 +203,7 @@ fn an_authority_is_no_services_to_end() {
         let (command, _) = Command::parse(Aggregate::Key, verb, br#"{"reason":"r"}"#).unwrap();
         world
             .ledger
+            .reader()
             .authorise(&service, &name(target), command.any())
             .is_ok()
     };
@@ -217,6 +224,7 @@ fn each_role_commands_what_is_its_own() {
         let (command, _) = Command::parse(Aggregate::User, "revoke", br#"{"reason":"r"}"#).unwrap();
         let allowed = world
             .ledger
+            .reader()
             .authorise(&known, &name("orders"), command.any())
             .is_ok();
         assert_eq!(allowed, role == Role::Administrator, "{role}");
@@ -239,6 +247,7 @@ fn what_is_secret_is_an_approvers_to_ask_for() {
             };
             let allowed = world
                 .ledger
+                .reader()
                 .authorise(&known, &name("ann"), command.any())
                 .is_ok();
             assert_eq!(allowed, role == Role::Approver, "{verb} by {role}");

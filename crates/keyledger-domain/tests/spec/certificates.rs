@@ -279,6 +279,7 @@ fn a_root_elsewhere_is_asked_for_its_next_certificate_and_no_new_key_for_its_fir
     let check = |id| {
         world
             .ledger
+            .reader()
             .check_certify_elsewhere(&name(id), &wanted, world.now)
     };
     assert_eq!(check("far"), Ok(()));
@@ -589,7 +590,9 @@ fn a_program_certifies_nothing_with_the_key_it_makes() {
     ] {
         let (command, _) =
             Command::parse(Aggregate::Key, verb, body.to_string().as_bytes()).unwrap();
-        let refused = ledger.authorise(&known, &name("orders"), command.any());
+        let refused = ledger
+            .reader()
+            .authorise(&known, &name("orders"), command.any());
         let said = refused.unwrap_err().to_string();
         assert!(said.contains("a service may not certify"), "{said}");
     }

@@ -120,7 +120,10 @@ fn a_key_of_custody_goes_to_nobody_for_whom_no_key_of_the_token_vouches() {
             .when(forged(Say::Escrow, forge))
             .then(["token 12345678 quarantined"])
             .and(|ledger| {
-                assert!(ledger.escrowed_for(&name("ann")).is_none(), "forgery {at}");
+                assert!(
+                    ledger.reader().escrowed_for(&name("ann")).is_none(),
+                    "forgery {at}"
+                );
             });
     }
 }
@@ -217,7 +220,7 @@ fn custody_keeps_what_a_reset_takes_from_a_token() {
     let world = given(then(provisioned("person"), reset)).world();
     assert_eq!(world.token().phase, Phase::Enrolled);
     assert!(world.token().imported.is_none());
-    let escrowed = world.ledger.escrowed_for(&name("ann")).unwrap();
+    let escrowed = world.ledger.reader().escrowed_for(&name("ann")).unwrap();
     assert_eq!(world.state(escrowed.key.as_str()), State::Active);
     let again = [provision("person"), say(Say::Escrow)];
     let steps = then(then(provisioned("person"), again), walked(2));

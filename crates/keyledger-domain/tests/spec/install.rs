@@ -53,9 +53,12 @@ fn a_root_elsewhere_vouches_for_an_authority_in_custody_which_certifies() {
         root
     );
     // Tokens are certified by what is in custody, and by nothing else.
-    assert!(ledger.certifies(&below, BEGINNING));
-    assert!(!ledger.certifies(&root, BEGINNING));
-    assert_eq!(ledger.authority_for(None, BEGINNING).unwrap(), below);
+    assert!(ledger.reader().certifies(&below, BEGINNING));
+    assert!(!ledger.reader().certifies(&root, BEGINNING));
+    assert_eq!(
+        ledger.reader().authority_for(None, BEGINNING).unwrap(),
+        below
+    );
 }
 
 #[test]
@@ -190,7 +193,9 @@ fn what_is_asked_of_an_issuer_elsewhere_is_held_to_the_rules_of_certify() {
             .extend(more.as_object().unwrap().clone());
         let certify = serde_json::from_value(body).unwrap();
         let ledger = &world.ledger;
-        ledger.check_certify_elsewhere(&name("orders"), &certify, world.now)
+        ledger
+            .reader()
+            .check_certify_elsewhere(&name("orders"), &certify, world.now)
     };
     ask("far-ca", json!({})).unwrap();
     for (issuer, more, words) in [

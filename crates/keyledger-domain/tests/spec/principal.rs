@@ -404,7 +404,9 @@ fn a_certificate_is_published_after_the_one_it_was_held_against() {
     };
     let decide = |world: &World, made| {
         let ledger = &world.ledger;
-        ledger.decide_verb(&target, &publish, &made, world.now)
+        ledger
+            .decide_verb(&target, &publish, &made, world.now)
+            .result
     };
     let first = decide(&world, read("first", None)).unwrap();
     let event = Event::OpenpgpPublished(published("first"));

@@ -86,7 +86,13 @@ fn reached() -> Vec<Rejection> {
         user: &stranger,
         issuer: &stranger,
     };
-    reached.push(world.ledger.identify(claimed, world.now).unwrap_err());
+    reached.push(
+        world
+            .ledger
+            .reader()
+            .identify(claimed, world.now)
+            .unwrap_err(),
+    );
     reached.push(check_age(uuid::Uuid::nil(), world.now).unwrap_err());
     reached
 }
@@ -96,7 +102,10 @@ fn nothing_made() -> Rejection {
     let (command, _) =
         Command::parse(Aggregate::Key, "generate", br#"{"algorithm":"ed25519"}"#).unwrap();
     let target = HistoryId::new(Aggregate::Key, name("x"));
-    let decided = world.ledger.decide(&target, &command.bare(), world.now);
+    let decided = world
+        .ledger
+        .decide(&target, &command.bare(), world.now)
+        .result;
     decided.unwrap_err()
 }
 

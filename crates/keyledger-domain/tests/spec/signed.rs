@@ -33,6 +33,7 @@ fn known(user: &str) -> Known {
 fn refusal(world: &World, user: &str, key: &str) -> String {
     let signer = world
         .ledger
+        .reader()
         .token_signer(&known(user), &name(key), world.now);
     let no = signer.unwrap_err();
     assert_eq!(no.reason(), "bad_signature");
@@ -55,6 +56,7 @@ fn the_keys_in_9c_and_9a_of_ones_own_provisioned_token_sign() {
         let key = name(&format!("12345678-{slot}"));
         let signer = world
             .ledger
+            .reader()
             .token_signer(&known("ann-desk"), &key, world.now)
             .unwrap();
         assert_eq!(signer.key, key);

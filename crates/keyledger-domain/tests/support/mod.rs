@@ -95,11 +95,11 @@ impl World {
                 let payload = json.to_string();
                 let (command, why) = Command::parse(target.aggregate, verb, payload.as_bytes())?;
                 let prepared = self.prepared(target, command);
-                let decision = self.ledger.decide(target, &prepared, self.now)?;
+                let decision = self.ledger.decide(target, &prepared, self.now).result?;
                 Ok(self.write(decision, &stamp(VerifiedBy::RequestInfo), &why))
             }
             Step::Outcome(outcome) => {
-                let decision = self.ledger.decide_outcome(outcome, self.now);
+                let decision = self.ledger.decide_outcome(outcome, self.now).result;
                 Ok(self.write(decision, &stamp(VerifiedBy::Service), &Why::default()))
             }
             Step::Told(told) => {
@@ -188,7 +188,7 @@ impl World {
     }
 
     /// A command with what custody would make for it.
-    fn prepared(&mut self, target: &HistoryId, command: Command) -> Prepared {
+    pub(crate) fn prepared(&mut self, target: &HistoryId, command: Command) -> Prepared {
         match command {
             Command::Key(command) => match command {
                 key::Command::Generate(generate) => {

@@ -322,7 +322,7 @@ impl World {
     ) -> Result<Decision, Rejection> {
         let target = HistoryId::new(Aggregate::Token, serial);
         let prepared = Prepared::Report(Box::new(reported), Some(Box::new(found)));
-        self.ledger.decide(&target, &prepared, self.now)
+        self.ledger.decide(&target, &prepared, self.now).result
     }
 
     /// What an honest agent says, and what is found about it.
@@ -363,7 +363,7 @@ impl World {
             }),
             Say::Escrow => {
                 let holder = open.as_ref().and_then(|open| open.filed.holder.as_ref());
-                let known = holder.and_then(|h| self.ledger.escrowed_for(&h.principal));
+                let known = holder.and_then(|h| self.ledger.reader().escrowed_for(&h.principal));
                 if known.is_none() {
                     let made = self.ledger.principals();
                     let made = made.map(|(_, p)| p.state.escrowed.len()).sum::<usize>();

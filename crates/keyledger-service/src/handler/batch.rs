@@ -1,16 +1,16 @@
 //! Gathering: what waits is decided, sealed, signed and sent together.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use keyledger_domain::{
     Ledger, Prepared, Rejection, Timestamp,
     command::Target,
-    ledger::{Claimed, Decision, LEDGER_SIGNING_KEY, Reads, Remembered, Sealed},
+    ledger::{
+        Claimed, Decision, Group, Known, LEDGER_SIGNING_KEY, Reader, Reads, Recorded, Remembered,
+        Sealed,
+    },
     record::{Ids, Record, Why},
     verify::header,
 };
@@ -45,7 +45,7 @@ impl Engine {
             works: Vec::new(),
             histories: Vec::new(),
             ids: Vec::new(),
-            reads: HashSet::new(),
+            joined: Vec::new(),
             last: None,
         };
         let (mut events, mut bytes) = (0, 0);
@@ -55,57 +55,43 @@ impl Engine {
                 later.push(waiting);
                 break;
             }
-            let reads = waiting.reads(&ledger);
-            if !reads.is_nothing() {
-                let first = batch.works.is_empty();
-                // What is under way comes to its end first, and nothing overtakes.
-                if end.is_none() || (reads == Reads::Everything && !first) {
-                    later.push(waiting);
-                    break;
-                }
-                if let Reads::Histories(histories) = &reads
-                    && histories.iter().any(|history| self.busy.contains(history))
-                {
-                    later.push(waiting);
-                    continue;
-                }
-            }
-            let Some((waiting, decision, ids)) =
+            let Some((waiting, Recorded { result, reads }, ids)) =
                 self.decide(&ledger, waiting, (decided_at, clock), &mut later)
             else {
                 continue;
             };
-            let touches_busy = decision
-                .events
-                .iter()
-                .any(|(history, _)| self.busy.contains(history) || batch.reads.contains(history));
-            if touches_busy || events + decision.events.len() > MAX_BATCH_EVENTS {
+            let written = || result.events.iter().map(|(history, _)| history);
+            // Compare-and-set guards what is written to. What else was looked at is guarded by the end of the stream.
+            let beyond = reads.go_beyond(written());
+            if beyond && end.is_none() {
+                // What is under way comes to its end first, and nothing overtakes.
+                later.push(waiting);
+                break;
+            }
+            let is_busy = written().any(|history| self.busy.contains(history));
+            if is_busy || events + result.events.len() > MAX_BATCH_EVENTS {
                 later.push(waiting);
                 continue;
             }
-            for (history, _) in &decision.events {
+            for (history, event) in &result.events {
                 if self.busy.insert(history.clone()) {
                     let sequence = ledger.head(history).map_or(0, |head| head.sequence);
                     batch.histories.push((history.clone(), sequence));
                 }
+                for group in event.joins() {
+                    *self.joining.entry(group.clone()).or_default() += 1;
+                    batch.joined.push(group);
+                }
+            }
+            if beyond {
+                batch.last = end;
             }
             self.busy_ids.insert(ids.command);
             batch.ids.push(ids.command);
-            let sealed = seal(&ledger, &waiting, decision, ids, now);
+            let sealed = seal(&ledger, &waiting, result, ids, now);
             events += sealed.len();
             bytes += sealed.iter().map(|s| s.bytes.len() + 512).sum::<usize>();
             batch.works.push((waiting, sealed));
-            match reads {
-                Reads::Everything => {
-                    batch.last = end;
-                    break;
-                }
-                Reads::Histories(histories) if !histories.is_empty() => {
-                    batch.last = end;
-                    batch.reads.extend(histories);
-                }
-                Reads::Histories(_) => {}
-            }
         }
         for waiting in later.into_iter().rev() {
             self.waiting.push_front(waiting);
@@ -113,29 +99,42 @@ impl Engine {
         (!batch.works.is_empty()).then_some(batch)
     }
 
-    /// Decides one piece of work; answers it at once where nothing is to be written.
+    /// True if something of this is about to change.
+    fn is_settling(&self, reads: &Reads) -> bool {
+        let mut groups = reads.groups();
+        reads.histories().any(|history| self.busy.contains(history))
+            || groups.any(|group| self.joining.contains_key(group))
+    }
+
+    /// Decides one piece of work; answers it at once where nothing is to be written. What looks at something that is about to change
+    /// waits until that has happened.
     fn decide(
         &self,
         ledger: &Ledger,
         waiting: Waiting,
         (now, clock): (Timestamp, Timestamp),
         later: &mut Vec<Waiting>,
-    ) -> Option<(Waiting, Decision, Ids)> {
+    ) -> Option<(Waiting, Recorded<Decision>, Ids)> {
         match waiting.work {
             Work::Outcome(ref outcome, _) => {
                 // What falls due goes by the clock, also where the ledger's time is ahead of it.
-                let decision = ledger.decide_outcome(outcome, clock);
+                let decided = ledger.decide_outcome(outcome, clock);
+                if self.is_settling(&decided.reads) {
+                    later.push(waiting);
+                    return None;
+                }
                 let ids = Ids::root(Uuid::now_v7());
-                (!decision.events.is_empty()).then_some((waiting, decision, ids))
+                (!decided.result.events.is_empty()).then_some((waiting, decided, ids))
             }
             // Never among those that wait.
             Work::Rest(_) => None,
             Work::Order(order, reply) => {
+                let wait = |order, reply, later: &mut Vec<Waiting>| {
+                    let work = Work::Order(order, reply);
+                    later.push(Waiting { work, ..waiting });
+                };
                 if self.busy_ids.contains(&order.ids.command) || self.busy.contains(&order.target) {
-                    later.push(Waiting {
-                        work: Work::Order(order, reply),
-                        ..waiting
-                    });
+                    wait(order, reply, later);
                     return None;
                 }
                 fault_point("engine", &order.target.name);
@@ -144,29 +143,33 @@ impl Engine {
                     return None;
                 }
                 if is_too_early(ledger, &order, self.parts.signer.current().nkey()) {
-                    later.push(Waiting {
-                        work: Work::Order(order, reply),
-                        ..waiting
-                    });
+                    wait(order, reply, later);
                     return None;
                 }
                 // Again: much may have happened since it was let in.
-                if let Err(rejection) = may_command(ledger, &order, now) {
-                    let _ = reply.send(Err(rejection.into()));
+                let sender = sender(ledger, &order, now);
+                let decided = match sender.result {
+                    Ok(known) => decide(ledger, &order, known.as_ref(), now),
+                    Err(rejection) => Recorded {
+                        result: Err(rejection),
+                        reads: Reads::default(),
+                    },
+                };
+                if self.is_settling(&sender.reads) || self.is_settling(&decided.reads) {
+                    wait(order, reply, later);
                     return None;
                 }
-                let ids = order.ids;
-                match ledger.decide(&order.target, &order.command, now) {
+                let Recorded { result, reads } = decided;
+                match result {
                     Ok(decision) if decision.events.is_empty() => {
                         let _ = reply.send(unchanged(ledger, &order.target));
                         None
                     }
-                    Ok(decision) => {
-                        let waiting = Waiting {
-                            work: Work::Order(order, reply),
-                            ..waiting
-                        };
-                        Some((waiting, decision, ids))
+                    Ok(result) => {
+                        let ids = order.ids;
+                        let work = Work::Order(order, reply);
+                        let waiting = Waiting { work, ..waiting };
+                        Some((waiting, Recorded { result, reads }, ids))
                     }
                     Err(rejection) => {
                         let _ = reply.send(Err(rejection.into()));
@@ -229,22 +232,64 @@ fn is_too_early(ledger: &Ledger, order: &Order, signer: &str) -> bool {
     newest.is_some_and(|newest| newest != signer)
 }
 
-/// Whether the sender may still command this.
-fn may_command(ledger: &Ledger, order: &Order, now: Timestamp) -> Result<(), Rejection> {
-    let Some(issuer) = &order.issuer else {
-        return Ok(());
-    };
-    let claimed = Claimed {
-        account: &order.principal.account,
-        user: &order.principal.user,
-        issuer,
-    };
-    let known = ledger.identify(claimed, now)?;
-    ledger.authorise(&known, &order.target.name, order.command.any())?;
+/// Who sends it, if the ledger still knows it; nobody where the service itself does.
+///
+/// What is looked at for that is not guarded where the events are stored: then each command would stand on the end of the stream. Another
+/// instance may write at this very moment that the sender was revoked.
+fn sender(
+    ledger: &Ledger,
+    order: &Order,
+    now: Timestamp,
+) -> Recorded<Result<Option<Known>, Rejection>> {
+    let reader = ledger.reader();
+    let issuer = order.issuer.as_ref();
+    let known = issuer.map(|issuer| {
+        let claimed = Claimed {
+            account: &order.principal.account,
+            user: &order.principal.user,
+            issuer,
+        };
+        reader.identify(claimed, now)
+    });
+    let result = known.transpose();
+    let reads = reader.into_reads();
+    Recorded { result, reads }
+}
+
+/// What the command does, if the sender may command it.
+fn decide(
+    ledger: &Ledger,
+    order: &Order,
+    known: Option<&Known>,
+    now: Timestamp,
+) -> Recorded<Result<Decision, Rejection>> {
+    let reader = ledger.reader();
+    let may = known.map_or(Ok(()), |known| may_command(&reader, order, known, now));
+    let mut reads = reader.into_reads();
+    if let Err(rejection) = may {
+        let result = Err(rejection);
+        return Recorded { result, reads };
+    }
+    let decided = ledger.decide(&order.target, &order.command, now);
+    reads.add(decided.reads);
+    Recorded {
+        result: decided.result,
+        reads,
+    }
+}
+
+/// Whether the sender may command this, with the signature that it came with.
+fn may_command(
+    reader: &Reader<'_>,
+    order: &Order,
+    known: &Known,
+    now: Timestamp,
+) -> Result<(), Rejection> {
+    reader.authorise(known, &order.target.name, order.command.any())?;
     let Some(signer) = &order.signer else {
         return Ok(());
     };
-    if ledger.token_signer(&known, &signer.key, now)? == *signer {
+    if reader.token_signer(known, &signer.key, now)? == *signer {
         return Ok(());
     }
     Err(Rejection::BadSignature {

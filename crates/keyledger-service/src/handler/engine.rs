@@ -1,13 +1,18 @@
 //! The engine: the one task that decides, sends batches off, and folds what was written or came by.
 
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use keyledger_domain::{Ledger, ledger::Applied, name::HistoryId, verify::Gate};
+use keyledger_domain::{
+    Ledger,
+    ledger::{Applied, Group},
+    name::HistoryId,
+    verify::Gate,
+};
 use tokio::{
     sync::{Notify, mpsc, oneshot},
     time::MissedTickBehavior,
@@ -51,6 +56,8 @@ pub(super) struct Engine {
     pub(super) waiting: VecDeque<Waiting>,
     /// Histories with an event on its way.
     pub(super) busy: HashSet<HistoryId>,
+    /// Groups that a history is about to join, with how many are.
+    pub(super) joining: HashMap<Group, usize>,
     /// Commands with an event on its way.
     pub(super) busy_ids: HashSet<Uuid>,
     batches: FuturesUnordered<BoxFuture<'static, Written>>,
@@ -104,6 +111,7 @@ impl Engine {
             live,
             waiting: VecDeque::new(),
             busy: HashSet::new(),
+            joining: HashMap::new(),
             busy_ids: HashSet::new(),
             batches: FuturesUnordered::new(),
             under_way: Vec::new(),
@@ -208,6 +216,14 @@ impl Engine {
     pub(super) fn written(&mut self, (batch, result): Written) {
         for (history, _) in &batch.histories {
             self.busy.remove(history);
+        }
+        for group in &batch.joined {
+            if let Some(count) = self.joining.get_mut(group) {
+                *count -= 1;
+                if *count == 0 {
+                    self.joining.remove(group);
+                }
+            }
         }
         for id in &batch.ids {
             self.busy_ids.remove(id);

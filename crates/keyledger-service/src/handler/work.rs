@@ -1,15 +1,14 @@
 //! What the handler is given to do, while it waits and while it is on its way to the store.
 
 use std::{
-    collections::HashSet,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use keyledger_domain::{
     Ledger, Stamp,
-    ledger::{LEDGER_SIGNING_KEY, Outcome, Reads, Sealed},
-    name::{Aggregate, HistoryId},
+    ledger::{Group, LEDGER_SIGNING_KEY, Outcome, Sealed},
+    name::HistoryId,
     verb::Urgency,
 };
 use tokio::sync::oneshot;
@@ -90,26 +89,6 @@ impl Waiting {
             Work::Outcome(..) | Work::Rest(_) => true,
         }
     }
-
-    /// What deciding it looks at besides its own history.
-    pub(super) fn reads(&self, ledger: &Ledger) -> Reads {
-        match &self.work {
-            Work::Order(order, _) => {
-                let reads = order.command.any().reads(ledger, &order.target.name);
-                match (reads, &order.signer) {
-                    // Its key or its token may be revoked at this very moment.
-                    (Reads::Histories(mut histories), Some(signer)) => {
-                        histories.push(HistoryId::new(Aggregate::Key, signer.key.clone()));
-                        histories.push(HistoryId::new(Aggregate::Token, signer.token.clone()));
-                        Reads::Histories(histories)
-                    }
-                    (reads, _) => reads,
-                }
-            }
-            // They record what happened, whatever else did.
-            Work::Outcome(..) | Work::Rest(_) => Reads::NOTHING,
-        }
-    }
 }
 
 /// Events that are on their way to the store.
@@ -118,9 +97,9 @@ pub(super) struct Batch {
     /// Its histories, with the sequence of the newest event in each.
     pub(super) histories: Vec<(HistoryId, u64)>,
     pub(super) ids: Vec<Uuid>,
-    /// What was looked at besides.
-    pub(super) reads: HashSet<HistoryId>,
-    /// The sequence that must be the last of all: set where more was looked at than is written to.
+    /// The groups that its events have their histories join.
+    pub(super) joined: Vec<Group>,
+    /// The stream's expected last sequence. Set when more was looked at than is written to.
     pub(super) last: Option<u64>,
 }
 
@@ -136,11 +115,12 @@ impl Batch {
         }
         // Works of one batch never share a history: there is one to each, in the same order.
         let works = self.works.into_iter().zip(self.histories).zip(self.ids);
+        let joined = |sealed: &Sealed| sealed.record.event.joins();
         let alone = works.map(|((work, history), id)| Self {
+            joined: work.1.iter().flat_map(joined).collect(),
             works: vec![work],
             histories: vec![history],
             ids: vec![id],
-            reads: HashSet::new(),
             last: None,
         });
         alone.collect()

@@ -166,7 +166,8 @@ fn authorise(
 ) -> Result<Option<TokenSigner>, Refused> {
     let is_retry = {
         let ledger = shared.live.ledger.read();
-        ledger.authorise(&sender.known, &asked.target.name, asked.command.any())?;
+        let reader = ledger.reader();
+        reader.authorise(&sender.known, &asked.target.name, asked.command.any())?;
         ledger.remembered(&headers.ids.command).is_some()
     };
     if !is_retry && counts(&asked.command, sender) {

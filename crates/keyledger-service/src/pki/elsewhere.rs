@@ -34,7 +34,9 @@ pub(crate) fn to_be_signed(
 ) -> Result<query::ToBeSigned, CertifyError> {
     let ledger = shared.live.ledger.read();
     let certify = certify.certification();
-    ledger.check_certify_elsewhere(name, &certify, now)?;
+    ledger
+        .reader()
+        .check_certify_elsewhere(name, &certify, now)?;
     let spki = public_key(&ledger, name)?;
     let mut wanted = WantedCertificate::of(name, &certify, &spki, shared.crl_url(&certify), now)?;
     wanted.keep_name(&ledger, name, now)?;

@@ -64,7 +64,7 @@ fn authority(
     Ok(AuthorityRow {
         name: name.clone(),
         state: key.state,
-        issues: ledger.issues(name, now),
+        issues: ledger.reader().issues(name, now),
         custodian: key.custodian,
         subject: certificate.subject(),
         issuer: certified.issuer.clone(),

@@ -27,7 +27,8 @@ pub(super) async fn make(
     let Some(principal) = holder.map(|holder| &holder.principal) else {
         return Ok(None);
     };
-    if shared.live.ledger.read().escrowed_for(principal).is_some() {
+    let ledger = || shared.live.ledger.read();
+    if ledger().reader().escrowed_for(principal).is_some() {
         return Ok(None);
     }
     let made = EscrowedKey::generate(now).map_err(custody_failed)?;

@@ -120,7 +120,9 @@ impl Making<'_> {
     /// rejected, nothing is made.
     fn try_out<V: Verb>(&self, verb: &V, made: &V::Made) -> Result<(), Rejection> {
         let ledger = self.shared.live.ledger.read();
-        ledger.decide_verb(self.target, verb, made, self.now)?;
+        ledger
+            .decide_verb(self.target, verb, made, self.now)
+            .result?;
         Ok(())
     }
 
@@ -131,7 +133,10 @@ impl Making<'_> {
     {
         let ledger = self.shared.live.ledger.read();
         let placeholder = pki::placeholder(&ledger, self.target, wanted, self.now)?;
-        ledger.decide_verb(self.target, verb, &Some(Box::new(placeholder)), self.now)?;
+        let made = Some(Box::new(placeholder));
+        ledger
+            .decide_verb(self.target, verb, &made, self.now)
+            .result?;
         Ok(())
     }
 }

@@ -92,7 +92,7 @@ impl TestLedger {
         let target = history(aggregate, name);
         let (command, _) = Command::parse(aggregate, verb, json.as_bytes()).expect("well-formed");
         let prepared = self.prepared(&target, command);
-        let decision = self.ledger.decide(&target, &prepared, self.now);
+        let decision = self.ledger.decide(&target, &prepared, self.now).result;
         let decision = decision.unwrap_or_else(|no| panic!("{verb} {name}: {no}"));
         self.write(decision, VerifiedBy::RequestInfo);
     }

@@ -4,8 +4,7 @@ use crate::{
     account::{self, AMPLE_JWT_BYTES, Account, AccountFacts, Created},
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads},
-    name::Name,
+    ledger::{Deciding, Decision},
     rejection::Rejection,
     senders::Senders,
     text::Title,
@@ -76,9 +75,5 @@ impl Verb for Create {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Account(account::Event::Created(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything // the names of the keys behind it
     }
 }

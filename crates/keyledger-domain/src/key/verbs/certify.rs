@@ -5,7 +5,7 @@ use crate::{
     command::body,
     event::Event,
     key::{self, Certification, Certified},
-    ledger::{Deciding, Decision, Ledger, Reads},
+    ledger::{Deciding, Decision, Ledger, Reader},
     name::Name,
     rejection::Rejection,
     senders::Senders,
@@ -63,16 +63,12 @@ impl Verb for Certify {
         matches!(first, Event::Key(key::Event::Certified(_)))
     }
 
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::of_bound(&Binds::default(), self.issuer.as_ref())
-    }
-
     fn remarks(&self, ledger: &Ledger, on: &Name, changed: bool) -> Vec<String> {
         let said = changed.then(|| ledger.lives_longer(on)).flatten();
         said.into_iter().collect()
     }
 
-    fn binds(&self, _ledger: &Ledger, _on: &Name) -> Binds<'_> {
+    fn binds(&self, _ledger: &Reader<'_>, _on: &Name) -> Binds<'_> {
         Binds {
             certifies: true,
             ..Binds::default()

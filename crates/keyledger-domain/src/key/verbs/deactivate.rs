@@ -5,8 +5,7 @@ use crate::{
     command::body,
     event::Event,
     key::{self, Deactivated, Key, State},
-    ledger::{Deciding, Decision, Ledger, Reads},
-    name::Name,
+    ledger::{Deciding, Decision},
     rejection::Rejection,
     senders::Senders,
     time::Timestamp,
@@ -34,10 +33,6 @@ impl Verb for Deactivate {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Key(key::Event::Deactivated(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::NOTHING
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     command::body,
     event::Event,
     key::{self, Classification, Description},
-    ledger::{Deciding, Decision, Ledger, Reads},
+    ledger::{Deciding, Decision, Reader},
     name::Name,
     rejection::Rejection,
     senders::Senders,
@@ -66,11 +66,7 @@ impl Verb for Describe {
         matches!(first, Event::Key(key::Event::Described(_)))
     }
 
-    fn reads(&self, ledger: &Ledger, on: &Name) -> Reads {
-        Reads::of_bound(&self.binds(ledger, on), None)
-    }
-
-    fn binds(&self, _ledger: &Ledger, _on: &Name) -> Binds<'_> {
+    fn binds(&self, _ledger: &Reader<'_>, _on: &Name) -> Binds<'_> {
         Binds {
             owner: self.owner.as_ref(),
             ..Binds::default()

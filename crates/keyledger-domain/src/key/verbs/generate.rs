@@ -8,7 +8,7 @@ use crate::{
         self, Certification, Classification, Created, Custodian, Dates, Description, GeneratedKey,
         creation,
     },
-    ledger::{Born, Deciding, Decision, Ledger, Reads},
+    ledger::{Born, Deciding, Decision, Reader},
     name::Name,
     rejection::Rejection,
     senders::Senders,
@@ -68,7 +68,7 @@ impl Verb for Generate {
         on: &Deciding<'_>,
         made: &Option<GeneratedKey>,
     ) -> Result<Decision, Rejection> {
-        on.check_bound(&self.binds(on.ledger, on.name()))?;
+        on.check_bound(&self.binds(&on.ledger, on.name()))?;
         on.check_not_reserved()?;
         on.check_new()?;
         let made = made.as_ref().ok_or_else(|| Rejection::NoMaterial {
@@ -111,15 +111,7 @@ impl Verb for Generate {
         matches!(first, Event::Key(key::Event::Generated(_)))
     }
 
-    fn reads(&self, ledger: &Ledger, on: &Name) -> Reads {
-        let issuer = self
-            .certify
-            .as_ref()
-            .and_then(|wanted| wanted.issuer.as_ref());
-        Reads::of_bound(&self.binds(ledger, on), issuer)
-    }
-
-    fn binds(&self, _ledger: &Ledger, _on: &Name) -> Binds<'_> {
+    fn binds(&self, _ledger: &Reader<'_>, _on: &Name) -> Binds<'_> {
         Binds {
             owner: self.owner.as_ref(),
             parent: self.parent.as_ref(),

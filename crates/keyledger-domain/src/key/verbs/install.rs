@@ -4,7 +4,7 @@ use crate::{
     command::body,
     event::Event,
     key::{self, Certified, Installation},
-    ledger::{Deciding, Decision, Ledger, Reads},
+    ledger::{Deciding, Decision, Ledger, Reader},
     name::Name,
     rejection::Rejection,
     senders::Senders,
@@ -43,17 +43,12 @@ impl Verb for Install {
         matches!(first, Event::Key(key::Event::Certified(_)))
     }
 
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        // Every serial number of the issuer: whoever signed elsewhere chose this one.
-        Reads::Everything
-    }
-
     fn remarks(&self, ledger: &Ledger, on: &Name, changed: bool) -> Vec<String> {
         let said = changed.then(|| ledger.lives_longer(on)).flatten();
         said.into_iter().collect()
     }
 
-    fn binds(&self, _ledger: &Ledger, _on: &Name) -> Binds<'_> {
+    fn binds(&self, _ledger: &Reader<'_>, _on: &Name) -> Binds<'_> {
         Binds {
             certifies: true,
             ..Binds::default()

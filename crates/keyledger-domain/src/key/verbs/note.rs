@@ -6,8 +6,7 @@ use crate::{
     command::body,
     event::{Event, VerbEvent},
     key::Key,
-    ledger::{Deciding, Decision, Ledger, Reads},
-    name::Name,
+    ledger::{Deciding, Decision},
     rejection::Rejection,
     senders::Senders,
     text,
@@ -68,9 +67,5 @@ impl Verb for Note {
 
     fn wrote(&self, first: &Event) -> bool {
         first.type_name() == <Noted as VerbEvent<Key>>::TYPE
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::NOTHING
     }
 }

@@ -5,8 +5,7 @@ use crate::{
     command::body,
     event::Event,
     key::{self, State},
-    ledger::{Deciding, Decision, Ledger, Reads},
-    name::Name,
+    ledger::{Deciding, Decision},
     rejection::Rejection,
     senders::Senders,
     verb::{Nothing, Urgency, Verb},
@@ -44,9 +43,5 @@ impl Verb for Recover {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Key(key::Event::Recovered(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::NOTHING
     }
 }

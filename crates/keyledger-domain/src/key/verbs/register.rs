@@ -8,7 +8,7 @@ use crate::{
         self, Certification, Certified, Classification, Created, Custodian, Dates, Description,
         Installation, Public, creation, spki,
     },
-    ledger::{Born, Deciding, Decision, Fingerprint, Ledger, Reads},
+    ledger::{Born, Deciding, Decision, Ledger, Reader},
     name::Name,
     rejection::Rejection,
     senders::Senders,
@@ -71,7 +71,7 @@ impl Verb for Register {
         on: &Deciding<'_>,
         made: &Option<Box<Certified>>,
     ) -> Result<Decision, Rejection> {
-        let binds = self.binds(on.ledger, on.name());
+        let binds = self.binds(&on.ledger, on.name());
         on.check_bound(&binds)?;
         if on.check_new().is_ok() {
             on.ledger.check_newcomer(binds.public)?;
@@ -116,28 +116,15 @@ impl Verb for Register {
         matches!(first, Event::Key(key::Event::Registered(_)))
     }
 
-    fn reads(&self, ledger: &Ledger, on: &Name) -> Reads {
-        if self.install.is_some() {
-            return Reads::Everything;
-        }
-        let binds = self.binds(ledger, on);
-        let issuer = self
-            .certify
-            .as_ref()
-            .and_then(|wanted| wanted.issuer.as_ref());
-        let reads = Reads::of_bound(&binds, issuer);
-        ledger.reads_of_bearers(reads, binds.public, &Self::history(on))
-    }
-
     fn remarks(&self, ledger: &Ledger, on: &Name, _changed: bool) -> Vec<String> {
         ledger.same_public_key(&Self::history(on))
     }
 
-    fn binds(&self, _ledger: &Ledger, _on: &Name) -> Binds<'_> {
+    fn binds(&self, _ledger: &Reader<'_>, _on: &Name) -> Binds<'_> {
         Binds {
             owner: self.owner.as_ref(),
             parent: self.parent.as_ref(),
-            public: Fingerprint::of_text(self.algorithm, &self.public_key),
+            public: spki::fingerprint(self.algorithm, &self.public_key),
             certifies: self.certify.is_some() || self.install.is_some(),
         }
     }

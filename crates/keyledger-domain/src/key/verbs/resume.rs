@@ -5,8 +5,7 @@ use crate::{
     command::body,
     event::Event,
     key::{self, Key, State, dates::check_not_over},
-    ledger::{Deciding, Decision, Ledger, Reads},
-    name::Name,
+    ledger::{Deciding, Decision},
     rejection::Rejection,
     senders::Senders,
     time::Timestamp,
@@ -36,10 +35,6 @@ impl Verb for Resume {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Key(key::Event::Resumed(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::NOTHING
     }
 }
 

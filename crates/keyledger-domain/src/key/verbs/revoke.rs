@@ -5,7 +5,7 @@ use crate::{
     command::body,
     event::Event,
     key::{self, Custodian, Key, RevocationReason, Revoked, State},
-    ledger::{Deciding, Decision, Ledger, Reads},
+    ledger::{Deciding, Decision, Ledger},
     name::Name,
     rejection::Rejection,
     senders::Senders,
@@ -42,14 +42,6 @@ impl Verb for Revoke {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Key(key::Event::Revoked(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        // Whoever else bears its public key is revoked with it.
-        match self.revocation_reason.is_compromise() {
-            true => Reads::Everything,
-            false => Reads::NOTHING,
-        }
     }
 
     fn remarks(&self, ledger: &Ledger, on: &Name, changed: bool) -> Vec<String> {

@@ -4,7 +4,7 @@ use crate::{
     command::body,
     event::Event,
     key::{self, RevocationReason, Serial},
-    ledger::{Deciding, Decision, Ledger, Reads},
+    ledger::{Deciding, Decision},
     name::Name,
     rejection::Rejection,
     senders::Senders,
@@ -38,9 +38,5 @@ impl Verb for RevokeCertificate {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Key(key::Event::CertificateRevoked(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::NOTHING
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     command::body,
     event::Event,
     key::{self, Class, Custodian, Key, MAX_VERSIONS, NewVersion, Public, Rotated, State, spki},
-    ledger::{Deciding, Decision, Fingerprint, Ledger, Reads},
+    ledger::{Deciding, Decision, Ledger, Reader},
     name::Name,
     rejection::Rejection,
     senders::Senders,
@@ -32,7 +32,7 @@ impl Verb for Rotate {
         let key = on.key()?;
         on.check_sound()?;
         on.ledger
-            .check_newcomer(self.binds(on.ledger, on.name()).public)?;
+            .check_newcomer(self.binds(&on.ledger, on.name()).public)?;
         on.check_not_on_a_token(key)?;
         if key.is_authority() {
             return Err(Rejection::InUse {
@@ -67,23 +67,15 @@ impl Verb for Rotate {
         matches!(first, Event::Key(key::Event::Rotated(_)))
     }
 
-    fn reads(&self, ledger: &Ledger, on: &Name) -> Reads {
-        ledger.reads_of_bearers(
-            Reads::NOTHING,
-            self.binds(ledger, on).public,
-            &Self::history(on),
-        )
-    }
-
     fn remarks(&self, ledger: &Ledger, on: &Name, _changed: bool) -> Vec<String> {
         ledger.same_public_key(&Self::history(on))
     }
 
-    fn binds(&self, ledger: &Ledger, on: &Name) -> Binds<'_> {
+    fn binds(&self, ledger: &Reader<'_>, on: &Name) -> Binds<'_> {
         let algorithm = ledger.key(on).map(|entry| entry.state.algorithm);
         let public = algorithm.zip(self.public_key.as_deref());
         Binds {
-            public: public.and_then(|(algorithm, text)| Fingerprint::of_text(algorithm, text)),
+            public: public.and_then(|(algorithm, text)| spki::fingerprint(algorithm, text)),
             ..Binds::default()
         }
     }

@@ -5,8 +5,7 @@ use crate::{
     command::body,
     event::Event,
     key::{self, Dates, State, dates::scheduled},
-    ledger::{Deciding, Decision, Ledger, Reads},
-    name::Name,
+    ledger::{Deciding, Decision},
     rejection::Rejection,
     senders::Senders,
     time::Timestamp,
@@ -60,9 +59,5 @@ impl Verb for Schedule {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Key(key::Event::Scheduled(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::NOTHING
     }
 }

@@ -5,8 +5,7 @@ use crate::{
     command::body,
     event::Event,
     key::{self, Key, State},
-    ledger::{Deciding, Decision, Ledger, Reads},
-    name::Name,
+    ledger::{Deciding, Decision},
     rejection::Rejection,
     senders::Senders,
     verb::{Nothing, Urgency, Verb},
@@ -33,10 +32,6 @@ impl Verb for Suspend {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Key(key::Event::Suspended(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::NOTHING
     }
 }
 

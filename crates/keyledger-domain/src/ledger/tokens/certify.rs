@@ -3,7 +3,7 @@
 use crate::{
     algorithm::{Algorithm, Purpose},
     key::{self, Certification, Certified, Custodian, OfKey},
-    ledger::{Deciding, Decision, Ledger},
+    ledger::{Deciding, Decision, Reader},
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     time::Timestamp,
@@ -61,7 +61,7 @@ impl Deciding<'_> {
         born: &Born<'_>,
         certified: Option<&Certified>,
     ) -> Result<Decision, Rejection> {
-        let (name, ledger) = (self.name(), self.ledger);
+        let (name, ledger) = (self.name(), &self.ledger);
         let key = events.first().and_then(|e| key::Key::create(e, self.now));
         let mut key = key.ok_or_else(|| bad("certify", "the key does not come to be"))?;
         for event in &events {
@@ -87,14 +87,15 @@ impl Deciding<'_> {
     }
 }
 
-impl Ledger {
+impl<'a> Reader<'a> {
     /// Where the issuer of a certificate over the key `name` signs.
     fn signs(&self, name: &Name, key: &key::Key, issuer: Option<&Name>) -> Signs {
-        let signer = match issuer {
-            Some(issuer) if issuer != name => self.key(issuer).map(|e| &e.state),
-            _ => Some(key),
+        let other = issuer.filter(|issuer| *issuer != name);
+        let custodian = match other {
+            Some(issuer) => self.key(issuer).map(|e| e.state.custodian),
+            None => Some(key.custodian),
         };
-        match signer.map(|key| key.custodian) {
+        match custodian {
             Some(Custodian::Software) | None => Signs::Here,
             Some(Custodian::External | Custodian::Offline | Custodian::Token) => Signs::Elsewhere,
         }
@@ -181,7 +182,7 @@ impl Ledger {
     }
 
     /// The key `name`, if it may be certified at all.
-    pub(super) fn certifiable<V: OfKey>(&self, name: &Name) -> Result<&key::Key, Rejection> {
+    pub(super) fn certifiable<V: OfKey>(&self, name: &Name) -> Result<&'a key::Key, Rejection> {
         let key = self.key(name).map(|e| &e.state);
         let key =
             key.ok_or_else(|| Rejection::NotFound(HistoryId::new(Aggregate::Key, name.clone())))?;
@@ -255,7 +256,7 @@ impl Ledger {
         let Some(key) = self.key(name).map(|e| &e.state) else {
             return false;
         };
-        if !issues(key, now) || self.check_key_sound(name).is_err() {
+        if !issues(key, now) {
             return false;
         }
         let mut below = name;

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     algorithm::{Algorithm, Purpose, Purposes},
     key::{self, Custodian, Dates, Description, Material, Public},
-    ledger::{Decision, Ledger},
+    ledger::{Decision, Ledger, Reader},
     name::{Aggregate, HistoryId, Name},
     principal::{self, Escrowed},
     rejection::Rejection,
@@ -24,10 +24,10 @@ pub struct NewEscrow {
     pub entry: Box<str>,
 }
 
-impl Ledger {
+impl<'a> Reader<'a> {
     /// The key in custody that the next token of a principal holds too; nothing if there is none, or it was ended.
     #[must_use]
-    pub fn escrowed_for(&self, principal: &Name) -> Option<&Escrowed> {
+    pub fn escrowed_for(&self, principal: &Name) -> Option<&'a Escrowed> {
         let newest = self.principal(principal)?.state.escrowed.last()?;
         self.is_active(&newest.key).then_some(newest)
     }
@@ -36,7 +36,9 @@ impl Ledger {
         let key = self.key(key);
         key.is_some_and(|key| key.state.state == key::State::Active)
     }
+}
 
+impl Ledger {
     /// True of a key that custody made for a principal's tokens.
     #[must_use]
     pub fn is_escrowed(&self, key: &Name) -> bool {

@@ -3,7 +3,7 @@
 use super::certify::{MAX_CERTIFICATE_DAYS, Signs, bad, check_authority, check_room};
 use crate::{
     key::{self, Certified},
-    ledger::{Deciding, Decision, Ledger},
+    ledger::{Deciding, Decision, Reader},
     name::Name,
     rejection::Rejection,
     time::Timestamp,
@@ -29,7 +29,7 @@ impl Deciding<'_> {
     }
 }
 
-impl Ledger {
+impl Reader<'_> {
     /// What a certificate over the key `name` writes that was signed elsewhere: nothing if it was installed before.
     pub(super) fn installed_events(
         &self,

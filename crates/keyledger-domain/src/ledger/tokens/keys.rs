@@ -4,7 +4,7 @@ use super::NewCertificate;
 use crate::{
     algorithm::{Algorithm, Purpose, Purposes},
     key::{self, Custodian, Dates, Description, Public, RevocationReason},
-    ledger::{Decision, Ledger},
+    ledger::{Decision, Reader},
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     text::Reason,
@@ -12,7 +12,7 @@ use crate::{
     token::Holder,
 };
 
-impl Ledger {
+impl Reader<'_> {
     pub(in crate::ledger) fn revoke_key(
         &self,
         name: &Name,

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     algorithm::{Algorithm, Purpose},
     key,
-    ledger::{Decision, Fingerprint, Ledger},
+    ledger::{Decision, Fingerprint, Reader},
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     text::{Labels, Title},
@@ -86,9 +86,10 @@ impl Walk<'_> {
         new.retain(|key| !is_known(key)); // said again
         // An attestation says nothing of when: one from an earlier task, or from another's, is as good as new.
         let used = |key: &&NewKey<'_>| {
-            let compromised = Fingerprint::of_public_key(key.public_key)
-                .and_then(|public| self.ledger.compromised(public));
-            self.ledger.token_key(key.public_key).is_some() || compromised.is_some()
+            let public = Fingerprint::of_public_key(key.public_key);
+            public.is_some_and(|public| {
+                self.ledger.was_made_on_a_token(public) || self.ledger.compromised(public).is_some()
+            })
         };
         if let Some(key) = new.iter().find(used) {
             let place = key.place.as_str().into();
@@ -192,9 +193,9 @@ impl Walk<'_> {
     }
 }
 
-impl Ledger {
+impl<'a> Reader<'a> {
     /// The token that made a key, if its name is that of one: `{token}-{place}-{number}`, as they are named above.
-    pub(in crate::ledger) fn maker_of(&self, key: &Name) -> Option<&Token> {
+    pub(in crate::ledger) fn maker_of(&self, key: &Name) -> Option<&'a Token> {
         let (token, _) = key.as_str().split_once('-')?;
         self.token(&Name::new(token).ok()?)
             .map(|entry| &entry.state)

@@ -16,9 +16,9 @@ pub use made::OPENPGP_FINGERPRINT;
 
 use std::collections::BTreeMap;
 
-use super::{Deciding, Decision, Ledger};
+use super::{Deciding, Decision, Reader};
 use crate::{
-    key::{Certified, RevocationReason},
+    key::{self, Certified, RevocationReason},
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     stamp::Role,
@@ -56,13 +56,13 @@ pub struct NewCertificate {
     pub public_key: Box<str>,
 }
 
-impl Ledger {
+impl<'a> Reader<'a> {
     /// The agent of a workstation, if it may work at `now`.
     ///
     /// # Errors
     ///
     /// [`Rejection::BadValue`] if there is none, or it was revoked.
-    pub fn agent(&self, workstation: &Name, now: Timestamp) -> Result<&User, Rejection> {
+    pub fn agent(&self, workstation: &Name, now: Timestamp) -> Result<&'a User, Rejection> {
         let bad = |fault: String| Rejection::BadValue {
             field: "workstation",
             fault,
@@ -104,16 +104,13 @@ impl Ledger {
                 )))
             };
         }
-        let mut all = self.keys().filter(|(name, _)| self.certifies(name, now));
+        let mut all = self.authorities();
+        all.retain(|(name, _)| self.certifies(name, now));
         // One that certifies authorities only, a root, is not meant to certify tokens.
-        let mut lowest: Vec<&Name> = all
-            .by_ref()
-            .filter(|(_, key)| key.state.parent.is_some())
-            .map(|(name, _)| name)
-            .collect();
+        let below = |(name, key): &(&'a Name, &key::Key)| key.parent.is_some().then_some(*name);
+        let mut lowest: Vec<&Name> = all.iter().filter_map(below).collect();
         if lowest.is_empty() {
-            let all = self.keys().filter(|(name, _)| self.certifies(name, now));
-            lowest = all.map(|(name, _)| name).collect();
+            lowest = all.into_iter().map(|(name, _)| name).collect();
         }
         match lowest[..] {
             [one] => Ok(one.clone()),
@@ -162,10 +159,7 @@ impl Ledger {
         let mut users: Vec<&Name> = token
             .users
             .iter()
-            .filter(|name| {
-                self.user(name)
-                    .is_some_and(|u| u.state.revoked_at.is_none())
-            })
+            .filter(|name| self.goes_on(name))
             .collect();
         users.sort_unstable();
         // The loss is recorded whoever is bound to it: the last administrator stays, so that somebody can go on.

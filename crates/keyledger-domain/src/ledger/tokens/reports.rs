@@ -4,10 +4,11 @@ use super::{ReportFacts, UNCLAIMED_TOKENS};
 use crate::{
     command::Target,
     key::RevocationReason,
-    ledger::{Deciding, Decision, Ledger},
+    ledger::{Deciding, Decision, Reader},
     name::{Aggregate, HistoryId, Name},
     principal::Escrowed,
     rejection::Rejection,
+    stamp::Role,
     text::Note,
     time::Timestamp,
     token::{
@@ -24,7 +25,7 @@ impl Deciding<'_> {
         reported: &Reported,
         found: Option<&ReportFacts>,
     ) -> Result<Decision, Rejection> {
-        let (ledger, target, now) = (self.ledger, self.target, self.now);
+        let (ledger, target, now) = (&self.ledger, self.target, self.now);
         let workstation = ledger
             .user_of_nkey(&reported.agent)
             .filter(|name| ledger.agent(name, now).is_ok())
@@ -68,14 +69,11 @@ impl Deciding<'_> {
     }
 }
 
-impl Ledger {
+impl Reader<'_> {
     fn check_unclaimed(&self, workstation: &Name) -> Result<(), Rejection> {
-        let unclaimed = self
-            .tokens()
-            .filter(|(_, t)| t.state.phase == Phase::Seen)
-            .filter(|(_, t)| t.state.workstation.as_ref() == Some(workstation))
-            .count();
-        if unclaimed < UNCLAIMED_TOKENS {
+        let seen = self.seen_at(workstation).into_iter();
+        let unclaimed = seen.filter(|(_, token)| token.phase == Phase::Seen);
+        if unclaimed.count() < UNCLAIMED_TOKENS {
             Ok(())
         } else {
             Err(Rejection::LimitReached {
@@ -87,14 +85,12 @@ impl Ledger {
 
     /// Tasks of agents that are no more are cancelled: nobody else can walk them.
     pub(crate) fn cancel_tasks_of(&self, users: &[&Name], now: Timestamp, decision: &mut Decision) {
-        let is_gone = |agent: &str| {
-            self.user_of_nkey(agent)
-                .is_some_and(|it| users.contains(&it))
-        };
-        let mut waiting: Vec<_> = self
-            .tokens()
-            .filter_map(|(name, token)| Some((name, &token.state, token.state.task.as_ref()?)))
-            .filter(|(_, _, open)| is_gone(&open.filed.agent))
+        let gone = users.iter().filter_map(|name| self.user(name));
+        // Only an agent is given tasks.
+        let agents = gone.filter(|user| user.state.role == Some(Role::Agent));
+        let tokens = agents.flat_map(|agent| self.tasks_of(&agent.state.nkey));
+        let mut waiting: Vec<_> = tokens
+            .filter_map(|(name, token)| Some((name, token, token.task.as_ref()?)))
             .collect();
         waiting.sort_unstable_by_key(|(name, ..)| *name);
         for (name, token, open) in waiting {
@@ -125,7 +121,7 @@ impl Ledger {
 
 /// A task that an agent walks, and what its reports stand on.
 pub(super) struct Walk<'a> {
-    pub(super) ledger: &'a Ledger,
+    pub(super) ledger: &'a Reader<'a>,
     pub(super) target: &'a Target,
     pub(super) token: &'a Token,
     pub(super) open: &'a OpenTask,

@@ -3,8 +3,7 @@
 use crate::{
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads},
-    name::Name,
+    ledger::{Deciding, Decision},
     operator::{self, Described},
     rejection::Rejection,
     senders::Senders,
@@ -39,9 +38,5 @@ impl Verb for Describe {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Operator(operator::Event::Described(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::NOTHING
     }
 }

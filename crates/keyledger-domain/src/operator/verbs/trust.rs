@@ -3,8 +3,7 @@
 use crate::{
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads},
-    name::Name,
+    ledger::{Deciding, Decision},
     operator::{self, AttestationAuthority},
     rejection::Rejection,
     senders::Senders,
@@ -45,9 +44,5 @@ impl Verb for Trust {
             first,
             Event::Operator(operator::Event::AttestationAuthorityTrusted(_))
         )
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::NOTHING
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     address::EmailAddress,
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads},
+    ledger::{Deciding, Decision},
     name::Name,
     principal::{self, Description},
     rejection::Rejection,
@@ -57,9 +57,5 @@ impl Verb for Describe {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Principal(principal::Event::Described(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything // what a principal owns, where units lead to
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads},
+    ledger::{Deciding, Decision, Ledger},
     name::Name,
     principal::{self, Offboarded},
     rejection::Rejection,
@@ -44,10 +44,6 @@ impl Verb for Offboard {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Principal(principal::Event::Offboarded(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything // what a principal owns, where units lead to
     }
 
     fn remarks(&self, ledger: &Ledger, on: &Name, _changed: bool) -> Vec<String> {

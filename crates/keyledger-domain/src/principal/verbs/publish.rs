@@ -3,8 +3,7 @@
 use crate::{
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads},
-    name::Name,
+    ledger::{Deciding, Decision},
     principal::{self, OpenpgpPublished},
     rejection::Rejection,
     senders::Senders,
@@ -64,9 +63,5 @@ impl Verb for Publish {
             first,
             Event::Principal(principal::Event::OpenpgpPublished(_))
         )
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::NOTHING
     }
 }

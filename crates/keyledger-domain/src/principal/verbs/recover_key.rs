@@ -3,7 +3,7 @@
 use crate::{
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Fingerprint, Ledger, Reads},
+    ledger::{Deciding, Decision, Fingerprint},
     name::Name,
     principal::{self, KeyRecovered},
     record::Record,
@@ -60,10 +60,6 @@ impl Verb for RecoverKey {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Principal(principal::Event::KeyRecovered(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything // whether the curve key was compromised
     }
 
     fn is_retry_of(&self, first: &Record, sender: &Stamp) -> bool {

@@ -4,8 +4,8 @@ use super::OfToken;
 use crate::{
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads},
-    name::{Aggregate, Name},
+    ledger::{Deciding, Decision},
+    name::Name,
     rejection::Rejection,
     senders::Senders,
     token::{self, Assigned, Phase},
@@ -51,9 +51,5 @@ impl Verb for Assign {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Token(token::Event::Assigned(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::of(Aggregate::Principal, &self.principal)
     }
 }

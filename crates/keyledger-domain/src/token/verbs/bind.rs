@@ -4,7 +4,7 @@ use super::OfToken;
 use crate::{
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads},
+    ledger::{Deciding, Decision},
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     senders::Senders,
@@ -59,9 +59,5 @@ impl Verb for Bind {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Token(token::Event::UserBound(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::of(Aggregate::User, &self.user)
     }
 }

@@ -4,8 +4,7 @@ use super::OfToken;
 use crate::{
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads},
-    name::Name,
+    ledger::{Deciding, Decision},
     rejection::Rejection,
     senders::Senders,
     token::{self, TaskEnded},
@@ -38,9 +37,5 @@ impl Verb for Cancel {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Token(token::Event::TaskCancelled(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything // what its task made
     }
 }

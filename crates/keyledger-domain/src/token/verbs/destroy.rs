@@ -4,8 +4,7 @@ use super::OfToken;
 use crate::{
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads},
-    name::Name,
+    ledger::{Deciding, Decision},
     rejection::Rejection,
     senders::Senders,
     token::{self, At, Phase},
@@ -45,9 +44,5 @@ impl Verb for Destroy {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Token(token::Event::Destroyed(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything // the keys on it
     }
 }

@@ -3,8 +3,7 @@
 use crate::{
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads},
-    name::Name,
+    ledger::{Deciding, Decision},
     rejection::Rejection,
     senders::Senders,
     text::Title,
@@ -47,9 +46,5 @@ impl Verb for Enrol {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Token(token::Event::Enrolled(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::NOTHING
     }
 }

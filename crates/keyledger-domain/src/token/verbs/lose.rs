@@ -4,7 +4,7 @@ use super::OfToken;
 use crate::{
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads},
+    ledger::{Deciding, Decision, Ledger},
     name::Name,
     rejection::Rejection,
     senders::Senders,
@@ -42,10 +42,6 @@ impl Verb for Lose {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Token(token::Event::Lost(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything // the keys on it, and who else can command
     }
 
     fn remarks(&self, ledger: &Ledger, on: &Name, changed: bool) -> Vec<String> {

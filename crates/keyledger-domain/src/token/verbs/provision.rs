@@ -4,7 +4,7 @@ use crate::{
     address::EmailAddress,
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads},
+    ledger::{Deciding, Decision},
     name::Name,
     rejection::Rejection,
     senders::Senders,
@@ -39,10 +39,6 @@ impl Verb for Provision {
 
     fn wrote(&self, first: &Event) -> bool {
         Self::filed(first)
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything // agents, authorities, the holder
     }
 }
 

@@ -4,8 +4,7 @@ use super::OfToken;
 use crate::{
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Fingerprint, Ledger, Reads},
-    name::Name,
+    ledger::{Deciding, Decision, Fingerprint},
     record::Record,
     rejection::Rejection,
     senders::Senders,
@@ -61,10 +60,6 @@ impl Verb for Release {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Token(token::Event::SecretsReleased(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything // whether the curve key was compromised
     }
 
     fn is_retry_of(&self, first: &Record, sender: &Stamp) -> bool {

@@ -4,8 +4,7 @@ use super::OfToken;
 use crate::{
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads},
-    name::Name,
+    ledger::{Deciding, Decision},
     rejection::Rejection,
     senders::Senders,
     token::{self, At, Phase, UNDER_WAY},
@@ -44,9 +43,5 @@ impl Verb for Retire {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::Token(token::Event::Retired(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::NOTHING
     }
 }

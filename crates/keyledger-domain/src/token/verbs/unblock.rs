@@ -3,7 +3,7 @@
 use crate::{
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads},
+    ledger::{Deciding, Decision},
     name::Name,
     rejection::Rejection,
     senders::Senders,
@@ -32,10 +32,6 @@ impl Verb for Unblock {
 
     fn wrote(&self, first: &Event) -> bool {
         Self::filed(first)
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything // agents, authorities, the holder
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     account::{Account, Purpose},
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Fingerprint, Ledger, Reads},
+    ledger::{Deciding, Decision, Fingerprint, Ledger},
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     senders::Senders,
@@ -81,10 +81,6 @@ impl Verb for Issue {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::User(user::Event::Issued(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything // whose the nkey is
     }
 
     fn remarks(&self, ledger: &Ledger, on: &Name, _changed: bool) -> Vec<String> {

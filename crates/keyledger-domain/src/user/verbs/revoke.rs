@@ -3,7 +3,7 @@
 use crate::{
     command::body,
     event::Event,
-    ledger::{Deciding, Decision, Ledger, Reads},
+    ledger::{Deciding, Decision, Ledger},
     name::Name,
     rejection::Rejection,
     senders::Senders,
@@ -33,7 +33,7 @@ impl Verb for Revoke {
             nkey: user.nkey.clone(),
             revoked_at: on.now,
         })]);
-        let (ledger, users) = (on.ledger, [on.name()]);
+        let (ledger, users) = (&on.ledger, [on.name()]);
         ledger.check_dispensable(&users, on.now)?;
         ledger.add_revocations(&users, on.now, &mut decision)?;
         ledger.cancel_tasks_of(&users, on.now, &mut decision);
@@ -42,10 +42,6 @@ impl Verb for Revoke {
 
     fn wrote(&self, first: &Event) -> bool {
         matches!(first, Event::User(user::Event::Revoked(_)))
-    }
-
-    fn reads(&self, _ledger: &Ledger, _on: &Name) -> Reads {
-        Reads::Everything // who else can command
     }
 
     fn remarks(&self, ledger: &Ledger, on: &Name, changed: bool) -> Vec<String> {

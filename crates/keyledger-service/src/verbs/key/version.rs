@@ -146,7 +146,7 @@ fn allowed<V: MakesVersion>(
         let certified = verb.certification();
         let certified = certified.map(|it| pki::placeholder(&ledger, on.target, it, on.now));
         let made = V::made(version, certified.transpose()?);
-        ledger.decide_verb(on.target, verb, &made, on.now)?;
+        ledger.decide_verb(on.target, verb, &made, on.now).result?;
     }
     Ok(wanted)
 }

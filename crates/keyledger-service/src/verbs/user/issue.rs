@@ -31,7 +31,7 @@ impl MakeFor<Issue> for Option<GeneratedUser> {
             issued_at: on.now,
         });
         let ledger = || shared.live.ledger.read();
-        let decision = ledger().decide_verb(target, verb, &made, on.now)?;
+        let decision = ledger().decide_verb(target, verb, &made, on.now).result?;
         let issued = decision.events.iter().find_map(|(_, event)| match event {
             Event::User(event) => User::create(event),
             _ => None,
