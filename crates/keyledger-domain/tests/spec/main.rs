@@ -21,6 +21,7 @@ mod pem;
 mod principal;
 mod private_key;
 mod profile;
+mod reads;
 mod rejection;
 mod retry;
 mod revocations;
