@@ -22,6 +22,7 @@ mod partition;
 mod races;
 mod raw;
 mod rollback;
+mod rules;
 mod tamper;
 mod time;
 mod tls;
