@@ -64,7 +64,6 @@ const CIRCLES: &[&[&str]] = &[
         "keyledger-domain/src/ledger/deciding.rs",
         "keyledger-domain/src/ledger/fold.rs",
         "keyledger-domain/src/ledger/mod.rs",
-        "keyledger-domain/src/ledger/reads.rs",
         "keyledger-domain/src/ledger/seal.rs",
         "keyledger-domain/src/ledger/token_signer.rs",
         "keyledger-domain/src/ledger/tokens/certify.rs",

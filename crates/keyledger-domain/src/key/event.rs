@@ -313,10 +313,7 @@ impl Event {
         match self {
             Self::Generated(created) | Self::Registered(created) => {
                 let owner = owned_by(created.description.owner.as_ref());
-                owner
-                    .into_iter()
-                    .chain(bearers(&created.public))
-                    .collect()
+                owner.into_iter().chain(bearers(&created.public)).collect()
             }
             Self::Rotated(rotated) => bearers(&rotated.public).into_iter().collect(),
             Self::Described(described) => owned_by(described.owner.as_ref()).into_iter().collect(),

@@ -20,8 +20,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub use authority::{Claimed, Known};
 pub use crate::group::{Fingerprint, Group};
+pub use authority::{Claimed, Known};
 pub use decide::{Decision, MAX_EVENTS, Outcome};
 pub use deciding::{Deciding, Reader};
 pub use fold::{Applied, ChainBreak};

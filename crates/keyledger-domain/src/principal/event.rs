@@ -109,7 +109,10 @@ impl Event {
         let described = match self {
             Self::Registered(registered) => &registered.description,
             Self::Described(described) => described,
-            Self::OpenpgpPublished(_) | Self::KeyEscrowed(_) | Self::KeyRecovered(_) | Self::Offboarded(_) => {
+            Self::OpenpgpPublished(_)
+            | Self::KeyEscrowed(_)
+            | Self::KeyRecovered(_)
+            | Self::Offboarded(_) => {
                 return Vec::new();
             }
             Self::OfVerb(event) => return event.joins(),

@@ -8,8 +8,7 @@ use keyledger_domain::{
     Ledger, Prepared, Rejection, Timestamp,
     command::Target,
     ledger::{
-        Claimed, Decision, Group, Known, LEDGER_SIGNING_KEY, Reader, Reads, Recorded, Remembered,
-        Sealed,
+        Claimed, Decision, Known, LEDGER_SIGNING_KEY, Reader, Reads, Recorded, Remembered, Sealed,
     },
     record::{Ids, Record, Why},
     verify::header,

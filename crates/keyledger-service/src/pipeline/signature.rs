@@ -44,7 +44,9 @@ pub(super) fn verify(
     let (is_retry, known_as, signer) = {
         let ledger = shared.live.ledger.read();
         let known_as = ledger.token_public_key(&signed.key).map(Box::<str>::from);
-        let signer = ledger.reader().token_signer(&sender.known, &signed.key, now);
+        let signer = ledger
+            .reader()
+            .token_signer(&sender.known, &signed.key, now);
         (ledger.remembered(&id).is_some(), known_as, signer)
     };
     if !is_retry {
