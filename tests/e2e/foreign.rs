@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream;
+use keyledger_domain::text::in_full;
 use keyledger_service::{
     Service, StartError,
     store::{JetStreamStore, OpenError},
@@ -303,7 +304,7 @@ async fn a_queue_in_the_place_of_a_file_is_refused() {
     for spoil in spoils {
         let mut options = world.options();
         spoil(&mut options, queue.clone());
-        let error = refused(options).await.to_string();
+        let error = in_full(&refused(options).await);
         assert!(error.contains("it is no ordinary file"), "{error}");
     }
 }
