@@ -183,9 +183,10 @@ fn outcome(
             .as_ref()
             .filter(|_| ended_badly)
             .map(ToString::to_string),
-        certificates: match &reported.report {
-            Report::KeysMade(_) => certificates.collect(),
-            _ => Vec::new(),
+        certificates: if let Report::KeysMade(_) = &reported.report {
+            certificates.collect()
+        } else {
+            Vec::new()
         },
         secrets: None,
         doubtful_secrets: Vec::new(),
@@ -196,20 +197,20 @@ fn outcome(
 /// Adds the secrets that the report's own event says were given, sealed to the receiver that it names. Without an event there is no secret.
 async fn deliver(shared: &Shared, done: &Done, reply: &mut ReportReply) -> Result<(), Refused> {
     let token = &done.history.name;
-    match done.wrote.as_ref().map(|record| &record.event) {
-        Some(Event::Token(token::Event::SecretsReleased(given))) => {
-            let what = given_to_task(shared, token);
-            let secrets =
-                tokens::release_at(shared, token, done.revision, what, &given.seal_to).await?;
-            let gone = || custody_failed("the token's secrets are not in custody");
-            let mut secrets = secrets.ok_or_else(gone)?.into_iter();
-            reply.secrets = secrets.next();
-            reply.doubtful_secrets = secrets.collect();
-        }
-        Some(Event::Token(token::Event::EscrowedKeyReleased(given))) => {
-            reply.escrowed = Some(tokens::hand_over(shared, token, given).await?);
-        }
-        _ => {}
+    let Some(Event::Token(event)) = done.wrote.as_ref().map(|record| &record.event) else {
+        return Ok(());
+    };
+    if let token::Event::SecretsReleased(given) = event {
+        let what = given_to_task(shared, token);
+        let secrets =
+            tokens::release_at(shared, token, done.revision, what, &given.seal_to).await?;
+        let gone = || custody_failed("the token's secrets are not in custody");
+        let mut secrets = secrets.ok_or_else(gone)?.into_iter();
+        reply.secrets = secrets.next();
+        reply.doubtful_secrets = secrets.collect();
+    }
+    if let token::Event::EscrowedKeyReleased(given) = event {
+        reply.escrowed = Some(tokens::hand_over(shared, token, given).await?);
     }
     Ok(())
 }

@@ -38,10 +38,10 @@ fn certificate(on: &Giving<'_>, wanted: Option<&Certification>) -> Option<Issued
     let key = &ledger.key(&done.history.name)?.state;
     // If the certificate was installed before, nothing was written now.
     let wrote = done.wrote.as_ref()?;
-    let certified: &Certified = match &wrote.event {
-        Event::Key(KeyEvent::Certified(certified)) => certified,
-        // The first one came with the key.
-        _ => key.certificates().next()?,
+    let certified: &Certified = if let Event::Key(KeyEvent::Certified(certified)) = &wrote.event {
+        certified
+    } else {
+        key.certificates().next()? // the first one came with the key
     };
     let wanted_until = wanted.and_then(|wanted| wanted.end(wrote.occurred_at).ok());
     // The end was computed a moment before it was recorded.

@@ -32,9 +32,11 @@ impl MakeFor<Issue> for Option<GeneratedUser> {
         });
         let ledger = || shared.live.ledger.read();
         let decision = ledger().decide_verb(target, verb, &made, on.now).result?;
-        let issued = decision.events.iter().find_map(|(_, event)| match event {
-            Event::User(event) => User::create(event),
-            _ => None,
+        let issued = decision.events.iter().find_map(|(_, event)| {
+            let Event::User(event) = event else {
+                return None;
+            };
+            User::create(event)
         });
         let Some(user) = issued else {
             return Ok(Ready::nothing());
