@@ -228,12 +228,17 @@ impl Engine {
         for id in &batch.ids {
             self.busy_ids.remove(id);
         }
-        {
-            let mut sent = self.live.sent.lock();
-            for event in batch.works.iter().flat_map(|(_, sealed)| sealed) {
-                sent.remove(&event.cid);
-            }
+        let sent = batch.works.iter().flat_map(|(_, sealed)| sealed);
+        let sent: Vec<_> = sent.map(|event| event.cid).collect();
+        self.settle(batch, result);
+        // Not before they are counted: until then they are known by this.
+        let mut still = self.live.sent.lock();
+        for cid in &sent {
+            still.remove(cid);
         }
+    }
+
+    fn settle(&mut self, batch: Batch, result: Result<u64, AppendError>) {
         let works = batch.works.len();
         if let Some(place) = self.under_way.iter().position(|count| *count == works) {
             self.under_way.swap_remove(place);
@@ -322,11 +327,15 @@ impl Engine {
                     ));
                 }
             }
+            if fault.is_none() {
+                self.live.count_own();
+            }
         }
         if let Some((at, said)) = &fault {
             self.break_off(&format!("sequence {at}: {said}"));
         }
         self.acknowledged = self.acknowledged.max(sequence - 1);
+        self.go_on();
         for (reply, answer) in answers {
             let answer = match &self.broken {
                 None => Ok(answer),
@@ -395,6 +404,14 @@ impl Engine {
             self.complete += 1;
         }
         self.complete
+    }
+
+    /// Decides again, if what that waited for is folded.
+    fn go_on(&mut self) {
+        let reached = self.live.position().sequence;
+        if self.behind.is_some_and(|until| reached >= until) {
+            self.behind = None;
+        }
     }
 
     /// The stream ends at `last`: nothing is decided until all of it is folded.
@@ -478,7 +495,9 @@ impl Engine {
             } => {
                 // Locked for the position too: a snapshot must find both as they belong together.
                 let mut ledger = self.live.ledger.write();
-                if let Some(event) = foreign {
+                if sequence <= self.live.position().sequence {
+                    // One of our own, counted when it was acknowledged.
+                } else if let Some(event) = foreign {
                     let gate = &mut self.gate;
                     match arrived::take(gate, &self.live, &mut ledger, sequence, &event) {
                         Ok(Applied::New) => {
@@ -494,10 +513,9 @@ impl Engine {
                     self.live.own.lock().remove(&sequence);
                     self.live.advance(sequence, &cid);
                 }
+                self.live.count_own();
                 drop(ledger);
-                if self.behind.is_some_and(|until| sequence >= until) {
-                    self.behind = None;
-                }
+                self.go_on();
             }
             Tailed::Broken { sequence, fault } => {
                 self.break_off(&format!("sequence {sequence}: {fault}"));

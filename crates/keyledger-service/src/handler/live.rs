@@ -23,7 +23,7 @@ pub(crate) type Newest = (Position, EventCid, Vec<(u64, EventCid)>);
 /// The fold, and how far it has come.
 ///
 /// The handler alone writes. The fold may be ahead of the position: own events are folded when they are acknowledged,
-/// and counted when they come by in the stream.
+/// and counted once everything before them is.
 #[derive(Debug)]
 pub struct Live {
     /// The fold.
@@ -37,7 +37,7 @@ pub struct Live {
     broken: RwLock<Option<String>>,
     /// Why the stream is asked again where it stands, while it is.
     doubt: RwLock<Option<String>>,
-    /// Own events that were folded and have not come by yet: they need not be read again.
+    /// Own events that were folded and are not counted yet, since something before them was not read.
     pub(super) own: Mutex<HashMap<u64, EventCid>>,
     /// Own events that are on their way to the store. They may come by before they are acknowledged, and who signed them
     /// need not be asked.
@@ -130,6 +130,11 @@ impl Live {
         let _ = wanted.wait_for(|wanted| *wanted > after).await;
     }
 
+    /// Tells of each step of the position.
+    pub(super) fn watch(&self) -> watch::Receiver<u64> {
+        self.sequence.subscribe()
+    }
+
     /// Waits until the stream was folded up to `sequence`.
     pub async fn reached(&self, sequence: u64) {
         self.want(sequence);
@@ -166,5 +171,22 @@ impl Live {
         *self.newest.write() = Some(*cid);
         drop(position);
         self.sequence.send_replace(sequence);
+    }
+
+    /// Counts the own events that stand next in the stream.
+    pub(super) fn count_own(&self) {
+        let mut position = self.position.write();
+        let mut own = self.own.lock();
+        let before = position.sequence;
+        while let Some(cid) = own.remove(&(position.sequence + 1)) {
+            position.sequence += 1;
+            position.digest.push(&cid);
+            *self.newest.write() = Some(cid);
+        }
+        let reached = position.sequence;
+        drop((position, own));
+        if reached > before {
+            self.sequence.send_replace(reached);
+        }
     }
 }

@@ -1,6 +1,14 @@
 //! Following the stream: each event as it comes, checked by itself.
+//!
+//! What this instance wrote itself counts from its acknowledgement and need not come by, so while nobody else writes, nothing is read:
+//! the server would send each event back. A sequence that is missing between acknowledgements shows that somebody else wrote, and
+//! while nothing is written here the stream is listened to.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use keyledger_domain::{
@@ -8,7 +16,7 @@ use keyledger_domain::{
     verify::{Intact, Signatures},
 };
 use keyledger_wire::Prefix;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 
 use super::{
     Live,
@@ -20,6 +28,12 @@ use crate::store::{ReadError, Store, StoredEvent};
 const PAUSE: Duration = Duration::from_millis(250);
 /// How long an event that somebody waits for may take to come by until it is read.
 const OVERDUE: Duration = Duration::from_millis(100);
+/// How long the stream is still followed after an event that somebody else wrote.
+const COMPANY: Duration = Duration::from_secs(5);
+/// How long nothing must have been written here until the stream is listened to again.
+const QUIET: Duration = Duration::from_millis(250);
+/// How long an event that somebody waits for may take to be acknowledged, if it was written here.
+const ACKNOWLEDGED: Duration = Duration::from_millis(10);
 /// How many events are checked at once, if as many are there.
 const CHUNK: usize = 256;
 
@@ -50,11 +64,14 @@ pub(super) async fn follow(
         after: live.position().sequence,
         live,
         signatures: Signatures::default(),
+        foreign: None,
         out,
     };
     loop {
+        reader.while_alone().await;
         match reader.read().await {
-            Ok(()) => {}
+            Ok(Paused::Alone) => continue,
+            Ok(Paused::BrokenOff) => {}
             Err(Ended::Nobody) => return,
             Err(Ended::Read(error)) => {
                 tracing::warn!(%error, "the tail of the ledger broke off");
@@ -71,7 +88,17 @@ struct Reader {
     /// The sequence of the last event that was handed on.
     after: u64,
     signatures: Signatures,
+    /// When the last event came by that somebody else wrote.
+    foreign: Option<Instant>,
     out: mpsc::Sender<Tailed>,
+}
+
+/// Why it is not read on for now.
+enum Paused {
+    /// The tail ended, or events did not come.
+    BrokenOff,
+    /// Nobody else writes.
+    Alone,
 }
 
 enum Ended {
@@ -81,8 +108,30 @@ enum Ended {
 }
 
 impl Reader {
-    /// Reads until the tail breaks off.
-    async fn read(&mut self) -> Result<(), Ended> {
+    /// Waits as long as this instance writes, and nobody else.
+    async fn while_alone(&self) {
+        let mut reached = self.live.watch();
+        while !self.is_in_company() {
+            tokio::select! {
+                () = self.overdue(ACKNOWLEDGED) => return,
+                moved = timeout(QUIET, reached.changed()) => if moved.is_err() { return },
+            }
+        }
+    }
+
+    /// True if somebody else wrote a moment ago.
+    fn is_in_company(&self) -> bool {
+        self.foreign.is_some_and(|at| at.elapsed() < COMPANY)
+    }
+
+    /// The sequence up to which nothing needs to be read.
+    fn read_up_to(&self) -> u64 {
+        self.after.max(self.live.position().sequence)
+    }
+
+    /// Reads until the tail breaks off, or shows nothing but what was written here.
+    async fn read(&mut self) -> Result<Paused, Ended> {
+        self.after = self.read_up_to();
         let (store, out, after) = (Arc::clone(&self.store), self.out.clone(), self.after);
         let tail = stream::once(async {
             let tail = store.tail(after).await;
@@ -95,12 +144,15 @@ impl Reader {
             tokio::select! {
                 biased;
                 chunk = chunks.next() => {
-                    let Some(chunk) = chunk else { return Ok(()) };
+                    let Some(chunk) = chunk else { return Ok(Paused::BrokenOff) };
                     if !self.hand_on(chunk).await? {
-                        return Ok(());
+                        return Ok(Paused::BrokenOff);
+                    }
+                    if !self.is_in_company() {
+                        return Ok(Paused::Alone);
                     }
                 }
-                () = self.overdue() => self.catch_up().await?,
+                () = self.overdue(OVERDUE) => self.catch_up().await?,
             }
         }
     }
@@ -118,7 +170,8 @@ impl Reader {
                 }
             }
         }
-        // Seen before, where the tail was taken up again.
+        // Seen before, where the tail was taken up again, or written here.
+        self.after = self.read_up_to();
         events.retain(|event| event.sequence > self.after);
         for tailed in self.check(&events) {
             let sequence = match &tailed {
@@ -134,16 +187,22 @@ impl Reader {
         ended
     }
 
-    /// Ends when an event is waited for that should have come by: the consumer of the tail may have gone with its server, and
-    /// commands wait.
-    async fn overdue(&self) {
-        self.live.wanted_above(self.after).await;
-        tokio::time::sleep(OVERDUE).await;
+    /// Ends when an event is waited for that should have come by within this time: the consumer of the tail may have gone with its
+    /// server, and commands wait.
+    async fn overdue(&self, within: Duration) {
+        loop {
+            self.live.wanted_above(self.read_up_to()).await;
+            tokio::time::sleep(within).await;
+            if self.live.wanted() > self.read_up_to() {
+                return;
+            }
+        }
     }
 
     /// Reads what is waited for directly: any replica has it, and answers without a leader.
     async fn catch_up(&mut self) -> Result<(), Ended> {
-        while self.live.wanted() > self.after {
+        while self.live.wanted() > self.read_up_to() {
+            self.after = self.read_up_to();
             let missing = self.live.wanted() - self.after;
             let count = usize::try_from(missing).unwrap_or(CHUNK).min(CHUNK);
             match self.store.known(self.after, count).await {
@@ -194,6 +253,11 @@ impl Reader {
             let prefix = self.prefix.as_str();
             let is_ours = |cid: &EventCid| self.live.sent.lock().contains(cid);
             let arrived = arrived::read(prefix, foreign, &mut self.signatures, is_ours);
+            let ours =
+                |arrived: &Arrived| matches!(&arrived.event, Ok(event) if is_ours(&event.cid));
+            if !arrived.iter().all(ours) {
+                self.foreign = Some(Instant::now());
+            }
             tailed.extend(
                 arrived
                     .into_iter()
