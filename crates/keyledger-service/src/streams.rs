@@ -80,6 +80,8 @@ pub(crate) fn inventory_config(prefix: &Prefix, replicas: usize) -> Config {
             inactive_threshold: WATCHER_GONE,
             max_ack_pending: 0,
         }),
+        // Entries are written many at a time.
+        allow_atomic_publish: true,
         ..bucket_config(&prefix.inventory_bucket(), StorageType::Memory, replicas)
     }
 }

@@ -10,20 +10,23 @@ use std::{
 };
 
 use async_nats::{
+    HeaderMap, PublishError,
     client::RequestError,
     jetstream::{self, context::GetStreamError, stream::PurgeError},
 };
-use futures::{StreamExt as _, TryStreamExt as _};
+use bytes::Bytes;
+use futures::StreamExt as _;
 use keyledger_domain::{Name, text::in_full, views};
-use keyledger_wire::Prefix;
+use keyledger_wire::{Prefix, header};
 use serde::Deserialize;
+use uuid::Uuid;
 
 use crate::{
     shared::Shared,
     trust::{SetupError, ensure_inventory},
 };
 
-/// How many entries wait for their acknowledgement at once.
+/// How many entries are read at once.
 const IN_FLIGHT: usize = 64;
 /// How many entries are held against the ledger at one look.
 const COMPARED: usize = 512;
@@ -48,11 +51,14 @@ pub(super) enum BucketError {
     /// A row or an acknowledgement is no JSON: report it.
     #[error("an entry, or its acknowledgement")]
     Json(#[from] serde_json::Error),
-    /// JetStream did not answer of an entry.
-    #[error("no answer of an entry")]
+    /// An entry was not sent.
+    #[error("sending an entry")]
+    Unsent(#[from] PublishError),
+    /// JetStream did not answer of entries.
+    #[error("no answer of entries")]
     Unanswered(#[from] RequestError),
-    /// JetStream did not take an entry.
-    #[error("JetStream did not take an entry: {error:?}")]
+    /// JetStream did not take entries.
+    #[error("JetStream did not take entries: {error:?}")]
     Refused {
         /// What it says.
         error: Option<serde_json::Value>,
@@ -114,36 +120,47 @@ impl Bucket {
         Ok(made)
     }
 
-    /// Writes entries, and waits until JetStream has them all.
+    /// Writes entries as one batch, and waits until JetStream has it.
     pub(super) async fn write(&self, names: &[Name]) -> Result<(), BucketError> {
-        futures::stream::iter(names.iter().map(Ok))
-            .try_for_each_concurrent(IN_FLIGHT, |name| self.put(name))
-            .await
-    }
-
-    async fn put(&self, name: &Name) -> Result<(), BucketError> {
         #[derive(Deserialize)]
         struct Acknowledged {
             error: Option<serde_json::Value>,
             seq: Option<u64>,
         }
-        let Shared { nats, prefix, .. } = &*self.shared;
-        let row = views::row(&self.shared.live.ledger.read(), name);
-        let Some(row) = row else { return Ok(()) };
-        let payload = serde_json::to_vec(&row)?;
-        let subject = Prefix::bucket_entry(&prefix.inventory_bucket(), name.as_str());
-        let request = async_nats::Request::new()
-            .payload(payload.into())
-            .timeout(Some(PATIENCE));
-        let reply = nats.send_request(subject, request).await?;
-        let said: Acknowledged = serde_json::from_slice(&reply.payload)?;
-        match (said.error, said.seq) {
-            (None, Some(_)) => {
-                self.written.fetch_add(1, Ordering::Relaxed);
-                Ok(())
+        let rows = names.iter().filter_map(|name| self.row(name).transpose());
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        let Shared { nats, .. } = &*self.shared;
+        let (count, batch) = (rows.len(), Uuid::now_v7().simple().to_string());
+        for (place, (subject, row)) in (1..).zip(rows) {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::BATCH_ID, batch.as_str());
+            headers.insert(header::BATCH_SEQUENCE, place.to_string());
+            if place < count {
+                nats.publish_with_headers(subject, headers, row).await?;
+                continue;
             }
-            (error, _) => Err(BucketError::Refused { error }),
+            headers.insert(header::BATCH_COMMIT, "1");
+            let request = async_nats::Request::new()
+                .headers(headers)
+                .payload(row)
+                .timeout(Some(PATIENCE));
+            let reply = nats.send_request(subject, request).await?;
+            let said: Acknowledged = serde_json::from_slice(&reply.payload)?;
+            match (said.error, said.seq) {
+                (None, Some(_)) => self.written.fetch_add(count as u64, Ordering::Relaxed),
+                (error, _) => return Err(BucketError::Refused { error }),
+            };
         }
+        Ok(())
+    }
+
+    /// A key's entry as the ledger has it now: its subject, and what it says.
+    fn row(&self, name: &Name) -> Result<Option<(String, Bytes)>, BucketError> {
+        let Shared { prefix, live, .. } = &*self.shared;
+        let row = views::row(&live.ledger.read(), name);
+        let Some(row) = row else { return Ok(None) };
+        let subject = Prefix::bucket_entry(&prefix.inventory_bucket(), name.as_str());
+        Ok(Some((subject, serde_json::to_vec(&row)?.into())))
     }
 
     /// Looks whether it still is what was written.
