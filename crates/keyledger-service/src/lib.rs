@@ -4,6 +4,7 @@
 //! twice; no rule is decided here.
 
 mod allowance;
+pub mod appender;
 mod begin;
 mod clock;
 mod delivery;

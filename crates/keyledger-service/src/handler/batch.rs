@@ -3,7 +3,6 @@
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
-use futures::{FutureExt, future::BoxFuture};
 use keyledger_domain::{
     Ledger, Prepared, Rejection, Timestamp,
     command::Target,
@@ -20,7 +19,7 @@ use uuid::Uuid;
 use super::{
     Done, Failure, Order, Signer,
     engine::Engine,
-    work::{Batch, Waiting, Work, Written},
+    work::{Batch, Waiting, Work},
 };
 use crate::{
     clock::MAX_SKEW_MS,
@@ -49,7 +48,7 @@ impl Engine {
         };
         let (mut events, mut bytes) = (0, 0);
         let mut later = Vec::new();
-        while let Some(waiting) = self.waiting.pop_front() {
+        while let Some(waiting) = self.appender.take() {
             if events >= MAX_BATCH_EVENTS || bytes >= MAX_BATCH_BYTES {
                 later.push(waiting);
                 break;
@@ -92,9 +91,7 @@ impl Engine {
             bytes += sealed.iter().map(|s| s.bytes.len() + 512).sum::<usize>();
             batch.works.push((waiting, sealed));
         }
-        for waiting in later.into_iter().rev() {
-            self.waiting.push_front(waiting);
-        }
+        self.appender.put_back(later.into_iter());
         (!batch.works.is_empty()).then_some(batch)
     }
 
@@ -192,15 +189,14 @@ impl Engine {
         });
     }
 
-    pub(super) fn append(&self, batch: Batch) -> BoxFuture<'static, Written> {
-        let store = Arc::clone(&self.parts.store);
+    pub(super) fn append(&mut self, batch: Batch) {
         let signer = self.parts.signer.current();
         let prefix = self.parts.prefix.clone();
-        // A task of its own: signing a batch takes milliseconds, in which the next one is gathered.
-        let task = tokio::spawn(async move {
+        let (works, last) = (batch.works.len(), batch.last);
+        self.appender.send(batch, works, last, move |batch| {
             let mut expected: HashMap<_, _> = batch.histories.iter().cloned().collect();
             let sealed = batch.works.iter().flat_map(|(_, sealed)| sealed);
-            let appends = sealed
+            sealed
                 .map(|event| {
                     // Compare-and-set stands on the first event of each history; the others follow it.
                     let history = &event.record.history;
@@ -208,11 +204,8 @@ impl Engine {
                     let expected = expected.map(|sequence| (prefix.history(history), sequence));
                     to_append(event, expected, &prefix, &*signer)
                 })
-                .collect();
-            let result = store.append(appends, batch.last).await;
-            (batch, result)
+                .collect()
         });
-        async move { task.await.expect("appending does not panic") }.boxed()
     }
 }
 

@@ -1,40 +1,32 @@
 //! The engine: the one task that decides, sends batches off, and folds what was written or came by.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use futures::{FutureExt, future::BoxFuture};
 use keyledger_domain::{
     Ledger,
     ledger::{Applied, Group},
     name::HistoryId,
     verify::Gate,
 };
-use tokio::{
-    sync::{Notify, mpsc, oneshot},
-    time::MissedTickBehavior,
-};
+use tokio::sync::{Notify, mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{
     Done, Failure, Live, Parts, arrived,
-    pace::{Next, Pace},
     proof::Proof,
     tail::Tailed,
     work::{Batch, Resting, Waiting, Work, Written, refuse},
 };
 use crate::{
+    appender::{Appender, Happened, StreamEnd},
     material::MaterialError,
-    store::{AppendError, ReadError},
+    store::AppendError,
 };
-
-/// How many commands may wait; more are left in the channel, and in the end with NATS.
-pub(super) const MAX_WAITING: usize = 8_192;
-/// The pause before the store is asked again for where it stands, and between two looks at who has waited too long.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// How often a part of the reserve is freed for one command: somebody else may have taken the room.
 const MAX_FREED: u32 = 3;
@@ -43,41 +35,21 @@ const MAX_FREED: u32 = 3;
 /// it waits for, within milliseconds.
 const SIGNER_PAUSE: Duration = Duration::from_millis(10);
 
-/// Where the store says it stands.
-struct Asked {
-    /// How far the stream was folded when it was asked.
-    folded: u64,
-    last: Result<u64, ReadError>,
-}
-
 pub(super) struct Engine {
     pub(super) parts: Parts,
     pub(super) live: Arc<Live>,
-    pub(super) waiting: VecDeque<Waiting>,
+    /// What waits to be written, and what is on its way.
+    pub(super) appender: Appender<Work, Batch>,
     /// Histories with an event on its way.
     pub(super) busy: HashSet<HistoryId>,
     /// Groups that a history is about to join, with how many are.
     pub(super) joining: HashMap<Group, usize>,
     /// Commands with an event on its way.
     pub(super) busy_ids: HashSet<Uuid>,
-    batches: FuturesUnordered<BoxFuture<'static, Written>>,
-    /// How many works each of them holds.
-    pub(super) under_way: Vec<usize>,
-    /// True while the only one under way stands on the end of the stream: a second one would take that away from it.
-    alone: bool,
     /// Everything up to here is folded, own events that have not come by yet among them.
     complete: u64,
     /// The last sequence that an own append was acknowledged with.
     pub(super) acknowledged: u64,
-    pace: Pace,
-    /// Until when those that wait are held back for others to join them.
-    held: Option<Instant>,
-    /// Until this sequence is folded nothing is decided: another instance wrote.
-    pub(super) behind: Option<u64>,
-    /// The question to the store how far it has come.
-    asking: Option<BoxFuture<'static, Asked>>,
-    /// Why the last append was not stored; nothing once one was.
-    trouble: Option<String>,
     /// Judges what other instances wrote.
     gate: Gate,
     /// Whether the stream was held against what is folded since the connection came about.
@@ -103,26 +75,22 @@ impl Engine {
         look_again: Arc<Notify>,
     ) -> Self {
         let gate = Gate::behind(&live.ledger.read());
+        let read_up_to = {
+            let live = Arc::clone(&live);
+            Arc::new(move || live.position().sequence)
+        };
         Self {
+            appender: Appender::new(Arc::clone(&parts.store), read_up_to),
             parts,
             gate,
             proof: Proof::of(connection),
             look_again,
             live,
-            waiting: VecDeque::new(),
             busy: HashSet::new(),
             joining: HashMap::new(),
             busy_ids: HashSet::new(),
-            batches: FuturesUnordered::new(),
-            under_way: Vec::new(),
-            alone: false,
             complete: 0,
             acknowledged: 0,
-            pace: Pace::default(),
-            held: None,
-            behind: None,
-            asking: None,
-            trouble: None,
             broken: None,
             freeing: None,
             resting: None,
@@ -135,9 +103,6 @@ impl Engine {
         mut inbox: mpsc::Receiver<Work>,
         mut tail: mpsc::Receiver<Tailed>,
     ) {
-        // Not a pause that begins anew with each command that comes: while many come it would never end.
-        let mut looks = tokio::time::interval(PAUSE);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             // Looked at once: what comes over a connection that is lost meanwhile is held back where it is taken.
             let takes_events = self.takes_events();
@@ -146,9 +111,7 @@ impl Engine {
             }
             tokio::select! {
                 biased;
-                Some(written) = self.batches.next(), if !self.batches.is_empty() => {
-                    self.answered(written);
-                }
+                happened = self.appender.next() => self.happened(happened),
                 proven = async { self.proof.asking.as_mut().expect("it is there: see the guard").await },
                     if self.proof.asking.is_some() => self.proven(proven),
                 Some(tailed) = tail.recv(), if takes_events => {
@@ -157,8 +120,6 @@ impl Engine {
                         self.came(tailed);
                     }
                 }
-                answer = async { self.asking.as_mut().expect("it is there: see the guard").await },
-                    if self.asking.is_some() => self.asked(answer),
                 freed = async { (&mut self.freeing.as_mut().expect("it is there: see the guard").0).await },
                     if self.freeing.is_some() => {
                         if let Some((_, failure)) = self.freeing.take() {
@@ -172,19 +133,12 @@ impl Engine {
                             *self.live.ledger.write() = ledger;
                         }
                     }
-                _ = looks.tick(), if (!takes_events || self.trouble.is_some()) && !self.waiting.is_empty() =>
-                {
-                    let why = self.trouble.clone().filter(|_| takes_events);
-                    self.expire(&why.unwrap_or_else(|| self.proof.why()));
-                }
-                () = tokio::time::sleep_until(self.held.unwrap_or_else(Instant::now).into()),
-                    if self.held.is_some() => {}
-                work = inbox.recv(), if self.waiting.len() < MAX_WAITING => {
+                work = inbox.recv(), if !self.appender.is_full() => {
                     let Some(work) = work else { return };
                     self.take(work);
                 }
             }
-            while self.waiting.len() < MAX_WAITING
+            while !self.appender.is_full()
                 && let Ok(work) = inbox.try_recv()
             {
                 self.take(work);
@@ -196,18 +150,22 @@ impl Engine {
     fn take(&mut self, work: Work) {
         match work {
             Work::Rest(reply) => self.resting = Some(reply),
-            work => {
-                let waiting = Waiting {
-                    work,
-                    since: Instant::now(),
-                    freed: 0,
-                };
-                // What revokes goes before everything that waits, in the order in which it came.
-                let place = match waiting.revokes() {
-                    true => self.waiting.iter().take_while(|w| w.revokes()).count(),
-                    false => self.waiting.len(),
-                };
-                self.waiting.insert(place, waiting);
+            work => self.appender.push(work),
+        }
+    }
+
+    fn happened(&mut self, happened: Happened<Batch>) {
+        match happened {
+            Happened::Answered(batch, result) => self.answered((batch, result)),
+            Happened::Ends(end) => self.ends(end),
+            Happened::Time => {}
+            Happened::Expire => {
+                let trouble = self.appender.trouble().map(str::to_owned);
+                match (self.takes_events(), trouble) {
+                    (true, None) => {}
+                    (true, Some(why)) => self.expire(&why),
+                    (false, _) => self.expire(&self.proof.why()),
+                }
             }
         }
     }
@@ -239,13 +197,6 @@ impl Engine {
     }
 
     fn settle(&mut self, batch: Batch, result: Result<u64, AppendError>) {
-        let works = batch.works.len();
-        if let Some(place) = self.under_way.iter().position(|count| *count == works) {
-            self.under_way.swap_remove(place);
-        }
-        self.alone = false;
-        let others = self.waiting.len() + self.under_way.iter().sum::<usize>();
-        self.pace.acknowledged(works, others, Instant::now());
         if let Some(said) = &self.broken {
             return refuse(batch, &Failure::Broken(said.clone()));
         }
@@ -268,7 +219,7 @@ impl Engine {
     }
 
     fn stored(&mut self, batch: Batch, first: u64) {
-        self.trouble = None;
+        self.appender.stored();
         let mut sequence = first;
         let mut answers = Vec::with_capacity(batch.works.len());
         let mut fault = None;
@@ -356,16 +307,19 @@ impl Engine {
     /// Frees a part of the reserve for what takes trust away, and refuses the rest.
     fn make_room(&mut self, batch: Batch, said: String) {
         let failure = Failure::Full(said);
-        for (mut waiting, _) in batch.works.into_iter().rev() {
-            if waiting.is_pressing() && waiting.freed < MAX_FREED && self.parts.reserve.is_some() {
+        let has_reserve = self.parts.reserve.is_some();
+        let mut again = Vec::new();
+        for (mut waiting, _) in batch.works {
+            if waiting.work.is_pressing() && waiting.freed < MAX_FREED && has_reserve {
                 waiting.freed += 1;
-                self.waiting.push_front(waiting);
+                again.push(waiting);
             } else {
-                waiting.refuse(&failure);
+                waiting.work.refuse(&failure);
             }
         }
+        self.appender.put_back(again.into_iter());
         if self.freeing.is_none()
-            && self.waiting.iter().any(|waiting| waiting.freed > 0)
+            && self.appender.waiting().any(|waiting| waiting.freed > 0)
             && let Some(reserve) = self.parts.reserve.clone()
         {
             self.freeing = Some((async move { reserve.free().await }.boxed(), failure));
@@ -381,19 +335,19 @@ impl Engine {
                 false
             }
         };
-        for waiting in std::mem::take(&mut self.waiting) {
-            if there_is_room && waiting.is_pressing() {
-                self.waiting.push_back(waiting);
-            } else {
-                waiting.refuse(failure);
-            }
+        let waiting = self.appender.take_all().into_iter();
+        let (pressing, others): (Vec<_>, Vec<_>) =
+            waiting.partition(|waiting| there_is_room && waiting.work.is_pressing());
+        self.appender.put_back(pressing.into_iter());
+        for waiting in others {
+            waiting.work.refuse(failure);
         }
     }
 
     /// The end of the stream, if all of it is folded and nothing is under way.
     pub(super) fn end(&mut self) -> Option<u64> {
         let complete = self.complete();
-        (self.under_way.is_empty() && complete >= self.acknowledged).then_some(complete)
+        (self.appender.is_idle() && complete >= self.acknowledged).then_some(complete)
     }
 
     /// The sequence up to which everything is folded: own events count from their acknowledgement.
@@ -409,76 +363,50 @@ impl Engine {
     /// Decides again, if what that waited for is folded.
     fn go_on(&mut self) {
         let reached = self.live.position().sequence;
-        if self.behind.is_some_and(|until| reached >= until) {
-            self.behind = None;
-        }
+        self.appender.has_read(reached);
     }
 
     /// The stream ends at `last`: nothing is decided until all of it is folded.
     pub(super) fn fold_up_to(&mut self, last: u64) {
-        self.behind = (last > self.complete()).then_some(last);
+        let complete = self.complete();
+        self.appender.ends_at(last, complete);
         self.live.want(last);
     }
 
     /// Puts a batch back, to be decided anew once everything stored is folded.
     fn again(&mut self, batch: Batch, said: &str) {
-        for (waiting, _) in batch.works.into_iter().rev() {
-            if waiting.is_worth_waiting() {
-                self.waiting.push_front(waiting);
-            } else {
-                waiting.refuse(&Failure::Unavailable(said.to_owned()));
-            }
+        let (young, old): (Vec<_>, Vec<_>) = batch
+            .works
+            .into_iter()
+            .map(|(waiting, _)| waiting)
+            .partition(Waiting::is_worth_waiting);
+        self.appender.put_back(young.into_iter());
+        for waiting in old {
+            waiting.work.refuse(&Failure::Unavailable(said.to_owned()));
         }
-        self.behind = Some(u64::MAX);
-        self.trouble = Some(said.to_owned());
-        self.ask(Duration::ZERO);
+        self.appender.stand_still(said.to_owned());
     }
 
-    fn ask(&mut self, pause: Duration) {
-        if self.asking.is_none() {
-            let (store, live) = (Arc::clone(&self.parts.store), Arc::clone(&self.live));
-            self.asking = Some(
-                async move {
-                    tokio::time::sleep(pause).await;
-                    let folded = live.position().sequence;
-                    let last = store.last_sequence().await;
-                    Asked { folded, last }
-                }
-                .boxed(),
-            );
-        }
-    }
-
-    fn asked(&mut self, asked: Asked) {
-        self.asking = None;
-        match asked.last {
+    fn ends(&mut self, end: StreamEnd) {
+        match end.last {
             // Not what was folded since: the answer may be older than that.
-            Ok(last) if last < asked.folded => {
-                tracing::warn!(
-                    last,
-                    folded = asked.folded,
-                    "the stream's end went backwards"
-                );
+            Ok(last) if last < end.read => {
+                tracing::warn!(last, folded = end.read, "the stream's end went backwards");
                 self.proof.doubt();
             }
             Ok(last) => self.fold_up_to(last),
             Err(error) => {
                 tracing::warn!(%error, "the store does not say where it stands");
-                self.trouble = Some(error.to_string());
-                self.ask(PAUSE);
+                self.appender.ask_again(error.to_string());
             }
         }
     }
 
     /// Tells those who waited too long.
     pub(super) fn expire(&mut self, said: &str) {
-        let (old, young): (VecDeque<_>, VecDeque<_>) = self
-            .waiting
-            .drain(..)
-            .partition(|waiting| !waiting.is_worth_waiting());
-        self.waiting = young;
-        for waiting in old {
-            waiting.refuse(&Failure::Unavailable(said.to_owned()));
+        for waiting in self.appender.take_expired() {
+            let failure = Failure::Unavailable(said.to_owned());
+            waiting.work.refuse(&failure);
         }
     }
 
@@ -526,10 +454,9 @@ impl Engine {
 
     /// Decides what waits and sends it off, when it is time.
     fn send_batches(&mut self) {
-        self.held = None;
         if let Some(said) = self.broken.clone() {
-            for waiting in self.waiting.drain(..) {
-                waiting.refuse(&Failure::Broken(said.clone()));
+            for waiting in self.appender.take_all() {
+                waiting.work.refuse(&Failure::Broken(said.clone()));
             }
             // Whoever waits for rest hears that there is none.
             self.resting = None;
@@ -538,10 +465,10 @@ impl Engine {
         if !self.is_proven() {
             return self.prove();
         }
-        if self.behind.is_some() || self.asking.is_some() || self.alone || self.freeing.is_some() {
+        if self.appender.must_wait() || self.freeing.is_some() {
             return;
         }
-        if self.resting.is_some() && self.batches.is_empty() && self.live.own.lock().is_empty() {
+        if self.resting.is_some() && self.appender.is_idle() && self.live.own.lock().is_empty() {
             let (resume, rested) = oneshot::channel();
             let sequence = self.live.position().sequence;
             let asked = self.resting.take();
@@ -552,35 +479,24 @@ impl Engine {
         if self.resting.is_some() || self.rested.is_some() {
             return;
         }
-        loop {
-            let waiting = self.waiting.len();
-            match self.pace.next(&self.under_way, waiting, Instant::now()) {
-                Next::Send => {}
-                Next::Hold(until) => {
-                    self.held = Some(until);
-                    return;
-                }
-                Next::Wait => return,
-            }
+        while self.appender.is_time() {
             let Some(batch) = self.decide_waiting() else {
                 // They wait for the tail, which may have broken off: not for ever.
-                if self.under_way.is_empty() {
+                if self.appender.is_idle() {
                     self.expire("what is stored does not come");
                 }
-                if self.waiting.iter().any(Waiting::rotates_the_signer) {
-                    self.held = Some(Instant::now() + SIGNER_PAUSE);
+                let mut waiting = self.appender.waiting();
+                let rotates = waiting.any(|waiting| waiting.work.rotates_the_signer());
+                drop(waiting);
+                if rotates {
+                    self.appender.hold_for(SIGNER_PAUSE);
                 }
                 return;
             };
-            self.alone = batch.last.is_some();
             let sealed = batch.works.iter().flat_map(|(_, sealed)| sealed);
             self.live.sent.lock().extend(sealed.map(|event| event.cid));
             for batch in batch.in_company() {
-                self.under_way.push(batch.works.len());
-                self.batches.push(self.append(batch));
-            }
-            if self.alone {
-                return;
+                self.append(batch);
             }
         }
     }

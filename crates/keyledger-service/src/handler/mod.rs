@@ -12,7 +12,6 @@ mod fresh;
 mod hold;
 mod live;
 mod load;
-mod pace;
 mod proof;
 mod prove;
 mod tail;
@@ -32,12 +31,13 @@ use parking_lot::RwLock;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::{
+    appender::MAX_WAITING,
     reserve::Reserve,
     store::{ROOM, Store},
 };
 
 pub use arrived::LedgerFault;
-use engine::{Engine, MAX_WAITING};
+use engine::Engine;
 pub use hold::{Contradiction, Known, NotHeld, hold};
 pub use live::{Live, Position};
 pub use load::LoadError;

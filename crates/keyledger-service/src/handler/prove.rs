@@ -89,7 +89,7 @@ impl Engine {
                 for written in std::mem::take(&mut self.proof.answered) {
                     self.answered(written);
                 }
-                if self.behind.is_some() {
+                if self.appender.is_behind() {
                     self.fold_up_to(standing.last);
                 }
             }

@@ -1,9 +1,6 @@
 //! What the handler is given to do, while it waits and while it is on its way to the store.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use keyledger_domain::{
     Ledger, Stamp,
@@ -14,12 +11,12 @@ use keyledger_domain::{
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{Done, Failure, Order, pace::LONE_AT_MOST};
-use crate::store::AppendError;
+use super::{Done, Failure, Order};
+use crate::{
+    appender::{self, LONE_AT_MOST, Waits},
+    store::AppendError,
+};
 
-/// How long a command is tried before its sender is told that the store does not answer: less than a client waits for an answer,
-/// the last try and the question to the servers included, so that the reason is heard. Under the same id it is tried on.
-const PATIENCE: Duration = Duration::from_millis(3_500);
 /// What the handler is given to do.
 pub(super) enum Work {
     Order(Box<Order>, oneshot::Sender<Result<Done, Failure>>),
@@ -35,33 +32,38 @@ pub(super) struct Resting {
     pub(super) resume: oneshot::Sender<Ledger>,
 }
 
-/// A piece of work on its way, with when it came.
-pub(super) struct Waiting {
-    pub(super) work: Work,
-    pub(super) since: Instant,
-    /// How often a part of the reserve was freed for it.
-    pub(super) freed: u32,
-}
+/// A piece of work that waits.
+pub(super) type Waiting = appender::Waiting<Work>;
 
-impl Waiting {
-    /// True of a command for the ledger's own signing key: it may wait for the version that signs next.
-    pub(super) fn rotates_the_signer(&self) -> bool {
-        matches!(&self.work, Work::Order(order, _) if order.target.name.as_str() == LEDGER_SIGNING_KEY)
-    }
-
+impl Waits for Work {
     /// True of a command that takes trust away.
-    pub(super) fn revokes(&self) -> bool {
-        let Work::Order(order, _) = &self.work else {
+    fn is_urgent(&self) -> bool {
+        let Self::Order(order, _) = self else {
             return false;
         };
         order.command.any().urgency() == Urgency::TakesTrustAway
     }
 
+    /// False of what happened: that is recorded whenever the store takes it.
+    fn is_waited_for(&self) -> bool {
+        match self {
+            Self::Order(..) => true,
+            Self::Outcome(..) | Self::Rest(_) => false,
+        }
+    }
+}
+
+impl Work {
+    /// True of a command for the ledger's own signing key: it may wait for the version that signs next.
+    pub(super) fn rotates_the_signer(&self) -> bool {
+        matches!(self, Self::Order(order, _) if order.target.name.as_str() == LEDGER_SIGNING_KEY)
+    }
+
     /// True of what takes trust away, and of what the service records of that: it must not wait for room.
     pub(super) fn is_pressing(&self) -> bool {
-        match &self.work {
-            Work::Order(..) => self.revokes(),
-            Work::Outcome(outcome, _) => match outcome {
+        match self {
+            Self::Order(..) => self.is_urgent(),
+            Self::Outcome(outcome, _) => match outcome {
                 Outcome::Erased(_)
                 | Outcome::Confirmed { .. }
                 | Outcome::SecretsErased { .. }
@@ -72,21 +74,13 @@ impl Waiting {
                     false
                 }
             },
-            Work::Rest(_) => false,
+            Self::Rest(_) => false,
         }
     }
 
     pub(super) fn refuse(self, failure: &Failure) {
-        if let Work::Order(_, reply) = self.work {
+        if let Self::Order(_, reply) = self {
             let _ = reply.send(Err(failure.clone()));
-        }
-    }
-
-    /// False where its sender should hear that the store does not answer. What happened is recorded whenever the store takes it.
-    pub(super) fn is_worth_waiting(&self) -> bool {
-        match self.work {
-            Work::Order(..) => self.since.elapsed() < PATIENCE,
-            Work::Outcome(..) | Work::Rest(_) => true,
         }
     }
 }
@@ -130,6 +124,6 @@ impl Batch {
 /// Refuses every command of a batch.
 pub(super) fn refuse(batch: Batch, failure: &Failure) {
     for (waiting, _) in batch.works {
-        waiting.refuse(failure);
+        waiting.work.refuse(failure);
     }
 }

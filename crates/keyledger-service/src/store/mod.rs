@@ -64,7 +64,7 @@ pub struct Standing {
 }
 
 /// Why events were not appended.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppendError {
     /// Someone else wrote first: nothing was stored. Fold what came and decide again.

@@ -40,13 +40,15 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How often the connection is looked at while an append is waited for.
 const LOOK: Duration = Duration::from_millis(50);
-/// The ledger's stream.
+
+/// A stream of JetStream's: the ledger's, or another whose records are kept as its are.
 #[derive(Debug, Clone)]
 pub struct JetStreamStore {
     client: async_nats::Client,
     context: jetstream::Context,
     stream: String,
-    prefix: Prefix,
+    /// The settings that it must have.
+    made: Arc<jetstream::stream::Config>,
     /// Places for readers.
     readers: Arc<Semaphore>,
 }
@@ -59,15 +61,27 @@ struct ApiReply {
 }
 
 impl JetStreamStore {
-    /// Opens the stream of `prefix` and checks its settings.
+    /// Opens the ledger's stream of `prefix` and checks its settings.
     ///
     /// # Errors
     ///
     /// [`OpenError`]; the stream is never made or changed here.
     pub async fn open(client: async_nats::Client, prefix: &Prefix) -> Result<Self, OpenError> {
+        Self::open_stream(client, Self::config(prefix, 1)).await
+    }
+
+    /// Opens a stream and checks that it has the settings with which it was `made`.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]; the stream is never made or changed here.
+    pub async fn open_stream(
+        client: async_nats::Client,
+        made: jetstream::stream::Config,
+    ) -> Result<Self, OpenError> {
         let mut context = jetstream::new(client.clone());
         context.set_timeout(Duration::from_secs(5));
-        let name = prefix.events_stream();
+        let name = made.name.clone();
         let mut stream = context
             .get_stream(&name)
             .await
@@ -76,12 +90,12 @@ impl JetStreamStore {
             .info()
             .await
             .map_err(|e| OpenError::Unreachable(e.to_string()))?;
-        check(&info.config, &Self::config(prefix, 1))?;
+        check(&info.config, &made)?;
         Ok(Self {
             client,
             context,
             stream: name,
-            prefix: prefix.clone(),
+            made: Arc::new(made),
             readers: Arc::new(Semaphore::new(MAX_READERS)),
         })
     }
@@ -192,7 +206,7 @@ impl Store for JetStreamStore {
             let stream = self.context.get_stream(name).await;
             let stream = stream.map_err(|e| missing(name, &e))?;
             let info = stream.cached_info();
-            check(&info.config, &Self::config(&self.prefix, 1))?;
+            check(&info.config, &self.made)?;
             let (held, stored) = (info.state.messages, info.state.last_sequence);
             if held == stored {
                 return Ok(());

@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 /// Up to how many lone events go off each on its own: this many cost about as much as a batch.
-pub(super) const LONE_AT_MOST: usize = 6;
+pub(crate) const LONE_AT_MOST: usize = 6;
 /// From how many works on a crowd goes off in two parts.
 const TWO_PARTS: usize = 256;
 /// How long is waited, after an acknowledgement, for the next commands of those whose answers just went out. They come
