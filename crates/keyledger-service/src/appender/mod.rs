@@ -74,6 +74,9 @@ pub(crate) struct StreamEnd {
     pub(crate) last: Result<u64, ReadError>,
 }
 
+/// How many works a batch holds, the batch, and what the store answered: the sequence of its first record.
+type Answered<B> = (usize, B, Result<u64, AppendError>);
+
 /// Tells how far the owner has read the stream.
 pub(crate) type ReadUpTo = Arc<dyn Fn() -> u64 + Send + Sync>;
 
@@ -82,7 +85,7 @@ pub(crate) struct Appender<W, B> {
     store: Arc<dyn Store>,
     read_up_to: ReadUpTo,
     waiting: VecDeque<Waiting<W>>,
-    batches: FuturesUnordered<BoxFuture<'static, (usize, B, Result<u64, AppendError>)>>,
+    batches: FuturesUnordered<BoxFuture<'static, Answered<B>>>,
     /// How many works each of them holds.
     under_way: Vec<usize>,
     /// True while the only one under way stands on the end of the stream: a second one would take that away from it.
