@@ -15,41 +15,80 @@ const HEADER: &str = r#"{"typ":"JWT","alg":"ed25519-nkey"}"#;
 /// The longest token that is written or read, in bytes: what a resolver accepts in one message.
 pub const MAX_TOKEN_BYTES: usize = 1024 * 1024;
 
+/// The bytes of a signature in a token, with the dot before it: 64 bytes in base64.
+const SIGNATURE_BYTES: usize = 1 + 86;
+
 /// Signs `claims`: sets `iss` and `jti`, adds type and version, and writes the bytes that Go would.
 ///
 /// Deterministic: the same claims and key give the same token.
 ///
 /// # Errors
 ///
-/// [`EncodeError`] if subject or issuer do not fit the type, the time of issue is missing, the key did not
-/// sign, or the token is longer than [`MAX_TOKEN_BYTES`].
+/// As [`Draft::new`]; [`EncodeError::Sign`] if the key did not sign.
 pub fn encode<B: Body>(claims: &Claims<B>, signer: &dyn Signer) -> Result<String, EncodeError> {
-    if claims.iat <= 0 {
-        return Err(EncodeError::NotIssued);
-    }
-    match B::SUBJECT {
-        Some(kind) => {
-            PublicNkey::parse_kind(&claims.sub, kind).map_err(EncodeError::Subject)?;
-        }
-        None if claims.sub.is_empty() => return Err(EncodeError::NoSubject),
-        None => {}
-    }
-    let mut claims = claims.clone();
-    claims.iss = signer.public_nkey().to_owned();
-    rules::check_issuer(&claims).map_err(EncodeError::Issuer)?;
-    claims.jti = claims.hash().map_err(EncodeError::Unserialisable)?;
+    let draft = Draft::new(claims, signer.public_nkey())?;
+    let signature = signer.sign(draft.to_be_signed());
+    Ok(draft.finish(&signature.map_err(EncodeError::Sign)?))
+}
 
-    let payload = go_json::to_string(&claims).map_err(EncodeError::Unserialisable)?;
-    let mut token = URL_SAFE_NO_PAD.encode(HEADER);
-    token.push('.');
-    URL_SAFE_NO_PAD.encode_string(payload, &mut token);
-    let signature = signer.sign(token.as_bytes()).map_err(EncodeError::Sign)?;
-    token.push('.');
-    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-    if token.len() > MAX_TOKEN_BYTES {
-        return Err(EncodeError::TooLong { bytes: token.len() });
+/// Claims that are ready to be signed, for a signer that does not answer at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft(String);
+
+impl Draft {
+    /// Writes `claims` for a signer with this public nkey.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`] if subject or issuer do not fit the type, the time of issue is missing, or the token would be longer than
+    /// [`MAX_TOKEN_BYTES`].
+    pub fn new<B: Body>(claims: &Claims<B>, issuer: &str) -> Result<Self, EncodeError> {
+        if claims.iat <= 0 {
+            return Err(EncodeError::NotIssued);
+        }
+        match B::SUBJECT {
+            Some(kind) => {
+                PublicNkey::parse_kind(&claims.sub, kind).map_err(EncodeError::Subject)?;
+            }
+            None if claims.sub.is_empty() => return Err(EncodeError::NoSubject),
+            None => {}
+        }
+        let mut claims = claims.clone();
+        issuer.clone_into(&mut claims.iss);
+        rules::check_issuer(&claims).map_err(EncodeError::Issuer)?;
+        claims.jti = claims.hash().map_err(EncodeError::Unserialisable)?;
+
+        let payload = go_json::to_string(&claims).map_err(EncodeError::Unserialisable)?;
+        let mut token = URL_SAFE_NO_PAD.encode(HEADER);
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(payload, &mut token);
+        let draft = Self(token);
+        match draft.token_bytes() {
+            bytes if bytes > MAX_TOKEN_BYTES => Err(EncodeError::TooLong { bytes }),
+            _ => Ok(draft),
+        }
     }
-    Ok(token)
+
+    /// What the signature must be over.
+    #[must_use]
+    pub fn to_be_signed(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
+    /// How many bytes the token will have.
+    #[must_use]
+    pub const fn token_bytes(&self) -> usize {
+        self.0.len() + SIGNATURE_BYTES
+    }
+
+    /// The token.
+    #[must_use]
+    pub fn finish(self, signature: &[u8; 64]) -> String {
+        let mut token = self.0;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        token
+    }
 }
 
 /// Why claims were not signed.

@@ -40,7 +40,7 @@ pub use activation::{ActivationBody, ActivationClaims};
 pub use claims::{Body, Claims, TimesError};
 pub use creds::{Creds, CredsError};
 pub use decode::{DecodeError, decode};
-pub use encode::{EncodeError, MAX_TOKEN_BYTES, encode};
+pub use encode::{Draft, EncodeError, MAX_TOKEN_BYTES, encode};
 pub use generic::{GenericBody, GenericClaims};
 pub use nkey::{NkeyError, NkeyKind, PublicNkey};
 pub use operator::{OperatorBody, OperatorClaims};
