@@ -60,7 +60,7 @@ fn picture() -> BTreeMap<&'static str, &'static [&'static str]> {
         ),
         (
             "keyledger-testkit",
-            &["keyledger-claims", "keyledger-domain"][..],
+            &["keyledger-claims", "keyledger-custody", "keyledger-domain"][..],
         ),
     ])
 }

@@ -101,7 +101,7 @@ pub(crate) fn derive(
     memory.resize(blocks, Block::default());
     let mut key = Key32::default();
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into_with_memory(passphrase.as_bytes(), salt, &mut *key, &mut memory[..])
+        .hash_password_into_with_memory(passphrase.expose(), salt, &mut *key, &mut memory[..])
         .expect("salt and key have fixed lengths, the memory is there, and no passphrase is larger than its file");
     Ok(key)
 }

@@ -175,7 +175,7 @@ pub(crate) fn x25519(seed: &Key32) -> Result<agreement::PublicKey, ProviderFailu
     Ok(private.compute_public_key()?)
 }
 
-fn spki(key: &impl AsDer<PublicKeyX509Der<'static>>) -> Result<Public, ProviderFailure> {
+pub(crate) fn spki(key: &impl AsDer<PublicKeyX509Der<'static>>) -> Result<Public, ProviderFailure> {
     Ok(Public {
         public_key: Some(BASE64.encode(key.as_der()?.as_ref()).into()),
         nkey: None,

@@ -13,6 +13,8 @@
 //! - [`RootKey`]: the topmost key.
 //! - [`SealedFile`]: a secret under a passphrase, of the root key's kind or another.
 //! - [`Custody`]: generates keys, signs, rewraps; the envelope's layout stands at [`Custody`].
+//! - [`Vault`]: custody in an instance, sealed or open; [`Unseal`] is a way to open it.
+//! - [`Custodian`]: who makes keys and signs with them; [`SoftwareCustodian`] does so in memory, while the vault is open.
 //! - [`NkeySigner`], [`Ed25519Signer`]: a signing key held open in memory.
 //! - [`UserSeed`], [`seal_to`], [`CurveKey`]: delivery of a secret to the one who may have it.
 //! - [`TaskKeys`], [`Custody::escrow`], [`Custody::release`], [`Custody::release_management_key`]: a token's
@@ -32,6 +34,7 @@
 mod aead;
 mod argon2id;
 pub mod authority;
+mod custodian;
 mod custody;
 mod dates;
 mod delivery;
@@ -43,6 +46,7 @@ mod kdf;
 mod mac;
 mod material;
 mod nkey;
+mod opened;
 pub mod openpgp;
 mod output;
 mod passphrase;
@@ -53,12 +57,16 @@ mod sealed_file;
 mod secret;
 mod sign;
 mod signer;
+mod software;
 mod task;
 mod token_secrets;
 mod under_passphrase;
+mod unseal;
 mod user;
+mod vault;
 
 pub use argon2id::{KdfCost, KdfError};
+pub use custodian::{Custodian, CustodianError, Delivered, KeyKind, MadeKey, SecretHalf, Work};
 pub use custody::Custody;
 pub use delivery::{CurveKey, Delivery, DeliveryError, seal_to};
 pub use file::{
@@ -70,6 +78,7 @@ pub use generate::{GenerateError, Generated};
 pub use mac::{MacKey, MacMismatch};
 pub use material::{MaterialContext, OpenError, root_of};
 pub use nkey::{NkeyKind, SeedError};
+pub use opened::{MAX_OPEN_BYTES, MAX_OPEN_KEYS};
 pub use output::{Existing, OutputFile, Readers, check_output, write_output};
 pub use passphrase::{Passphrase, PassphraseError};
 pub use process::keep_memory_to_itself;
@@ -79,11 +88,14 @@ pub use sealed_file::{Holds, SealedFile, SealedFileError};
 pub use secret::Secret;
 pub use sign::SignError;
 pub use signer::{Ed25519Signer, NkeySigner};
+pub use software::SoftwareCustodian;
 pub use task::{EscrowError, MAX_TOKEN_SECRETS_BYTES, TaskKeys};
 pub use token_secrets::{
     ManagementKeyAlgorithm, NotTokenSecrets, TokenDigits, TokenManagementKey, TokenSecrets,
 };
+pub use unseal::{ByLocalFile, ByPassphrase, Unseal, UnsealError};
 pub use user::{CredsError, UserSeed};
+pub use vault::{Vault, VaultSealed};
 
 use keyledger_pki::exchange::Nonce;
 

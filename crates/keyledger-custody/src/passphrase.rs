@@ -65,7 +65,9 @@ impl Passphrase {
         Self::new(text.strip_suffix('\r').unwrap_or(text).to_owned())
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    /// The bytes themselves. The caller is responsible for what happens to them.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
         self.0.as_bytes()
     }
 }

@@ -4,15 +4,17 @@ use aws_lc_rs::{
     rand::SystemRandom,
     signature::{
         ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair,
-        EcdsaSigningAlgorithm, Ed25519KeyPair, RSA_PSS_SHA256, RsaKeyPair,
+        EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RSA_PSS_SHA256, RsaKeyPair,
     },
 };
-use keyledger_domain::Algorithm;
+use keyledger_domain::{Algorithm, key::Public};
 
 use crate::{
     ProviderFailure,
     custody::Custody,
+    generate::{raw, spki},
     material::{MaterialContext, MaterialKind, OpenError},
+    nkey::NkeyKind,
     secret::Secret,
 };
 
@@ -51,8 +53,8 @@ impl Custody {
     /// | P-384 | ECDSA with SHA-384, ASN.1 DER |
     /// | RSA | RSASSA-PSS with SHA-256, MGF1 with SHA-256, a salt of 32 bytes; as long as the modulus |
     ///
-    /// Opens the material each time: to sign often, keep an [`Ed25519Signer`](crate::Ed25519Signer). An RSA signature takes some
-    /// milliseconds of computing time.
+    /// Opens the material each time: to sign often, ask a [`Custodian`](crate::Custodian). An RSA signature takes some milliseconds of
+    /// computing time.
     ///
     /// # Errors
     ///
@@ -75,28 +77,106 @@ impl Custody {
                 found: kind.as_str(),
             }));
         }
-        match algorithm {
-            Algorithm::P256 => sign_ecdsa(
-                algorithm,
-                &ECDSA_P256_SHA256_ASN1_SIGNING,
-                &material,
-                message,
+        SigningHalf::of(kind, &material)?.sign(message)
+    }
+
+    /// Opens a key that signs.
+    pub(crate) fn open_to_sign(
+        &self,
+        sealed: &[u8],
+        context: &MaterialContext,
+    ) -> Result<SigningHalf, SignError> {
+        let (kind, material) = self.unseal(sealed, context)?;
+        SigningHalf::of(kind, &material)
+    }
+}
+
+/// The secret half of a key that signs, open: aws-lc wipes it when it is dropped.
+pub(crate) enum SigningHalf {
+    Ed25519(Ed25519KeyPair),
+    /// An nkey that signs.
+    Nkey(NkeyKind, Ed25519KeyPair),
+    P256(EcdsaKeyPair),
+    P384(EcdsaKeyPair),
+    Rsa(RsaKeyPair),
+}
+
+impl SigningHalf {
+    fn of(kind: MaterialKind, material: &Secret) -> Result<Self, SignError> {
+        let algorithm = kind.algorithm();
+        let malformed = |_| SignError::Malformed { algorithm };
+        let pkcs8 = material.expose();
+        Ok(match kind {
+            MaterialKind::Nkey(
+                nkey @ (NkeyKind::Operator | NkeyKind::Account | NkeyKind::User),
+            ) => Self::Nkey(nkey, ed25519(kind, material)?),
+            MaterialKind::Key(Algorithm::Ed25519) => Self::Ed25519(ed25519(kind, material)?),
+            MaterialKind::Key(Algorithm::P256) => Self::P256(
+                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8)
+                    .map_err(malformed)?,
             ),
-            Algorithm::P384 => sign_ecdsa(
-                algorithm,
-                &ECDSA_P384_SHA384_ASN1_SIGNING,
-                &material,
-                message,
+            MaterialKind::Key(Algorithm::P384) => Self::P384(
+                EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_ASN1_SIGNING, pkcs8)
+                    .map_err(malformed)?,
             ),
-            Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => {
-                rsa(algorithm, &material, message)
+            MaterialKind::Key(Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096) => {
+                Self::Rsa(RsaKeyPair::from_pkcs8(pkcs8).map_err(malformed)?)
             }
-            Algorithm::X25519 | Algorithm::Aes256 => Err(SignError::DoesNotSign { algorithm }),
-            Algorithm::Ed25519 => {
-                let signature = ed25519(kind, &material)?.try_sign(message);
-                Ok(signature.map_err(ProviderFailure::from)?.as_ref().to_vec())
-            }
+            MaterialKind::Key(Algorithm::X25519 | Algorithm::Aes256)
+            | MaterialKind::Nkey(NkeyKind::Curve)
+            | MaterialKind::TokenSecrets
+            | MaterialKind::OpenpgpKey => return Err(SignError::DoesNotSign { algorithm }),
+        })
+    }
+
+    /// Its public half, as it was when the key was made.
+    pub(crate) fn public(&self) -> Result<Public, ProviderFailure> {
+        match self {
+            Self::Ed25519(pair) => spki(pair.public_key()),
+            Self::Nkey(kind, pair) => Ok(Public {
+                nkey: Some(kind.public(&raw(pair.public_key().as_ref())?).into()),
+                ..spki(pair.public_key())?
+            }),
+            Self::P256(pair) | Self::P384(pair) => spki(pair.public_key()),
+            Self::Rsa(pair) => spki(pair.public_key()),
         }
+    }
+
+    /// True if a signature takes milliseconds.
+    pub(crate) const fn is_slow(&self) -> bool {
+        match self {
+            Self::Ed25519(_) | Self::Nkey(..) | Self::P256(_) | Self::P384(_) => false,
+            Self::Rsa(_) => true,
+        }
+    }
+
+    /// How much memory it takes, counted generously.
+    pub(crate) const fn bytes(&self) -> usize {
+        match self {
+            Self::Ed25519(_) | Self::Nkey(..) | Self::P256(_) | Self::P384(_) => 2 * 1024,
+            Self::Rsa(_) => 8 * 1024,
+        }
+    }
+
+    /// Signs a message, in the form that [`Custody::sign`] describes.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        let random = SystemRandom::new();
+        Ok(match self {
+            Self::Ed25519(pair) | Self::Nkey(_, pair) => {
+                let signature = pair.try_sign(message).map_err(ProviderFailure::from)?;
+                signature.as_ref().to_vec()
+            }
+            Self::P256(pair) | Self::P384(pair) => {
+                let signature = pair.sign(&random, message).map_err(ProviderFailure::from)?;
+                signature.as_ref().to_vec()
+            }
+            Self::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PSS_SHA256, &random, message, &mut signature)
+                    .map_err(ProviderFailure::from)?;
+                signature
+            }
+        })
     }
 }
 
@@ -127,18 +207,4 @@ pub(crate) fn sign_ecdsa(
         .map_err(|_| SignError::Malformed { algorithm })?;
     let signature = pair.sign(&SystemRandom::new(), message);
     Ok(signature.map_err(ProviderFailure::from)?.as_ref().to_vec())
-}
-
-fn rsa(algorithm: Algorithm, material: &Secret, message: &[u8]) -> Result<Vec<u8>, SignError> {
-    let pair = RsaKeyPair::from_pkcs8(material.expose())
-        .map_err(|_| SignError::Malformed { algorithm })?;
-    let mut signature = vec![0; pair.public_modulus_len()];
-    pair.sign(
-        &RSA_PSS_SHA256,
-        &SystemRandom::new(),
-        message,
-        &mut signature,
-    )
-    .map_err(ProviderFailure::from)?;
-    Ok(signature)
 }

@@ -7,6 +7,7 @@
 //! - [`Nats`] runs the `nats` CLI away from the user's home;
 //! - [`token::VirtualTokens`] starts virtual YubiKeys behind the real pcscd, plugs them in, pulls them out, touches them;
 //! - [`Process`] guards any other program, [`run`] takes one to its end;
+//! - [`custodian`] holds a custodian of keys to its promises;
 //! - [`ledger`] makes a small ledger without any program, and every broken one;
 //! - [`check_named_commands`] looks up the commands that texts name, and [`files_below`] finds the texts;
 //! - [`tools`] finds the programs, or fails the test with how to get them.
@@ -15,6 +16,7 @@
 
 mod cluster;
 mod config;
+pub mod custodian;
 pub mod ledger;
 mod named;
 mod nats;

@@ -152,7 +152,7 @@ impl Custody {
     ) -> Result<Vec<u8>, ProviderFailure> {
         self.seal(
             MaterialKind::OpenpgpKey,
-            &context(principal),
+            &escrow_context(principal),
             &key.with_time(),
         )
     }
@@ -167,7 +167,7 @@ impl Custody {
         principal: &Name,
         sealed: &[u8],
     ) -> Result<EscrowedKey, OpenError> {
-        let (kind, opened) = self.unseal(sealed, &context(principal))?;
+        let (kind, opened) = self.unseal(sealed, &escrow_context(principal))?;
         if kind != MaterialKind::OpenpgpKey {
             return Err(OpenError::OtherKind {
                 expected: MaterialKind::OpenpgpKey.as_str(),
@@ -178,8 +178,10 @@ impl Custody {
     }
 }
 
-/// A principal may have had several such keys. The public half says which of them it is.
-fn context(principal: &Name) -> MaterialContext {
+/// What the key that decrypts for `principal` is bound to. A principal may have had several such keys: the public half says which of
+/// them it is.
+#[must_use]
+pub fn escrow_context(principal: &Name) -> MaterialContext {
     MaterialContext {
         key: principal.clone(),
         version: 1,

@@ -60,7 +60,7 @@ pub use bind::{Bind, BindError, ProvenSubkey, ToSign};
 pub use certificate_error::CertificateError;
 pub use certify_error::CertifyError;
 pub use certify_key::{CertifyKey, NewCertifyKey};
-pub use escrow::EscrowedKey;
+pub use escrow::{EscrowedKey, escrow_context};
 pub use fingerprint::{Fingerprint, NotAFingerprint};
 pub use public::Certificate;
 pub use reason::{Revocation, RevocationReason};

@@ -5,6 +5,7 @@ mod algorithms;
 mod authorities;
 mod binding;
 mod creds;
+mod custodians;
 mod delivery;
 mod escrowed_keys;
 mod files;
