@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use async_nats::ServerAddr;
+use keyledger_custody::Vault;
 use keyledger_domain::Timestamp;
 use keyledger_service::{
     Options,
@@ -106,7 +107,7 @@ pub(crate) fn options(url: &str, directory: &Path) -> Result<Options> {
         tls_ca: None,
         tls_client: None,
         prefix: Prefix::default(),
-        custody: Arc::new(organisation.custody(None)?),
+        vault: Arc::new(Vault::opened(organisation.custody(None)?)),
         snapshot: None,
         directory: None,
         genesis: None,

@@ -25,7 +25,7 @@ async fn refused(options: keyledger_service::Options) -> StartError {
 async fn a_service_with_another_root_key_does_not_sign_this_ledger() {
     let (world, other) = (World::new().await, World::new().await);
     let mut options = world.options();
-    options.custody = other.options().custody;
+    options.vault = other.options().vault;
     let error = refused(options).await;
     assert!(matches!(error, StartError::Signer(_)), "{error}");
     let said = error.to_string();

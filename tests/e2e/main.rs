@@ -27,5 +27,6 @@ mod tamper;
 mod time;
 mod tls;
 mod tokens;
+mod vault;
 mod views;
 mod world;

@@ -31,8 +31,8 @@ async fn a_vault_that_is_sealed_takes_no_command_and_answers_questions() {
         .await;
     let refused = refused.unwrap_err();
     assert_eq!(refused["reason"], "sealed", "{refused}");
-    let remedy = refused["remedy"].as_str().unwrap();
-    assert!(remedy.contains("keyledger vault open"), "{refused}");
+    let is_told_how = refused.to_string().contains("keyledger vault open");
+    assert!(is_told_how, "{refused}");
     let refused = admin
         .send("key.suspend", "before", json!({ "reason": "a test" }))
         .await;
@@ -173,7 +173,7 @@ async fn a_sealed_instance_is_opened_and_sealed_on_its_own_machine() {
         .await;
     assert_eq!(refused.unwrap_err()["reason"], "sealed");
     assert_eq!(admin.key("orders").await["state"], "active");
-    vault("open", Some(PASSPHRASE)).await.expect_success();
+    let _ = vault("open", Some(PASSPHRASE)).await.expect_success();
     admin
         .send("key.suspend", "orders", json!({ "reason": "a test" }))
         .await

@@ -9,7 +9,7 @@ use std::{
 
 use async_nats::{HeaderMap, RequestErrorKind, ServerAddr};
 use bytes::Bytes;
-use keyledger_custody::{MaterialContext, NkeySigner};
+use keyledger_custody::{KdfCost, MaterialContext, NkeySigner, Passphrase, Vault};
 use keyledger_domain::{
     Name, Purpose, Purposes, Timestamp,
     verify::{self, SignedHead, StoredEvent, Verifier},
@@ -64,6 +64,23 @@ impl World {
 
     async fn with(prefix: &str, change: impl FnOnce(Config) -> Config) -> Self {
         let world = Self::bare(prefix, change).await;
+        world.set_up(1).await;
+        world
+    }
+
+    /// A world whose root key is sealed under a passphrase: only a process of its own serves there.
+    pub(crate) async fn with_passphrase(passphrase: Passphrase) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::Passphrase(passphrase, KdfCost::LEAST);
+        let organisation = organisation_of(&folder.path().join("organisation"), "keys", root);
+        let server = NatsServer::start(config(&organisation)).await;
+        let url = server.url();
+        let site = Site {
+            organisation,
+            url,
+            folder,
+        };
+        let world = Self { server, site };
         world.set_up(1).await;
         world
     }
@@ -145,7 +162,7 @@ impl Site {
             tls_ca: None,
             tls_client: None,
             prefix: self.organisation.prefix(),
-            custody: Arc::new(self.organisation.custody(None).unwrap()),
+            vault: Arc::new(Vault::opened(self.organisation.custody(None).unwrap())),
             snapshot: None,
             directory: Some(self.organisation.directory().to_owned()),
             genesis: Some(known_genesis(&self.organisation).unwrap()),
@@ -394,11 +411,15 @@ pub(crate) async fn send_within(
 
 /// What `keyledger init` makes, in `directory`.
 pub(crate) fn organisation(directory: &Path, prefix: &str) -> Organisation {
+    organisation_of(directory, prefix, Root::LocalFile)
+}
+
+fn organisation_of(directory: &Path, prefix: &str, root: Root) -> Organisation {
     initialise(InitOptions {
         title: "Test organisation".to_owned(),
         prefix: prefix.parse().unwrap(),
         directory: directory.to_owned(),
-        root: Root::LocalFile,
+        root,
         now: now(),
         url: "nats://127.0.0.1:4222".to_owned(),
     })

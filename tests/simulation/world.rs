@@ -16,6 +16,7 @@ use keyledger_domain::{
     verify,
 };
 use keyledger_service::{
+    SignerError,
     handler::{CurrentSigner, Handler, Live, Order, Parts, Signer},
     store::{Append, AppendError, Disturbed, MemoryStore, Pending, ReadError, Store, StoredEvent},
 };
@@ -129,11 +130,12 @@ impl Signer for TestSigner {
         &self.nkey
     }
 
-    fn sign(&self, message: &[u8]) -> [u8; 64] {
+    fn sign<'a>(&'a self, message: &'a [u8]) -> Pending<'a, Result<[u8; 64], SignerError>> {
         let signature = self.pair.sign(message).expect("it has a secret half");
-        signature
+        let signature = signature
             .try_into()
-            .expect("Ed25519 signatures have 64 bytes")
+            .expect("Ed25519 signatures have 64 bytes");
+        Box::pin(async move { Ok(signature) })
     }
 }
 

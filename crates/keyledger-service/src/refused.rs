@@ -2,12 +2,13 @@
 
 use std::{error::Error, time::Duration};
 
+use keyledger_custody::{CustodianError, VaultSealed};
 use keyledger_domain::{Name, Rejection, text::in_full};
 use tokio::task::JoinError;
 
 use crate::{
     clock::ClockRefusal, handler::Failure, lanes::Busy, material::MaterialError,
-    signers::SignerError, store::ReadError,
+    signing::SignerError, store::ReadError,
 };
 
 /// An error of any kind, kept whole.
@@ -65,6 +66,9 @@ pub(crate) enum RequestError {
     /// Custody did not give what it should: see the service's log.
     #[error(transparent)]
     Custody(AnyError),
+    /// The vault of this instance is sealed: open it, and ask again.
+    #[error(transparent)]
+    Sealed(#[from] VaultSealed),
     /// A stored event does not read as the ledger wrote it: run `keyledger ledger verify`.
     #[error(transparent)]
     Broken(AnyError),
@@ -120,20 +124,19 @@ impl RequestError {
                 ReadError::Gone(_) => "ledger_broken",
                 ReadError::Unavailable(_) => "store_unavailable",
             },
-            Self::Signer(error) => match error {
-                SignerError::Unread(error) => reason_of_material(error),
-                SignerError::Unusable { .. } => "custody_failed",
-            },
+            Self::Signer(error) => reason_of_signer(error),
             Self::Order(failure) => match failure {
                 Failure::Unavailable(_) => "store_unavailable",
                 Failure::Full(_) => "store_full",
                 Failure::Broken(_) => "ledger_broken",
+                Failure::Unsigned(error) => reason_of_signer(error),
                 Failure::Stopping => "not_ready",
                 Failure::Rejected(rejection) => rejection.reason(),
             },
             Self::NotWritten { is_full: true, .. } => "store_full",
             Self::NotWritten { .. } => "store_unavailable",
             Self::Custody(_) => "custody_failed",
+            Self::Sealed(_) => "sealed",
             Self::Broken(_) | Self::LedgerBroken(_) => "ledger_broken",
             Self::Clock(_) => "clock_skewed",
             Self::NotDurable(_) => "not_durable",
@@ -145,6 +148,14 @@ impl RequestError {
             | Self::NoFigures
             | Self::Stopping(_) => "not_ready",
         }
+    }
+}
+
+const fn reason_of_signer(error: &SignerError) -> &'static str {
+    match error {
+        SignerError::Unread(error) => reason_of_material(error),
+        SignerError::Sealed(_) => "sealed",
+        SignerError::Unusable { .. } => "custody_failed",
     }
 }
 
@@ -219,6 +230,21 @@ impl From<ReadError> for Refused {
     }
 }
 
+impl From<VaultSealed> for Refused {
+    fn from(sealed: VaultSealed) -> Self {
+        Self::Failed(sealed.into())
+    }
+}
+
+impl From<CustodianError> for Refused {
+    fn from(error: CustodianError) -> Self {
+        match error {
+            CustodianError::Sealed(sealed) => sealed.into(),
+            other => custody_failed(other),
+        }
+    }
+}
+
 impl From<SignerError> for Refused {
     fn from(error: SignerError) -> Self {
         tracing::error!(said = in_full(&error), "a trust key");
@@ -233,6 +259,7 @@ impl From<Failure> for Refused {
             failure @ (Failure::Unavailable(_)
             | Failure::Full(_)
             | Failure::Broken(_)
+            | Failure::Unsigned(_)
             | Failure::Stopping) => Self::Failed(RequestError::Order(failure)),
         }
     }

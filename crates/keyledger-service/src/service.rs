@@ -9,7 +9,7 @@ use std::{
 use async_nats::ServerAddr;
 use futures::future::BoxFuture;
 use keyledger_claims::{Creds, subject};
-use keyledger_custody::{Custody, read_credential_file};
+use keyledger_custody::{Custodian, SoftwareCustodian, Vault, read_credential_file};
 use keyledger_domain::{
     Stamp, Timestamp, VerifiedBy,
     ledger::{LEDGER_SIGNING_KEY, Outcome},
@@ -38,10 +38,11 @@ use crate::{
     refused::AnyError,
     reserve::Reserve,
     shared::Shared,
-    signers::{LedgerSigner, SignerError, Signers},
+    signers::Signers,
+    signing::SignerError,
     snapshot::Snapshot,
     store::{JetStreamStore, OpenError, Store},
-    trust::{Resolver, TrustHealth, TrustKeys},
+    trust::{Resolver, TrustHealth, TrustKeys, Watch},
 };
 
 /// How long commands under way are given to finish when the service stops.
@@ -70,8 +71,9 @@ pub struct Options {
     pub tls_client: Option<(PathBuf, PathBuf)>,
     /// The prefix of all subjects.
     pub prefix: Prefix,
-    /// Custody, unsealed.
-    pub custody: Arc<Custody>,
+    /// Custody in this instance. If it is sealed, the instance answers questions, and says `sealed` to commands: it uses no snapshot,
+    /// pushes nothing, and runs no effect.
+    pub vault: Arc<Vault>,
     /// Where to keep a snapshot; nowhere if absent.
     pub snapshot: Option<PathBuf>,
     /// The organisation's directory: what is still there of the bootstrap's sealed keys is restored where the bucket's does not open.
@@ -265,23 +267,25 @@ impl Service {
         let store: Arc<dyn Store> = Arc::new(JetStreamStore::open(storing.clone(), &prefix).await?);
         let materials: Arc<dyn Materials> =
             Arc::new(MaterialBucket::open(storing.clone(), &prefix).await?);
-        let custody = Arc::clone(&options.custody);
-        let snapshot = options
-            .snapshot
-            .as_ref()
-            .map(|path| Arc::new(Snapshot::new(path.clone(), custody.mac_key("snapshot"))));
+        let vault = Arc::clone(&options.vault);
+        let custodian: Arc<dyn Custodian> = Arc::new(SoftwareCustodian::new(Arc::clone(&vault)));
+        let is_open = vault.is_open();
+        let snapshot_key = vault.custody().ok().map(|it| it.mac_key("snapshot"));
+        let snapshot = options.snapshot.clone().zip(snapshot_key);
+        let snapshot = snapshot.map(|(path, key)| Arc::new(Snapshot::new(path, key)));
         // The ledger says which key signs it, so it is folded before anything can be written.
         let beginning = Beginning {
             store: &*store,
             prefix: &prefix,
             snapshot: snapshot.as_deref(),
             genesis: options.genesis.as_ref(),
-            accept_rollback: options.accept_rollback,
+            // That it is accepted is an event, which a sealed instance cannot write.
+            accept_rollback: options.accept_rollback && is_open,
         };
         let Begun { live, accepted } = beginning.begin().await?;
         let live = Arc::new(live);
         let signers = Arc::new(Signers::new(
-            Arc::clone(&custody),
+            Arc::clone(&custodian),
             Arc::clone(&materials),
             Arc::clone(&live),
         ));
@@ -296,9 +300,13 @@ impl Service {
             health: health.clone(),
             clock: Arc::clone(&clock),
         };
-        trust_keys.examine().await;
         let signing_key = Name::new(LEDGER_SIGNING_KEY).expect("the constant is a name");
-        let ledger_signer = LedgerSigner(signers.signer(&signing_key).await?);
+        let ledger_signer = if is_open {
+            trust_keys.examine().await;
+            signers.signer(&signing_key).await?
+        } else {
+            signers.unopened(&signing_key)?
+        };
         let ledger_signer = Arc::new(CurrentSigner::new(Arc::new(ledger_signer)));
         let (news, inbox) = mpsc::unbounded_channel();
         let reserve = Reserve::new(Arc::clone(&materials), durability.clone());
@@ -313,21 +321,27 @@ impl Service {
         let handler = Handler::start(parts, Arc::clone(&live)).await?;
         let principal = own_stamp(&live);
         record(&handler, accepted, &principal).await?;
-        let resolver = Resolver::start(
-            system.clone(),
-            handler.clone(),
-            Arc::clone(&signers),
-            Arc::clone(&clock),
-            Arc::clone(&principal),
-            health.clone(),
-        );
-        // The servers are witnesses: what they hold of this operator's was in the ledger once.
-        let ahead = resolver.examine().await;
-        if !ahead.is_empty() && options.accept_rollback {
-            resolver.overrule(ahead).await;
-        } else if let Some(said) = health.refusal() {
-            return Err(StartError::RolledBack(said));
+        let resolver = is_open.then(|| {
+            Resolver::start(
+                system.clone(),
+                handler.clone(),
+                Arc::clone(&signers),
+                Arc::clone(&clock),
+                Arc::clone(&principal),
+                health.clone(),
+            )
+        });
+        if let Some(resolver) = &resolver {
+            // The servers are witnesses: what they hold of this operator's was in the ledger once.
+            let ahead = resolver.examine().await;
+            if !ahead.is_empty() && options.accept_rollback {
+                resolver.overrule(ahead).await;
+            } else if let Some(said) = health.refusal() {
+                return Err(StartError::RolledBack(said));
+            }
         }
+        let idle = || Watch::idle(system.clone());
+        let servers = resolver.as_ref().map_or_else(idle, Resolver::watch);
         let shared = Arc::new(Shared {
             prefix,
             clock,
@@ -337,7 +351,8 @@ impl Service {
             handler,
             store,
             materials,
-            custody,
+            vault,
+            custodian,
             signers,
             ledger_signer,
             anchors,
@@ -354,10 +369,13 @@ impl Service {
             reserve: reserve.clone(),
             inventory: Default::default(),
             trust: health,
-            servers: resolver.watch(),
+            servers,
             instance: std::sync::OnceLock::new(),
         });
-        let effects = effects::start(&shared, inbox, &principal, resolver);
+        let effects = match resolver {
+            Some(resolver) => effects::start(&shared, inbox, &principal, resolver),
+            None => effects::idle(inbox),
+        };
         let mut background = JoinSet::new();
         background.spawn(reserve.keep());
         background.spawn(durability.clone().watch(system));
@@ -368,7 +386,9 @@ impl Service {
             prefix: shared.prefix.clone(),
         }));
         background.spawn(async move { clock_watch.watch().await });
-        background.spawn(trust_keys.watch());
+        if is_open {
+            background.spawn(trust_keys.watch());
+        }
         if let Some(snapshot) = &snapshot {
             background.spawn(keep(Arc::clone(snapshot), Arc::clone(&shared.live)));
         }

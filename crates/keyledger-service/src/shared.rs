@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use keyledger_custody::Custody;
+use keyledger_custody::{Custodian, Vault};
 use keyledger_domain::{Name, key::Certification, signed::RequiredSignatures, views::Budget};
 use keyledger_pki::x509::{Anchors, CrlUrl};
 use keyledger_wire::Prefix;
@@ -52,7 +52,10 @@ pub(crate) struct Shared {
     pub(crate) handler: Handler,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) materials: Arc<dyn Materials>,
-    pub(crate) custody: Arc<Custody>,
+    /// Custody in this instance.
+    pub(crate) vault: Arc<Vault>,
+    /// Who makes keys here.
+    pub(crate) custodian: Arc<dyn Custodian>,
     pub(crate) signers: Arc<Signers>,
     pub(crate) ledger_signer: Arc<CurrentSigner>,
     /// The roots that attestations of tokens must lead to, beside those that the ledger trusts.

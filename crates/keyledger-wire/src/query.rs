@@ -276,6 +276,32 @@ pub struct Rebuilt {
     pub equal: bool,
 }
 
+/// How the vault of an instance is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct VaultStatus {
+    /// The instance's own id in `nats micro`.
+    pub instance: String,
+    /// Whether it is sealed.
+    pub state: VaultState,
+    /// The id of the root key that it is open with; absent while it is sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_key: Option<String>,
+    /// How many keys are open in its memory to sign with.
+    pub open_keys: usize,
+    /// How many there may be. The one that signed longest ago is closed first.
+    pub max_open_keys: usize,
+}
+
+/// Whether a vault is sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VaultState {
+    /// Nothing secret is in the instance's memory: it answers questions, and refuses commands.
+    Sealed,
+    /// The root key is in its memory, and it takes commands.
+    Open,
+}
+
 /// How an instance is: what `keyledger doctor` shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ServiceStatus {

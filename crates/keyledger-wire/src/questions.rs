@@ -22,7 +22,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::query::{
     self, AttestationAuthorities, AuthorityRow, AuthorizedKeys, Crl, CrlQuery, CrlWanted,
     EventsPage, EventsQuery, IssuedQuery, IssuedRow, LinesQuery, Nothing, OpenpgpCertificate,
-    ServiceStatus, ToBeSigned,
+    ServiceStatus, ToBeSigned, VaultStatus,
 };
 
 /// A question: what can be asked of the service's views.
@@ -326,6 +326,9 @@ questions! {
 
     /// Stored events, exactly as they are stored, page by page
     LedgerEvents = "ledger.events" of (), People: EventsQuery => EventsPage;
+
+    /// Whether the vault of the instance that answers is sealed, and what is open in it
+    Vault = "vault" of (), People: Nothing => VaultStatus;
 
     /// How this instance and its servers are
     Status = "status" of (), People: Nothing => ServiceStatus;

@@ -197,6 +197,11 @@ pub const ERRORS: &[(&str, u16, &str)] = &[
         "the secret could not be made, sealed or opened: see the service's log",
     ),
     (
+        "sealed",
+        503,
+        "the vault of this instance is sealed: open it with `keyledger vault open` on its machine, then try again",
+    ),
+    (
         "not_enforceable",
         503,
         "the servers could not be made to enforce it: `keyledger doctor` says why",

@@ -80,8 +80,7 @@ impl Key {
     /// that has left its history's hands, on a token or offline.
     #[must_use]
     pub fn rotation_due(&self) -> Option<Timestamp> {
-        use super::Custodian as C;
-        let rotates = matches!(self.custodian, C::Software | C::External) && !self.is_authority();
+        let rotates = self.custodian.rotates() && !self.is_authority();
         self.rotation_due_at.filter(|_| rotates)
     }
 

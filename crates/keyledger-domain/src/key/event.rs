@@ -95,6 +95,35 @@ pub enum Custodian {
     Token,
 }
 
+impl Custodian {
+    /// True if this service has the key sign and decrypt, and makes its next version.
+    #[must_use]
+    pub const fn is_here(self) -> bool {
+        match self {
+            Self::Software => true,
+            Self::External | Self::Offline | Self::Token => false,
+        }
+    }
+
+    /// True if the key's whole life is in the ledger: it was made under the ledger's eyes, and not somewhere else before.
+    #[must_use]
+    pub const fn knows_its_birth(self) -> bool {
+        match self {
+            Self::Software | Self::Token => true,
+            Self::External | Self::Offline => false,
+        }
+    }
+
+    /// True if the key can get another version: its secret half is not bound to one place for good.
+    #[must_use]
+    pub const fn rotates(self) -> bool {
+        match self {
+            Self::Software | Self::External => true,
+            Self::Offline | Self::Token => false,
+        }
+    }
+}
+
 /// A certificate was issued over a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -127,12 +156,25 @@ pub struct CertificateRevoked {
     pub revoked_at: Timestamp,
 }
 
-/// Where the sealed secret half of a version lies.
+/// Where the secret half of a version is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Material {
-    /// The entry in the material bucket.
-    pub entry: Box<str>,
+#[serde(rename_all = "snake_case")]
+pub enum Material {
+    /// It lies sealed in this entry of the material bucket.
+    Entry(Box<str>),
+    /// Its custodian keeps it under this handle, and lets it out to nobody.
+    Handle(Box<str>),
+}
+
+impl Material {
+    /// The entry in the material bucket, if it lies there.
+    #[must_use]
+    pub fn entry(&self) -> Option<&str> {
+        match self {
+            Self::Entry(entry) => Some(entry),
+            Self::Handle(_) => None,
+        }
+    }
 }
 
 /// The public face of a version: never anything secret.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     CertificateRevocation, Certified, Classification, Created, Custodian, Dates, Description,
-    Event, Public, RevocationReason,
+    Event, Material, Public, RevocationReason,
 };
 use crate::{
     algorithm::{Algorithm, Purposes},
@@ -104,8 +104,8 @@ pub struct Version {
     pub nkey: Option<Box<str>>,
     /// What tells a symmetric key from another.
     pub check_value: Option<Box<str>>,
-    /// Its entry in the material bucket.
-    pub entry: Option<Box<str>>,
+    /// Where its secret half is; nothing if it is not kept here.
+    pub material: Option<Material>,
     /// When it came to be.
     pub created_at: Timestamp,
 }
@@ -239,7 +239,7 @@ impl Key {
             certificates: None,
             revoked_certificates: None,
         };
-        key.add_version(1, public, material.map(|m| m.entry), at);
+        key.add_version(1, public, material, at);
         key.describe(description);
         key.schedule(schedule);
         Some(key)
@@ -287,8 +287,7 @@ impl Key {
                 self.end();
             }
             Event::Rotated(r) => {
-                let entry = r.material.as_ref().map(|m| m.entry.clone());
-                self.add_version(r.version, r.public.clone(), entry, at);
+                self.add_version(r.version, r.public.clone(), r.material.clone(), at);
                 self.rotated_at = Some(r.rotated_at);
                 self.protect_stop_at = Some(r.protect_stop_at);
                 self.process_stop_at = r.process_stop_at.or(self.process_stop_at);
@@ -334,10 +333,17 @@ impl Key {
 
     /// The entries of the material bucket that hold its secret halves.
     pub fn entries(&self) -> impl Iterator<Item = &str> {
-        self.versions.iter().filter_map(|v| v.entry.as_deref())
+        let materials = self.versions.iter().filter_map(|v| v.material.as_ref());
+        materials.filter_map(Material::entry)
     }
 
-    fn add_version(&mut self, number: u32, public: Public, entry: Option<Box<str>>, at: Timestamp) {
+    fn add_version(
+        &mut self,
+        number: u32,
+        public: Public,
+        material: Option<Material>,
+        at: Timestamp,
+    ) {
         let Public {
             public_key,
             nkey,
@@ -348,7 +354,7 @@ impl Key {
             public_key,
             nkey,
             check_value,
-            entry,
+            material,
             created_at: at,
         });
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Ledger;
 use crate::{
-    key::{Certified, Custodian, State},
+    key::{Certified, State},
     name::Name,
     time::Timestamp,
 };
@@ -50,9 +50,9 @@ impl Ledger {
     /// How the list of an authority is published anew; nothing of one whose list proves nothing.
     fn to_publish(&self, issuer: &Name) -> Option<String> {
         let key = &self.key(issuer)?.state;
-        let how = match key.custodian {
-            Custodian::Software => "",
-            Custodian::External | Custodian::Offline | Custodian::Token => " --request crl.request",
+        let how = match key.custodian.is_here() {
+            true => "",
+            false => " --request crl.request",
         };
         (!key.state.is_compromised())
             .then(|| format!("publish the list of {issuer} anew: `keyledger ca crl {issuer}{how}`"))

@@ -285,9 +285,7 @@ impl World {
                 nkey: nkey.map(Into::into),
                 check_value: symmetric.then(|| format!("{n:016x}").into()),
             },
-            material: Some(Material {
-                entry: format!("entry-{n}").into(),
-            }),
+            material: Some(Material::Entry(format!("entry-{n}").into())),
         }
     }
 

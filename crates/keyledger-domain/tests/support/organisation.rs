@@ -23,7 +23,7 @@ fn made(key: &str, pair: &KeyPair, offline: bool) -> NkeyMade {
             nkey: Some(pair.public_key().into()),
             check_value: None,
         },
-        material: (!offline).then(|| Material { entry: key.into() }),
+        material: (!offline).then(|| Material::Entry(key.into())),
     }
 }
 

@@ -21,7 +21,10 @@ use tokio::time::MissedTickBehavior;
 pub(crate) use self::pace::LONE_AT_MOST;
 use self::pace::{Next, Pace};
 pub use self::recorder::{Item, Recorder};
-use crate::store::{Append, AppendError, ReadError, Store};
+use crate::{
+    signing::SignerError,
+    store::{Append, AppendError, ReadError, Store},
+};
 
 /// How many works may wait; more are left where they come from.
 pub(crate) const MAX_WAITING: usize = 8_192;
@@ -58,7 +61,7 @@ impl<W: Waits> Waiting<W> {
 /// What happened to an appender.
 pub(crate) enum Happened<B> {
     /// The store answered a batch, or did not in time: not known yet what that means for those that wait.
-    Answered(B, Result<u64, AppendError>),
+    Answered(B, Result<u64, NotWritten>),
     /// The store says where the stream ends.
     Ends(StreamEnd),
     /// Time passed: gather again, if there is something to gather.
@@ -75,7 +78,15 @@ pub(crate) struct StreamEnd {
 }
 
 /// How many works a batch holds, the batch, and what the store answered: the sequence of its first record.
-type Answered<B> = (usize, B, Result<u64, AppendError>);
+type Answered<B> = (usize, B, Result<u64, NotWritten>);
+
+/// Why a batch is not in the stream.
+pub(crate) enum NotWritten {
+    /// Its records were not signed, and not sent.
+    Unsigned(SignerError),
+    /// The store did not take it, or does not say.
+    Unstored(AppendError),
+}
 
 /// Tells how far the owner has read the stream.
 pub(crate) type ReadUpTo = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -214,20 +225,28 @@ impl<W: Waits, B: Send + 'static> Appender<W, B> {
 
     /// Sends a batch of so many works off: the records that `make` makes of it, on another thread. With `last`, only if the stream ends
     /// there; nothing else is sent then until the store has answered.
-    pub(crate) fn send(
+    pub(crate) fn send<F>(
         &mut self,
         batch: B,
         works: usize,
         last: Option<u64>,
-        make: impl FnOnce(&B) -> Vec<Append> + Send + 'static,
-    ) {
+        make: impl FnOnce(B) -> F + Send + 'static,
+    ) where
+        F: Future<Output = (B, Result<Vec<Append>, SignerError>)> + Send + 'static,
+    {
         self.alone = last.is_some();
         self.under_way.push(works);
         let store = Arc::clone(&self.store);
         // A task of its own: signing a batch takes milliseconds, in which the next one is gathered.
         let task = tokio::spawn(async move {
-            let records = make(&batch);
-            let result = store.append(records, last).await;
+            let (batch, records) = make(batch).await;
+            let result = match records {
+                Ok(records) => {
+                    let stored = store.append(records, last).await;
+                    stored.map_err(NotWritten::Unstored)
+                }
+                Err(error) => Err(NotWritten::Unsigned(error)),
+            };
             (works, batch, result)
         });
         let answered = async move { task.await.expect("appending does not panic") };
@@ -278,6 +297,12 @@ impl<W: Waits, B: Send + 'static> Appender<W, B> {
         self.behind = Some(u64::MAX);
         self.trouble = Some(why);
         self.ask(Duration::ZERO);
+    }
+
+    /// The same after a pause: what waits cannot be signed now.
+    pub(crate) fn stand_back(&mut self, why: String) {
+        self.behind = Some(u64::MAX);
+        self.ask_again(why);
     }
 
     /// Asks again where the stream ends, after a pause.

@@ -8,7 +8,7 @@ use std::sync::{
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Appender, Happened, StreamEnd, Waiting, Waits};
+use super::{Appender, Happened, NotWritten, StreamEnd, Waiting, Waits};
 use crate::store::{
     Append, AppendError, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, ReadError, Store, StoredEvent,
 };
@@ -130,7 +130,13 @@ impl Writer {
                 self.appender.stored();
                 self.stored(batch, first);
             }
-            Happened::Answered(batch, Err(error)) => self.not_stored(batch, &error),
+            Happened::Answered(batch, Err(NotWritten::Unstored(error))) => {
+                self.not_stored(batch, &error);
+            }
+            // What is recorded here stands by itself, and nobody signs it.
+            Happened::Answered(batch, Err(NotWritten::Unsigned(error))) => {
+                refuse(batch, &AppendError::Refused(error.to_string()));
+            }
             Happened::Ends(StreamEnd { last, .. }) => {
                 let read = match last {
                     Ok(last) => self.read_on(last).await,
@@ -170,7 +176,8 @@ impl Writer {
                     payload,
                 }
             });
-            appends.collect()
+            let appends = appends.collect();
+            async move { (batch, Ok(appends)) }
         });
     }
 

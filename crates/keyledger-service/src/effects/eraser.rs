@@ -65,6 +65,7 @@ impl Eraser {
             };
             key.entries().map(str::to_owned).collect()
         };
+        self.0.shared.signers.forget(name).await;
         for entry in entries {
             self.0.shared.materials.erase(&entry).await?;
         }

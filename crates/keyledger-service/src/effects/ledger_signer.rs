@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use keyledger_domain::{Event, LEDGER_SIGNING_KEY, Name, Record, key};
 
 use super::{effect::Effect, ground::Ground};
-use crate::signers::{LedgerSigner, SignerError};
+use crate::signing::SignerError;
 
 /// See the module.
 pub(super) struct NewestSigner(pub(super) Ground);
@@ -37,7 +37,7 @@ impl Effect for NewestSigner {
     async fn run(&self, name: &Name) -> Result<(), SignerError> {
         let shared = &self.0.shared;
         let signer = shared.signers.signer(name).await?;
-        shared.ledger_signer.replace(Arc::new(LedgerSigner(signer)));
+        shared.ledger_signer.replace(Arc::new(signer));
         Ok(())
     }
 }

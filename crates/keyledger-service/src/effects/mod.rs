@@ -70,6 +70,14 @@ pub(crate) fn start(
     tasks
 }
 
+/// No effect runs, since each ends in an event, which a sealed instance cannot write. What is asked for meanwhile is found in the
+/// ledger when they start.
+pub(crate) fn idle(mut news: mpsc::UnboundedReceiver<Arc<Record>>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { while news.recv().await.is_some() {} });
+    tasks
+}
+
 /// Hands an event to an effect.
 type Waker = Box<dyn Fn(&Record) + Send>;
 

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     clock::MAX_SKEW_MS,
     fault_point::fault_point,
+    signing::SignerError,
     store::{Append, MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Store, StoredEvent},
 };
 
@@ -193,19 +194,11 @@ impl Engine {
         let signer = self.parts.signer.current();
         let prefix = self.parts.prefix.clone();
         let (works, last) = (batch.works.len(), batch.last);
-        self.appender.send(batch, works, last, move |batch| {
-            let mut expected: HashMap<_, _> = batch.histories.iter().cloned().collect();
-            let sealed = batch.works.iter().flat_map(|(_, sealed)| sealed);
-            sealed
-                .map(|event| {
-                    // Compare-and-set stands on the first event of each history; the others follow it.
-                    let history = &event.record.history;
-                    let expected = expected.remove(history);
-                    let expected = expected.map(|sequence| (prefix.history(history), sequence));
-                    to_append(event, expected, &prefix, &*signer)
-                })
-                .collect()
-        });
+        self.appender
+            .send(batch, works, last, move |batch| async move {
+                let signed = sign_all(&batch, &prefix, &*signer).await;
+                (batch, signed)
+            });
     }
 }
 
@@ -306,21 +299,39 @@ fn seal(
     ledger.seal(decision, ids, principal, why, now, Uuid::now_v7)
 }
 
+/// What is stored of a batch.
+async fn sign_all(
+    batch: &Batch,
+    prefix: &Prefix,
+    signer: &dyn Signer,
+) -> Result<Vec<Append>, SignerError> {
+    let mut expected: HashMap<_, _> = batch.histories.iter().cloned().collect();
+    let mut appends = Vec::new();
+    for event in batch.works.iter().flat_map(|(_, sealed)| sealed) {
+        // Compare-and-set stands on the first event of each history; the others follow it.
+        let history = &event.record.history;
+        let expected = expected.remove(history);
+        let expected = expected.map(|sequence| (prefix.history(history), sequence));
+        appends.push(to_append(event, expected, prefix, signer).await?);
+    }
+    Ok(appends)
+}
+
 /// What is stored of an event: its bytes, and headers that say what they are and who signed them.
-fn to_append(
+async fn to_append(
     event: &Sealed,
     expected: Option<(String, u64)>,
     prefix: &Prefix,
     signer: &dyn Signer,
-) -> Append {
+) -> Result<Append, SignerError> {
     let record = &event.record;
-    let signature = signer.sign(&event.cid.to_bytes());
-    Append {
+    let signature = signer.sign(&event.cid.to_bytes()).await?;
+    Ok(Append {
         subject: prefix.event(&record.history, record.event.past()),
         expected,
         headers: header::of_event(record, &event.cid, &signature, signer.nkey()).into(),
         payload: Bytes::copy_from_slice(&event.bytes),
-    }
+    })
 }
 
 /// Reads the event that a command wrote, so that its retry gets the same answer.

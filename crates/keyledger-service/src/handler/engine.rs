@@ -11,6 +11,7 @@ use keyledger_domain::{
     Ledger,
     ledger::{Applied, Group},
     name::HistoryId,
+    text::in_full,
     verify::Gate,
 };
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -23,8 +24,9 @@ use super::{
     work::{Batch, Resting, Waiting, Work, Written, refuse},
 };
 use crate::{
-    appender::{Appender, Happened, StreamEnd},
+    appender::{Appender, Happened, NotWritten, StreamEnd},
     material::MaterialError,
+    signing::SignerError,
     store::AppendError,
 };
 
@@ -196,25 +198,50 @@ impl Engine {
         }
     }
 
-    fn settle(&mut self, batch: Batch, result: Result<u64, AppendError>) {
+    fn settle(&mut self, batch: Batch, result: Result<u64, NotWritten>) {
         if let Some(said) = &self.broken {
             return refuse(batch, &Failure::Broken(said.clone()));
         }
         match result {
             Ok(first) => self.stored(batch, first),
-            Err(AppendError::Conflict) => self.again(batch, "other instances keep writing first"),
-            Err(AppendError::Unacknowledged(said)) => {
+            Err(NotWritten::Unsigned(error)) => self.unsigned(batch, error),
+            Err(NotWritten::Unstored(error)) => self.unstored(batch, error),
+        }
+    }
+
+    fn unstored(&mut self, batch: Batch, error: AppendError) {
+        match error {
+            AppendError::Conflict => self.again(batch, "other instances keep writing first"),
+            AppendError::Unacknowledged(said) => {
                 tracing::warn!(%said, "an append was not acknowledged");
                 self.again(batch, &said);
             }
-            Err(AppendError::Full(said)) => {
+            AppendError::Full(said) => {
                 tracing::error!(%said, "the ledger's stream is full");
                 self.make_room(batch, said);
             }
-            Err(AppendError::Refused(said)) => {
+            AppendError::Refused(said) => {
                 tracing::error!(%said, "the store refused an append");
                 refuse(batch, &Failure::Unavailable(said));
             }
+        }
+    }
+
+    /// Commands whose events nobody signs are refused. What the service itself has to record waits until it is signed.
+    fn unsigned(&mut self, batch: Batch, error: SignerError) {
+        tracing::error!(error = %in_full(&error), "events were not signed");
+        let said = in_full(&error);
+        let failure = Failure::Unsigned(error);
+        let mut left = Vec::new();
+        for (waiting, _) in batch.works {
+            match waiting.work {
+                Work::Order(..) => waiting.work.refuse(&failure),
+                Work::Outcome(..) | Work::Rest(_) => left.push(waiting),
+            }
+        }
+        if !left.is_empty() {
+            self.appender.put_back(left.into_iter());
+            self.appender.stand_back(said);
         }
     }
 

@@ -33,7 +33,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use crate::{
     appender::MAX_WAITING,
     reserve::Reserve,
-    store::{ROOM, Store},
+    signing::SignerError,
+    store::{Pending, ROOM, Store},
 };
 
 pub use arrived::LedgerFault;
@@ -51,7 +52,7 @@ pub trait Signer: Send + Sync + 'static {
     /// Its public nkey.
     fn nkey(&self) -> &str;
     /// An Ed25519 signature.
-    fn sign(&self, message: &[u8]) -> [u8; 64];
+    fn sign<'a>(&'a self, message: &'a [u8]) -> Pending<'a, Result<[u8; 64], SignerError>>;
 }
 
 /// The signer of now: the ledger's signing key is rotated while the service runs.
@@ -138,6 +139,9 @@ pub enum Failure {
     /// What is stored is not what was written: nothing is accepted any more.
     #[error("the ledger is broken: {0}; run `keyledger ledger verify`")]
     Broken(String),
+    /// The events were not signed: nothing is stored. The source says why.
+    #[error("the ledger's events were not signed")]
+    Unsigned(#[from] SignerError),
     /// The service stops.
     #[error("this instance is stopping; send it again under the same message id")]
     Stopping,

@@ -12,10 +12,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{Done, Failure, Order};
-use crate::{
-    appender::{self, LONE_AT_MOST, Waits},
-    store::AppendError,
-};
+use crate::appender::{self, LONE_AT_MOST, NotWritten, Waits};
 
 /// What the handler is given to do.
 pub(super) enum Work {
@@ -98,7 +95,7 @@ pub(super) struct Batch {
 }
 
 /// A batch, and what the store answered: the sequence of its first event.
-pub(super) type Written = (Batch, Result<u64, AppendError>);
+pub(super) type Written = (Batch, Result<u64, NotWritten>);
 
 impl Batch {
     /// A few lone events go off each on its own, anything else together.

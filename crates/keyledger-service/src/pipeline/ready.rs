@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use keyledger_custody::VaultSealed;
 use keyledger_domain::{Command, Ledger, Name, command::Target, name::Aggregate};
 use uuid::Uuid;
 
@@ -44,6 +45,9 @@ pub(super) async fn check_enforceable(
 
 /// Refuses while commands cannot be taken.
 pub(super) fn check_ready(shared: &Shared) -> Result<(), RequestError> {
+    if !shared.vault.is_open() {
+        return Err(VaultSealed.into());
+    }
     if let Some(said) = shared.live.broken() {
         return Err(RequestError::LedgerBroken(said));
     }

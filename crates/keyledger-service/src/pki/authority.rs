@@ -3,7 +3,7 @@
 use data_encoding::{BASE64, HEXLOWER};
 use keyledger_domain::{
     Ledger, Name, Rejection, Timestamp,
-    key::{self, Certified, Custodian},
+    key::{self, Certified},
     name::{Aggregate, HistoryId},
 };
 use keyledger_pki::x509::Certificate;
@@ -84,7 +84,7 @@ pub(super) fn check_same_name(
 
 /// True of an issuer whose secret half is not in custody.
 pub(super) fn is_elsewhere(ledger: &Ledger, issuer: &Name) -> bool {
-    let elsewhere = |key: &key::Key| key.custodian != Custodian::Software;
+    let elsewhere = |key: &key::Key| !key.custodian.is_here();
     ledger.key(issuer).is_some_and(|e| elsewhere(&e.state))
 }
 

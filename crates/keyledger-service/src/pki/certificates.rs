@@ -1,14 +1,15 @@
 //! The organisation's certificate authority: certificates over keys in the ledger, signed by a key in custody.
 
 use data_encoding::BASE64;
-use keyledger_custody::{Generated, MaterialContext};
+use keyledger_custody::{MadeKey, MaterialContext, SecretHalf};
 use keyledger_domain::{
-    Algorithm, Ledger, Name, Timestamp,
-    key::{Certification, Certified},
+    Ledger, Name, Timestamp,
+    key::{Certification, Certified, Material},
     ledger::KEPT_ELSEWHERE,
     token::{Holder, Slot, SlotPlan},
 };
 use keyledger_pki::x509::{DistinguishedName, IssueError, Issuer, ToBeSigned};
+use uuid::Uuid;
 
 use super::{
     authority::{authority_of, is_elsewhere, lists_under, no_key, public_key, read},
@@ -16,7 +17,7 @@ use super::{
     error::{CertifyError, bad},
     wanted::WantedCertificate,
 };
-use crate::shared::Shared;
+use crate::{shared::Shared, signers::KeyPlace};
 
 /// Makes the certificate that `certify` asks for over a public key, that of the key `name`, which is in the ledger or comes to be.
 pub(crate) async fn certify(
@@ -64,12 +65,10 @@ pub(crate) async fn certify_new(
 /// A key that custody has made.
 #[derive(Clone, Copy)]
 pub(crate) struct NewKey<'a> {
-    /// What it is.
-    pub(crate) algorithm: Algorithm,
     /// What its material is bound to.
     pub(crate) context: &'a MaterialContext,
     /// The key.
-    pub(crate) made: &'a Generated,
+    pub(crate) made: &'a MadeKey,
 }
 
 /// Makes the certificate over a key in a slot.
@@ -111,17 +110,9 @@ pub(super) struct SigningAuthority {
     pub(super) issuer: Issuer,
     /// From when and until when its own certificate holds.
     holds: Option<(Timestamp, Timestamp)>,
-    sealed: SealedHalf,
-    context: MaterialContext,
-    algorithm: Algorithm,
-}
-
-/// The sealed secret half of an authority.
-enum SealedHalf {
-    /// In the material bucket, under this entry.
-    Entry(Box<str>),
-    /// Just made, and written nowhere yet.
-    Here(Vec<u8>),
+    place: KeyPlace,
+    /// The secret half, if the key was just made and is written nowhere yet.
+    new: Option<SecretHalf>,
 }
 
 impl SigningAuthority {
@@ -173,18 +164,20 @@ impl SigningAuthority {
         let version = key
             .newest()
             .ok_or_else(|| CertifyError::NoAuthority(name.clone()))?;
-        let entry = version.entry.clone();
+        let entry = version.material.as_ref().and_then(Material::entry);
         let entry = entry.ok_or_else(|| bad("issuer", KEPT_ELSEWHERE))?;
         Ok(Self {
             issuer,
             holds,
-            sealed: SealedHalf::Entry(entry),
-            context: MaterialContext {
-                key: name.clone(),
-                version: version.number,
-                purposes: key.purposes,
+            place: KeyPlace {
+                entry: entry.into(),
+                context: MaterialContext {
+                    key: name.clone(),
+                    version: version.number,
+                    purposes: key.purposes,
+                },
             },
-            algorithm: key.algorithm,
+            new: None,
         })
     }
 
@@ -198,9 +191,12 @@ impl SigningAuthority {
         Ok(Self {
             issuer,
             holds: None,
-            sealed: SealedHalf::Here(new.made.sealed.clone()),
-            context: new.context.clone(),
-            algorithm: new.algorithm,
+            place: KeyPlace {
+                // A place that no key ever had: it is closed again as soon as it has signed.
+                entry: format!("new.{}", Uuid::now_v7().simple()).into(),
+                context: new.context.clone(),
+            },
+            new: Some(new.made.secret.clone()),
         })
     }
 
@@ -220,15 +216,14 @@ impl SigningAuthority {
         shared: &Shared,
         to_be_signed: &ToBeSigned,
     ) -> Result<Vec<u8>, CertifyError> {
-        let sealed = match &self.sealed {
-            SealedHalf::Entry(entry) => {
-                let sealed = shared.materials.read(entry).await?;
-                sealed.ok_or_else(|| CertifyError::Gone(entry.clone()))?
-            }
-            SealedHalf::Here(sealed) => sealed.clone(),
+        let message = to_be_signed.bytes();
+        let Some(secret) = &self.new else {
+            return Ok(shared.signers.sign(&self.place, message).await?);
         };
-        let custody = &shared.custody;
-        let signature = custody.sign(&sealed, &self.context, self.algorithm, to_be_signed.bytes());
+        let (custodian, entry) = (&shared.custodian, &self.place.entry);
+        custodian.open(entry, secret, &self.place.context).await?;
+        let signature = custodian.sign(entry, message).await;
+        custodian.destroy(entry).await?;
         Ok(signature?)
     }
 }

@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64;
 use keyledger_domain::{
     Name, Rejection, Timestamp,
-    key::{self, Certified, Custodian},
+    key::{self, Certified},
     pem,
     text::in_full,
 };
@@ -73,7 +73,7 @@ pub(crate) fn crl_to_be_signed(
         .into());
     }
     let ledger = shared.live.ledger.read();
-    let here = |key: &key::Key| key.custodian == Custodian::Software;
+    let here = |key: &key::Key| key.custodian.is_here();
     if ledger.key(issuer).is_some_and(|e| here(&e.state)) {
         return Err(bad(
             "issuer",

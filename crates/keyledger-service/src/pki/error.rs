@@ -2,13 +2,13 @@
 
 use aws_lc_rs::error::Unspecified;
 use data_encoding::DecodeError;
-use keyledger_custody::SignError;
+use keyledger_custody::CustodianError;
 use keyledger_domain::{Name, Rejection, token::Slot};
 use keyledger_pki::x509::{FinishError, IssueError, MalformedCertificate};
 
 use crate::{
-    material::MaterialError,
     refused::{Refused, custody_failed},
+    signing::SignerError,
 };
 
 /// Why there is no certificate.
@@ -17,9 +17,9 @@ pub enum CertifyError {
     /// A rule says no: the rejection says what to do.
     #[error(transparent)]
     Rejected(#[from] Rejection),
-    /// The issuer's material was not read: the source says what to do.
+    /// The issuer does not sign: the source says what to do.
     #[error(transparent)]
-    Material(#[from] MaterialError),
+    Signer(#[from] SignerError),
     /// A public key or certificate in the ledger is not base64: report it.
     #[error("what the ledger holds is not base64")]
     Base64(#[from] DecodeError),
@@ -32,15 +32,12 @@ pub enum CertifyError {
     /// What custody signed is no certificate or list: report it.
     #[error("what was signed does not fit")]
     Finish(#[from] FinishError),
-    /// Custody does not sign with the issuer's key: the source says why.
-    #[error("custody does not sign")]
-    Sign(#[from] SignError),
+    /// The custodian of a new authority does not sign: the source says why.
+    #[error(transparent)]
+    Custodian(#[from] CustodianError),
     /// The system gave no random numbers for a serial number: try again.
     #[error("there are no random numbers")]
     Random(#[from] Unspecified),
-    /// The sealed key of the issuer is not in the bucket: restore it from a backup.
-    #[error("entry {0} is gone")]
-    Gone(Box<str>),
     /// The issuer's key has no version, or the authority no certificate: report it.
     #[error("key {0} is no authority that can be read")]
     NoAuthority(Name),
@@ -61,14 +58,13 @@ impl From<CertifyError> for Refused {
     fn from(error: CertifyError) -> Self {
         match error {
             CertifyError::Rejected(rejection) => rejection.into(),
-            CertifyError::Material(error) => error.into(),
+            CertifyError::Signer(error) => error.into(),
+            CertifyError::Custodian(error) => error.into(),
             error @ (CertifyError::Base64(_)
             | CertifyError::Certificate(_)
             | CertifyError::Issue(_)
             | CertifyError::Finish(_)
-            | CertifyError::Sign(_)
             | CertifyError::Random(_)
-            | CertifyError::Gone(_)
             | CertifyError::NoAuthority(_)
             | CertifyError::NotPlanned(_)) => custody_failed(error),
         }

@@ -38,6 +38,7 @@ pub(super) async fn all(shared: &Shared, now: Timestamp) -> Vec<StatusFinding> {
         &silent,
         now,
     )];
+    findings.extend(vault(shared));
     findings.extend(pushes(&shared.trust, now));
     findings.push(trust_keys(&ledger, &shared.trust));
     findings.extend(inventory(shared, now));
@@ -50,6 +51,13 @@ pub(super) async fn all(shared: &Shared, now: Timestamp) -> Vec<StatusFinding> {
     findings.extend(operator_ends(&ledger, now));
     findings.extend(tasks(&ledger, now));
     findings
+}
+
+/// Said only where it matters.
+fn vault(shared: &Shared) -> Option<StatusFinding> {
+    let remedy = "open it on its machine with `keyledger vault open`, as the service's user";
+    let found = "the vault of this instance is sealed: it takes no command, and pushes nothing";
+    (!shared.vault.is_open()).then(|| finding(Severity::Fail, "vault", found, remedy))
 }
 
 /// Whether every server holds every account's JWT. Never `confirmed` where somebody did not answer.

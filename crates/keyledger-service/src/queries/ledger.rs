@@ -33,7 +33,7 @@ impl Answering for LedgerHead {
     async fn answer(on: Asking<'_>, (): (), _: Nothing) -> Result<SignedHead, Refused> {
         // It covers everything that any instance acknowledged before the question came.
         on.shared.handler.catch_up().await?;
-        Ok(head(on.shared, on.now))
+        head(on.shared, on.now).await
     }
 }
 
@@ -47,7 +47,7 @@ impl Answering for LedgerEvents {
     }
 }
 
-fn head(shared: &Shared, now: Timestamp) -> SignedHead {
+async fn head(shared: &Shared, now: Timestamp) -> Result<SignedHead, Refused> {
     let position = shared.live.position();
     let signer = shared.ledger_signer.current();
     let head = SignedHead::unsigned(
@@ -57,8 +57,8 @@ fn head(shared: &Shared, now: Timestamp) -> SignedHead {
         now,
         signer.nkey(),
     );
-    let signature = signer.sign(&head.message());
-    head.with_signature(&signature)
+    let signature = signer.sign(&head.message()).await?;
+    Ok(head.with_signature(&signature))
 }
 
 /// Stored events, exactly as they are, in lines of the export's form.

@@ -17,6 +17,7 @@ mod past;
 mod principals;
 mod status;
 mod tokens;
+mod vault;
 
 use std::future::Future;
 

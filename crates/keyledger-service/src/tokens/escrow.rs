@@ -1,7 +1,10 @@
 //! Keys that decrypt, made in custody for a principal and imported into each of its tokens.
 
 use data_encoding::BASE64;
-use keyledger_custody::openpgp::EscrowedKey;
+use keyledger_custody::{
+    CustodianError, SecretHalf,
+    openpgp::{EscrowedKey, escrow_context},
+};
 use keyledger_domain::{
     Name, Rejection, Timestamp,
     ledger::NewEscrow,
@@ -34,7 +37,7 @@ pub(super) async fn make(
     let made = EscrowedKey::generate(now).map_err(custody_failed)?;
     let public = OpenpgpKeyMade::from(made.public());
     let key = name(&public.fingerprint);
-    let sealed = shared.custody.seal_openpgp_key(principal, &made);
+    let sealed = shared.vault.custody()?.seal_openpgp_key(principal, &made);
     let sealed = sealed.map_err(custody_failed)?;
     let entry = format!("{key}.1.{}", Uuid::now_v7().simple());
     shared.materials.put(&entry, sealed).await?;
@@ -103,19 +106,24 @@ async fn give(
         key.and_then(|key| key.entries().next().map(str::to_owned))
     };
     let sealed = shared.materials.read(&entry.ok_or_else(gone)?).await;
-    let sealed = sealed?.ok_or_else(gone)?;
-    let key = shared.custody.open_openpgp_key(principal, &sealed);
-    let key = key.map_err(custody_failed)?;
+    let secret = SecretHalf::Sealed(sealed?.ok_or_else(gone)?);
+    let context = escrow_context(principal);
+    let delivered = shared.custodian.deliver(&secret, &context, receiver).await;
+    let delivered = delivered.map_err(|error| match error {
+        CustodianError::Deliver(error) => Rejection::BadValue {
+            field: "seal_to",
+            fault: error.to_string(),
+        }
+        .into(),
+        other => Refused::from(other),
+    })?;
     // Of several that the principal had, another may lie in its place.
-    let fingerprint = key.fingerprint().to_string();
+    let fingerprint = delivered.fingerprint.to_string();
     if !fingerprint.eq_ignore_ascii_case(&escrowed.fingerprint) {
         let said = "another key lies in custody than the ledger names";
         return Err(custody_failed(said));
     }
-    let delivery = key.seal_to(receiver).map_err(|e| Rejection::BadValue {
-        field: "seal_to",
-        fault: e.to_string(),
-    })?;
+    let delivery = delivered.delivery;
     Ok(Sealed {
         sender: delivery.sender,
         sealed: BASE64.encode(&delivery.ciphertext),

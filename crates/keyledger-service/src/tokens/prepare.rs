@@ -19,10 +19,8 @@ use crate::{
 
 /// Makes what a task needs: a nonce, and the public halves of its keys.
 pub(crate) fn task(shared: &Shared, id: Uuid) -> Result<TaskMade, Refused> {
-    let keys = shared
-        .custody
-        .task(&id.to_string())
-        .map_err(custody_failed)?;
+    let custody = shared.vault.custody()?;
+    let keys = custody.task(&id.to_string()).map_err(custody_failed)?;
     let mut nonce = [0; 32];
     rand::fill(&mut nonce).map_err(custody_failed)?;
     let challenges = keys.challenges().map_err(custody_failed)?;
@@ -64,7 +62,7 @@ pub(crate) async fn report(
                 sender: sealed.sender.to_string(),
                 ciphertext: base64("sealed", &sealed.sealed)?,
             };
-            let stored = shared.custody.escrow(&id, token, &delivery);
+            let stored = shared.vault.custody()?.escrow(&id, token, &delivery);
             let stored = stored.map_err(|e| Rejection::BadValue {
                 field: "sealed",
                 fault: e.to_string(),
@@ -92,7 +90,7 @@ pub(crate) async fn report(
             certificates_for(shared, token, &open, made, &mut facts, now).await?;
         }
         Report::Proved(evidence) => {
-            let keys = shared.custody.task(&id).map_err(custody_failed)?;
+            let keys = shared.vault.custody()?.task(&id).map_err(custody_failed)?;
             facts.findings =
                 findings::of_evidence(evidence, &open.filed, &keys, &anchors(shared), now);
             let ledger = shared.live.ledger.read();

@@ -91,7 +91,7 @@ async fn seal(
         let Some(stored) = stored? else {
             return Ok(None);
         };
-        let custody = &shared.custody;
+        let custody = shared.vault.custody()?;
         let delivery = match given {
             Given::Everything => custody.release(&stored, token, receiver),
             Given::ManagementKey => custody.release_management_key(&stored, token, receiver),

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use keyledger_custody::{Custody, KdfCost, Passphrase, RootKey, SealedFile, UserSeed};
-use keyledger_domain::{EventCid, Ledger, Role, Timestamp, text::Title, verify::StoredEvent};
+use keyledger_domain::{
+    EventCid, Ledger, Role, Timestamp, key::Material, text::Title, verify::StoredEvent,
+};
 use keyledger_wire::{Prefix, creds::Holder};
 
 use super::{
@@ -128,8 +130,8 @@ fn open_custody(draft: &Draft, root: Root) -> Result<(Custody, RootKind), InitEr
 fn write_keys(draft: &Draft, genesis: &Genesis) -> Result<(), InitError> {
     for key in genesis.keys() {
         let file = match &key.made.material {
-            Some(material) => file::material(&material.entry),
-            None => file::OPERATOR_IDENTITY.to_owned(),
+            Some(Material::Entry(entry)) => file::material(entry),
+            Some(Material::Handle(_)) | None => file::OPERATOR_IDENTITY.to_owned(),
         };
         draft.write(&file, &key.sealed)?;
     }

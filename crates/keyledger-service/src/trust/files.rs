@@ -7,7 +7,7 @@ use std::{
 
 use data_encoding::HEXLOWER;
 use keyledger_custody::{
-    Custody, Passphrase, RootKey, RootKeyError, SealedFile, SealedFileError, SecretFileError,
+    ByLocalFile, ByPassphrase, Custody, Passphrase, SecretFileError, Unseal, UnsealError,
     check_secret_directory, check_secret_file,
 };
 use keyledger_domain::Timestamp;
@@ -149,11 +149,8 @@ pub enum RootError {
     #[error("the root key is sealed: give the passphrase")]
     NoPassphrase,
     /// It was not opened: the source says why.
-    #[error("the sealed root key")]
-    Sealed(#[from] SealedFileError),
-    /// It was not read: the source says why.
-    #[error("the root key in its local file")]
-    File(#[from] RootKeyError),
+    #[error(transparent)]
+    Unseal(#[from] UnsealError),
     /// Somebody changed the organisation's file: restore it from a backup.
     #[error(
         "{} is not what `keyledger init` wrote: with it the service would serve somebody else's ledger, or trust somebody else's \
@@ -235,16 +232,26 @@ impl Organisation {
     ///
     /// [`RootError`].
     pub fn custody(&self, passphrase: Option<&Passphrase>) -> Result<Custody, RootError> {
+        let path = &self.root_file();
         match (self.root, passphrase) {
-            (RootKind::LocalFile, _) => Ok(Custody::open(RootKey::from_file(&self.root_file())?)),
+            (RootKind::LocalFile, _) => self.unseal(&ByLocalFile { path }),
             (RootKind::Passphrase, None) => Err(RootError::NoPassphrase),
             (RootKind::Passphrase, Some(passphrase)) => {
-                let sealed = SealedFile::read(&self.root_file())?;
-                let custody = Custody::open(sealed.open_root_key(passphrase)?);
-                self.check_seal(&custody)?;
-                Ok(custody)
+                self.unseal(&ByPassphrase { path, passphrase })
             }
         }
+    }
+
+    /// Opens custody with the root key that `method` gives.
+    fn unseal(&self, method: &dyn Unseal) -> Result<Custody, RootError> {
+        let custody = Custody::open(method.root_key()?);
+        match self.root {
+            // Whoever can change this file can read the root key beside it too.
+            RootKind::LocalFile => {}
+            RootKind::Passphrase => self.check_seal(&custody)?,
+        }
+        tracing::info!(method = method.name(), root = %custody.root(), "custody is open");
+        Ok(custody)
     }
 
     /// Seals what stands in it under the root key.

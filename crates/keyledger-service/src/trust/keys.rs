@@ -6,13 +6,14 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use keyledger_custody::read_secret_file;
-use keyledger_domain::{LEDGER_SIGNING_KEY, Name};
+use keyledger_domain::{LEDGER_SIGNING_KEY, Name, text::in_full};
 
 use super::{files::file, health::TrustHealth};
 use crate::{
     handler::{Clock, Live},
     material::Materials,
-    signers::{Signers, Unopened},
+    signers::Signers,
+    signing::Unopened,
 };
 
 /// How often all trust keys are opened.
@@ -49,11 +50,11 @@ impl TrustKeys {
                     faults.remove(&name);
                 }
                 // The store does not say: what was known of the key stays.
-                Err(Unopened::Unread(said)) => {
-                    tracing::warn!(key = %name, %said, "a trust key was not looked at");
+                Err(Unopened::Unread(error)) => {
+                    tracing::warn!(key = %name, %error, "a trust key was not looked at");
                 }
                 Err(unopened) => {
-                    let said = unopened.to_string();
+                    let said = in_full(&unopened);
                     if faults.get(&name) != Some(&said) {
                         tracing::error!(key = %name, %said, "A TRUST KEY DOES NOT OPEN: what it signs cannot be changed");
                     }
@@ -69,7 +70,7 @@ impl TrustKeys {
         let ledger = self.live.ledger.read();
         let kept = |name: &&Name| {
             let newest = ledger.key(name).and_then(|key| key.state.newest());
-            newest.is_some_and(|version| version.entry.is_some())
+            newest.is_some_and(|version| version.material.is_some())
         };
         let signing = ledger.keys().map(|(name, _)| name);
         let signing = signing.filter(|name| name.as_str() == LEDGER_SIGNING_KEY);
@@ -101,7 +102,8 @@ impl TrustKeys {
             return Err(fault);
         };
         let sealed = sealed.expose();
-        if let Err(said) = self.signers.opens(name, sealed) {
+        if let Err(unopened) = self.signers.opens(name, sealed).await {
+            let said = in_full(&unopened);
             tracing::error!(key = %name, path = %path.display(), %said, "nor does what the directory has of it");
             return Err(fault);
         }
@@ -110,7 +112,7 @@ impl TrustKeys {
         self.signers.examine(name).await?;
         self.health.add_restored(name, (self.clock)());
         tracing::error!(
-            key = %name, %fault, path = %path.display(),
+            key = %name, fault = %in_full(&fault), path = %path.display(),
             "a trust key did not open, and was restored from the directory: look after the disk of the server that holds the bucket"
         );
         Ok(())

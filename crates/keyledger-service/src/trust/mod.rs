@@ -40,7 +40,9 @@ pub use draft::DraftError;
 pub use files::{Organisation, OrganisationError, RootError, RootKind};
 pub use health::{Ahead, Foreign, TrustHealth};
 pub use init_error::InitError;
-pub use jwt::{JwtError, account_claims, account_jwt, user_claims, user_jwt};
+pub use jwt::{
+    JwtError, account_claims, account_draft, account_jwt, user_claims, user_draft, user_jwt,
+};
 pub(crate) use keys::TrustKeys;
 pub use names::{
     ADMIN, APPROVERS, AUDITORS, SERVICE, SERVICES, SYSTEM, VIEWS, account_of, service_account,

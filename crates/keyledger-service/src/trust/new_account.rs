@@ -1,27 +1,29 @@
 //! What a new account is made of: its keys from custody, its claims from the templates.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use keyledger_claims::{AccountBody, account::Import};
-use keyledger_custody::{Custody, MaterialContext, NkeyKind, NkeySigner};
+use keyledger_claims::{AccountBody, SignError, account::Import};
+use keyledger_custody::{
+    Custodian, CustodianError, KeyKind, MaterialContext, NkeyKind, SecretHalf,
+};
 use keyledger_domain::{
     Ledger, Name, Purpose, Purposes, Rejection, Role, Timestamp,
     account::{self, Account, AccountFacts, Create, NkeyMade, SigningKey},
     key::Material,
 };
 use keyledger_wire::Prefix;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
 use super::{
-    jwt::ClaimsSigner,
     names::{service_account, views_account},
     storage::{self, StorageError},
     templates::{CONNECTIONS, Exporter, client_imports, role_template},
 };
 use crate::{
     shared::Shared,
-    signers::{SignerError, Signers},
+    signers::{LedgerKey, Signers},
+    signing::SignerError,
 };
 
 /// A new account: the facts for the decision, and the sealed seeds to store before it.
@@ -45,6 +47,9 @@ pub(crate) enum NewAccountError {
     /// It cannot be given the storage that it asks for.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The custodian makes no key for it.
+    #[error(transparent)]
+    Custodian(#[from] CustodianError),
     /// Custody or the ledger does not give what it needs.
     #[error("{0}")]
     Failed(String),
@@ -69,7 +74,7 @@ pub(crate) async fn new_account(
     now: Timestamp,
 ) -> Result<NewAccount, NewAccountError> {
     let Shared {
-        custody,
+        custodian,
         signers,
         prefix,
         ..
@@ -77,7 +82,7 @@ pub(crate) async fn new_account(
     let ledger = &shared.live.ledger;
     let client = create.imports_keyledger.unwrap_or(false);
     let mut materials = Vec::new();
-    let identity = make(custody, key_name(name, "")?, &mut materials)?;
+    let identity = make(&**custodian, key_name(name, "")?, &mut materials).await?;
     // No key without a role where this service is imported: whoever is issued by one could answer in the service's place,
     // see every event and ask for every entry.
     let roles: &[Option<Role>] = if client {
@@ -88,7 +93,7 @@ pub(crate) async fn new_account(
     let (mut signing_keys, mut signing_made) = (Vec::new(), Vec::new());
     for role in roles {
         let suffix = role.map_or("-signing-1".to_owned(), |role| format!("-{role}"));
-        let made = make(custody, key_name(name, &suffix)?, &mut materials)?;
+        let made = make(&**custodian, key_name(name, &suffix)?, &mut materials).await?;
         let template = role.map(|role| serde_json::to_value(role_template(prefix, role)));
         signing_keys.push(SigningKey {
             key: made.key.clone(),
@@ -139,7 +144,7 @@ pub(crate) async fn new_account(
 async fn imports(
     nkey: &str,
     ledger: &RwLock<Ledger>,
-    signers: &Signers,
+    signers: &Arc<Signers>,
     prefix: &Prefix,
     now: Timestamp,
 ) -> Result<Vec<Import>, NewAccountError> {
@@ -150,23 +155,68 @@ async fn imports(
             views_account(&ledger).cloned(),
         )
     };
-    let (service, service_signer) = exporter(service, signers).await?;
-    let (views, views_signer) = exporter(views, signers).await?;
-    let service = Exporter {
-        nkey: &service.nkey,
-        signer: &ClaimsSigner(&service_signer),
+    let (service, service_key) = exporter(service, signers).await?;
+    let (views, views_key) = exporter(views, signers).await?;
+    // The imports are made twice: first to see what is to be signed, and then with its signatures.
+    let (by_service, by_views) = (Given::by(&service_key), Given::by(&views_key));
+    let make = || {
+        let service = Exporter {
+            nkey: &service.nkey,
+            signer: &by_service,
+        };
+        let views = Exporter {
+            nkey: &views.nkey,
+            signer: &by_views,
+        };
+        client_imports(prefix, nkey, service, views, now.seconds()).map_err(failed)
     };
-    let views = Exporter {
-        nkey: &views.nkey,
-        signer: &ClaimsSigner(&views_signer),
-    };
-    client_imports(prefix, nkey, service, views, now.seconds()).map_err(failed)
+    make()?;
+    by_service.sign().await?;
+    by_views.sign().await?;
+    make()
+}
+
+/// A signer that gives the signatures which a key of the ledger made before, and notes what has none yet.
+struct Given<'a> {
+    key: &'a LedgerKey,
+    signatures: Mutex<HashMap<Vec<u8>, Option<[u8; 64]>>>,
+}
+
+impl<'a> Given<'a> {
+    fn by(key: &'a LedgerKey) -> Self {
+        Self {
+            key,
+            signatures: Mutex::default(),
+        }
+    }
+
+    /// Has the key sign what was noted.
+    async fn sign(&self) -> Result<(), SignerError> {
+        let noted: Vec<Vec<u8>> = self.signatures.lock().keys().cloned().collect();
+        for message in noted {
+            let signature = self.key.sign(&message).await?;
+            self.signatures.lock().insert(message, Some(signature));
+        }
+        Ok(())
+    }
+}
+
+impl keyledger_claims::Signer for Given<'_> {
+    fn public_nkey(&self) -> &str {
+        self.key.public_nkey()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
+        let mut signatures = self.signatures.lock();
+        let signature = signatures.entry(message.to_vec()).or_default();
+        Ok(signature.unwrap_or([0; 64]))
+    }
 }
 
 async fn exporter(
     account: Option<Account>,
-    signers: &Signers,
-) -> Result<(Account, Arc<NkeySigner>), NewAccountError> {
+    signers: &Arc<Signers>,
+) -> Result<(Account, LedgerKey), NewAccountError> {
     let account = account.ok_or_else(|| failed("an account of the bootstrap is missing"))?;
     let key = account
         .signing_key(None)
@@ -183,8 +233,8 @@ fn key_name(account: &Name, suffix: &str) -> Result<Name, Rejection> {
     })
 }
 
-fn make(
-    custody: &Custody,
+async fn make(
+    custodian: &dyn Custodian,
     key: Name,
     materials: &mut Vec<(String, Vec<u8>)>,
 ) -> Result<NkeyMade, NewAccountError> {
@@ -194,18 +244,21 @@ fn make(
         version: 1,
         purposes,
     };
-    let generated = custody
-        .generate_nkey(NkeyKind::Account, &context)
-        .map_err(failed)?;
-    // A name that no other attempt has: what is made for a rejected command is erased.
-    let entry = format!("{key}.1.{}", Uuid::now_v7().simple());
-    let material = Some(Material {
-        entry: entry.as_str().into(),
-    });
-    materials.push((entry, generated.sealed));
+    let kind = KeyKind::Nkey(NkeyKind::Account);
+    let made = custodian.generate(kind, &context).await?;
+    let material = match made.secret {
+        SecretHalf::Sealed(sealed) => {
+            // A name that no other attempt has: what is made for a rejected command is erased.
+            let entry = format!("{key}.1.{}", Uuid::now_v7().simple());
+            let material = Material::Entry(entry.as_str().into());
+            materials.push((entry, sealed));
+            material
+        }
+        SecretHalf::Handle(handle) => Material::Handle(handle),
+    };
     Ok(NkeyMade {
         key,
-        public: generated.public,
-        material,
+        public: made.public,
+        material: Some(material),
     })
 }

@@ -5,4 +5,5 @@
 mod refused;
 mod running;
 mod support;
+mod unsigned;
 mod witnesses;

@@ -11,11 +11,11 @@ use keyledger_domain::{
     verify,
 };
 use keyledger_service::{
-    Beginning, Begun, KnownGenesis, Snapshot,
+    Beginning, Begun, KnownGenesis, SignerError, Snapshot,
     handler::{
         Clock, CurrentSigner, Done, Failure, Handler, Live, LoadError, Order, Parts, Signer,
     },
-    store::{MemoryStore, Store, StoredEvent},
+    store::{MemoryStore, Pending, Store, StoredEvent},
 };
 use keyledger_testkit::ledger::{BEGINNING, TestLedger, broken::Genuine};
 use keyledger_wire::Prefix;
@@ -98,15 +98,25 @@ pub(crate) async fn begin(
     beginning.begin().await
 }
 
-struct TestSigner(KeyPair, String);
+pub(crate) struct TestSigner(KeyPair, String);
+
+impl TestSigner {
+    /// Version `version` of the ledger's key.
+    pub(crate) fn of(ledger: &TestLedger, version: u8) -> Self {
+        let pair = ledger.signing_key(version);
+        let nkey = pair.public_key();
+        Self(pair, nkey)
+    }
+}
 
 impl Signer for TestSigner {
     fn nkey(&self) -> &str {
         &self.1
     }
 
-    fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).unwrap().try_into().unwrap()
+    fn sign<'a>(&'a self, message: &'a [u8]) -> Pending<'a, Result<[u8; 64], SignerError>> {
+        let signature = self.0.sign(message).unwrap().try_into().unwrap();
+        Box::pin(async move { Ok(signature) })
     }
 }
 
@@ -129,17 +139,29 @@ pub(crate) async fn serve_at(
     clock: Clock,
 ) -> Result<Handler, LoadError> {
     let (news, _) = tokio::sync::mpsc::unbounded_channel();
-    let pair = ledger.signing_key(version);
-    let nkey = pair.public_key();
+    let signer = TestSigner::of(ledger, version);
     let parts = Parts {
         store,
         prefix: Prefix::default(),
-        signer: Arc::new(CurrentSigner::new(Arc::new(TestSigner(pair, nkey)))),
+        signer: Arc::new(CurrentSigner::new(Arc::new(signer))),
         clock,
         news,
         reserve: None,
     };
     Handler::start(parts, Arc::new(live)).await
+}
+
+/// Who sends everything.
+pub(crate) fn principal() -> Arc<Stamp> {
+    Arc::new(Stamp {
+        account: "A".into(),
+        user: "U".into(),
+        name: None,
+        role: None,
+        host: None,
+        verified_by: VerifiedBy::Service,
+        key: None,
+    })
 }
 
 /// Registers the key `name`.
@@ -148,21 +170,12 @@ pub(crate) async fn register(handler: &Handler, name: &str) -> Result<Done, Fail
     let json = format!(r#"{{"algorithm":"ed25519","public_key":"{public_key}"}}"#);
     let (command, why): (Command, Why) =
         Command::parse(Aggregate::Key, "register", json.as_bytes()).unwrap();
-    let principal = Arc::new(Stamp {
-        account: "A".into(),
-        user: "U".into(),
-        name: None,
-        role: None,
-        host: None,
-        verified_by: VerifiedBy::Service,
-        key: None,
-    });
     let order = Order {
         target: Target::new(Aggregate::Key, Name::new(name).unwrap()),
         command: command.bare(),
         why,
         ids: Ids::root(Uuid::now_v7()),
-        principal,
+        principal: principal(),
         issuer: None,
         signer: None,
     };

@@ -3,7 +3,7 @@
 use std::{os::unix::fs::PermissionsExt, path::Path, process::Command, time::Instant};
 
 use keyledger_claims::{AccountBody, OperatorBody, decode};
-use keyledger_custody::{KdfCost, Passphrase};
+use keyledger_custody::{KdfCost, Passphrase, UnsealError};
 use keyledger_domain::verify::export;
 use keyledger_service::trust::{InitError, Organisation, Root, RootError, initialise};
 use keyledger_testkit::{PATIENCE, run, tools};
@@ -121,7 +121,7 @@ fn a_passphrase_opens_the_root_key_and_nothing_else_does() {
     let wrong = Passphrase::new("correct horse bakery".to_owned()).unwrap();
     assert!(matches!(
         organisation.custody(Some(&wrong)),
-        Err(RootError::Sealed(_))
+        Err(RootError::Unseal(UnsealError::Sealed(_)))
     ));
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use async_nats::{Client, ConnectOptions, Event};
 use keyledger_claims::{AccountBody, decode};
-use keyledger_custody::{NkeySigner, UserSeed};
+use keyledger_custody::{NkeySigner, UserSeed, Vault};
 use keyledger_domain::Name;
 use keyledger_service::{
     Options, Service, StartError,
@@ -38,7 +38,7 @@ pub(crate) async fn serve_with(
         tls_ca: None,
         tls_client: None,
         prefix: organisation.prefix(),
-        custody: Arc::new(organisation.custody(None).unwrap()),
+        vault: Arc::new(Vault::opened(organisation.custody(None).unwrap())),
         snapshot: None,
         directory: Some(organisation.directory().to_owned()),
         genesis: None,

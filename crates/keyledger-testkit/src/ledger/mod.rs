@@ -199,9 +199,7 @@ impl TestLedger {
                 nkey: nkey.map(Into::into),
                 check_value: None,
             },
-            material: Some(Material {
-                entry: format!("entry-{}", self.ids).into(),
-            }),
+            material: Some(Material::Entry(format!("entry-{}", self.ids).into())),
         }
     }
 
@@ -299,7 +297,7 @@ fn nkey(key: &str, pair: &KeyPair, offline: bool, now: Timestamp) -> Vec<(Histor
             nkey: Some(pair.public_key().into()),
             check_value: None,
         },
-        material: (!offline).then(|| Material { entry: key.into() }),
+        material: (!offline).then(|| Material::Entry(key.into())),
     };
     let events = made.events(title("trust"), None, now).into_iter();
     events

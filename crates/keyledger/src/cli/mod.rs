@@ -33,6 +33,7 @@ mod token;
 mod unit;
 mod up;
 mod user;
+mod vault;
 
 use crate::{exit, output::Output};
 
@@ -71,6 +72,7 @@ enum Command {
     History(Box<find::History>),
     Ledger(Box<ledger::Ledger>),
     Doctor(Box<doctor::Doctor>),
+    Vault(Box<vault::Vault>),
     Openpgp(Box<openpgp::Openpgp>),
     Offline(Box<offline::Offline>),
     Init(Box<init::Init>),
@@ -114,6 +116,7 @@ impl Cli {
             Command::History(history) => history.run(out).await,
             Command::Ledger(ledger) => ledger.run(out).await,
             Command::Doctor(doctor) => doctor.run(out).await,
+            Command::Vault(vault) => vault.run(out).await,
             Command::Openpgp(openpgp) => openpgp.run(out),
             Command::Offline(offline) => offline.run(out),
             Command::Init(init) => init.run(out),

@@ -1,13 +1,24 @@
 //! `keyledger serve`: the service alone, against any NATS.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
+use keyledger_custody::Vault;
 use keyledger_domain::{signed::RequiredSignatures, text::in_full};
 use keyledger_pki::x509::CrlUrl;
-use keyledger_service::{Options, Service, StartError, UserAllowance, trust::known_genesis};
+use keyledger_service::{
+    Options, Service, StartError, UserAllowance,
+    trust::{Organisation, known_genesis},
+};
 use serde_json::json;
+use tokio::sync::oneshot;
 
-use super::{notify, root::Unseal, setup::Server, signals::Signals};
+use super::{
+    notify,
+    root::RootSource,
+    setup::Server,
+    signals::Signals,
+    vault::door::{self, Answer, Asked, Door},
+};
 use crate::{
     exit::{Exit, Failure},
     output::{Output, warning},
@@ -22,6 +33,7 @@ use crate::{
 #[command(after_help = "\
 Examples:
   keyledger serve --dir /etc/keyledger --passphrase-file /run/secrets/keyledger
+  keyledger serve --dir /etc/keyledger --sealed
   keyledger serve --dir /etc/keyledger --require-token-signature token.release,administrator:key.destroy
   keyledger serve --dir /etc/keyledger --url tls://nats.acme.example:4222 --tlsca ca.pem --log-json
   keyledger serve --dir /etc/keyledger --url tls://a.acme.example,tls://b.acme.example,tls://c.acme.example")]
@@ -38,7 +50,13 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE")]
     system_creds: Option<PathBuf>,
     #[command(flatten)]
-    unseal: Unseal,
+    root: RootSource,
+    /// Start with a sealed vault: without the root key, answering questions and refusing commands until `keyledger vault open`
+    #[arg(long, conflicts_with = "accept_rollback")]
+    sealed: bool,
+    /// The socket for `keyledger vault open` and `keyledger vault seal` [default: vault.sock in --dir]
+    #[arg(long, value_name = "FILE")]
+    vault_socket: Option<PathBuf>,
     /// Where to keep a snapshot for a fast start [default: in --dir]
     #[arg(long, value_name = "FILE")]
     snapshot: Option<PathBuf>,
@@ -130,63 +148,186 @@ impl Serve {
     pub(crate) async fn run(self, out: &mut Output<'_>) -> anyhow::Result<()> {
         let organisation = place::organisation(&self.dir)?;
         // Before signals are handled here, so that Ctrl-C can end a prompt.
-        let custody = self.unseal.custody(&organisation)?;
+        let mut vault = match self.sealed {
+            true => self.root.sealed(&organisation)?,
+            false => self.root.vault(&organisation)?,
+        };
         let mut signals = Signals::listen()?;
-        let url = self.server.url.unwrap_or_else(|| organisation.url.clone());
-        let options = Options {
-            url: url.clone(),
-            service_creds: self.creds.unwrap_or_else(|| organisation.creds("service")),
+        let mut door = self.door(&organisation).await?;
+        let mut asked = None;
+        // Sealing and opening is an end and a start: so a snapshot and the servers are asked about the ledger whenever the root key
+        // comes, which makes them witnesses.
+        loop {
+            notify::starting();
+            let options = self.options(&organisation, Arc::clone(&vault))?;
+            let started = tokio::select! {
+                started = Service::start(options) => started.map_err(unstarted),
+                _ = signals.next() => return Ok(()),
+            };
+            let service = match started {
+                Ok(service) => service,
+                Err(error) => {
+                    answer(asked, Answer::Refused(format!("{error:#}")));
+                    return Err(error);
+                }
+            };
+            self.announce(&organisation, &service, vault.is_open(), out)?;
+            answer(asked, state(&vault));
+            let next = tokio::select! {
+                signal = signals.next() => Err(signal),
+                next = change(&mut door, &organisation, &vault) => Ok(next),
+            };
+            notify::stopping();
+            match next {
+                Err(signal) => {
+                    tracing::info!(signal, "stopping");
+                    service.stop().await;
+                    return Ok(());
+                }
+                Ok((next, who)) => {
+                    service.stop().await;
+                    vault.seal();
+                    (vault, asked) = (next, Some(who));
+                }
+            }
+        }
+    }
+
+    /// The door to the vault. An instance that starts open can do without one.
+    async fn door(&self, organisation: &Organisation) -> anyhow::Result<Option<Door>> {
+        let usual = || door::usual(organisation.directory());
+        let path = self.vault_socket.clone().unwrap_or_else(usual);
+        match Door::open(path).await {
+            Ok(door) => Ok(Some(door)),
+            Err(error) if self.sealed => Err(error),
+            Err(error) => {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "this instance's vault cannot be sealed while it runs"
+                );
+                Ok(None)
+            }
+        }
+    }
+
+    fn options(&self, organisation: &Organisation, vault: Arc<Vault>) -> anyhow::Result<Options> {
+        let usual = || organisation.directory().join("snapshot");
+        Ok(Options {
+            url: self.url(organisation),
+            service_creds: self
+                .creds
+                .clone()
+                .unwrap_or_else(|| organisation.creds("service")),
             system_creds: self
                 .system_creds
+                .clone()
                 .unwrap_or_else(|| organisation.creds("system")),
-            tls_ca: self.server.tlsca,
-            tls_client: self.server.tlscert.zip(self.server.tlskey),
+            tls_ca: self.server.tlsca.clone(),
+            tls_client: self.server.tlscert.clone().zip(self.server.tlskey.clone()),
             prefix: organisation.prefix(),
-            custody,
-            snapshot: Some(
-                self.snapshot
-                    .unwrap_or_else(|| organisation.directory().join("snapshot")),
-            ),
+            vault,
+            snapshot: Some(self.snapshot.clone().unwrap_or_else(usual)),
             directory: Some(organisation.directory().to_owned()),
-            genesis: Some(known_genesis(&organisation)?),
+            genesis: Some(known_genesis(organisation)?),
             accept_rollback: self.accepted.accept_rollback,
             accept_clock: self.accepted.accept_clock,
             accept_data_loss: self.accept_data_loss,
-            attestation_test_root: self.attestation_test_root,
-            require_token_signature: self.signatures.require_token_signature,
+            attestation_test_root: self.attestation_test_root.clone(),
+            require_token_signature: self.signatures.require_token_signature.clone(),
             user_allowance: self.allowance.into(),
-            crl_url: self.lists.crl_url,
+            crl_url: self.lists.crl_url.clone(),
             clock: None,
-        };
-        notify::starting();
-        let service = tokio::select! {
-            started = Service::start(options) => started.map_err(unstarted)?,
-            _ = signals.next() => return Ok(()),
-        };
+        })
+    }
+
+    fn url(&self, organisation: &Organisation) -> String {
+        let url = self.server.url.clone();
+        url.unwrap_or_else(|| organisation.url.clone())
+    }
+
+    /// Says that it serves.
+    fn announce(
+        &self,
+        organisation: &Organisation,
+        service: &Service,
+        is_open: bool,
+        out: &mut Output<'_>,
+    ) -> anyhow::Result<()> {
+        let (url, prefix) = (self.url(organisation), organisation.prefix().to_string());
+        let durability = service.durability();
         if out.is_json() {
-            let prefix = organisation.prefix().to_string();
-            out.json_line(&json!({ "serving": true, "url": url, "prefix": prefix, "durability": service.durability() }))?;
+            let vault = if is_open { "open" } else { "sealed" };
+            out.json_line(&json!({
+                "serving": true, "url": url, "prefix": prefix, "durability": durability, "vault": vault,
+            }))?;
         } else {
-            out.line(format!(
-                "serving {} at {url} under {}",
-                organisation.title,
-                organisation.prefix()
-            ))?;
+            let title = &organisation.title;
+            out.line(format!("serving {title} at {url} under {prefix}"))?;
+            if !is_open {
+                let said = "the vault is sealed: no command is taken until `keyledger vault open` opens it, on this machine";
+                out.styled(warning(), said)?;
+            }
             if self.accept_data_loss {
-                out.styled(warning(), &service.durability())?;
+                out.styled(warning(), &durability)?;
             }
         }
+        let vault = if is_open { "" } else { "SEALED; " };
+        let title = &organisation.title;
         notify::ready(&format!(
-            "serving {} under {}: {}",
-            organisation.title,
-            organisation.prefix(),
-            service.durability()
+            "{vault}serving {title} under {prefix}: {durability}"
         ));
-        let signal = signals.next().await;
-        tracing::info!(signal, "stopping");
-        notify::stopping();
-        service.stop().await;
         Ok(())
+    }
+}
+
+/// Who asked at the door, and waits for how it ends.
+type Asker = oneshot::Sender<Answer>;
+
+fn answer(asked: Option<Asker>, answer: Answer) {
+    if let Some(asked) = asked {
+        // Whoever asked may be gone.
+        drop(asked.send(answer));
+    }
+}
+
+fn state(vault: &Vault) -> Answer {
+    match vault.is_open() {
+        true => Answer::Open,
+        false => Answer::Sealed,
+    }
+}
+
+/// Waits until somebody has the vault opened or sealed: the vault to go on with, and who is to be told.
+async fn change(
+    door: &mut Option<Door>,
+    organisation: &Organisation,
+    vault: &Vault,
+) -> (Arc<Vault>, Asker) {
+    let Some(door) = door else {
+        return std::future::pending().await;
+    };
+    loop {
+        let (asked, who) = door.next().await;
+        match asked {
+            Asked::Open(passphrase) if !vault.is_open() => {
+                let organisation = organisation.clone();
+                // It takes about a second of computing time.
+                let opened =
+                    tokio::task::spawn_blocking(move || organisation.custody(passphrase.as_ref()));
+                match opened.await.map_err(anyhow::Error::from) {
+                    Ok(Ok(custody)) => return (Arc::new(Vault::opened(custody)), who),
+                    Ok(Err(error)) => {
+                        let said = format!("{:#}", anyhow::Error::from(error));
+                        tracing::warn!(%said, "the vault was not opened");
+                        answer(Some(who), Answer::Refused(said));
+                    }
+                    Err(error) => answer(Some(who), Answer::Refused(format!("{error:#}"))),
+                }
+            }
+            Asked::Seal if vault.is_open() => return (Arc::new(Vault::sealed()), who),
+            // It is so already.
+            Asked::Open(_) | Asked::Seal => answer(Some(who), state(vault)),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::OfKey;
 use crate::{
     command::body,
     event::Event,
-    key::{self, Custodian, Key, RevocationReason, Revoked, State},
+    key::{self, Key, RevocationReason, Revoked, State},
     ledger::{Deciding, Decision, Ledger},
     name::Name,
     rejection::Rejection,
@@ -149,12 +149,13 @@ fn revoked(key: &Key, r: &Revoke, now: Timestamp) -> Result<key::Event, Rejectio
 /// A key is not compromised before it is there. Of one that is kept elsewhere nobody here knows when that was, but computers
 /// count from 1970, and so do the lists that will say it.
 fn check_plausible(key: &Key, field: &'static str, value: Timestamp) -> Result<(), Rejection> {
-    let made_here = matches!(key.custodian, Custodian::Software | Custodian::Token);
     // A day's grace: a date alone is its first moment, in whatever time zone it was meant.
     let made = key.created_at.plus_days(-1);
     let rule = match () {
         () if value < Timestamp::from_seconds(0) => "it lies before 1970: look at the year",
-        () if made_here && value < made => "the key was not made yet then: look at the year",
+        () if key.custodian.knows_its_birth() && value < made => {
+            "the key was not made yet then: look at the year"
+        }
         () => return Ok(()),
     };
     Err(Rejection::BadDate { field, value, rule })

@@ -2,7 +2,7 @@
 
 use crate::{
     algorithm::{Algorithm, Purpose},
-    key::{self, Certification, Certified, Custodian, OfKey},
+    key::{self, Certification, Certified, OfKey},
     ledger::{Deciding, Decision, Reader},
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
@@ -95,9 +95,9 @@ impl<'a> Reader<'a> {
             Some(issuer) => self.key(issuer).map(|e| e.state.custodian),
             None => Some(key.custodian),
         };
-        match custodian {
-            Some(Custodian::Software) | None => Signs::Here,
-            Some(Custodian::External | Custodian::Offline | Custodian::Token) => Signs::Elsewhere,
+        match custodian.is_none_or(key::Custodian::is_here) {
+            true => Signs::Here,
+            false => Signs::Elsewhere,
         }
     }
 
@@ -227,7 +227,7 @@ impl<'a> Reader<'a> {
                 },
             ));
         }
-        match (signs, key.custodian == Custodian::Software) {
+        match (signs, key.custodian.is_here()) {
             (Signs::Here, false) => Err(bad("issuer", KEPT_ELSEWHERE)),
             (Signs::Elsewhere, true) => Err(bad(
                 "issuer",
@@ -241,7 +241,7 @@ impl<'a> Reader<'a> {
     #[must_use]
     pub fn certifies(&self, name: &Name, now: Timestamp) -> bool {
         let key = self.key(name).map(|e| &e.state);
-        key.is_some_and(|key| key.custodian == Custodian::Software) && self.vouches(name, now)
+        key.is_some_and(|key| key.custodian.is_here()) && self.vouches(name, now)
     }
 
     /// True of an authority at `now`, wherever it signs, if nothing above it was revoked either.
@@ -283,7 +283,7 @@ fn check_own_issuer(
     signs: Signs,
     now: Timestamp,
 ) -> Result<(), Rejection> {
-    let here = signs == Signs::Elsewhere || key.custodian == Custodian::Software;
+    let here = signs == Signs::Elsewhere || key.custodian.is_here();
     if !can_certify(key) || !here {
         return Err(bad(
             "issuer",

@@ -127,9 +127,7 @@ impl Walk<'_> {
                 nkey: None,
                 check_value: None,
             },
-            material: Some(Material {
-                entry: fresh.entry.clone(),
-            }),
+            material: Some(Material::Entry(fresh.entry.clone())),
             parent: None,
             description: Description {
                 title: holder.map(|holder| holder.title.clone()),

@@ -43,9 +43,7 @@ impl Key {
         let generated = custody.generate_nkey(kind, &context)?;
         let signer = custody.open_signer(&generated.sealed, &context)?;
         let entry = format!("{key}.1");
-        let material = (!offline).then(|| Material {
-            entry: entry.into(),
-        });
+        let material = (!offline).then(|| Material::Entry(entry.into()));
         let made = NkeyMade {
             key: key.clone(),
             public: generated.public,

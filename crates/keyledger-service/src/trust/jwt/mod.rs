@@ -1,8 +1,8 @@
 //! JWTs as views: claims folded from the ledger, signed by a key of custody's. Pure and deterministic.
 
 use keyledger_claims::{
-    AccountBody, AccountClaims, EncodeError, SigningKey, UserClaims, UserPermissionLimits,
-    UserScope, encode, signer::SignError, user::ResponsePermission,
+    AccountBody, AccountClaims, Draft, EncodeError, SigningKey, UserClaims, UserPermissionLimits,
+    UserScope, signer::SignError, user::ResponsePermission,
 };
 use keyledger_custody::NkeySigner;
 use keyledger_domain::{
@@ -124,10 +124,21 @@ fn signing_key(key: &Signing) -> Result<SigningKey, serde_json::Error> {
 ///
 /// # Errors
 ///
-/// [`JwtError`]; nothing that nats-server would refuse, or take otherwise than it says, is signed.
+/// As [`account_draft`].
 pub fn account_jwt(account: &Account, signer: &NkeySigner) -> Result<String, JwtError> {
+    let draft = account_draft(account, signer.public_nkey())?;
+    let signature = signer.sign(draft.to_be_signed());
+    Ok(draft.finish(&signature))
+}
+
+/// The JWT of an account, to be signed by the key with the nkey `issuer`.
+///
+/// # Errors
+///
+/// [`JwtError`]; nothing that nats-server would refuse, or take otherwise than it says, is signed.
+pub fn account_draft(account: &Account, issuer: &str) -> Result<Draft, JwtError> {
     let claims = account_claims(account)?;
-    check_issuer(&account.nkey, &account.issuer, signer)?;
+    check_issuer(&account.nkey, &account.issuer, issuer)?;
     let issues: Vec<_> = claims
         .validate()
         .iter()
@@ -137,14 +148,14 @@ pub fn account_jwt(account: &Account, signer: &NkeySigner) -> Result<String, Jwt
     if !issues.is_empty() {
         return Err(invalid(&account.nkey, issues));
     }
-    let jwt = encode(&claims, &ClaimsSigner(signer)).map_err(encode_error(&account.nkey))?;
-    if jwt.len() > MAX_PUSHED_BYTES {
+    let draft = Draft::new(&claims, issuer).map_err(encode_error(&account.nkey))?;
+    if draft.token_bytes() > MAX_PUSHED_BYTES {
         return Err(JwtError::TooLarge {
             subject: account.nkey.to_string(),
-            bytes: jwt.len(),
+            bytes: draft.token_bytes(),
         });
     }
-    Ok(jwt)
+    Ok(draft)
 }
 
 /// The claims of a user.
@@ -214,8 +225,24 @@ pub fn user_jwt(
     account: &Account,
     signer: &NkeySigner,
 ) -> Result<String, JwtError> {
+    let draft = user_draft(name, user, account, signer.public_nkey())?;
+    let signature = signer.sign(draft.to_be_signed());
+    Ok(draft.finish(&signature))
+}
+
+/// The JWT of a user, to be signed by the key with the nkey `issuer`.
+///
+/// # Errors
+///
+/// [`JwtError`].
+pub fn user_draft(
+    name: &Name,
+    user: &User,
+    account: &Account,
+    issuer: &str,
+) -> Result<Draft, JwtError> {
     let claims = user_claims(name, user, account);
-    check_issuer(&user.nkey, &user.issuer, signer)?;
+    check_issuer(&user.nkey, &user.issuer, issuer)?;
     let issues: Vec<_> = claims
         .nats
         .validate()
@@ -226,7 +253,7 @@ pub fn user_jwt(
     if !issues.is_empty() {
         return Err(invalid(&user.nkey, issues));
     }
-    encode(&claims, &ClaimsSigner(signer)).map_err(encode_error(&user.nkey))
+    Draft::new(&claims, issuer).map_err(encode_error(&user.nkey))
 }
 
 fn text(issue: &keyledger_claims::validate::Issue) -> String {
@@ -240,14 +267,14 @@ fn invalid(subject: &str, issues: Vec<String>) -> JwtError {
     }
 }
 
-fn check_issuer(subject: &str, expected: &str, signer: &NkeySigner) -> Result<(), JwtError> {
-    if signer.public_nkey() == expected {
+fn check_issuer(subject: &str, expected: &str, issuer: &str) -> Result<(), JwtError> {
+    if issuer == expected {
         return Ok(());
     }
     Err(JwtError::OtherIssuer {
         subject: subject.to_owned(),
         expected: expected.to_owned(),
-        found: signer.public_nkey().to_owned(),
+        found: issuer.to_owned(),
     })
 }
 

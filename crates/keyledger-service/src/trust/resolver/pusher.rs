@@ -26,11 +26,12 @@ use super::servers::{Servers, ServersError};
 use crate::{
     handler::{Clock, Handler},
     scatter::NotAsked,
-    signers::{SignerError, Signers},
+    signers::Signers,
+    signing::SignerError,
     store::ReadError,
     trust::{
         health::{Ahead, TrustHealth},
-        jwt::{JwtError, account_jwt},
+        jwt::{JwtError, account_draft},
     },
 };
 
@@ -437,7 +438,8 @@ impl Pusher {
             }));
         }
         let signer = self.signers.signer(&key).await?;
-        let jwt: Arc<str> = account_jwt(&account, &signer)?.into();
+        let draft = account_draft(&account, signer.public_nkey())?;
+        let jwt: Arc<str> = signer.sign_claims(draft).await?.into();
         turn.made = Some((account.issued_at, Arc::clone(&jwt)));
         Ok(Some(NewestJwt { account, jwt }))
     }

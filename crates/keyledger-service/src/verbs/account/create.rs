@@ -21,6 +21,7 @@ impl MakeFor<Create> for Option<Box<AccountFacts>> {
         let made = made.map_err(|e| match e {
             trust::NewAccountError::Rejected(rejection) => rejection.into(),
             trust::NewAccountError::Signer(error) => error.into(),
+            trust::NewAccountError::Custodian(error) => error.into(),
             trust::NewAccountError::Storage(trust::StorageError::Rejected(rejection)) => {
                 rejection.into()
             }

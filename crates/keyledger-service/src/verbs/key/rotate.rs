@@ -2,7 +2,7 @@
 
 use keyledger_domain::{
     Ledger,
-    key::{Certification, Certified, Custodian, NewVersion, Rotate},
+    key::{Certification, Certified, NewVersion, Rotate},
 };
 
 use super::version::{MakesVersion, VersionKind, WantedVersion, check_point, version};
@@ -31,7 +31,7 @@ impl MakeFor<Rotate> for Option<NewVersion> {
             if let Some(public_key) = &verb.public_key {
                 check_point(key.algorithm, public_key)?;
             }
-            if key.custodian != Custodian::Software {
+            if !key.custodian.is_here() {
                 return Ok(None);
             }
             // Of the keys that are nkeys only the ledger's own is rotated by this command.

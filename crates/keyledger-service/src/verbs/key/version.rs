@@ -1,9 +1,7 @@
 //! A key's versions, made in custody.
 
-use std::sync::Arc;
-
 use data_encoding::BASE64;
-use keyledger_custody::{Generated, MaterialContext, NkeyKind, check_public};
+use keyledger_custody::{KeyKind, MadeKey, MaterialContext, NkeyKind, SecretHalf, check_public};
 use keyledger_domain::{
     Algorithm, Ledger, Name, Purposes, Rejection,
     key::{Certification, Certified, Material, NewVersion, Public, spki},
@@ -13,16 +11,15 @@ use uuid::Uuid;
 
 use crate::{
     pki,
-    refused::{Refused, custody_failed},
+    refused::Refused,
     shared::Shared,
     verbs::{Beside, Making, Ready},
 };
 
 /// A key that was made for a command. It is kept while the command is tried again, and made only once, even if its version number changes.
 pub(crate) struct KeptVersion {
-    generated: Generated,
+    made: MadeKey,
     context: MaterialContext,
-    algorithm: Algorithm,
 }
 
 /// What is to be made.
@@ -92,7 +89,7 @@ pub(super) async fn version<V: MakesVersion>(
     };
     let made = match on.kept {
         Some(made) => {
-            made.renumber(shared, wanted.number)?;
+            made.renumber(shared, wanted.number).await?;
             made
         }
         None => on.kept.insert(generate(shared, name, wanted).await?),
@@ -102,28 +99,30 @@ pub(super) async fn version<V: MakesVersion>(
     let certified = match verb.certification() {
         Some(wanted) => {
             let new = pki::NewKey {
-                algorithm: made.algorithm,
                 context: &made.context,
-                made: &made.generated,
+                made: &made.made,
             };
             pki::certify_new(shared, new, wanted, on.now).await?
         }
         None => None,
     };
-    let entry = entry(name, wanted.number);
-    let sealed = made.generated.sealed.clone();
-    shared.materials.put(&entry, sealed).await?;
+    let (material, entries) = match &made.made.secret {
+        SecretHalf::Sealed(sealed) => {
+            let entry = entry(name, wanted.number);
+            shared.materials.put(&entry, sealed.clone()).await?;
+            (Material::Entry(entry.as_str().into()), vec![entry])
+        }
+        SecretHalf::Handle(handle) => (Material::Handle(handle.clone()), Vec::new()),
+    };
     let version = NewVersion {
         version: wanted.number,
-        public: made.generated.public.clone(),
-        material: Some(Material {
-            entry: entry.as_str().into(),
-        }),
+        public: made.made.public.clone(),
+        material: Some(material),
     };
     Ok(Ready {
         made: V::made(version, certified),
         beside: Beside {
-            entries: vec![entry],
+            entries,
             creds: None,
             _turn: Some(turn),
         },
@@ -156,35 +155,25 @@ async fn generate(
     name: &Name,
     wanted: WantedVersion,
 ) -> Result<KeptVersion, Refused> {
-    let custody = Arc::clone(&shared.custody);
     let context = MaterialContext {
         key: name.clone(),
         version: wanted.number,
         purposes: wanted.purposes,
     };
-    let generate = move || {
-        let generated = match wanted.kind {
-            VersionKind::Key(algorithm) => custody.generate(algorithm, &context),
-            VersionKind::LedgerNkey => custody.generate_nkey(NkeyKind::User, &context),
-        };
-        generated.map(|generated| KeptVersion {
-            generated,
-            context,
-            algorithm: wanted.kind.algorithm(),
-        })
+    let kind = match wanted.kind {
+        VersionKind::Key(algorithm) => KeyKind::Plain(algorithm),
+        VersionKind::LedgerNkey => KeyKind::Nkey(NkeyKind::User),
     };
-    tokio::task::spawn_blocking(generate)
-        .await
-        .map_err(custody_failed)?
-        .map_err(custody_failed)
+    let made = shared.custodian.generate(kind, &context).await?;
+    Ok(KeptVersion { made, context })
 }
 
 impl KeptVersion {
-    fn renumber(&mut self, shared: &Shared, version: u32) -> Result<(), Refused> {
+    async fn renumber(&mut self, shared: &Shared, version: u32) -> Result<(), Refused> {
         if self.context.version != version {
-            let sealed = &self.generated.sealed;
-            let sealed = shared.custody.renumber(sealed, &self.context, version);
-            self.generated.sealed = sealed.map_err(custody_failed)?;
+            let (secret, context) = (&self.made.secret, &self.context);
+            let moved = shared.custodian.renumber(secret, context, version).await?;
+            self.made.secret = moved;
             self.context.version = version;
         }
         Ok(())

@@ -114,7 +114,9 @@ async fn sign_user(shared: &Shared, name: &Name, user: &User) -> Result<String, 
         (account, key)
     };
     let signer = shared.signers.signer(&key).await?;
-    trust::user_jwt(name, user, &account, &signer).map_err(custody_failed)
+    let draft = trust::user_draft(name, user, &account, signer.public_nkey());
+    let draft = draft.map_err(custody_failed)?;
+    Ok(signer.sign_claims(draft).await?)
 }
 
 /// Where a command's sealed creds lie: by the user that was generated too, since a command that comes twice at once is

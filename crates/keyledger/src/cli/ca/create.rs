@@ -92,7 +92,7 @@ impl Create {
             && Some(row.purposes) == made.purposes
             && row.parent == made.parent
             && row.title == made.title
-            && row.custodian == key::Custodian::Software
+            && row.custodian.is_here()
             && row.state == key::State::Active;
         if !is_the_same {
             return Ok(false);

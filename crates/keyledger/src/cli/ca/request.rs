@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use keyledger_domain::{Name, key::Custodian, views::InventoryRow};
+use keyledger_domain::{Name, views::InventoryRow};
 use keyledger_pki::{
     exchange::Octets,
     x509::exchange::{Asked, Request, ToAuthority},
@@ -35,7 +35,7 @@ pub(super) async fn check(
         .query(&format!("inventory.show.{issuer}"), &Nothing {})
         .await
         .with_context(|| format!("asking for the authority {issuer}"))?;
-    let (problem, remedy) = match (row.custodian == Custodian::Software, request) {
+    let (problem, remedy) = match (row.custodian.is_here(), request) {
         (true, Some(_)) => ("is in custody, and signs at once", "leave --request out"),
         (false, None) => (
             "is kept elsewhere, and cannot sign here",

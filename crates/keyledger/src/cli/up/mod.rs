@@ -9,7 +9,7 @@ mod welcome;
 use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
-use keyledger_custody::Custody;
+use keyledger_custody::Vault;
 use keyledger_domain::{signed::RequiredSignatures, text::Title};
 use keyledger_pki::x509::CrlUrl;
 use keyledger_service::{
@@ -19,7 +19,7 @@ use keyledger_service::{
 use keyledger_wire::Prefix;
 
 use self::child::NatsServer;
-use super::{root::Unseal, serve, signals::Signals};
+use super::{root::RootSource, serve, signals::Signals};
 use crate::{output::Output, place::DEFAULT_DIR};
 
 pub(crate) use guard::Guard;
@@ -62,7 +62,7 @@ pub(crate) struct Up {
     #[command(flatten)]
     lists: serve::Lists,
     #[command(flatten)]
-    unseal: Unseal,
+    root: RootSource,
 }
 
 impl Up {
@@ -73,7 +73,7 @@ impl Up {
         organisation::check_own_store(&organisation)?;
         organisation::at_home(&organisation, out)?;
         // Before signals are handled here, so that Ctrl-C can end a prompt.
-        let custody = self.unseal.custody(&organisation)?;
+        let vault = self.root.vault(&organisation)?;
         let mut signals = Signals::listen()?;
         let mut server = NatsServer::start(program, &organisation)?;
         let mut service = None;
@@ -85,7 +85,7 @@ impl Up {
             user_allowance: self.allowance.into(),
         };
         let ended = tokio::select! {
-            ended = serve_on(&mut server, &organisation, custody, rules, &mut service, out) => ended,
+            ended = serve_on(&mut server, &organisation, vault, rules, &mut service, out) => ended,
             signal = signals.next() => {
                 tracing::info!(signal, "stopping");
                 Ok(())
@@ -112,7 +112,7 @@ struct Rules {
 async fn serve_on(
     server: &mut NatsServer,
     organisation: &Organisation,
-    custody: Arc<Custody>,
+    vault: Arc<Vault>,
     rules: Rules,
     service: &mut Option<Service>,
     out: &mut Output<'_>,
@@ -129,7 +129,7 @@ async fn serve_on(
         tls_ca: None,
         tls_client: None,
         prefix: organisation.prefix(),
-        custody,
+        vault,
         snapshot: Some(organisation.directory().join("snapshot")),
         directory: Some(organisation.directory().to_owned()),
         genesis: Some(known_genesis(organisation)?),
