@@ -86,9 +86,10 @@ impl Named for HistoryId {
         let [aggregate, name] = tokens else {
             return Err(elsewhere());
         };
-        let aggregate = Aggregate::parse(aggregate).ok_or_else(|| Rejection::BadName {
-            fault: "the aggregate is one of key, principal, operator, account, user, token"
-                .to_owned(),
+        let aggregate = Aggregate::parse(aggregate).ok_or_else(|| {
+            let all = Aggregate::ALL.map(Aggregate::as_str).join(", ");
+            let fault = format!("the aggregate is one of {all}");
+            Rejection::BadName { fault }
         })?;
         Ok(Self::new(aggregate, Name::read(&[*name])?))
     }
