@@ -18,6 +18,7 @@ mod judges;
 mod life;
 mod limits;
 mod load;
+mod metrics;
 mod partition;
 mod races;
 mod raw;

@@ -1,6 +1,8 @@
 //! A running instance: everything joined together, started and stopped in order.
 
 use std::{
+    io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -35,6 +37,7 @@ use crate::{
     handler::{Clock, CurrentSigner, Handler, Live, LoadError, Parts},
     lanes::Families,
     material::{MaterialBucket, MaterialError, Materials},
+    metrics_port::{self, LoopbackAddress},
     refused::AnyError,
     reserve::Reserve,
     shared::Shared,
@@ -416,6 +419,19 @@ impl Service {
     #[must_use]
     pub fn durability(&self) -> String {
         self.shared.durability.describe()
+    }
+
+    /// Serves what is counted, for Prometheus, until the service stops: `GET /metrics`. Returns where it listens.
+    ///
+    /// # Errors
+    ///
+    /// The system's, such as that another program listens there.
+    pub async fn serve_metrics(&mut self, address: LoopbackAddress) -> io::Result<SocketAddr> {
+        let listener = metrics_port::listen(address).await?;
+        let at = listener.local_addr()?;
+        let served = metrics_port::serve(listener, Arc::clone(&self.shared));
+        self.background.spawn(served);
+        Ok(at)
     }
 
     /// Takes no more requests, finishes those under way, writes a snapshot, and ends.

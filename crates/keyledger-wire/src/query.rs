@@ -361,6 +361,15 @@ pub struct ServiceStatus {
     pub findings: Vec<StatusFinding>,
 }
 
+/// What an instance counts about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct ServiceMetrics {
+    /// The instance that answered. Each counts for itself.
+    pub instance: String,
+    /// What it counts, in the text format of OpenMetrics 1.0.
+    pub text: String,
+}
+
 /// The inventory bucket was missing while the connection was up, and was made again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct InventoryRemade {

@@ -22,7 +22,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::query::{
     self, AttestationAuthorities, AuthorityRow, AuthorizedKeys, Crl, CrlQuery, CrlWanted,
     EventsPage, EventsQuery, IssuedQuery, IssuedRow, LinesQuery, Nothing, OpenpgpCertificate,
-    ServiceStatus, ToBeSigned, VaultStatus,
+    ServiceMetrics, ServiceStatus, ToBeSigned, VaultStatus,
 };
 
 /// A question: what can be asked of the service's views.
@@ -333,6 +333,9 @@ questions! {
 
     /// How this instance and its servers are
     Status = "status" of (), People: Nothing => ServiceStatus;
+
+    /// What this instance counts about itself, in the text format that Prometheus reads
+    Metrics = "metrics" of (), People: Nothing => ServiceMetrics;
 }
 
 #[cfg(test)]

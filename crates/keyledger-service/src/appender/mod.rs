@@ -22,6 +22,7 @@ pub(crate) use self::pace::LONE_AT_MOST;
 use self::pace::{Next, Pace};
 pub use self::recorder::{Item, Recorder};
 use crate::{
+    metrics,
     signing::SignerError,
     store::{Append, AppendError, ReadError, Store},
 };
@@ -242,7 +243,11 @@ impl<W: Waits, B: Send + 'static> Appender<W, B> {
             let (batch, records) = make(batch).await;
             let result = match records {
                 Ok(records) => {
+                    let (count, began) = (records.len(), Instant::now());
                     let stored = store.append(records, last).await;
+                    if stored.is_ok() {
+                        metrics::appended(count, began.elapsed());
+                    }
                     stored.map_err(NotWritten::Unstored)
                 }
                 Err(error) => Err(NotWritten::Unsigned(error)),

@@ -2,8 +2,10 @@
 //! hands them to the pipeline or to the queries, and sends the answers.
 
 mod later;
+mod observed;
 mod read;
 mod reply;
+mod span;
 mod watch;
 
 use std::{collections::HashMap, sync::Arc};
@@ -304,6 +306,7 @@ fn own(mut request: Request) -> Request {
 
 async fn turn_away(shared: &Shared, request: Request, busy: Busy) {
     let ids = read::ids(request.message.headers.as_ref()).ok();
+    observed::turned_away(shared, &request.message);
     respond(shared, request, refuse(busy.into(), ids)).await;
 }
 
@@ -322,7 +325,13 @@ async fn work(shared: Arc<Shared>, request: Request, serves: Serves, family: Fam
 }
 
 async fn work_on(shared: &Shared, request: Request, serves: Serves, place: Place) {
-    let answer = answer(shared, &request.message, serves).await;
+    let message = &request.message;
+    let answer = answer(shared, message, serves);
+    let answer = match serves {
+        Serves::Command(_) => observed::command(shared, message, answer).await,
+        Serves::Report => observed::report(answer).await,
+        Serves::Rebuild | Serves::Question(_) => answer.await,
+    };
     let is_large = answer.payload.len() > LARGE_ANSWER_BYTES;
     respond(shared, request, answer).await;
     if is_large {
@@ -340,6 +349,7 @@ async fn answer(shared: &Shared, message: &Message, serves: Serves) -> Answer {
                 Ok(ids) => ids,
                 Err(rejection) => return refuse(rejection.into(), None),
             };
+            span::record_ids(ids);
             let carried_out = match read::signature(headers) {
                 Ok(signature) => {
                     let headers = CommandHeaders { ids, signature };
@@ -350,7 +360,10 @@ async fn answer(shared: &Shared, message: &Message, serves: Serves) -> Answer {
             reply::of(carried_out, Some(ids))
         }
         Serves::Report => match read::ids(headers) {
-            Ok(ids) => reply::of(pipeline::report(shared, &request, ids).await, Some(ids)),
+            Ok(ids) => {
+                span::record_ids(ids);
+                reply::of(pipeline::report(shared, &request, ids).await, Some(ids))
+            }
             Err(rejection) => refuse(rejection.into(), None),
         },
         Serves::Rebuild => reply::of(queries::rebuild(shared, &request).await, None),

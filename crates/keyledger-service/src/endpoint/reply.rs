@@ -12,6 +12,8 @@ use crate::refused::Refused;
 pub(super) struct Answer {
     pub(super) payload: Bytes,
     pub(super) headers: HeaderMap,
+    /// `accepted`, or the reason of a refusal.
+    pub(super) outcome: &'static str,
     /// True if the sender asks for too much: this refusal is then sent after [`super::later::TOLD_AFTER`].
     pub(super) is_told_later: bool,
 }
@@ -29,6 +31,7 @@ pub(super) fn view(payload: Bytes) -> Answer {
     Answer {
         payload,
         headers: HeaderMap::new(),
+        outcome: "accepted",
         is_told_later: false,
     }
 }
@@ -84,6 +87,7 @@ pub(super) fn refuse(refused: Refused, ids: Option<Ids>) -> Answer {
     Answer {
         payload: json(&refusal),
         headers,
+        outcome: reason,
         is_told_later,
     }
 }

@@ -266,6 +266,7 @@ impl Handler {
     /// # Errors
     ///
     /// [`Failure`].
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn order(&self, order: Order) -> Result<Done, Failure> {
         let (reply, answer) = oneshot::channel();
         let work = Work::Order(Box::new(order), reply);

@@ -81,6 +81,20 @@ impl Families {
         }
     }
 
+    /// How many requests are worked on or wait, by lane.
+    pub(crate) fn ahead(&self) -> [(&'static str, usize); 7] {
+        [
+            ("revocations", &self.revocations),
+            ("commands", &self.commands),
+            ("reports", &self.reports),
+            ("questions", &self.questions),
+            ("readings", &self.readings),
+            ("past", &self.past),
+            ("rsa_keys", &self.slow),
+        ]
+        .map(|(lane, requests)| (lane, requests.ahead()))
+    }
+
     /// The lane of a family.
     pub(crate) const fn lane(&self, family: Family) -> &Arc<Lane> {
         match family {

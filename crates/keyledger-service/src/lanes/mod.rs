@@ -121,6 +121,11 @@ impl Lane {
         }
     }
 
+    /// How many requests are worked on or wait.
+    pub(super) fn ahead(&self) -> usize {
+        self.state.lock().queue.ahead()
+    }
+
     fn place(self: &Arc<Self>, sender: SenderId, bytes: usize) -> Place {
         Place {
             lane: Some(Arc::clone(self)),

@@ -11,6 +11,7 @@ mod history;
 mod inventory;
 mod last_past;
 mod ledger;
+mod metrics;
 mod openpgp;
 mod pages;
 mod past;

@@ -85,6 +85,7 @@ impl<V: Verb> MakeFor<V> for Nothing {
 pub(crate) type ToDecide = (Prepared, Beside);
 
 /// Makes what a command needs from custody.
+#[tracing::instrument(level = "debug", skip_all)]
 pub(crate) async fn prepare(command: Command, on: Making<'_>) -> Result<ToDecide, Refused> {
     if on.is_done() {
         return Ok((command.bare(), Beside::default()));
@@ -173,6 +174,7 @@ impl<V: Verb> GiveFor<V> for Nothing {
 /// # Errors
 ///
 /// [`Refused`] if custody or the ledger does not give it.
+#[tracing::instrument(level = "debug", skip_all)]
 pub(crate) async fn deliver(command: Command, on: Giving<'_>) -> Result<Delivery, Refused> {
     command.visit(on).await
 }

@@ -2,11 +2,12 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use anyhow::Context as _;
 use keyledger_custody::Vault;
 use keyledger_domain::{signed::RequiredSignatures, text::in_full};
 use keyledger_pki::x509::CrlUrl;
 use keyledger_service::{
-    Options, Service, StartError, UserAllowance,
+    LoopbackAddress, Options, Service, StartError, UserAllowance,
     trust::{Organisation, known_genesis},
 };
 use serde_json::json;
@@ -35,6 +36,7 @@ Examples:
   keyledger serve --dir /etc/keyledger --passphrase-file /run/secrets/keyledger
   keyledger serve --dir /etc/keyledger --sealed
   keyledger serve --dir /etc/keyledger --require-token-signature token.release,administrator:key.destroy
+  keyledger serve --dir /etc/keyledger --metrics 127.0.0.1:9464
   keyledger serve --dir /etc/keyledger --url tls://nats.acme.example:4222 --tlsca ca.pem --log-json
   keyledger serve --dir /etc/keyledger --url tls://a.acme.example,tls://b.acme.example,tls://c.acme.example")]
 pub(crate) struct Serve {
@@ -74,6 +76,10 @@ pub(crate) struct Serve {
     allowance: Allowance,
     #[command(flatten)]
     lists: Lists,
+    /// Serve metrics for Prometheus on this address of this machine: GET http://ADDRESS/metrics. There is no password, so other machines
+    /// cannot reach it
+    #[arg(long, value_name = "ADDRESS:PORT", env = "KEYLEDGER_METRICS")]
+    metrics: Option<LoopbackAddress>,
 }
 
 /// Where lists of revoked certificates are published.
@@ -164,13 +170,18 @@ impl Serve {
                 started = Service::start(options) => started.map_err(unstarted),
                 _ = signals.next() => return Ok(()),
             };
-            let service = match started {
+            let mut service = match started {
                 Ok(service) => service,
                 Err(error) => {
                     answer(asked, Answer::Refused(format!("{error:#}")));
                     return Err(error);
                 }
             };
+            if let Some(address) = self.metrics {
+                let at = service.serve_metrics(address).await;
+                let at = at.with_context(|| format!("listening on {address} for Prometheus"))?;
+                tracing::info!(%at, "serving metrics");
+            }
             self.announce(&organisation, &service, vault.is_open(), out)?;
             answer(asked, state(&vault));
             let next = tokio::select! {
