@@ -109,11 +109,6 @@ const CIRCLES: &[&[&str]] = &[
         "keyledger-domain/src/user/state.rs",
         "keyledger-domain/src/verb.rs",
     ],
-    &[
-        "keyledger-pki/src/x509/certificate.rs",
-        "keyledger-pki/src/x509/issue.rs",
-        "keyledger-pki/src/x509/profile.rs",
-    ],
 ];
 
 /// Which names the files of the crate whose sources lie in `folder` take from each other: the first of a pair from the second.

@@ -5,9 +5,10 @@ use x509_cert::certificate::Version;
 
 use super::{
     certificate::{Certificate, MalformedCertificate},
-    issue::{IssueError, Issuer, key_id},
-    profile::KeyUsage,
+    issue::{Issuer, key_id},
+    issue_error::IssueError,
     serial_number::{NotASerialNumber, SerialNumber},
+    usage::KeyUsage,
     verify::BadSignature,
 };
 

@@ -20,7 +20,8 @@ use x509_cert::{
 use crate::Moment;
 
 use super::{
-    issue::{IssueError, Issuer, time},
+    issue::{Issuer, time},
+    issue_error::IssueError,
     profile::extension,
     serial_number::SerialNumber,
     to_be_signed::ToBeSigned,

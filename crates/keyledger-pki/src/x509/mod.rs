@@ -17,12 +17,14 @@ mod csr;
 mod envelope;
 pub mod exchange;
 mod issue;
+mod issue_error;
 mod listed;
 mod name;
 mod profile;
 mod root;
 mod serial_number;
 mod to_be_signed;
+mod usage;
 mod verify;
 mod yubico_extensions;
 
@@ -39,15 +41,15 @@ pub use certificate::{Certificate, MalformedCertificate};
 pub use crl::{CertificateRevocationReason, NewCrl, Revoked};
 pub use crl_url::{CrlUrl, NotACrlUrl};
 pub use csr::{CertificateRequest, RequestError};
-pub use issue::{IssueError, Issuer, NewCertificate};
+pub use issue::{Issuer, NewCertificate};
+pub use issue_error::IssueError;
 pub use listed::{BadList, ListContent, NotAList, check_list};
 pub use name::{DistinguishedName, NotAName};
-pub use profile::{
-    AlternativeName, AuthorityReach, CertificateProfile, ExtendedKeyUsage, KeyUsage,
-};
+pub use profile::{AlternativeName, AuthorityReach, CertificateProfile};
 pub use root::{BACKDATED_SECONDS, new_root};
 pub use serial_number::{NotASerialNumber, SerialNumber};
 pub use to_be_signed::{FinishError, ReopenError, ToBeSigned, pem};
+pub use usage::{ExtendedKeyUsage, KeyUsage};
 pub use verify::{BadSignature, verify_signature};
 pub use yubico_extensions::{AttestedPin, AttestedTouch, FirmwareVersion};
 

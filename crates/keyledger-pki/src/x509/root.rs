@@ -1,7 +1,8 @@
 //! The certificate of a new root.
 
 use super::{
-    issue::{IssueError, Issuer, NewCertificate},
+    issue::{Issuer, NewCertificate},
+    issue_error::IssueError,
     name::DistinguishedName,
     profile::CertificateProfile,
     serial_number::SerialNumber,

@@ -16,8 +16,9 @@ use crate::x509::{
     issue::Issuer,
     listed::ListContent,
     name::DistinguishedName,
-    profile::{AlternativeName, ExtendedKeyUsage, KeyUsage},
+    profile::AlternativeName,
     to_be_signed::{ReopenError, ToBeSigned},
+    usage::{ExtendedKeyUsage, KeyUsage},
 };
 
 /// What bytes to be signed say.

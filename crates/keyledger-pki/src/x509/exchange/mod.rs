@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     believed::NotBelieved,
     certificate::MalformedCertificate,
-    issue::IssueError,
+    issue_error::IssueError,
     listed::NotAList,
     to_be_signed::{FinishError, ReopenError},
 };
