@@ -36,6 +36,7 @@ pub mod user;
 pub mod verb;
 pub mod verify;
 pub mod views;
+mod why;
 
 pub use algorithm::{Algorithm, Purpose, Purposes};
 pub use cid::EventCid;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+pub use crate::why::Why;
 use crate::{
     cid::EventCid,
     event::{Event, Unreadable},
@@ -14,15 +15,6 @@ use crate::{
     text::{Reason, Ticket},
     time::Timestamp,
 };
-
-/// Why somebody did something, and where it is written down.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Why {
-    /// The reason given.
-    pub reason: Option<Reason>,
-    /// The ticket named.
-    pub ticket: Option<Ticket>,
-}
 
 /// The ids of a command, as its headers carry them (all `UUIDv7` unless the sender chose otherwise).
 ///

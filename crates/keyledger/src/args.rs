@@ -135,7 +135,7 @@ pub(crate) fn certificate_state() -> impl TypedValueParser<Value = CertificateSt
 }
 
 /// What a certificate may be used for.
-pub(crate) fn usage() -> impl TypedValueParser<Value = keyledger_domain::token::CertificateUsage> {
+pub(crate) fn usage() -> impl TypedValueParser<Value = keyledger_domain::key::CertificateUsage> {
     choice([
         "client_auth",
         "server_auth",

@@ -6,7 +6,10 @@ mod revocations;
 mod state;
 mod verbs;
 
-pub use event::*;
+pub use event::{
+    Confirmed, Created, DriftRepaired, Event, Purpose, RenewalCause, Renewed, RevocationAdded,
+    RevocationsCollapsed, RevocationsExpired, SigningKey,
+};
 pub use made::{AccountFacts, NkeyMade};
 pub use revocations::{
     AMPLE_JWT_BYTES, AllUntil, KEEP_EXPIRED_SECONDS, MAX_JWT_BYTES, RESERVED_JWT_BYTES, Revocation,

@@ -4,19 +4,26 @@ mod certificates;
 mod creation;
 mod dates;
 mod due;
+mod escrowed;
 mod event;
 mod period;
+mod serial;
 pub mod spki;
 mod state;
 mod verbs;
 mod words;
 
-pub use certificates::{CertificateRevocation, NotASerial, Serial};
 pub use creation::{GeneratedKey, NewVersion};
 pub use due::{due, erased, next_due};
-pub use event::*;
+pub use escrowed::Escrowed;
+pub use event::{
+    Activated, CertificateRevoked, Certified, Created, Custodian, Dates, Deactivated, Description,
+    Destroyed, Event, HandedOver, Material, MaterialErased, Nothing, Public, Revoked, Rotated,
+    RotationDue,
+};
 pub use period::{Class, MAX_PERIOD_DAYS, MAX_VERSIONS};
-pub use state::{Key, RevocationRecord, State, Version};
+pub use serial::{NotASerial, Serial};
+pub use state::{CertificateRevocation, Key, RevocationRecord, State, Version};
 pub(crate) use verbs::OfKey;
 pub use verbs::*;
-pub use words::*;
+pub use words::{CertificateUsage, Certification, Classification, Installation, RevocationReason};

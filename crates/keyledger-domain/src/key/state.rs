@@ -5,8 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CertificateRevocation, Certified, Classification, Created, Custodian, Dates, Description,
-    Event, Material, Public, RevocationReason,
+    Certified, Classification, Created, Custodian, Dates, Description, Event, Material, Public,
+    RevocationReason,
 };
 use crate::{
     algorithm::{Algorithm, Purposes},
@@ -123,6 +123,19 @@ pub struct RevocationRecord {
     pub compromise_detected_at: Option<Timestamp>,
     /// Why, in the words of who revoked it.
     pub why: Option<Reason>,
+}
+
+/// How one certificate was revoked, while the key that it is over goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateRevocation {
+    /// The key that signed it.
+    pub issuer: Name,
+    /// Its serial number, lower-case hex.
+    pub serial: Box<str>,
+    /// Why, in KMIP's words.
+    pub reason: RevocationReason,
+    /// When.
+    pub revoked_at: Timestamp,
 }
 
 /// A key as its history left it.

@@ -123,6 +123,36 @@ impl RevocationReason {
     }
 }
 
+/// What a certificate may be used for: an extended key usage, or the authority to issue others.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateUsage {
+    /// TLS as a client (1.3.6.1.5.5.7.3.2).
+    ClientAuth,
+    /// TLS as a server (1.3.6.1.5.5.7.3.1).
+    ServerAuth,
+    /// S/MIME (1.3.6.1.5.5.7.3.4).
+    EmailProtection,
+    /// Logging in with a smart card (1.3.6.1.4.1.311.20.2.2).
+    SmartcardLogon,
+    /// Signing code (1.3.6.1.5.5.7.3.3).
+    CodeSigning,
+    /// Signing documents (RFC 9336, 1.3.6.1.5.5.7.3.36).
+    DocumentSigning,
+}
+
 /// What a certificate is to say: `certify`'s fields, where a key is certified as it comes to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -143,7 +173,7 @@ pub struct Certification {
     pub path_length: Option<u8>,
     /// What it may be used for, where it is no authority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usages: Option<Vec<crate::token::CertificateUsage>>,
+    pub usages: Option<Vec<CertificateUsage>>,
     /// DNS names that it is for; at most 16.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns_names: Option<Vec<HostName>>,

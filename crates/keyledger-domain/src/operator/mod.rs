@@ -4,6 +4,8 @@ mod event;
 mod state;
 mod verbs;
 
-pub use event::*;
+pub use event::{
+    AttestationAuthority, Created, Described, Event, RollbackAccepted, SigningKey, Witness,
+};
 pub use state::Operator;
 pub use verbs::*;

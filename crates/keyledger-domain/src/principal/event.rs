@@ -6,6 +6,7 @@ use super::Kind;
 use crate::{
     event::events,
     group::Group,
+    key::Escrowed,
     name::Name,
     text::{Labels, Title},
     time::Timestamp,
@@ -65,20 +66,6 @@ pub struct OpenpgpPublished {
     pub fingerprint: Box<str>,
     /// Base64 of the certificate.
     pub certificate: Box<str>,
-}
-
-/// A key of OpenPGP that decrypts, made in custody: what is public of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Escrowed {
-    /// The key aggregate.
-    pub key: Name,
-    /// Base64 of the DER `SubjectPublicKeyInfo`.
-    pub public_key: Box<str>,
-    /// Its version 4 fingerprint, 40 digits of hex.
-    pub fingerprint: Box<str>,
-    /// When it was made, in seconds since 1970: part of its fingerprint.
-    pub created_at: i64,
 }
 
 /// A key of custody was given away.

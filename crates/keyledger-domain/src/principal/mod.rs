@@ -5,7 +5,7 @@ mod kind;
 mod state;
 mod verbs;
 
-pub use event::*;
+pub use event::{Description, Event, KeyRecovered, Offboarded, OpenpgpPublished, Registered};
 pub use kind::Kind;
 pub use state::Principal;
 pub use verbs::*;

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Escrowed, Event, Kind, OpenpgpPublished};
+use super::{Description, Event, Kind, OpenpgpPublished};
 use crate::{
+    key::Escrowed,
     name::Name,
     text::{Labels, Title},
     time::Timestamp,

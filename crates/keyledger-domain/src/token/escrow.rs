@@ -1,32 +1,10 @@
 //! The key that decrypts, where it is made in custody and imported: how an agent asks for it, and that it was given.
 
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
-
 use super::{
-    EvidenceFault, Findings, OpenTask, OpenpgpRole, Profile, Serial, Slot, SlotPlan, TaskKind,
-    evidence::check_slot,
+    EscrowWanted, EvidenceFault, Findings, OpenTask, OpenpgpRole, Profile, Slot, SlotPlan,
+    TaskKind, evidence::check_slot,
 };
-use crate::{algorithm::Algorithm, principal::Escrowed};
-
-/// The key that decrypts is needed, to be imported. A key of the token vouches for who asks: whoever has the agent's nkey alone is given
-/// nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EscrowWanted {
-    /// The token.
-    pub serial: Serial,
-    /// The agent's public curve key (`X…`): it is sealed to it in the answer.
-    pub seal_to: Box<str>,
-    /// The slot whose key vouches: one of the profile's that signs.
-    pub slot: Slot,
-    /// Base64 of the DER certificate of the token's attestation key (slot f9).
-    pub attester: Box<str>,
-    /// Base64 of the DER attestation certificate of the key, made for this task.
-    pub attestation: Box<str>,
-    /// Base64 of its signature over the [`statement`](super::statement) with [`vouched_place`] as place.
-    pub proof: Box<str>,
-}
+use crate::algorithm::Algorithm;
 
 /// What stands for the place in the statement by which a token's key vouches for a receiver.
 #[must_use]
@@ -61,18 +39,6 @@ pub fn check_vouched(
     } else {
         Err(EvidenceFault::Proof { slot })
     }
-}
-
-/// A key in custody was given to an agent, sealed, to be imported into the token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EscrowedKeyReleased {
-    /// The task for which it was given.
-    pub task: Uuid,
-    /// The public curve key that it was sealed to.
-    pub seal_to: Box<str>,
-    /// The key.
-    pub escrowed: Escrowed,
 }
 
 impl Profile {

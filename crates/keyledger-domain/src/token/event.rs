@@ -3,12 +3,11 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
-    Announcement, EscrowedKeyReleased, Evidence, FailureCode, OpenpgpKeyMade, Step, TaskFiled,
-};
+use super::{Announcement, Evidence, FailureCode, OpenpgpKeyMade, Step, TaskFiled};
 use crate::{
     event::events,
     group::Group,
+    key::Escrowed,
     name::Name,
     text::{Note, Title},
     time::Timestamp,
@@ -153,6 +152,18 @@ pub struct SecretsErased {
     pub entries: Vec<Box<str>>,
     /// When that was seen.
     pub erased_at: Timestamp,
+}
+
+/// A key in custody was given to an agent, sealed, to be imported into the token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EscrowedKeyReleased {
+    /// The task for which it was given.
+    pub task: Uuid,
+    /// The public curve key that it was sealed to.
+    pub seal_to: Box<str>,
+    /// The key.
+    pub escrowed: Escrowed,
 }
 
 /// Keys were made on a token.

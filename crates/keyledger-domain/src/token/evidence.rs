@@ -6,7 +6,7 @@ use super::{
     Evidence, EvidenceFault, Firmware, OpenpgpKeyMade, OpenpgpProof, OpenpgpRole, PinPolicy,
     Profile, Serial, Slot, SlotPlan, SubkeyPlan, TaskFiled, TouchPolicy,
 };
-use crate::{key::spki, principal::Escrowed};
+use crate::key::{Escrowed, spki};
 
 /// What an attestation says, once its chain was found to lead to a trusted root.
 #[derive(Debug, Clone, PartialEq, Eq)]

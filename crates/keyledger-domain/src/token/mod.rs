@@ -8,6 +8,7 @@ mod event;
 mod evidence;
 mod fault;
 mod filing;
+mod filled_subject;
 mod limits;
 mod number;
 mod profile;
@@ -21,25 +22,43 @@ mod unable;
 mod verbs;
 mod words;
 
-pub use escrow::*;
-pub use event::*;
-pub use evidence::*;
-pub use fault::*;
+pub use escrow::{check_vouched, vouched_place};
+pub use event::{
+    Announced, Assigned, At, Enrolled, EscrowedKeyReleased, Event, HolderLeft, KeysMadeOn, Proved,
+    Quarantined, SecretsErased, SecretsEscrowed, SecretsReleased, TaskEnded, TaskFailed,
+    TaskProgressed, TokenKey, UserBound,
+};
+pub use evidence::{
+    Attested, Findings, SlotFinding, check_made, check_made_openpgp, check_proved, check_reset,
+};
+pub use fault::EvidenceFault;
 pub use filing::{FilesTask, TaskMade};
 pub(crate) use filing::{UNDER_WAY, check_task, profile_of, workstation_of};
+pub use filled_subject::subject;
 pub(crate) use limits::check as check_size;
 pub use limits::{
     MAX_BOUND_USERS, MAX_DER_CHARACTERS, MAX_DOUBTFUL_SECRETS, MAX_PROOF_CHARACTERS,
     MAX_PUBLIC_KEY_CHARACTERS, MAX_SEALED_CHARACTERS, MAX_SLOTS,
 };
-pub use profile::*;
-pub use report::*;
+pub use profile::{
+    CertificatePlan, OpenpgpPlan, PinRules, Profile, ProfileError, SlotPlan, SubkeyPlan,
+};
+pub use report::{
+    ANNOUNCEMENTS, Announcement, AttesterShown, EscrowWanted, Evidence, Failure, FailureCode,
+    KeyMade, KeysMade, OpenpgpKeyMade, OpenpgpProof, OpenpgpRole, Progress, Prompt, Report,
+    SecretsSealed, SecretsWanted, SlotProof, SlotShown, Step, statement,
+};
 pub use reported::Reported;
-pub use state::*;
-pub use subject::*;
-pub use task::*;
-pub use told::*;
-pub use unable::*;
+pub use state::{MAX_ELSEWHERE, OpenTask, Phase, Sighting, Token};
+pub use subject::{
+    MAX_SUBJECT_PARTS, NotASubjectPart, SubjectAttribute, SubjectCharacters, SubjectPart,
+};
+pub use task::{Holder, TaskFiled, TaskKind};
+pub use told::{announce, erased, fail, progress};
+pub use unable::{FIRMWARE_4_3, FIRMWARE_4_3_5, FIRMWARE_5_2_3, FIRMWARE_5_7, Unable, Unsuited};
 pub(crate) use verbs::OfToken;
 pub use verbs::*;
-pub use words::*;
+pub use words::{
+    Applet, Firmware, FormFactor, NotAFirmware, NotASerial, NotASlot, PinPolicy, Restriction,
+    Serial, Slot, TouchPolicy,
+};

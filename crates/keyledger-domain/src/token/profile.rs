@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 
 use super::number::number;
 use super::{MAX_SUBJECT_PARTS, OpenpgpRole, PinPolicy, Slot, SubjectPart, TouchPolicy};
-use crate::{algorithm::Algorithm, name::Name, text::Title};
+use crate::{algorithm::Algorithm, key::CertificateUsage, name::Name, text::Title};
 
 /// What a kind of holder gets on a token. A TOML file outside, part of a task's event inside.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -103,36 +103,6 @@ impl Serialize for CertificatePlan {
         plan.serialize_field("days", &self.days)?;
         plan.end()
     }
-}
-
-/// What a certificate may be used for: an extended key usage, or the authority to issue others.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum CertificateUsage {
-    /// TLS as a client (1.3.6.1.5.5.7.3.2).
-    ClientAuth,
-    /// TLS as a server (1.3.6.1.5.5.7.3.1).
-    ServerAuth,
-    /// S/MIME (1.3.6.1.5.5.7.3.4).
-    EmailProtection,
-    /// Logging in with a smart card (1.3.6.1.4.1.311.20.2.2).
-    SmartcardLogon,
-    /// Signing code (1.3.6.1.5.5.7.3.3).
-    CodeSigning,
-    /// Signing documents (RFC 9336, 1.3.6.1.5.5.7.3.36).
-    DocumentSigning,
 }
 
 /// The three OpenPGP keys.

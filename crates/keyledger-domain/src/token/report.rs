@@ -5,9 +5,7 @@
 
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 
-use super::{
-    Applet, EscrowWanted, Firmware, FormFactor, PinPolicy, Restriction, Serial, Slot, TouchPolicy,
-};
+use super::{Applet, Firmware, FormFactor, PinPolicy, Restriction, Serial, Slot, TouchPolicy};
 use crate::{algorithm::Algorithm, text::Note};
 
 /// What an agent reports.
@@ -243,6 +241,25 @@ pub struct SecretsWanted {
     pub serial: Serial,
     /// The agent's public curve key (`X…`): they are sealed to it in the answer.
     pub seal_to: Box<str>,
+}
+
+/// The key that decrypts is needed, to be imported. A key of the token vouches for who asks: whoever has the agent's nkey alone is given
+/// nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EscrowWanted {
+    /// The token.
+    pub serial: Serial,
+    /// The agent's public curve key (`X…`): it is sealed to it in the answer.
+    pub seal_to: Box<str>,
+    /// The slot whose key vouches: one of the profile's that signs.
+    pub slot: Slot,
+    /// Base64 of the DER certificate of the token's attestation key (slot f9).
+    pub attester: Box<str>,
+    /// Base64 of the DER attestation certificate of the key, made for this task.
+    pub attestation: Box<str>,
+    /// Base64 of its signature over the [`statement`] with [`vouched_place`](super::vouched_place) as place.
+    pub proof: Box<str>,
 }
 
 /// The keys were made.

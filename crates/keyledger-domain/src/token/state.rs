@@ -9,8 +9,8 @@ use super::{
     Announcement, Event, FailureCode, OpenpgpKeyMade, Profile, Step, TaskFiled, TaskKind, TokenKey,
 };
 use crate::{
+    key::Escrowed,
     name::Name,
-    principal::Escrowed,
     text::{Note, Title},
     time::Timestamp,
 };

@@ -4,8 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use super::Holder;
-use crate::{name::Name, rejection::Rejection, text::is_invisible};
+use crate::text::is_invisible;
 
 /// The most parts of a subject.
 pub const MAX_SUBJECT_PARTS: usize = 12;
@@ -138,8 +137,8 @@ impl SubjectAttribute {
 /// A part of a subject: an attribute, and its value with places to fill in. Written `OU=Keys` or `CN={title}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubjectPart {
-    attribute: SubjectAttribute,
-    value: Box<str>,
+    pub(super) attribute: SubjectAttribute,
+    pub(super) value: Box<str>,
 }
 
 /// Why a text is no part of a subject.
@@ -165,24 +164,6 @@ fn attributes() -> String {
     SubjectAttribute::ALL
         .map(SubjectAttribute::as_str)
         .join(", ")
-}
-
-/// What is filled in.
-struct Filling<'a> {
-    holder: &'a Holder,
-    token: &'a Name,
-}
-
-impl Filling<'_> {
-    fn place(&self, place: &str) -> Option<&str> {
-        match place {
-            "title" => Some(self.holder.title.as_str()),
-            "principal" => Some(self.holder.principal.as_str()),
-            "email" => self.holder.email.as_ref().map(|email| email.as_str()),
-            "serial" => Some(self.token.as_str()),
-            _ => None,
-        }
-    }
 }
 
 impl SubjectPart {
@@ -225,36 +206,10 @@ impl SubjectPart {
     pub fn is_visible(&self) -> bool {
         !self.value.chars().any(is_invisible)
     }
-
-    fn fill(&self, filling: &Filling<'_>) -> Result<(SubjectAttribute, String), Rejection> {
-        let attribute = self.attribute;
-        let known = |place: &str| filling.place(place).map(str::to_owned);
-        let value = filled(&self.value, known).ok_or_else(|| Rejection::BadValue {
-            field: "profile",
-            fault: format!(
-                "the subject's {self} needs an e-mail address, and principal {} has none: give it with `principal describe`, \
-                 or with the command",
-                filling.holder.principal
-            ),
-        })?;
-        if attribute.fits(&value) {
-            return Ok((attribute, value));
-        }
-        Err(Rejection::BadValue {
-            field: "title",
-            fault: format!(
-                "the subject's {self} comes to {value:?}, and no certificate can carry that ({} has up to {} printable \
-                 characters): describe principal {} otherwise, or take another profile",
-                attribute.as_str(),
-                attribute.most(),
-                filling.holder.principal
-            ),
-        })
-    }
 }
 
 /// The text with each `{place}` filled in; nothing if one is not known.
-fn filled(text: &str, known: impl Fn(&str) -> Option<String>) -> Option<String> {
+pub(super) fn filled(text: &str, known: impl Fn(&str) -> Option<String>) -> Option<String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
@@ -265,30 +220,6 @@ fn filled(text: &str, known: impl Fn(&str) -> Option<String>) -> Option<String> 
     }
     out.push_str(rest);
     (!rest.contains('}')).then_some(out)
-}
-
-/// The subject of a certificate for a holder's token, the most specific part first. Of an empty plan: `CN={title}`, then
-/// `UID={principal}`.
-///
-/// # Errors
-///
-/// [`Rejection::BadValue`] if the holder has no e-mail address where one is filled in, or what comes out fits no certificate.
-pub fn subject(
-    plan: &[SubjectPart],
-    holder: &Holder,
-    token: &Name,
-) -> Result<Vec<(SubjectAttribute, String)>, Rejection> {
-    let filling = Filling { holder, token };
-    let usual = [
-        (SubjectAttribute::CommonName, "{title}"),
-        (SubjectAttribute::UserId, "{principal}"),
-    ]
-    .map(|(attribute, value)| SubjectPart {
-        attribute,
-        value: value.into(),
-    });
-    let parts = if plan.is_empty() { &usual } else { plan };
-    parts.iter().map(|part| part.fill(&filling)).collect()
 }
 
 impl fmt::Display for SubjectPart {

@@ -6,8 +6,8 @@ mod nkey;
 mod state;
 mod verbs;
 
-pub use event::*;
-pub use limits::*;
+pub use event::{Event, Issued, RevocationConfirmed, Revoked};
+pub use limits::{DEFAULT_EXPIRES_DAYS, MAX_EXPIRES_DAYS, MAX_GRANTS, MAX_JWT_BYTES};
 pub(crate) use nkey::check_nkey;
 pub use state::User;
 pub use verbs::*;

@@ -3,10 +3,9 @@
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use keyledger_domain::{
     Aggregate, Algorithm, Decision, Name, Prepared, Rejection,
-    key::{Certification, Certified},
+    key::{Certification, Certified, Escrowed},
     ledger::{NewCertificate, NewEscrow, ReportFacts},
     name::HistoryId,
-    principal::Escrowed,
     token::{
         Announcement, Applet, Attested, AttesterShown, EscrowWanted, Evidence, Failure,
         FailureCode, Firmware, FormFactor, KeyMade, KeysMade, OpenTask, OpenpgpKeyMade,

@@ -3,9 +3,9 @@
 use aws_lc_rs::rand;
 use keyledger_domain::{
     Ledger, Name, Rejection, Timestamp,
-    key::{Certification, Certified},
+    key::{CertificateUsage, Certification, Certified},
     name::HistoryId,
-    token::{self, CertificateUsage, Holder, Slot, SlotPlan},
+    token::{self, Holder, Slot, SlotPlan},
 };
 use keyledger_pki::x509::{
     AlternativeName, BACKDATED_SECONDS, CertificateProfile, DistinguishedName, ExtendedKeyUsage,

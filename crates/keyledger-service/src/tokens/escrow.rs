@@ -7,8 +7,8 @@ use keyledger_custody::{
 };
 use keyledger_domain::{
     Name, Rejection, Timestamp,
+    key::Escrowed,
     ledger::NewEscrow,
-    principal::Escrowed,
     token::{EscrowedKeyReleased, OpenTask, OpenpgpKeyMade},
 };
 use keyledger_wire::Sealed;

@@ -28,7 +28,7 @@ body! { Key "certify", optional reason;
         /// Makes the key an authority: how many authorities may stand below it, 0 to 4.
         path_length: Option<u8>,
         /// What it may be used for, where it is no authority.
-        usages: Option<Vec<crate::token::CertificateUsage>>,
+        usages: Option<Vec<crate::key::CertificateUsage>>,
         /// DNS names that it is for; at most 16.
         dns_names: Option<Vec<HostName>>,
         /// IP addresses that it is for; at most 16.

@@ -7,10 +7,10 @@ use super::{
 };
 use crate::{
     algorithm::{Algorithm, Purpose, Purposes},
-    key::{self, Custodian, Dates, Description, Material, Public},
+    key::{self, Custodian, Dates, Description, Escrowed, Material, Public},
     ledger::{Decision, Ledger, Reader},
     name::{Aggregate, HistoryId, Name},
-    principal::{self, Escrowed},
+    principal,
     rejection::Rejection,
     token::{self, EscrowWanted, EscrowedKeyReleased},
 };

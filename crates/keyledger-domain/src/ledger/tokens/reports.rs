@@ -3,10 +3,9 @@
 use super::{ReportFacts, UNCLAIMED_TOKENS};
 use crate::{
     command::Target,
-    key::RevocationReason,
+    key::{Escrowed, RevocationReason},
     ledger::{Deciding, Decision, Reader},
     name::{Aggregate, HistoryId, Name},
-    principal::Escrowed,
     rejection::Rejection,
     stamp::Role,
     text::Note,

@@ -39,7 +39,7 @@ pub(super) struct Certify {
     csr: Option<PathBuf>,
     /// What it may be used for; may be given several times
     #[arg(long = "usage", value_parser = args::usage())]
-    usages: Vec<keyledger_domain::token::CertificateUsage>,
+    usages: Vec<keyledger_domain::key::CertificateUsage>,
     /// A DNS name for it; may be given several times
     #[arg(long = "dns", value_name = "NAME")]
     dns_names: Vec<HostName>,
