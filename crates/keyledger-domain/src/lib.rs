@@ -8,35 +8,63 @@
 //! *Invariant:* nothing here can see a clock, a socket, a random number or a secret; `decide` changes
 //! nothing, `evolve` never fails.
 
-pub mod account;
+/// The aggregates: a line each, from which all that has a place for each of them is made. `Name: module, map of their states, a name as an
+/// example shows it`. A module has the state `Name`, its `Event`, `Command` and `Prepared`, and the `VerbEvents` of its verbs.
+macro_rules! aggregates {
+    ($make:ident) => {
+        $make! {
+            /// A cryptographic key.
+            Key: key, keys, "orders-db";
+            /// A person, a service, a workstation, a unit.
+            Principal: principal, principals, "ada";
+            /// A NATS operator.
+            Operator: operator, operators, "acme";
+            /// A NATS account.
+            Account: account, accounts, "orders";
+            /// A NATS user.
+            User: user, users, "ada";
+            /// A YubiKey.
+            Token: token, tokens, "12345678";
+        }
+    };
+}
+
+macro_rules! modules {
+    ($( $(#[doc = $doc:literal])* $name:ident: $module:ident, $all:ident, $example:literal; )+) => {
+        $( pub mod $module; )+
+    };
+}
+aggregates! { modules }
+
 pub mod address;
 pub mod algorithm;
+mod binds;
 pub mod cid;
 pub mod command;
 mod each_once;
 pub mod event;
+pub mod folded;
 pub mod form;
 pub mod group;
-pub mod key;
 pub mod ledger;
 pub mod name;
-pub mod operator;
+mod payload;
 pub mod pem;
-pub mod principal;
 pub mod private_key;
 pub mod record;
 pub mod rejection;
 mod senders;
 pub mod signed;
 pub mod stamp;
+mod table;
+mod tables;
 pub mod text;
 pub mod time;
-pub mod token;
-pub mod user;
 pub mod verb;
 pub mod verify;
 pub mod views;
 mod why;
+pub mod word;
 
 pub use algorithm::{Algorithm, Purpose, Purposes};
 pub use cid::EventCid;

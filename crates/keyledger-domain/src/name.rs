@@ -104,60 +104,52 @@ impl schemars::JsonSchema for Name {
     }
 }
 
-/// The kinds of aggregate: the third token of a command's or an event's subject.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Aggregate {
-    /// A cryptographic key.
-    Key,
-    /// A person, a service, a workstation, a unit.
-    Principal,
-    /// A NATS operator.
-    Operator,
-    /// A NATS account.
-    Account,
-    /// A NATS user.
-    User,
-    /// A YubiKey.
-    Token,
+macro_rules! kinds {
+    ($( $(#[doc = $doc:literal])* $name:ident: $module:ident, $all:ident, $example:literal; )+) => {
+        /// The kinds of aggregate: the third token of a command's or an event's subject.
+        #[derive(
+            Debug,
+            Clone,
+            Copy,
+            PartialEq,
+            Eq,
+            PartialOrd,
+            Ord,
+            Hash,
+            Serialize,
+            Deserialize,
+            schemars::JsonSchema,
+        )]
+        #[serde(rename_all = "snake_case")]
+        pub enum Aggregate {
+            $( $(#[doc = $doc])* $name, )+
+        }
+
+        impl Aggregate {
+            /// All of them, in the order of the table.
+            pub const ALL: [Self; [$($example),+].len()] = [$(Self::$name),+];
+
+            /// The subject token.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $( Self::$name => stringify!($module), )+
+                }
+            }
+
+            /// A name as an example shows it.
+            #[must_use]
+            pub const fn example(self) -> &'static str {
+                match self {
+                    $( Self::$name => $example, )+
+                }
+            }
+        }
+    };
 }
+aggregates! { kinds }
 
 impl Aggregate {
-    /// All of them, in the order of the design.
-    pub const ALL: [Self; 6] = [
-        Self::Key,
-        Self::Principal,
-        Self::Operator,
-        Self::Account,
-        Self::User,
-        Self::Token,
-    ];
-
-    /// The subject token.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::Principal => "principal",
-            Self::Operator => "operator",
-            Self::Account => "account",
-            Self::User => "user",
-            Self::Token => "token",
-        }
-    }
-
     /// The aggregate of a subject token.
     #[must_use]
     pub fn parse(token: &str) -> Option<Self> {
@@ -179,6 +171,9 @@ pub struct HistoryId {
     /// Its name.
     pub name: Name,
 }
+
+/// The history a command is for.
+pub type Target = HistoryId;
 
 impl HistoryId {
     /// A number to tell a few histories apart by, the same for ever (FNV-1a, 32 bits).

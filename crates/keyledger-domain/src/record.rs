@@ -3,13 +3,12 @@
 use std::{borrow::Cow, sync::Arc};
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 pub use crate::why::Why;
 use crate::{
     cid::EventCid,
-    event::{Event, Unreadable},
+    event::Event,
     name::{Aggregate, HistoryId, Name},
     stamp::Stamp,
     text::{Reason, Ticket},
@@ -67,25 +66,25 @@ pub struct Record {
 /// The JSON of [`Record`], field by field, in the order in which it is written.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Stored<'a, D> {
-    id: Uuid,
+pub(crate) struct Stored<'a, D> {
+    pub(crate) id: Uuid,
     #[serde(rename = "type", borrow)]
-    type_name: Cow<'a, str>,
-    aggregate: Aggregate,
-    aggregate_id: Name,
-    revision: u32,
+    pub(crate) type_name: Cow<'a, str>,
+    pub(crate) aggregate: Aggregate,
+    pub(crate) aggregate_id: Name,
+    pub(crate) revision: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    prev: Option<EventCid>,
-    occurred_at: Timestamp,
-    command_id: Uuid,
-    correlation_id: Uuid,
-    causation_id: Uuid,
-    principal: Arc<Stamp>,
+    pub(crate) prev: Option<EventCid>,
+    pub(crate) occurred_at: Timestamp,
+    pub(crate) command_id: Uuid,
+    pub(crate) correlation_id: Uuid,
+    pub(crate) causation_id: Uuid,
+    pub(crate) principal: Arc<Stamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    reason: Option<Reason>,
+    pub(crate) reason: Option<Reason>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    ticket: Option<Ticket>,
-    data: D,
+    pub(crate) ticket: Option<Ticket>,
+    pub(crate) data: D,
 }
 
 impl Record {
@@ -111,40 +110,5 @@ impl Record {
         };
         serde_json::to_writer(&mut bytes, &stored).expect("a record has only text keys");
         bytes
-    }
-
-    /// Reads stored bytes, lifting older forms of the event to the newest.
-    ///
-    /// # Errors
-    ///
-    /// [`Unreadable`] if they are no record, or its event type is unknown or does not fit. A reader stops there:
-    /// skipping a fact would make the state wrong.
-    pub fn read(stored: &[u8]) -> Result<Self, Unreadable> {
-        let stored: Stored<'_, &RawValue> =
-            serde_json::from_slice(stored).map_err(|e| Unreadable::Record(e.to_string()))?;
-        let event = Event::read(&stored.type_name, stored.data.get().as_bytes())?;
-        if event.aggregate() != stored.aggregate {
-            let (type_name, aggregate) = (event.type_name(), stored.aggregate);
-            let fault = format!("{type_name} cannot happen to a thing of kind {aggregate}");
-            return Err(Unreadable::Record(fault));
-        }
-        Ok(Self {
-            event,
-            id: stored.id,
-            history: HistoryId::new(stored.aggregate, stored.aggregate_id),
-            revision: stored.revision,
-            prev: stored.prev,
-            occurred_at: stored.occurred_at,
-            ids: Ids {
-                command: stored.command_id,
-                correlation: stored.correlation_id,
-                causation: stored.causation_id,
-            },
-            principal: stored.principal,
-            why: Why {
-                reason: stored.reason,
-                ticket: stored.ticket,
-            },
-        })
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     stamp::Stamp,
 };
 
-pub use crate::senders::Senders;
+pub use crate::{binds::Binds, senders::Senders};
 
 /// The payload of a command, or an agent's report: what `body!` writes.
 pub trait Payload: Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
@@ -93,6 +93,20 @@ pub enum Certificate {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SealedSecrets {}
 
+/// A verb that stands in the table of its aggregate.
+pub trait InTable: Verb {
+    /// Any verb of the aggregate.
+    type Command;
+    /// Any verb of the aggregate, with what was made for it.
+    type Prepared;
+
+    /// The verb as one of its aggregate.
+    fn into_command(self) -> Self::Command;
+
+    /// The verb as one of its aggregate, with what was made for it.
+    fn into_prepared(self, made: Self::Made) -> Self::Prepared;
+}
+
 /// What is done with a command of any verb, where its types are needed.
 pub trait Visit<V> {
     /// The result.
@@ -100,15 +114,6 @@ pub trait Visit<V> {
 
     /// Visits the verb.
     fn visit(self, verb: V) -> Self::Out;
-}
-
-/// What is done with an agent's report, where other commands are visited.
-pub trait VisitReport {
-    /// The result.
-    type Out;
-
-    /// Visits the report.
-    fn visit_report(self, reported: Box<crate::token::Reported>) -> Self::Out;
 }
 
 /// Nothing is made for a command, or given with its acknowledgement.
@@ -122,19 +127,6 @@ pub enum Urgency {
     TakesTrustAway,
     /// It waits its turn.
     Usual,
-}
-
-/// What a command about a key binds others by. Services may bind only themselves.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Binds<'a> {
-    /// The principal that is to answer for the key.
-    pub owner: Option<&'a Name>,
-    /// The key above it.
-    pub parent: Option<&'a Name>,
-    /// The public key that it brings.
-    pub public: Option<crate::ledger::Fingerprint>,
-    /// True if it is to have a certificate, which vouches for it.
-    pub certifies: bool,
 }
 
 /// A verb without its types: a row of the table of commands.
@@ -228,166 +220,3 @@ impl<V: Verb> AnyVerb for V {
         Verb::binds(self, ledger, on)
     }
 }
-
-/// Makes the table of an aggregate's verbs, in the order in which `subjects.md` shows them: one line a verb, each in the module of this
-/// name. `writes` names the event that the verb's file defines; the others stand in the aggregate's table of events.
-macro_rules! verbs {
-    ($aggregate:ident; $( $module:ident => $name:ident $(writes $event:ident)?, )+) => {
-        $( mod $module; )+
-        $( pub use $module::*; )+
-
-        /// What is asked for.
-        #[derive(Debug, Clone, PartialEq)]
-        #[allow(clippy::large_enum_variant)] // a command lives for one decision
-        pub enum Command {
-            $( #[allow(missing_docs)] $name($name), )+
-        }
-
-        /// What is asked for, with what was made for it.
-        #[derive(Debug, Clone, PartialEq)]
-        #[allow(clippy::large_enum_variant)] // a command lives for one decision
-        pub enum Prepared {
-            $( #[allow(missing_docs)] $name($name, <$name as crate::verb::Verb>::Made), )+
-        }
-
-        /// Visits each verb of this aggregate.
-        pub trait VisitEach<Out>: $( crate::verb::Visit<$name, Out = Out> + )+ {}
-
-        impl<Out, T> VisitEach<Out> for T where T: $( crate::verb::Visit<$name, Out = Out> + )+ {}
-
-        impl Command {
-            /// Every verb, with its schema.
-            pub const VERBS: &'static [crate::verb::VerbRow] = &[
-                $( crate::verb::VerbRow::of::<$name>(), )+
-            ];
-
-            /// Reads the payload of `verb`.
-            ///
-            /// # Errors
-            ///
-            /// See [`crate::Command::parse`].
-            pub fn parse(
-                verb: &str,
-                payload: &[u8],
-            ) -> Result<Self, crate::rejection::Rejection> {
-                use crate::verb::Payload;
-                match verb {
-                    $( <$name as Payload>::VERB =>
-                        crate::command::parse_payload(payload).map(Self::$name), )+
-                    _ => Err(crate::rejection::Rejection::UnknownVerb {
-                        aggregate: crate::name::Aggregate::$aggregate,
-                        verb: verb.chars().take(80).collect(),
-                    }),
-                }
-            }
-
-            /// The verb without its type.
-            #[must_use]
-            pub const fn any(&self) -> &dyn crate::verb::AnyVerb {
-                match self { $( Self::$name(verb) => verb, )+ }
-            }
-
-            /// Lets the visitor do what needs the type of the verb.
-            pub fn visit<Out, T: VisitEach<Out>>(self, visitor: T) -> Out {
-                match self { $( Self::$name(verb) => crate::verb::Visit::visit(visitor, verb), )+ }
-            }
-
-            /// The verb with nothing made for it.
-            #[must_use]
-            pub fn bare(self) -> Prepared {
-                match self { $( Self::$name(verb) => Prepared::$name(verb, Default::default()), )+ }
-            }
-        }
-
-        impl Prepared {
-            /// The verb without its type.
-            #[must_use]
-            pub const fn any(&self) -> &dyn crate::verb::AnyVerb {
-                match self { $( Self::$name(verb, _) => verb, )+ }
-            }
-
-            pub(crate) fn decide(
-                &self,
-                on: &crate::ledger::Deciding<'_>,
-            ) -> Result<crate::ledger::Decision, crate::rejection::Rejection> {
-                match self { $( Self::$name(verb, made) => crate::verb::Verb::decide(verb, on, made), )+ }
-            }
-        }
-
-        /// The events that the files of verbs define.
-        #[derive(Debug, Clone, PartialEq, serde::Serialize)]
-        #[serde(untagged)]
-        pub enum VerbEvents {
-            $( $( #[allow(missing_docs)] $event($event), )? )+
-        }
-
-        impl VerbEvents {
-            /// Their types, with what they mean.
-            pub const TYPES: &'static [(&'static str, &'static str)] = &[
-                $( $( (
-                    <$event as crate::event::VerbEvent<super::$aggregate>>::TYPE,
-                    <$event as crate::event::VerbEvent<super::$aggregate>>::ABOUT,
-                ), )? )+
-            ];
-
-            /// The versioned type.
-            #[must_use]
-            pub const fn type_name(&self) -> &'static str {
-                match *self {
-                    $( $( Self::$event(_) => <$event as crate::event::VerbEvent<super::$aggregate>>::TYPE, )? )+
-                }
-            }
-
-            /// Reads a stored body.
-            ///
-            /// # Errors
-            ///
-            /// [`Unreadable`](crate::event::Unreadable) if the type is unknown or the body does not fit it.
-            pub fn read(type_name: &str, _body: &[u8]) -> Result<Self, crate::event::Unreadable> {
-                $( $(
-                    if type_name == <$event as crate::event::VerbEvent<super::$aggregate>>::TYPE {
-                        return crate::event::read_body(type_name, _body).map(Self::$event);
-                    }
-                )? )+
-                Err(crate::event::Unreadable::Type(type_name.chars().take(80).collect()))
-            }
-
-            /// See [`VerbEvent::joins`](crate::event::VerbEvent::joins).
-            pub(crate) fn joins(&self) -> Vec<crate::group::Group> {
-                match *self {
-                    $( $( Self::$event(ref event) => crate::event::VerbEvent::joins(event), )? )+
-                }
-            }
-
-            /// Folds it into the state. Never fails.
-            pub(crate) fn evolve(&self, _state: &mut super::$aggregate) {
-                match *self {
-                    $( $( Self::$event(ref event) => crate::event::VerbEvent::evolve(event, _state), )? )+
-                }
-            }
-        }
-
-        $( $(
-            impl From<$event> for crate::Event {
-                fn from(event: $event) -> Self {
-                    Self::$aggregate(super::Event::OfVerb(VerbEvents::$event(event)))
-                }
-            }
-        )? )+
-
-        $(
-            impl From<$name> for crate::Command {
-                fn from(verb: $name) -> Self {
-                    Self::$aggregate(Command::$name(verb))
-                }
-            }
-
-            impl From<($name, <$name as crate::verb::Verb>::Made)> for crate::Prepared {
-                fn from((verb, made): ($name, <$name as crate::verb::Verb>::Made)) -> Self {
-                    Self::$aggregate(Prepared::$name(verb, made))
-                }
-            }
-        )+
-    };
-}
-pub(crate) use verbs;

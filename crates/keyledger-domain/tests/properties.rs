@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use keyledger_domain::{
     Aggregate, EventCid, Ledger, Name, Record, Timestamp,
+    folded::Folded,
     key::{self, Key, State},
     verify::{Options, Verifier},
 };
@@ -164,10 +165,10 @@ fn states(world: &World) -> BTreeMap<Name, State> {
         .collect()
 }
 
-/// What [`key::next_due`] says, held against what [`key::due`] finds.
+/// What [`Folded::next_due`] says, held against what [`key::due`] finds.
 fn invariant_due_agrees(key: &Key, ends: bool) -> Result<(), TestCaseError> {
     let finds = |at| !key::due(key, ends, at).is_empty();
-    match key::next_due(key, ends) {
+    match key.next_due(ends) {
         Some(at) => {
             prop_assert!(finds(at), "nothing is due at {at}");
             prop_assert!(!finds(at.plus_ms(-1)), "something is due before {at}");

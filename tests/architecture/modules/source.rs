@@ -32,6 +32,8 @@ pub(super) struct Rules {
     pub(super) file: FileId,
     /// The names of the types and traits that it defines where it is called.
     defines: Vec<String>,
+    /// Every name in it: the macro that is called with it, and the rows that it hands to that.
+    names: Vec<String>,
 }
 
 /// A module: a file, or `mod name { … }` in one.
@@ -118,13 +120,16 @@ impl Source {
             names: BTreeMap::new(),
             globs: Vec::new(),
         });
-        let mut in_macros = Vec::new();
+        let (mut in_macros, mut in_tables) = (Vec::new(), Vec::new());
         for item in items {
             if is_for_tests(attributes(&item)) {
                 continue;
             }
             if let Some(called) = called(&item) {
                 in_macros.extend(idents(&called.mac.tokens).map(|ident| ident.to_string()));
+                let of = called.mac.path.get_ident().map(ToString::to_string);
+                let rules = of.and_then(|name| self.macros.get(&name));
+                in_tables.extend(rules.into_iter().flat_map(|rules| rules.names.clone()));
             }
             if let Item::Mod(module) = item {
                 let name = module.ident.to_string();
@@ -139,8 +144,12 @@ impl Source {
             }
             if let Some(name) = defines(&item) {
                 if let Item::Macro(rules) = &item {
-                    let defines = defined_by(&rules.mac.tokens);
-                    self.macros.insert(name.clone(), Rules { file, defines });
+                    let rules = Rules {
+                        file,
+                        defines: defined_by(&rules.mac.tokens),
+                        names: all_idents(&rules.mac.tokens),
+                    };
+                    self.macros.insert(name.clone(), rules);
                 }
                 self.mean(id, name, Meaning::Item);
             }
@@ -152,6 +161,15 @@ impl Source {
                 }
             }
             self.modules[id].items.push(item);
+        }
+        // A table of modules that a macro has, and hands to another which declares them.
+        in_tables.retain(|name| !["mod", "lib", "main"].contains(&&**name));
+        for name in in_tables {
+            let path = file_of(children, &name);
+            if path.is_file() && !self.modules[id].names.contains_key(&name) {
+                let child = self.read_file(folder, &path, Some(id));
+                self.mean(id, name, Meaning::Module(child));
+            }
         }
         // A table of modules: the macro declares them, and hands on what is in them.
         for name in in_macros {
@@ -206,6 +224,19 @@ fn idents(tokens: &TokenStream) -> impl Iterator<Item = Ident> {
         TokenTree::Ident(ident) => Some(ident),
         TokenTree::Group(_) | TokenTree::Punct(_) | TokenTree::Literal(_) => None,
     })
+}
+
+/// The names among tokens, and in brackets among them.
+fn all_idents(tokens: &TokenStream) -> Vec<String> {
+    let mut names = Vec::new();
+    for token in tokens.clone() {
+        match token {
+            TokenTree::Ident(ident) => names.push(ident.to_string()),
+            TokenTree::Group(group) => names.extend(all_idents(&group.stream())),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+        }
+    }
+    names
 }
 
 /// The types that a macro is given in full: `Name { … }`.

@@ -1,25 +1,8 @@
-//! What can happen to an account.
+//! What is written of what happens to an account.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{event::events, group::Group, name::Name, stamp::Role, text::Title, time::Timestamp};
-
-events! {
-    /// It was created.
-    "account.v1.created" => Created(Created),
-    /// A user's JWTs issued until a moment are refused from now on.
-    "account.v1.revocation_added" => RevocationAdded(RevocationAdded),
-    /// What refuses only JWTs that have expired left its revocation list.
-    "account.v1.revocations_expired" => RevocationsExpired(RevocationsExpired),
-    /// One entry of its revocation list refuses what many did before.
-    "account.v1.revocations_collapsed" => RevocationsCollapsed(RevocationsCollapsed),
-    /// Its JWT is signed anew, newer than one that a server holds or lost.
-    "account.v1.renewed" => Renewed(Renewed),
-    /// Every server that answered holds this JWT.
-    "account.v1.confirmed" => Confirmed(Confirmed),
-    /// A server was found with another JWT, and was pushed to again.
-    "account.v1.drift_repaired" => DriftRepaired(DriftRepaired),
-}
+use crate::{name::Name, stamp::Role, text::Title, time::Timestamp};
 
 /// What an account is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -160,21 +143,4 @@ pub struct DriftRepaired {
     /// How often that was since it was last written down, where it was more than once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u32>,
-}
-
-impl Event {
-    /// The groups that its history is in from then on, if it was not before.
-    #[must_use]
-    pub fn joins(&self) -> Vec<Group> {
-        match self {
-            Self::Created(_)
-            | Self::RevocationAdded(_)
-            | Self::RevocationsExpired(_)
-            | Self::RevocationsCollapsed(_)
-            | Self::Renewed(_)
-            | Self::Confirmed(_)
-            | Self::DriftRepaired(_) => Vec::new(),
-            Self::OfVerb(event) => event.joins(),
-        }
-    }
 }

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Event, Purpose,
-    revocations::{Revocation, Revocations, jwt_bytes},
+    Purpose,
+    revocations::{Revocations, jwt_bytes},
 };
-use crate::{name::Name, stamp::Role, text::Title, time::Timestamp};
+use crate::{name::Name, stamp::Role, text::Title, time::Timestamp, word::states};
 
 /// A signing key as the state keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,14 @@ pub struct Signing {
     pub role: Option<Role>,
     /// The JSON of its scope's template.
     pub template: Option<Box<str>>,
+}
+
+states! {
+    /// The states of an account.
+    State {
+        /// Its users connect.
+        Active => "active",
+    }
 }
 
 /// An account as its history left it.
@@ -51,67 +59,6 @@ pub struct Account {
 }
 
 impl Account {
-    /// The account as its first event makes it; nothing if that is not its creation.
-    #[must_use]
-    pub fn create(event: &Event, at: Timestamp) -> Option<Self> {
-        let Event::Created(created) = event else {
-            return None;
-        };
-        let created = created.clone();
-        let signing_keys = created.signing_keys.into_iter().map(|k| Signing {
-            key: k.key,
-            nkey: k.nkey,
-            role: k.role,
-            template: k.template.map(|t| t.to_string().into()),
-        });
-        Some(Self {
-            title: created.title,
-            purpose: created.purpose,
-            nkey: created.nkey,
-            key: created.key,
-            signing_keys: signing_keys.collect(),
-            claims: created.claims.to_string().into(),
-            issuer: created.issuer,
-            revocations: Revocations::default(),
-            issued_at: created.issued_at,
-            confirmed: None,
-            created_at: at,
-            changed_at: at,
-        })
-    }
-
-    /// Takes in what happened at `at`.
-    pub fn evolve(&mut self, event: &Event, at: Timestamp) {
-        match event {
-            Event::OfVerb(event) => event.evolve(self),
-            Event::Created(_) | Event::DriftRepaired(_) => {}
-            Event::RevocationAdded(r) => {
-                let entry = Revocation {
-                    until: r.until,
-                    jwt_issued_at: r.jwt_issued_at.unwrap_or(r.until),
-                    expires_at: r.expires_at,
-                };
-                self.revocations.add(&r.nkey, entry);
-                self.reissue(r.issued_at, at);
-            }
-            Event::RevocationsExpired(e) => {
-                self.revocations.drop_expired(e.before);
-                self.reissue(e.issued_at, at);
-            }
-            Event::RevocationsCollapsed(c) => {
-                self.revocations.collapse(c.until);
-                self.reissue(c.issued_at, at);
-            }
-            Event::Renewed(r) => self.reissue(r.issued_at, at),
-            Event::Confirmed(c) => self.confirmed = self.confirmed.max(Some(c.issued_at)),
-        }
-    }
-
-    fn reissue(&mut self, issued_at: i64, at: Timestamp) {
-        self.issued_at = issued_at;
-        self.changed_at = at;
-    }
-
     /// The length of its JWT with so many revocations, in bytes: never less than it is.
     #[must_use]
     pub fn jwt_bytes(&self, revocations: usize) -> usize {

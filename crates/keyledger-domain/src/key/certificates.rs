@@ -1,7 +1,7 @@
 //! The certificates over a key: which of them hold, which were revoked one by one, and how long the key lives for them.
 
-use super::{CertificateRevocation, CertificateRevoked, Certified, Event, Key, State};
-use crate::{key::Dates, time::Timestamp};
+use super::{CertificateRevocation, CertificateRevoked, Certified, Key, State};
+use crate::time::Timestamp;
 
 impl Key {
     /// The certificates over it, oldest first.
@@ -67,17 +67,11 @@ impl Key {
         self.rotation_due_at.filter(|_| rotates)
     }
 
-    /// What moves its end behind that of its certificates, where it lies before: a certificate promises that its key lives.
-    #[must_use]
-    pub fn extended(&self) -> Option<Event> {
+    /// The end of its certificates, where its own lies before it.
+    pub(super) fn outlived_until(&self) -> Option<Timestamp> {
         let until = self.certified_until()?;
-        let too_early = |at: &Timestamp| *at < until;
-        self.protect_stop_at.filter(too_early)?;
-        Some(Event::Scheduled(Dates {
-            protect_stop_at: Some(until),
-            process_stop_at: self.process_stop_at.filter(too_early).map(|_| until),
-            ..Dates::default()
-        }))
+        self.protect_stop_at.filter(|stop| *stop < until)?;
+        Some(until)
     }
 
     pub(super) fn certified(&mut self, certified: &Certified) {

@@ -1,9 +1,9 @@
 //! What falls due of a key, and what the service itself records of it.
 
-use super::{Activated, Class, Deactivated, Event, Key, MaterialErased, RotationDue, State};
+use super::{Activated, Class, Dates, Deactivated, Event, Key, MaterialErased, RotationDue, State};
 use crate::time::Timestamp;
 
-/// What the scheduler finds due at `now`. Nothing is due twice: the event moves the date.
+/// What the scheduler finds due at `now`; [`Folded::next_due`](crate::folded::Folded::next_due) says when that is. Nothing is due twice: the event moves the date.
 ///
 /// `ends` is false of a key that NATS trust or the ledger stands on: such a key is never ended by a clock, which would
 /// cut everybody off; that its rotation is due is said.
@@ -16,7 +16,8 @@ pub fn due(key: &Key, ends: bool, now: Timestamp) -> Vec<Event> {
         })
     };
     match key.state {
-        State::PreActive if past(key.activation_at).is_some() => {
+        State::PreActive if past(key.activation_at).is_none() => vec![],
+        State::PreActive => {
             let activated = key.activated(now);
             // Nobody looked for so long that its whole period is over: it never protects.
             let stop = key
@@ -27,32 +28,18 @@ pub fn due(key: &Key, ends: bool, now: Timestamp) -> Vec<Event> {
                 .chain(over.then(deactivated))
                 .collect()
         }
-        State::Active | State::Suspended if ends && key.extended().is_some() => {
-            key.extended().into_iter().collect()
-        }
-        State::Active | State::Suspended if ends && past(key.protect_stop_at).is_some() => {
-            vec![deactivated()]
-        }
-        State::Active | State::Suspended if !key.rotation_overdue => past(key.rotation_due())
-            .map(|rotation_due_at| vec![Event::RotationDue(RotationDue { rotation_due_at })])
-            .unwrap_or_default(),
-        _ => vec![],
-    }
-}
-
-/// The next moment at which [`due`] finds something.
-#[must_use]
-pub fn next_due(key: &Key, ends: bool) -> Option<Timestamp> {
-    match key.state {
-        State::PreActive => key.activation_at,
-        // Its certificates outlive it: its end is to be moved now.
-        State::Active | State::Suspended if ends && key.extended().is_some() => key.activated_at,
         State::Active | State::Suspended => {
-            let rotation = key.rotation_due().filter(|_| !key.rotation_overdue);
-            let stop = key.protect_stop_at.filter(|_| ends);
-            [stop, rotation].into_iter().flatten().min()
+            let extended = key.extended().filter(|_| ends);
+            let over = (ends && past(key.protect_stop_at).is_some()).then(deactivated);
+            let rotation = past(key.rotation_due()).filter(|_| !key.rotation_overdue);
+            let rotation =
+                rotation.map(|rotation_due_at| Event::RotationDue(RotationDue { rotation_due_at }));
+            extended.or(over).or(rotation).into_iter().collect()
         }
-        _ => None,
+        State::Deactivated
+        | State::Compromised
+        | State::Destroyed
+        | State::DestroyedCompromised => vec![],
     }
 }
 
@@ -69,6 +56,18 @@ pub fn erased(key: &Key, now: Timestamp) -> Option<Event> {
 }
 
 impl Key {
+    /// What moves its end behind that of its certificates, where it lies before: a certificate promises that its key lives.
+    #[must_use]
+    pub fn extended(&self) -> Option<Event> {
+        let until = self.outlived_until()?;
+        let process_stop_at = self.process_stop_at.filter(|stop| *stop < until);
+        Some(Event::Scheduled(Dates {
+            protect_stop_at: Some(until),
+            process_stop_at: process_stop_at.map(|_| until),
+            ..Dates::default()
+        }))
+    }
+
     pub(super) fn activated(&self, now: Timestamp) -> Event {
         Event::Activated(Activated {
             activated_at: now,

@@ -1,69 +1,14 @@
-//! What can happen to a key.
+//! What is written of what happens to a key.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Classification, RevocationReason};
 use crate::{
     algorithm::{Algorithm, Purposes},
-    event::events,
-    group::{Fingerprint, Group},
     name::Name,
     text::{Labels, Note, Title},
     time::Timestamp,
 };
-
-events! {
-    /// A key was generated in custody.
-    "key.v1.generated" => Generated(Created),
-    /// A public key was registered; its secret half is kept elsewhere.
-    "key.v1.registered" => Registered(Created),
-    /// It may protect and process from now on.
-    "key.v1.activated" => Activated(Activated),
-    /// It protects nothing until it is resumed.
-    "key.v1.suspended" => Suspended(Nothing),
-    /// It protects again.
-    "key.v1.resumed" => Resumed(Nothing),
-    /// It protects no more, and processes what it protected.
-    "key.v1.deactivated" => Deactivated(Deactivated),
-    /// It was revoked: a compromise makes it compromised, anything else deactivated.
-    "key.v1.revoked" => Revoked(Revoked),
-    /// It has a new version; older ones only process.
-    "key.v1.rotated" => Rotated(Rotated),
-    /// Its rotation period has ended and it was not rotated.
-    "key.v1.rotation_due" => RotationDue(RotationDue),
-    /// Its material is to be erased for good: the record of the intent.
-    "key.v1.destroyed" => Destroyed(Destroyed),
-    /// Its material was erased and looked for in vain.
-    "key.v1.material_erased" => MaterialErased(MaterialErased),
-    /// It was moved out of use into the archive.
-    "key.v1.archived" => Archived(Nothing),
-    /// It was taken out of the archive.
-    "key.v1.recovered" => Recovered(Nothing),
-    /// Its description changed: what is absent stayed as it was.
-    "key.v1.described" => Described(Description),
-    /// Its dates changed: what is absent stayed as it was.
-    "key.v1.scheduled" => Scheduled(Dates),
-    /// A certificate was issued over it.
-    "key.v1.certified" => Certified(Certified),
-    /// A certificate over it was revoked; the key itself goes on.
-    "key.v1.certificate_revoked" => CertificateRevoked(CertificateRevoked),
-    /// Its owner was offboarded: another answers for it from now on, or nobody.
-    "key.v1.handed_over" => HandedOver(HandedOver),
-}
-
-impl Event {
-    /// The public face of the version that it begins, if it begins one.
-    #[must_use]
-    pub const fn public(&self) -> Option<&Public> {
-        if let Self::Generated(created) | Self::Registered(created) = self {
-            Some(&created.public)
-        } else if let Self::Rotated(rotated) = self {
-            Some(&rotated.public)
-        } else {
-            None
-        }
-    }
-}
 
 /// A key's owner was offboarded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -345,48 +290,4 @@ pub struct MaterialErased {
     pub entries: Vec<Box<str>>,
     /// When that was seen.
     pub erased_at: Timestamp,
-}
-
-impl Event {
-    /// The groups that its history is in from then on, if it was not before.
-    #[must_use]
-    pub fn joins(&self) -> Vec<Group> {
-        let owned_by = |owner: Option<&Name>| owner.cloned().map(Group::OwnedBy);
-        match self {
-            Self::Generated(created) | Self::Registered(created) => {
-                let owner = owned_by(created.description.owner.as_ref());
-                owner.into_iter().chain(bearers(&created.public)).collect()
-            }
-            Self::Rotated(rotated) => bearers(&rotated.public).into_iter().collect(),
-            Self::Described(described) => owned_by(described.owner.as_ref()).into_iter().collect(),
-            Self::HandedOver(handed) => owned_by(handed.to.as_ref()).into_iter().collect(),
-            Self::Certified(certified) => {
-                let issuer = &certified.issuer;
-                let mut joined = vec![
-                    Group::CertifiedBy(issuer.clone()),
-                    Group::Certificate(issuer.clone(), certified.serial.clone()),
-                ];
-                joined.extend(certified.authority.then_some(Group::Authorities));
-                joined
-            }
-            Self::Activated(_)
-            | Self::Suspended(_)
-            | Self::Resumed(_)
-            | Self::Deactivated(_)
-            | Self::Revoked(_)
-            | Self::RotationDue(_)
-            | Self::Destroyed(_)
-            | Self::MaterialErased(_)
-            | Self::Archived(_)
-            | Self::Recovered(_)
-            | Self::Scheduled(_)
-            | Self::CertificateRevoked(_) => Vec::new(),
-            Self::OfVerb(event) => event.joins(),
-        }
-    }
-}
-
-fn bearers(public: &Public) -> Option<Group> {
-    let public = Fingerprint::of_version(public.public_key.as_deref(), public.nkey.as_deref());
-    public.map(Group::Bearers)
 }

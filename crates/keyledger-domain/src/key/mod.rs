@@ -6,7 +6,9 @@ mod dates;
 mod due;
 mod escrowed;
 mod event;
+mod fold;
 mod period;
+mod refused;
 mod serial;
 pub mod spki;
 mod state;
@@ -14,16 +16,17 @@ mod verbs;
 mod words;
 
 pub use creation::{GeneratedKey, NewVersion};
-pub use due::{due, erased, next_due};
+pub use due::{due, erased};
 pub use escrowed::Escrowed;
 pub use event::{
     Activated, CertificateRevoked, Certified, Created, Custodian, Dates, Deactivated, Description,
-    Destroyed, Event, HandedOver, Material, MaterialErased, Nothing, Public, Revoked, Rotated,
+    Destroyed, HandedOver, Material, MaterialErased, Nothing, Public, Revoked, Rotated,
     RotationDue,
 };
+pub use fold::Event;
 pub use period::{Class, MAX_PERIOD_DAYS, MAX_VERSIONS};
+pub(crate) use refused::OfKey;
 pub use serial::{NotASerial, Serial};
 pub use state::{CertificateRevocation, Key, RevocationRecord, State, Version};
-pub(crate) use verbs::OfKey;
 pub use verbs::*;
 pub use words::{CertificateUsage, Certification, Classification, Installation, RevocationReason};

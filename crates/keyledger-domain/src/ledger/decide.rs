@@ -1,10 +1,9 @@
 //! Decisions: the one place where a command may look at, and write to, more than one history.
 
-use super::{Deciding, Ledger, Reader, Recorded};
+use super::{Deciding, Decision, Ledger, MAX_EVENTS, Reader, Recorded};
 use crate::{
     account::{self, AccountFacts},
     command::{Prepared, Target},
-    event::Event,
     key,
     name::{Aggregate, HistoryId, Name},
     operator,
@@ -61,16 +60,6 @@ pub enum Outcome {
     /// The ledger is served although a witness proves that it was rolled back or replaced.
     RollbackAccepted(operator::RollbackAccepted),
 }
-
-/// What a command comes to: events, the target's own first. None if it changes nothing.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Decision {
-    /// What is to be written, in order, all or nothing.
-    pub events: Vec<(HistoryId, Event)>,
-}
-
-/// The most events that one decision may write: what JetStream takes in one atomic batch.
-pub const MAX_EVENTS: usize = 1_000;
 
 impl Ledger {
     /// Decides what a command does, with what was made for it: its events, or the rule that says no. Changes nothing.
@@ -263,18 +252,5 @@ impl Reader<'_> {
             decision.add(&target, made.events(title, parent, now));
         }
         Ok(())
-    }
-}
-
-impl Decision {
-    pub(crate) fn add<E: Into<Event>>(
-        &mut self,
-        target: &HistoryId,
-        events: impl IntoIterator<Item = E>,
-    ) {
-        let events = events
-            .into_iter()
-            .map(|event| (target.clone(), event.into()));
-        self.events.extend(events);
     }
 }

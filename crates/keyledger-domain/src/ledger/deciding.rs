@@ -5,10 +5,9 @@ use std::{cell::RefCell, collections::BTreeSet};
 use super::{Decision, Entry, Fingerprint, Group, Head, Ledger, Reads};
 use crate::{
     account::{Account, Purpose, Signing},
-    command::Target,
     event::Event,
     key::{Certified, Custodian, Key},
-    name::{Aggregate, HistoryId, Name},
+    name::{Aggregate, HistoryId, Name, Target},
     operator::Operator,
     principal::{self, Principal},
     rejection::Rejection,
@@ -93,7 +92,7 @@ impl<'a> Reader<'a> {
     /// The operator `name`.
     pub(crate) fn operator(&self, name: &Name) -> Option<&'a Entry<Operator>> {
         self.note(Aggregate::Operator, name);
-        self.ledger.operators.get(name).map(|e| &**e)
+        self.ledger.states.operators.get(name).map(|e| &**e)
     }
 
     /// The name of the operator: there is one in a ledger, from its first event on.

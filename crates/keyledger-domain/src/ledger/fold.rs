@@ -1,20 +1,19 @@
 //! Folding: one record after the other, each linked to the one before it in its history.
 
-use std::collections::HashMap;
+use std::collections::{
+    HashMap,
+    hash_map::Entry::{Occupied, Vacant},
+};
 
-use super::{Entry, Fingerprint, Head, Ledger, Remembered};
+use super::{Entry, Head, Ledger, Remembered, states::States};
 use crate::{
-    account::{self, Account},
     cid::EventCid,
     event::Event,
-    key::{self, Key},
+    folded::{Folded, Indexed},
     name::{HistoryId, Name},
-    operator::{self, Operator},
-    principal::Principal,
     record::Record,
     stamp::VerifiedBy,
-    token::{self, Token},
-    user::{self, User},
+    time::Timestamp,
 };
 
 /// What folding a record did.
@@ -132,34 +131,13 @@ impl Ledger {
                 revision: record.revision,
             });
         }
-        self.check_version(record)?;
         let next = Head {
             revision: record.revision,
             cid,
             at: record.occurred_at,
             sequence,
         };
-        let known = match &record.event {
-            Event::Key(event) => self.fold_key(record, event, next),
-            Event::Principal(event) => fold(
-                &mut self.principals,
-                &history.name,
-                next,
-                || Principal::create(event, record.occurred_at),
-                |p| p.evolve(event),
-            ),
-            Event::Operator(event) => self.fold_operator(record, event, next),
-            Event::Account(event) => self.fold_account(record, event, next),
-            Event::User(event) => self.fold_user(record, event, next),
-            Event::Token(event) => self.fold_token(record, event, next),
-        };
-        if !known {
-            let type_name = record.event.type_name();
-            return Err(ChainBreak::Beginning {
-                history: history.clone(),
-                type_name,
-            });
-        }
+        self.fold_event(record, next)?;
         self.events += 1;
         self.bootstrap += u64::from(record.principal.verified_by == VerifiedBy::Genesis);
         self.latest = self.latest.max(Some(record.occurred_at));
@@ -167,36 +145,14 @@ impl Ledger {
         Ok(Applied::New)
     }
 
-    /// Versions are counted without gaps: what a rotation claims to be, it must be.
-    fn check_version(&self, record: &Record) -> Result<(), ChainBreak> {
-        let history = &record.history;
-        if let Event::Key(key::Event::Rotated(rotated)) = &record.event
-            && let Some(entry) = self.key(&history.name)
-        {
-            let expected = entry.state.newest().map_or(1, |newest| newest.number + 1);
-            if rotated.version != expected {
-                return Err(ChainBreak::Version {
-                    history: history.clone(),
-                    expected,
-                    found: rotated.version,
-                });
-            }
-        }
-        Ok(())
-    }
-
     /// The first history of a command is the one it was for; later ones it only touched.
     fn remember(&mut self, record: &Record, sequence: u64) {
-        let state = self.state(&record.history).unwrap_or_default();
-        let state = Self::STATES
-            .iter()
-            .position(|s| *s == state)
-            .unwrap_or_default();
         let new = Remembered {
             sequence,
             history: record.history.tag(),
             count: 1,
-            state: u8::try_from(state).unwrap_or_default(),
+            aggregate: record.history.aggregate,
+            state: self.states.place(&record.history).unwrap_or(u8::MAX),
         };
         self.commands
             .entry(record.ids.command)
@@ -209,120 +165,109 @@ impl Ledger {
             .or_insert(new);
     }
 
-    fn fold_key(&mut self, record: &Record, event: &key::Event, next: Head) -> bool {
-        let (name, at) = (&record.history.name, record.occurred_at);
-        if let key::Event::Certified(certified) = event {
-            self.certificates
-                .entry(certified.issuer.clone())
-                .or_default()
-                .insert(certified.serial.clone(), name.clone());
-            if certified.authority {
-                self.authorities.insert(name.clone());
+    /// Creates or evolves the state of one history.
+    fn fold_into<S: Folded>(
+        &mut self,
+        all: fn(&mut States) -> &mut HashMap<Name, Box<Entry<S>>>,
+        record: &Record,
+        event: &S::Event,
+        head: Head,
+    ) -> Result<(), ChainBreak> {
+        let (history, at) = (&record.history, record.occurred_at);
+        let name = &history.name;
+        let ends = self.ends(name);
+        let (before, after) = match all(&mut self.states).entry(name.clone()) {
+            Occupied(mut known) => {
+                let entry = known.get_mut();
+                if let Some((expected, found)) = entry.state.wrong_version(event) {
+                    return Err(ChainBreak::Version {
+                        history: history.clone(),
+                        expected,
+                        found,
+                    });
+                }
+                let before = entry.state.next_due(ends);
+                entry.state.fold(event, at);
+                entry.state.explain(event, &record.why);
+                entry.head = head;
+                (before, entry.state.next_due(ends))
             }
-        }
-        let known = self.reindexing(name, |ledger| {
-            let create = || Key::create(event, at);
-            fold(&mut ledger.keys, name, next, create, |k| {
-                k.evolve(event, at);
-                k.explain(event, &record.why);
-            })
-        });
-        if let (Some(public), true) = (event.public(), known) {
-            self.bearers.add_version(public, &record.history);
-        }
-        known
-    }
-
-    fn fold_operator(&mut self, record: &Record, event: &operator::Event, next: Head) -> bool {
-        let (name, at) = (&record.history.name, record.occurred_at);
-        let create = || Operator::create(event, at);
-        let known = fold(&mut self.operators, name, next, create, |o| o.evolve(event));
-        match event {
-            operator::Event::Created(created) if known => self.trust(&created.key, record),
-            operator::Event::SigningKeyAdded(added) if known => self.trust(&added.key, record),
-            _ => {}
-        }
-        known
-    }
-
-    fn fold_account(&mut self, record: &Record, event: &account::Event, next: Head) -> bool {
-        let (name, at) = (&record.history.name, record.occurred_at);
-        let create = || Account::create(event, at);
-        let known = fold(&mut self.accounts, name, next, create, |a| {
-            a.evolve(event, at)
-        });
-        if let (account::Event::Created(created), true) = (event, known) {
-            self.account_nkeys
-                .insert(created.nkey.clone(), name.clone());
-            self.trust(&created.key, record);
-            for signing in &created.signing_keys {
-                self.trust(&signing.key, record);
+            Vacant(new) => {
+                let Some(state) = S::begin(event, at) else {
+                    return Err(ChainBreak::Beginning {
+                        history: history.clone(),
+                        type_name: record.event.type_name(),
+                    });
+                };
+                let after = state.next_due(ends);
+                new.insert(Box::new(Entry { head, state }));
+                (None, after)
             }
+        };
+        self.moves_due(name, before, after);
+        for indexed in S::indexed(event) {
+            self.index(indexed, record);
         }
-        known
+        Ok(())
     }
 
-    fn fold_user(&mut self, record: &Record, event: &user::Event, next: Head) -> bool {
+    /// Has what happened found later.
+    fn index(&mut self, indexed: Indexed<'_>, record: &Record) {
         let name = &record.history.name;
-        let create = || User::create(event);
-        let known = fold(&mut self.users, name, next, create, |u| {
-            u.evolve(event);
-            u.explain(event, &record.why);
-        });
-        if let (user::Event::Issued(issued), true) = (event, known) {
-            self.user_nkeys.insert(issued.nkey.clone(), name.clone());
-            let public = Fingerprint::of_nkey(&issued.nkey);
-            self.bearers.add(public, &record.history);
+        match indexed {
+            Indexed::PublicKey(public) => self.bearers.add(public, &record.history),
+            Indexed::Certificate(certified) => {
+                let of_issuer = self.certificates.entry(certified.issuer.clone());
+                of_issuer
+                    .or_default()
+                    .insert(certified.serial.clone(), name.clone());
+                if certified.authority {
+                    self.authorities.insert(name.clone());
+                }
+            }
+            Indexed::Account(nkey) => {
+                self.account_nkeys.insert(nkey.into(), name.clone());
+            }
+            Indexed::User(nkey) => {
+                self.user_nkeys.insert(nkey.into(), name.clone());
+            }
+            Indexed::TrustOn(key) => self.trust(key, record),
         }
-        known
-    }
-
-    fn fold_token(&mut self, record: &Record, event: &token::Event, next: Head) -> bool {
-        let (name, at) = (&record.history.name, record.occurred_at);
-        let create = || Token::create(event, at);
-        fold(&mut self.tokens, name, next, create, |t| {
-            t.evolve(event, at);
-        })
     }
 
     /// NATS trust of the record's history stands on `key` from now on: no clock ends it.
     fn trust(&mut self, key: &Name, record: &Record) {
-        self.reindexing(key, |ledger| {
-            ledger.trust.insert(key.clone(), record.history.clone());
-        });
+        let before = self.next_due_of(key);
+        self.trust.insert(key.clone(), record.history.clone());
+        let after = self.next_due_of(key);
+        self.moves_due(key, before, after);
     }
 
-    /// Changes something about a key, and keeps the index of what falls due in step.
-    fn reindexing<T>(&mut self, key: &Name, change: impl FnOnce(&mut Self) -> T) -> T {
-        let before = self.next_due_of(key);
-        let changed = change(self);
-        let after = self.next_due_of(key);
-        if before != after {
-            if let Some(at) = before {
-                self.due.remove(&(at, key.clone()));
-            }
-            if let Some(at) = after {
-                self.due.insert((at, key.clone()));
+    /// Keeps the index of what falls due in step.
+    fn moves_due(&mut self, key: &Name, before: Option<Timestamp>, after: Option<Timestamp>) {
+        if before == after {
+            return;
+        }
+        if let Some(at) = before {
+            self.due.remove(&(at, key.clone()));
+        }
+        if let Some(at) = after {
+            self.due.insert((at, key.clone()));
+        }
+    }
+}
+
+macro_rules! fold_each {
+    ($( $(#[doc = $doc:literal])* $name:ident: $module:ident, $all:ident, $example:literal; )+) => {
+        impl Ledger {
+            fn fold_event(&mut self, record: &Record, head: Head) -> Result<(), ChainBreak> {
+                match &record.event {
+                    $( Event::$name(event) => {
+                        self.fold_into(|states| &mut states.$all, record, event, head)
+                    } )+
+                }
             }
         }
-        changed
-    }
+    };
 }
-
-/// Creates or evolves one entry. False if the history does not exist and the event creates nothing.
-fn fold<S>(
-    entries: &mut HashMap<Name, Box<Entry<S>>>,
-    name: &Name,
-    head: Head,
-    create: impl FnOnce() -> Option<S>,
-    evolve: impl FnOnce(&mut S),
-) -> bool {
-    if let Some(entry) = entries.get_mut(name) {
-        evolve(&mut entry.state);
-        entry.head = head;
-        return true;
-    }
-    let Some(state) = create() else { return false };
-    entries.insert(name.clone(), Box::new(Entry { head, state }));
-    true
-}
+aggregates! { fold_each }

@@ -1,21 +1,8 @@
-//! What can happen to the operator.
+//! What is written of what happens to the operator.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cid::EventCid, event::events, group::Group, name::Name, text::Title};
-
-events! {
-    /// The trust bootstrap made it.
-    "operator.v1.created" => Created(Created),
-    /// It has a further signing key.
-    "operator.v1.signing_key_added" => SigningKeyAdded(SigningKey),
-    /// Its title changed.
-    "operator.v1.described" => Described(Described),
-    /// Attestations of tokens that a further authority signed are believed from now on.
-    "operator.v1.attestation_authority_trusted" => AttestationAuthorityTrusted(AttestationAuthority),
-    /// The ledger is served although it was proved to be rolled back or replaced.
-    "operator.v1.rollback_accepted" => RollbackAccepted(RollbackAccepted),
-}
+use crate::{cid::EventCid, name::Name, text::Title};
 
 /// The operator was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,20 +82,5 @@ impl RollbackAccepted {
     pub fn is_same(&self, other: &Self) -> bool {
         let known = |of: &Self| (of.witness, of.sequence, of.expected, of.known_end);
         known(self) == known(other)
-    }
-}
-
-impl Event {
-    /// The groups that its history is in from then on, if it was not before.
-    #[must_use]
-    pub fn joins(&self) -> Vec<Group> {
-        match self {
-            Self::Created(_)
-            | Self::SigningKeyAdded(_)
-            | Self::Described(_)
-            | Self::AttestationAuthorityTrusted(_)
-            | Self::RollbackAccepted(_) => Vec::new(),
-            Self::OfVerb(event) => event.joins(),
-        }
     }
 }

@@ -2,8 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AttestationAuthority, Event, RollbackAccepted, SigningKey};
-use crate::{name::Name, text::Title, time::Timestamp};
+use super::{AttestationAuthority, RollbackAccepted, SigningKey};
+use crate::{name::Name, text::Title, time::Timestamp, word::states};
+
+states! {
+    /// The states of the operator.
+    State {
+        /// It signs accounts.
+        Active => "active",
+    }
+}
 
 /// The operator as its history left it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,26 +37,6 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// The operator as its first event makes it; nothing if that is not its creation.
-    #[must_use]
-    pub fn create(event: &Event, at: Timestamp) -> Option<Self> {
-        let Event::Created(created) = event else {
-            return None;
-        };
-        let created = created.clone();
-        Some(Self {
-            title: created.title,
-            nkey: created.nkey,
-            key: created.key,
-            system_account: created.system_account,
-            jwt: created.jwt,
-            signing_keys: Vec::new(),
-            attestation_authorities: Vec::new(),
-            rollbacks: Vec::new(),
-            created_at: at,
-        })
-    }
-
     /// True if it trusts the authority for attestations whose certificate has this SHA-256.
     #[must_use]
     pub fn trusts(&self, sha256: &str) -> bool {
@@ -60,19 +48,5 @@ impl Operator {
     #[must_use]
     pub fn accepts(&self, rollback: &RollbackAccepted) -> bool {
         self.rollbacks.iter().any(|before| before.is_same(rollback))
-    }
-
-    /// Takes in what happened.
-    pub fn evolve(&mut self, event: &Event) {
-        match event {
-            Event::OfVerb(event) => event.evolve(self),
-            Event::Created(_) => {}
-            Event::SigningKeyAdded(key) => self.signing_keys.push(key.clone()),
-            Event::Described(described) => self.title = described.title.clone(),
-            Event::AttestationAuthorityTrusted(authority) => {
-                self.attestation_authorities.push(authority.clone());
-            }
-            Event::RollbackAccepted(rollback) => self.rollbacks.push(rollback.clone()),
-        }
     }
 }

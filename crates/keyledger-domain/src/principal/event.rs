@@ -1,31 +1,13 @@
-//! What can happen to a principal.
+//! What is written of what happens to a principal.
 
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
 use crate::{
-    event::events,
-    group::Group,
-    key::Escrowed,
     name::Name,
     text::{Labels, Title},
     time::Timestamp,
 };
-
-events! {
-    /// It was registered.
-    "principal.v1.registered" => Registered(Registered),
-    /// Its description changed: what is absent stayed as it was.
-    "principal.v1.described" => Described(Description),
-    /// Its OpenPGP certificate was published: the newest one holds all that the earlier ones held.
-    "principal.v1.openpgp_published" => OpenpgpPublished(OpenpgpPublished),
-    /// Custody made a key that decrypts for it: its tokens hold that from now on.
-    "principal.v1.key_escrowed" => KeyEscrowed(Escrowed),
-    /// A key that decrypts for it was given to somebody, sealed.
-    "principal.v1.key_recovered" => KeyRecovered(KeyRecovered),
-    /// It acts no more.
-    "principal.v1.offboarded" => Offboarded(Offboarded),
-}
 
 /// A principal was registered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,24 +69,4 @@ pub struct Offboarded {
     /// Who was named to get what it owned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Name>,
-}
-
-impl Event {
-    /// The groups that its history is in from then on, if it was not before.
-    #[must_use]
-    pub fn joins(&self) -> Vec<Group> {
-        let described = match self {
-            Self::Registered(registered) => &registered.description,
-            Self::Described(described) => described,
-            Self::OpenpgpPublished(_)
-            | Self::KeyEscrowed(_)
-            | Self::KeyRecovered(_)
-            | Self::Offboarded(_) => {
-                return Vec::new();
-            }
-            Self::OfVerb(event) => return event.joins(),
-        };
-        let responsible = described.responsible.clone();
-        responsible.map(Group::AnsweredBy).into_iter().collect()
-    }
 }

@@ -2,13 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Description, Event, Kind, OpenpgpPublished};
+use super::{Kind, OpenpgpPublished};
 use crate::{
     key::Escrowed,
     name::Name,
     text::{Labels, Title},
     time::Timestamp,
+    word::states,
 };
+
+states! {
+    /// The states of a principal.
+    State {
+        /// It acts.
+        Registered => "registered",
+        /// It acts no more.
+        Offboarded => "offboarded",
+    }
+}
 
 /// A principal as its history left it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,60 +49,12 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// The principal as its first event makes it; nothing if that is not a registration.
-    #[must_use]
-    pub fn create(event: &Event, at: Timestamp) -> Option<Self> {
-        let Event::Registered(registered) = event else {
-            return None;
-        };
-        let mut principal = Self {
-            kind: registered.kind,
-            title: None,
-            email: None,
-            unit: None,
-            responsible: None,
-            labels: Labels::default(),
-            openpgp: None,
-            escrowed: Vec::new(),
-            registered_at: at,
-            offboarded_at: None,
-            successor: None,
-        };
-        principal.describe(registered.description.clone());
-        Some(principal)
-    }
-
-    /// Takes in what happened.
-    pub fn evolve(&mut self, event: &Event) {
-        match event {
-            Event::OfVerb(event) => event.evolve(self),
-            Event::Registered(_) | Event::KeyRecovered(_) => {}
-            Event::Described(description) => self.describe(description.clone()),
-            Event::OpenpgpPublished(p) => self.openpgp = Some(Box::new(p.clone())),
-            Event::KeyEscrowed(e) => self.escrowed.push(e.clone()),
-            Event::Offboarded(o) => {
-                self.offboarded_at = Some(o.offboarded_at);
-                self.successor.clone_from(&o.to);
-            }
-        }
-    }
-
     /// Its key in custody of this name; the newest if none is named.
     #[must_use]
     pub fn escrowed_as(&self, key: Option<&Name>) -> Option<&Escrowed> {
         match key {
             Some(key) => self.escrowed.iter().find(|escrowed| escrowed.key == *key),
             None => self.escrowed.last(),
-        }
-    }
-
-    fn describe(&mut self, d: Description) {
-        self.title = d.title.or(self.title.take());
-        self.email = d.email.or(self.email.take());
-        self.unit = d.unit.or(self.unit.take());
-        self.responsible = d.responsible.or(self.responsible.take());
-        if let Some(labels) = d.labels {
-            self.labels = labels;
         }
     }
 }

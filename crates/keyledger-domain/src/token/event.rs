@@ -1,101 +1,15 @@
-//! What can happen to a token.
+//! What is written of what happens to a token.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Announcement, Evidence, FailureCode, OpenpgpKeyMade, Step, TaskFiled};
+use super::{Announcement, Evidence, FailureCode, OpenpgpKeyMade, Step};
 use crate::{
-    event::events,
-    group::Group,
     key::Escrowed,
     name::Name,
     text::{Note, Title},
     time::Timestamp,
 };
-
-events! {
-    /// An agent saw it, or saw that it shows something else than before.
-    "token.v1.announced" => Announced(Announced),
-    /// It is the organisation's from now on.
-    "token.v1.enrolled" => Enrolled(Enrolled),
-    /// A principal holds it from now on.
-    "token.v1.assigned" => Assigned(Assigned),
-    /// A task was filed for a workstation's agent.
-    "token.v1.task_filed" => TaskFiled(TaskFiled),
-    /// A step of a task began.
-    "token.v1.task_progressed" => TaskProgressed(TaskProgressed),
-    /// Its secrets lie sealed in custody, before they are set on it.
-    "token.v1.secrets_escrowed" => SecretsEscrowed(SecretsEscrowed),
-    /// Secrets that open it no more were erased, and looked for in vain.
-    "token.v1.secrets_erased" => SecretsErased(SecretsErased),
-    /// A key that decrypts, made in custody, was given to an agent, sealed, to be imported into it.
-    "token.v1.escrowed_key_released" => EscrowedKeyReleased(EscrowedKeyReleased),
-    /// Its keys were made on it and attested; they are pre-active until it is provisioned.
-    "token.v1.keys_made" => KeysMade(KeysMadeOn),
-    /// Its evidence was checked: it is what the profile says.
-    "token.v1.provisioned" => Provisioned(Proved),
-    /// Its evidence was checked again: it still is what the ledger says.
-    "token.v1.verified" => Verified(Proved),
-    /// It is back in the factory's state: nothing is on it.
-    "token.v1.was_reset" => WasReset(TaskEnded),
-    /// Its PIN was unblocked.
-    "token.v1.unblocked" => Unblocked(TaskEnded),
-    /// It has a new PUK and a new management key.
-    "token.v1.secrets_rotated" => SecretsRotated(TaskEnded),
-    /// Its evidence did not fit: it is not to be used.
-    "token.v1.quarantined" => Quarantined(Quarantined),
-    /// A task could not go on.
-    "token.v1.task_failed" => TaskFailed(TaskFailed),
-    /// A task was cancelled.
-    "token.v1.task_cancelled" => TaskCancelled(TaskEnded),
-    /// A NATS user is bound to it.
-    "token.v1.user_bound" => UserBound(UserBound),
-    /// Its secrets were given to somebody, sealed.
-    "token.v1.secrets_released" => SecretsReleased(SecretsReleased),
-    /// It was declared lost.
-    "token.v1.lost" => Lost(At),
-    /// Who held it was offboarded: nothing on it counts any more.
-    "token.v1.holder_left" => HolderLeft(HolderLeft),
-    /// It was declared found.
-    "token.v1.found" => Found(At),
-    /// It is out of use for good.
-    "token.v1.retired" => Retired(At),
-    /// It was physically destroyed.
-    "token.v1.destroyed" => Destroyed(At),
-}
-
-impl Event {
-    /// The task that it is of; none of what belongs to none.
-    #[must_use]
-    pub const fn task(&self) -> Option<Uuid> {
-        match self {
-            Self::TaskFiled(e) => Some(e.task),
-            Self::TaskProgressed(e) => Some(e.task),
-            Self::SecretsEscrowed(e) => Some(e.task),
-            Self::EscrowedKeyReleased(e) => Some(e.task),
-            Self::KeysMade(e) => Some(e.task),
-            Self::Provisioned(e) | Self::Verified(e) => Some(e.task),
-            Self::WasReset(e)
-            | Self::Unblocked(e)
-            | Self::SecretsRotated(e)
-            | Self::TaskCancelled(e) => Some(e.task),
-            Self::Quarantined(e) => Some(e.task),
-            Self::TaskFailed(e) => Some(e.task),
-            Self::SecretsReleased(e) => e.task,
-            Self::Announced(_)
-            | Self::Enrolled(_)
-            | Self::Assigned(_)
-            | Self::SecretsErased(_)
-            | Self::UserBound(_)
-            | Self::Lost(_)
-            | Self::Found(_)
-            | Self::Retired(_)
-            | Self::HolderLeft(_)
-            | Self::Destroyed(_) => None,
-            Self::OfVerb(event) => match *event {},
-        }
-    }
-}
 
 /// An agent saw a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -270,38 +184,4 @@ pub struct HolderLeft {
 pub struct At {
     /// When.
     pub at: Timestamp,
-}
-
-impl Event {
-    /// The groups that its history is in from then on, if it was not before.
-    #[must_use]
-    pub fn joins(&self) -> Vec<Group> {
-        match self {
-            Self::Announced(announced) => vec![Group::SeenAt(announced.workstation.clone())],
-            Self::Assigned(assigned) => vec![Group::TokensOf(assigned.principal.clone())],
-            Self::TaskFiled(filed) => vec![Group::TasksOf(filed.agent.clone())],
-            Self::Enrolled(_)
-            | Self::TaskProgressed(_)
-            | Self::SecretsEscrowed(_)
-            | Self::SecretsErased(_)
-            | Self::EscrowedKeyReleased(_)
-            | Self::KeysMade(_)
-            | Self::Provisioned(_)
-            | Self::Verified(_)
-            | Self::WasReset(_)
-            | Self::Unblocked(_)
-            | Self::SecretsRotated(_)
-            | Self::Quarantined(_)
-            | Self::TaskFailed(_)
-            | Self::TaskCancelled(_)
-            | Self::UserBound(_)
-            | Self::SecretsReleased(_)
-            | Self::Lost(_)
-            | Self::HolderLeft(_)
-            | Self::Found(_)
-            | Self::Retired(_)
-            | Self::Destroyed(_) => Vec::new(),
-            Self::OfVerb(event) => event.joins(),
-        }
-    }
 }

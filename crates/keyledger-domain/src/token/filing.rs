@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-use super::{self as token, OfToken, Phase, Profile, Provision, TaskKind, Token};
-use crate::{event::Event, name::Name, rejection::Rejection, verb::Verb};
+use super::{self as token, OfToken, Phase, Profile, TaskKind, Token};
+use crate::{address::EmailAddress, event::Event, name::Name, rejection::Rejection, verb::Verb};
 
 pub(crate) const UNDER_WAY: &str = "a task is under way: wait for it, or cancel it";
 
@@ -20,6 +20,19 @@ pub struct TaskMade {
     pub challenges: Vec<Box<str>>,
 }
 
+/// What a task that provisions a token is to put on it.
+#[derive(Debug, Clone, Copy)]
+pub struct ToProvision<'a> {
+    /// The workstation it is plugged into.
+    pub workstation: &'a Name,
+    /// What to put on it.
+    pub profile: &'a Profile,
+    /// The key that certifies the keys of its slots; the only certified authority if absent.
+    pub issuer: Option<&'a Name>,
+    /// The holder's e-mail address, for certificates.
+    pub email: Option<&'a EmailAddress>,
+}
+
 /// A verb that files a task for a workstation's agent.
 pub trait FilesTask: Verb<Made = Option<TaskMade>> {
     /// Which task.
@@ -34,7 +47,7 @@ pub trait FilesTask: Verb<Made = Option<TaskMade>> {
     }
 
     /// What is to be put on the token, where that is the task.
-    fn provision(&self) -> Option<&Provision> {
+    fn provision(&self) -> Option<ToProvision<'_>> {
         None
     }
 }
@@ -73,7 +86,7 @@ pub(crate) fn check_task<V: FilesTask>(
     };
     provision.profile.check().map_err(|e| bad(e.to_string()))?;
     // What another workstation's agent says of it is no reason to refuse: that one may lie, or see another token.
-    if let Some((shown, _)) = token.seen_at(&provision.workstation) {
+    if let Some((shown, _)) = token.seen_at(provision.workstation) {
         provision
             .profile
             .suits(shown)
@@ -87,9 +100,11 @@ fn check_home<V: FilesTask>(name: &Name, token: &Token, command: &V) -> Result<(
     let (Some(named), Some(home)) = (command.workstation(), &token.home) else {
         return Ok(()); // it goes home, or nowhere
     };
+    if named == home {
+        return Ok(());
+    }
     let way = match V::KIND {
         TaskKind::Provision | TaskKind::Verify | TaskKind::Reset => return Ok(()),
-        _ if named == home => return Ok(()),
         // A blocked PIN cannot prove the token at another place.
         TaskKind::Unblock => format!(
             "plug it in there; or have an approver release the PUK (`keyledger token release {name}`) and set a new PIN with \
@@ -135,7 +150,7 @@ pub(crate) fn profile_of<'a, V: FilesTask>(
     command: &'a V,
 ) -> Option<&'a Profile> {
     match V::KIND {
-        TaskKind::Provision => command.provision().map(|provision| &provision.profile),
+        TaskKind::Provision => command.provision().map(|provision| provision.profile),
         TaskKind::Reset => None,
         TaskKind::Verify | TaskKind::Unblock | TaskKind::RotateSecrets => token.profile.as_deref(),
     }

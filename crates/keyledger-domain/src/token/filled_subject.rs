@@ -2,7 +2,7 @@
 
 use super::{
     Holder,
-    subject::{SubjectAttribute, SubjectPart, filled},
+    subject_part::{SubjectAttribute, SubjectPart, filled},
 };
 use crate::{name::Name, rejection::Rejection};
 

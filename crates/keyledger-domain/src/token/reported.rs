@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use super::{self as token, Report};
+use super::{self as token, Report, ReportFacts};
 use crate::{
     event::Event,
-    ledger::{Deciding, Decision, ReportFacts},
+    ledger::{Deciding, Decision},
     name::Aggregate,
     record::{Record, Why},
     rejection::Rejection,
@@ -64,31 +64,38 @@ impl Reported {
             return false;
         };
         let of_task = event.task().is_some() && event.task() == self.task;
-        match (&self.report, event) {
-            (R::Announced(shown), E::Announced(before)) => before.shown == *shown,
-            (R::Progressed(progress), E::TaskProgressed(before)) => {
-                of_task && before.step == progress.step
+        match &self.report {
+            R::Announced(shown) => {
+                matches!(event, E::Announced(before) if before.shown == *shown)
             }
-            (R::SecretsWanted(wanted), E::SecretsReleased(before)) => {
-                of_task && before.seal_to == wanted.seal_to
+            R::Progressed(progress) => {
+                of_task
+                    && matches!(event, E::TaskProgressed(before) if before.step == progress.step)
             }
-            (R::EscrowWanted(wanted), E::EscrowedKeyReleased(before)) => {
-                of_task && before.seal_to == wanted.seal_to
+            R::AttesterShown(_) => false,
+            R::SecretsSealed(_) => of_task && matches!(event, E::SecretsEscrowed(_)),
+            R::SecretsWanted(wanted) => {
+                of_task
+                    && matches!(event, E::SecretsReleased(before) if before.seal_to == wanted.seal_to)
             }
-            (R::SecretsSealed(_), E::SecretsEscrowed(_))
-            | (R::EscrowWanted(_), E::Quarantined(_))
-            | (R::KeysMade(_), E::KeysMade(_) | E::Quarantined(_))
-            | (
-                R::Proved(_),
-                E::Provisioned(_)
-                | E::Verified(_)
-                | E::WasReset(_)
-                | E::Unblocked(_)
-                | E::SecretsRotated(_)
-                | E::Quarantined(_),
-            )
-            | (R::Failed(_), E::TaskFailed(_)) => of_task,
-            _ => false,
+            R::EscrowWanted(wanted) => {
+                let released = matches!(event, E::EscrowedKeyReleased(before) if before.seal_to == wanted.seal_to);
+                of_task && (released || matches!(event, E::Quarantined(_)))
+            }
+            R::KeysMade(_) => of_task && matches!(event, E::KeysMade(_) | E::Quarantined(_)),
+            R::Proved(_) => {
+                of_task
+                    && matches!(
+                        event,
+                        E::Provisioned(_)
+                            | E::Verified(_)
+                            | E::WasReset(_)
+                            | E::Unblocked(_)
+                            | E::SecretsRotated(_)
+                            | E::Quarantined(_)
+                    )
+            }
+            R::Failed(_) => of_task && matches!(event, E::TaskFailed(_)),
         }
     }
 }

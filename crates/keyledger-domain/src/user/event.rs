@@ -1,23 +1,8 @@
-//! What can happen to a user.
+//! What is written of what happens to a user.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    event::events,
-    group::{Fingerprint, Group},
-    name::Name,
-    stamp::Role,
-    time::Timestamp,
-};
-
-events! {
-    /// Its JWT was issued.
-    "user.v1.issued" => Issued(Issued),
-    /// It is refused from now on: the record of the intent.
-    "user.v1.revoked" => Revoked(Revoked),
-    /// Every server that answered refuses it.
-    "user.v1.revocation_confirmed" => RevocationConfirmed(RevocationConfirmed),
-}
+use crate::{name::Name, stamp::Role, time::Timestamp};
 
 /// A user's JWT was issued. The JWT is a function of these fields and its issuer's key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,23 +55,4 @@ pub struct RevocationConfirmed {
     pub took_ms: u64,
     /// The servers, by name.
     pub servers: Vec<Box<str>>,
-}
-
-impl Event {
-    /// The groups that its history is in from then on, if it was not before.
-    #[must_use]
-    pub fn joins(&self) -> Vec<Group> {
-        match self {
-            Self::Issued(issued) => {
-                let mut joined = vec![Group::UsersIn(issued.account.clone())];
-                joined.extend(issued.principal.clone().map(Group::UsersOf));
-                joined.extend(Fingerprint::of_nkey(&issued.nkey).map(Group::Bearers));
-                let commands = issued.role == Some(Role::Administrator);
-                joined.extend(commands.then_some(Group::Administrators));
-                joined
-            }
-            Self::Revoked(_) | Self::RevocationConfirmed(_) => Vec::new(),
-            Self::OfVerb(event) => event.joins(),
-        }
-    }
 }

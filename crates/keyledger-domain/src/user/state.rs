@@ -2,11 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Issued};
-use crate::{name::Name, record::Why, stamp::Role, text::Reason, time::Timestamp};
+use crate::{name::Name, stamp::Role, text::Reason, time::Timestamp, word::states};
 
 /// What a user's JWT has besides its name, keys and subjects, as JSON: header, ids, times, limits and signature.
 const FRAME_BYTES: usize = 740;
+
+states! {
+    /// The states of a user.
+    State {
+        /// Its JWT was issued.
+        Issued => "issued",
+        /// It is refused.
+        Revoked => "revoked",
+    }
+}
 
 /// A user as its history left it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,53 +51,6 @@ pub struct User {
 }
 
 impl User {
-    /// The user as its first event makes it; nothing if that is not its issue.
-    #[must_use]
-    pub fn create(event: &Event) -> Option<Self> {
-        let Event::Issued(issued) = event else {
-            return None;
-        };
-        let Issued {
-            account,
-            nkey,
-            generated,
-            role,
-            issuer,
-            principal,
-            issued_at,
-            expires_at,
-            keys,
-            publish,
-            subscribe,
-        } = issued.clone();
-        Some(Self {
-            account,
-            nkey,
-            generated,
-            role,
-            issuer,
-            principal,
-            issued_at,
-            expires_at,
-            keys,
-            publish,
-            subscribe,
-            revoked_at: None,
-            revoked_why: None,
-            revocation_took_ms: None,
-        })
-    }
-
-    /// Takes in what happened.
-    pub fn evolve(&mut self, event: &Event) {
-        match event {
-            Event::OfVerb(event) => event.evolve(self),
-            Event::Issued(_) => {}
-            Event::Revoked(r) => self.revoked_at = Some(r.revoked_at),
-            Event::RevocationConfirmed(c) => self.revocation_took_ms = Some(c.took_ms),
-        }
-    }
-
     /// The length of its JWT, in bytes: never less than it is, and little more.
     #[must_use]
     pub fn jwt_bytes(&self, name: &Name) -> usize {
@@ -102,13 +64,6 @@ impl User {
         let grants = keys.sum::<usize>() + texts(&self.publish) + texts(&self.subscribe);
         // Base64 makes four bytes of three.
         (FRAME_BYTES + name.as_str().len() + grants) * 4 / 3
-    }
-
-    /// Takes in why it was revoked, in the words of who did it: an event's envelope says so, not its body.
-    pub fn explain(&mut self, event: &Event, why: &Why) {
-        if let Event::Revoked(_) = event {
-            self.revoked_why.clone_from(&why.reason);
-        }
     }
 
     /// When its JWT ends; the last moment there is if it never does.

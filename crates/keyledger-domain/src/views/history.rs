@@ -12,7 +12,7 @@ use super::{
 use crate::{
     cid::EventCid,
     ledger::{ChainBreak, Ledger},
-    name::{Aggregate, HistoryId},
+    name::{Aggregate, HistoryId, Name},
     record::Record,
     rejection::Rejection,
     stamp::Stamp,
@@ -215,24 +215,49 @@ impl TimelinePage {
     }
 }
 
-/// An aggregate's row as JSON; empty if it does not exist.
+/// How an aggregate is shown: as its row in a view.
+type Face = fn(&Ledger, &Name, Timestamp) -> Option<Value>;
+
+/// Of which aggregates there are views; any other is shown as its state is.
+const FACES: [(Aggregate, Face); 6] = [
+    (Aggregate::Key, |ledger, name, _| {
+        json(inventory::row(ledger, name))
+    }),
+    (Aggregate::Principal, |ledger, name, _| {
+        json(principals::principal(ledger, name))
+    }),
+    (Aggregate::Operator, |ledger, name, _| {
+        json(credentials::operator(ledger).filter(|o| o.name == *name))
+    }),
+    (Aggregate::Account, |ledger, name, _| {
+        json(credentials::account(ledger, name))
+    }),
+    (Aggregate::User, |ledger, name, at| {
+        json(credentials::user(ledger, name, at))
+    }),
+    (Aggregate::Token, |ledger, name, _| {
+        json(tokens::token(ledger, name))
+    }),
+];
+
+fn json<T: Serialize>(row: Option<T>) -> Option<Value> {
+    row.map(|row| serde_json::to_value(row).expect("a row has only text keys"))
+}
+
+/// An aggregate as JSON; empty if it does not exist.
 fn face(ledger: &Ledger, history: &HistoryId, at: Timestamp) -> Map<String, Value> {
-    fn json<T: Serialize>(row: Option<T>) -> Option<Value> {
-        row.map(|row| serde_json::to_value(row).expect("a row has only text keys"))
-    }
-    let name = &history.name;
-    let value = match history.aggregate {
-        Aggregate::Key => json(inventory::row(ledger, name)),
-        Aggregate::Principal => json(principals::principal(ledger, name)),
-        Aggregate::Operator => json(credentials::operator(ledger).filter(|o| o.name == *name)),
-        Aggregate::Account => json(credentials::account(ledger, name)),
-        Aggregate::User => json(credentials::user(ledger, name, at)),
-        Aggregate::Token => json(tokens::token(ledger, name)),
+    let of_view = FACES.iter().find(|(kind, _)| *kind == history.aggregate);
+    let value = match of_view {
+        Some((_, face)) => face(ledger, &history.name, at),
+        None => ledger.face(history),
     };
-    match value {
-        Some(Value::Object(fields)) => fields,
-        _ => Map::new(),
-    }
+    let fields = value.and_then(|value| match value {
+        Value::Object(fields) => Some(fields),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            None
+        }
+    });
+    fields.unwrap_or_default()
 }
 
 fn changes(before: &Map<String, Value>, after: &Map<String, Value>) -> Vec<Change> {

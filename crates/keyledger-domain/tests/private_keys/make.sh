@@ -78,4 +78,4 @@ echo UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4 >public/nkey.txt
 printf -- '-----BEGIN USER NKEY SEED-----\nSUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY\n------END USER NKEY SEED------\n' >private/Seed.creds
 echo AGE-SECRET-KEY-1QYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQSZQGPQYQS0GLF3P >private/Age.txt
 printf 'the PRIVATE KEY of orders lies in safe 4, says bafkr4ibpdgzdp3zuhiknhxdz4f4rysatutowxvywsfgmbyfbkyvc3snbjm' >public/a-reason.txt
-echo '{"version":1,"kind":"authority_key","algorithm":"p-384","public_key":"MHYw","sealed":"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFB"}' >private/Keyledger.json
+echo '{"format":"keyledger-sealed","version":1,"kind":"authority_key","public":{"algorithm":"p-384","public_key":"MHYw"},"sealed":"QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFB"}' >private/Keyledger.json

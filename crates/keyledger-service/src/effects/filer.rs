@@ -136,7 +136,9 @@ impl Effect for Filer {
             user::Event::Issued(issued) => issued.role == Some(Role::Agent),
             user::Event::Revoked(_) => true, // of a user that is no agent, nothing is done
             user::Event::RevocationConfirmed(_) => false,
-            user::Event::OfVerb(event) => match *event {},
+            user::Event::OfVerb(event) => {
+                user::VerbEvents::of(event).is_some_and(|event| match event {})
+            }
         };
         is_of_an_agent.then_some(ToFile::Consumer(name))
     }

@@ -110,7 +110,7 @@ async fn wake(mut news: mpsc::UnboundedReceiver<Arc<Record>>, wakers: Vec<Waker>
 }
 
 /// True of an event after which an account's JWT says something else.
-const fn changes_jwt(event: &Event) -> bool {
+fn changes_jwt(event: &Event) -> bool {
     let Event::Account(event) = event else {
         return false;
     };
@@ -121,6 +121,8 @@ const fn changes_jwt(event: &Event) -> bool {
         | account::Event::RevocationsCollapsed(_)
         | account::Event::Renewed(_) => true,
         account::Event::Confirmed(_) | account::Event::DriftRepaired(_) => false,
-        account::Event::OfVerb(event) => match *event {},
+        account::Event::OfVerb(event) => {
+            account::VerbEvents::of(event).is_some_and(|event| match event {})
+        }
     }
 }

@@ -6,7 +6,6 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, error::ErrorKind};
 use keyledger_domain::{
     Name, Rejection,
     command::parse_payload,
-    name::Aggregate,
     text::{Reason, Ticket},
     verb::Payload,
 };
@@ -113,17 +112,6 @@ fn needs_reason<V: JsonSchema>() -> bool {
     is_required(&schemars::schema_for!(V).to_value(), "reason")
 }
 
-/// A name as an example shows it.
-const fn example_name(aggregate: Aggregate) -> &'static str {
-    match aggregate {
-        Aggregate::Key => "orders-db",
-        Aggregate::Principal | Aggregate::User => "ada",
-        Aggregate::Operator => "acme",
-        Aggregate::Account => "orders",
-        Aggregate::Token => "12345678",
-    }
-}
-
 impl<V: Payload + JsonSchema + DeserializeOwned, S> Args for Plain<V, S> {
     fn augment_args(command: Command) -> Command {
         let (aggregate, verb) = (V::AGGREGATE, V::VERB);
@@ -144,7 +132,7 @@ impl<V: Payload + JsonSchema + DeserializeOwned, S> Args for Plain<V, S> {
         } else {
             Why::augment_args(command)
         };
-        let name = example_name(aggregate);
+        let name = aggregate.example();
         // Behind what was taken over, which has words of its own.
         command.about(V::ABOUT).long_about(None).after_help(format!(
             "Example:\n  keyledger {aggregate} {verb} {name}{example} --ticket SEC-7"

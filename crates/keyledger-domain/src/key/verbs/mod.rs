@@ -1,10 +1,7 @@
 //! What can be asked of a key: one file a verb, one line in this table.
 
-use crate::{
-    key::State,
-    rejection::Rejection,
-    verb::{Payload, verbs},
-};
+pub(crate) use super::refused::OfKey;
+use crate::table::verbs;
 
 verbs! { Key;
     generate => Generate,
@@ -25,16 +22,3 @@ verbs! { Key;
     revoke_certificate => RevokeCertificate,
     note => Note writes Noted,
 }
-
-/// What the verbs of a key have in common.
-pub(crate) trait OfKey: Payload {
-    /// That a key in this state does not allow it.
-    fn not_allowed(state: State) -> Rejection {
-        Rejection::NotAllowed {
-            state,
-            verb: Self::VERB,
-        }
-    }
-}
-
-impl<V: Payload> OfKey for V {}

@@ -1,7 +1,6 @@
 //! Keys that decrypt, which custody makes for a principal and every token of it holds.
 
 use super::{
-    ReportFacts,
     made::fingerprint_label,
     reports::{Walk, bad, refuse},
 };
@@ -12,17 +11,8 @@ use crate::{
     name::{Aggregate, HistoryId, Name},
     principal,
     rejection::Rejection,
-    token::{self, EscrowWanted, EscrowedKeyReleased},
+    token::{self, EscrowWanted, EscrowedKeyReleased, NewEscrow, ReportFacts},
 };
-
-/// A key that custody made for a principal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewEscrow {
-    /// What is public of it.
-    pub escrowed: Escrowed,
-    /// The entry that its sealed secret half was written to.
-    pub entry: Box<str>,
-}
 
 impl<'a> Reader<'a> {
     /// The key in custody that the next token of a principal holds too; nothing if there is none, or it was ended.

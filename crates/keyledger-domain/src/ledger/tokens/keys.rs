@@ -1,6 +1,5 @@
 //! What becomes of the keys on a token: they share its fate.
 
-use super::NewCertificate;
 use crate::{
     algorithm::{Algorithm, Purpose, Purposes},
     key::{self, Custodian, Dates, Description, Public, RevocationReason},
@@ -9,7 +8,7 @@ use crate::{
     rejection::Rejection,
     text::Reason,
     time::Timestamp,
-    token::Holder,
+    token::{Holder, NewCertificate},
 };
 
 impl Reader<'_> {

@@ -1,7 +1,6 @@
 //! Keys that were made on a token: how they come into the ledger.
 
 use super::{
-    NewCertificate, ReportFacts,
     keys::registered,
     reports::{Walk, bad},
 };
@@ -13,8 +12,8 @@ use crate::{
     rejection::Rejection,
     text::{Labels, Title},
     token::{
-        self, Attested, EvidenceFault, KeysMade, KeysMadeOn, OpenpgpRole, Profile, Slot, Token,
-        TokenKey,
+        self, Attested, EvidenceFault, KeysMade, KeysMadeOn, NewCertificate, OpenpgpRole, Profile,
+        ReportFacts, Slot, Token, TokenKey,
     },
 };
 

@@ -11,50 +11,24 @@ mod revoke_certificate;
 
 pub(crate) use certify::Born;
 pub use certify::KEPT_ELSEWHERE;
-pub use escrow::NewEscrow;
 pub use made::OPENPGP_FINGERPRINT;
-
-use std::collections::BTreeMap;
 
 use super::{Deciding, Decision, Reader};
 use crate::{
-    key::{self, Certified, RevocationReason},
+    key::{self, RevocationReason},
     name::{Aggregate, HistoryId, Name},
     rejection::Rejection,
     stamp::Role,
     text::Title,
     time::Timestamp,
     token::{
-        self, FilesTask, Findings, Holder, OfToken, Phase, Provision, Slot, TaskFiled, TaskKind,
-        TaskMade, Token,
+        self, FilesTask, Holder, OfToken, Phase, TaskFiled, TaskKind, TaskMade, ToProvision, Token,
     },
     user::User,
 };
 
 /// How many tokens an agent may announce that nobody has enrolled.
 pub const UNCLAIMED_TOKENS: usize = 64;
-
-/// What was found out about a report, and made for it.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct ReportFacts {
-    /// What cryptography found.
-    pub findings: Findings,
-    /// The certificates that were signed, by slot.
-    pub certificates: BTreeMap<Slot, NewCertificate>,
-    /// The entry that the sealed secrets were written to.
-    pub entry: Option<Box<str>>,
-    /// The key that was made in custody, to be imported.
-    pub escrow: Option<NewEscrow>,
-}
-
-/// A certificate that was signed for a key in a slot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewCertificate {
-    /// The certificate.
-    pub certified: Certified,
-    /// Base64 of the DER `SubjectPublicKeyInfo` it is over.
-    pub public_key: Box<str>,
-}
 
 impl<'a> Reader<'a> {
     /// The agent of a workstation, if it may work at `now`.
@@ -226,13 +200,13 @@ impl Deciding<'_> {
     }
 
     /// Who is to hold the token.
-    fn holder(&self, principal: &Name, provision: &Provision) -> Result<Holder, Rejection> {
+    fn holder(&self, principal: &Name, provision: ToProvision<'_>) -> Result<Holder, Rejection> {
         self.acting(principal)?;
         let state = self.ledger.principal(principal).map(|entry| &entry.state);
         let title = state.and_then(|state| state.title.clone());
         let title = title
             .unwrap_or_else(|| Title::new(principal.as_str()).expect("a name is a line of text"));
-        let email = provision.email.clone().map(Title::from);
+        let email = provision.email.cloned().map(Title::from);
         let openpgp = state.and_then(|state| state.openpgp.as_ref());
         Ok(Holder {
             principal: principal.clone(),
@@ -243,7 +217,11 @@ impl Deciding<'_> {
     }
 
     /// Who is to certify the keys of the token's slots, if the profile asks for certificates.
-    fn issuer(&self, holder: &Holder, provision: &Provision) -> Result<Option<Name>, Rejection> {
+    fn issuer(
+        &self,
+        holder: &Holder,
+        provision: ToProvision<'_>,
+    ) -> Result<Option<Name>, Rejection> {
         let slots = provision.profile.piv.values();
         let mut plans = slots
             .filter_map(|slot| slot.certificate.as_ref())
@@ -255,28 +233,29 @@ impl Deciding<'_> {
         for plan in plans {
             token::subject(&plan.subject, holder, self.name())?;
         }
-        let issuer = provision.issuer.as_ref();
-        self.ledger.authority_for(issuer, self.now).map(Some)
+        self.ledger
+            .authority_for(provision.issuer, self.now)
+            .map(Some)
     }
 }
 
 /// What to do where the workstation that alone may be given a token's secrets has no agent any more.
 fn without_home(name: &Name, kind: TaskKind, gone: Rejection) -> Rejection {
-    let way = match (kind, &gone) {
-        (TaskKind::Unblock, Rejection::BadValue { .. }) => {
+    let way = match kind {
+        TaskKind::Unblock => {
             "have an approver release the PUK, and set a new PIN with `ykman piv access unblock-pin`: `keyledger token release"
         }
-        (TaskKind::RotateSecrets, Rejection::BadValue { .. }) => {
+        TaskKind::RotateSecrets => {
             "prove the token at another workstation first: `keyledger token verify"
         }
-        _ => return gone,
+        TaskKind::Provision | TaskKind::Verify | TaskKind::Reset => return gone,
     };
-    match gone {
-        Rejection::BadValue { field, fault } => Rejection::BadValue {
-            field,
-            fault: format!("{fault}; or {way} {name}`"),
-        },
-        other => other,
+    let Rejection::BadValue { field, fault } = gone else {
+        return gone;
+    };
+    Rejection::BadValue {
+        field,
+        fault: format!("{fault}; or {way} {name}`"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What agents' reports add to the ledger.
 
-use super::{ReportFacts, UNCLAIMED_TOKENS};
+use super::UNCLAIMED_TOKENS;
 use crate::{
     command::Target,
     key::{Escrowed, RevocationReason},
@@ -12,8 +12,8 @@ use crate::{
     time::Timestamp,
     token::{
         self, Evidence, EvidenceFault, FailureCode, Findings, MAX_DOUBTFUL_SECRETS, OpenTask,
-        Phase, Proved, Quarantined, Report, Reported, SecretsEscrowed, Step, TaskEnded, TaskKind,
-        Token,
+        Phase, Proved, Quarantined, Report, ReportFacts, Reported, SecretsEscrowed, Step,
+        TaskEnded, TaskKind, Token,
     },
 };
 

@@ -1,6 +1,6 @@
 //! What can be asked of the operator: one file a verb, one line in this table.
 
-use crate::verb::verbs;
+use crate::table::verbs;
 
 verbs! { Operator;
     describe => Describe,

@@ -1,6 +1,7 @@
 //! What can be asked of a token: one file a verb, one line in this table.
 
-use crate::verb::verbs;
+pub(crate) use super::refused::OfToken;
+use crate::table::verbs;
 
 verbs! { Token;
     enrol => Enrol,
@@ -19,22 +20,3 @@ verbs! { Token;
     retire => Retire,
     destroy => Destroy,
 }
-
-/// What the verbs of a token have in common.
-pub(crate) trait OfToken: crate::verb::Payload {
-    /// That a token does not allow it where it stands in its life, and what to do first.
-    fn refused(
-        name: &crate::name::Name,
-        token: &super::Token,
-        remedy: &'static str,
-    ) -> crate::rejection::Rejection {
-        crate::rejection::Rejection::TokenNotAllowed {
-            token: name.clone(),
-            phase: token.phase,
-            verb: Self::VERB,
-            remedy,
-        }
-    }
-}
-
-impl<V: crate::verb::Payload> OfToken for V {}

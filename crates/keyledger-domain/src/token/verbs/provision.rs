@@ -8,7 +8,7 @@ use crate::{
     name::Name,
     rejection::Rejection,
     senders::Senders,
-    token::{FilesTask, Profile, TaskKind, TaskMade},
+    token::{FilesTask, Profile, TaskKind, TaskMade, ToProvision},
     verb::{Nothing, Urgency, Verb},
 };
 
@@ -49,7 +49,12 @@ impl FilesTask for Provision {
         Some(&self.workstation)
     }
 
-    fn provision(&self) -> Option<&Self> {
-        Some(self)
+    fn provision(&self) -> Option<ToProvision<'_>> {
+        Some(ToProvision {
+            workstation: &self.workstation,
+            profile: &self.profile,
+            issuer: self.issuer.as_ref(),
+            email: self.email.as_ref(),
+        })
     }
 }

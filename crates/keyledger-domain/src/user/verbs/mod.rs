@@ -1,6 +1,6 @@
 //! What can be asked of a user: one file a verb, one line in this table.
 
-use crate::verb::verbs;
+use crate::table::verbs;
 
 verbs! { User;
     issue => Issue,

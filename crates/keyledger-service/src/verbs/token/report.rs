@@ -1,11 +1,7 @@
 //! An agent's report: what cryptography finds in it, and what is made for it.
 
 use futures::{FutureExt, future::BoxFuture};
-use keyledger_domain::{
-    Prepared,
-    token::Reported,
-    verb::{Nothing, VisitReport},
-};
+use keyledger_domain::{Prepared, command::VisitReport, token::Reported, verb::Nothing};
 
 use crate::{
     delivery::Delivery,
