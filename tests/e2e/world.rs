@@ -12,7 +12,7 @@ use bytes::Bytes;
 use keyledger_custody::{KdfCost, MaterialContext, NkeySigner, Passphrase, Vault};
 use keyledger_domain::{
     Name, Purpose, Purposes, Timestamp,
-    verify::{self, SignedHead, StoredEvent, Verifier},
+    verify::{self, SignedHead, StoredEvent, Verifier, header},
 };
 use keyledger_service::{
     Options, Service, StartError,
@@ -225,13 +225,17 @@ impl Site {
         self.last().await
     }
 
-    /// Every event that is stored, in the form in which it is verified.
+    /// Every event that is stored, in the form in which it is verified: as an export has it.
     pub(crate) async fn stored(&self) -> Vec<StoredEvent> {
         let stored = self.store().await.read(0, 1_000_000).await.unwrap();
         let exported = stored.into_iter().map(|event| StoredEvent {
             sequence: event.sequence,
             subject: event.subject,
-            headers: event.headers.into_iter().collect(),
+            headers: event
+                .headers
+                .into_iter()
+                .filter(|(name, _)| !header::OF_THE_APPEND.contains(&name.as_str()))
+                .collect(),
             payload: event.payload.to_vec(),
         });
         exported.collect()

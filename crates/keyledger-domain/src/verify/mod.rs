@@ -5,7 +5,7 @@
 //! 1. its sequence follows the one before it, counted from 1: nothing was removed or reordered;
 //! 2. `Keyledger-Cid` is the CID of its exact bytes: nothing was altered;
 //! 3. it reads as a record; its subject, `Nats-Msg-Id` and `CIM-*` headers say what the record says, every one of
-//!    them is there, and beside them and what nats-server keeps of an append there is no other;
+//!    them is there, and there is no other: an export leaves out what nats-server keeps of an append;
 //! 4. its id was not there before: nothing was inserted again;
 //! 5. its revision and `prev` follow in its history, and it is not dated before its predecessor;
 //! 6. `Keyledger-Signature` is a signature over the CID's 36 bytes by a signer who was entitled then.
@@ -69,7 +69,8 @@ pub mod header {
     /// The public nkey that signed.
     pub const SIGNER: &str = "Keyledger-Signer";
 
-    /// What nats-server keeps of how an event was appended. It says nothing of the event, so anything may stand in it.
+    /// What nats-server keeps of how an event was appended. It says nothing of the event, and nobody signed it: an export leaves it out, and
+    /// one that has it is refused.
     pub const OF_THE_APPEND: [&str; 6] = [
         "Nats-Expected-Last-Sequence",
         "Nats-Expected-Last-Subject-Sequence",
@@ -302,6 +303,12 @@ impl Verifier {
 
     fn check(&mut self, stored: &StoredEvent) -> Result<(), Fault> {
         self.check_sequence(stored.sequence)?;
+        let mut of_the_append = header::OF_THE_APPEND.iter();
+        if let Some(name) = of_the_append.find(|name| stored.headers.contains_key(**name)) {
+            let fault =
+                format!("it has the header {name}, which nobody signed: an export leaves it out");
+            return Err(Fault::Malformed(fault));
+        }
         let headers = stored.headers.iter();
         let headers = headers.map(|(name, value)| (name.as_str(), value.as_str()));
         let prefix = self.prefix.as_deref();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use keyledger_domain::{
     Rejection, Timestamp,
-    verify::{SignedHead, StoredEvent as Exported, export},
+    verify::{SignedHead, StoredEvent as Exported, export, header::OF_THE_APPEND},
     views::Filling,
 };
 use keyledger_wire::{
@@ -108,7 +108,12 @@ async fn read(shared: &Shared, after: u64, limit: usize) -> Result<Vec<StoredEve
 
 fn exported(event: StoredEvent) -> Exported {
     let mut headers = BTreeMap::<String, String>::new();
-    for (name, value) in event.headers {
+    let unsigned = |name: &str| OF_THE_APPEND.contains(&name);
+    for (name, value) in event
+        .headers
+        .into_iter()
+        .filter(|(name, _)| !unsigned(name))
+    {
         // A header that stands twice is shown with both values: a verifier finds that they differ from the bytes.
         headers
             .entry(name)
