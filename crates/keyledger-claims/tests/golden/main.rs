@@ -1,4 +1,4 @@
-//! What Go's `github.com/nats-io/jwt/v2` v2.8.0 wrote, held against this crate.
+//! What Go's `github.com/nats-io/jwt/v2` v2.8.3 wrote, held against this crate.
 //!
 //! `data/` is made by `generate/` (`go run . generate ../data`): each `NAME.jwt` with `NAME.json`, what Go reads
 //! in it. Set `KEYLEDGER_JUDGE_DIR` to write our own tokens for `go run . judge DIR`.
