@@ -38,6 +38,7 @@ aggregates! { modules }
 
 pub mod address;
 pub mod algorithm;
+mod as_json;
 mod binds;
 pub mod cid;
 pub mod command;
@@ -58,6 +59,7 @@ pub mod signed;
 pub mod stamp;
 mod table;
 mod tables;
+pub mod template;
 pub mod text;
 pub mod time;
 pub mod verb;

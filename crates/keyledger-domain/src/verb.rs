@@ -13,6 +13,7 @@ use crate::{
     record::{Record, Why},
     rejection::Rejection,
     stamp::Stamp,
+    template::TemplateVersion,
 };
 
 pub use crate::{binds::Binds, senders::Senders};
@@ -47,6 +48,9 @@ pub trait Verb: Payload {
 
     /// Who may send it.
     const SENDERS: Senders;
+    /// The first version of the templates that lets the roles of its senders send it; an administrator may send every command. A new verb
+    /// for other roles says a version that no release had: [`TemplateVersion`] says why.
+    const SINCE: TemplateVersion = TemplateVersion::V1;
     /// How pressing it is.
     const URGENCY: Urgency;
     /// True of one that may change an account's JWT: it is acknowledged only while servers can be made to hold the new one.
@@ -140,6 +144,8 @@ pub struct VerbRow {
     pub about: &'static str,
     /// Who may send it.
     pub senders: Senders,
+    /// The first version of the templates that lets them.
+    pub since: TemplateVersion,
     /// How pressing it is.
     pub urgency: Urgency,
     /// The JSON Schema of its payload.
@@ -155,6 +161,7 @@ impl VerbRow {
             verb: V::VERB,
             about: V::ABOUT,
             senders: V::SENDERS,
+            since: V::SINCE,
             urgency: V::URGENCY,
             schema: || schemars::schema_for!(V),
         }

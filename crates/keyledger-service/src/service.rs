@@ -329,6 +329,7 @@ impl Service {
                 system.clone(),
                 handler.clone(),
                 Arc::clone(&signers),
+                options.prefix.clone(),
                 Arc::clone(&clock),
                 Arc::clone(&principal),
                 health.clone(),

@@ -1,6 +1,6 @@
 //! The payloads and answers of questions that are not the domain's own views.
 
-use keyledger_domain::Timestamp;
+use keyledger_domain::{Timestamp, template::TemplateVersion};
 use serde::{Deserialize, Serialize};
 
 /// Asks for stored events, in stream order.
@@ -214,6 +214,28 @@ pub struct OpenpgpCertificate {
     pub to_revoke: Vec<String>,
 }
 
+/// An account that stands on an older version of the templates, and what the newest changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct AccountUpgrade {
+    /// Its name.
+    pub name: keyledger_domain::Name,
+    /// What it is for.
+    pub purpose: keyledger_domain::account::Purpose,
+    /// The version that it stands on.
+    pub from: TemplateVersion,
+    /// The newest version.
+    pub to: TemplateVersion,
+    /// When its turn is, from 0: an account imports only from accounts of earlier stages.
+    pub stage: u8,
+    /// What it and its users gain: permissions, exports, imports and limits, one line each.
+    pub gains: Vec<String>,
+    /// What they lose, likewise.
+    pub loses: Vec<String>,
+    /// Why its JWT cannot be made; absent if it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+}
+
 /// A list of revoked certificates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Crl {
@@ -353,9 +375,9 @@ pub struct ServiceStatus {
     /// Present if this instance found the inventory bucket missing and made it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inventory_remade: Option<InventoryRemade>,
-    /// What accounts made by earlier versions lack, one sentence each.
+    /// What the organisation's own users lack whose creds an earlier version made, one sentence each.
     #[serde(default)]
-    pub older_templates: Vec<String>,
+    pub outdated_users: Vec<String>,
     /// Its findings about trust, servers, and things that expire.
     #[serde(default)]
     pub findings: Vec<StatusFinding>,

@@ -20,9 +20,9 @@ use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::query::{
-    self, AttestationAuthorities, AuthorityRow, AuthorizedKeys, Crl, CrlQuery, CrlWanted,
-    EventsPage, EventsQuery, IssuedQuery, IssuedRow, LinesQuery, Nothing, OpenpgpCertificate,
-    ServiceMetrics, ServiceStatus, ToBeSigned, VaultStatus,
+    self, AccountUpgrade, AttestationAuthorities, AuthorityRow, AuthorizedKeys, Crl, CrlQuery,
+    CrlWanted, EventsPage, EventsQuery, IssuedQuery, IssuedRow, LinesQuery, Nothing,
+    OpenpgpCertificate, ServiceMetrics, ServiceStatus, ToBeSigned, VaultStatus,
 };
 
 /// A question: what can be asked of the service's views.
@@ -267,6 +267,9 @@ questions! {
 
     /// All NATS accounts with their signing keys
     Accounts = "accounts" of (), People: ListQuery => Page<AccountRow>;
+
+    /// The accounts that stand on an older version of the templates, with what the newest changes
+    AccountsUpgrade = "accounts.upgrade" of (), People: ListQuery => Page<AccountUpgrade>;
 
     /// The users of one account
     Credentials = "credentials.*" of Name, People: ListQuery => Page<UserRow>;

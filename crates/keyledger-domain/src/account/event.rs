@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{name::Name, stamp::Role, text::Title, time::Timestamp};
+use super::intent::{Intent, Scope};
+use crate::{
+    name::Name, stamp::Role, template::TemplateVersion, text::Title, time::Timestamp,
+};
 
 /// What an account is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -12,30 +15,56 @@ pub enum Purpose {
     System,
     /// The account that this service lives in.
     Service,
+    /// The account of the inventory bucket.
+    Views,
+    /// The account of the agents on workstations.
+    Agents,
     /// An account whose users command this service.
     Client,
     /// An account that knows nothing of this service.
     Plain,
 }
 
+impl Purpose {
+    /// True of the accounts that only this service, its agents and the servers connect to.
+    #[must_use]
+    pub const fn is_own(self) -> bool {
+        match self {
+            Self::System | Self::Service | Self::Views | Self::Agents => true,
+            Self::Client | Self::Plain => false,
+        }
+    }
+
+    /// What the accounts are for that one of this purpose imports from, as the templates say.
+    #[must_use]
+    pub const fn imports_from(self) -> &'static [Self] {
+        match self {
+            Self::Service => &[Self::Views],
+            Self::Agents => &[Self::Service],
+            Self::Client => &[Self::Service, Self::Views],
+            Self::System | Self::Views | Self::Plain => &[],
+        }
+    }
+}
+
 /// A signing key of an account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SigningKey {
     /// The key aggregate.
     pub key: Name,
     /// Its public nkey.
     pub nkey: Box<str>,
-    /// The role that its users have, if it is scoped.
+    /// The role of this service that its users have. What it means is for the templates to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// The permission template of the scope, in NATS's own JSON.
+    /// The role of the organisation's own making that its users have instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub template: Option<serde_json::Value>,
+    pub scope: Option<Box<Scope>>,
 }
 
 /// An account was created.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Created {
     /// What people call it.
@@ -48,11 +77,21 @@ pub struct Created {
     pub key: Name,
     /// Its signing keys.
     pub signing_keys: Vec<SigningKey>,
-    /// The `nats` object of its JWT without signing keys and revocations: limits, exports, imports.
-    pub claims: serde_json::Value,
+    /// What it is to be: limits, exports, imports, and the version of the templates.
+    pub intent: Intent,
     /// The operator's signing key that signs its JWT.
     pub issuer: Box<str>,
     /// The `iat` of its JWT, in seconds.
+    pub issued_at: i64,
+}
+
+/// It stands on another version of the templates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemplateAdopted {
+    /// The version.
+    pub template: TemplateVersion,
+    /// The `iat` of the account's new JWT, in seconds: strictly more than the last one's.
     pub issued_at: i64,
 }
 

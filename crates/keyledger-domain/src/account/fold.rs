@@ -2,7 +2,7 @@
 
 use super::{
     Account, Confirmed, Created, DriftRepaired, Renewed, Revocation, RevocationAdded, Revocations,
-    RevocationsCollapsed, RevocationsExpired, Signing, State,
+    RevocationsCollapsed, RevocationsExpired, State, TemplateAdopted,
 };
 use crate::{
     event::events,
@@ -14,6 +14,8 @@ use crate::{
 events! { of Account;
     /// It was created.
     "account.v1.created" => Created(Created),
+    /// It stands on another version of the templates.
+    "account.v1.template_adopted" => TemplateAdopted(TemplateAdopted),
     /// A user's JWTs issued until a moment are refused from now on.
     "account.v1.revocation_added" => RevocationAdded(RevocationAdded),
     /// What refuses only JWTs that have expired left its revocation list.
@@ -36,26 +38,24 @@ impl Account {
             return None;
         };
         let created = created.clone();
-        let signing_keys = created.signing_keys.into_iter().map(|k| Signing {
-            key: k.key,
-            nkey: k.nkey,
-            role: k.role,
-            template: k.template.map(|t| t.to_string().into()),
-        });
-        Some(Self {
+        let mut account = Self {
             title: created.title,
             purpose: created.purpose,
             nkey: created.nkey,
             key: created.key,
-            signing_keys: signing_keys.collect(),
-            claims: created.claims.to_string().into(),
+            signing_keys: created.signing_keys,
+            intent: created.intent,
             issuer: created.issuer,
             revocations: Revocations::default(),
             issued_at: created.issued_at,
             confirmed: None,
+            intended_at: created.issued_at,
+            claims_bytes: 0,
             created_at: at,
             changed_at: at,
-        })
+        };
+        account.claims_bytes = account.weigh();
+        Some(account)
     }
 
     /// Takes in what happened at `at`.
@@ -63,6 +63,11 @@ impl Account {
         match event {
             Event::OfVerb(event) => event.evolve(self),
             Event::Created(_) | Event::DriftRepaired(_) => {}
+            Event::TemplateAdopted(adopted) => {
+                self.intent.template = adopted.template;
+                self.intended_at = adopted.issued_at;
+                self.reissue(adopted.issued_at, at);
+            }
             Event::RevocationAdded(r) => {
                 let entry = Revocation {
                     until: r.until,
@@ -125,6 +130,7 @@ impl Event {
     pub fn joins(&self) -> Vec<Group> {
         match self {
             Self::Created(_)
+            | Self::TemplateAdopted(_)
             | Self::RevocationAdded(_)
             | Self::RevocationsExpired(_)
             | Self::RevocationsCollapsed(_)

@@ -1,6 +1,6 @@
 //! What custody makes for an account.
 
-use super::{Purpose, SigningKey};
+use super::{Purpose, SigningKey, intent::Intent};
 use crate::{
     algorithm::{Algorithm, Purposes},
     key::{self, Custodian, Public},
@@ -20,8 +20,8 @@ pub struct AccountFacts {
     pub signing_made: Vec<NkeyMade>,
     /// What it is for.
     pub purpose: Purpose,
-    /// The `nats` object of its JWT without signing keys and revocations.
-    pub claims: serde_json::Value,
+    /// What it is to be.
+    pub intent: Intent,
     /// The operator's signing key.
     pub issuer: Box<str>,
 }

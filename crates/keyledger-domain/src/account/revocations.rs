@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// The longest an account's JWT may become, in bytes: nine tenths of the megabyte at which nats-server refuses it. Some
-/// 10,000 revoked users fit.
+/// 9,000 revoked users fit.
 pub const MAX_JWT_BYTES: usize = 943_718;
 /// How much longer it may become where the oldest users of all are revoked: that is what gives a full list room again.
 pub const RESERVED_JWT_BYTES: usize = 76_282;

@@ -3,23 +3,18 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Purpose,
+    Purpose, SigningKey,
+    intent::{Intent, Limit},
     revocations::{Revocations, jwt_bytes},
 };
-use crate::{name::Name, stamp::Role, text::Title, time::Timestamp, word::states};
+use crate::{as_json, name::Name, stamp::Role, text::Title, time::Timestamp, word::states};
 
-/// A signing key as the state keeps it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Signing {
-    /// The key aggregate.
-    pub key: Name,
-    /// Its public nkey.
-    pub nkey: Box<str>,
-    /// The role of its users.
-    pub role: Option<Role>,
-    /// The JSON of its scope's template.
-    pub template: Option<Box<str>>,
-}
+/// The most that the templates add to the JSON of an account's claims, without the roles of its signing keys, in bytes.
+const TEMPLATE_BYTES: usize = 28_672;
+/// The most that they say of a role.
+const ROLE_BYTES: usize = 8_192;
+/// The most that leave to import adds to the JSON of an import, in bytes.
+const LEAVE_BYTES: usize = 1_536;
 
 states! {
     /// The states of an account.
@@ -41,9 +36,11 @@ pub struct Account {
     /// The key aggregate of the identity.
     pub key: Name,
     /// Its signing keys, oldest first.
-    pub signing_keys: Vec<Signing>,
-    /// The JSON of its JWT's `nats` object without signing keys and revocations.
-    pub claims: Box<str>,
+    #[serde(with = "as_json")]
+    pub signing_keys: Vec<SigningKey>,
+    /// What it is to be.
+    #[serde(with = "as_json")]
+    pub intent: Intent,
     /// The operator's signing key that signs its JWT.
     pub issuer: Box<str>,
     /// Whose JWTs are refused.
@@ -52,6 +49,10 @@ pub struct Account {
     pub issued_at: i64,
     /// The `iat` of the newest JWT seen on every server.
     pub confirmed: Option<i64>,
+    /// The `iat` of its first JWT that says this intent, in seconds: when it was given leave to import.
+    pub intended_at: i64,
+    /// The most that its claims have in JSON, without revocations, in bytes.
+    pub(super) claims_bytes: usize,
     /// When it was created.
     pub created_at: Timestamp,
     /// When its newest JWT was decided.
@@ -59,20 +60,39 @@ pub struct Account {
 }
 
 impl Account {
-    /// The length of its JWT with so many revocations, in bytes: never less than it is.
+    /// The length of its JWT with so many revocations, in bytes: never less than it is, whatever version of the templates it stands on.
     #[must_use]
-    pub fn jwt_bytes(&self, revocations: usize) -> usize {
+    pub const fn jwt_bytes(&self, revocations: usize) -> usize {
+        jwt_bytes(self.claims_bytes, revocations)
+    }
+
+    /// The most that its claims have in JSON, without revocations, in bytes.
+    pub(super) fn weigh(&self) -> usize {
+        let json = |text: Result<String, _>| text.map_or(0, |text: String| text.len());
+        let own = self.intent.claims(Limit::Unlimited, Limit::Unlimited);
+        let imports = json(serde_json::to_string(&self.intent.imports));
         let keys = self.signing_keys.iter().map(|key| {
-            let template = key.template.as_ref().map_or(0, |template| template.len());
-            template + 2 * key.nkey.len() + 64
+            let scope = key.scope.as_ref();
+            let own = scope.map_or(0, |scope| 2 * json(serde_json::to_string(scope)));
+            let role = key.role.map_or(0, |_| ROLE_BYTES);
+            own + role + 2 * key.nkey.len() + 64
         });
-        jwt_bytes(self.claims.len() + keys.sum::<usize>(), revocations)
+        let template = match self.purpose {
+            Purpose::System | Purpose::Plain => 0,
+            Purpose::Service | Purpose::Views | Purpose::Agents | Purpose::Client => TEMPLATE_BYTES,
+        };
+        json(serde_json::to_string(&own))
+            + imports
+            + self.intent.imports.len() * LEAVE_BYTES
+            + keys.sum::<usize>()
+            + template
     }
 
     /// The signing key that issues users of `role`, or unscoped ones.
     #[must_use]
-    pub fn signing_key(&self, role: Option<Role>) -> Option<&Signing> {
-        self.signing_keys.iter().rev().find(|k| k.role == role)
+    pub fn signing_key(&self, role: Option<Role>) -> Option<&SigningKey> {
+        let mut newest_first = self.signing_keys.iter().rev();
+        newest_first.find(|key| key.role == role && key.scope.is_none())
     }
 
     /// The `iat` of its next JWT: now, and strictly more than the last one's.

@@ -48,7 +48,7 @@ impl Reader<'_> {
     ///
     /// As [`Self::identify`], and of whoever is no agent.
     pub fn identify_agent(&self, claimed: Claimed<'_>, now: Timestamp) -> Result<Known, Rejection> {
-        let known = self.known(claimed, Purpose::Service, now)?;
+        let known = self.known(claimed, Purpose::Agents, now)?;
         match known.role {
             Role::Agent => Ok(known),
             _ => Err(Rejection::Unauthorised {

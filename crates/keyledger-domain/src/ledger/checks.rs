@@ -83,11 +83,7 @@ impl<'a> Reader<'a> {
             let agent = self
                 .user(name)
                 .is_some_and(|u| u.state.role == Some(Role::Agent));
-            if matches!(
-                purpose,
-                Some(account::Purpose::System | account::Purpose::Service)
-            ) && !agent
-            {
+            if purpose.is_some_and(account::Purpose::is_own) && !agent {
                 return Err(in_use(
                     name,
                     "this service: it connects with these credentials",

@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::BTreeSet};
 
 use super::{Decision, Entry, Fingerprint, Group, Head, Ledger, Reads};
 use crate::{
-    account::{Account, Purpose, Signing},
+    account::{Account, Purpose, SigningKey},
     event::Event,
     key::{Certified, Custodian, Key},
     name::{Aggregate, HistoryId, Name, Target},
@@ -107,10 +107,28 @@ impl<'a> Reader<'a> {
     }
 
     /// The name, purpose and signing keys of the account with this nkey. They never change: nothing is noted.
-    pub(crate) fn account_of_nkey(&self, nkey: &str) -> Option<(&'a Name, Purpose, &'a [Signing])> {
+    pub(crate) fn account_of_nkey(
+        &self,
+        nkey: &str,
+    ) -> Option<(&'a Name, Purpose, &'a [SigningKey])> {
         let name = self.ledger.account_of_nkey(nkey)?;
         let account = &self.ledger.account(name)?.state;
         Some((name, account.purpose, &account.signing_keys))
+    }
+
+    /// The accounts of this service's own that are for one of `purposes`. The bootstrap makes them, and none comes later: only they are
+    /// noted.
+    pub(crate) fn own_accounts(&self, purposes: &[Purpose]) -> Vec<(&'a Name, &'a Account)> {
+        let accounts = self.ledger.accounts();
+        let found = accounts.filter(|(_, account)| {
+            let purpose = account.state.purpose;
+            purpose.is_own() && purposes.contains(&purpose)
+        });
+        let noted = found.map(|(name, entry)| {
+            self.note(Aggregate::Account, name);
+            (name, &entry.state)
+        });
+        noted.collect()
     }
 
     /// The user `name`.
@@ -327,6 +345,12 @@ impl<'a> Deciding<'a> {
     /// The operator that the command is for.
     pub(crate) fn operator(&self) -> Result<&'a Operator, Rejection> {
         let entry = self.ledger.operator(self.name());
+        Ok(&entry.ok_or_else(|| self.not_found())?.state)
+    }
+
+    /// The account that the command is for.
+    pub(crate) fn this_account(&self) -> Result<&'a Account, Rejection> {
+        let entry = self.ledger.account(self.name());
         Ok(&entry.ok_or_else(|| self.not_found())?.state)
     }
 

@@ -9,6 +9,7 @@ mod data;
 mod decide;
 mod deciding;
 mod decision;
+mod exporters;
 mod fold;
 mod offboard;
 mod reads;

@@ -93,7 +93,7 @@ impl Ledger {
     /// False of those that this service connects with itself, and of agents, which are machines'.
     pub(crate) fn is_somebodys(&self, user: &User) -> bool {
         let purpose = self.account(&user.account).map(|e| e.state.purpose);
-        !matches!(purpose, Some(Purpose::System | Purpose::Service))
+        !purpose.is_some_and(Purpose::is_own)
     }
 
     pub(crate) fn revoked_before(&self, name: &Name) -> Option<String> {

@@ -1,6 +1,5 @@
 //! Credentials: who can connect to NATS, in which account, under which keys.
 
-use keyledger_claims::AccountBody;
 use serde::{Deserialize, Serialize};
 
 use super::page::{self, Budget, ListQuery, Page};
@@ -11,6 +10,7 @@ use crate::{
     operator::Operator,
     rejection::Rejection,
     stamp::Role,
+    template::TemplateVersion,
     text::{Reason, Title},
     time::Timestamp,
     user::User,
@@ -95,6 +95,8 @@ pub struct AccountRow {
     pub title: Title,
     /// What it is for.
     pub purpose: Purpose,
+    /// The version of the templates that it stands on.
+    pub template: TemplateVersion,
     /// Its public nkey.
     pub nkey: String,
     /// Its signing keys, oldest first.
@@ -295,14 +297,14 @@ fn account_row(name: &Name, entry: &Entry<Account>) -> AccountRow {
         nkey: k.nkey.to_string(),
         role: k.role,
     });
-    let claims = serde_json::from_str::<AccountBody>(&account.claims);
-    let jetstream = claims.map(|body| body.limits.jetstream).unwrap_or_default();
+    let storage = &account.intent.limits.storage;
     AccountRow {
-        jetstream_disk_bytes: jetstream.disk_storage,
-        jetstream_memory_bytes: jetstream.mem_storage,
+        jetstream_disk_bytes: storage.disk_bytes.number(),
+        jetstream_memory_bytes: storage.memory_bytes.number(),
         name: name.clone(),
         title: account.title.clone(),
         purpose: account.purpose,
+        template: account.intent.template,
         nkey: account.nkey.to_string(),
         signing_keys: signing.collect(),
         issuer: account.issuer.to_string(),

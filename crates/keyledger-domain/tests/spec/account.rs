@@ -6,7 +6,9 @@ use keyledger_domain::{
 };
 use serde_json::json;
 
-use crate::support::{BEGINNING, Step, World, create_account, given, issue, name, revoke_user};
+use crate::support::{
+    BEGINNING, Given, Step, World, create_account, given, issue, name, revoke_user, upgrade_account,
+};
 
 fn issued_at(world: &World) -> i64 {
     world
@@ -87,4 +89,90 @@ fn a_drift_that_was_repaired_is_recorded_each_time() {
         .when(repaired("staff"))
         .then(["account staff drift_repaired"]);
     given([]).when(repaired("nowhere")).then_nothing();
+}
+
+/// An organisation whose accounts stand on the first version of the templates.
+fn made_before() -> Given {
+    Given::of(World::organisation_made_before())
+}
+
+fn version(world: &World, account: &str) -> u16 {
+    let entry = world.ledger.account(&name(account)).unwrap();
+    entry.state.intent.template.number()
+}
+
+#[test]
+fn an_upgraded_account_stands_on_the_version_and_gets_a_new_jwt() {
+    let before = made_before().world();
+    let iat = issued_at(&before);
+    let then = made_before()
+        .when(upgrade_account("views", 2))
+        .then(["account views template_adopted"])
+        .given()
+        .when(upgrade_account("keys", 2))
+        .then(["account keys template_adopted"])
+        .given()
+        .when(upgrade_account("staff", 2))
+        .then(["account staff template_adopted"]);
+    assert_eq!(version(&then.world, "staff"), 2);
+    assert!(issued_at(&then.world) > iat);
+}
+
+#[test]
+fn an_upgrade_of_what_is_upgraded_writes_nothing() {
+    given([]).when(upgrade_account("staff", 2)).then_nothing();
+}
+
+#[test]
+fn there_is_no_way_back_to_an_older_version() {
+    given([])
+        .when(upgrade_account("staff", 1))
+        .then_rejected("bad_value", "no way back to version 1");
+}
+
+#[test]
+fn a_version_that_does_not_exist_is_refused() {
+    made_before()
+        .when(upgrade_account("views", 3))
+        .then_rejected("malformed", "there is no version 3 of the templates");
+}
+
+#[test]
+fn what_an_account_imports_from_is_upgraded_first() {
+    made_before()
+        .when(upgrade_account("keys", 2))
+        .then_rejected("bad_value", "account views, which must be upgraded first");
+    made_before()
+        .when(upgrade_account("staff", 2))
+        .then_rejected("bad_value", "it imports from account keys");
+    made_before()
+        .when(upgrade_account("sys", 2))
+        .then(["account sys template_adopted"]);
+}
+
+#[test]
+fn an_account_that_is_not_there_is_not_upgraded() {
+    given([])
+        .when(upgrade_account("nobody", 2))
+        .then_rejected("not_found", "account nobody");
+}
+
+#[test]
+fn an_upgrade_keeps_whom_the_account_refuses() {
+    let user = issue("orders", "staff", json!({ "role": "service" }));
+    let upgrades = ["views", "keys", "staff"].map(|account| upgrade_account(account, 2));
+    let mut world = made_before().world();
+    for step in [user, revoke_user("orders")] {
+        world.run(&step).unwrap();
+    }
+    let list = |world: &World| {
+        let account = world.ledger.account(&name("staff")).unwrap();
+        account.state.revocations.clone()
+    };
+    let before = list(&world);
+    assert!(!before.is_empty());
+    for step in &upgrades {
+        world.run(step).unwrap();
+    }
+    assert_eq!(list(&world), before);
 }

@@ -23,6 +23,7 @@ mod private_key;
 mod profile;
 mod reads;
 mod rejection;
+mod render;
 mod retry;
 mod revocations;
 mod schema;

@@ -22,7 +22,7 @@ use crate::support::{
     BEGINNING, SERIAL, Say, Step, Told, World, active, agent, assigned, authority, command,
     create_account, curve_key, decision, forged, generate, given, history, install, issue, key,
     key_pair, name, offboard, person, please, provision, provisioned, revoke, revoke_user, say,
-    spki, stamp, then, token, token_of, under_way, walked,
+    spki, stamp, then, token, token_of, under_way, upgrade_account, walked,
 };
 
 /// Something to decide, with what was made for it.
@@ -579,6 +579,11 @@ fn a_decision_changes_only_where_it_was_noted_that_it_looked() {
     let world = given(then(vec![agent("desk")], many)).world();
     let more = [announced(SERIAL), announced(SERIAL + 1)];
     hold(&world, &more, vec![], &mut decisive);
+    // An upgrade looks at the accounts from which the account imports.
+    let world = World::organisation_made_before();
+    let accounts = ["sys", "views", "keys", "agents", "staff"];
+    let upgrades = accounts.map(|account| upgrade_account(account, 2));
+    hold(&world, &upgrades, vec![], &mut decisive);
     // Before the agent has begun, in the middle, at the end, and after it.
     let middle = then(under_way(), walked(1));
     let person = provisioned("person");

@@ -4,10 +4,12 @@ use keyledger_domain::{
     Event, LEDGER_SIGNING_KEY, Timestamp, VerifiedBy,
     account::{
         self, KEEP_EXPIRED_SECONDS, MAX_JWT_BYTES, RESERVED_JWT_BYTES, RenewalCause, Revocations,
+        intent::Intent,
     },
     ledger::Outcome,
     name::{Aggregate, HistoryId},
     record::Why,
+    template::TemplateVersion,
 };
 use serde_json::json;
 
@@ -33,9 +35,12 @@ fn tight() -> Given {
                 key: name(LEDGER_SIGNING_KEY),
                 nkey: plain.signing_keys[0].nkey.clone(),
                 role: None,
-                template: None,
+                scope: None,
             }],
-            claims: json!({ "info": "x".repeat(padding) }),
+            intent: Intent {
+                description: Some("x".repeat(padding).into()),
+                ..Intent::new(TemplateVersion::NEWEST)
+            },
             issuer: plain.issuer.clone(),
             issued_at: plain.issued_at,
         })
@@ -44,7 +49,7 @@ fn tight() -> Given {
         let account = account::Account::create(&created(padding), world.now).unwrap();
         account.jwt_bytes(ROOM)
     };
-    let mut padding = (MAX_JWT_BYTES - bytes(0)) * 3 / 4;
+    let mut padding = (MAX_JWT_BYTES - bytes(1)) * 3 / 4;
     while bytes(padding + 1) <= MAX_JWT_BYTES {
         padding += 1;
     }

@@ -2,11 +2,12 @@
 
 use keyledger_domain::{
     Aggregate, Event, LEDGER_SIGNING_KEY, Name, Role, Timestamp, VerifiedBy,
-    account::{self, AccountFacts, NkeyMade, Purpose, SigningKey},
+    account::{self, AccountFacts, NkeyMade, Purpose, SigningKey, intent::Intent},
     key::{Material, Public},
     name::HistoryId,
     operator,
     record::Why,
+    template::TemplateVersion,
     text::Title,
     user,
 };
@@ -45,6 +46,36 @@ impl World {
     /// in `staff`.
     pub(crate) fn organisation() -> Self {
         let mut world = Self::new();
+        world.bootstrap(
+            TemplateVersion::NEWEST,
+            &[
+                (20, "sys", Purpose::System),
+                (22, "keys", Purpose::Agents),
+                (24, "staff", Purpose::Client),
+            ],
+        );
+        world
+    }
+
+    /// The same as an earlier version of the service made it, with all accounts that others import from.
+    pub(crate) fn organisation_made_before() -> Self {
+        let mut world = Self::new();
+        world.bootstrap(
+            TemplateVersion::V1,
+            &[
+                (20, "sys", Purpose::System),
+                (60, "keys", Purpose::Service),
+                (63, "views", Purpose::Views),
+                (22, "agents", Purpose::Agents),
+                (24, "staff", Purpose::Client),
+            ],
+        );
+        world
+    }
+
+    /// Writes the bootstrap of an organisation with these accounts.
+    fn bootstrap(&mut self, template: TemplateVersion, accounts: &[(u8, &str, Purpose)]) {
+        let world = self;
         let now = world.now;
         let identity = key_pair(KeyPairType::Operator, 1);
         let operator_key = made("operator-acme", &identity, true);
@@ -64,11 +95,7 @@ impl World {
             &made(LEDGER_SIGNING_KEY, &ledger_key(1), false),
             now,
         ));
-        for (n, id, purpose) in [
-            (20, "sys", Purpose::System),
-            (22, "keys", Purpose::Service),
-            (24, "staff", Purpose::Client),
-        ] {
+        for &(n, id, purpose) in accounts {
             let (facts, _) = account(n, id, purpose);
             for made in facts.signing_made.iter().chain([&facts.identity]) {
                 events.extend(key_events(made, now));
@@ -79,7 +106,7 @@ impl World {
                 nkey: facts.identity.public.nkey.clone().unwrap(),
                 key: facts.identity.key.clone(),
                 signing_keys: facts.signing_keys.clone(),
-                claims: facts.claims.clone(),
+                intent: Intent::new(template),
                 issuer: facts.issuer.clone(),
                 issued_at: now.seconds(),
             });
@@ -104,7 +131,6 @@ impl World {
             &stamp(VerifiedBy::Genesis),
             &Why::default(),
         );
-        world
     }
 
     /// What custody would make for a new account.
@@ -124,7 +150,7 @@ fn account(n: u8, id: &str, purpose: Purpose) -> (AccountFacts, Name) {
     );
     let roles = match purpose {
         Purpose::Client => vec![Some(Role::Administrator), Some(Role::Service)],
-        Purpose::Service => vec![None, Some(Role::Agent)],
+        Purpose::Agents => vec![None, Some(Role::Agent)],
         _ => vec![None],
     };
     let pairs: Vec<_> = roles
@@ -148,12 +174,12 @@ fn account(n: u8, id: &str, purpose: Purpose) -> (AccountFacts, Name) {
                 key: made.key.clone(),
                 nkey: made.public.nkey.clone().unwrap(),
                 role: *role,
-                template: None,
+                scope: None,
             })
             .collect(),
         signing_made: pairs.into_iter().map(|(made, _)| made).collect(),
         purpose,
-        claims: serde_json::json!({ "limits": { "subs": -1 } }),
+        intent: Intent::new(TemplateVersion::NEWEST),
         issuer: key_pair(KeyPairType::Operator, 2).public_key().into(),
     };
     (facts, key)

@@ -121,6 +121,11 @@ pub(crate) fn revoke_user(id: &str) -> Step {
     )
 }
 
+pub(crate) fn upgrade_account(id: &str, template: u16) -> Step {
+    let body = json!({ "template": template });
+    command(Aggregate::Account, "upgrade", id, body)
+}
+
 pub(crate) fn create_account(id: &str) -> Step {
     command(Aggregate::Account, "create", id, json!({}))
 }

@@ -116,6 +116,7 @@ fn changes_jwt(event: &Event) -> bool {
     };
     match event {
         account::Event::Created(_)
+        | account::Event::TemplateAdopted(_)
         | account::Event::RevocationAdded(_)
         | account::Event::RevocationsExpired(_)
         | account::Event::RevocationsCollapsed(_)

@@ -6,12 +6,15 @@ use keyledger_domain::{
     views::{AccountRow, ListQuery, OperatorRow, Page, UserQuery, UserRow, credentials},
 };
 use keyledger_wire::{
-    query::Nothing,
-    questions::{Accounts, Credentials, Operator, Users, UsersShow},
+    query::{AccountUpgrade, Nothing},
+    questions::{Accounts, AccountsUpgrade, Credentials, Operator, Users, UsersShow},
 };
 
 use super::{Answering, Asking};
-use crate::refused::{Refused, RequestError};
+use crate::{
+    refused::{Refused, RequestError},
+    trust::upgrade_plan,
+};
 
 impl Answering for Operator {
     async fn answer(on: Asking<'_>, (): (), _: Nothing) -> Result<OperatorRow, Refused> {
@@ -23,6 +26,17 @@ impl Answering for Operator {
 impl Answering for Accounts {
     async fn answer(on: Asking<'_>, (): (), query: ListQuery) -> Result<Page<AccountRow>, Refused> {
         Ok(credentials::accounts(&on.ledger(), &query, on.budget())?)
+    }
+}
+
+impl Answering for AccountsUpgrade {
+    async fn answer(
+        on: Asking<'_>,
+        (): (),
+        query: ListQuery,
+    ) -> Result<Page<AccountUpgrade>, Refused> {
+        let prefix = &on.shared.prefix;
+        Ok(upgrade_plan(&on.ledger(), prefix, &query, on.budget())?)
     }
 }
 

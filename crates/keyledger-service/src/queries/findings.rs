@@ -1,9 +1,9 @@
 //! What an instance finds out about trust, servers, and what ends: lines of `keyledger doctor`.
 
-use keyledger_claims::{AccountBody, ActivationBody, OperatorBody, decode};
+use keyledger_claims::{ActivationBody, OperatorBody, decode};
 use keyledger_domain::{
     Ledger, Name, Timestamp,
-    account::MAX_JWT_BYTES,
+    account::{MAX_JWT_BYTES, intent::Exporter},
     token::Phase,
     views::{EndingKind, ending, last_administrator, stuck},
 };
@@ -11,7 +11,7 @@ use keyledger_wire::query::{Severity, StatusFinding};
 
 use crate::{
     shared::Shared,
-    trust::{ClusterState, TrustHealth},
+    trust::{ClusterState, TrustHealth, due_for_upgrade, newest_template},
 };
 
 /// What ends within this many days is worth a look.
@@ -44,6 +44,7 @@ pub(super) async fn all(shared: &Shared, now: Timestamp) -> Vec<StatusFinding> {
     findings.extend(inventory(shared, now));
     findings.extend(lists(&ledger));
     findings.extend(cluster.as_ref().map(quorum));
+    findings.extend(older_templates(&ledger));
     findings.extend(administrators(&ledger, now));
     findings.push(ends(&ledger, now));
     findings.extend(worthless(&ledger, now));
@@ -337,12 +338,13 @@ fn operator_ends(ledger: &Ledger, now: Timestamp) -> Vec<StatusFinding> {
         findings.push(finding(Severity::Fail, WHAT, found, remedy));
     }
     let ending = ledger.accounts().filter(|(_, account)| {
-        let claims = serde_json::from_str::<AccountBody>(&account.state.claims);
-        claims.is_ok_and(|claims| {
-            let tokens = claims.imports.iter().map(|import| import.token.as_str());
-            let mut activations = tokens.filter_map(|token| decode::<ActivationBody>(token).ok());
-            activations.any(|activation| activation.exp != 0 && activation.exp < soon)
-        })
+        let imports = account.state.intent.imports.iter();
+        let tokens = imports.filter_map(|import| match &import.from {
+            Exporter::Stranger { activation, .. } => activation.as_deref(),
+            Exporter::Account(_) => None, // its leave has no end
+        });
+        let mut activations = tokens.filter_map(|token| decode::<ActivationBody>(token).ok());
+        activations.any(|activation| activation.exp != 0 && activation.exp < soon)
     });
     let ending: Vec<_> = ending.map(|(name, _)| name).collect();
     if !ending.is_empty() {
@@ -354,6 +356,24 @@ fn operator_ends(ledger: &Ledger, now: Timestamp) -> Vec<StatusFinding> {
         findings.push(finding(Severity::Warn, WHAT, found, remedy));
     }
     findings
+}
+
+/// Accounts whose users lack what this version of the service gives new ones.
+fn older_templates(ledger: &Ledger) -> Option<StatusFinding> {
+    let newest = newest_template();
+    let due: Vec<_> = due_for_upgrade(ledger, newest)
+        .map(|(name, _)| name)
+        .collect();
+    if due.is_empty() {
+        return None;
+    }
+    let found = format!(
+        "{} accounts stand on templates before version {newest}: {}",
+        due.len(),
+        named(due.iter().copied())
+    );
+    let remedy = "`keyledger account upgrade --all` shows what each gains and loses, and upgrades them after a yes";
+    Some(finding(Severity::Warn, "templates", found, remedy))
 }
 
 fn tasks(ledger: &Ledger, now: Timestamp) -> Option<StatusFinding> {

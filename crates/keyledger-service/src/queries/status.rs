@@ -81,7 +81,7 @@ async fn status(shared: &Shared, now: Timestamp) -> Result<ServiceStatus, Refuse
             .inventory
             .remade()
             .map(|(times, at)| InventoryRemade { times, at }),
-        older_templates: trust::older_templates(&ledger, &shared.prefix),
+        outdated_users: trust::outdated_users(&ledger, &shared.prefix),
         expiring_within_30_days: expiring,
         token_signature_required: shared.require_token_signature.iter().collect(),
         findings,

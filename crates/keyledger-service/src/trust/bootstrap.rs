@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use keyledger_custody::{Custody, KdfCost, Passphrase, RootKey, SealedFile, UserSeed};
 use keyledger_domain::{
-    EventCid, Ledger, Role, Timestamp, key::Material, text::Title, verify::StoredEvent,
+    EventCid, Ledger, Role, Timestamp, key::Material, template::TemplateVersion, text::Title,
+    verify::StoredEvent,
 };
 use keyledger_wire::{Prefix, creds::Holder};
 
@@ -14,9 +15,9 @@ use super::{
     files::{Organisation, RootKind, VERSION, file},
     genesis::{Genesis, USERS, UserPlan},
     init_error::InitError,
-    jwt::{account_jwt, user_jwt},
+    jwt::{account_jwt, rendered, user_jwt},
     names::{self, ADMIN, AGENTS, APPROVERS, AUDITORS, SERVICE, SERVICES, SYSTEM, VIEWS, name},
-    readme,
+    readme, templates,
     url::check_url,
 };
 
@@ -55,6 +56,19 @@ pub enum Root {
 ///
 /// [`InitError`]; nothing stays behind.
 pub fn initialise(options: InitOptions) -> Result<Organisation, InitError> {
+    initialise_with(options, templates::newest())
+}
+
+/// The same, with accounts that stand on this version of the templates: tests make organisations so as an earlier version of this
+/// program made them.
+///
+/// # Errors
+///
+/// As [`initialise`].
+pub fn initialise_with(
+    options: InitOptions,
+    template: TemplateVersion,
+) -> Result<Organisation, InitError> {
     let title = Title::new(&options.title)?;
     check_url(&options.url)?;
     let InitOptions {
@@ -67,7 +81,7 @@ pub fn initialise(options: InitOptions) -> Result<Organisation, InitError> {
     } = options;
     let draft = Draft::begin(&directory)?;
     let (custody, root) = open_custody(&draft, root)?;
-    let genesis = Genesis::make(&custody, &prefix, title.clone(), now)?;
+    let genesis = Genesis::make(&custody, &prefix, title.clone(), template, now)?;
     let written = genesis.write(&prefix, now)?;
 
     let account = |known: &str| {
@@ -96,7 +110,7 @@ pub fn initialise(options: InitOptions) -> Result<Organisation, InitError> {
     }
     write_keys(&draft, &genesis)?;
     draft.write(file::GENESIS, &written.text)?;
-    write_jwts(&draft, &genesis, &written.ledger)?;
+    write_jwts(&draft, &genesis, &written.ledger, &prefix)?;
     for plan in &USERS {
         write_creds(&draft, &genesis, &written.ledger, plan)?;
         if let Some(text) = context(&organisation, &genesis, plan) {
@@ -139,7 +153,12 @@ fn write_keys(draft: &Draft, genesis: &Genesis) -> Result<(), InitError> {
 }
 
 /// The JWTs, one a file, and what servers are told of them.
-fn write_jwts(draft: &Draft, genesis: &Genesis, ledger: &Ledger) -> Result<(), InitError> {
+fn write_jwts(
+    draft: &Draft,
+    genesis: &Genesis,
+    ledger: &Ledger,
+    prefix: &Prefix,
+) -> Result<(), InitError> {
     let (_, operator) = ledger.operator().expect("the bootstrap made it");
     let operator = &operator.state;
     draft.write(&file::jwt("operator"), &*operator.jwt)?;
@@ -158,7 +177,9 @@ fn write_jwts(draft: &Draft, genesis: &Genesis, ledger: &Ledger) -> Result<(), I
             .account(&name(known))
             .expect("the bootstrap made it")
             .state;
-        let jwt = account_jwt(account, genesis.operator_signing())?;
+        let rendered = rendered(account, prefix, ledger)?;
+        let signer = genesis.operator_signing();
+        let jwt = account_jwt(account, rendered, signer, |key| genesis.signer(key))?;
         draft.write(&file::jwt(known), &jwt)?;
         conf += &format!("    # {known}\n    {}: \"{jwt}\"\n", account.nkey);
     }

@@ -13,12 +13,15 @@
 //! *in the account of the bucket*. In `keys` that could be an event's. Viewers make none: `nats kv watch` asks the service,
 //! which delivers to the asker's own inbox (`endpoint::watch`).
 //!
-//! *Invariant:* a JWT is a function of the ledger's fold and its issuer's key; nothing else decides what is in it.
+//! *Invariant:* a JWT is a function of the ledger's fold, the templates of the version that stands there, and the keys of its issuer and
+//! exporters; nothing else decides what is in it.
 
 mod bootstrap;
 mod contexts;
 mod draft;
 mod files;
+#[cfg(test)]
+mod fixture;
 mod genesis;
 mod health;
 mod init_error;
@@ -26,22 +29,23 @@ mod jwt;
 mod keys;
 mod names;
 mod new_account;
-mod older;
+mod outdated;
 mod readme;
 mod resolver;
 mod setup;
 mod storage;
 pub mod templates;
+mod upgrade;
 mod url;
 
-pub use bootstrap::{InitOptions, Root, initialise};
+pub use bootstrap::{InitOptions, Root, initialise, initialise_with};
 pub use contexts::{ContextError, fit};
 pub use draft::DraftError;
 pub use files::{Organisation, OrganisationError, RootError, RootKind};
 pub use health::{Ahead, Foreign, TrustHealth};
 pub use init_error::InitError;
 pub use jwt::{
-    JwtError, account_claims, account_draft, account_jwt, user_claims, user_draft, user_jwt,
+    JwtError, account_draft, account_jwt, leave_draft, rendered, user_claims, user_draft, user_jwt,
 };
 pub(crate) use keys::TrustKeys;
 pub use names::{
@@ -49,9 +53,11 @@ pub use names::{
     views_account,
 };
 pub(crate) use new_account::{NewAccountError, new_account};
-pub use older::older_templates;
+pub use outdated::outdated_users;
 pub use resolver::Resolver;
 pub(crate) use resolver::{ClusterState, Watch};
 pub use setup::{SetupError, SetupReport, ensure_inventory, known_genesis, setup};
 pub(crate) use storage::{StorageError, unlimited_accounts};
+pub use templates::newest as newest_template;
+pub(crate) use upgrade::{due_for_upgrade, upgrade_plan};
 pub use url::{BadUrl, check_url};

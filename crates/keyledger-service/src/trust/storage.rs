@@ -1,9 +1,11 @@
 //! What accounts may store in JetStream: never without limits, and together never so much that no room is left for the ledger.
 
-use keyledger_claims::{AccountBody, account::JetStreamLimits};
 use keyledger_domain::{
     Ledger, Name, Rejection,
-    account::{Account, Create, Purpose},
+    account::{
+        Account, Create,
+        intent::{Limit, Storage},
+    },
 };
 
 /// Why an account is not given what it asks for.
@@ -23,15 +25,15 @@ const DISK_MIB: u32 = 1_024;
 /// The most that anybody may say, in MiB.
 const MAX_MIB: u32 = 64 * 1_024 * 1_024;
 /// How many streams, and consumers, the users of an account may make.
-const MAX_STREAMS: i64 = 256;
-const MAX_CONSUMERS: i64 = 4_096;
+const MAX_STREAMS: Limit = Limit::AtMost(256);
+const MAX_CONSUMERS: Limit = Limit::AtMost(4_096);
 /// What all accounts together may have of the disk and of the memory that the server with least gives to JetStream, in percent: the
 /// rest is the ledger's, and the inventory's.
 const DISK_PERCENT: u64 = 75;
 const MEMORY_PERCENT: u64 = 50;
 
 /// The limits that a command asks for; nothing if nothing is to be stored.
-pub(super) fn limits(create: &Create) -> Result<Option<JetStreamLimits>, Rejection> {
+pub(super) fn limits(create: &Create) -> Result<Option<Storage>, Rejection> {
     let (disk, memory) = (create.jetstream_disk_mib, create.jetstream_memory_mib);
     if disk.is_none() && memory.is_none() && create.jetstream != Some(true) {
         return Ok(None);
@@ -45,7 +47,7 @@ pub(super) fn limits(create: &Create) -> Result<Option<JetStreamLimits>, Rejecti
     let bytes = |field, mib: u32| {
         let in_range = (1..=MAX_MIB).contains(&mib);
         in_range
-            .then(|| i64::try_from(u64::from(mib) * MIB).unwrap_or(i64::MAX))
+            .then(|| u64::from(mib) * MIB)
             .ok_or(Rejection::OutOfRange {
                 field,
                 value: i64::from(mib),
@@ -60,31 +62,31 @@ pub(super) fn limits(create: &Create) -> Result<Option<JetStreamLimits>, Rejecti
         None if memory > 0 && create.jetstream.is_none() => 0,
         None => bytes("jetstream_disk_mib", DISK_MIB)?,
     };
-    Ok(Some(JetStreamLimits {
-        disk_storage: disk,
-        mem_storage: memory,
+    Ok(Some(Storage {
+        disk_bytes: Limit::AtMost(disk),
+        memory_bytes: Limit::AtMost(memory),
         streams: MAX_STREAMS,
-        consumer: MAX_CONSUMERS,
-        ..JetStreamLimits::default()
+        consumers: MAX_CONSUMERS,
+        ..Storage::default()
     }))
 }
 
 /// The limits, if there is room for them beside those of all other accounts.
 pub(super) fn fits(
-    limits: JetStreamLimits,
+    limits: Storage,
     ledger: &Ledger,
     room: Option<(u64, u64)>,
-) -> Result<JetStreamLimits, StorageError> {
+) -> Result<Storage, StorageError> {
     let (disk, memory) = room.ok_or(StorageError::NoFigures)?;
     let (mut on_disk, mut in_memory) = (0_u64, 0_u64);
     for (_, account) in tenants(ledger) {
-        let given = given(account);
-        on_disk = on_disk.saturating_add(u64::try_from(given.disk_storage).unwrap_or(0));
-        in_memory = in_memory.saturating_add(u64::try_from(given.mem_storage).unwrap_or(0));
+        let given = &account.intent.limits.storage;
+        on_disk = on_disk.saturating_add(bytes(given.disk_bytes));
+        in_memory = in_memory.saturating_add(bytes(given.memory_bytes));
     }
-    let check = |what, asked: i64, given: u64, all: u64, percent: u64| {
+    let check = |what, asked: Limit, given: u64, all: u64, percent: u64| {
         let most = (all / 100).saturating_mul(percent).saturating_sub(given) / MIB;
-        if u64::try_from(asked).unwrap_or(0) <= most.saturating_mul(MIB) {
+        if bytes(asked) <= most.saturating_mul(MIB) {
             return Ok(());
         }
         let max = usize::try_from(most).unwrap_or(usize::MAX);
@@ -93,10 +95,10 @@ pub(super) fn fits(
     const DISK: &str = "MiB on disk that are left for accounts: all together get three quarters of `max_file_store`";
     const MEMORY: &str =
         "MiB in memory that are left for accounts: all together get half of `max_memory_store`";
-    check(DISK, limits.disk_storage, on_disk, disk, DISK_PERCENT)?;
+    check(DISK, limits.disk_bytes, on_disk, disk, DISK_PERCENT)?;
     check(
         MEMORY,
-        limits.mem_storage,
+        limits.memory_bytes,
         in_memory,
         memory,
         MEMORY_PERCENT,
@@ -107,8 +109,8 @@ pub(super) fn fits(
 /// The accounts whose users may store without a limit: made by an earlier version.
 pub(crate) fn unlimited_accounts(ledger: &Ledger) -> Vec<String> {
     let unlimited = tenants(ledger).filter(|(_, account)| {
-        let given = given(account);
-        given.disk_storage < 0 || given.mem_storage < 0
+        let given = &account.intent.limits.storage;
+        [given.disk_bytes, given.memory_bytes].contains(&Limit::Unlimited)
     });
     let mut names: Vec<_> = unlimited.map(|(name, _)| name.to_string()).collect();
     names.sort_unstable();
@@ -120,15 +122,15 @@ fn tenants(ledger: &Ledger) -> impl Iterator<Item = (&Name, &Account)> {
     ledger
         .accounts()
         .map(|(name, entry)| (name, &entry.state))
-        .filter(|(_, account)| match account.purpose {
-            Purpose::Client | Purpose::Plain => true,
-            Purpose::System | Purpose::Service => false,
-        })
+        .filter(|(_, account)| !account.purpose.is_own())
 }
 
-fn given(account: &Account) -> JetStreamLimits {
-    let body = serde_json::from_str::<AccountBody>(&account.claims);
-    body.map(|body| body.limits.jetstream).unwrap_or_default()
+/// The bytes that a limit takes of the room. What has no limit takes none that could be counted.
+const fn bytes(limit: Limit) -> u64 {
+    match limit {
+        Limit::AtMost(most) => most,
+        Limit::Unlimited => 0,
+    }
 }
 
 #[cfg(test)]
@@ -141,7 +143,12 @@ mod tests {
 
     fn asked(body: serde_json::Value) -> Result<Option<(i64, i64)>, Rejection> {
         let limits = limits(&create(body))?;
-        Ok(limits.map(|l| (l.disk_storage / 1_048_576, l.mem_storage / 1_048_576)))
+        Ok(limits.map(|l| {
+            (
+                l.disk_bytes.number() / 1_048_576,
+                l.memory_bytes.number() / 1_048_576,
+            )
+        }))
     }
 
     #[test]

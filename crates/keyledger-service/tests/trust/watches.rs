@@ -1,15 +1,12 @@
 //! Watching the inventory: everybody who may see it, with consumers that only the service makes.
 
-use std::{os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use async_nats::{Client, ConnectOptions};
 use futures::StreamExt as _;
 use keyledger_custody::UserSeed;
-use keyledger_service::{
-    Service,
-    trust::{Organisation, older_templates},
-};
-use keyledger_testkit::{NatsServer, PATIENCE};
+use keyledger_service::{Service, trust::outdated_users};
+use keyledger_testkit::PATIENCE;
 use keyledger_wire::Prefix;
 use serde_json::{Value, json};
 
@@ -315,72 +312,10 @@ impl Served {
     }
 }
 
-/// An organisation as `init` made it before viewers' consumers were the service's, in a directory of its own.
-fn old_organisation(directory: &Path) -> Organisation {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trust/organisation-2026-11");
-    copy(&from, directory);
-    Organisation::open(directory).unwrap()
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o700)).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), &target).unwrap();
-            std::fs::set_permissions(&target, std::fs::Permissions::from_mode(0o600)).unwrap();
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn an_organisation_of_an_earlier_version_still_starts_and_what_it_lacks_is_said() {
-    let home = tempfile::tempdir().unwrap();
-    let organisation = old_organisation(&home.path().join("acme"));
-    let server = NatsServer::operator_mode(organisation.trust_conf().parent().unwrap()).await;
-    let options = keyledger_wire::creds::options(&organisation.creds("setup")).await;
-    let setup = options.unwrap().connect(server.url()).await.unwrap();
-    keyledger_service::trust::setup(&setup, &organisation, 1)
-        .await
-        .unwrap();
-    let service = serve(&organisation, server.url()).await;
-    let lacks = older_templates(&service.live().ledger.read(), &organisation.prefix());
-    for expected in [
-        "account admin: whoever sees the inventory there makes consumers",
-        "account admin, role service: its users hear the answers",
-        "account admin, role auditor: its users hear the answers",
-        "account keys does not export svc.keys.watches.create.>",
-        "user service may not publish to $JS.keys.API.CONSUMER.CREATE.KV_KEYS_INVENTORY.*",
-    ] {
-        assert!(
-            lacks.iter().any(|said| said.starts_with(expected)),
-            "{expected}: {lacks:#?}"
-        );
-    }
-    // The inventory is written all the same.
-    let info = "$JS.keys.API.STREAM.INFO.KV_KEYS_INVENTORY";
-    let keys = service.live().ledger.read().keys().count();
-    let mut messages = 0;
-    for _ in 0..100 {
-        let info: Value = serde_json::from_str(&ask(&setup, info, "").await.unwrap()).unwrap();
-        messages = info["state"]["messages"].as_u64().unwrap();
-        if messages == keys as u64 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert_eq!(messages, keys as u64);
-    service.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_organisation_of_this_version_lacks_nothing() {
+async fn the_users_of_an_organisation_of_this_version_lack_nothing() {
     let served = Served::new().await;
-    let lacks = older_templates(&served.service.live().ledger.read(), &Prefix::default());
+    let lacks = outdated_users(&served.service.live().ledger.read(), &Prefix::default());
     assert_eq!(lacks, Vec::<String>::new());
     served.service.stop().await;
 }

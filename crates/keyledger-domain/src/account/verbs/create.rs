@@ -55,7 +55,7 @@ impl Verb for Create {
             nkey: made.identity.public.nkey.clone().unwrap_or_default(),
             key: made.identity.key.clone(),
             signing_keys: made.signing_keys.clone(),
-            claims: made.claims.clone(),
+            intent: made.intent.clone(),
             issuer: made.issuer.clone(),
             issued_at: on.now.seconds(),
         });

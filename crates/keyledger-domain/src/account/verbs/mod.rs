@@ -4,4 +4,5 @@ use crate::table::verbs;
 
 verbs! { Account;
     create => Create,
+    upgrade => Upgrade,
 }

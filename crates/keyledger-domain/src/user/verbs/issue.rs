@@ -104,8 +104,8 @@ impl Issue {
     fn check(&self, on: &Deciding<'_>) -> Result<(), Rejection> {
         let bad = |field, fault| Err(Rejection::BadValue { field, fault });
         let purpose = on.account(&self.account).map(|account| account.purpose);
-        let agent = purpose == Some(Purpose::Service) && self.role == Some(Role::Agent);
-        if matches!(purpose, Some(Purpose::System | Purpose::Service)) && !agent {
+        let agent = purpose == Some(Purpose::Agents) && self.role == Some(Role::Agent);
+        if purpose.is_some_and(Purpose::is_own) && !agent {
             let account = &self.account;
             return bad(
                 "account",

@@ -1,22 +1,15 @@
 //! The keys that trust stands on.
 
-use keyledger_claims::AccountBody;
 use keyledger_custody::{Custody, MaterialContext, NkeyKind, NkeySigner};
 use keyledger_domain::{
     Aggregate, Event, Name, Purpose as KeyPurpose, Purposes, Role, Timestamp,
-    account::{self, NkeyMade, Purpose, SigningKey},
+    account::{self, NkeyMade, Purpose, SigningKey, intent::Intent},
     key::Material,
     name::HistoryId,
     text::Title,
 };
-use keyledger_wire::Prefix;
 
-use crate::trust::{
-    init_error::InitError,
-    jwt::ClaimsSigner,
-    names,
-    templates::{self, Exporter},
-};
+use crate::trust::{init_error::InitError, names};
 
 /// A trust key that was made.
 pub(in crate::trust) struct Key {
@@ -113,37 +106,12 @@ impl AccountKeys {
         })
     }
 
-    pub(super) fn exporter<'a>(&'a self, signer: &'a ClaimsSigner<'a>) -> Exporter<'a> {
-        Exporter {
-            nkey: self.identity.nkey(),
-            signer,
-        }
-    }
-
-    pub(super) fn first_signer(&self) -> &NkeySigner {
-        let (_, key) = self
-            .signing
-            .first()
-            .expect("every account has a signing key");
-        &key.signer
-    }
-
-    pub(super) fn created(
-        &self,
-        prefix: &Prefix,
-        issuer: &Key,
-        body: &AccountBody,
-        now: Timestamp,
-    ) -> Event {
-        let template = |role| {
-            serde_json::to_value(templates::role_template(prefix, role))
-                .expect("a template has only text keys")
-        };
+    pub(super) fn created(&self, issuer: &Key, intent: Intent, now: Timestamp) -> Event {
         let signing_keys = self.signing.iter().map(|(role, key)| SigningKey {
             key: key.made.key.clone(),
             nkey: key.nkey().into(),
             role: *role,
-            template: role.map(template),
+            scope: None,
         });
         Event::Account(account::Event::Created(account::Created {
             title: Title::new(self.name).expect("a name is a line of text"),
@@ -151,7 +119,7 @@ impl AccountKeys {
             nkey: self.identity.nkey().into(),
             key: self.identity.made.key.clone(),
             signing_keys: signing_keys.collect(),
-            claims: serde_json::to_value(body).expect("claims have only text keys"),
+            intent,
             issuer: issuer.nkey().into(),
             issued_at: now.seconds(),
         }))

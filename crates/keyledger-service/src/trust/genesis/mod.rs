@@ -6,11 +6,19 @@ mod written;
 
 use std::collections::BTreeMap;
 
-use keyledger_claims::{AccountBody, OperatorClaims, account::JetStreamLimits, encode};
+use keyledger_claims::{OperatorClaims, encode};
 use keyledger_custody::{Custody, NkeyKind, NkeySigner, UserSeed};
 use keyledger_domain::{
-    Aggregate, Event, LEDGER_SIGNING_KEY, Role, Timestamp, account::Purpose, name::HistoryId,
-    operator, text::Title, user,
+    Aggregate, Event, LEDGER_SIGNING_KEY, Name, Role, Timestamp,
+    account::{
+        Purpose,
+        intent::{Intent, Limit, Storage},
+    },
+    name::HistoryId,
+    operator,
+    template::TemplateVersion,
+    text::Title,
+    user,
 };
 use keyledger_wire::Prefix;
 
@@ -23,7 +31,7 @@ use super::{
     init_error::InitError,
     jwt::ClaimsSigner,
     names::{self, ADMIN, AGENTS, APPROVERS, AUDITORS, SERVICE, SERVICES, SYSTEM, VIEWS, name},
-    templates::{self, Grants},
+    templates::Grants,
 };
 
 /// Everything secret and public that the bootstrap makes.
@@ -41,6 +49,7 @@ impl Genesis {
         custody: &Custody,
         prefix: &Prefix,
         title: Title,
+        template: TemplateVersion,
         now: Timestamp,
     ) -> Result<Self, InitError> {
         let operator =
@@ -58,14 +67,8 @@ impl Genesis {
         let accounts = [
             AccountKeys::make(custody, SYSTEM, Purpose::System, &[None])?,
             AccountKeys::make(custody, SERVICE, Purpose::Service, &[None])?,
-            // The service's too: nobody else is given users there.
-            AccountKeys::make(custody, VIEWS, Purpose::Service, &[None])?,
-            AccountKeys::make(
-                custody,
-                AGENTS,
-                Purpose::Service,
-                &[None, Some(Role::Agent)],
-            )?,
+            AccountKeys::make(custody, VIEWS, Purpose::Views, &[None])?,
+            AccountKeys::make(custody, AGENTS, Purpose::Agents, &[None, Some(Role::Agent)])?,
             AccountKeys::make(custody, ADMIN, Purpose::Client, &roles)?,
             // Roles of different trust share no account, unless an administrator puts them into one.
             AccountKeys::make(custody, APPROVERS, Purpose::Client, &[Some(Role::Approver)])?,
@@ -84,7 +87,7 @@ impl Genesis {
             seeds,
             events: Vec::new(),
         };
-        genesis.events = genesis.tell(prefix, title, now)?;
+        genesis.events = genesis.tell(prefix, title, template, now)?;
         Ok(genesis)
     }
 
@@ -93,6 +96,7 @@ impl Genesis {
         &self,
         prefix: &Prefix,
         title: Title,
+        template: TemplateVersion,
         now: Timestamp,
     ) -> Result<Vec<(HistoryId, Event)>, InitError> {
         let mut events: Vec<_> = self.identity.events(now).collect();
@@ -122,8 +126,8 @@ impl Genesis {
                 events.extend(key.events(now));
             }
             let history = HistoryId::new(Aggregate::Account, name(account.name));
-            let body = self.body(account, prefix, now)?;
-            events.push((history, account.created(prefix, &self.signing, &body, now)));
+            let intent = intent(account.name, template);
+            events.push((history, account.created(&self.signing, intent, now)));
         }
         for plan in &USERS {
             let history = HistoryId::new(Aggregate::User, name(plan.name));
@@ -142,58 +146,6 @@ impl Genesis {
             .clone_into(&mut claims.nats.system_account);
         claims.nats.strict_signing_key_usage = true;
         Ok(encode(&claims, &ClaimsSigner(&self.identity.signer))?)
-    }
-
-    /// Limits, exports and imports of an account.
-    fn body(
-        &self,
-        account: &AccountKeys,
-        prefix: &Prefix,
-        now: Timestamp,
-    ) -> Result<AccountBody, InitError> {
-        let (service, views) = (self.account(SERVICE), self.account(VIEWS));
-        let (service_signer, views_signer) = (
-            ClaimsSigner(service.first_signer()),
-            ClaimsSigner(views.first_signer()),
-        );
-        let (nkey, at) = (account.identity.nkey(), now.seconds());
-        let mut body = AccountBody::new();
-        match account.name {
-            SERVICE => {
-                body.exports = templates::service_exports(prefix);
-                body.imports =
-                    templates::service_imports(prefix, nkey, views.exporter(&views_signer), at)?;
-                body.limits.jetstream = JetStreamLimits::unlimited();
-                // Whoever attaches a leaf node speaks for all of its users.
-                body.limits.leaf = 0;
-            }
-            VIEWS => {
-                body.exports = templates::views_exports(prefix);
-                // One stream, in memory; nobody connects.
-                body.limits.jetstream = JetStreamLimits {
-                    disk_storage: 0,
-                    streams: 1,
-                    ..JetStreamLimits::unlimited()
-                };
-                body.limits.conn = 0;
-                body.limits.leaf = 0;
-            }
-            AGENTS => {
-                let service = service.exporter(&service_signer);
-                body.imports = templates::agents_imports(prefix, nkey, service, at)?;
-                body.limits.leaf = 0;
-            }
-            ADMIN | APPROVERS | AUDITORS | SERVICES => {
-                if account.name != ADMIN {
-                    body.limits.conn = templates::CONNECTIONS;
-                }
-                let service = service.exporter(&service_signer);
-                let views = views.exporter(&views_signer);
-                body.imports = templates::client_imports(prefix, nkey, service, views, at)?;
-            }
-            _ => {}
-        }
-        Ok(body)
     }
 
     fn issued(&self, plan: &UserPlan, prefix: &Prefix, now: Timestamp) -> Event {
@@ -252,6 +204,12 @@ impl Genesis {
         &key.signer
     }
 
+    /// The key of this name, of those that sign for accounts.
+    pub(super) fn signer(&self, key: &Name) -> Option<&NkeySigner> {
+        let mut keys = self.keys();
+        keys.find(|it| it.made.key == *key).map(|it| &it.signer)
+    }
+
     pub(super) fn seed(&self, user: &str) -> &UserSeed {
         self.seeds.get(user).expect("every planned user has a seed")
     }
@@ -262,4 +220,24 @@ impl Genesis {
             .find(|a| a.name == known)
             .expect("the bootstrap makes it")
     }
+}
+
+/// What an account of the bootstrap is to be, where its purpose does not say it.
+fn intent(account: &str, template: TemplateVersion) -> Intent {
+    let mut intent = Intent::new(template);
+    match account {
+        SERVICE => intent.limits.storage = Storage::unlimited(),
+        // One stream, in memory.
+        VIEWS => {
+            intent.limits.storage = Storage {
+                disk_bytes: Limit::NONE,
+                streams: Limit::AtMost(1),
+                ..Storage::unlimited()
+            };
+        }
+        // The last who could help must not find it full.
+        ADMIN => intent.limits.connections = Some(Limit::Unlimited),
+        _ => {}
+    }
+    intent
 }

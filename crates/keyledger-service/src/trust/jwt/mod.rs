@@ -1,21 +1,23 @@
-//! JWTs as views: claims folded from the ledger, signed by a key of custody's. Pure and deterministic.
+//! JWTs as views: claims rendered from the ledger, signed by keys of custody's when they are pushed. Pure and deterministic.
 
 use keyledger_claims::{
-    AccountBody, AccountClaims, Draft, EncodeError, SigningKey, UserClaims, UserPermissionLimits,
-    UserScope, signer::SignError, user::ResponsePermission,
+    AccountClaims, Draft, EncodeError, UserClaims, signer::SignError, user::ResponsePermission,
 };
 use keyledger_custody::NkeySigner;
 use keyledger_domain::{
     Name, Role,
-    account::{Account, MAX_JWT_BYTES, Purpose, RESERVED_JWT_BYTES, Signing},
+    account::{
+        Account, Exporters, Leave, MAX_JWT_BYTES, Purpose, RESERVED_JWT_BYTES, RenderError, Rendered,
+        render,
+    },
     user::User,
 };
+use keyledger_wire::Prefix;
+
+use super::templates::template;
 
 /// How long the service may take for an answer, in nanoseconds: half as much again as the handler's patience.
 const ANSWER_WITHIN_NS: i64 = 30_000_000_000;
-
-/// Whom an entry of a revocation list refuses that names no nkey.
-const EVERYBODY: &str = "*";
 
 /// The longest JWT that is pushed: what the ledger's rules let a list grow to.
 const MAX_PUSHED_BYTES: usize = MAX_JWT_BYTES + RESERVED_JWT_BYTES;
@@ -24,13 +26,22 @@ const MAX_PUSHED_BYTES: usize = MAX_JWT_BYTES + RESERVED_JWT_BYTES;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JwtError {
-    /// The ledger holds claims that cannot be read: run `keyledger ledger verify`, and upgrade if a newer version wrote them.
-    #[error("the claims of account {account} in the ledger cannot be read: {said}")]
-    Claims {
+    /// What the ledger says the account is to be cannot be rendered: the source says why.
+    #[error("the claims of account {account}")]
+    Render {
         /// The account's nkey.
         account: Box<str>,
-        /// What is wrong.
-        said: String,
+        /// Why.
+        #[source]
+        source: RenderError,
+    },
+    /// A key that must give the account leave to import was not opened: open it.
+    #[error("{subject} needs leave to import from key {key}, which was not opened")]
+    NoLeave {
+        /// The account's nkey.
+        subject: Box<str>,
+        /// The exporter's signing key.
+        key: Name,
     },
     /// The claims would not do what they say: nats-server would refuse the account, or every user of it.
     #[error("the claims of {subject} are refused before they are signed: {said}")]
@@ -83,61 +94,70 @@ impl keyledger_claims::Signer for ClaimsSigner<'_> {
     }
 }
 
-/// The claims of an account, as its history left it.
+/// What the JWT of an account says, as its history left it, apart from what must be signed.
 ///
 /// # Errors
 ///
-/// [`JwtError::Claims`] if what stands in the ledger is not an account's claims.
-pub fn account_claims(account: &Account) -> Result<AccountClaims, JwtError> {
-    let unreadable = |e: serde_json::Error| JwtError::Claims {
+/// [`JwtError::Render`] if it cannot be rendered.
+pub fn rendered(
+    account: &Account,
+    prefix: &Prefix,
+    exporters: &impl Exporters,
+) -> Result<Rendered, JwtError> {
+    let version = account.intent.template;
+    let template = template(prefix, version, account.purpose, &account.nkey);
+    render(account, &template, exporters).map_err(|source| JwtError::Render {
         account: account.nkey.clone(),
-        said: e.to_string(),
-    };
-    let mut body: AccountBody = serde_json::from_str(&account.claims).map_err(unreadable)?;
-    for key in &account.signing_keys {
-        body.signing_keys
-            .push(signing_key(key).map_err(unreadable)?);
-    }
-    let revoked = account.revocations.users();
-    body.revocations
-        .extend(revoked.map(|(nkey, entry)| (nkey.to_owned(), entry.until)));
-    if let Some(all) = account.revocations.all() {
-        body.revocations.insert(EVERYBODY.to_owned(), all.until);
-    }
-    let mut claims = AccountClaims::with_body(&*account.nkey, account.issued_at, body);
-    account.title.as_str().clone_into(&mut claims.name);
-    Ok(claims)
+        source,
+    })
 }
 
-fn signing_key(key: &Signing) -> Result<SigningKey, serde_json::Error> {
-    let Some(role) = key.role else {
-        return Ok(SigningKey::Plain(key.nkey.to_string()));
-    };
-    let mut scope = UserScope::new(&*key.nkey, role.as_str());
-    if let Some(template) = &key.template {
-        scope.template = serde_json::from_str::<UserPermissionLimits>(template)?;
-    }
-    Ok(SigningKey::scoped(scope))
-}
-
-/// The JWT of an account, signed by the operator's signing key that the ledger names.
+/// The JWT of an account, signed by the operator's signing key that the ledger names, with the leave to import that its exporters' keys
+/// sign: `exporter` gives them by their names.
 ///
 /// # Errors
 ///
-/// As [`account_draft`].
-pub fn account_jwt(account: &Account, signer: &NkeySigner) -> Result<String, JwtError> {
-    let draft = account_draft(account, signer.public_nkey())?;
+/// As [`account_draft`], and [`JwtError::NoLeave`] if `exporter` lacks a key.
+pub fn account_jwt<'a>(
+    account: &Account,
+    rendered: Rendered,
+    signer: &NkeySigner,
+    exporter: impl Fn(&Name) -> Option<&'a NkeySigner>,
+) -> Result<String, JwtError> {
+    let claims = rendered.signed(|leave| {
+        let signer = exporter(&leave.key).ok_or_else(|| JwtError::NoLeave {
+            subject: account.nkey.clone(),
+            key: leave.key.clone(),
+        })?;
+        let draft = leave_draft(account, leave, signer.public_nkey())?;
+        let signature = signer.sign(draft.to_be_signed());
+        Ok(draft.finish(&signature))
+    })?;
+    let draft = account_draft(account, &claims, signer.public_nkey())?;
     let signature = signer.sign(draft.to_be_signed());
     Ok(draft.finish(&signature))
 }
 
-/// The JWT of an account, to be signed by the key with the nkey `issuer`.
+/// Leave to import, to be signed by the exporter's key with the nkey `issuer`.
+///
+/// # Errors
+///
+/// [`JwtError`] if the ledger names another key.
+pub fn leave_draft(account: &Account, leave: &Leave, issuer: &str) -> Result<Draft, JwtError> {
+    check_issuer(&account.nkey, &leave.signer, issuer)?;
+    Draft::new(&leave.claims, issuer).map_err(encode_error(&account.nkey))
+}
+
+/// The JWT of an account, to be signed by the key with the nkey `issuer`. In `claims` all leave to import is signed.
 ///
 /// # Errors
 ///
 /// [`JwtError`]; nothing that nats-server would refuse, or take otherwise than it says, is signed.
-pub fn account_draft(account: &Account, issuer: &str) -> Result<Draft, JwtError> {
-    let claims = account_claims(account)?;
+pub fn account_draft(
+    account: &Account,
+    claims: &AccountClaims,
+    issuer: &str,
+) -> Result<Draft, JwtError> {
     check_issuer(&account.nkey, &account.issuer, issuer)?;
     let issues: Vec<_> = claims
         .validate()
@@ -148,7 +168,7 @@ pub fn account_draft(account: &Account, issuer: &str) -> Result<Draft, JwtError>
     if !issues.is_empty() {
         return Err(invalid(&account.nkey, issues));
     }
-    let draft = Draft::new(&claims, issuer).map_err(encode_error(&account.nkey))?;
+    let draft = Draft::new(claims, issuer).map_err(encode_error(&account.nkey))?;
     if draft.token_bytes() > MAX_PUSHED_BYTES {
         return Err(JwtError::TooLarge {
             subject: account.nkey.to_string(),

@@ -1,44 +1,35 @@
-use keyledger_claims::{
-    AccountBody, KeyPairSigner, UserBody, account::Export, account::ExportType, decode, encode,
-};
+use keyledger_claims::{KeyPairSigner, UserBody, UserPermissionLimits, decode, encode};
 use keyledger_custody::UserSeed;
 use keyledger_domain::{
     Timestamp,
-    account::{Created, Event as AccountEvent, RevocationAdded, SigningKey as Stored},
-    text::Title,
+    account::{
+        Event as AccountEvent, RevocationAdded, TemplateAdopted,
+        intent::{Export, Exporter, Import, Scope, Shared, Subjects},
+    },
+    template::TemplateVersion,
     user::{Event as UserEvent, Issued},
 };
 use nkeys::KeyPair;
 
 use super::*;
-use crate::trust::templates;
-
-const AT: i64 = 1_700_000_000;
+use crate::trust::fixture::{AT, Fixture};
 
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
 
-fn account(purpose: Purpose, body: &AccountBody, role: Option<Role>) -> Account {
-    let prefix = keyledger_wire::Prefix::default();
-    let template =
-        role.map(|role| serde_json::to_value(templates::role_template(&prefix, role)).unwrap());
-    let created = AccountEvent::Created(Created {
-        title: Title::new("orders").unwrap(),
-        purpose,
-        nkey: KeyPair::new_account().public_key().into(),
-        key: name("nats-account-orders"),
-        signing_keys: vec![Stored {
-            key: name("nats-account-orders-signing-1"),
-            nkey: KeyPair::new_account().public_key().into(),
-            role,
-            template,
-        }],
-        claims: serde_json::to_value(body).unwrap(),
-        issuer: KeyPair::new_operator().public_key().into(),
-        issued_at: AT,
-    });
-    Account::create(&created, Timestamp::from_seconds(AT)).unwrap()
+fn fixture() -> Fixture {
+    Fixture::new(&Prefix::default(), TemplateVersion::NEWEST)
+}
+
+/// An account that stands for its purpose, with the signing key of this role alone.
+fn account(purpose: Purpose, role: Option<Role>) -> Account {
+    let fixture = fixture();
+    let names = fixture.names();
+    let mut accounts = names.map(|name| fixture.account(name));
+    let mut account = accounts.find(|it| it.purpose == purpose).unwrap().clone();
+    account.signing_keys.retain(|key| key.role == role);
+    account
 }
 
 fn user(account: &Account, publish: Option<Vec<Box<str>>>) -> User {
@@ -61,7 +52,8 @@ fn user(account: &Account, publish: Option<Vec<Box<str>>>) -> User {
 
 #[test]
 fn an_account_s_claims_are_what_its_events_say() {
-    let mut account = account(Purpose::Client, &AccountBody::new(), Some(Role::Service));
+    let fixture = fixture();
+    let mut account = fixture.account("admin").clone();
     let revoked = KeyPair::new_user().public_key();
     let added = AccountEvent::RevocationAdded(RevocationAdded {
         user: name("old"),
@@ -72,53 +64,142 @@ fn an_account_s_claims_are_what_its_events_say() {
         jwt_issued_at: None,
     });
     account.evolve(&added, Timestamp::from_seconds(AT + 5));
-    let claims = account_claims(&account).unwrap();
-    assert_eq!((claims.iat, claims.name.as_str()), (AT + 5, "orders"));
+    let claims = fixture.claims_of(&account);
+    assert_eq!((claims.iat, claims.name.as_str()), (AT + 5, "admin"));
     assert!(claims.nats.is_revoked(&revoked, AT + 5));
-    let scope = claims.nats.signing_keys[0].scope().unwrap();
-    assert_eq!(scope.role, "service");
+    let keys = claims.nats.signing_keys.iter();
+    let mut scopes = keys.filter_map(|key| key.scope());
+    let scope = scopes.find(|scope| scope.role == "service").unwrap();
     let own = "keys.commands.key.rotate.{{name()}}".to_owned();
     assert!(scope.template.publish.allow.contains(&own));
-    assert_eq!(claims, account_claims(&account).unwrap());
+    assert_eq!(claims, fixture.claims_of(&account));
+}
+
+#[test]
+fn revocations_survive_an_upgrade_and_the_leave_to_import_is_new() {
+    let fixture = Fixture::new(&Prefix::default(), TemplateVersion::V1);
+    let mut account = fixture.account("agents").clone();
+    let revoked = KeyPair::new_user().public_key();
+    let added = AccountEvent::RevocationAdded(RevocationAdded {
+        user: name("old"),
+        nkey: revoked.as_str().into(),
+        until: AT,
+        expires_at: 0,
+        issued_at: AT + 1,
+        jwt_issued_at: Some(AT),
+    });
+    account.evolve(&added, Timestamp::from_seconds(AT + 1));
+    let before = fixture.claims_of(&account).nats;
+    assert_eq!(
+        before.imports[0].token,
+        fixture.claims("agents").nats.imports[0].token
+    );
+    let adopted = AccountEvent::TemplateAdopted(TemplateAdopted {
+        template: TemplateVersion::V2,
+        issued_at: AT + 9,
+    });
+    account.evolve(&adopted, Timestamp::from_seconds(AT + 9));
+    let after = fixture.claims_of(&account);
+    assert_eq!(after.iat, AT + 9);
+    assert_eq!(after.nats.revocations, before.revocations);
+    assert!(after.nats.is_revoked(&revoked, AT));
+    assert_eq!(after.nats.imports.len(), before.imports.len() + 1);
+    assert_ne!(after.nats.imports[0].token, before.imports[0].token);
 }
 
 #[test]
 fn a_jwt_is_never_longer_than_the_rules_think() {
     let operator = KeyPairSigner::new(KeyPair::new_operator());
-    for role in [
-        Role::Administrator,
-        Role::Auditor,
-        Role::Service,
-        Role::Agent,
-    ] {
-        let mut account = account(Purpose::Client, &AccountBody::new(), Some(role));
-        for count in [0, 1, 300] {
-            for at in account.revocations.len()..count {
-                let added = AccountEvent::RevocationAdded(RevocationAdded {
-                    user: name(&format!("old-{at}")),
-                    nkey: KeyPair::new_user().public_key().into(),
-                    until: AT,
-                    expires_at: AT + 60,
-                    issued_at: AT,
-                    jwt_issued_at: Some(AT),
-                });
-                account.evolve(&added, Timestamp::from_seconds(AT));
+    let longest = "k.".repeat(49) + "kk";
+    for prefix in ["keys", &longest].map(|prefix| prefix.parse().unwrap()) {
+        for version in TemplateVersion::ALL {
+            let mut fixture = Fixture::new(&prefix, version);
+            let names: Vec<_> = fixture.names().collect();
+            for name in names {
+                for count in [0, 1, 300] {
+                    revoke_until(fixture.account_mut(name), count);
+                    let account = fixture.account(name);
+                    let length = encode(&fixture.claims(name), &operator).unwrap().len();
+                    let bound = account.jwt_bytes(count);
+                    assert!(
+                        length <= bound,
+                        "{version} {name} {count}: {length} > {bound}"
+                    );
+                    if account.purpose == Purpose::Plain {
+                        assert!(bound <= length + 4_096, "{bound} is far above {length}");
+                    }
+                }
             }
-            let claims = account_claims(&account).unwrap();
-            let length = encode(&claims, &operator).unwrap().len();
-            let bound = account.jwt_bytes(count);
-            assert!(length <= bound, "{role} {count}: {length} > {bound}");
-            assert!(
-                bound <= length + 4_096,
-                "{role} {count}: {bound} is far above {length}"
-            );
         }
     }
 }
 
 #[test]
+fn nor_is_that_of_an_account_with_shares_and_roles_of_its_own() {
+    let operator = KeyPairSigner::new(KeyPair::new_operator());
+    let mut fixture = fixture();
+    let mut created = fixture.account("orders").clone();
+    for at in 0..50 {
+        let subject = format!("orders.{at}.>");
+        created.intent.exports.push(Export {
+            description: Some("\n".repeat(200).into()),
+            ..Export::new(&subject, Shared::Service)
+        });
+        created.intent.imports.push(Import {
+            name: Some(subject.as_str().into()),
+            from: Exporter::Account(name("keys")),
+            subject: subject.as_str().into(),
+            local_subject: None,
+            shared: Shared::Stream,
+            tells_sender: false,
+            traceable: false,
+        });
+    }
+    let mut scope = Scope::new("reader");
+    scope.permissions.publish = Subjects {
+        allow: (0..500).map(|at| format!("orders.{at}.>").into()).collect(),
+        deny: Vec::new(),
+    };
+    let mut key = created.signing_keys[0].clone();
+    key.scope = Some(Box::new(scope));
+    created.signing_keys.push(key);
+    let event = AccountEvent::Created(keyledger_domain::account::Created {
+        title: created.title.clone(),
+        purpose: created.purpose,
+        nkey: created.nkey.clone(),
+        key: created.key.clone(),
+        signing_keys: created.signing_keys.clone(),
+        intent: created.intent.clone(),
+        issuer: created.issuer.clone(),
+        issued_at: created.issued_at,
+    });
+    let account = Account::create(&event, Timestamp::from_seconds(AT)).unwrap();
+    *fixture.account_mut("orders") = account.clone();
+    let length = encode(&fixture.claims("orders"), &operator).unwrap().len();
+    assert!(
+        length <= account.jwt_bytes(0),
+        "{length} > {}",
+        account.jwt_bytes(0)
+    );
+}
+
+fn revoke_until(account: &mut Account, count: usize) {
+    for at in account.revocations.len()..count {
+        let added = AccountEvent::RevocationAdded(RevocationAdded {
+            user: name(&format!("old-{at}")),
+            nkey: KeyPair::new_user().public_key().into(),
+            until: AT,
+            expires_at: AT + 60,
+            issued_at: AT,
+            jwt_issued_at: Some(AT),
+        });
+        account.evolve(&added, Timestamp::from_seconds(AT));
+    }
+}
+
+#[test]
 fn a_collapsed_list_refuses_everybody_until_then() {
-    let mut account = account(Purpose::Plain, &AccountBody::new(), None);
+    let mut account = account(Purpose::Plain, None);
     let (old, young) = (
         KeyPair::new_user().public_key(),
         KeyPair::new_user().public_key(),
@@ -140,7 +221,7 @@ fn a_collapsed_list_refuses_everybody_until_then() {
         account.evolve(&added, Timestamp::from_seconds(AT + 2));
     }
     account.evolve(&collapsed, Timestamp::from_seconds(AT + 3));
-    let revocations = account_claims(&account).unwrap().nats.revocations;
+    let revocations = fixture().claims_of(&account).nats.revocations;
     let expected = [("*".to_owned(), AT + 1), (young, AT + 2)];
     assert_eq!(revocations, expected.into_iter().collect());
 }
@@ -152,11 +233,11 @@ fn a_user_s_jwt_is_never_longer_than_the_rules_think() {
         (0..count).map(subject).collect()
     };
     for count in [1, 5, 20] {
-        let scoped = account(Purpose::Client, &AccountBody::new(), Some(Role::Service));
+        let scoped = account(Purpose::Client, Some(Role::Service));
         let mut user = user(&scoped, None);
         user.keys = (0..count).map(|at| name(&format!("{at:0>60}"))).collect();
         check_length(&scoped, &user);
-        let plain = account(Purpose::Plain, &AccountBody::new(), None);
+        let plain = account(Purpose::Plain, None);
         let mut user = self::user(&plain, Some(many(count)));
         user.keys = Vec::new();
         user.subscribe = Some(many(count));
@@ -177,19 +258,13 @@ fn check_length(account: &Account, user: &User) {
 
 #[test]
 fn overlapping_exports_are_never_signed() {
-    let export = |subject: &str| Export {
-        subject: subject.to_owned(),
-        kind: ExportType::Service,
-        ..Export::default()
-    };
-    let body = AccountBody {
-        exports: vec![export("a.>"), export("a.b")],
-        ..AccountBody::new()
-    };
-    let mut account = account(Purpose::Plain, &body, None);
+    let mut account = account(Purpose::Plain, None);
+    account.intent.exports = ["a.>", "a.b"]
+        .map(|subject| Export::new(subject, Shared::Service))
+        .into();
     let signer = UserSeed::generate().unwrap().signer().unwrap();
     account.issuer = signer.public_nkey().into();
-    let refused = account_jwt(&account, &signer);
+    let refused = signed(&account, &signer);
     assert!(
         matches!(refused, Err(JwtError::Invalid { .. })),
         "{refused:?}"
@@ -197,8 +272,26 @@ fn overlapping_exports_are_never_signed() {
 }
 
 #[test]
+fn without_the_exporters_key_nothing_is_signed() {
+    let mut account = account(Purpose::Agents, Some(Role::Agent));
+    let signer = UserSeed::generate().unwrap().signer().unwrap();
+    account.issuer = signer.public_nkey().into();
+    let refused = signed(&account, &signer);
+    assert!(
+        matches!(refused, Err(JwtError::NoLeave { .. })),
+        "{refused:?}"
+    );
+}
+
+/// The JWT of an account that nobody gives leave to import.
+fn signed(account: &Account, signer: &NkeySigner) -> Result<String, JwtError> {
+    let rendered = rendered(account, &Prefix::default(), &fixture())?;
+    account_jwt(account, rendered, signer, |_| None)
+}
+
+#[test]
 fn another_key_than_the_ledger_names_signs_nothing() {
-    let account = account(Purpose::Plain, &AccountBody::new(), None);
+    let account = account(Purpose::Plain, None);
     let signer = UserSeed::generate().unwrap().signer().unwrap();
     let user = user(&account, None);
     let refused = user_jwt(&name("orders"), &user, &account, &signer);
@@ -206,7 +299,7 @@ fn another_key_than_the_ledger_names_signs_nothing() {
         matches!(refused, Err(JwtError::OtherIssuer { .. })),
         "{refused:?}"
     );
-    let refused = account_jwt(&account, &signer);
+    let refused = signed(&account, &signer);
     assert!(
         matches!(refused, Err(JwtError::OtherIssuer { .. })),
         "{refused:?}"
@@ -215,7 +308,7 @@ fn another_key_than_the_ledger_names_signs_nothing() {
 
 #[test]
 fn a_user_of_a_role_brings_tags_and_no_permissions() {
-    let account = account(Purpose::Client, &AccountBody::new(), Some(Role::Service));
+    let account = account(Purpose::Client, Some(Role::Service));
     let user = user(&account, None);
     let claims = user_claims(&name("orders"), &user, &account);
     assert_eq!(claims.nats.tags, ["key:tls", "key:db", "role:service"]);
@@ -227,7 +320,7 @@ fn a_user_of_a_role_brings_tags_and_no_permissions() {
 
 #[test]
 fn a_user_without_a_role_may_what_it_was_given_and_nothing_means_nothing() {
-    let account = account(Purpose::Plain, &AccountBody::new(), None);
+    let account = account(Purpose::Plain, None);
     let limits = |publish| {
         let user = user(&account, publish);
         user_claims(&name("orders"), &user, &account).nats.limits
@@ -240,7 +333,7 @@ fn a_user_without_a_role_may_what_it_was_given_and_nothing_means_nothing() {
 
 #[test]
 fn only_users_of_the_service_s_account_answer_requests() {
-    let account = account(Purpose::Service, &AccountBody::new(), None);
+    let account = account(Purpose::Service, None);
     let claims = user_claims(&name("service"), &user(&account, Some(vec![])), &account);
     assert_eq!(claims.nats.limits.resp.unwrap().max, 1);
 }
@@ -270,20 +363,33 @@ fn a_jwt_is_the_same_each_time_it_is_made() {
         }
     }
     let admin = ledger.account(&name("admin")).unwrap();
-    let key = name("nats-operator-signing-1");
-    let sealed = organisation
-        .directory()
-        .join(format!("material/{key}.1.sealed"));
-    let context = keyledger_custody::MaterialContext {
-        purposes: ledger.key(&key).unwrap().state.purposes,
-        version: 1,
-        key,
-    };
     let custody = organisation.custody(None).unwrap();
-    let signer = custody
-        .open_signer(&std::fs::read(sealed).unwrap(), &context)
-        .unwrap();
-    assert!(account_jwt(&admin.state, &signer).unwrap() == token);
+    let open = |key: Name| {
+        let file = format!("material/{key}.1.sealed");
+        let sealed = std::fs::read(organisation.directory().join(file)).unwrap();
+        let context = keyledger_custody::MaterialContext {
+            purposes: ledger.key(&key).unwrap().state.purposes,
+            version: 1,
+            key,
+        };
+        custody.open_signer(&sealed, &context).unwrap()
+    };
+    let exporters = ["keys", "views"].map(|account| {
+        let key = name(&format!("nats-account-{account}-signing-1"));
+        (key.clone(), open(key))
+    });
+    let exporter = |key: &Name| exporters.iter().find(|(it, _)| it == key).map(|(_, it)| it);
+    let rendered = rendered(&admin.state, &Prefix::default(), &ledger).unwrap();
+    assert!(
+        account_jwt(
+            &admin.state,
+            rendered,
+            &open(name("nats-operator-signing-1")),
+            exporter
+        )
+        .unwrap()
+            == token
+    );
     let creds = std::fs::read_to_string(organisation.creds("admin")).unwrap();
     let creds = keyledger_claims::Creds::parse(&creds).unwrap();
     let user = &ledger.user(&name("admin")).unwrap().state;

@@ -25,6 +25,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_nats::Client;
 use keyledger_domain::{Name, Stamp, account::RenewalCause, ledger::Outcome, text::in_full};
+use keyledger_wire::Prefix;
 use tokio::{sync::mpsc, task::JoinSet};
 
 pub(crate) use self::cluster::ClusterState;
@@ -73,6 +74,7 @@ impl Resolver {
         system: Client,
         handler: Handler,
         signers: Arc<Signers>,
+        prefix: Prefix,
         clock: Clock,
         principal: Arc<Stamp>,
         health: TrustHealth,
@@ -81,7 +83,7 @@ impl Resolver {
         let (to_compare, compare) = mpsc::channel(1);
         let (to_welcome, welcome) = mpsc::channel(1);
         let servers = Arc::new(Servers::new(system, to_welcome.clone()));
-        let pusher = Pusher::new(servers, handler, signers, clock, principal, health);
+        let pusher = Pusher::new(servers, handler, signers, prefix, clock, principal, health);
         let pusher = Arc::new(pusher);
         let mut tasks = JoinSet::new();
         tasks.spawn(push_changed(Arc::clone(&pusher), inbox));

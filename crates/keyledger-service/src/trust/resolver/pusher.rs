@@ -17,7 +17,7 @@ use keyledger_domain::{
     ledger::Outcome,
     text::in_full,
 };
-use keyledger_wire::subject::system;
+use keyledger_wire::{Prefix, subject::system};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::sync::Notify;
@@ -31,7 +31,7 @@ use crate::{
     store::ReadError,
     trust::{
         health::{Ahead, TrustHealth},
-        jwt::{JwtError, account_draft},
+        jwt::{JwtError, account_draft, leave_draft, rendered},
     },
 };
 
@@ -97,6 +97,7 @@ pub(super) struct Pusher {
     pub(super) servers: Arc<Servers>,
     pub(super) handler: Handler,
     signers: Arc<Signers>,
+    prefix: Prefix,
     pub(super) clock: Clock,
     pub(super) principal: Arc<Stamp>,
     pub(super) health: TrustHealth,
@@ -160,6 +161,7 @@ impl Pusher {
         servers: Arc<Servers>,
         handler: Handler,
         signers: Arc<Signers>,
+        prefix: Prefix,
         clock: Clock,
         principal: Arc<Stamp>,
         health: TrustHealth,
@@ -170,6 +172,7 @@ impl Pusher {
             servers,
             handler,
             signers,
+            prefix,
             clock,
             principal,
             health,
@@ -415,7 +418,7 @@ impl Pusher {
         name: &Name,
         turn: &mut PushTurn,
     ) -> Result<Option<NewestJwt>, PushError> {
-        let (account, key) = {
+        let (account, key, rendered) = {
             let ledger = self.handler.live().ledger.read();
             let Some(account) = ledger.account(name).map(|entry| entry.state.clone()) else {
                 return Ok(None);
@@ -424,21 +427,30 @@ impl Pusher {
             let mut keys = operator.state.signing_keys.iter();
             let key = keys.find(|key| key.nkey == account.issuer);
             let key = key.ok_or(PushError::StrangeIssuer)?;
-            (account, key.key.clone())
+            // Every change of what is in it gives it a new `iat`.
+            if let Some((_, jwt)) = turn
+                .made
+                .as_ref()
+                .filter(|(iat, _)| *iat == account.issued_at)
+            {
+                return Ok(Some(NewestJwt {
+                    account,
+                    jwt: Arc::clone(jwt),
+                }));
+            }
+            let rendered = rendered(&account, &self.prefix, &*ledger)?;
+            (account, key.key.clone(), rendered)
         };
-        // Every change of what is in it gives it a new `iat`.
-        if let Some((_, jwt)) = turn
-            .made
-            .as_ref()
-            .filter(|(iat, _)| *iat == account.issued_at)
-        {
-            return Ok(Some(NewestJwt {
-                account,
-                jwt: Arc::clone(jwt),
-            }));
-        }
         let signer = self.signers.signer(&key).await?;
-        let draft = account_draft(&account, signer.public_nkey())?;
+        let mut tokens = Vec::new();
+        for leave in rendered.leave() {
+            let exporter = self.signers.signer(&leave.key).await?;
+            let draft = leave_draft(&account, leave, exporter.public_nkey())?;
+            tokens.push(exporter.sign_claims(draft).await?);
+        }
+        let mut tokens = tokens.into_iter();
+        let claims = rendered.signed(|_| Ok::<_, PushError>(tokens.next().unwrap_or_default()))?;
+        let draft = account_draft(&account, &claims, signer.public_nkey())?;
         let jwt: Arc<str> = signer.sign_claims(draft).await?.into();
         turn.made = Some((account.issued_at, Arc::clone(&jwt)));
         Ok(Some(NewestJwt { account, jwt }))

@@ -1,76 +1,64 @@
 //! Exports and imports.
 
-use keyledger_claims::{
-    ActivationClaims, EncodeError, Signer,
-    account::{Export, ExportType, Import, ResponseType},
-    encode,
+use keyledger_domain::{
+    account::intent::{Export, Exporter, Import, ResponseForm, Shared},
+    template::TemplateVersion,
 };
 use keyledger_wire::Prefix;
+
+use crate::trust::names::{SERVICE, VIEWS, name};
 
 /// Every service's `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`.
 pub(super) const DISCOVERY: &str = "$SRV.>";
 
-/// An account that exports, with the key that signs its activations.
-#[derive(Clone, Copy)]
-pub struct Exporter<'a> {
-    /// Its public nkey.
-    pub nkey: &'a str,
-    /// One of its signing keys.
-    pub signer: &'a dyn Signer,
-}
-
-impl std::fmt::Debug for Exporter<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Exporter").field(&self.nkey).finish()
-    }
-}
-
 /// What the service's account exports.
-#[must_use]
-pub fn service_exports(prefix: &Prefix) -> Vec<Export> {
+pub(super) fn service_exports(prefix: &Prefix, version: TemplateVersion) -> Vec<Export> {
     vec![
         service(
             "commands",
             &Prefix::inner(&prefix.commands()),
-            ResponseType::Singleton,
+            ResponseForm::One,
         ),
         service(
             "queries",
             &Prefix::inner(&prefix.queries()),
-            ResponseType::Singleton,
+            ResponseForm::One,
         ),
         // Every instance answers.
-        service("discovery", DISCOVERY, ResponseType::Stream),
+        service("discovery", DISCOVERY, ResponseForm::Many),
         stream("events", &prefix.events()),
         stream("notices", &prefix.notices()),
         service(
             "reports",
             &Prefix::inner(&prefix.reports()),
-            ResponseType::Singleton,
+            ResponseForm::One,
         ),
     ]
     .into_iter()
     .chain(watches(prefix).map(|(name, subject, _)| {
         // Who may watch chooses nothing of a consumer: the service makes it.
-        service(name, &Prefix::inner(&subject), ResponseType::Singleton)
+        service(name, &Prefix::inner(&subject), ResponseForm::One)
     }))
-    .chain(queue(prefix).map(|(name, subject)| {
+    .chain(queue(prefix, version).into_iter().map(|(name, subject)| {
         // An agent takes several tasks with one request.
-        service(name, &subject, ResponseType::Stream)
+        service(name, &subject, ResponseForm::Many)
     }))
     .collect()
 }
 
 /// What it takes to work off a queue of tasks: each agent's own, by the subjects that its role lets it publish on.
-fn queue(prefix: &Prefix) -> [(&'static str, String); 4] {
+fn queue(prefix: &Prefix, version: TemplateVersion) -> Vec<(&'static str, String)> {
     let tasks = prefix.tasks_stream();
     let [done, done_with_domain] = prefix.acknowledgements("*");
-    [
+    let mut queue = vec![
         ("tasks-next", format!("$JS.API.CONSUMER.MSG.NEXT.{tasks}.*")),
         ("tasks-info", format!("$JS.API.CONSUMER.INFO.{tasks}.*")),
         ("tasks-done", done),
-        ("tasks-done-with-domain", done_with_domain),
-    ]
+    ];
+    if version >= TemplateVersion::V2 {
+        queue.push(("tasks-done-with-domain", done_with_domain));
+    }
+    queue
 }
 
 /// What it takes to watch the inventory bucket, and what clients ask instead: JetStream's own subjects, at their place.
@@ -93,124 +81,72 @@ fn watches(prefix: &Prefix) -> [(&'static str, String, String); 2] {
 
 /// What the agents' account imports. It is not the service's: nats-server lets a publisher name any subject for the answer,
 /// and in the service's account an answer could be made a request to delete a stream, or an event.
-///
-/// # Errors
-///
-/// [`EncodeError`] if the exporter's key does not sign.
-pub fn agents_imports(
-    prefix: &Prefix,
-    account: &str,
-    service: Exporter<'_>,
-    issued_at: i64,
-) -> Result<Vec<Import>, EncodeError> {
-    let grant = Grant {
-        exporter: service,
-        account,
-        issued_at,
-    };
-    let reports = grant.service(
-        "reports",
-        &Prefix::inner(&prefix.reports()),
-        &prefix.reports(),
-    )?;
-    let mut imports = vec![shared(reports)];
-    for (name, subject) in queue(prefix) {
-        imports.push(grant.service(name, &subject, &local_api(prefix, &subject))?);
-    }
-    Ok(imports)
+pub(super) fn agents_imports(prefix: &Prefix, version: TemplateVersion) -> Vec<Import> {
+    let inner = Prefix::inner(&prefix.reports());
+    let mut imports = vec![shared(asks(SERVICE, "reports", &inner, &prefix.reports()))];
+    let queue = queue(prefix, version).into_iter();
+    imports.extend(
+        queue.map(|(name, subject)| asks(SERVICE, name, &subject, &local_api(prefix, &subject))),
+    );
+    imports
 }
 
 /// What the account of the inventory bucket exports. Who may import what is said by the activations it signs.
-#[must_use]
-pub fn views_exports(prefix: &Prefix) -> Vec<Export> {
+pub(super) fn views_exports(prefix: &Prefix) -> Vec<Export> {
     let bucket = Bucket::of(prefix);
     let mut exports: Vec<_> = bucket
         .writing()
         .into_iter()
         .chain(bucket.reading())
         .chain(bucket.watching())
-        .map(|(name, subject)| service(name, &subject, ResponseType::Singleton))
+        .map(|(name, subject)| service(name, &subject, ResponseForm::One))
         .collect();
     exports.push(stream("inventory-deliver", &prefix.deliver("*", ">")));
     exports
 }
 
 /// What an account imports so that its users can command the service and read what it shows.
-///
-/// # Errors
-///
-/// [`EncodeError`] if an exporter's key does not sign.
-pub fn client_imports(
-    prefix: &Prefix,
-    account: &str,
-    service: Exporter<'_>,
-    views: Exporter<'_>,
-    issued_at: i64,
-) -> Result<Vec<Import>, EncodeError> {
-    let service = Grant {
-        exporter: service,
-        account,
-        issued_at,
-    };
-    let views = Grant {
-        exporter: views,
-        account,
-        issued_at,
-    };
+pub(super) fn client_imports(prefix: &Prefix, account: &str) -> Vec<Import> {
+    let inner = |subject: String| (Prefix::inner(&subject), subject);
+    let (commands, own_commands) = inner(prefix.commands());
+    let (queries, own_queries) = inner(prefix.queries());
     let mut imports = vec![
         // Shared: nats-server tells the service who sends them.
-        shared(service.service(
-            "commands",
-            &Prefix::inner(&prefix.commands()),
-            &prefix.commands(),
-        )?),
-        shared(service.service(
-            "queries",
-            &Prefix::inner(&prefix.queries()),
-            &prefix.queries(),
-        )?),
-        service.service("discovery", DISCOVERY, DISCOVERY)?,
-        service.stream("events", &prefix.events())?,
-        service.stream("notices", &prefix.notices())?,
+        shared(asks(SERVICE, "commands", &commands, &own_commands)),
+        shared(asks(SERVICE, "queries", &queries, &own_queries)),
+        asks(SERVICE, "discovery", DISCOVERY, DISCOVERY),
+        hears(SERVICE, "events", &prefix.events()),
+        hears(SERVICE, "notices", &prefix.notices()),
     ];
     for (name, subject, local) in watches(prefix) {
         // Shared: the service delivers to the sender, and to nobody else.
-        imports.push(shared(service.service(
+        imports.push(shared(asks(
+            SERVICE,
             name,
             &Prefix::inner(&subject),
             &local,
-        )?));
+        )));
     }
     let bucket = Bucket::of(prefix);
     for (name, subject) in bucket.reading() {
-        imports.push(views.service(name, &subject, &bucket.local(&subject))?);
+        imports.push(asks(VIEWS, name, &subject, &bucket.local(&subject)));
     }
     // Its own inboxes, and nobody else's.
-    imports.push(views.stream("inventory-deliver", &prefix.deliver(account, ">"))?);
-    Ok(imports)
+    imports.push(hears(
+        VIEWS,
+        "inventory-deliver",
+        &prefix.deliver(account, ">"),
+    ));
+    imports
 }
 
 /// What the service's own account imports: it makes and writes the inventory bucket, and its watchers' consumers.
-///
-/// # Errors
-///
-/// [`EncodeError`] if the exporter's key does not sign.
-pub fn service_imports(
-    prefix: &Prefix,
-    account: &str,
-    views: Exporter<'_>,
-    issued_at: i64,
-) -> Result<Vec<Import>, EncodeError> {
-    let grant = Grant {
-        exporter: views,
-        account,
-        issued_at,
-    };
+pub(super) fn service_imports(prefix: &Prefix) -> Vec<Import> {
     let bucket = Bucket::of(prefix);
     let subjects = bucket.writing().into_iter().chain(bucket.reading());
     subjects
         .chain(bucket.watching())
-        .map(|(name, subject)| grant.service(name, &subject, &bucket.local(&subject)))
+        .map(|(name, subject)| asks(VIEWS, name, &subject, &bucket.local(&subject)))
         .collect()
 }
 
@@ -284,47 +220,28 @@ fn local_api(prefix: &Prefix, subject: &str) -> String {
     }
 }
 
-/// What an exporter lets one account import.
-struct Grant<'a> {
-    exporter: Exporter<'a>,
-    account: &'a str,
-    issued_at: i64,
+/// An imported service, and what it is called here.
+fn asks(from: &'static str, name: &str, subject: &str, local: &str) -> Import {
+    Import {
+        local_subject: (local != subject).then(|| local_subject(local).into()),
+        ..import(from, name, subject, Shared::Service)
+    }
 }
 
-impl Grant<'_> {
-    fn service(&self, name: &str, subject: &str, local: &str) -> Result<Import, EncodeError> {
-        self.import(name, subject, local, ExportType::Service)
-    }
+/// An imported stream.
+fn hears(from: &'static str, name: &str, subject: &str) -> Import {
+    import(from, name, subject, Shared::Stream)
+}
 
-    fn stream(&self, name: &str, subject: &str) -> Result<Import, EncodeError> {
-        self.import(name, subject, subject, ExportType::Stream)
-    }
-
-    fn import(
-        &self,
-        name: &str,
-        subject: &str,
-        local: &str,
-        kind: ExportType,
-    ) -> Result<Import, EncodeError> {
-        let mut claims = ActivationClaims::new(self.account, subject, kind, self.issued_at);
-        name.clone_into(&mut claims.name);
-        self.exporter
-            .nkey
-            .clone_into(&mut claims.nats.issuer_account);
-        Ok(Import {
-            name: name.to_owned(),
-            subject: subject.to_owned(),
-            account: self.exporter.nkey.to_owned(),
-            token: encode(&claims, self.exporter.signer)?,
-            local_subject: if local == subject {
-                String::new()
-            } else {
-                local_subject(local)
-            },
-            kind,
-            ..Import::default()
-        })
+fn import(from: &'static str, called: &str, subject: &str, shared: Shared) -> Import {
+    Import {
+        name: Some(called.into()),
+        from: Exporter::Account(name(from)),
+        subject: subject.into(),
+        local_subject: None,
+        shared,
+        tells_sender: false,
+        traceable: false,
     }
 }
 
@@ -344,28 +261,26 @@ fn local_subject(subject: &str) -> String {
 
 fn shared(import: Import) -> Import {
     Import {
-        share: true,
+        tells_sender: true,
         ..import
     }
 }
 
-fn service(name: &str, subject: &str, response_type: ResponseType) -> Export {
+fn service(name: &str, subject: &str, answers: ResponseForm) -> Export {
     Export {
-        name: name.to_owned(),
-        subject: subject.to_owned(),
-        kind: ExportType::Service,
-        token_req: true,
-        response_type,
-        ..Export::default()
+        answers: Some(answers),
+        ..export(name, subject, Shared::Service)
     }
 }
 
 fn stream(name: &str, subject: &str) -> Export {
+    export(name, subject, Shared::Stream)
+}
+
+fn export(name: &str, subject: &str, shared: Shared) -> Export {
     Export {
-        name: name.to_owned(),
-        subject: subject.to_owned(),
-        kind: ExportType::Stream,
-        token_req: true,
-        ..Export::default()
+        name: Some(name.into()),
+        private: true,
+        ..Export::new(subject, shared)
     }
 }

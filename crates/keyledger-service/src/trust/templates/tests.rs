@@ -1,47 +1,28 @@
-use keyledger_claims::{
-    AccountBody, AccountClaims, KeyPairSigner, Signer as _, account::Import, subject,
+use keyledger_claims::{AccountClaims, account::Import, subject};
+use keyledger_domain::{
+    Role,
+    account::intent::{self, Permissions, Subjects},
 };
-use keyledger_domain::Role;
 use keyledger_wire::{Prefix, questions::QUESTIONS};
-use nkeys::KeyPair;
 
 use super::*;
+use crate::trust::fixture::Fixture;
 
 fn prefixes() -> [Prefix; 2] {
     ["keys", "acme.security.keys"].map(|prefix| prefix.parse().unwrap())
 }
 
-fn pair() -> KeyPairSigner {
-    KeyPairSigner::new(KeyPair::new_account())
+/// The account claims of a client in the newest version.
+fn client(prefix: &Prefix) -> AccountClaims {
+    Fixture::new(prefix, TemplateVersion::NEWEST).claims("admin")
 }
 
-/// The account claims of a client, and of the service.
-fn importing(prefix: &Prefix) -> [AccountClaims; 2] {
-    let (service, views, client) = (pair(), pair(), pair());
-    let exporter = |of| Exporter {
-        nkey: KeyPairSigner::public_nkey(of),
-        signer: of,
-    };
-    let nkey = client.public_nkey();
-    let to_client = client_imports(
-        prefix,
-        nkey,
-        exporter(&service),
-        exporter(&views),
-        1_700_000_000,
-    )
-    .unwrap();
-    let to_service = service_imports(prefix, nkey, exporter(&views), 1_700_000_000).unwrap();
-    [to_client, to_service].map(|imports| {
-        AccountClaims::with_body(
-            nkey,
-            1,
-            AccountBody {
-                imports,
-                ..AccountBody::new()
-            },
-        )
-    })
+fn may(prefix: &Prefix, role: Role) -> Permissions {
+    super::role(prefix, TemplateVersion::NEWEST, role).permissions
+}
+
+fn texts(subjects: &Subjects) -> Vec<String> {
+    subjects.allow.iter().map(ToString::to_string).collect()
 }
 
 fn local(import: &Import) -> &str {
@@ -55,47 +36,81 @@ fn local(import: &Import) -> &str {
 #[test]
 fn exports_are_private_and_never_overlap() {
     for prefix in prefixes() {
-        for exports in [service_exports(&prefix), views_exports(&prefix)] {
-            assert!(exports.iter().all(|export| export.token_req));
-            for (at, one) in exports.iter().enumerate() {
-                for other in &exports[at + 1..] {
-                    assert!(
-                        !subject::overlaps(&one.subject, &other.subject),
-                        "{one:?} {other:?}"
-                    );
+        for version in TemplateVersion::ALL {
+            let fixture = Fixture::new(&prefix, version);
+            for account in ["keys", "views"] {
+                let body = fixture.claims(account).nats;
+                assert!(body.exports.iter().all(|export| export.token_req));
+                for (at, one) in body.exports.iter().enumerate() {
+                    for other in &body.exports[at + 1..] {
+                        assert!(
+                            !subject::overlaps(&one.subject, &other.subject),
+                            "{one:?} {other:?}"
+                        );
+                    }
                 }
             }
-            let body = AccountBody {
-                exports,
-                ..AccountBody::new()
-            };
-            assert!(body.validate().is_empty(), "{:?}", body.validate());
         }
     }
 }
 
 #[test]
-fn imports_hold_against_their_activations() {
+fn every_account_of_every_version_is_valid() {
     for prefix in prefixes() {
-        for claims in importing(&prefix) {
-            assert!(claims.validate().is_empty(), "{:?}", claims.validate());
+        for version in TemplateVersion::ALL {
+            let fixture = Fixture::new(&prefix, version);
+            for account in fixture.names() {
+                let issues = fixture.claims(account).validate();
+                assert!(issues.is_empty(), "{version} {account}: {issues:?}");
+            }
+        }
+    }
+}
+
+/// Accounts are upgraded one after the other, the exporters first: what the others import still must be there.
+#[test]
+fn every_import_is_of_something_exported_in_that_version_and_in_later_ones() {
+    for prefix in prefixes() {
+        for version in TemplateVersion::ALL {
+            let fixture = Fixture::new(&prefix, version);
+            let later = TemplateVersion::ALL.into_iter().filter(|it| *it >= version);
+            for exporting in later.map(|later| Fixture::new(&prefix, later)) {
+                let exports: Vec<_> = ["keys", "views"]
+                    .map(|account| exporting.claims(account).nats.exports)
+                    .concat();
+                for import in fixture
+                    .names()
+                    .flat_map(|account| fixture.claims(account).nats.imports)
+                {
+                    let found = exports.iter().any(|export| {
+                        export.kind == import.kind
+                            && subject::covers(&export.subject, &import.subject)
+                    });
+                    assert!(found, "{import:?}");
+                }
+            }
         }
     }
 }
 
 #[test]
-fn every_import_is_of_something_exported() {
-    for prefix in prefixes() {
-        let mut exports = service_exports(&prefix);
-        exports.extend(views_exports(&prefix));
-        for import in importing(&prefix)
-            .into_iter()
-            .flat_map(|claims| claims.nats.imports)
-        {
-            let found = exports.iter().any(|export| {
-                export.kind == import.kind && subject::covers(&export.subject, &import.subject)
-            });
-            assert!(found, "{import:?}");
+fn an_account_imports_from_those_that_its_purpose_says_only() {
+    let prefix = Prefix::default();
+    for version in TemplateVersion::ALL {
+        let fixture = Fixture::new(&prefix, version);
+        for account in fixture.names() {
+            let purpose = fixture.account(account).purpose;
+            let imports = template(&prefix, version, purpose, "A").imports;
+            for import in imports {
+                let intent::Exporter::Account(from) = &import.from else {
+                    panic!("{import:?}");
+                };
+                let from = fixture.account(from.as_str()).purpose;
+                assert!(
+                    purpose.imports_from().contains(&from),
+                    "{account}: {from:?}"
+                );
+            }
         }
     }
 }
@@ -103,7 +118,7 @@ fn every_import_is_of_something_exported() {
 #[test]
 fn commands_questions_and_watches_tell_who_sends_them() {
     let prefix = Prefix::default();
-    let [client, _] = importing(&prefix);
+    let client = client(&prefix);
     let shared: Vec<_> = client
         .nats
         .imports
@@ -122,8 +137,7 @@ fn commands_questions_and_watches_tell_who_sends_them() {
 #[test]
 fn a_client_may_neither_make_write_nor_purge_the_inventory() {
     for prefix in prefixes() {
-        let [client, _] = importing(&prefix);
-        for import in &client.nats.imports {
+        for import in &client(&prefix).nats.imports {
             let subject = &import.subject;
             assert!(!subject.starts_with("$KV."), "{subject}");
             for forbidden in ["$JS.API.STREAM.CREATE.x", "$JS.API.STREAM.PURGE.x"] {
@@ -138,15 +152,14 @@ fn a_client_may_neither_make_write_nor_purge_the_inventory() {
 #[test]
 fn a_client_reaches_no_consumer_of_jetstream() {
     for prefix in prefixes() {
-        let [client, _] = importing(&prefix);
-        for import in &client.nats.imports {
+        for import in &client(&prefix).nats.imports {
             let subject = &import.subject;
             for forbidden in ["$JS.API.CONSUMER.", "$JS.FC.", "$JS.ACK.", "$JS.API.>"] {
                 assert!(!subject.starts_with(forbidden), "{subject}");
             }
         }
         for role in Role::OF_CLIENTS {
-            let publish = role_template(&prefix, role).publish.allow;
+            let publish = texts(&may(&prefix, role).publish);
             assert!(!publish.iter().any(|s| s.starts_with("$JS.FC")), "{role}");
         }
     }
@@ -156,7 +169,7 @@ fn a_client_reaches_no_consumer_of_jetstream() {
 fn a_user_hears_its_own_answers_only() {
     for prefix in prefixes() {
         for role in Role::ALL {
-            let subscribe = role_template(&prefix, role).subscribe.allow;
+            let subscribe = texts(&may(&prefix, role).subscribe);
             let inboxes = subscribe
                 .iter()
                 .filter(|s| s.starts_with("_INBOX") || s.starts_with("deliver"));
@@ -179,7 +192,7 @@ fn a_user_hears_its_own_answers_only() {
 fn only_an_administrator_commands_everything() {
     let prefix = Prefix::default();
     let commands = |role| {
-        let publish = role_template(&prefix, role).publish.allow;
+        let publish = texts(&may(&prefix, role).publish);
         let commands: Vec<_> = publish
             .into_iter()
             .filter(|s| s.starts_with("keys.commands."))
@@ -227,13 +240,10 @@ fn no_role_reaches_the_material() {
     for prefix in prefixes() {
         let material = prefix.material_bucket();
         for role in Role::ALL {
-            let template = role_template(&prefix, role);
-            let subjects = template
-                .publish
-                .allow
-                .iter()
-                .chain(&template.subscribe.allow);
-            for subject in subjects {
+            let Permissions {
+                publish, subscribe, ..
+            } = may(&prefix, role);
+            for subject in texts(&publish).iter().chain(&texts(&subscribe)) {
                 assert!(
                     !subject.contains(&material) && subject != ">",
                     "{role}: {subject}"
@@ -271,7 +281,7 @@ fn the_service_can_neither_change_nor_shorten_the_ledger() {
 #[test]
 fn a_service_asks_for_its_own_keys_timelines_only() {
     for prefix in prefixes() {
-        let publish = role_template(&prefix, Role::Service).publish.allow;
+        let publish = texts(&may(&prefix, Role::Service).publish);
         let timelines: Vec<_> = publish
             .iter()
             .filter(|subject| subject.contains(".history."))
@@ -286,7 +296,7 @@ fn a_role_may_ask_what_each_question_says_that_it_may() {
     use Role::{Administrator, Agent, Approver, Auditor, Service};
     for prefix in prefixes() {
         for role in [Administrator, Approver, Auditor, Service, Agent] {
-            let publish = role_template(&prefix, role).publish.allow;
+            let publish = texts(&may(&prefix, role).publish);
             for question in QUESTIONS {
                 let asked = prefix.query(&question.tail_of_key("{{name()}}"));
                 let may = publish
@@ -301,7 +311,7 @@ fn a_role_may_ask_what_each_question_says_that_it_may() {
 #[test]
 fn an_agent_acknowledges_its_own_tasks_and_no_other_agents_in_either_form() {
     let prefix = Prefix::default();
-    let publish = role_template(&prefix, Role::Agent).publish.allow;
+    let publish = texts(&may(&prefix, Role::Agent).publish);
     let own = "UOWN";
     let publish: Vec<_> = publish
         .iter()
@@ -313,7 +323,7 @@ fn an_agent_acknowledges_its_own_tasks_and_no_other_agents_in_either_form() {
             .any(|allowed| subject::covers(allowed, subject))
     };
     let is_exported = |subject: &str| {
-        let exports = service_exports(&prefix);
+        let exports = sharing::service_exports(&prefix, TemplateVersion::NEWEST);
         exports
             .iter()
             .any(|export| subject::covers(&export.subject, subject))
@@ -331,4 +341,19 @@ fn an_agent_acknowledges_its_own_tasks_and_no_other_agents_in_either_form() {
     // Nine tokens are the first form: here the stream and another agent stand where the second has domain and account.
     let disguised = format!("$JS.ACK.KEYS_TASKS.UOTHER.KEYS_TASKS.{own}.7.7.0");
     assert!(!may(&disguised), "{disguised}");
+}
+
+#[test]
+fn the_second_version_gives_agents_the_acknowledgement_with_domain_and_account() {
+    let prefix = Prefix::default();
+    let subject = "$JS.ACK.hub.szMpdrwD.KEYS_TASKS.{{subject()}}.1.7.7.1790000000000000000.0";
+    let may = |version| {
+        let allowed = texts(
+            &super::role(&prefix, version, Role::Agent)
+                .permissions
+                .publish,
+        );
+        allowed.iter().any(|it| subject::covers(it, subject))
+    };
+    assert!(!may(TemplateVersion::V1) && may(TemplateVersion::V2));
 }

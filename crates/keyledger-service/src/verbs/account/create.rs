@@ -17,10 +17,9 @@ impl MakeFor<Create> for Option<Box<AccountFacts>> {
         if shared.live.ledger.read().head(target).is_some() {
             return Err(Rejection::NameTaken(target.clone()).into());
         }
-        let made = trust::new_account(shared, &target.name, verb, on.now).await;
+        let made = trust::new_account(shared, &target.name, verb).await;
         let made = made.map_err(|e| match e {
             trust::NewAccountError::Rejected(rejection) => rejection.into(),
-            trust::NewAccountError::Signer(error) => error.into(),
             trust::NewAccountError::Custodian(error) => error.into(),
             trust::NewAccountError::Storage(trust::StorageError::Rejected(rejection)) => {
                 rejection.into()

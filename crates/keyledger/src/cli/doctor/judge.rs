@@ -71,9 +71,9 @@ pub(super) fn all(status: &ServiceStatus) -> Vec<Finding> {
     findings.push(clocks(status.clock_ahead_ms));
     findings.extend(status.findings.iter().map(found));
     findings.push(inventory(status));
-    findings.extend(status.older_templates.iter().map(|what| {
-        let remedy = "this organisation was made by an earlier version, and what accounts may do is fixed when they are made: \
-             `keyledger init` makes another one; until then give such roles only to people whom you trust with it";
+    findings.extend(status.outdated_users.iter().map(|what| {
+        let remedy = "an earlier version made its creds, and what it may do stands in them: `keyledger init` makes new ones with another \
+             organisation; this organisation goes on without what the user lacks";
         Finding::warn("permissions", what, remedy)
     }));
     findings.push(match status.expiring_within_30_days {
@@ -311,7 +311,7 @@ mod tests {
             token_signature_required: Vec::new(),
             inventory_fault: None,
             inventory_remade: None,
-            older_templates: Vec::new(),
+            outdated_users: Vec::new(),
             findings: vec![finding(
                 Severity::Ok,
                 "account JWTs",
@@ -410,12 +410,12 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_version_made_is_said() {
+    fn users_with_creds_of_an_earlier_version_are_named() {
         let mut old = status();
-        old.older_templates = vec!["account admin, role auditor: x".to_owned()];
+        old.outdated_users = vec!["user service may not publish to x".to_owned()];
         let said = printed(&old);
         assert!(
-            said.contains("warn  permissions: account admin, role auditor: x\n"),
+            said.contains("warn  permissions: user service may not publish to x\n"),
             "{said}"
         );
     }
