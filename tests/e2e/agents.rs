@@ -45,6 +45,11 @@ impl Agent {
         Self { nkey, nats }
     }
 
+    /// Its connection.
+    pub(crate) const fn nats(&self) -> &async_nats::Client {
+        &self.nats
+    }
+
     pub(crate) async fn report(&self, task: &str, report: Value) -> Value {
         self.report_as(task, report, Uuid::now_v7()).await
     }
@@ -61,7 +66,7 @@ impl Agent {
     }
 
     /// The next task, once there is one.
-    async fn task(&self) -> jetstream::Message {
+    pub(crate) async fn task(&self) -> jetstream::Message {
         let api = Prefix::default().imported_api();
         let stream = jetstream::with_prefix(self.nats.clone(), &api)
             .get_stream_no_info(Prefix::default().tasks_stream())
@@ -89,6 +94,18 @@ impl Agent {
     }
 }
 
+impl World {
+    /// How many of an agent's tasks are acknowledged. Not how many messages the queue holds: the service files a task again that is
+    /// acknowledged and not reported.
+    pub(crate) async fn acknowledged(&self, agent: &Agent) -> u64 {
+        let setup = jetstream::new(self.connect(&self.organisation.creds("setup")).await);
+        let stream = setup.get_stream_no_info("KEYS_TASKS").await.unwrap();
+        let consumer = stream.get_consumer::<jetstream::consumer::pull::Config>(&agent.nkey);
+        let mut consumer = consumer.await.unwrap();
+        consumer.info().await.unwrap().ack_floor.consumer_sequence
+    }
+}
+
 fn announced(serial: u32) -> Value {
     json!({
         "report": "announced", "serial": serial, "firmware": "5.7.1", "form_factor": "usb_a_keychain",
@@ -105,7 +122,7 @@ fn profile() -> Value {
 }
 
 /// A token that is enrolled, assigned, and has an open task.
-async fn filed(admin: &Admin, agent: &Agent, serial: u32) -> String {
+pub(crate) async fn filed(admin: &Admin, agent: &Agent, serial: u32) -> String {
     let serial_name = serial.to_string();
     assert_eq!(
         agent.report("tokens", announced(serial)).await["state"],
@@ -206,18 +223,10 @@ async fn acknowledges(change: impl FnOnce(Config) -> Config, begin: &str) {
     let message = agent.task().await;
     let reply = message.reply.as_ref().unwrap().to_string();
     assert!(reply.starts_with(begin), "{reply}");
-    let setup = jetstream::new(world.connect(&world.organisation.creds("setup")).await);
-    // Not how many messages the queue holds: the service files a task again that is acknowledged and not reported.
-    let acknowledged = async || {
-        let stream = setup.get_stream_no_info("KEYS_TASKS").await.unwrap();
-        let consumer = stream.get_consumer::<jetstream::consumer::pull::Config>(&agent.nkey);
-        let mut consumer = consumer.await.unwrap();
-        consumer.info().await.unwrap().ack_floor.consumer_sequence
-    };
     send_unheard(&other.nats, &reply, HeaderMap::new(), "+ACK").await;
-    assert_eq!(acknowledged().await, 0);
+    assert_eq!(world.acknowledged(&agent).await, 0);
     message.double_ack().await.unwrap();
-    assert_eq!(acknowledged().await, 1);
+    assert_eq!(world.acknowledged(&agent).await, 1);
     service.stop().await;
 }
 

@@ -28,6 +28,7 @@ mod tamper;
 mod time;
 mod tls;
 mod tokens;
+mod upgrade;
 mod vault;
 mod views;
 mod world;

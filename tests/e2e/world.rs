@@ -12,12 +12,13 @@ use bytes::Bytes;
 use keyledger_custody::{KdfCost, MaterialContext, NkeySigner, Passphrase, Vault};
 use keyledger_domain::{
     Name, Purpose, Purposes, Timestamp,
+    template::TemplateVersion,
     verify::{self, SignedHead, StoredEvent, Verifier, header},
 };
 use keyledger_service::{
     Options, Service, StartError,
     store::{JetStreamStore, Store},
-    trust::{InitOptions, Organisation, Root, initialise, known_genesis, setup},
+    trust::{InitOptions, Organisation, Root, initialise, initialise_with, known_genesis, setup},
 };
 use keyledger_testkit::{Cluster, Config, NatsServer, PATIENCE};
 use keyledger_wire::{Client, Ids};
@@ -72,15 +73,23 @@ impl World {
     pub(crate) async fn with_passphrase(passphrase: Passphrase) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = Root::Passphrase(passphrase, KdfCost::LEAST);
-        let organisation = organisation_of(&folder.path().join("organisation"), "keys", root);
-        let server = NatsServer::start(config(&organisation)).await;
-        let url = server.url();
-        let site = Site {
-            organisation,
-            url,
-            folder,
-        };
-        let world = Self { server, site };
+        let options = init_options(&folder.path().join("organisation"), "keys", root);
+        let organisation = initialise(options).unwrap();
+        let world = Self::on(folder, organisation, |config| config).await;
+        world.set_up(1).await;
+        world
+    }
+
+    /// A world whose organisation was made when this version of the templates was the newest.
+    pub(crate) async fn of_version(
+        template: TemplateVersion,
+        change: impl FnOnce(Config) -> Config,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().join("organisation");
+        let options = init_options(&directory, "keys", Root::LocalFile);
+        let organisation = initialise_with(options, template).unwrap();
+        let world = Self::on(folder, organisation, change).await;
         world.set_up(1).await;
         world
     }
@@ -88,6 +97,14 @@ impl World {
     /// A world in which nobody ran `setup`: no stream, no bucket.
     pub(crate) async fn bare(prefix: &str, change: impl FnOnce(Config) -> Config) -> Self {
         let (folder, organisation) = founded(prefix);
+        Self::on(folder, organisation, change).await
+    }
+
+    async fn on(
+        folder: TempDir,
+        organisation: Organisation,
+        change: impl FnOnce(Config) -> Config,
+    ) -> Self {
         let server = NatsServer::start(change(config(&organisation))).await;
         let url = server.url();
         let site = Site {
@@ -415,19 +432,18 @@ pub(crate) async fn send_within(
 
 /// What `keyledger init` makes, in `directory`.
 pub(crate) fn organisation(directory: &Path, prefix: &str) -> Organisation {
-    organisation_of(directory, prefix, Root::LocalFile)
+    initialise(init_options(directory, prefix, Root::LocalFile)).unwrap()
 }
 
-fn organisation_of(directory: &Path, prefix: &str, root: Root) -> Organisation {
-    initialise(InitOptions {
+fn init_options(directory: &Path, prefix: &str, root: Root) -> InitOptions {
+    InitOptions {
         title: "Test organisation".to_owned(),
         prefix: prefix.parse().unwrap(),
         directory: directory.to_owned(),
         root,
         now: now(),
         url: "nats://127.0.0.1:4222".to_owned(),
-    })
-    .unwrap()
+    }
 }
 
 async fn connect(url: &str, creds: &Path) -> async_nats::Client {

@@ -32,6 +32,19 @@ pub(crate) struct Why {
     pub(crate) under: Under,
 }
 
+impl Why {
+    /// This reason, and no ticket.
+    pub(crate) const fn of(reason: Reason) -> Self {
+        Self {
+            reason: Some(reason),
+            under: Under {
+                ticket: None,
+                message_id: None,
+            },
+        }
+    }
+}
+
 /// What is recorded with a command that needs a reason.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Record")]

@@ -24,6 +24,8 @@ use crate::{
 const USUAL_URL: &str = "nats://127.0.0.1:4222";
 /// After this many refusals in a row the command gives up: async-nats would try for ever.
 const MAX_RECONNECTS: usize = 3;
+/// How long an answer is waited for, unless something else is given; as `--timeout` says.
+const USUAL_TIMEOUT: Duration = Duration::from_secs(15);
 /// A reachable server answers within this time.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -91,6 +93,23 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// The administrator's connection to the organisation in a directory.
+    pub(crate) const fn of(dir: PathBuf) -> Self {
+        Self {
+            context: None,
+            server: None,
+            creds: None,
+            tlsca: None,
+            tlscert: None,
+            tlskey: None,
+            prefix: None,
+            timeout: USUAL_TIMEOUT,
+            dir: Some(dir),
+            sign_with: None,
+            signing_token: None,
+        }
+    }
+
     /// Connects.
     pub(crate) async fn open(&self) -> anyhow::Result<Session> {
         let dir = self.dir();

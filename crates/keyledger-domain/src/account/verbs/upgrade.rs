@@ -66,12 +66,10 @@ impl Verb for Upgrade {
 }
 
 /// The account that this one imports from by its template and that does not export yet what version `wanted` says.
-fn behind<'a>(
-    account: &Account,
-    ledger: &Reader<'a>,
-    wanted: TemplateVersion,
-) -> Option<&'a Name> {
-    let exporters = ledger.own_accounts(account.purpose.imports_from()).into_iter();
+fn behind<'a>(account: &Account, ledger: &Reader<'a>, wanted: TemplateVersion) -> Option<&'a Name> {
+    let exporters = ledger
+        .own_accounts(account.purpose.imports_from())
+        .into_iter();
     let behind = exporters.filter(|(_, exporter)| exporter.intent.template < wanted);
     behind.map(|(name, _)| name).min()
 }

@@ -7,8 +7,8 @@ use keyledger_custody::NkeySigner;
 use keyledger_domain::{
     Name, Role,
     account::{
-        Account, Exporters, Leave, MAX_JWT_BYTES, Purpose, RESERVED_JWT_BYTES, RenderError, Rendered,
-        render,
+        Account, Exporters, Leave, MAX_JWT_BYTES, Purpose, RESERVED_JWT_BYTES, RenderError,
+        Rendered, render,
     },
     user::User,
 };

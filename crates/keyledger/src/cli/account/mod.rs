@@ -1,5 +1,7 @@
 //! `keyledger account`: NATS accounts.
 
+mod upgrade;
+
 use anyhow::Context as _;
 use keyledger_domain::{Name, account, name::Aggregate, text::Title, views::AccountRow};
 
@@ -14,11 +16,14 @@ use crate::{
     when,
 };
 
-/// Create NATS accounts, and see their signing keys.
+pub(crate) use upgrade::all as upgrade_all;
+
+/// Create NATS accounts, upgrade them, and see their signing keys.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   keyledger account create orders --imports-keyledger
+  keyledger account upgrade --all --plan
   keyledger account show orders")]
 pub(crate) struct Account {
     #[command(flatten)]
@@ -30,6 +35,7 @@ pub(crate) struct Account {
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
     Create(Create),
+    Upgrade(upgrade::Upgrade),
     /// List all accounts
     #[command(after_help = "Example:\n  keyledger account list")]
     List,
@@ -89,6 +95,7 @@ impl Account {
         let session = self.connection.open().await?;
         match self.verb {
             Verb::Create(create) => return send(&session, out, create).await,
+            Verb::Upgrade(upgrade) => return upgrade.run(&session, out).await,
             Verb::List => {
                 let rows = accounts(&session).await?;
                 if out.is_json() {
@@ -102,10 +109,8 @@ impl Account {
             }
             Verb::Show { name } => {
                 let rows = accounts(&session).await?;
-                let row = rows.iter().find(|row| row.name == name).ok_or_else(|| {
-                    Failure::new(Exit::Rejected, format!("there is no account {name}"))
-                        .remedy("`keyledger account list` lists the accounts")
-                })?;
+                let row = rows.iter().find(|row| row.name == name);
+                let row = row.ok_or_else(|| not_there(&name))?;
                 if out.is_json() {
                     out.json(row)?
                 } else {
@@ -115,6 +120,11 @@ impl Account {
         }
         Ok(())
     }
+}
+
+fn not_there(name: &Name) -> Failure {
+    Failure::new(Exit::Rejected, format!("there is no account {name}"))
+        .remedy("`keyledger account list` lists the accounts")
 }
 
 async fn accounts(session: &Session) -> anyhow::Result<Vec<AccountRow>> {
@@ -155,6 +165,7 @@ fn show(row: &AccountRow, out: &mut Output<'_>) -> std::io::Result<()> {
     line("JWT issued", when::dated(row.issued_at, now).into());
     line("on every server", confirmed(row));
     line("revoked users", row.revocations.into());
+    line("templates", format!("version {}", row.template).into());
     line("JetStream", jetstream(row).into());
     line("created", when::dated(row.created_at, now).into());
     line("revision", row.revision.into());

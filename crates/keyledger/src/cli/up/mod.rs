@@ -10,17 +10,26 @@ use std::{path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use keyledger_custody::Vault;
-use keyledger_domain::{signed::RequiredSignatures, text::Title};
+use keyledger_domain::{
+    Name,
+    signed::RequiredSignatures,
+    text::{Reason, Title},
+};
 use keyledger_pki::x509::CrlUrl;
 use keyledger_service::{
     Options, Service, UserAllowance,
-    trust::{Organisation, known_genesis, setup},
+    trust::{Organisation, known_genesis, newest_template, setup},
 };
 use keyledger_wire::Prefix;
 
 use self::child::NatsServer;
-use super::{root::RootSource, serve, signals::Signals};
-use crate::{output::Output, place::DEFAULT_DIR};
+use super::{account::upgrade_all, root::RootSource, serve, signals::Signals};
+use crate::{
+    args::Why,
+    connect::Connection,
+    output::{Output, good},
+    place::DEFAULT_DIR,
+};
 
 pub(crate) use guard::Guard;
 
@@ -144,9 +153,45 @@ async fn serve_on(
     };
     let started = Service::start(options).await.map_err(serve::unstarted)?;
     let started = service.insert(started);
+    upgrade(organisation, out).await?;
     // The text is made first and printed later, so that a terminal that does not read cannot block the ledger.
     let tries = welcome::tries(organisation, &started.live().ledger.read());
     welcome::print(organisation, &tries, out)?;
     server.supervise().await;
+    Ok(())
+}
+
+/// Lets accounts stand on the newest templates, which an earlier version of this program made with older ones. Who starts `up` has every
+/// key of the organisation; what is not upgraded is no reason not to serve it.
+async fn upgrade(organisation: &Organisation, out: &mut Output<'_>) -> anyhow::Result<()> {
+    let why = Why::of(Reason::new("keyledger up").expect("it is a line of text"));
+    let mut said = Vec::new();
+    let upgraded = async {
+        let session = Connection::of(organisation.directory().to_owned())
+            .open()
+            .await?;
+        let mut out = Output::standard(&mut said, true);
+        upgrade_all(&session, &why, &mut out).await
+    };
+    let names = match upgraded.await {
+        Ok(names) if names.is_empty() => return Ok(()),
+        Ok(names) => names,
+        Err(error) => {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "accounts were not looked at for an upgrade; `keyledger account upgrade --all` does it"
+            );
+            return Ok(());
+        }
+    };
+    if !out.is_json() {
+        let names: Vec<_> = names.iter().map(Name::as_str).collect();
+        let version = newest_template();
+        let said = format!(
+            "upgraded to version {version} of the templates: {}",
+            names.join(", ")
+        );
+        out.styled(good(), &said)?;
+    }
     Ok(())
 }
