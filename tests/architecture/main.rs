@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test that cannot go on ends there
 
+mod a_verb;
 mod dev;
 mod docs;
 mod modules;

@@ -64,10 +64,6 @@ impl Event {
 }
 
 /// An event that the table of an aggregate's verbs names behind `writes`.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is an event of no table",
-    note = "name it behind `writes`, in the line of its verb in the table of its aggregate"
-)]
 pub trait InTable {
     /// The event as what is decided, sealed and folded.
     fn into_event(self) -> Event;
