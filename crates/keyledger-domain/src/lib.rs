@@ -25,6 +25,8 @@ macro_rules! aggregates {
             User: user, users, "ada";
             /// A YubiKey.
             Token: token, tokens, "12345678";
+            /// The seal of the organisation's custody.
+            Vault: vault, vaults, "custody";
         }
     };
 }

@@ -1,0 +1,5 @@
+//! What can be asked of a vault: nothing yet.
+
+use crate::table::verbs;
+
+verbs! { Vault; }
