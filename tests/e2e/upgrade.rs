@@ -114,10 +114,10 @@ async fn an_organisation_made_before_is_upgraded_by_one_command_and_its_agents_a
     assert!(!upgraded.stdout.contains("not every server"), "{upgraded}");
     // The same user, with the same creds.
     eventually("the agent acknowledges its task", async || {
-        send_unheard(agent.nats(), &reply, HeaderMap::new(), "+ACK").await;
-        world.acknowledged(&agent).await == 1
+        message.double_ack().await.is_ok()
     })
     .await;
+    assert_eq!(world.acknowledged(&agent).await, 1);
     assert_eq!(doctor(&world).await, None);
 
     // A second run changes nothing, nor does the same command sent again under its id.
@@ -220,7 +220,7 @@ async fn up_upgrades_by_itself_what_an_earlier_version_made() {
     after.wait_for_line("Ctrl-C stops both.", PATIENCE).await;
     let said = after.stdout();
     let line = "upgraded to version 2 of the templates: sys, views, keys, admin, agents, approvers, auditors, services";
-    assert!(said.contains(line), "{said}");
+    assert!(said.contains(line), "{said}{}", after.stderr());
     assert!(after.interrupt().await.success());
     let mut third = up(None);
     third.wait_for_line("Ctrl-C stops both.", PATIENCE).await;
