@@ -16,13 +16,15 @@ use super::accounts;
 use crate::{
     args::Why,
     cli::{confirm::yes, pages, send::remarks},
-    exit::{Exit, Failure},
+    exit::{self, Exit, Failure},
     output::{Output, fault, good, warning},
     session::Session,
 };
 
 /// The pause between two looks whether every server holds the new JWTs.
 const PAUSE: Duration = Duration::from_millis(100);
+/// From when on an answer that does not come is taken for lost.
+const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// Upgrade accounts to the newest version of the templates: their users and roles get what those of new accounts have
 ///
@@ -120,8 +122,9 @@ async fn carry_out(
                 reason: why.reason.clone(),
                 ticket: why.under.ticket.clone(),
             };
-            let acknowledgement = session
-                .command(&row.name, &body, ids)
+            // Sent again under the same id, it is still done once.
+            let send = async || session.command(&row.name, &body, ids).await;
+            let acknowledgement = answered(session, send)
                 .await
                 .with_context(|| format!("upgrading account {}", row.name))?;
             ids = Ids {
@@ -159,7 +162,7 @@ async fn unconfirmed(
 ) -> anyhow::Result<BTreeSet<Name>> {
     let end = Instant::now() + session.patience();
     loop {
-        let rows = accounts(session).await?;
+        let rows = answered(session, async || accounts(session).await).await?;
         for row in rows.iter().filter(|row| row.confirmed) {
             names.remove(&row.name);
         }
@@ -167,6 +170,25 @@ async fn unconfirmed(
             return Ok(names);
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Asks until there is an answer. A server that is told of another JWT of the service's account or of the asker's forgets to whom the answers
+/// go that are on their way, and for a moment lets nobody through: what is asked meanwhile must be asked again.
+async fn answered<T>(
+    session: &Session,
+    ask: impl AsyncFn() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let end = Instant::now() + session.patience();
+    loop {
+        match tokio::time::timeout(AGAIN_AFTER, ask()).await {
+            Ok(Err(error)) if exit::code(&error) == Exit::Unreachable && Instant::now() < end => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            Ok(answer) => return answer,
+            Err(_) if Instant::now() < end => {}
+            Err(_) => return ask().await,
+        }
     }
 }
 
