@@ -22,7 +22,7 @@ struct Open {
 
 /// The vault of this instance is sealed: open it with `keyledger vault open` on its machine, and ask again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the vault of this instance is sealed")]
+#[error("the vault of this instance is sealed: open it with `keyledger vault open` on its machine")]
 pub struct VaultSealed;
 
 impl Vault {
