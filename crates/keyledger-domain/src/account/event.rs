@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::intent::{Intent, Scope};
-use crate::{
-    name::Name, stamp::Role, template::TemplateVersion, text::Title, time::Timestamp,
-};
+use crate::{name::Name, stamp::Role, template::TemplateVersion, text::Title, time::Timestamp};
 
 /// What an account is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]

@@ -19,6 +19,10 @@ use crate::{
 /// The instance starts anew with the root key: it holds the ledger against its snapshot, and takes commands when it is done. The passphrase
 /// goes over a Unix socket of mode 0600, and never over NATS.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  keyledger vault open --dir /etc/keyledger
+  keyledger vault open --dir /etc/keyledger --passphrase-file /run/keyledger/passphrase")]
 pub(super) struct Open {
     #[command(flatten)]
     door: AtDoor,
@@ -31,6 +35,7 @@ pub(super) struct Open {
 ///
 /// Commands under way are finished first.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  keyledger vault seal --dir /etc/keyledger")]
 pub(super) struct Seal {
     #[command(flatten)]
     door: AtDoor,

@@ -9,6 +9,7 @@ use crate::{connect::Connection, output::Output};
 ///
 /// Of several instances any may answer: the answer says which one did.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  keyledger vault status")]
 pub(super) struct Status {
     #[command(flatten)]
     connection: Connection,
