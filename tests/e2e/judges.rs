@@ -37,7 +37,7 @@ async fn account(admin: &Admin, name: &str) -> String {
 }
 
 /// Every JWT in a file of the organisation's directory or of a server's resolver.
-fn jwts(directory: &Path) -> Vec<String> {
+pub(crate) fn jwts(directory: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();

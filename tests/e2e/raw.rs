@@ -1,15 +1,17 @@
 //! Header blocks that no library writes: nats-server hands them on as they were sent, and what it stamped must be what is read.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use async_nats::HeaderMap;
-use keyledger_domain::{Record, verify::StoredEvent};
+use keyledger_claims::{AccountBody, decode};
+use keyledger_domain::Record;
 use keyledger_wire::{Prefix, header::REQUEST_INFO};
 use serde_json::{Value, json};
 
 use crate::{
     credentials::issue,
     forgery::{GENERATE, stamp},
+    judges::jwts,
     world::{World, eventually, send_raw},
 };
 
@@ -178,17 +180,18 @@ async fn a_user_subscribes_and_connects_within_limits() {
     let said = mallory.answers().await.to_lowercase();
     assert!(said.contains("maximum subscriptions exceeded"), "{said}");
 
-    let connections = |events: &[StoredEvent], account: &str| {
-        let subject = format!(".account.{account}.created");
-        let made = events.iter().find(|e| e.subject.ends_with(&subject));
-        let made: Value = serde_json::from_slice(&made.unwrap().payload).unwrap();
-        made["data"]["claims"]["limits"]["conn"].as_i64()
-    };
-    let stored = world.stored().await;
+    // What nats-server holds each account to.
+    world.settled(&admin).await;
+    let held = jwts(&world.server.directory().join("resolver"));
+    let connections: BTreeMap<_, _> = held
+        .iter()
+        .map(|jwt| decode::<AccountBody>(jwt).unwrap())
+        .map(|claims| (claims.name.to_string(), claims.nats.limits.conn))
+        .collect();
     for account in ["services", "auditors", "approvers", "tenant"] {
-        assert_eq!(connections(&stored, account), Some(8_192), "{account}");
+        assert_eq!(connections.get(account), Some(&8_192), "{account}");
     }
-    assert_eq!(connections(&stored, "admin"), Some(-1));
+    assert_eq!(connections.get("admin"), Some(&-1));
     service.stop().await;
 }
 
