@@ -50,21 +50,25 @@ const ROUNDS: usize = 3;
 async fn accepted_for(person: &Person, url: &str) -> Duration {
     let begin = Instant::now();
     let (mut first, mut last) = (None, None);
-    let mut refused = 0;
+    let (mut let_in, mut refused, mut absent) = (0, 0, None);
     while begin.elapsed() < PATIENCE && refused < 100 {
         match person.connect(url).await {
             Ok(_) => {
                 first.get_or_insert_with(Instant::now);
                 last = Some(Instant::now());
+                let_in += 1;
                 refused = 0;
             }
             // Not there yet is no refusal.
             Err(error) if error.to_string().contains("authorization") => refused += 1,
-            Err(_) => {}
+            Err(error) => absent = Some(error),
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    assert!(refused >= 100, "it is let in for ever");
+    assert!(
+        refused >= 100,
+        "let in {let_in} times, refused {refused} times since, last not there: {absent:?}"
+    );
     match (first, last) {
         (Some(first), Some(last)) => last.duration_since(first),
         _ => Duration::ZERO,
