@@ -14,9 +14,9 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-use keyledger_testkit::{files_below, tools};
+use keyledger_testkit::{FreePort, files_below, tools};
 
-use crate::world::{World, free_port};
+use crate::world::World;
 
 /// A test for each page with something to run.
 macro_rules! pages {
@@ -112,9 +112,9 @@ async fn play(page: &str) {
     world.link("bin/nats-server", &tools::nats_server());
     world.link("bin/keyledger-agent", &tools::keyledger_agent());
     // Where a page starts a server of its own.
-    let port = free_port().to_string();
+    let port = FreePort::find();
     for (kind, block) in blocks(&text) {
-        let block = block.replace("4222", &port);
+        let block = block.replace("4222", &port.to_string());
         match kind {
             BlockKind::Run { exit } => {
                 let run = world.run(&format!("set -eo pipefail\n{block}")).await;

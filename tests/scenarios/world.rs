@@ -3,15 +3,13 @@
 use std::{
     ffi::OsStr,
     fs,
-    hash::{BuildHasher as _, RandomState},
-    net::{Ipv4Addr, TcpListener},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
 
-use keyledger_testkit::{PATIENCE, Process, Run, run, tools};
+use keyledger_testkit::{FreePort, PATIENCE, Process, Run, run, tools};
 use tempfile::TempDir;
 
 /// The pause between two looks at a condition; each look starts a process.
@@ -21,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct World {
     /// What was started in the background, the last one last; the first is `keyledger up`.
     pub(crate) background: Vec<Process>,
-    pub(crate) port: u16,
+    pub(crate) port: FreePort,
     folder: TempDir,
 }
 
@@ -31,7 +29,7 @@ impl World {
         loop {
             let mut world = Self {
                 background: Vec::new(),
-                port: free_port(),
+                port: FreePort::find(),
                 folder: tempfile::tempdir().unwrap(),
             };
             fs::create_dir_all(world.path("home")).unwrap();
@@ -201,16 +199,5 @@ impl World {
             .lines()
             .find_map(|line| line.strip_prefix("KEYLEDGER_SERVER_NAME: "));
         line.unwrap().trim_matches('"').to_owned()
-    }
-}
-
-/// A port that is free, and below those that outgoing connections take: a second `up` must find it free again.
-pub(crate) fn free_port() -> u16 {
-    loop {
-        let port = 10_000 + RandomState::new().hash_one(0) % 22_000;
-        let port = u16::try_from(port).unwrap();
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use futures::future::join_all;
 
 use crate::config::{Config, Place, Routes};
-use crate::ports;
+use crate::ports::FreePort;
 use crate::process::{PATIENCE, POLL};
 use crate::proxy::Proxy;
 use crate::server::{NatsServer, NotUp};
@@ -55,10 +55,10 @@ impl Cluster {
 
     async fn start_linked(config: Config, severable: bool) -> Self {
         loop {
-            let ports: Vec<u16> = (0..SERVERS).map(|_| ports::free()).collect();
+            let ports: Vec<_> = (0..SERVERS).map(|_| FreePort::find()).collect();
             let mut links = Vec::new();
             for (from, to) in pairs().filter(|_| severable) {
-                let proxy = Proxy::to(ports[to]).await;
+                let proxy = Proxy::to(ports[to].number()).await;
                 links.push(Link { from, to, proxy });
             }
             let mut servers: Vec<_> = places(&ports, &links)
@@ -345,15 +345,15 @@ fn pairs() -> impl Iterator<Item = (usize, usize)> {
 }
 
 /// Servers with routes to each other, through the links if there are any.
-fn places(ports: &[u16], links: &[Link]) -> impl Iterator<Item = Place> {
+fn places(ports: &[FreePort], links: &[Link]) -> impl Iterator<Item = Place> {
     ports.iter().enumerate().map(|(index, own_port)| {
         let linked = links.iter().filter(|link| link.from == index);
         let linked: Vec<u16> = linked.map(|link| link.proxy.port()).collect();
         Place {
             routes: Some(Routes {
-                own_port: *own_port,
+                own_port: own_port.clone(),
                 ports: if linked.is_empty() {
-                    ports.to_vec()
+                    ports.iter().map(FreePort::number).collect()
                 } else {
                     linked
                 },

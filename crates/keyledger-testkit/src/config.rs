@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use crate::ports::FreePort;
+
 /// The server configuration that `keyledger up` uses.
 pub const KEYLEDGER_CONF: &str = include_str!("../../../nats-config/keyledger.conf");
 
@@ -130,15 +132,15 @@ impl Config {
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) name: String,
-    pub(crate) port: u16,
-    pub(crate) monitor_port: u16,
+    pub(crate) port: FreePort,
+    pub(crate) monitor_port: FreePort,
     pub(crate) routes: Option<Routes>,
 }
 
 /// The port of this server's routes, and where it reaches the other servers.
 #[derive(Debug, Clone)]
 pub(crate) struct Routes {
-    pub(crate) own_port: u16,
+    pub(crate) own_port: FreePort,
     pub(crate) ports: Vec<u16>,
 }
 

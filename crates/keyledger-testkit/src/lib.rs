@@ -32,6 +32,7 @@ pub use cluster::Cluster;
 pub use config::{CLUSTER_CONF, Config, KEYLEDGER_CONF};
 pub use named::{check_named_commands, files_below};
 pub use nats::Nats;
+pub use ports::FreePort;
 pub use process::{PATIENCE, Process, Run, run};
 pub use proxy::Proxy;
 pub use server::NatsServer;

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::config::{Config, Place};
 use crate::process::{PATIENCE, POLL, Process};
-use crate::{ports, tools};
+use crate::{ports::FreePort, tools};
 
 /// A real nats-server on loopback, in a directory of its own; gone when dropped.
 #[derive(Debug)]
@@ -189,7 +189,10 @@ impl NatsServer {
     /// If it does not within [`PATIENCE`]; with its log.
     pub async fn wait_until_healthy(&self) {
         let deadline = Instant::now() + PATIENCE;
-        while fetch(self.place.monitor_port, "/healthz").await.is_none() {
+        while fetch(self.place.monitor_port.number(), "/healthz")
+            .await
+            .is_none()
+        {
             assert!(
                 Instant::now() < deadline,
                 "{} is not healthy after {PATIENCE:?}\n{}",
@@ -231,7 +234,7 @@ impl NatsServer {
     ///
     /// If the server does not answer with JSON.
     pub async fn monitor(&self, path: &str) -> Value {
-        let body = fetch(self.place.monitor_port, path)
+        let body = fetch(self.place.monitor_port.number(), path)
             .await
             .unwrap_or_else(|| panic!("{} does not answer {path}", self.name()));
         serde_json::from_str(&body)
@@ -247,7 +250,7 @@ impl NatsServer {
     /// The port clients connect to.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.place.port
+        self.place.port.number()
     }
 
     /// The server's name, unique on this machine.
@@ -284,8 +287,8 @@ impl Place {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         Self {
             name: format!("test-{}-{number}", std::process::id()),
-            port: ports::free(),
-            monitor_port: ports::free(),
+            port: FreePort::find(),
+            monitor_port: FreePort::find(),
             routes: None,
         }
     }
@@ -297,7 +300,7 @@ fn log_path(directory: &TempDir) -> PathBuf {
 
 /// Whether the very server at this place listens for clients and for monitoring.
 async fn answers(place: &Place) -> bool {
-    let Some(varz) = fetch(place.monitor_port, "/varz").await else {
+    let Some(varz) = fetch(place.monitor_port.number(), "/varz").await else {
         return false;
     };
     // Another server may have taken the port in the meantime; ours then ends and says so.
@@ -308,7 +311,7 @@ async fn answers(place: &Place) -> bool {
 
 /// Whether our server greets clients at its port.
 async fn greets(place: &Place) -> bool {
-    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", place.port)).await else {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", place.port.number())).await else {
         return false;
     };
     let mut greeting = [0; 1024];
