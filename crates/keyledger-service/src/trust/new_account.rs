@@ -37,13 +37,9 @@ pub(crate) enum NewAccountError {
     /// The custodian makes no key for it.
     #[error(transparent)]
     Custodian(#[from] CustodianError),
-    /// Custody or the ledger does not give what it needs.
-    #[error("{0}")]
-    Failed(String),
-}
-
-fn failed(said: impl std::fmt::Display) -> NewAccountError {
-    NewAccountError::Failed(said.to_string())
+    /// The ledger was not set up: run `keyledger setup`.
+    #[error("the operator has no signing key")]
+    NoSigningKey,
 }
 
 /// Makes a new account's keys, and says what it is to be.
@@ -62,6 +58,19 @@ pub(crate) async fn new_account(
     let custodian = &shared.custodian;
     let ledger = &shared.live.ledger;
     let client = create.imports_keyledger.unwrap_or(false);
+    // All that may stand in the way comes before the first key is made.
+    let mut intent = Intent::new(templates::newest());
+    if let Some(storage) = storage::limits(create)? {
+        let room = shared.durability.least_room();
+        intent.limits.storage = storage::fits(storage, &ledger.read(), room)?;
+    }
+    let issuer = {
+        let ledger = ledger.read();
+        let operator = ledger
+            .operator()
+            .and_then(|(_, o)| o.state.signing_keys.last());
+        operator.ok_or(NewAccountError::NoSigningKey)?.nkey.clone()
+    };
     let mut materials = Vec::new();
     let identity = make(&**custodian, key_name(name, "")?, &mut materials).await?;
     // No key without a role where this service is imported: whoever is issued by one could answer in the service's place,
@@ -83,21 +92,6 @@ pub(crate) async fn new_account(
         });
         signing_made.push(made);
     }
-    let mut intent = Intent::new(templates::newest());
-    if let Some(storage) = storage::limits(create)? {
-        let room = shared.durability.least_room();
-        intent.limits.storage = storage::fits(storage, &ledger.read(), room)?;
-    }
-    let issuer = {
-        let ledger = ledger.read();
-        let operator = ledger
-            .operator()
-            .and_then(|(_, o)| o.state.signing_keys.last());
-        operator
-            .ok_or_else(|| failed("the operator has no signing key"))?
-            .nkey
-            .clone()
-    };
     let purpose = if client {
         account::Purpose::Client
     } else {

@@ -27,7 +27,7 @@ impl MakeFor<Create> for Option<Box<AccountFacts>> {
             trust::NewAccountError::Storage(trust::StorageError::NoFigures) => {
                 RequestError::NoFigures.into()
             }
-            trust::NewAccountError::Failed(said) => custody_failed(said),
+            error @ trust::NewAccountError::NoSigningKey => custody_failed(error),
         })?;
         let mut entries = Vec::new();
         for (entry, sealed) in made.materials {
