@@ -29,6 +29,11 @@ impl Opened {
         self.keys.len()
     }
 
+    /// True if the key is open. Asking is no use of it.
+    pub(crate) fn holds(&self, place: &str) -> bool {
+        self.keys.contains_key(place)
+    }
+
     pub(crate) fn find(&mut self, place: &str) -> Option<Arc<SigningHalf>> {
         self.uses += 1;
         let key = self.keys.get_mut(place)?;

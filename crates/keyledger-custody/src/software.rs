@@ -71,15 +71,17 @@ impl Custodian for SoftwareCustodian {
         context: &'a MaterialContext,
     ) -> Work<'a, Public> {
         Box::pin(async move {
-            let half = self.0.custody()?.open_to_sign(sealed(secret)?, context)?;
-            let public = half.public().map_err(SignError::from)?;
-            self.0.with_opened(|opened| opened.keep(place, half))?;
-            Ok(public)
+            let sealed = sealed(secret)?;
+            self.0.keep(place, |custody| {
+                let half = custody.open_to_sign(sealed, context)?;
+                let public = half.public().map_err(SignError::from)?;
+                Ok((half, public))
+            })
         })
     }
 
     fn is_open(&self, place: &str) -> bool {
-        let found = self.0.with_opened(|opened| opened.find(place).is_some());
+        let found = self.0.with_opened(|opened| opened.holds(place));
         found.unwrap_or(false) // of a sealed vault nothing is open
     }
 
@@ -115,7 +117,7 @@ impl Custodian for SoftwareCustodian {
 
     fn destroy<'a>(&'a self, place: &'a str) -> Work<'a, ()> {
         Box::pin(async move {
-            // As above.
+            // A sealed vault has no open keys.
             let _ = self.0.with_opened(|opened| opened.close(place));
             Ok(())
         })

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
-use crate::{custody::Custody, opened::Opened, root::RootId};
+use crate::{custody::Custody, opened::Opened, root::RootId, sign::SigningHalf};
 
 /// Custody in an instance of the service: sealed, or open.
 ///
@@ -82,6 +82,19 @@ impl Vault {
         self.look().map_or(0, count)
     }
 
+    /// Takes a key out of custody and keeps it open, in the very vault whose custody gave it: if that is sealed meanwhile, the key goes
+    /// with it, and one that is opened then under another root key does not get it.
+    pub(crate) fn keep<T, E: From<VaultSealed>>(
+        &self,
+        place: &str,
+        open: impl FnOnce(&Custody) -> Result<(SigningHalf, T), E>,
+    ) -> Result<T, E> {
+        let vault = self.look()?;
+        let (half, found) = open(&vault.custody)?;
+        lock(&vault.opened).keep(place, half);
+        Ok(found)
+    }
+
     /// Works with the keys that are open.
     pub(crate) fn with_opened<T>(
         &self,
@@ -106,5 +119,30 @@ impl fmt::Debug for Vault {
             Some(root) => write!(f, "Vault(open, {root})"),
             None => f.write_str("Vault(sealed)"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::signature::Ed25519KeyPair;
+
+    use super::*;
+    use crate::root::RootKey;
+
+    fn custody() -> Custody {
+        Custody::open(RootKey::generate().unwrap())
+    }
+
+    #[test]
+    fn a_key_of_one_root_is_kept_in_no_vault_of_another() {
+        let vault = Vault::opened(custody());
+        let kept = vault.keep::<_, VaultSealed>("it", |_| {
+            vault.seal();
+            vault.open(custody());
+            let pair = Ed25519KeyPair::generate().unwrap();
+            Ok((SigningHalf::Ed25519(pair), ()))
+        });
+        kept.unwrap();
+        assert_eq!(vault.open_keys(), 0);
     }
 }
