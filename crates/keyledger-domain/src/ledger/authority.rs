@@ -51,9 +51,11 @@ impl Reader<'_> {
         let known = self.known(claimed, Purpose::Agents, now)?;
         match known.role {
             Role::Agent => Ok(known),
-            _ => Err(Rejection::Unauthorised {
-                why: "its nkey is no live agent's".to_owned(),
-            }),
+            Role::Administrator | Role::Approver | Role::Auditor | Role::Service => {
+                Err(Rejection::Unauthorised {
+                    why: "its nkey is no live agent's".to_owned(),
+                })
+            }
         }
     }
 

@@ -24,7 +24,9 @@ impl Reader<'_> {
             let (reason, occurred) = (revoked.revocation_reason, revoked.compromise_occurred_at);
             for other in self.namesakes(&history.name.clone()) {
                 let revokes = |(known, event): &(HistoryId, Event)| {
-                    known == other && matches!(event, Event::Key(key::Event::Revoked(_)))
+                    known == other
+                        && matches!(event, Event::Key(key::Event::Revoked(revoked))
+                            if revoked.revocation_reason.is_compromise())
                 };
                 if other.aggregate == Aggregate::Key && !decision.events.iter().any(revokes) {
                     self.spread_to(other, reason, occurred, decision, now);

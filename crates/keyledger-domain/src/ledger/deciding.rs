@@ -210,7 +210,7 @@ impl<'a> Reader<'a> {
         bearers
     }
 
-    /// True if a token made this public key: what was attested once is never attested anew. It stays so: only that none did is noted.
+    /// True if a token made this public key: what was attested once is never attested anew.
     pub(crate) fn was_made_on_a_token(&self, public: Fingerprint) -> bool {
         let mut bearers = self.bearers(public).into_iter();
         bearers.any(|bearer| {
